@@ -1,0 +1,9 @@
+"""Tracks: what was seen of a ball. `Track` is the one shared type; `read_track` and `write_track` are its files.
+
+Needs numpy alone and knows nothing of sports, physics or forecasts.
+"""
+
+from tracks.files import FORMATS, read_track, read_tracks, write_track
+from tracks.track import Track, TrackError
+
+__all__ = ["FORMATS", "Track", "TrackError", "read_track", "read_tracks", "write_track"]

@@ -1,0 +1,270 @@
+"""Track files: read them (our CSV, the public sets TT3D and SpinDOE), write ours.
+
+    track = read_track("stroke.csv")                     # known by its header or shape; "-" reads standard input
+    tracks = read_tracks("folder")                       # flat, in sorted order
+    track = read_track("unity.csv", scale=0.001, axes="x,-z,y", origin=(0, 0, 0.76))
+    write_track("out.csv", track)                        # read_track gives the same numbers back, to the bit
+
+Formats: `csv`      header t,x,y,z in seconds and metres, in any order; further columns are kept as text
+         `tt3d`     header Timestamp,X,Y,Z (Gossard, Ziegler, Zell, "TT3D", 2025)
+         `spindoe`  no header, t;x;y;z (Gossard, Tebbe, Ziegler, Zell, "SpinDOE", 2023)
+Cells are parted by comma, semicolon or tab. Times stay as they are in the file. What the reader wants to tell a person
+is in `Track.notes`; what it cannot use raises TrackError. It guesses no units and repairs no data.
+"""
+
+import csv
+import os
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from tracks.track import Track, TrackError, fault
+
+HEADERS = {"csv": ("t", "x", "y", "z"), "tt3d": ("Timestamp", "X", "Y", "Z"), "spindoe": None}
+FORMATS = tuple(HEADERS)
+PIXELS = {"u", "v", "l", "theta"}  # the columns that tell TT3D's pixel files from its 3D ones
+SEPARATORS = ",;\t"
+NUMBER = re.compile(r"\s*[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf(inity)?)\s*", re.IGNORECASE | re.ASCII)
+WIDE = 100.0  # m; a longer track of a ball in a court is more likely in millimetres
+
+
+def read_track(source, format=None, scale=1.0, axes="x,y,z", origin=(0.0, 0.0, 0.0)):
+    """The track in one file.
+
+    source   a path, "-" for standard input, or anything with read()
+    format   one of FORMATS; None to know it by its header or shape
+    scale    metres per unit of the file's positions (0.001 for millimetres)
+    axes     which of the file's axes are our x, y and z: "x,-z,y" takes our y from the file's -z
+    origin   our origin in the file's frame, after scale and axes (m): it is subtracted
+
+    Raises TrackError, one line: what, in which file and row (as an editor counts), how to mend it.
+    """
+    placement = _placement(scale, axes, origin)
+    if format not in (None, *FORMATS):
+        raise TrackError(f"unknown track format {format!r}; one of {', '.join(FORMATS)}")
+    name = _name(source)
+    text = _text(name, _bytes(name, source))
+    rows, lines = _rows(text)
+    if not lines:
+        raise TrackError(f"{name}: the file is empty; it should start with the line t,x,y,z")
+    separator, header, keys = _layout(name, rows[0], lines[0], format)
+    start = 0 if header is None else 1
+    rows, lines = rows[start:], lines[start:]
+    width = len(header or HEADERS["csv"])
+    used = [header.index(key) for key in keys] if header else [0, 1, 2, 3]
+    values = _table(name, rows, lines, separator, width, used)
+    columns = _columns(lines, separator, header or (), keys)
+    notes = (
+        [] if text.endswith("\n") else [f"{name}: no line end after the last row; if cut off, its last number is short"]
+    )
+    return _track(name, rows, values, placement, columns, notes)
+
+
+def read_tracks(sources, **options):
+    """The tracks of a folder, a file, or several of either, as a list; options as for read_track.
+
+    A folder is read flat: its .csv files in sorted order, without index.csv and hidden files.
+    """
+    if isinstance(sources, (str, os.PathLike)) or hasattr(sources, "read"):
+        sources = [sources]
+    return [read_track(file, **options) for source in sources for file in _files(source)]
+
+
+def write_track(path, track):
+    """Write our CSV: t,x,y,z and then the track's further columns. The file appears whole or not at all.
+
+    Raises TrackError when the file cannot be written or a further column cannot stand in a CSV.
+    """
+    path = Path(path)
+    header = (*HEADERS["csv"], *track.columns)
+    if len(set(header)) < len(header) or "" in header:
+        raise TrackError(
+            f"{path}: further columns need names of their own, other than t, x, y, z: {list(track.columns)}"
+        )
+    table = [track.time.tolist(), *track.position.T.tolist(), *(values.tolist() for values in track.columns.values())]
+    for key, values in zip(header[4:], table[4:], strict=True):
+        if any("\n" in str(value) or "\r" in str(value) for value in (key, *values)):
+            raise TrackError(f"{path}: column {key!r} has a line break in it; a row of a track file is one line")
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(aside, "w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(header)
+            writer.writerows(zip(*table, strict=True))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except OSError as error:
+        raise TrackError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+# --- from a source to lines -------------------------------------------------------------------------------------------
+
+
+def _name(source):
+    """What to call a source in a message."""
+    if hasattr(source, "read"):
+        return str(getattr(source, "name", "the stream"))
+    return "standard input" if source == "-" else str(source)
+
+
+def _bytes(name, source):
+    """All of a source, unread."""
+    if hasattr(source, "read"):
+        content = source.read()
+        return content.encode() if isinstance(content, str) else content
+    if source == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(source).read_bytes()
+    except IsADirectoryError as error:
+        raise TrackError(f"{name}: a folder, not a file; name a file in it") from error
+    except OSError as error:
+        raise TrackError(f"{name}: cannot be read ({error.strerror}); check the path") from error
+
+
+def _text(name, content):
+    """The text of a file's bytes, without byte order mark and with plain line ends."""
+    if b"\0" in content:
+        raise TrackError(f"{name}: binary or UTF-16, not a text file; save it as CSV in UTF-8")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        row = content.count(b"\n", 0, error.start) + 1
+        byte = content[error.start]
+        raise TrackError(f"{name}, row {row}: byte 0x{byte:02x} is not UTF-8 text; save the file as UTF-8") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _rows(text):
+    """The lines that are not blank, and their row numbers as an editor shows them."""
+    lines = text.split("\n")  # not splitlines(), which also breaks at characters that no editor breaks at
+    rows = [row for row, line in enumerate(lines, 1) if line.strip()]
+    return rows, [lines[row - 1] for row in rows]
+
+
+def _files(source):
+    """The files of a folder, or the source itself."""
+    if hasattr(source, "read") or source == "-" or not os.path.isdir(source):
+        return [source]
+    folder = Path(source)
+    try:
+        files = [file for file in sorted(folder.iterdir()) if file.suffix.lower() == ".csv" and file.is_file()]
+    except OSError as error:
+        raise TrackError(f"{folder}: cannot be read ({error.strerror}); check its permissions") from error
+    files = [file for file in files if file.name != "index.csv" and not file.name.startswith(".")]
+    if not files:
+        raise TrackError(f"{folder}: no .csv track in this folder (folders below it are not read); name the files")
+    return files
+
+
+# --- from lines to numbers --------------------------------------------------------------------------------------------
+
+
+def _cells(line, separator):
+    """The cells of one line; quotes are honoured, but never run over the end of the line."""
+    if '"' not in line:
+        return line.split(separator)
+    try:
+        return next(csv.reader([line], delimiter=separator))
+    except csv.Error:  # a cell beyond all measure: leave it whole, the caller names the row
+        return [line]
+
+
+def _layout(name, row, line, format):
+    """How a file is laid out, by its first line: separator, header (None without one), its names of t, x, y and z."""
+    separator = max(SEPARATORS, key=line.count)
+    header = tuple(cell.strip() for cell in _cells(line, separator))
+    numbers = all(NUMBER.fullmatch(cell) for cell in header)
+    where = f"{name}, row {row}"
+    if format == "spindoe" or (format is None and numbers and separator == ";" and len(header) == 4):
+        return separator, None, ()
+    if numbers:
+        raise TrackError(f"{where}: numbers where the header should be; add the line t,x,y,z (in the file's order)")
+    if "Timestamp" in header and set(header) >= PIXELS:
+        raise TrackError(f"{where}: a TT3D pixel file; take the same stroke's positions from TT3D's 3d folder")
+    if format is None:
+        format = "tt3d" if "Timestamp" in header else "csv"
+    keys = HEADERS[format]
+    if missing := [key for key in keys if key not in header]:
+        found, wanted = line.strip()[:80], ",".join(keys)
+        raise TrackError(f"{where}: no column {', '.join(missing)} in the header {found!r}; it needs {wanted}")
+    if twice := [key for key in header if key and header.count(key) > 1]:
+        raise TrackError(f"{where}: column {twice[0]!r} stands twice in the header; rename one of them")
+    return separator, header, keys
+
+
+def _table(name, rows, lines, separator, width, used):
+    """The used columns of all lines, (T, 4). In C where numpy can, else row by row to name the first bad one."""
+    if len(lines) < 2:
+        raise TrackError(f"{name}: {len(lines)} rows of numbers; a track needs at least 2")
+    even = all(line.count(separator) == width - 1 for line in lines)  # numpy would overlook a cell too many
+    if even and not any('"' in line for line in lines):
+        try:
+            return np.loadtxt(lines, delimiter=separator, usecols=used, comments=None, ndmin=2)
+        except ValueError:
+            pass  # which row it was, the slow way tells
+    return np.array([_values(f"{name}, row {row}", line, separator, width, used) for row, line in zip(rows, lines)])
+
+
+def _values(where, line, separator, width, used):
+    """The four numbers of one line, or a TrackError that says what stands there: the slow twin of np.loadtxt."""
+    cells = _cells(line, separator)
+    if len(cells) != width:
+        cause = (
+            "cut off? delete the row or fetch the file again" if len(cells) < width else "write decimals with a point"
+        )
+        raise TrackError(f"{where}: {len(cells)} cells where there should be {width}; {cause}")
+    for cell in (cells[column] for column in used):
+        if not NUMBER.fullmatch(cell):
+            raise TrackError(f"{where}: {cell.strip()[:30]!r} is not a number; correct or delete the row")
+    return [float(cells[column]) for column in used]
+
+
+def _columns(lines, separator, header, keys):
+    """The further columns of a file, name -> (T,) text, as they stand."""
+    further = [(column, key) for column, key in enumerate(header) if key and key not in keys]
+    return {key: np.array([_cells(line, separator)[column] for line in lines]) for column, key in further}
+
+
+# --- from numbers to a track ------------------------------------------------------------------------------------------
+
+
+def _placement(scale, axes, origin):
+    """How a file's positions come into our frame: which of its axes (3,), times what (3,), less what (3,) m."""
+    words = [word.strip() for word in str(axes).split(",")]
+    if sorted(word.lstrip("+-") for word in words) != ["x", "y", "z"] or max(map(len, words)) > 2:
+        raise TrackError(f"axes {axes!r}: name each of the file's x, y and z once, turned ones with -, as in x,-z,y")
+    try:
+        scale, shift = float(scale), np.array(origin, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise TrackError(f"scale and origin must be numbers, got {scale!r} and {origin!r}") from error
+    if not (np.isfinite(scale) and scale > 0):
+        raise TrackError(f"scale {scale:g}: metres per unit of the file, above 0 (0.001 for millimetres)")
+    if shift.shape != (3,) or not np.isfinite(shift).all():
+        raise TrackError(f"origin {origin!r}: three finite numbers in metres, as in 0,0,0.76")
+    signs = np.array([-1.0 if word[0] == "-" else 1.0 for word in words])
+    return ["xyz".index(word[-1]) for word in words], scale * signs, shift
+
+
+def _track(name, rows, values, placement, columns, notes):
+    """The checked track of a file's numbers (T, 4): repeated times dropped, positions brought into our frame."""
+    axes, factor, shift = placement
+    first = np.append(True, values[1:, 0] != values[:-1, 0])  # of repeated times the first is kept
+    time, position = values[first, 0], values[first, 1:][:, axes] * factor - shift
+    if bad := fault(time, position):
+        raise TrackError(f"{name}, row {rows[np.flatnonzero(first)[bad[0]]]}: {bad[1]}")
+    if len(time) < 2:
+        raise TrackError(f"{name}: all rows have the same time; a track needs at least 2 times")
+    if not first.all():
+        what = f"{np.sum(~first)} of {len(first)} rows left out (first: row {rows[first.argmin()]})"
+        notes.append(f"{name}: {what}: their time is that of the row before")
+    with np.errstate(over="ignore"):
+        span = np.ptp(position, axis=0).max()
+    if span > WIDE:
+        notes.append(f"{name}: the positions span {span:.4g} m; are these millimetres? try --scale 0.001")
+    return Track(time, position, Path(name).stem, {key: values[first] for key, values in columns.items()}, tuple(notes))
