@@ -1,0 +1,84 @@
+# make play | test | lint | format | bench | setup     each sets up what it needs first; ARGS="..." is passed on
+#
+# The environment is .venv, or lies in the user's cache folder where the checkout is read-only. It is made when missing,
+# mended when pyproject.toml or constraints.txt changed since, and otherwise used as it is, whoever made it. An active
+# virtual environment is left alone: it may be there for something else. VENV=folder names another one,
+# PYTHON=program the interpreter a new one is made with, BENCH="..." the benchmarks to run.
+
+BENCH ?= sim_speed fidelity viewer_speed
+IN = @sh -c "$$IN_ENVIRONMENT" make
+
+.PHONY: play test lint format bench setup
+.NOTPARALLEL:
+
+play:
+	$(IN) core play.py $(ARGS)
+
+test:
+	$(IN) "core test" -m pytest -q $(ARGS)
+
+lint:
+	$(IN) lint -m ruff check $(or $(ARGS),.)
+	$(IN) lint -m ruff format --check $(or $(ARGS),.)
+
+format:
+	$(IN) lint -m ruff check --fix $(or $(ARGS),.)
+	$(IN) lint -m ruff format $(or $(ARGS),.)
+
+bench:
+	$(foreach name,$(BENCH),$(IN) "core test" -m benchmarks.$(name) $(ARGS)
+	)
+
+setup:
+	$(IN) "core test lint" -c "import sys; print('Ballcast: environment ready,', sys.executable)"
+
+# sh -c "$IN_ENVIRONMENT" make "PARTS" ARGUMENTS: python with these arguments, in an environment that has these parts
+# of pyproject.toml (core, or an extra). A part is there when its stamp in the environment holds the checksum of
+# pyproject.toml and constraints.txt; stamps are written last, so that a failed install leaves none.
+# Everything is quoted and relative: the path of the checkout may have spaces.
+define IN_ENVIRONMENT
+set -euf
+parts=$$1
+shift
+
+say() { echo "Ballcast: $$*" >&2; }
+runs() { "$$1" -c "import sys, $$2; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))" 2>/dev/null; }
+first() { for program; do if runs "$$program" venv,ensurepip; then echo "$$program"; return; fi; done; return 1; }
+sum=$$(cat pyproject.toml constraints.txt | cksum)
+has() { [ "$$(cat "$$1/ballcast-$$2" 2>/dev/null)" = "$$sum" ]; }
+ready() { for part in $$parts; do has "$$1" "$$part" || return 1; done; runs "$$1/bin/python" pip; }
+
+venv=.venv
+if [ ! -w . ]; then
+    cache="$${XDG_CACHE_HOME:-$${HOME:-/tmp}/.cache}/ballcast/$$(pwd | cksum | tr ' ' -)"
+    export PYTHONPYCACHEPREFIX="$$cache/pycache" NUMBA_CACHE_DIR="$$cache/numba" RUFF_CACHE_DIR="$$cache/ruff"
+    export PYTEST_ADDOPTS="-p no:cacheprovider $${PYTEST_ADDOPTS:-}"
+    ready .venv || venv="$$cache/venv"
+fi
+venv="$${VENV:-$$venv}"
+
+if ! ready "$$venv"; then
+    say "installing $$parts into $$venv (once)"
+    if ! runs "$$venv/bin/python" sys; then
+        clear=
+        if [ -e "$$venv/pyvenv.cfg" ]; then clear=--clear; fi
+        if [ "$${PYTHON:-}" ]; then python=$$(first "$$PYTHON") || python=
+        else python=$$(first python3.13 python3.12 python3.11 python3 python) || python=; fi
+        if [ -z "$$python" ]; then
+            say "$${PYTHON:-no python here} is not Python 3.11 to 3.14 with venv: install one (Debian: python3-venv) or name it, PYTHON=..."
+            exit 2
+        fi
+        "$$python" -m venv $$clear "$$venv"
+    fi
+    runs "$$venv/bin/python" pip || "$$venv/bin/python" -m ensurepip
+    "$$venv/bin/python" -m pip install -q --disable-pip-version-check -c constraints.txt $$("$$venv/bin/python" -c '
+import sys, tomllib
+project = tomllib.load(open("pyproject.toml", "rb"))["project"]
+extras = {"core": project["dependencies"], **project["optional-dependencies"]}
+print(*(need.replace(" ", "") for part in sys.argv[1:] for need in extras[part]))
+' $$parts)
+    for part in $$parts; do echo "$$sum" >"$$venv/ballcast-$$part"; done
+fi
+exec "$$venv/bin/python" "$$@"
+endef
+export IN_ENVIRONMENT
