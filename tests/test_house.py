@@ -69,7 +69,7 @@ def make(tmp_path):
     python = house / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
-        shutil.copy(ROOT / name, house)
+        shutil.copyfile(ROOT / name, house / name)
     python.write_text(
         "#!/bin/sh\n"
         'case "$*" in "-m pip install"*) echo "$*" >>installs; exit ${PIP_EXIT:-0};; esac\n'
