@@ -218,9 +218,9 @@ def test_a_million_rows_read_in_seconds_and_the_bad_one_is_named(tmp_path):
     start = time.perf_counter()
     track = read_track(file)
     assert len(track) == 1_000_000 and track.position[-1, 1] == 999_999 * 1e-9
-    assert time.perf_counter() - start < 20  # 1 s on an idle machine
-    rows[900_000] = "5000,0.25,O,1.5"
-    assert "row 900002: 'O' is not a number" in refusal(read_track, stored(tmp_path, "\n".join(["t,x,y,z", *rows, ""])))
+    assert time.perf_counter() - start < 20  # 2 s on an idle core
+    rows[200_000] = "5000,0.25,O,1.5"
+    assert "row 200002: 'O' is not a number" in refusal(read_track, stored(tmp_path, "\n".join(["t,x,y,z", *rows, ""])))
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
