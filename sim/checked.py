@@ -1,0 +1,74 @@
+"""From a TOML table to a frozen dataclass: every key known, every number in its range, or one line that says which is not.
+
+A field's range stands in its metadata: `number(above=0)`. This knows nothing of sports.
+"""
+
+import dataclasses
+import math
+
+
+class SportError(ValueError):
+    """A sport that cannot be: one line with what, where and how to mend it."""
+
+
+def number(default=dataclasses.MISSING, *, above=None, low=None, high=None):
+    """A dataclass field that holds a finite number, above `above`, between `low` and `high`."""
+    return dataclasses.field(default=default, metadata={"range": (above, low, high)})
+
+
+def vector(length, default=dataclasses.MISSING):
+    """A dataclass field that holds `length` finite numbers."""
+    return dataclasses.field(default=default, metadata={"length": length})
+
+
+def build(cls, table, where):
+    """`cls(**table)` with its numbers checked; `where` names the table in messages."""
+    if not isinstance(table, dict):
+        raise SportError(f"{where} must be a table, not {table!r}")
+    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
+    refuse_unknown(table, fields, where)
+    missing = [n for n, f in fields.items() if n not in table and _required(f)]
+    if missing:
+        raise SportError(f"{where}.{missing[0]} is missing; add it to the file")
+    return cls(**{name: _checked(value, fields[name], f"{where}.{name}") for name, value in table.items()})
+
+
+def refuse_unknown(table, known, where):
+    """One line for the first key of `table` that is not in `known`."""
+    for key in table:
+        if key not in known:
+            raise SportError(f"{where}.{key} is not known; {where} has: {', '.join(known)}")
+
+
+def finite(value, where):
+    """`value` as a float, refused unless it is a finite number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise SportError(f"{where} = {value!r} must be a finite number")
+    return float(value)
+
+
+def numbers(value, length, where):
+    """`value` as a tuple of `length` floats."""
+    if not isinstance(value, (list, tuple)) or len(value) != length:
+        raise SportError(f"{where} = {value!r} must be a list of {length} numbers")
+    return tuple(finite(v, f"{where}[{i}]") for i, v in enumerate(value))
+
+
+def _required(field):
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _checked(value, field, where):
+    if "length" in field.metadata:
+        return numbers(value, field.metadata["length"], where)
+    if "range" not in field.metadata:
+        return value
+    value = finite(value, where)
+    above, low, high = field.metadata["range"]
+    if above is not None and value <= above:
+        raise SportError(f"{where} = {value:g} must be above {above:g}")
+    if low is not None and value < low:
+        raise SportError(f"{where} = {value:g} must be at least {low:g}")
+    if high is not None and value > high:
+        raise SportError(f"{where} = {value:g} must be at most {high:g}")
+    return value

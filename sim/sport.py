@@ -1,0 +1,332 @@
+"""A sport: a ball, its air, the surfaces it can hit, how it is launched, seen and drawn. Read from sports/*.toml.
+
+    sport = sim.load("table_tennis")        # a name, or a path to a .toml of one's own
+    sport.replace(density=1.2)              # the same sport in other air
+
+Frozen, and refuses nonsense when built: SportError, one line with what, where and how to mend it.
+The keys of a file are the fields of the classes below; sports/table_tennis.toml has a comment for each.
+"""
+
+import dataclasses
+import math
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from sim import air
+from sim.checked import SportError, build, number, numbers, refuse_unknown, vector
+from sim.flight import DRAG_FORMS, LIFT_FORMS
+from sim.launch import Launch, read_launch
+
+FOLDER = Path(__file__).parent / "sports"
+SPIN_DECAY_FORMS = {"none": (), "scaling": (), "path": ("rate",)}
+KINDS = {
+    "plane": ("axis", "at"),
+    "rectangle": ("low", "high"),
+    "bar": ("low", "high", "rod"),
+    "ring": ("centre", "radius", "rod"),
+}
+
+
+@dataclass(frozen=True)
+class Ball:
+    mass: float = number(above=0)  # kg
+    radius: float = number(above=0)  # m
+    inertia: float = number(above=0, high=2 / 3 + 1e-3)  # moment of inertia over m R^2: solid 2/5, thin shell 2/3
+
+
+@dataclass(frozen=True)
+class World:
+    gravity: float = number(9.81, low=0)  # m/s2
+    temperature: float = number(20.0, low=-60, high=60)  # C
+    altitude: float = number(0.0, low=-500, high=9000)  # m
+    humidity: float = number(0.5, low=0, high=1)
+    density: float | None = number(None, low=0)  # kg/m3, in place of the three above
+    viscosity: float | None = number(None, above=0)  # m2/s, kinematic
+
+    @property
+    def rho(self):
+        """Density of the air, kg/m3."""
+        return self.density if self.density is not None else air.density(self.temperature, self.altitude, self.humidity)
+
+    @property
+    def nu(self):
+        """Kinematic viscosity of the air, m2/s."""
+        return self.viscosity if self.viscosity is not None else air.VISCOSITY / max(self.rho, 1e-9)
+
+
+@dataclass(frozen=True)
+class Law:
+    """A named form and its numbers, in the order of the form's keys."""
+
+    form: str
+    values: tuple = ()
+
+
+@dataclass(frozen=True)
+class Restitution:
+    """e(vn) = clip(e + slope (vn - at) + curve (vn - at)^2, min, max), vn the speed of approach in m/s."""
+
+    e: float = number(low=0, high=1)
+    at: float = number(0.0, low=0)
+    slope: float = number(0.0)
+    curve: float = number(0.0)
+    min: float = number(0.0, low=0, high=1)
+    max: float = number(1.0, low=0, high=1)
+
+
+@dataclass(frozen=True)
+class Surface:
+    """All that lies within `rod` of an axis-parallel box from low to high (flat in one or more axes), or of a circle."""
+
+    name: str
+    kind: str  # plane, rectangle, bar, ring
+    low: tuple  # (3,) m; -inf where a plane has no end; a ring's centre
+    high: tuple  # (3,) m
+    radius: float  # m, of a ring's circle
+    rod: float  # m
+    restitution: Restitution
+    friction: float
+    tangential: float = 0.0  # e_x: 0 grips, up to 1 reverses the speed of the contact point
+    rolling: float = 0.02  # deceleration of rolling over gravity
+    landing: bool = False
+    color: tuple = (128, 128, 128)
+
+    @property
+    def carries(self):
+        """A ball can come to rest on it."""
+        return self.kind in ("plane", "rectangle") and self.low[2] == self.high[2]
+
+
+@dataclass(frozen=True)
+class Burst:
+    share: float = number(low=0, high=1)  # of the tracks miss their frames in runs
+    run: tuple = vector(2)  # frames, shortest and longest
+
+
+@dataclass(frozen=True)
+class Outlier:
+    share: float = number(low=0, high=1)  # of the tracks have outliers
+    rate: tuple = vector(2)  # of their frames
+    size: tuple = vector(2)  # m
+
+
+@dataclass(frozen=True)
+class Sensor:
+    rate: float = number(above=0)  # Hz
+    train_rate: tuple = vector(2)  # Hz
+    duration: float = number(above=0)  # s, how long a drawn ball is watched
+    noise: tuple = vector(2)  # m, range of the standard deviation of each axis
+    jitter: tuple = vector(2)  # s, range of the standard deviation of the time stamps
+    miss: tuple  # rates of missed frames, one drawn per track
+    burst: Burst
+    outlier: Outlier
+
+
+@dataclass(frozen=True)
+class Spread:
+    drag: float = number(0.0, low=0, high=1)
+    lift: float = number(0.0, low=0, high=1)
+    restitution: float = number(0.0, low=0, high=1)
+    friction: float = number(0.0, low=0, high=1)
+    wind: tuple = vector(2, default=(0.0, 0.0))  # m/s
+
+
+@dataclass(frozen=True)
+class View:
+    eye: tuple = vector(3)  # m
+    target: tuple = vector(3)  # m
+    field_of_view: float = number(45.0, above=1, high=150)  # degrees, vertical
+    ball_color: tuple = vector(3, default=(255, 176, 59))
+    background: tuple = vector(3, default=(22, 26, 33))
+    lines: tuple = ()  # of ((x, y, z), (x, y, z)) in m, or of ((x, y, z), radius): a circle in a level plane
+
+
+@dataclass(frozen=True)
+class Sport:
+    name: str
+    version: int
+    ball: Ball
+    world: World
+    drag: Law
+    lift: Law
+    spin_decay: Law
+    surfaces: tuple  # of Surface
+    launches: tuple  # of Launch
+    sensor: Sensor
+    spread: Spread
+    view: View
+    origin: str = ""
+
+    def replace(self, **changes):
+        """The sport with other numbers: fields of Sport, Ball or World by their names."""
+        for part in ("ball", "world"):
+            mine = {k: changes.pop(k) for k in list(changes) if k in _names(getattr(self, part))}
+            if mine:
+                changes[part] = dataclasses.replace(getattr(self, part), **mine)
+        return dataclasses.replace(self, **changes)
+
+    @property
+    def aerodynamic(self):
+        """K = rho pi R^2 / (2 m), 1/m: drag deceleration is K Cd u^2."""
+        return self.world.rho * math.pi * self.ball.radius**2 / (2.0 * self.ball.mass)
+
+    @property
+    def decay(self):
+        """Rate of spin decay along the path through the air, 1/m: d|w|/dt = -decay |u| |w|.
+
+        scaling: tau = inertia m / (0.0315 rho R^2 v), a golf measurement (Smits & Smith 1994, Nathan 2008) scaled.
+        """
+        if self.spin_decay.form == "scaling":
+            return 0.0315 * self.world.rho * self.ball.radius**2 / (self.ball.inertia * self.ball.mass)
+        return self.spin_decay.values[0] if self.spin_decay.values else 0.0
+
+    @property
+    def landing_surfaces(self):
+        """Indices of the surfaces on which a contact is a landing."""
+        return [i for i, s in enumerate(self.surfaces) if s.landing]
+
+
+def names():
+    """The sports that ship, sorted."""
+    return sorted(p.stem for p in FOLDER.glob("*.toml"))
+
+
+def load(name):
+    """The Sport of a shipped name or of a .toml file; SportError says what is wrong with it."""
+    path = FOLDER / f"{name}.toml"
+    if str(name) not in names():
+        path = Path(name)
+        if path.suffix != ".toml":
+            raise SportError(f"no sport is called {str(name)!r}; there are {', '.join(names())}, or name a .toml file")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SportError(f"{path}: {error.strerror}; name a sport ({', '.join(names())}) or a .toml file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SportError(f"{path}: not TOML: {error}") from None
+    return _read(table, str(path))
+
+
+def _read(table, where):
+    known = ("name", "version", "origin", "ball", "world", "drag", "lift", "spin_decay", "surface", "launch",
+             "sensor", "spread", "view")  # fmt: skip
+    refuse_unknown(table, known, where)
+    for key in ("name", "version", "ball", "drag", "lift", "surface", "launch", "sensor", "view"):
+        if key not in table:
+            raise SportError(f"{where}: {key} is missing; every sport needs it, see sports/table_tennis.toml")
+    return Sport(
+        name=table["name"],
+        version=table["version"],
+        origin=table.get("origin", ""),
+        ball=build(Ball, table["ball"], f"{where}: ball"),
+        world=build(World, table.get("world", {}), f"{where}: world"),
+        drag=_law(table["drag"], DRAG_FORMS, f"{where}: drag"),
+        lift=_law(table["lift"], LIFT_FORMS, f"{where}: lift"),
+        spin_decay=_law(table.get("spin_decay", {"form": "none"}), SPIN_DECAY_FORMS, f"{where}: spin_decay"),
+        surfaces=tuple(_surface(t, f"{where}: surface {i + 1}") for i, t in enumerate(table["surface"])),
+        launches=tuple(read_launch(t, f"{where}: launch {i + 1}") for i, t in enumerate(table["launch"])),
+        sensor=_sensor(table["sensor"], f"{where}: sensor"),
+        spread=build(Spread, table.get("spread", {}), f"{where}: spread"),
+        view=_view(table["view"], f"{where}: view"),
+    )
+
+
+def _law(table, forms, where):
+    form = table.get("form") if isinstance(table, dict) else None
+    if form not in forms:
+        raise SportError(f"{where}.form {form!r} is not known; the forms are {', '.join(forms)}")
+    keys = forms[form]
+    refuse_unknown(table, ("form", *keys), where)
+    missing = [k for k in keys if k not in table]
+    if missing:
+        raise SportError(f"{where}.{missing[0]} is missing; the form {form!r} needs {', '.join(keys)}")
+    return Law(form, numbers([table[k] for k in keys], len(keys), where))
+
+
+def _surface(table, where):
+    kind = table.get("kind") if isinstance(table, dict) else None
+    if kind not in KINDS:
+        raise SportError(f"{where}.kind {kind!r} is not known; the kinds are {', '.join(KINDS)}")
+    shared = ("name", "kind", "restitution", "friction", "tangential", "rolling", "landing", "color")
+    refuse_unknown(table, (*shared, *KINDS[kind]), where)
+    for key in ("name", "restitution", "friction", *KINDS[kind]):
+        if key not in table:
+            raise SportError(f"{where}.{key} is missing; a {kind} needs {', '.join(KINDS[kind])}")
+    low, high, radius, rod = _shape(table, kind, where)
+    return Surface(
+        name=table["name"],
+        kind=kind,
+        low=low,
+        high=high,
+        radius=radius,
+        rod=rod,
+        restitution=build(Restitution, table["restitution"], f"{where}.restitution"),
+        landing=bool(table.get("landing", False)),
+        color=numbers(table.get("color", (128, 128, 128)), 3, f"{where}.color"),
+        **build(_Contact, {k: table[k] for k in ("friction", "tangential", "rolling") if k in table}, where).__dict__,
+    )
+
+
+@dataclass(frozen=True)
+class _Contact:
+    friction: float = number(low=0)
+    tangential: float = number(0.0, low=-1, high=1)
+    rolling: float = number(0.02, above=0)
+
+
+def _shape(table, kind, where):
+    """low, high, radius, rod of any kind."""
+    if kind == "plane":
+        if table["axis"] not in ("x", "y", "z"):
+            raise SportError(f"{where}.axis {table['axis']!r} must be x, y or z")
+        (at,) = numbers([table["at"]], 1, f"{where}.at")
+        flat = [axis == table["axis"] for axis in "xyz"]
+        return tuple(at if f else -math.inf for f in flat), tuple(at if f else math.inf for f in flat), 0.0, 0.0
+    rod = build(_Rod, {k: table[k] for k in ("rod", "radius") if k in table}, where)
+    if kind == "ring":
+        centre = numbers(table["centre"], 3, f"{where}.centre")
+        return centre, centre, rod.radius, rod.rod
+    low, high = numbers(table["low"], 3, f"{where}.low"), numbers(table["high"], 3, f"{where}.high")
+    flat = sum(a == b for a, b in zip(low, high, strict=True))
+    if any(a > b for a, b in zip(low, high, strict=True)) or flat != (1 if kind == "rectangle" else 2):
+        raise SportError(f"{where}: a {kind} from low {low} to high {high} must be flat in "
+                         f"{'one axis' if kind == 'rectangle' else 'two axes'}, low never above high")  # fmt: skip
+    return low, high, 0.0, rod.rod
+
+
+@dataclass(frozen=True)
+class _Rod:
+    rod: float = number(0.0, low=0)
+    radius: float = number(0.0, low=0)
+
+
+def _sensor(table, where):
+    parts = dict(table)
+    for key, cls in (("burst", Burst), ("outlier", Outlier)):
+        parts[key] = build(cls, parts.get(key, {}), f"{where}.{key}")
+    miss = parts.get("miss", [0.0])
+    parts["miss"] = numbers(miss, len(miss) if isinstance(miss, list) else 1, f"{where}.miss")
+    sensor = build(Sensor, parts, where)
+    for key in ("train_rate", "noise", "jitter"):
+        low, high = getattr(sensor, key)
+        if not 0 <= low <= high:
+            raise SportError(f"{where}.{key} = {[low, high]} must rise from at least 0")
+    return sensor
+
+
+def _view(table, where):
+    parts = dict(table)
+    parts["lines"] = tuple(_line(line, f"{where}.lines[{i}]") for i, line in enumerate(parts.get("lines", ())))
+    return build(View, parts, where)
+
+
+def _line(line, where):
+    refuse_unknown(line, ("from", "to", "circle", "radius"), where)
+    if "circle" in line:
+        return numbers(line["circle"], 3, where), numbers([line.get("radius")], 1, where)[0]
+    return numbers(line.get("from"), 3, where), numbers(line.get("to"), 3, where)
+
+
+def _names(part):
+    return [f.name for f in dataclasses.fields(part)]
