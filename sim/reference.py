@@ -1,0 +1,402 @@
+"""The slow twin: one ball, scipy's DOP853 at tight tolerance, every contact by root finding. The truth in tests.
+
+    flight = fly(sport, position, velocity, spin, times)     # one ball: (3,), (3,), (3,), (T,)
+
+It shares no code with the engine: laws and contact rules are written out again here from the equations, one ball
+at a time. A flight is a chain of pieces (a step of the integrator, a skid, a roll, a rest); each piece is a path in
+closed or dense form, searched for its first contact before it counts. Some 50-100 ms for ten seconds of flight.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.integrate import DOP853
+from scipy.optimize import brentq
+
+V_STOP = 0.03  # m/s: a ball that would leave a contact more slowly rolls, or is pushed off at this speed
+RTOL, ATOL = 1e-11, 1e-13
+MAX_STEP = 0.05  # s; keeps the dense output as good as the steps
+SPACING = 0.1  # of the ball's radius: how far it moves between two looks at the gaps
+SAME_MOMENT = 1e-11  # s; of contacts closer than this the first surface of the list wins
+UP = np.array([0.0, 0.0, 1.0])
+
+
+@dataclass(frozen=True)
+class Impacts:
+    """The contacts of one ball, in the order of time; N of them."""
+
+    time: np.ndarray  # (N,) s
+    place: np.ndarray  # (N, 3) m, the ball's centre
+    surface: np.ndarray  # (N,) index into sport.surfaces
+    velocity_before: np.ndarray  # (N, 3) m/s
+    velocity_after: np.ndarray  # (N, 3) m/s
+    spin_before: np.ndarray  # (N, 3) rad/s
+    spin_after: np.ndarray  # (N, 3) rad/s
+
+
+@dataclass(frozen=True)
+class Flight:
+    """One ball's true motion.
+
+    grazes: (time, m) of each time it might nearly have gone another way: the least gap of a pass by a surface without
+    contact; the depth that a contact with an edge or a ring would have reached had the ball flown on unhindered. A
+    hair's breadth decides a flight in which one of them is small: comparisons may set it aside.
+    """
+
+    position: np.ndarray  # (T, 3) m
+    velocity: np.ndarray  # (T, 3) m/s
+    spin: np.ndarray  # (T, 3) rad/s
+    impacts: Impacts
+    grazes: tuple
+
+    @property
+    def graze(self):
+        """The smallest of the grazes, m; inf without any."""
+        return min((size for _, size in self.grazes), default=math.inf)
+
+
+@dataclass(frozen=True)
+class _Ball:
+    """The sport with this ball's own factors."""
+
+    sport: object
+    drag: float = 1.0
+    lift: float = 1.0
+    restitution: float = 1.0
+    friction: float = 1.0
+    wind_x: float = 0.0
+    wind_y: float = 0.0
+
+    @property
+    def radius(self):
+        return self.sport.ball.radius
+
+    @property
+    def inertia(self):
+        return self.sport.ball.inertia
+
+    @property
+    def gravity(self):
+        return self.sport.world.gravity
+
+
+def fly(sport, position, velocity, spin, times, parameters=None):
+    """The Flight of one ball from t = 0: position, velocity, spin (3,) in m, m/s, rad/s.
+
+    times (T,) s, increasing, none below 0; parameters (6,) as in sim.PARAMETERS, or None for the preset. At the time of a contact the state is the one after.
+    """
+    ball, times = _Ball(sport, *(() if parameters is None else parameters)), np.asarray(times, float)
+    state = np.concatenate([position, velocity, spin]).astype(float)
+    now, states, contacts, grazes = 0.0, np.empty((len(times), 9)), [], []
+    state, ground = _start(ball, state, contacts)
+    states[times <= now] = state
+    while now < times[-1]:
+        for begin, finish, path in _pieces(ball, now, state, ground, times[-1]):
+            hit = _first_hit(ball, path, begin, finish, ground, grazes)
+            now, surface = hit or (finish, None)
+            inside = (begin <= times) & (times <= now)
+            states[inside] = path(times[inside])
+            if hit:
+                break
+        state = path(np.array([now]))[0]
+        if hit and surface == ground:
+            ground = None  # past the end of what carried it
+        elif hit:
+            _note_shallow(ball, now, state, surface, grazes)
+            state, ground = _contact(ball, now, state, surface, ground, contacts)
+        states[times == now] = state
+    return Flight(states[:, :3], states[:, 3:6], states[:, 6:], _impacts(contacts), tuple(grazes))
+
+
+def _start(ball, state, contacts):
+    """The state and the ground at launch: what the ball touches, and does not leave, is a contact at t = 0."""
+    ground = None
+    for i, surface in enumerate(ball.sport.surfaces):
+        gap, rate = _gap(ball, surface, state[None])
+        if gap[0] <= 0 and rate[0] <= 0:
+            state, ground = _contact(ball, 0.0, state, i, ground, contacts)
+    return state, ground
+
+
+def _impacts(contacts):
+    rows = [(t, before[:3], i, before[3:6], after[3:6], before[6:], after[6:]) for t, i, before, after in contacts]
+    time, place, surface, *rest = zip(*rows) if rows else ((), (), (), (), (), (), ())
+    vectors = [np.array(column, float).reshape(-1, 3) for column in (place, *rest)]
+    return Impacts(np.array(time, float), vectors[0], np.array(surface, int), *vectors[1:])
+
+
+# --- flight -----------------------------------------------------------------------------------------------------------
+
+
+def _pieces(ball, now, state, ground, end):
+    """Pieces (begin, finish, path) from `now` to `end`; path: times (n,) -> states (n, 9), position, velocity, spin."""
+    if ground is not None:
+        yield from _roll(ball, ball.sport.surfaces[ground], now, state, end)
+        return
+    solver = DOP853(lambda t, y: _rates(ball, y), now, state, end, rtol=RTOL, atol=ATOL, max_step=MAX_STEP)
+    while solver.status == "running":
+        solver.step()
+        dense = solver.dense_output()
+        yield solver.t_old, solver.t, lambda t, dense=dense: dense(t).T
+
+
+def _rates(ball, state):
+    """d state / dt in the air: gravity, drag, Magnus force, decay of spin."""
+    sport = ball.sport
+    vx, vy, vz, wx, wy, wz = state[3:].tolist()
+    ux, uy, uz = vx - ball.wind_x, vy - ball.wind_y, vz  # velocity through the air
+    speed = math.sqrt(ux * ux + uy * uy + uz * uz)
+    cx, cy, cz = wy * uz - wz * uy, wz * ux - wx * uz, wx * uy - wy * ux  # w x u
+    cross = math.sqrt(cx * cx + cy * cy + cz * cz)
+    spin_ratio = ball.radius * cross / speed**2 if speed > 0 else 0.0  # S
+    reynolds = 2.0 * ball.radius * speed / sport.world.nu
+    k, size = sport.aerodynamic, math.sqrt(wx * wx + wy * wy + wz * wz)
+    drag = ball.drag * k * drag_coefficient(sport.drag, speed, spin_ratio, reynolds, size) * speed
+    lift = ball.lift * k * lift_coefficient(sport.lift, spin_ratio) * speed**2 / cross if cross > 0 else 0.0
+    decay = sport.decay * speed
+    return [
+        vx, vy, vz,
+        lift * cx - drag * ux, lift * cy - drag * uy, lift * cz - drag * uz - ball.gravity,
+        -decay * wx, -decay * wy, -decay * wz,
+    ]  # fmt: skip
+
+
+def drag_coefficient(law, speed, spin_ratio, reynolds, size):
+    """Cd at a speed (m/s), S, Re and |w| (rad/s), by the forms of a sport's [drag]."""
+    if law.form == "constant":
+        return law.values[0]
+    if law.form == "spin":
+        base, per_krpm = law.values
+        return base + per_krpm * size * 60 / (2 * math.pi) / 1000
+    if law.form == "logistic":
+        sub, sup, centre, width = law.values
+        return sup + (sub - sup) * 0.5 * (1 - math.tanh((speed - centre) / (2 * width)))
+    if law.form == "polynomial":
+        constant, s, s2, re, re_at, low, high = law.values
+        cd = constant + s * spin_ratio + s2 * spin_ratio**2 + re * (reynolds / 1e5 - re_at)
+        return min(max(cd, low), high)
+    raise ValueError(f"the reference knows no drag of the form {law.form!r}")
+
+
+def lift_coefficient(law, spin_ratio):
+    """CL at S, by the forms of a sport's [lift]."""
+    if law.form == "none":
+        return 0.0
+    if law.form == "saturating":
+        a, b = law.values
+        return spin_ratio / (a + b * spin_ratio)
+    if law.form == "polynomial":
+        constant, s, s2, high = law.values
+        return min(max(constant + s * spin_ratio + s2 * spin_ratio**2, 0.0), high)
+    raise ValueError(f"the reference knows no lift of the form {law.form!r}")
+
+
+# --- rolling ----------------------------------------------------------------------------------------------------------
+
+
+def _roll(ball, surface, now, state, end):
+    """Pieces of a ball on a surface: it skids until its lowest point stands still, rolls until it stops, rests."""
+    radius, inertia = ball.radius, ball.inertia
+    grip, slowing = ball.friction * surface.friction * ball.gravity, surface.rolling * ball.gravity  # m/s2
+    unspin = slowing / (inertia * radius)  # of the spin about the vertical, rad/s2
+
+    slip = np.array([state[3] - radius * state[7], state[4] + radius * state[6], 0.0])  # v + w x (-R z)
+    push = -grip * _unit(slip)
+    twist = np.cross(-radius * UP, push) / (inertia * radius**2)
+    finish, path = _level(now, state, push, twist, unspin, _ratio(np.linalg.norm(slip), grip * (1 + 1 / inertia)), end)
+    yield now, finish, path
+    if finish == end:
+        return
+
+    now, state = finish, path(np.array([finish]))[0]
+    state[6:8] = -state[4] / radius, state[3] / radius
+    push = -slowing * _unit(state[3:6])
+    twist = np.cross(UP, push) / radius
+    finish, path = _level(now, state, push, twist, unspin, _ratio(np.linalg.norm(state[3:6]), slowing), end)
+    yield now, finish, path
+    if finish == end:
+        return
+
+    now, state = finish, path(np.array([finish]))[0]
+    state[3:8] = 0.0
+    yield now, end, _level(now, state, np.zeros(3), np.zeros(3), unspin, math.inf, end)[1]
+
+
+def _level(now, state, push, twist, unspin, duration, end):
+    """When the piece ends, and its path: constant acceleration `push` and `twist` (3,); the spin about z dies away."""
+
+    def path(t):
+        s = (np.asarray(t) - now)[:, None]
+        out = np.empty((len(s), 9))
+        out[:, :3] = state[:3] + state[3:6] * s + 0.5 * push * s**2
+        out[:, 3:6] = state[3:6] + push * s
+        out[:, 6:] = state[6:] + twist * s
+        out[:, 8] = np.sign(state[8]) * np.maximum(abs(state[8]) - unspin * s[:, 0], 0.0)
+        return out
+
+    return min(now + duration, end), path
+
+
+def _ratio(amount, rate):
+    """amount / rate: how long it takes; never, where the rate is 0."""
+    return 0.0 if amount == 0 else amount / rate if rate > 0 else math.inf
+
+
+def _unit(vector):
+    size = np.linalg.norm(vector)
+    return vector / size if size > 0 else np.zeros(3)
+
+
+# --- finding contacts -------------------------------------------------------------------------------------------------
+
+
+def _nearest(surface, place):
+    """Of a surface (less its rod) the points nearest to places (n, 3): (n, 3)."""
+    if surface.kind != "ring":
+        return np.clip(place, surface.low, surface.high)
+    away = (place - surface.low) * [1.0, 1.0, 0.0]
+    away[~away.any(axis=1), 0] = 1.0  # on the axis every point is as near: take one
+    return surface.low + surface.radius * away / np.linalg.norm(away, axis=1, keepdims=True)
+
+
+def _gap(ball, surface, states):
+    """Distance from ball to surface (n,) m, negative when they overlap, and its rate of change (n,) m/s."""
+    normal, distance = _normal(surface, states[:, :3])
+    return distance - (ball.radius + surface.rod), np.einsum("ij,ij->i", states[:, 3:6], normal)
+
+
+def _normal(surface, place):
+    """Unit vectors (n, 3) from the surface to places (n, 3), and the distances (n,)."""
+    away = place - _nearest(surface, place)
+    distance = np.linalg.norm(away, axis=1)
+    return away / np.where(distance > 0, distance, 1.0)[:, None], distance
+
+
+def _first_hit(ball, path, begin, finish, ground, grazes):
+    """(time, index of the surface) of the first contact in a piece, or None. Passes without one are added to `grazes`.
+
+    For the surface that carries the ball it is the time when its centre passes the end.
+    """
+    times = _looks(ball, path, begin, finish)
+    states, hits, passes = path(times), [], []
+    for i, surface in enumerate(ball.sport.surfaces):
+        if i == ground:
+            time = _end_of_ground(surface, path, times, states)
+        else:
+            time = _touch(ball, surface, path, times, states, passes)
+        if time is not None:
+            hits.append((time, i))
+    hit = min(hits, default=None)
+    if hit:
+        hit = min((h for h in hits if h[0] <= hit[0] + SAME_MOMENT), key=lambda h: h[1])
+    grazes += [(t, gap) for t, gap in passes if hit is None or t < hit[0]]
+    return hit
+
+
+def _looks(ball, path, begin, finish):
+    """Times so close that the ball moves no more than SPACING radii in between."""
+    speed = np.linalg.norm(path(np.linspace(begin, finish, 9))[:, 3:6], axis=1).max()
+    return np.linspace(begin, finish, 9 + int(1.1 * speed * (finish - begin) / (SPACING * ball.radius)))
+
+
+def _touch(ball, surface, path, times, states, passes):
+    """The first time when ball and surface touch while they draw together, or None. Adds (time, gap) of passes."""
+    gap, rate = _gap(ball, surface, states)
+    if gap.min() > ball.radius:
+        return None
+    for i in np.flatnonzero((rate < 0) & (gap < ball.radius)):
+        if max(gap[i], rate[i]) < 0:  # between looks i - 1 and i
+            free = i > 0 and max(gap[i - 1], rate[i - 1]) > 0
+            if not free:
+                return times[max(i - 1, 0)]
+            return _root(path, lambda y: max(_gap(ball, surface, y))[0], times[i - 1], times[i])
+        if i + 1 < len(times) and rate[i + 1] >= 0:  # the least gap lies between looks i and i + 1
+            low = _root(path, lambda y: _gap(ball, surface, y)[1][0], times[i], times[i + 1])
+            least = _gap(ball, surface, path(np.array([low])))[0][0]
+            if least < 0:
+                return _root(path, lambda y: _gap(ball, surface, y)[0][0], times[i], low)
+            passes.append((low, least))
+    return None
+
+
+def _end_of_ground(surface, path, times, states):
+    """The time when a rolling ball's centre passes the end of its rectangle, or None."""
+
+    def inside(y):
+        return np.minimum(y[:, :2] - surface.low[:2], surface.high[:2] - y[:, :2]).min(axis=1)
+
+    out = np.flatnonzero(inside(states) < 0)
+    if not len(out):
+        return None
+    i = out[0]
+    free = i > 0 and inside(states[i - 1 : i])[0] > 0
+    return _root(path, lambda y: inside(y)[0], times[i - 1], times[i]) if free else times[max(i - 1, 0)]
+
+
+def _root(path, function, before, after):
+    """The time between two at which `function` of the state (1, 9) changes sign, to 1e-14 s."""
+    return brentq(lambda t: function(path(np.array([t]))), before, after, xtol=1e-14, rtol=1e-15)
+
+
+def _note_shallow(ball, now, state, surface, grazes):
+    """Add to `grazes` how deep a contact with an edge or a ring would go, on the ball's arc in vacuum."""
+    surface = ball.sport.surfaces[surface]
+    beyond = (state[:3] < surface.low) | (state[:3] > surface.high)
+    if surface.kind != "ring" and beyond.sum() < 2:
+        return  # a face
+    reach = ball.radius + surface.rod
+    longest = min(2 * reach / max(np.linalg.norm(state[3:6]), 1e-9), math.sqrt(2 * reach / max(ball.gravity, 1e-9)))
+    s = np.linspace(0, longest, 400)[:, None]
+    arc = state[:3] + state[3:6] * s - 0.5 * ball.gravity * UP * s**2
+    grazes.append((now, reach - _normal(surface, arc)[1].min()))
+
+
+# --- contact ----------------------------------------------------------------------------------------------------------
+
+
+def _contact(ball, now, state, index, ground, contacts):
+    """(state after, the index of the surface it rolls on or None) of a contact, which is added to `contacts`."""
+    surface = ball.sport.surfaces[index]
+    normal = _normal(surface, state[None, :3])[0][0]
+    velocity, spin, stays = _impulse(ball, surface, state, normal)
+    if stays:
+        ground = index
+    elif ground is not None and velocity[2] <= 0:
+        velocity[2] = 0.0  # what it rolls on holds it
+    else:
+        ground = None
+    after = np.concatenate([state[:3], velocity, spin])
+    contacts.append((now, index, state, after))
+    return after, ground
+
+
+def _impulse(ball, surface, state, normal):
+    """(velocity, spin, whether it stays) after a rigid sphere's contact: a normal impulse, friction grips or slips."""
+    radius, inertia, velocity, spin = ball.radius, ball.inertia, state[3:6], state[6:]
+    approach = -velocity @ normal
+    leave = restitution(surface.restitution, approach, ball.restitution) * approach
+    stays = leave < V_STOP and _carried(surface, state, normal)
+    if leave < V_STOP:
+        leave = 0.0 if stays else V_STOP
+    arm = -radius * normal
+    slip = velocity + approach * normal + np.cross(spin, arm)  # velocity of the contact point along the surface
+    grip = (1 + surface.tangential) * inertia / (1 + inertia) * np.linalg.norm(slip)
+    friction = -min(grip, ball.friction * surface.friction * (approach + leave)) * _unit(slip)
+    after = velocity + (approach + leave) * normal + friction
+    if stays:
+        after[2] = 0.0
+    return after, spin + np.cross(arm, friction) / (inertia * radius**2), stays
+
+
+def restitution(law, approach, factor=1.0):
+    """e at a speed of approach in m/s, by a surface's law and the ball's own factor; never above 1."""
+    e = law.e + law.slope * (approach - law.at) + law.curve * (approach - law.at) ** 2
+    return min(1.0, factor * min(max(e, law.min), law.max))
+
+
+def _carried(surface, state, normal):
+    """Whether the ball stands on a level surface. One at its very end and on the way out does not."""
+    soon = state[:3] + 1e-9 * state[3:6]
+    over = np.all(soon[:2] >= surface.low[:2]) and np.all(soon[:2] <= surface.high[:2])
+    return surface.carries and normal[2] > 1 - 1e-12 and over
