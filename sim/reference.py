@@ -84,7 +84,8 @@ class _Ball:
 def fly(sport, position, velocity, spin, times, parameters=None):
     """The Flight of one ball from t = 0: position, velocity, spin (3,) in m, m/s, rad/s.
 
-    times (T,) s, increasing, none below 0; parameters (6,) as in sim.PARAMETERS, or None for the preset. At the time of a contact the state is the one after.
+    times (T,) s, increasing, none below 0; parameters (6,) as in sim.PARAMETERS, or None for the preset. At the moment
+    of a contact the state is the one after it.
     """
     ball, times = _Ball(sport, *(() if parameters is None else parameters)), np.asarray(times, float)
     state = np.concatenate([position, velocity, spin]).astype(float)
@@ -200,7 +201,6 @@ def _roll(ball, surface, now, state, end):
     radius, inertia = ball.radius, ball.inertia
     grip, slowing = ball.friction * surface.friction * ball.gravity, surface.rolling * ball.gravity  # m/s2
     unspin = slowing / (inertia * radius)  # of the spin about the vertical, rad/s2
-
     slip = np.array([state[3] - radius * state[7], state[4] + radius * state[6], 0.0])  # v + w x (-R z)
     push = -grip * _unit(slip)
     twist = np.cross(-radius * UP, push) / (inertia * radius**2)
@@ -307,8 +307,7 @@ def _touch(ball, surface, path, times, states, passes):
         return None
     for i in np.flatnonzero((rate < 0) & (gap < ball.radius)):
         if max(gap[i], rate[i]) < 0:  # between looks i - 1 and i
-            free = i > 0 and max(gap[i - 1], rate[i - 1]) > 0
-            if not free:
+            if i == 0 or max(gap[i - 1], rate[i - 1]) <= 0:
                 return times[max(i - 1, 0)]
             return _root(path, lambda y: max(_gap(ball, surface, y))[0], times[i - 1], times[i])
         if i + 1 < len(times) and rate[i + 1] >= 0:  # the least gap lies between looks i and i + 1
@@ -326,12 +325,13 @@ def _end_of_ground(surface, path, times, states):
     def inside(y):
         return np.minimum(y[:, :2] - surface.low[:2], surface.high[:2] - y[:, :2]).min(axis=1)
 
-    out = np.flatnonzero(inside(states) < 0)
-    if not len(out):
+    depth = inside(states)
+    if depth.min() >= 0:
         return None
-    i = out[0]
-    free = i > 0 and inside(states[i - 1 : i])[0] > 0
-    return _root(path, lambda y: inside(y)[0], times[i - 1], times[i]) if free else times[max(i - 1, 0)]
+    i = np.argmax(depth < 0)
+    if i == 0 or depth[i - 1] <= 0:
+        return times[max(i - 1, 0)]
+    return _root(path, lambda y: inside(y)[0], times[i - 1], times[i])
 
 
 def _root(path, function, before, after):
