@@ -76,10 +76,6 @@ class _Ball:
     def inertia(self):
         return self.sport.ball.inertia
 
-    @property
-    def gravity(self):
-        return self.sport.world.gravity
-
 
 def fly(sport, position, velocity, spin, times, parameters=None):
     """The Flight of one ball from t = 0: position, velocity, spin (3,) in m, m/s, rad/s.
@@ -158,7 +154,7 @@ def _rates(ball, state):
     decay = sport.decay * speed
     return [
         vx, vy, vz,
-        lift * cx - drag * ux, lift * cy - drag * uy, lift * cz - drag * uz - ball.gravity,
+        lift * cx - drag * ux, lift * cy - drag * uy, lift * cz - drag * uz - ball.sport.world.gravity,
         -decay * wx, -decay * wy, -decay * wz,
     ]  # fmt: skip
 
@@ -199,7 +195,10 @@ def lift_coefficient(law, spin_ratio):
 def _roll(ball, surface, now, state, end):
     """Pieces of a ball on a surface: it skids until its lowest point stands still, rolls until it stops, rests."""
     radius, inertia = ball.radius, ball.inertia
-    grip, slowing = ball.friction * surface.friction * ball.gravity, surface.rolling * ball.gravity  # m/s2
+    grip, slowing = (
+        ball.friction * surface.friction * ball.sport.world.gravity,
+        surface.rolling * ball.sport.world.gravity,
+    )  # m/s2
     unspin = slowing / (inertia * radius)  # of the spin about the vertical, rad/s2
     slip = np.array([state[3] - radius * state[7], state[4] + radius * state[6], 0.0])  # v + w x (-R z)
     push = -grip * _unit(slip)
@@ -346,9 +345,11 @@ def _note_shallow(ball, now, state, surface, grazes):
     if surface.kind != "ring" and beyond.sum() < 2:
         return  # a face
     reach = ball.radius + surface.rod
-    longest = min(2 * reach / max(np.linalg.norm(state[3:6]), 1e-9), math.sqrt(2 * reach / max(ball.gravity, 1e-9)))
+    longest = min(
+        2 * reach / max(np.linalg.norm(state[3:6]), 1e-9), math.sqrt(2 * reach / max(ball.sport.world.gravity, 1e-9))
+    )
     s = np.linspace(0, longest, 400)[:, None]
-    arc = state[:3] + state[3:6] * s - 0.5 * ball.gravity * UP * s**2
+    arc = state[:3] + state[3:6] * s - 0.5 * ball.sport.world.gravity * UP * s**2
     grazes.append((now, reach - _normal(surface, arc)[1].min()))
 
 
