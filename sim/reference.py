@@ -94,7 +94,7 @@ def fly(sport, position, velocity, spin, times, parameters=None):
             now, surface = hit or (finish, None)
             inside = (begin <= times) & (times <= now)
             states[inside] = path(times[inside])
-            if hit:
+            if hit or now == times[-1]:
                 break
         state = path(np.array([now]))[0]
         if hit and surface == ground:
@@ -195,18 +195,14 @@ def lift_coefficient(law, spin_ratio):
 def _roll(ball, surface, now, state, end):
     """Pieces of a ball on a surface: it skids until its lowest point stands still, rolls until it stops, rests."""
     radius, inertia = ball.radius, ball.inertia
-    grip, slowing = (
-        ball.friction * surface.friction * ball.sport.world.gravity,
-        surface.rolling * ball.sport.world.gravity,
-    )  # m/s2
+    grip = ball.friction * surface.friction * ball.sport.world.gravity  # m/s2, how a skid slows it
+    slowing = surface.rolling * ball.sport.world.gravity  # m/s2
     unspin = slowing / (inertia * radius)  # of the spin about the vertical, rad/s2
     slip = np.array([state[3] - radius * state[7], state[4] + radius * state[6], 0.0])  # v + w x (-R z)
     push = -grip * _unit(slip)
     twist = np.cross(-radius * UP, push) / (inertia * radius**2)
     finish, path = _level(now, state, push, twist, unspin, _ratio(np.linalg.norm(slip), grip * (1 + 1 / inertia)), end)
     yield now, finish, path
-    if finish == end:
-        return
 
     now, state = finish, path(np.array([finish]))[0]
     state[6:8] = -state[4] / radius, state[3] / radius
@@ -214,8 +210,6 @@ def _roll(ball, surface, now, state, end):
     twist = np.cross(UP, push) / radius
     finish, path = _level(now, state, push, twist, unspin, _ratio(np.linalg.norm(state[3:6]), slowing), end)
     yield now, finish, path
-    if finish == end:
-        return
 
     now, state = finish, path(np.array([finish]))[0]
     state[3:8] = 0.0
