@@ -255,11 +255,11 @@ def _nearest(surface, place):
 
 def _gap(ball, surface, states):
     """Distance from ball to surface (n,) m, negative when they overlap, and its rate of change (n,) m/s."""
-    normal, distance = _normal(surface, states[:, :3])
+    normal, distance = normals(surface, states[:, :3])
     return distance - (ball.radius + surface.rod), np.einsum("ij,ij->i", states[:, 3:6], normal)
 
 
-def _normal(surface, place):
+def normals(surface, place):
     """Unit vectors (n, 3) from the surface to places (n, 3), and the distances (n,)."""
     away = place - _nearest(surface, place)
     distance = np.linalg.norm(away, axis=1)
@@ -344,7 +344,7 @@ def _note_shallow(ball, now, state, surface, grazes):
     )
     s = np.linspace(0, longest, 400)[:, None]
     arc = state[:3] + state[3:6] * s - 0.5 * ball.sport.world.gravity * UP * s**2
-    grazes.append((now, reach - _normal(surface, arc)[1].min()))
+    grazes.append((now, reach - normals(surface, arc)[1].min()))
 
 
 # --- contact ----------------------------------------------------------------------------------------------------------
@@ -353,7 +353,7 @@ def _note_shallow(ball, now, state, surface, grazes):
 def _contact(ball, now, state, index, ground, contacts):
     """(state after, the index of the surface it rolls on or None) of a contact, which is added to `contacts`."""
     surface = ball.sport.surfaces[index]
-    normal = _normal(surface, state[None, :3])[0][0]
+    normal = normals(surface, state[None, :3])[0][0]
     velocity, spin, stays = _impulse(ball, surface, state, normal)
     if stays:
         ground = index

@@ -1,0 +1,139 @@
+"""The engine against the reference, on every sport's own launches, until rest or ten seconds.
+
+    python -m benchmarks.agreement [--launches 100] [--sport NAME ...] [--seed 0]
+
+Prints a row a sport, then one JSON object with the keys: launches; grazing (balls set aside: they pass or touch an
+edge, a net or a ring within 0.1 mm, or turn back that near to a surface); impacts (compared); lists_differ and
+lists_differ_float32 (balls whose impacts are not the same surfaces in the same order);
+worst_float64_mm, median_float64_mm, worst_float32_mm, median_float32_mm (of each ball's largest error
+over time; over the sports, the worst sport's).
+float32 is compared up to the second contact with a ring, since every contact with a thin rod multiplies what it
+is given. Lists are compared down to SLOWEST; float32 lists up to the same moment as float32 positions.
+"""
+
+import json
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+import numpy as np
+import tyro
+
+import sim
+from sim.reference import fly, normals
+
+GRAZE = 1e-4  # m
+SLOWEST = 0.06  # m/s, speed of approach: slower contacts are not compared
+TIMES = np.arange(0, 1801) / 180  # s
+
+
+@dataclass
+class Options:
+    launches: int = 100  # of each sport
+    sport: tuple[str, ...] = ()  # the shipped ones
+    seed: int = 0
+
+
+def approach(sport, impacts):
+    """Speeds (N,) m/s at which the balls came upon the surfaces."""
+    speed = np.zeros(len(impacts.time))
+    for i, surface in enumerate(sport.surfaces):
+        here = impacts.surface == i
+        direction, _ = normals(surface, impacts.place[here])
+        speed[here] = -np.einsum("ij,ij->i", impacts.velocity_before[here], direction)
+    return speed
+
+
+def same_list(sport, mine, truth, until=np.inf):
+    """Whether two lists of impacts name the same surfaces in the same order, slow contacts aside.
+
+    The limit moves up where the truth has a contact so near to it that rounding would decide.
+    """
+    speed = approach(sport, truth)
+    limit = SLOWEST
+    while (abs(speed - limit) < 1e-3).any():
+        limit += 1e-3
+    lists = [impacts.surface[(approach(sport, impacts) >= limit) & (impacts.time < until)] for impacts in (mine, truth)]
+    return np.array_equal(*lists)
+
+
+def second_ring(sport, impacts):
+    """The time of the second contact with a ring; inf without."""
+    rings = [i for i, surface in enumerate(sport.surfaces) if surface.kind == "ring"]
+    touched = impacts.time[np.isin(impacts.surface, rings)]
+    return touched[1] if len(touched) > 1 else np.inf
+
+
+def of_ball(impacts, ball):
+    """The impacts of one ball of a batch."""
+    mine = impacts.ball == ball
+    names = ("time", "place", "surface", "velocity_before", "velocity_after", "spin_before", "spin_after")
+    return type("Impacts", (), {name: getattr(impacts, name)[mine] for name in names})
+
+
+def compare(sport, launch, truths, times, dtype=np.float64):
+    """(errors (B,) m, lists differ (B,)) of the engine against the reference's flights of the same balls.
+
+    launch: position, velocity, spin (B, 3) and parameters (B, P) or None.
+    """
+    *state, parameters = launch
+    flight = sim.simulate(sport, *state, times, parameters=parameters, dtype=dtype)
+    errors, differ = [], []
+    for i, truth in enumerate(truths):
+        until = second_ring(sport, truth.impacts) if dtype == np.float32 else np.inf
+        off = np.linalg.norm(flight.position[i].astype(float) - truth.position, axis=1)
+        errors.append(off[times < until].max())
+        end = min(until, times[-1]) - 1e-3  # a contact at the end itself is in neither list
+        differ.append(not same_list(sport, of_ball(flight.impacts, i), truth.impacts, end))
+    return np.array(errors), np.array(differ)
+
+
+def _truth(case):
+    sport, *launch = case
+    return fly(sport, *launch[:3], TIMES, launch[3])
+
+
+def agreement(sport, launches, seed, pool):
+    """A row of figures for one sport."""
+    balls = sim.draw(sport, launches, seed=seed, purpose="test")
+    launch = balls.launch_position, balls.launch_velocity, balls.launch_spin, balls.parameters
+    truths = list(pool.map(_truth, [(sport, *ball) for ball in zip(*launch)], chunksize=4))
+    clear = np.array([truth.graze >= GRAZE for truth in truths])
+    kept = [truth for truth, keep in zip(truths, clear) if keep]
+    launch = [part[clear] for part in launch]
+    row = {"launches": launches, "grazing": int((~clear).sum())}
+    row["impacts"] = int(sum((approach(sport, truth.impacts) >= SLOWEST).sum() for truth in kept))
+    for name, dtype, key in (("float64", np.float64, "lists_differ"), ("float32", np.float32, "lists_differ_float32")):
+        errors, differ = compare(sport, launch, kept, TIMES, dtype)
+        row[f"worst_{name}_mm"], row[f"median_{name}_mm"] = 1e3 * errors.max(), 1e3 * np.median(errors)
+        row[key] = int(differ.sum())
+    return row
+
+
+def summary(rows):
+    """The rows of all sports as one: sums, and the worst of the errors."""
+    total = {}
+    for key in rows[0]:
+        values = [row[key] for row in rows]
+        total[key] = max(values) if key.endswith("_mm") else sum(values)
+    return total
+
+
+def main(options):
+    names, rows = options.sport or sim.names(), []
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        for name in names:
+            rows.append(agreement(sim.load(name), options.launches, options.seed, pool))
+            if len(rows) == 1:
+                print(f"{'':14}" + "".join(f"{key:>22}" for key in rows[0]))
+            print(f"{name:14}" + "".join(f"{value:22.3g}" for value in rows[-1].values()), flush=True)
+    print(json.dumps(summary(rows)))
+
+
+if __name__ == "__main__":
+    try:
+        main(tyro.cli(Options, description=__doc__))
+    except sim.SportError as error:
+        print(f"agreement: {error}", file=sys.stderr)
+        sys.exit(2)
