@@ -1,0 +1,362 @@
+"""Published measurements and exact answers against the engine.
+
+    python -m benchmarks.fidelity [--out docs/fidelity.md]
+
+Every check is data: fidelity.toml has the balls, the launches, what is expected, and how near the engine must come.
+Prints a table, writes it to docs/fidelity.md, and ends with one JSON object with the keys checks, failed and skipped.
+Measured flights are read from the folder that BALLCAST_DATA names; without it those checks are skipped, and said so.
+"""
+
+import json
+import math
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tyro
+from numpy.polynomial import polynomial
+from scipy.interpolate import CubicHermiteSpline
+from scipy.optimize import least_squares
+from sim.flight import DRAG_FORMS, LIFT_FORMS
+
+import sim
+from sim.sport import SPIN_DECAY_FORMS, Law, Restitution, Surface
+from tracks import read_track
+
+ROOT = Path(__file__).parents[1]
+COMMAND = "python -m benchmarks.fidelity"
+UNITS = {"mph": 0.44704, "ft": 0.3048, "yd": 0.9144, "rpm": 2 * math.pi / 60, "rps": 2 * math.pi}  # in SI
+FORMS = {"drag": DRAG_FORMS, "lift": LIFT_FORMS, "spin_decay": SPIN_DECAY_FORMS}
+GRID = np.arange(0, 8, 0.002)  # s
+
+
+@dataclass
+class Options:
+    out: Path = ROOT / "docs" / "fidelity.md"
+
+
+@dataclass(frozen=True)
+class Check:
+    section: str
+    name: str
+    expected: str
+    got: str
+    tolerance: str
+    passed: bool
+
+
+# --- balls ------------------------------------------------------------------------------------------------------------
+
+
+def make_sport(table, row):
+    """The Sport of a [ball.X] table and the columns of a row that speak of the ball; nothing to hit but a ground."""
+    table = {key: _law(key, value) if key in FORMS else value for key, value in table.items()}
+    table |= {key: row[key] for key in ("mass", "radius", "inertia", "gravity", "density") if key in row}
+    table["surfaces"] = (_ground(row),) if "e" in row else ()
+    sport = sim.load(table.pop("sport", "table_tennis")).replace(**table)
+    cd = row.get("cd")
+    if "per_metre" in row:
+        cd = row["per_metre"] / sport.aerodynamic
+    if "terminal" in row:
+        cd = sport.world.gravity / (sport.aerodynamic * row["terminal"] ** 2)
+    return sport if cd is None else sport.replace(drag=Law("constant", (cd,)))
+
+
+def _law(kind, table):
+    form = table["form"]
+    return Law(form, tuple(float(table[key]) for key in FORMS[kind][form]))
+
+
+def _ground(row):
+    inf = math.inf
+    law = Restitution(row["e"])
+    return Surface(
+        "ground", "plane", (-inf, -inf, 0.0), (inf, inf, 0.0), 0.0, 0.0, law, row["mu"], row.get("tangential", 0.0)
+    )
+
+
+def launch(sport, row):
+    """position, velocity, spin (1, 3) and parameters (1, P) by the columns of a row that speak of the launch."""
+    height = row.get("launch_height", sport.ball.radius + row.get("drop", 0.0) if sport.surfaces else 0.0)
+    elevation, tilt = math.radians(row.get("elevation", 0.0)), math.radians(row.get("tilt", 0.0))
+    speed, back = row.get("speed", 0.0), row.get("back", 0.0)
+    position = row.get("position", [0.0, 0.0, height])
+    velocity = row.get("velocity", [0.0, speed * math.cos(elevation), speed * math.sin(elevation)])
+    spin = row.get("spin", [back * math.cos(tilt), 0.0, row.get("side", 0.0) - back * math.sin(tilt)])
+    parameters = [1, 1, 1, 1, row.get("wind_x", 0.0), row.get("wind_y", 0.0)]
+    return [np.array([part], float) for part in (position, velocity, spin, parameters)]
+
+
+# --- flights ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Run:
+    """A flight on GRID, and the moment at which it is asked for."""
+
+    sport: object
+    flight: object
+    time: float
+    position: np.ndarray  # (3,)
+    velocity: np.ndarray  # (3,)
+
+
+def run(sport, start, stop):
+    """The Run of one ball until `stop`: {time}, {impact: which} or the last falling through {z} or passing of {y}."""
+    *state, parameters = start
+    flight = sim.simulate(sport, *state, GRID, parameters=parameters)
+    if "impact" in stop:
+        i, impacts = stop["impact"], flight.impacts
+        return Run(sport, flight, impacts.time[i], impacts.place[i], impacts.velocity_before[i])
+    time = stop["time"] if "time" in stop else _crossing(flight, *stop.items())
+    end = sim.simulate(sport, *state, [0.0, time], parameters=parameters)
+    return Run(sport, flight, time, end.position[0, -1], end.velocity[0, -1])
+
+
+def _crossing(flight, stop):
+    axis, value = "xyz".index(stop[0]), stop[1]
+    path = CubicHermiteSpline(GRID, flight.position[0, :, axis] - value, flight.velocity[0, :, axis])
+    return path.roots(extrapolate=False)[-1]
+
+
+def _apex(r):
+    flown = GRID <= r.time
+    path = CubicHermiteSpline(GRID[flown], r.flight.position[0, flown, 2], r.flight.velocity[0, flown, 2])
+    return max(path(path.derivative().roots(extrapolate=False)), default=math.nan)
+
+
+def _total_time(r):
+    """Of endless bounces: the last contact, and the series of the hops that were too low to be made."""
+    e, impacts = r.sport.surfaces[0].restitution.e, r.flight.impacts
+    return impacts.time[-1] - 2 * e * impacts.velocity_before[-1, 2] / (r.sport.world.gravity * (1 - e))
+
+
+def _apexes(r):
+    between = [(GRID > a) & (GRID < b) for a, b in zip(r.flight.impacts.time[:3], r.flight.impacts.time[1:4])]
+    return [r.flight.position[0, hop, 2].max() - r.sport.ball.radius for hop in between]
+
+
+def _angle(velocity):
+    return math.degrees(math.atan2(abs(velocity[2]), math.hypot(*velocity[:2])))
+
+
+QUANTITIES = {
+    "time": lambda r: r.time,
+    "place": lambda r: r.position,
+    "drift": lambda r: r.position[0],
+    "distance": lambda r: r.position[1],
+    "height": lambda r: r.position[2],
+    "forward": lambda r: r.velocity[1],
+    "up": lambda r: r.velocity[2],
+    "speed_end": lambda r: np.linalg.norm(r.velocity),
+    "angle": lambda r: _angle(r.velocity),
+    "apex": _apex,
+    "velocity_after": lambda r: r.flight.impacts.velocity_after[0],
+    "spin_after": lambda r: r.flight.impacts.spin_after[0],
+    "forward_after": lambda r: r.flight.impacts.velocity_after[0, 1],
+    "up_after": lambda r: r.flight.impacts.velocity_after[0, 2],
+    "speed_after": lambda r: np.linalg.norm(r.flight.impacts.velocity_after[0]),
+    "angle_after": lambda r: _angle(r.flight.impacts.velocity_after[0]),
+    "top_after": lambda r: -r.flight.impacts.spin_after[0, 0],
+    "total_time": _total_time,
+    "impact_speeds": lambda r: -r.flight.impacts.velocity_before[:3, 2],
+    "apexes": _apexes,
+}
+
+
+# --- checks -----------------------------------------------------------------------------------------------------------
+
+
+def check_case(case, balls):
+    """The Checks of a [[case]]: each row's asked quantities, their ratios to one row's, or their rms errors."""
+    rows = [dict(zip(case["columns"], values)) for values in case["rows"]]
+    answers = [_ask(case, balls[case["ball"]], row) for row in rows]
+    if "relative_to" in case:
+        base = case["relative_to"]
+        rows = [row | {key: row[key] / rows[base][key] for key in answers[base]} for row in rows]
+        answers = [{key: got[key] / answers[base][key] for key in got} for got in answers]
+        del rows[base], answers[base]
+    for row, got in zip(rows, answers):
+        for key, tolerance in case.get("tolerance", {}).items():
+            yield _compare(case, row, key, got[key], tolerance)
+    for key, tolerance in case.get("rms", {}).items():
+        rms, unit = (
+            math.sqrt(np.mean([(got[key] - row[key]) ** 2 for row, got in zip(rows, answers)])),
+            _unit(case, key),
+        )
+        name = f"{case['name']}: rms of {key} over {len(rows)} rows"
+        yield Check(case["section"], name, "0", f"{rms:.3g} {unit}", f"{tolerance} {unit}", bool(rms <= tolerance))
+
+
+def _unit(case, key):
+    return case.get("units", {}).get(key, "") if "relative_to" not in case else ""
+
+
+def _ask(case, table, row):
+    """Quantity -> value in the units of the case, for the asked columns of a row."""
+    units = {key: UNITS[unit] for key, unit in case.get("units", {}).items()}
+    given = {"launch_height": case["launch_height"]} if "launch_height" in case else {}
+    given |= {key: value * units.get(key, 1) if key in units else value for key, value in row.items()}
+    asked = [key for key in row if key in QUANTITIES]
+    given = {key: value for key, value in given.items() if key not in asked}
+    sport = make_sport(table | case.get("overrides", {}), given)
+    r = run(sport, launch(sport, given), case["stop"])
+    return {key: np.asarray(QUANTITIES[key](r)) / units.get(key, 1) for key in asked}
+
+
+def _compare(case, row, key, got, tolerance):
+    expected = np.asarray(row[key], float)
+    allowed = tolerance
+    if isinstance(tolerance, str):  # per cent
+        allowed = float(tolerance.rstrip(" %")) / 100 * abs(expected)
+    given = [f"{column} {row[column]:g}" for column in case["columns"] if np.isscalar(row[column]) and column != "row"]
+    label = row.get("row", ", ".join(words for words in given if words.split()[0] not in QUANTITIES))
+    name = f"{case['name']}: {label}: {key} {_unit(case, key)}".rstrip()
+    passed = bool(np.all(abs(got - expected) <= allowed))
+    return Check(case["section"], name, _text(row[key]), _text(got), str(tolerance), passed)
+
+
+def _text(value):
+    return ", ".join(f"{v:.8g}" for v in np.ravel(value))
+
+
+def check_galilean(table, balls):
+    """A launch with the wind W, in it, is the launch in still air and W t."""
+    sport = make_sport(balls[table["ball"]], {})
+    wind = np.array([*table["wind"], 0.0])
+    times = [0.0, table["time"]]
+    position, velocity, spin = (np.array([table[key]], float) for key in ("position", "velocity", "spin"))
+    still = sim.simulate(sport, position, velocity, spin, times).position[0, -1]
+    blown = sim.simulate(sport, position, velocity + wind, spin, times, parameters=[[1, 1, 1, 1, *table["wind"]]])
+    off = np.linalg.norm(blown.position[0, -1] - still - wind * table["time"])
+    yield Check(
+        table["section"], table["name"], "0", f"{off:.1e} m", f"{table['tolerance']} m", bool(off <= table["tolerance"])
+    )
+
+
+# --- measured flights -------------------------------------------------------------------------------------------------
+
+
+def check_measured(table, balls, data):
+    """The rms distance (m) of measured points (y, z) from the engine's curve."""
+    points = np.loadtxt(data / table["file"], delimiter=";")
+    sport = make_sport(balls[table["ball"]], {})
+
+    def distances(velocity):
+        start = launch(sport, {"launch_height": table["launch_height"], "velocity": [0.0, *velocity]})
+        curve = sim.simulate(sport, *start[:3], np.arange(0, 4, 5e-4)).position[0, :, 1:]
+        return np.linalg.norm(points[:, None] - curve, axis=2).min(axis=1)
+
+    velocity = table["velocity"][1:]
+    if table.get("refit"):
+        velocity = least_squares(distances, velocity, diff_step=1e-4).x
+    rms = math.sqrt(np.mean(distances(velocity) ** 2))
+    name = f"{table['name']}: rms distance of {len(points)} points, launch {velocity[0]:.2f}, {velocity[1]:.2f} m/s"
+    yield Check(table["section"], name, "0", f"{rms:.4f} m", f"{table['tolerance']} m", bool(rms <= table["tolerance"]))
+
+
+def check_spindoe(table, data):
+    """The median over flights of the rms residual (m) of each axis, launch refitted, spin as measured."""
+    index = np.loadtxt(data / "spindoe" / "index.csv", delimiter=",", skiprows=1)
+    residuals = []
+    for number, *spin in index:
+        if np.linalg.norm(spin) <= table["spin"]:
+            time, position = _clean(read_track(data / "spindoe" / f"{int(number):03d}.csv"), table)
+            if len(time) >= table["frames"]:
+                residuals.append(_refit(time, position, spin))
+    for axis, got in zip("xyz", np.median(residuals, axis=0)):
+        name = f"{table['name']}, {axis}, {len(residuals)} flights"
+        limit = table["tolerance"][axis]
+        yield Check(table["section"], name, "0", f"{1e3 * got:.2f} mm", f"{1e3 * limit:.1f} mm", bool(got <= limit))
+
+
+def _clean(track, table):
+    """time (T,), position (T, 3) of a track's frames over the table before the bounce, outliers dropped."""
+    low = track.position[1:-1, 2]
+    turns = (np.diff(track.position[:-1, 2]) < 0) & (np.diff(track.position[1:, 2]) > 0) & (low < 0.08)
+    past = abs(track.position[:, 1]) > table["end"]
+    frames = min(np.argmax([*turns, True]), np.argmax([*past, True]))
+    time, position = track.time[:frames], track.position[:frames]
+    for limit in (10 * table["outlier"], 3 * table["outlier"], table["outlier"]):
+        if len(time) < table["frames"]:
+            break
+        curve = polynomial.polyval(time, polynomial.polyfit(time, position, 4)).T
+        keep = np.linalg.norm(position - curve, axis=1) < limit
+        time, position = time[keep], position[keep]
+    return time, position
+
+
+def _refit(time, position, spin):
+    """rms residuals (3,) m of the flight that fits the frames best, by its launch alone."""
+    sport, time = sim.load("table_tennis"), time - time[0]
+
+    def residual(state):
+        flight = sim.simulate(sport, [state[:3]], [state[3:]], [spin], time)
+        return np.ravel(flight.position[0] - position)
+
+    fit = least_squares(residual, np.ravel(polynomial.polyfit(time, position, 2)[:2]), loss="soft_l1", f_scale=0.01)
+    return np.sqrt(np.mean(residual(fit.x).reshape(-1, 3) ** 2, axis=0))
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+
+def all_checks(book):
+    """(Checks, what was skipped and why)."""
+    balls, checks, skipped = book["ball"], [], []
+    for case in book["case"]:
+        checks += check_case(case, balls)
+    checks += check_galilean(book["galilean"], balls)
+    data = Path(os.environ.get("BALLCAST_DATA") or ROOT.parent / "shared" / "data")
+    for table in book["measured"]:
+        if (data / table["file"]).is_file():
+            checks += check_measured(table, balls, data)
+        else:
+            skipped.append(f"{table['section']} {table['name']}: BALLCAST_DATA has no {table['file']}")
+    if (data / "spindoe" / "index.csv").is_file():
+        checks += check_spindoe(book["spindoe"], data)
+    else:
+        skipped.append(
+            f"{book['spindoe']['section']} {book['spindoe']['name']}: BALLCAST_DATA has no spindoe/index.csv"
+        )
+    return sorted(checks, key=lambda c: [int(n) for n in c.section.split(".")]), skipped
+
+
+def page(checks, skipped, left_out):
+    """The text of docs/fidelity.md."""
+    failed = sum(not check.passed for check in checks)
+    lines = [
+        "# Fidelity",
+        f"\nThe engine (float64) against exact answers and published measurements. Made by `{COMMAND}`; the "
+        "balls and launches are in `benchmarks/fidelity.toml`.",
+        f"\n{len(checks)} checks, {failed} failed.\n",
+        "| | check | expected | got | tolerance | |\n|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {c.section} | {c.name} | {c.expected} | {c.got} | {c.tolerance} | {'pass' if c.passed else '**fail**'} |"
+        for c in checks
+    ]
+    lines += ["\nNot checked:\n", *(f"- {x['section']} {x['what']}: {x['why']}" for x in left_out)]
+    lines += [f"- {reason}" for reason in skipped]
+    return "\n".join(lines) + "\n"
+
+
+def main(options):
+    book = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+    checks, skipped = all_checks(book)
+    for c in checks:
+        print(
+            f"{'pass' if c.passed else 'FAIL':5}{c.section:5}{c.name[:110]:111}{c.expected:>24}{c.got:>30}", c.tolerance
+        )
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    aside = options.out.with_suffix(".md.part")
+    aside.write_text(page(checks, skipped, book["left_out"]), encoding="utf-8")
+    os.replace(aside, options.out)
+    failed = sum(not check.passed for check in checks)
+    print(json.dumps({"checks": len(checks), "failed": failed, "skipped": len(skipped)}))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options, description=__doc__))
