@@ -163,7 +163,7 @@ def test_no_ball_enters_a_surface(sport):
 
 @pytest.fixture(scope="module")
 def contacts(sport):
-    """Contacts (impacts, normals) of the sport's own balls in flight: a ball that rolls has the ground to push on too."""
+    """Contacts (impacts, normals) of the sport's balls in flight; one that rolls has the ground to push on too."""
     impacts = fly(sport, drawn(sport, 32)).impacts
     free = (abs(impacts.velocity_before[:, 2]) > 1e-9) & (np.linalg.norm(impacts.velocity_before, axis=1) > 0)
     chosen = type("Impacts", (), {f: getattr(impacts, f)[free] for f in IMPACTS})
