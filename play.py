@@ -1,0 +1,141 @@
+"""Open the viewer: a live ball, or a recorded one, and the forecast of where it goes next.
+
+python play.py                                   # live, table tennis
+python play.py --sport basketball --predictor parabola physics
+python play.py --track stroke.csv                # a recorded track; a folder, or - for standard input
+python play.py --headless --frames 120 --screenshot out.png
+"""
+
+import contextlib
+import io
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+HEADLESS_FRAMES = 120
+
+
+@dataclass(frozen=True)
+class Options:
+    """A ball flies, bounces and spins; a forecast, made from the seen track alone, is drawn ahead of it. H: all keys."""
+
+    sport: str = "table_tennis"
+    """a sport's name, or a .toml file of your own"""
+    predictor: tuple[str, ...] = ()
+    """predictors (names, or files of weights) for the keys 1-9; all there are, physics first, where none is named"""
+    track: tuple[str, ...] = ()
+    """recorded tracks to replay: CSV files (t,x,y,z), TT3D or SpinDOE files, folders of them, - for standard input"""
+    format: str | None = None
+    """of the tracks: csv, tt3d or spindoe; known by itself where not named"""
+    scale: float = 1.0
+    """metres per unit of the tracks' positions: 0.001 for millimetres"""
+    axes: str = "x,y,z"
+    """which of the tracks' axes are our x (across), y (along) and z (up), as in x,-z,y"""
+    origin: str = "0,0,0"
+    """our origin in the tracks' frame, after scale and axes, in metres, as in 0,0,0.76"""
+    seed: int = 0
+    """of the live throws"""
+    size: str = "1280x720"
+    """of the picture, in pixels"""
+    headless: bool = False
+    """without a window: 1/60 s a frame, the same picture every time"""
+    frames: int | None = None
+    """stop after so many frames; 120 where headless"""
+    screenshot: Path | None = None
+    """save the last picture as this PNG"""
+
+
+def options(arguments=None):
+    """The options, or one line and exit status 2."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(Options, prog="play.py", description=Options.__doc__, args=arguments)
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        inside = [line.strip("│ \n") for line in said.getvalue().splitlines() if line.startswith("│")]
+        first = " ".join(line for line in inside).partition("───")[0].partition("Got errors")[0]
+        refuse(f"{re.sub(' +', ' ', first).strip().rstrip('.')}; --help is the manual")
+
+
+def refuse(message):
+    """End with one line on what is wrong."""
+    print(f"play.py: {' '.join(str(message).split())}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def picture_size(text):
+    """(width, height) px of "1280x720"."""
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.strip().lower())
+    size = tuple(map(int, match.groups())) if match else (0, 0)
+    if not (320 <= size[0] <= 7680 and 180 <= size[1] <= 4320):
+        raise ValueError(f"--size {text!r}: width x height in pixels, 320x180 to 7680x4320, as in 1280x720")
+    return size
+
+
+def check(asked):
+    """Refuse numbers and paths that cannot work before anything takes time. Raises ValueError."""
+    if asked.frames is not None and asked.frames < 1:
+        raise ValueError(f"--frames {asked.frames}: at least 1")
+    if asked.seed < 0:
+        raise ValueError(f"--seed {asked.seed}: at least 0")
+    if asked.screenshot is not None:
+        folder = asked.screenshot.parent
+        if asked.screenshot.is_dir() or asked.screenshot.suffix.lower() != ".png":
+            raise ValueError(f"--screenshot {asked.screenshot}: name a file that ends in .png")
+        if not folder.is_dir():
+            raise ValueError(f"--screenshot {asked.screenshot}: there is no folder {folder}; make it first")
+
+
+def source(asked, sport):
+    """Recorded tracks where some are named, else live throws."""
+    from viewer.source import Replays, Throws
+
+    if not asked.track:
+        return Throws(sport, asked.seed)
+    from tracks import read_tracks
+
+    placement = {"scale": asked.scale, "axes": asked.axes, "origin": tuple(asked.origin.split(","))}
+    tracks = read_tracks(asked.track, format=asked.format, **placement)
+    for note in (note for track in tracks for note in track.notes):
+        print(note)
+    return Replays(sport, tracks)
+
+
+def choice(asked, sport):
+    """The predictors for the keys 1-9."""
+    import models
+    from viewer.session import Choice
+
+    first = [name for name in ("physics",) if name in models.PREDICTORS]
+    names = asked.predictor or [*first, *(name for name in models.PREDICTORS if name not in first)]
+    return Choice(names, sport)
+
+
+def main():
+    asked = options()
+    try:
+        check(asked)
+        size = picture_size(asked.size)
+        import sim
+
+        sport = sim.load(asked.sport)
+        balls = source(asked, sport)
+        from viewer.window import App
+
+        if not sim.compiled():
+            print("compiling the simulator, once ...", flush=True)
+        frames = asked.frames or (HEADLESS_FRAMES if asked.headless else None)
+        App(balls, choice(asked, sport), size, asked.headless, frames, asked.screenshot).run()
+    except (ValueError, OSError) as error:
+        refuse(error)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

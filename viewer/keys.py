@@ -1,0 +1,90 @@
+"""What the keys do. The one table below is also the help that H shows.
+
+A key is named by the character it types, else by pygame's name of it, in small letters.
+"""
+
+from dataclasses import dataclass
+from typing import Callable
+
+import pygame
+
+TURN = 2.0  # degrees a press
+TURNING = 80.0  # degrees a second, held down
+ZOOM = 1.12  # a press, a notch of the wheel
+DRAG = 0.3  # degrees a pixel
+
+
+@dataclass(frozen=True)
+class Binding:
+    keys: tuple
+    label: str  # how the help calls the keys
+    help: str
+    act: Callable  # takes the App
+    repeats: bool = False  # while held down
+
+
+def _turn(azimuth, elevation):
+    return lambda app: app.turn(azimuth * TURN, elevation * TURN)
+
+
+def _zoom(factor):
+    return lambda app: app.zoom(factor)
+
+
+BINDINGS = (
+    Binding(("space",), "Space", "pause and go on", lambda app: app.pause()),
+    Binding((".",), ".", "one frame on", lambda app: app.session.step(), repeats=True),
+    Binding(("r",), "R", "throw again", lambda app: app.session.again()),
+    Binding(("n",), "N", "next ball", lambda app: app.session.next()),
+    Binding(("[", "page down"), "[  or Page Down", "slower", lambda app: app.session.faster(-1)),
+    Binding(("]", "page up"), "]  or Page Up", "faster", lambda app: app.session.faster(1)),
+    Binding(("left",), "arrows, mouse drag", "turn the camera", _turn(-1, 0)),
+    Binding(("right",), "", "", _turn(1, 0)),
+    Binding(("up",), "", "", _turn(0, 1)),
+    Binding(("down",), "", "", _turn(0, -1)),
+    Binding(("+", "="), "+ -, mouse wheel", "zoom", _zoom(ZOOM), repeats=True),
+    Binding(("-", "_"), "", "", _zoom(1 / ZOOM), repeats=True),
+    Binding(("c",), "C", "camera back to its place", lambda app: app.reset_camera()),
+    *(
+        Binding((str(n),), "1-9" if n == 1 else "", "choose the predictor", lambda app, n=n: app.session.choose(n - 1))
+        for n in range(1, 10)
+    ),
+    Binding(("s",), "S", "save a screenshot", lambda app: app.save()),
+    Binding(("h",), "H", "show or hide the keys", lambda app: app.toggle_help()),
+    Binding(("q", "escape"), "Q  or Esc", "quit", lambda app: app.quit()),
+)
+HELP = tuple((b.label, b.help) for b in BINDINGS if b.label)
+_BY_KEY = {key: binding for binding in BINDINGS for key in binding.keys}
+_HELD = {pygame.K_LEFT: (-1, 0), pygame.K_RIGHT: (1, 0), pygame.K_UP: (0, 1), pygame.K_DOWN: (0, -1)}
+
+
+def name(event):
+    """What a KEYDOWN event is called in BINDINGS."""
+    typed = getattr(event, "unicode", "").lower()
+    return typed if typed in _BY_KEY else pygame.key.name(event.key)
+
+
+def handle(app, event):
+    """Do what an event asks for."""
+    if event.type == pygame.QUIT:
+        app.quit()
+    elif event.type == pygame.KEYDOWN:
+        binding = _BY_KEY.get(name(event))
+        if binding and (binding.repeats or event.key not in app.held):
+            binding.act(app)
+        app.held.add(event.key)
+    elif event.type == pygame.KEYUP:
+        app.held.discard(event.key)
+    elif event.type == pygame.MOUSEMOTION and event.buttons[0]:
+        app.turn(-event.rel[0] * DRAG, event.rel[1] * DRAG)
+    elif event.type == pygame.MOUSEWHEEL:
+        app.zoom(ZOOM**event.y)
+    elif event.type == pygame.WINDOWFOCUSLOST:
+        app.held.clear()
+
+
+def turn_while_held(app, elapsed):
+    """The arrows that are down turn the camera for `elapsed` seconds."""
+    for key in app.held & _HELD.keys():
+        azimuth, elevation = _HELD[key]
+        app.turn(azimuth * TURNING * elapsed, elevation * TURNING * elapsed)

@@ -1,0 +1,172 @@
+"""The words of the picture: what is shown, how fast it flies and spins, who forecasts and how wrong; and the help.
+
+    Panel().paint(surface, session, camera, message="")
+
+pygame's own font: no file and no system font is needed.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+import pygame
+
+from viewer import keys
+from viewer.draw import FORECAST, SEEN, seen_turn
+from viewer.session import LEADS, SLOWED
+from viewer.stamps import ball_image, dots
+
+WIDTH, MARGIN, PAD = 292, 16, 16  # px at a height of 720
+TEXT, MUTED, FAINT = (238, 241, 245), (158, 168, 180), (112, 122, 134)
+GLASS = (10, 13, 18, 178)
+PIXELS = 720.0  # the height of the picture that the sizes here are for
+
+
+@lru_cache(maxsize=16)
+def _font(size):
+    return pygame.font.Font(None, size)
+
+
+@lru_cache(maxsize=512)
+def _word(text, size, color):
+    return _font(size).render(text, True, color)
+
+
+@lru_cache(maxsize=8)
+def _glass(size):
+    """A dark pane with round corners."""
+    pane = pygame.Surface((size[0] * 2, size[1] * 2), pygame.SRCALPHA)
+    pygame.draw.rect(pane, GLASS, pane.get_rect(), border_radius=24)
+    return pygame.transform.smoothscale(pane, size)
+
+
+class Panel:
+    """Writes from top to bottom; sizes follow the height of the picture."""
+
+    def paint(self, surface, session, camera, message="", help=False):
+        self.surface, self.unit = surface, surface.get_height() / PIXELS
+        self._column(session, camera)
+        self._foot(session, message)
+        if help:
+            self._help()
+
+    # --- the column on the left ---------------------------------------------------------------------------------------
+
+    def _column(self, session, camera):
+        self._pane(MARGIN, MARGIN, WIDTH, 408)
+        ball = session.ball
+        self.y = MARGIN + PAD
+        self._say(0, session.sport.name.replace("_", " ").capitalize(), 34)
+        clock = f"{max(0.0, min(session.now, ball.seen.time[-1]) - ball.start):.2f} s"
+        self._say(0, f"{'live' if session.source.live else 'recorded'}: {ball.name}", 20, MUTED, clock)
+        self._rule()
+        self._motion(session, camera)
+        self._rule()
+        told = f"told: {session.predictor.told}"
+        self._say(0, session.predictor.name, 26, FORECAST, (told, 19, MUTED))
+        self._errors(session)
+        self._rule()
+        self._legend(session)
+
+    def _motion(self, session, camera):
+        """Speed and spin, and the ball large, spinning slowly."""
+        top, radius = self.y, 33
+        _, velocity, _ = session.ball.at(session.now)
+        self._say(84, "speed", 19, MUTED)
+        self._say(84, f"{np.linalg.norm(velocity):.1f} m/s", 27, TEXT)
+        spin, believed = session.spin, session.believed_spin
+        self._say(84, "spin" if session.ball.spin is not None or spin is None else "spin, as believed", 19, MUTED)
+        self._say(84, "not known" if spin is None else _turns(spin), 27, TEXT)
+        if believed is not None and session.ball.spin is not None:
+            self._say(84, f"believed {_turns(believed)}", 19, FORECAST)
+        image = ball_image(radius * self.unit, session.sport.view.ball_color, seen_turn(camera, session.slow_turn))
+        x, y = (MARGIN + PAD) * self.unit, (top + 4) * self.unit
+        self.surface.blit(image, (round(x), round(y)), special_flags=pygame.BLEND_PREMULTIPLIED)
+        self.y = top + 92
+        if spin is not None:
+            self._at(MARGIN + PAD + radius, top + 2 * radius + 10, f"1/{SLOWED} of its spin", 15, FAINT, 0.5)
+
+    def _errors(self, session):
+        """How far off forecasts were at the time they were for: the last one, and the median of this ball."""
+        self._row("forecast error", "last", "median", MUTED)
+        for lead in LEADS:
+            errors = session.errors[lead]
+            last, median = (_length(errors[-1]), _length(float(np.median(errors)))) if errors else ("-", "-")
+            self._row(f"{lead:.1f} s ahead", last, median, TEXT)
+        self._row("landing", "place", "time", MUTED)
+        for lead in LEADS:
+            off = session.landing_errors.get(lead)
+            place, time = (_length(off[0]), f"{1e3 * off[1]:+.0f} ms") if off else ("-", "-")
+            self._row(f"{lead:.1f} s before", place, time, TEXT)
+
+    def _row(self, label, middle, right, color):
+        x, y = MARGIN + PAD, self.y
+        self._at(x, y, label, 20, MUTED)
+        self._at(x + 185, y, middle, 20, color, 1.0)
+        self._at(x + WIDTH - 2 * PAD, y, right, 20, color, 1.0)
+        self.y += 19
+
+    def _legend(self, session):
+        x, y, unit = MARGIN + PAD, self.y, self.unit
+        marks = dots(np.array([[x + 4, y + 7], [x + 13, y + 7], [x + 22, y + 7]]) * unit, 1.9 * unit, SEEN, 0.8)
+        line = np.column_stack([x + np.arange(76, 100), np.full(24, y + 7)])
+        marks += dots(line * unit, 1.6 * unit, FORECAST, np.linspace(0.8, 0.2, 24))
+        angle = np.linspace(0, 2 * np.pi, 36)
+        rim = np.array([x + 192, y + 7]) + 6.5 * np.column_stack([np.cos(angle), 0.75 * np.sin(angle)])
+        marks += dots(rim * unit, 1.2 * unit, FORECAST, 0.8)
+        self.surface.fblits(marks, pygame.BLEND_PREMULTIPLIED)
+        self._at(x + 32, y, "seen", 19, MUTED)
+        self._at(x + 108, y, "forecast", 19, MUTED)
+        self._at(x + 205, y, "landing", 19, MUTED)
+
+    # --- the foot and the help ----------------------------------------------------------------------------------------
+
+    def _foot(self, session, message):
+        wide, bottom = self.surface.get_width() / self.unit, PIXELS - 28
+        state = "paused" if session.paused else ""
+        speed = "" if session.speed == 1 else f"{session.speed:g} x speed"
+        self._at(wide - MARGIN, bottom, "   ".join(filter(None, (speed, state))), 24, TEXT, 1.0)
+        self._at(MARGIN + 4, bottom, message or session.remark or "H: all keys", 20, TEXT if message else FAINT)
+
+    def _help(self):
+        tall = 70 + 24 * len(keys.HELP)
+        left, top = (self.surface.get_width() / self.unit - 430) / 2, (PIXELS - tall) / 2
+        self._pane(left, top, 430, tall)
+        self._at(left + 24, top + 18, "Keys", 30, TEXT)
+        for row, (label, text) in enumerate(keys.HELP):
+            self._at(left + 24, top + 54 + 24 * row, label, 22, FORECAST)
+            self._at(left + 200, top + 54 + 24 * row, text, 22, TEXT)
+
+    # --- pens ---------------------------------------------------------------------------------------------------------
+
+    def _pane(self, x, y, wide, tall):
+        size = (round(wide * self.unit), round(tall * self.unit))
+        self.surface.blit(_glass(size), (round(x * self.unit), round(y * self.unit)))
+
+    def _at(self, x, y, text, size, color, share=0.0):
+        """Text with its point `share` of its width at x; so 1.0 ends at x."""
+        word = _word(text, max(8, round(size * self.unit)), color)
+        self.surface.blit(word, (round(x * self.unit - share * word.get_width()), round(y * self.unit)))
+
+    def _say(self, indent, text, size, color=TEXT, right=None):
+        """A line of the column, and perhaps something at its right end."""
+        self._at(MARGIN + PAD + indent, self.y, text, size, color)
+        if right:
+            words, small, tone = right if isinstance(right, tuple) else (right, size, color)
+            self._at(MARGIN + WIDTH - PAD, self.y + (size - small) * 0.55, words, small, tone, 1.0)
+        self.y += round(size * 0.86)
+
+    def _rule(self):
+        y = round((self.y + 8) * self.unit)
+        left, right = (round(x * self.unit) for x in (MARGIN + PAD, MARGIN + WIDTH - PAD))
+        pygame.draw.line(self.surface, (62, 70, 80), (left, y), (right, y))
+        self.y += 18
+
+
+def _length(metres):
+    return f"{1e3 * metres:.0f} mm" if metres < 0.9995 else f"{metres:.2f} m"
+
+
+def _turns(spin):
+    """A spin vector (3,) rad/s in words."""
+    size = float(np.linalg.norm(spin))
+    return f"{size:.0f} rad/s, {size / (2 * np.pi):.{0 if size > 60 else 1}f} rev/s"

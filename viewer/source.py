@@ -1,0 +1,169 @@
+"""Where the balls of the window come from: live throws of the simulator, or recorded tracks.
+
+    source = Throws(sport, seed=0)      # endless
+    source = Replays(sport, tracks)     # round and round
+    ball = source.ball(i)
+
+A Ball holds both what a tracker saw and what then happened. Only the session decides who is told which.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+import sim
+from tracks import Track
+
+PAUSE = 1.2  # s that a ball is shown after its last frame
+GRID = 1e-3  # s between the true places kept of a live ball: straight lines between them err by micrometres
+GAP = 0.05  # s; across a longer gap of a recording nobody knows where the ball was
+REACH = 4  # frames on either side that a recording's speed is taken over
+ARC = 6  # frames on either side of a bounce that its two quadratics are laid through
+
+
+@dataclass(frozen=True, eq=False)
+class Ball:
+    """One ball: what was seen of it, and where it was.
+
+    name    what to call it
+    seen    Track: what a tracker saw, all that a predictor may be told (frame by frame)
+    time (N,) s, position (N, 3) m, velocity (N, 3) m/s, spin (N, 3) rad/s or None: where it was, on the track's clock
+    landing_time (L,) s, landing_place (L, 3) m: its landings, the ball's centre
+    measured  True where "where it was" is itself a measurement
+    end     s; how long it is shown
+    """
+
+    name: str
+    seen: Track
+    time: np.ndarray
+    position: np.ndarray
+    velocity: np.ndarray
+    spin: np.ndarray | None
+    landing_time: np.ndarray
+    landing_place: np.ndarray
+    measured: bool
+    end: float
+
+    @property
+    def start(self):
+        return float(self.time[0])
+
+    def at(self, time):
+        """Position, velocity and spin (or None) at one time, (3,) each; held still before and after what is known."""
+        right = int(np.clip(np.searchsorted(self.time, time), 1, len(self.time) - 1))
+        a, b = self.time[right - 1], self.time[right]
+        part = float(np.clip((time - a) / (b - a), 0.0, 1.0))
+        values = (self.position, self.velocity, self.spin)
+        return [None if v is None else v[right - 1] + part * (v[right] - v[right - 1]) for v in values]
+
+    def known(self, time):
+        """Whether the ball's place at this time is known: not after its end, not in a gap of a recording."""
+        right = int(np.searchsorted(self.time, time))
+        if right == len(self.time) or time < self.time[0]:
+            return False
+        return not self.measured or right == 0 or self.time[right] - self.time[right - 1] <= GAP
+
+
+class Throws:
+    """Endless seeded throws of a sport: ball i of seed s is the same on every day and machine."""
+
+    live = True
+
+    def __init__(self, sport, seed=0):
+        self.sport, self.seed = sport, seed
+
+    def ball(self, index):
+        balls = sim.draw(self.sport, 1, first=index, seed=self.seed, purpose="play")
+        seen = Track(balls.time, balls.position, f"throw {index + 1}, seed {self.seed}")
+        end = max(self.sport.sensor.duration, float(seen.time[-1]) if len(seen) else 0.0) + PAUSE
+        times = np.arange(0.0, end + GRID, GRID)
+        flight = balls.flight(times)
+        landed = np.isin(flight.impacts.surface, self.sport.landing_surfaces)
+        return Ball(
+            name=seen.name,
+            seen=seen,
+            time=times,
+            position=flight.position[0],
+            velocity=flight.velocity[0],
+            spin=flight.spin[0],
+            landing_time=flight.impacts.time[landed],
+            landing_place=flight.impacts.place[landed],
+            measured=False,
+            end=end,
+        )
+
+
+class Replays:
+    """Recorded tracks, one after the other and again from the first."""
+
+    live = False
+
+    def __init__(self, sport, tracks):
+        self.sport, self.tracks = sport, tracks
+
+    def ball(self, index):
+        track = self.tracks[index % len(self.tracks)]
+        number = f" ({index % len(self.tracks) + 1} of {len(self.tracks)})" if len(self.tracks) > 1 else ""
+        times, places = bounces(track, self.sport)
+        return Ball(
+            name=track.name + number,
+            seen=track,
+            time=track.time,
+            position=track.position,
+            velocity=slopes(track),
+            spin=None,
+            landing_time=times,
+            landing_place=places,
+            measured=True,
+            end=float(track.time[-1]) + PAUSE,
+        )
+
+
+def slopes(track):
+    """Velocity (T, 3) m/s of a recorded track, over REACH frames on either side."""
+    rows = np.arange(len(track))
+    before, after = np.maximum(rows - REACH, 0), np.minimum(rows + REACH, len(track) - 1)
+    return (track.position[after] - track.position[before]) / (track.time[after] - track.time[before])[:, None]
+
+
+def bounces(track, sport):
+    """The landings of a recorded track: times (L,) s and places (L, 3) m.
+
+    A landing is a low point within two radii of a landing surface, where the quadratics through ARC frames on either
+    side cross; where there are fewer frames there is none (DESIGN.md 8).
+    """
+    z, found = track.position[:, 2], []
+    lows = np.flatnonzero((z[1:-1] <= z[:-2]) & (z[1:-1] < z[2:])) + 1
+    lows = lows[(lows >= ARC) & (lows + ARC < len(z))]
+    if len(lows):
+        around = lows[:, None] + np.arange(-ARC, ARC + 1)
+        lows = lows[(z[around].min(axis=1) == z[lows]) & _near_ground(track.position[lows], sport)]
+    for low in lows:
+        if (crossing := _crossing(track, low)) is not None:
+            found.append(crossing)
+    return np.array([t for t, _ in found]), np.array([p for _, p in found]).reshape(-1, 3)
+
+
+def _near_ground(points, sport):
+    """Which of the points (N, 3) are a ball's centre within two radii of touching a landing surface from above."""
+    near = np.zeros(len(points), bool)
+    for surface in (sport.surfaces[i] for i in sport.landing_surfaces):
+        inside = (points[:, :2] >= np.array(surface.low[:2])) & (points[:, :2] <= np.array(surface.high[:2]))
+        gap = points[:, 2] - surface.high[2] - sport.ball.radius
+        near |= inside.all(axis=1) & (np.abs(gap) <= 2 * sport.ball.radius)
+    return near
+
+
+def _crossing(track, low):
+    """Time and place where the arcs before and after frame `low` cross in height, or None."""
+    clock = track.time[low]
+    sides = [slice(low - ARC, low), slice(low + 1, low + 1 + ARC)]
+    arcs = [np.polyfit(track.time[side] - clock, track.position[side], 2) for side in sides]  # (3, 3): power, axis
+    gap = track.time[low + 1] - track.time[low - 1]
+    roots = np.roots((arcs[1] - arcs[0])[:, 2])
+    roots = roots[np.isreal(roots) & (np.abs(roots) <= gap)].real
+    if not len(roots):
+        return None
+    time = roots[np.abs(roots).argmin()]
+    place = np.mean([np.array([time**2, time, 1.0]) @ arc for arc in arcs], axis=0)
+    return clock + time, place

@@ -1,0 +1,124 @@
+"""The loop: events -> session -> picture, on a screen or (headless) without one.
+
+    App(source, choice, headless=True, frames=120, screenshot="out.png").run()
+
+Headless every frame is 1/60 s and the picture holds no wall-clock reading: the same call gives the same PNG, byte for
+byte. With a screen time is real.
+"""
+
+import io
+import os
+from pathlib import Path
+
+import pygame
+
+from viewer import keys
+from viewer.camera import Camera
+from viewer.draw import Painter
+from viewer.panel import Panel
+from viewer.session import FRAME, Session
+
+RATE = 60  # frames/s
+SLOWEST = 0.1  # s; a frame that took longer counts as this much
+TOAST = 150  # frames that a message stays
+SHIFT = 0.09  # of the width: the place stands this far right of the middle, beside the panel
+SMALLEST, LARGEST = (320, 180), (7680, 4320)  # px
+
+
+class App:
+    """One window, or none when headless. `frames` None: until it is closed. Raises ValueError without a screen."""
+
+    def __init__(self, source, choice, size=(1280, 720), headless=False, frames=None, screenshot=None):
+        self.headless, self.frames, self.screenshot = headless, frames, screenshot
+        self.screen = _open(size, headless)
+        self.session = Session(source, choice)
+        self.painter, self.panel = Painter(source.sport), Panel()
+        self.held, self.running, self.help, self.toast, self.message = set(), True, False, 0, ""
+        self.reset_camera()
+
+    def run(self):
+        """Show frame after frame; then save the screenshot that was asked for."""
+        clock, shown = pygame.time.Clock(), 0
+        while self.running and shown != self.frames:
+            self.frame(FRAME if self.headless else min(SLOWEST, clock.tick(RATE) / 1000))
+            shown += 1
+        if self.screenshot:
+            save_png(self.screen, self.screenshot)
+        pygame.display.quit()
+
+    def frame(self, elapsed):
+        """One frame: what was asked for, `elapsed` s more of the show, the picture."""
+        for event in pygame.event.get():
+            keys.handle(self, event)
+        keys.turn_while_held(self, elapsed)
+        self._fit()
+        self.session.advance(elapsed)
+        self.toast = max(0, self.toast - 1)
+        self.painter.paint(self.screen, self.session, self.camera)
+        self.panel.paint(self.screen, self.session, self.camera, self.message if self.toast else "", self.help)
+        pygame.display.flip()
+
+    # --- what the keys ask for ----------------------------------------------------------------------------------------
+
+    def turn(self, azimuth, elevation):
+        self.camera = self.camera.turned(azimuth, elevation)
+
+    def zoom(self, factor):
+        self.camera = self.camera.zoomed(factor)
+
+    def reset_camera(self):
+        size = self.screen.get_size()
+        self.camera = Camera.of(self.session.sport.view, size, SHIFT * size[0])
+
+    def pause(self):
+        self.session.paused = not self.session.paused
+
+    def toggle_help(self):
+        self.help = not self.help
+
+    def quit(self):
+        self.running = False
+
+    def save(self):
+        """Save the picture under the next free name in the current folder, and say so (or why not)."""
+        names = (f"ballcast-{number:03d}.png" for number in range(1, 1000))
+        name = next((name for name in names if not os.path.exists(name)), "ballcast-001.png")
+        try:
+            save_png(self.screen, name)
+            self.message = f"saved {name}"
+        except OSError as error:
+            self.message = f"{name} cannot be written: {error.strerror}"
+        self.toast = TOAST
+
+    def _fit(self):
+        """The camera follows the window's size."""
+        self.screen = pygame.display.get_surface()
+        if (size := self.screen.get_size()) != self.camera.size:
+            self.camera = self.camera.resized(size, SHIFT * size[0])
+
+
+def _open(size, headless):
+    """The surface to draw on. The sound card stays closed: only display and fonts are started."""
+    if headless:
+        os.environ["SDL_VIDEODRIVER"] = "dummy"
+    try:
+        pygame.display.init()
+        pygame.font.init()
+        screen = pygame.display.set_mode(size, 0 if headless else pygame.RESIZABLE)
+    except pygame.error as error:
+        raise ValueError(f"no window can be opened ({error}); --headless needs no screen") from error
+    pygame.display.set_caption("Ballcast")
+    return screen
+
+
+def save_png(surface, path):
+    """Write a PNG whole or not at all. Raises OSError."""
+    path = Path(path)
+    buffer = io.BytesIO()
+    pygame.image.save(surface, buffer, "picture.png")
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        aside.write_bytes(buffer.getvalue())
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
