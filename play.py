@@ -8,6 +8,7 @@ python play.py --headless --frames 120 --screenshot out.png
 
 import contextlib
 import io
+import os
 import re
 import sys
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ HEADLESS_FRAMES = 120
 
 @dataclass(frozen=True)
 class Options:
-    """A ball flies, bounces and spins; a forecast, made from the seen track alone, is drawn ahead of it. H: all keys."""
+    """A ball flies, bounces and spins; a forecast, made from the seen track alone, is drawn ahead. H: all keys."""
 
     sport: str = "table_tennis"
     """a sport's name, or a .toml file of your own"""
@@ -42,8 +43,8 @@ class Options:
     """of the picture, in pixels"""
     headless: bool = False
     """without a window: 1/60 s a frame, the same picture every time"""
-    frames: int | None = None
-    """stop after so many frames; 120 where headless"""
+    frames: int = 0
+    """stop after so many frames; 0: when the window is closed, or after 120 where headless"""
     screenshot: Path | None = None
     """save the last picture as this PNG"""
 
@@ -79,16 +80,16 @@ def picture_size(text):
 
 def check(asked):
     """Refuse numbers and paths that cannot work before anything takes time. Raises ValueError."""
-    if asked.frames is not None and asked.frames < 1:
-        raise ValueError(f"--frames {asked.frames}: at least 1")
+    if asked.frames < 0:
+        raise ValueError(f"--frames {asked.frames}: 0 or more")
     if asked.seed < 0:
         raise ValueError(f"--seed {asked.seed}: at least 0")
     if asked.screenshot is not None:
         folder = asked.screenshot.parent
         if asked.screenshot.is_dir() or asked.screenshot.suffix.lower() != ".png":
             raise ValueError(f"--screenshot {asked.screenshot}: name a file that ends in .png")
-        if not folder.is_dir():
-            raise ValueError(f"--screenshot {asked.screenshot}: there is no folder {folder}; make it first")
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise ValueError(f"--screenshot {asked.screenshot}: {folder} is not a folder that can be written to")
 
 
 def source(asked, sport):
@@ -107,30 +108,40 @@ def source(asked, sport):
 
 
 def choice(asked, sport):
-    """The predictors for the keys 1-9."""
+    """The predictors for the keys 1-9. Those that were named are loaded at once, so that a wrong name is refused."""
     import models
+
     from viewer.session import Choice
 
-    first = [name for name in ("physics",) if name in models.PREDICTORS]
-    names = asked.predictor or [*first, *(name for name in models.PREDICTORS if name not in first)]
-    return Choice(names, sport)
+    every = sorted(models.PREDICTORS, key=lambda name: name != "physics")
+    chooser = Choice(asked.predictor or every, sport)
+    for index in range(max(1, len(asked.predictor))):
+        chooser.load(index)
+    return chooser
+
+
+def run(asked):
+    """Check what was asked for, then show it. Raises ValueError or OSError, one line each."""
+    check(asked)
+    size = picture_size(asked.size)
+    import sim
+
+    sport = sim.load(asked.sport)
+    balls, predictors = source(asked, sport), choice(asked, sport)
+    waiting = "one moment ..."
+    if (balls.live or "sport" in predictors.load(0)[0].told) and not sim.compiled():
+        waiting = "compiling the simulator, once ..."
+        print(waiting, flush=True)
+    from viewer.window import App
+
+    frames = asked.frames or (HEADLESS_FRAMES if asked.headless else None)
+    App(balls, predictors, size, asked.headless, frames, asked.screenshot, waiting).run()
 
 
 def main():
     asked = options()
     try:
-        check(asked)
-        size = picture_size(asked.size)
-        import sim
-
-        sport = sim.load(asked.sport)
-        balls = source(asked, sport)
-        from viewer.window import App
-
-        if not sim.compiled():
-            print("compiling the simulator, once ...", flush=True)
-        frames = asked.frames or (HEADLESS_FRAMES if asked.headless else None)
-        App(balls, choice(asked, sport), size, asked.headless, frames, asked.screenshot).run()
+        run(asked)
     except (ValueError, OSError) as error:
         refuse(error)
     except KeyboardInterrupt:

@@ -16,7 +16,7 @@ import pygame
 from viewer.scene import Part
 
 FINE = 2  # times the picture's size that polygons are drawn at
-COARSE = 4  # pixels of the picture to one of the smooth floor's
+COARSE = 6  # pixels of the picture to one of the smooth floor's
 TABLE_SHADOW = 0.45  # how much darker the floor is under a table
 SOFT = 0.12  # m, the softness of that shadow
 

@@ -85,19 +85,25 @@ class Camera:
     def outline(self, polygon):
         """The pixels (M, 2) of a polygon's corners (N, 3) m, cut off where it comes too near; perhaps none."""
         local = (np.asarray(polygon, float) - self.eye) @ self.axes.T
-        kept = []
-        for here, there in zip(local, np.roll(local, -1, axis=0), strict=True):
-            if here[2] > NEAR:
-                kept.append(here)
-            if (here[2] > NEAR) != (there[2] > NEAR):
-                kept.append(here + (there - here) * (NEAR * 1.0001 - here[2]) / (there[2] - here[2]))
-        if len(kept) < 3:
+        if local[:, 2].min() <= NEAR:
+            local = _cut(local)
+        if len(local) < 3:
             return np.empty((0, 2))
-        kept = np.array(kept)
-        return np.clip(self.centre + self.focal * kept[:, :2] / kept[:, 2:], -2e4, 2e4)
+        return np.clip(self.centre + self.focal * local[:, :2] / local[:, 2:], -2e4, 2e4)
 
     def rays(self, xy):
         """The directions (..., 3) in which the pixels xy (..., 2) look, not of unit length."""
         flat = (np.asarray(xy, np.float32) - self.centre.astype(np.float32)) / np.float32(self.focal)
         axes = self.axes.astype(np.float32)
         return flat[..., :1] * axes[0] + flat[..., 1:] * axes[1] + axes[2]
+
+
+def _cut(local):
+    """What is left of a polygon (N, 3) in the camera's axes where it is far enough away."""
+    kept = []
+    for here, there in zip(local, np.roll(local, -1, axis=0), strict=True):
+        if here[2] > NEAR:
+            kept.append(here)
+        if (here[2] > NEAR) != (there[2] > NEAR):
+            kept.append(here + (there - here) * (NEAR * 1.0001 - here[2]) / (there[2] - here[2]))
+    return np.array(kept).reshape(-1, 3)

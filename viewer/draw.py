@@ -19,6 +19,7 @@ DOTS = 600  # of the seen frames are drawn, the last ones
 FADING = 1.2  # s over which a seen dot fades
 SMALLEST = 6.0  # px; a ball is drawn no smaller, or nobody would see it
 FAN = 0.1  # s between the old forecasts that are drawn
+EDGE = 40  # px round a layer within which a ball, as large as it is, may be hidden by it
 RIM = np.stack([np.cos(np.linspace(0, 2 * np.pi, 49)), np.sin(np.linspace(0, 2 * np.pi, 49)), np.zeros(49)], axis=1)
 
 
@@ -33,44 +34,59 @@ class Painter:
         """Fill the surface with the picture of this moment."""
         if camera != self._camera:
             self._camera, self._backdrop = camera, Backdrop.of(self.place, self.sport.view, camera)
-        slots = [[] for _ in range(len(self._backdrop.layers) + 1)]
-        self._shadow(slots, session)
-        self._paths(slots, session)
-        self._seen(slots, session)
-        self._ball(slots, session)
+        self._dots, self._images = [], []
+        self._shadow(session)
+        self._paths(session)
+        self._seen(session)
+        self._ball(session)
         surface.blit(self._backdrop.ground, (0, 0))
-        for slot, layer in zip(slots, (*self._backdrop.layers, None)):
+        for slot, layer in zip(self._sorted(), (*self._backdrop.layers, None)):
             surface.fblits(slot, pygame.BLEND_PREMULTIPLIED)
             if layer is not None:
                 surface.blit(layer.image, layer.corner, special_flags=pygame.BLEND_PREMULTIPLIED)
 
     # --- things at their depth ----------------------------------------------------------------------------------------
 
-    def _slots(self, points):
-        """The number of the first layer that hides each point (N, 3); as many as there are layers where none does."""
-        layers = self._backdrop.layers
-        slots = np.full(len(points), len(layers))
-        for i in reversed(range(len(layers))):
-            slots[layers[i].part.hides(self._camera.eye, points)] = i
-        return slots
-
-    def _put(self, slots, points, xy, radius, color, alpha):
-        """Dots at points (N, 3) m that are at xy (N, 2) px, sorted into their slots."""
-        where, alpha = self._slots(points), np.broadcast_to(alpha, len(points))
-        for slot in np.unique(where):
-            use = where == slot
-            slots[slot] += dots(xy[use], radius, color, alpha[use])
-
-    def _line(self, slots, points, radius, color, alpha, spacing=None):
+    def _line(self, points, radius, color, alpha, spacing=None):
         """A path through points (N, 3) m whose strength alpha (N,) may change along it."""
         xy, _ = self._camera.project(points)
-        alpha = np.broadcast_to(alpha, len(points))
-        xy, values = along(xy, np.column_stack([points, alpha]), spacing or radius)
-        self._put(slots, values[:, :3], xy, radius, color, values[:, 3])
+        values = np.column_stack([points, np.broadcast_to(alpha, len(points))])
+        xy, values = along(xy, values, spacing or radius)
+        self._dots.append((values[:, :3], xy, radius, color, values[:, 3]))
+
+    def _sorted(self):
+        """All dots and images as lists to blit, one for each layer and one for what nothing hides."""
+        layers = self._backdrop.layers
+        slots = [[] for _ in range(len(layers) + 1)]
+        groups = [(points, xy) for points, xy, *_ in self._dots] + [
+            (point[None], xy[None]) for point, xy, _ in self._images
+        ]
+        where = self._hidden_by(*map(np.concatenate, zip(*groups)))
+        start = 0
+        for points, xy, radius, color, alpha in self._dots:
+            mine = where[start : start + len(points)]
+            start += len(points)
+            for slot in set(mine.tolist()):
+                use = mine == slot
+                slots[slot] += dots(xy[use], radius, color, alpha[use])
+        for slot, (_, _, stamp) in zip(where[start:].tolist(), self._images):
+            slots[slot].append(stamp)
+        return slots
+
+    def _hidden_by(self, points, xy):
+        """The number of the first layer that hides each point (N, 3) m at xy (N, 2) px; len(layers) for none."""
+        layers = self._backdrop.layers
+        first = np.full(len(points), len(layers))
+        for i in reversed(range(len(layers))):
+            corner, size = np.array(layers[i].corner), layers[i].image.get_size()
+            over = np.flatnonzero(((xy >= corner - EDGE) & (xy <= corner + size + EDGE)).all(axis=1))
+            if len(over):
+                first[over[layers[i].part.hides(self._camera.eye, points[over])]] = i
+        return first
 
     # --- the things ---------------------------------------------------------------------------------------------------
 
-    def _shadow(self, slots, session):
+    def _shadow(self, session):
         """The ball's shadow on what is below it, fainter the higher it is, and a plumb line down to it."""
         position = session.ball.at(session.now)[0]
         if (height := below(self.sport, position)) is None:
@@ -80,10 +96,10 @@ class Painter:
         radius = self._radius(position)[1] * (1 + 0.5 * up)
         shape = painted([Patch(foot + RIM * radius, SHADOW, 0.5 / (1 + 1.5 * up))], self._camera)
         if shape:
-            slots[self._slots(foot[None])[0]].append(shape)
-        self._line(slots, np.linspace(foot, position, 9), 0.6, (255, 255, 255), 0.16, spacing=1.5)
+            self._images.append((foot, self._camera.project(foot[None])[0][0], shape))
+        self._line(np.linspace(foot, position, 9), 0.6, (255, 255, 255), 0.16, spacing=1.5)
 
-    def _paths(self, slots, session):
+    def _paths(self, session):
         """The forecast, the older ones fading behind it, and where the ball is to land."""
         now = session.forecast
         if now is None:
@@ -95,38 +111,38 @@ class Painter:
                 shown = past.made
                 ahead = past.times > session.now
                 fade = 0.16 * (1 - (now.made - past.made) / 0.7) * np.linspace(1, 0.2, ahead.sum())
-                self._line(slots, past.mean[ahead], 1.0, FORECAST, fade)
+                self._line(past.mean[ahead], 1.0, FORECAST, fade)
         ahead = now.times > session.now
         points = np.vstack([session.ball.at(session.now)[0], now.mean[ahead]]) if ahead.all() else now.mean[ahead]
-        self._line(slots, points, 1.6, FORECAST, np.linspace(0.75, 0.06, len(points)))
+        self._line(points, 1.6, FORECAST, np.linspace(0.75, 0.06, len(points)))
         if now.landing is not None and now.landing.time > session.now - 0.5:
-            self._mark(slots, np.asarray(now.landing.place, float))
+            self._mark(np.asarray(now.landing.place, float))
 
-    def _mark(self, slots, place):
+    def _mark(self, place):
         """A landing: a target on the surface, under the ball's centre at contact."""
         foot = place - (0, 0, self.sport.ball.radius - 1e-3)
         _, depth = self._camera.project(foot[None])
         pixel = max(depth[0], 0.1) / self._camera.focal  # m
         radius = max(2.5 * self.sport.ball.radius, 11 * pixel)
-        self._line(slots, foot + RIM * radius, 1.4, FORECAST, 0.7)
-        self._line(slots, foot + RIM * radius * 0.3, 1.4, FORECAST, 0.7)
+        self._line(foot + RIM * radius, 1.4, FORECAST, 0.7)
+        self._line(foot + RIM * radius * 0.3, 1.4, FORECAST, 0.7)
 
-    def _seen(self, slots, session):
+    def _seen(self, session):
         """What the tracker saw, the older the fainter."""
         rows = slice(max(0, session.fed - DOTS), session.fed)
         points, age = session.ball.seen.position[rows], session.now - session.ball.seen.time[rows]
         xy, _ = self._camera.project(points)
-        self._put(slots, points, xy, 1.9, SEEN, 0.25 + 0.6 * np.exp(-age / FADING))
+        self._dots.append((points, xy, 1.9, SEEN, 0.25 + 0.6 * np.exp(-age / FADING)))
 
-    def _ball(self, slots, session):
+    def _ball(self, session):
         position = session.ball.at(session.now)[0]
         radius, _ = self._radius(position)
         xy = self._camera.project(position[None])[0][0]
-        if not np.isfinite(xy).all() or radius > 2 * self._camera.size[1]:
+        if not np.isfinite(xy).all() or radius > self._camera.size[1]:
             return
         image = ball_image(round(radius, 1), self.sport.view.ball_color, seen_turn(self._camera, session.turn))
         corner = np.round(xy - image.get_width() / 2).astype(int)
-        slots[self._slots(position[None])[0]].append((image, tuple(corner.tolist())))
+        self._images.append((position, xy, (image, tuple(corner.tolist()))))
 
     def _radius(self, position):
         """How large the ball is drawn: (px, m)."""

@@ -3,8 +3,8 @@
 A key is named by the character it types, else by pygame's name of it, in small letters.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 import pygame
 

@@ -125,7 +125,10 @@ class Panel:
         state = "paused" if session.paused else ""
         speed = "" if session.speed == 1 else f"{session.speed:g} x speed"
         self._at(wide - MARGIN, bottom, "   ".join(filter(None, (speed, state))), 24, TEXT, 1.0)
-        self._at(MARGIN + 4, bottom, message or session.remark or "H: all keys", 20, TEXT if message else FAINT)
+        names = session.choice.names[:9]
+        choices = [f"{n}: {name}" for n, name in enumerate(names, 1)] if len(names) > 1 else []
+        hint = message or session.remark or "     ".join(["H: all keys", *choices])
+        self._at(MARGIN + 4, bottom, hint, 20, TEXT if message or session.remark else MUTED)
 
     def _help(self):
         tall = 70 + 24 * len(keys.HELP)

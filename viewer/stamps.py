@@ -12,19 +12,19 @@ import numpy as np
 import pygame
 
 PARTS = 4  # sprites are kept for this many places within a pixel, each way
-SHADES = 24  # and for this many strengths
+SHADES = 16  # and for this many strengths
 LIGHT = np.array([-0.45, -0.65, 0.61])  # towards the light: picture's right, down, towards the eye
 LIGHT = LIGHT / np.linalg.norm(LIGHT)
 SEAM = 0.13  # half width of a seam, in radii
 
 
-@lru_cache(maxsize=4096)
-def sprite(radius, color, strength, x, y):
-    """A disc of `radius` px with its centre x, y quarters of a pixel past the middle; alpha strength / SHADES."""
+@lru_cache(maxsize=64)
+def sheet(radius, color):
+    """All sprites of a disc of `radius` px: by strength, then by the place of its centre within a pixel, x and y."""
     half = int(np.ceil(radius + 1.5))
-    grid = np.arange(2 * half + 1) - half
-    away = np.hypot(grid[:, None] - x / PARTS, grid[None, :] - y / PARTS)
-    return image(color, np.clip(radius + 0.5 - away, 0, 1) * strength / SHADES)
+    grid, places = np.arange(2 * half + 1) - half, np.arange(PARTS) / PARTS
+    discs = [np.clip(radius + 0.5 - np.hypot(grid[:, None] - x, grid - y), 0, 1) for x in places for y in places]
+    return [image(color, disc * strength / SHADES) for strength in range(SHADES + 1) for disc in discs]
 
 
 def image(color, alpha):
@@ -36,16 +36,14 @@ def image(color, alpha):
 
 
 def dots(xy, radius, color, alpha):
-    """A list of (sprite, corner) for dots at xy (N, 2) px, alpha (N,) or one number; what is out of sight is left out."""
-    if not len(xy):
-        return []
-    strength = np.broadcast_to(np.round(np.asarray(alpha) * SHADES), len(xy))
-    use = np.isfinite(xy).all(axis=1) & (np.abs(xy) < 1e4).all(axis=1) & (strength >= 1)
+    """A list of (sprite, corner) for dots at xy (N, 2) px, alpha (N,) or a number; what is out of sight is left out."""
+    strength = np.round(np.asarray(alpha) * SHADES)
+    use = np.isfinite(xy[:, 0]) & (np.abs(xy).max(axis=1, initial=0) < 1e4) & (strength >= 1)
     quarters = np.round(xy[use] * PARTS).astype(int)
-    whole, part = quarters // PARTS, quarters % PARTS
-    corner = whole - int(np.ceil(radius + 1.5))
-    rows = zip(strength[use].astype(int).tolist(), part.tolist(), corner.tolist())
-    return [(sprite(radius, color, level, px, py), at) for level, (px, py), at in rows]
+    corner = quarters // PARTS - int(np.ceil(radius + 1.5))
+    x, y = (quarters % PARTS).T
+    index = np.broadcast_to(strength, len(xy))[use].astype(int) * PARTS**2 + x * PARTS + y
+    return list(zip(map(sheet(radius, color).__getitem__, index.tolist()), corner.tolist()))
 
 
 def along(xy, values, spacing):

@@ -22,15 +22,21 @@ RATE = 60  # frames/s
 SLOWEST = 0.1  # s; a frame that took longer counts as this much
 TOAST = 150  # frames that a message stays
 SHIFT = 0.09  # of the width: the place stands this far right of the middle, beside the panel
-SMALLEST, LARGEST = (320, 180), (7680, 4320)  # px
 
 
 class App:
-    """One window, or none when headless. `frames` None: until it is closed. Raises ValueError without a screen."""
+    """One window, or none when headless. Raises ValueError without a screen.
 
-    def __init__(self, source, choice, size=(1280, 720), headless=False, frames=None, screenshot=None):
+    frames      how many; None: until it is closed
+    screenshot  where the last picture goes
+    waiting     what the window says until its first frame is there
+    """
+
+    def __init__(
+        self, source, choice, size=(1280, 720), headless=False, frames=None, screenshot=None, waiting="one moment ..."
+    ):
         self.headless, self.frames, self.screenshot = headless, frames, screenshot
-        self.screen = _open(size, headless)
+        self.screen = _open(size, headless, waiting)
         self.session = Session(source, choice)
         self.painter, self.panel = Painter(source.sport), Panel()
         self.held, self.running, self.help, self.toast, self.message = set(), True, False, 0, ""
@@ -97,7 +103,7 @@ class App:
             self.camera = self.camera.resized(size, SHIFT * size[0])
 
 
-def _open(size, headless):
+def _open(size, headless, waiting):
     """The surface to draw on. The sound card stays closed: only display and fonts are started."""
     if headless:
         os.environ["SDL_VIDEODRIVER"] = "dummy"
@@ -108,6 +114,9 @@ def _open(size, headless):
     except pygame.error as error:
         raise ValueError(f"no window can be opened ({error}); --headless needs no screen") from error
     pygame.display.set_caption("Ballcast")
+    words = pygame.font.Font(None, 28).render(waiting, True, (158, 168, 180))
+    screen.blit(words, words.get_rect(center=screen.get_rect().center))
+    pygame.display.flip()
     return screen
 
 

@@ -1,0 +1,68 @@
+"""How fast the viewer is without a screen: frame times at 1280x720, a forecast in each, and the time to a first frame.
+
+    python -m benchmarks.viewer_speed [--frames 600] [--predictor parabola]
+
+The last line is one JSON object:
+    p50_ms, p99_ms   of a frame of live table tennis, `parabola` forecasting in each, the change to the next throws
+                     included (ms); the first frame, which paints the place, is left out
+    first_frame_s    from the command `python play.py --headless --frames 1` to its end, warm: the best of three (s)
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+import sim
+from viewer.session import FRAME, Choice
+from viewer.source import Throws
+from viewer.window import App
+
+ROOT = Path(__file__).parents[1]
+
+
+def frame_times(sport, predictor, frames):
+    """Seconds of each frame after the first, (frames,)."""
+    app = App(Throws(sport), Choice([predictor], sport), headless=True)
+    app.frame(FRAME)
+    times = np.empty(frames)
+    for i in range(frames):
+        start = time.perf_counter()
+        app.frame(FRAME)
+        times[i] = time.perf_counter() - start
+    return times
+
+
+def first_frame(runs=3):
+    """Seconds from the command to the end of its one frame: the best of some runs after one that warms up."""
+    command = [sys.executable, "play.py", "--headless", "--frames", "1"]
+    took = []
+    for _ in range(runs + 1):
+        start = time.perf_counter()
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        took.append(time.perf_counter() - start)
+    return min(took[1:])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--frames", type=int, default=600)
+    parser.add_argument("--predictor", default="parabola")
+    asked = parser.parse_args()
+    for name in sim.names():
+        times = 1e3 * frame_times(sim.load(name), asked.predictor, asked.frames)
+        p50, p99 = np.percentile(times, [50, 99])
+        print(f"{name:14} {asked.predictor}: p50 {p50:5.2f} ms, p99 {p99:5.2f} ms, longest {times.max():.1f} ms")
+        if name == "table_tennis":
+            result = {"p50_ms": round(p50, 3), "p99_ms": round(p99, 3)}
+    result["first_frame_s"] = round(first_frame(), 3)
+    print(f"first frame {result['first_frame_s']:.2f} s after the command, warm")
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""The keys: each does what the help says; typed through pygame's own events, with no screen."""
+
+import pygame
+import pytest
+from viewer_fakes import OneBall, OnlyChoice, Recorder
+
+from viewer import keys
+from viewer.session import FRAME
+from viewer.window import App
+
+
+@pytest.fixture
+def app():
+    return App(OneBall(), OnlyChoice(Recorder(), Recorder()), (320, 180), headless=True)
+
+
+def press(app, key, typed="", release=True):
+    pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=key, unicode=typed, mod=0))
+    if release:
+        pygame.event.post(pygame.event.Event(pygame.KEYUP, key=key, unicode=typed, mod=0))
+    app.frame(FRAME)
+
+
+def test_space_pauses_and_goes_on(app):
+    press(app, pygame.K_SPACE, " ")
+    now = app.session.now
+    app.frame(FRAME)
+    assert app.session.paused and app.session.now == now
+    press(app, pygame.K_SPACE, " ")
+    assert app.session.now > now
+
+
+def test_a_key_held_down_toggles_once(app):
+    press(app, pygame.K_SPACE, " ", release=False)
+    press(app, pygame.K_SPACE, " ", release=False)
+    assert app.session.paused
+
+
+def test_point_steps_one_frame(app):
+    press(app, pygame.K_SPACE, " ")
+    now = app.session.now
+    press(app, pygame.K_PERIOD, ".")
+    assert app.session.now == pytest.approx(now + FRAME) and app.session.paused
+
+
+def test_arrows_turn_while_they_are_held(app):
+    before = app.camera.azimuth
+    press(app, pygame.K_RIGHT)
+    tapped = app.camera.azimuth
+    assert tapped != before
+    press(app, pygame.K_RIGHT, release=False)
+    for _ in range(5):
+        app.frame(FRAME)
+    assert (app.camera.azimuth - tapped) % 360 > 2 * keys.TURN
+    press(app, pygame.K_UP)
+    raised = app.camera.elevation
+    press(app, pygame.K_DOWN)
+    assert app.camera.elevation < raised
+
+
+def test_plus_minus_and_wheel_zoom_and_c_goes_back(app):
+    home = app.camera
+    press(app, pygame.K_EQUALS, "+")
+    assert app.camera.distance < home.distance
+    press(app, pygame.K_MINUS, "-")
+    assert app.camera.distance == pytest.approx(home.distance)
+    pygame.event.post(pygame.event.Event(pygame.MOUSEWHEEL, x=0, y=3, flipped=False))
+    app.frame(FRAME)
+    assert app.camera.distance < home.distance
+    press(app, pygame.K_c, "c")
+    assert app.camera == home
+
+
+def test_the_mouse_drags_the_camera_round(app):
+    before = app.camera
+    pygame.event.post(pygame.event.Event(pygame.MOUSEMOTION, pos=(9, 9), rel=(20, 10), buttons=(1, 0, 0)))
+    app.frame(FRAME)
+    assert app.camera.azimuth != before.azimuth and app.camera.elevation > before.elevation
+
+
+def test_r_throws_again_n_the_next_and_digits_choose(app):
+    for _ in range(10):
+        app.frame(FRAME)
+    press(app, pygame.K_r, "r")
+    assert app.session.index == 0 and app.session.now <= 10 + FRAME
+    press(app, pygame.K_n, "N")
+    assert app.session.index == 1
+    press(app, pygame.K_2, "2")
+    assert app.session.chosen == 1
+    press(app, pygame.K_9, "9")
+    assert app.session.chosen == 1
+
+
+def test_brackets_and_pages_change_the_speed(app):
+    press(app, pygame.K_LEFTBRACKET, "[")
+    assert app.session.speed == 0.5
+    press(app, pygame.K_PAGEUP)
+    press(app, pygame.K_PAGEUP)
+    assert app.session.speed == 2
+
+
+def test_h_shows_the_keys(app):
+    app.session.paused = True
+    app.frame(FRAME)
+    plain = pygame.image.tobytes(app.screen, "RGB")
+    press(app, pygame.K_h, "h")
+    assert pygame.image.tobytes(app.screen, "RGB") != plain
+    press(app, pygame.K_h, "h")
+    assert pygame.image.tobytes(app.screen, "RGB") == plain
+
+
+def test_s_saves_under_a_free_name(app, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    press(app, pygame.K_s, "s")
+    press(app, pygame.K_s, "s")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["ballcast-001.png", "ballcast-002.png"]
+    assert app.message == "saved ballcast-002.png"
+
+
+def test_s_says_so_where_it_cannot_save(app, tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    press(app, pygame.K_s, "s")
+    assert "cannot be written" in app.message
+
+
+@pytest.mark.parametrize("key", [pygame.K_q, pygame.K_ESCAPE])
+def test_q_and_escape_quit(app, key):
+    press(app, key)
+    assert not app.running
+    app.run()
+
+
+def test_no_key_is_bound_twice_and_unknown_keys_do_nothing(app):
+    bound = [key for binding in keys.BINDINGS for key in binding.keys]
+    assert len(bound) == len(set(bound))
+    camera, index = app.camera, app.session.index
+    press(app, pygame.K_F5)
+    press(app, pygame.K_x, "x")
+    assert app.camera == camera and app.session.index == index and app.running
+
+
+def test_the_window_may_change_its_size(app):
+    pygame.display.set_mode((480, 300))
+    app.frame(FRAME)
+    assert app.camera.size == (480, 300)

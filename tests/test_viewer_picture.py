@@ -1,0 +1,191 @@
+"""The picture: perspective, what hides what, and the same pixels for the same state; with no screen."""
+
+import dataclasses
+
+import numpy as np
+import pygame
+import pytest
+from viewer_fakes import OneBall, OnlyChoice, Recorder
+
+import sim
+from viewer.camera import Camera
+from viewer.scene import Place, below
+from viewer.session import FRAME
+from viewer.stamps import along, ball_image, dots
+from viewer.window import App, save_png
+
+SIZE = (640, 360)
+
+
+def app_of(name="table_tennis", **options):
+    return App(OneBall(sport=sim.load(name)), OnlyChoice(Recorder()), SIZE, headless=True, **options)
+
+
+def pixels(app):
+    return pygame.surfarray.array3d(app.screen).astype(int)
+
+
+def view(eye, target=(0, 0, 0)):
+    return dataclasses.replace(sim.load("table_tennis").view, eye=eye, target=target, field_of_view=90.0)
+
+
+# --- the camera -------------------------------------------------------------------------------------------------------
+
+
+def test_the_target_is_in_the_middle_x_goes_right_and_z_up():
+    camera = Camera.of(view((0, -2, 0.5), (0, 0, 0.5)), (200, 100))
+    xy, depth = camera.project(np.array([[0, 0, 0.5], [1, 0, 0.5], [0, 0, 1.5], [0, 2, 0.5]]))
+    np.testing.assert_allclose(xy, [[100, 50], [125, 50], [100, 25], [100, 50]], atol=1e-9)
+    np.testing.assert_allclose(depth, [2, 2, 2, 4])
+    np.testing.assert_allclose(camera.eye, [0, -2, 0.5], atol=1e-12)
+
+
+def test_what_is_behind_the_camera_has_no_pixel_and_polygons_are_cut_there():
+    camera = Camera.of(view((0, -2, 0.5)), (200, 100))
+    assert np.isnan(camera.project(np.array([[0, -3, 0.5]]))[0]).all()
+    floor = np.array([[-50, -50, 0], [50, -50, 0], [50, 50, 0], [-50, 50, 0]])
+    outline = camera.outline(floor)
+    assert len(outline) >= 4 and np.isfinite(outline).all()
+    assert len(camera.outline(floor - (0, 60, 0))) == 0
+
+
+def test_turning_keeps_the_distance_and_stays_above_the_horizon():
+    camera = Camera.of(view((1, -2, 1)), SIZE)
+    for turned in (camera.turned(50, 10), camera.turned(0, 500), camera.turned(-7, -500), camera.zoomed(2)):
+        away = np.linalg.norm(turned.eye - turned.target)
+        assert away == pytest.approx(turned.distance) and turned.eye[2] > 0
+
+
+# --- what hides what --------------------------------------------------------------------------------------------------
+
+
+def test_a_net_hides_what_is_behind_it_and_not_what_is_above_or_before_it():
+    place, eye = Place.of(sim.load("table_tennis")), np.array([0, -3.0, 0.5])
+    net = next(part for part in place.parts if part.axis == 1)
+    points = np.array([[0, 0.5, 0.05], [0, -0.5, 0.05], [0, 0.5, 0.9], [3.0, 0.5, 0.05]])
+    assert net.hides(eye, points).tolist() == [True, False, False, False]
+
+
+def test_a_table_hides_what_is_below_it():
+    place, eye = Place.of(sim.load("table_tennis")), np.array([0, -3.0, 2.0])
+    table = next(part for part in place.parts if part.level)
+    assert table.hides(eye, np.array([[0, 0.5, -0.3], [0, 0.5, 0.001], [0, 3.0, -0.5]])).tolist() == [
+        True,
+        False,
+        False,
+    ]
+    assert place.parts and min(place.parts, key=lambda part: part.order(eye)) is table
+
+
+def test_a_ball_in_the_ring_is_behind_its_near_side_and_before_its_far_side():
+    sport = sim.load("basketball")
+    ring = next(s for s in sport.surfaces if s.kind == "ring")
+    centre, eye = np.array(ring.low), np.array(ring.low) - (0, 6, 0)
+    arcs = [p for p in Place.of(sport).parts if p.axis is None and np.abs(p.vertices - centre).max() < 1]
+    hidden = [arc.hides(eye, centre[None])[0] for arc in arcs]
+    near = [arc.vertices[:, 1].mean() < centre[1] for arc in arcs]
+    assert hidden == near and 0 < sum(near) < len(near)
+
+
+def test_the_shadow_falls_on_the_highest_thing_below():
+    sport = sim.load("table_tennis")
+    assert below(sport, (0, 0.5, 0.3)) == 0.0
+    assert below(sport, (0, 3.0, 0.3)) == below(sport, (0, 0.5, -0.1)) == -0.76
+    assert below(sport, (0, 3.0, -1.0)) is None
+
+
+@pytest.mark.parametrize("name", sim.names())
+def test_every_place_can_be_drawn_from_all_around(name):
+    app = app_of(name)
+    app.frame(FRAME)
+    plain = pixels(app)
+    assert plain.std() > 5
+    for azimuth, elevation, zoom in ((90, 0, 1), (90, 60, 1), (90, -80, 3), (45, 0, 8), (0, 0, 0.05)):
+        app.turn(azimuth, elevation)
+        app.zoom(zoom)
+        app.frame(FRAME)
+    app.reset_camera()
+    app.session.again()
+    app.frame(FRAME)
+    assert np.abs(pixels(app) - plain).max() == 0
+
+
+# --- stamps -----------------------------------------------------------------------------------------------------------
+
+
+def test_dots_lie_where_they_are_put_to_a_quarter_pixel():
+    for x, y in ((20.0, 20.0), (20.25, 19.5), (19.75, 20.75)):
+        surface = pygame.Surface((40, 40))
+        surface.fblits(dots(np.array([[x, y]]), 3.0, (200, 200, 200), 1.0), pygame.BLEND_PREMULTIPLIED)
+        light = pygame.surfarray.array3d(surface).sum(axis=2)
+        centre = [np.average(np.arange(40), weights=light.sum(axis=axis)) for axis in (1, 0)]
+        np.testing.assert_allclose(centre, [x, y], atol=0.05)
+
+
+def test_dots_out_of_sight_or_faint_are_left_out():
+    xy = np.array([[np.nan, np.nan], [1e6, 0], [5, 5]])
+    assert len(dots(xy, 2.0, (1, 2, 3), np.array([1, 1, 0.0]))) == 0
+    assert len(dots(xy, 2.0, (1, 2, 3), 1.0)) == 1
+    assert dots(np.empty((0, 2)), 2.0, (1, 2, 3), 1.0) == []
+
+
+def test_points_along_a_line_are_evenly_spaced_and_a_break_in_it_stays_open():
+    xy, values = along(np.array([[0, 0], [10, 0], [10, 10.0]]), np.array([[0.0], [1], [2]]), 2.0)
+    assert len(xy) == 10 and np.allclose(np.abs(np.diff(xy, axis=0)).sum(axis=1), 2)
+    np.testing.assert_allclose(values[:, 0], np.arange(10) / 5)
+    xy, _ = along(np.array([[0, 0], [4, 0], [np.nan, np.nan], [9, 0], [12, 0.0]]), np.zeros((5, 1)), 1.0)
+    kept = xy[np.isfinite(xy[:, 0]), 0]
+    assert not np.any((kept > 4) & (kept < 9))
+
+
+def test_the_ball_shows_how_it_is_turned():
+    images = [
+        ball_image(12.0, (200, 100, 50), turn) for turn in (np.eye(3), np.diag([1.0, -1, -1])[[1, 0, 2]], np.eye(3))
+    ]
+    first, turned, again = (pygame.surfarray.array3d(image).astype(int) for image in images)
+    assert np.array_equal(first, again)
+    tilted = pygame.surfarray.array3d(ball_image(12.0, (200, 100, 50), _tilt(0.7))).astype(int)
+    assert np.abs(first - tilted).max() > 60 and turned.shape == first.shape
+
+
+def _tilt(angle):
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+
+
+# --- the whole --------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_state_gives_the_same_png_byte_for_byte(tmp_path):
+    files = [tmp_path / "a.png", tmp_path / "b.png"]
+    for file in files:
+        app_of(frames=30, screenshot=file).run()
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "b.png"]
+
+
+def test_ball_track_forecast_and_landing_are_in_the_picture():
+    app = app_of()
+    for _ in range(25):
+        app.frame(FRAME)
+    full = pixels(app)
+    session, camera, size = app.session, app.camera, 5
+    at = session.ball.at(session.now)[0]
+    for what, point in {
+        "the ball": at,
+        "a dot": session.seen.position[5],
+        "the landing": np.array(session.forecast.landing.place) - (0, 0, 0.02),
+    }.items():
+        app.session.again()
+        app.painter.paint(app.screen, app.session, camera)
+        bare = pixels(app)
+        x, y = np.round(camera.project(point[None])[0][0]).astype(int)
+        changed = np.abs(full - bare)[x - size : x + size + 1, y - size : y + size + 1]
+        assert changed.max() > 40, what
+
+
+def test_a_screenshot_that_fails_leaves_nothing_behind(tmp_path):
+    (tmp_path / "out.png").mkdir()
+    with pytest.raises(OSError):
+        save_png(pygame.Surface((4, 4)), tmp_path / "out.png")
+    assert [p.name for p in tmp_path.iterdir()] == ["out.png"]

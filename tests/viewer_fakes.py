@@ -1,0 +1,78 @@
+"""Stand-ins for the viewer's tests: a ball with a known flight, and a predictor that writes down all it is told."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+import models
+import sim
+from tracks import Track
+from viewer.source import Ball
+
+G = np.array([0.0, 0.0, -9.81])
+
+
+class Recorder:
+    """A predictor, its own stream, and a diary. Forecasts (0, 0, t), and a landing 0.25 s after the last frame."""
+
+    name, told = "recorder", "nothing"
+
+    def __init__(self):
+        self.seen, self.asked, self.streams = [], [], 0
+
+    def stream(self):
+        self.streams += 1
+        self.told_before = len(self.seen)
+        return self
+
+    def observe(self, time, position):
+        self.seen.append((time, *position))
+
+    def forecast(self, times):
+        if len(self.seen) < self.told_before + 3:
+            raise models.TooShort("3 frames at least")
+        last = self.seen[-1][0]
+        self.asked.append((last, np.array(times)))
+        mean = np.column_stack([0 * times, 0 * times, times])
+        return SimpleNamespace(
+            mean=mean, landing=SimpleNamespace(time=last + 0.25, place=np.array([0.1, 0.2, 0.02])), belief=None
+        )
+
+
+class OnlyChoice:
+    """A Choice of ready-made predictors."""
+
+    def __init__(self, *predictors):
+        self.names, self.predictors = [p.name for p in predictors], predictors
+
+    def load(self, index):
+        return self.predictors[index], ""
+
+
+class OneBall:
+    """A source whose every ball is the same: up from (0, -1, 0.3) and down again, landing once at 0.5 s."""
+
+    live = True
+
+    def __init__(self, measured=False, sport=None, gap=()):
+        self.sport = sport or sim.load("table_tennis")
+        time = np.arange(0.0, 1.0, 0.01)
+        time = time[~np.isin(np.round(time * 100).astype(int), gap)]
+        position = np.array([0, -1, 0.3]) + np.outer(time, [0.2, 2.0, 3.0]) + 0.5 * G * time[:, None] ** 2
+        velocity = [0.2, 2.0, 3.0] + G * time[:, None]
+        noise = np.random.default_rng(0).normal(0, 0.003, position.shape)
+        self.one = Ball(
+            name="one",
+            seen=Track(time + 10, position + noise),
+            time=time + 10,
+            position=position,
+            velocity=velocity,
+            spin=None if measured else np.tile([100.0, 0, 0], (len(time), 1)),
+            landing_time=np.array([10.5]),
+            landing_place=np.array([[0.1, 0.0, 0.02]]),
+            measured=measured,
+            end=11.5,
+        )
+
+    def ball(self, index):
+        return self.one
