@@ -58,9 +58,10 @@ def options(arguments=None):
     except SystemExit as stop:
         if not stop.code:
             raise
-        inside = [line.strip("│ \n") for line in said.getvalue().splitlines() if line.startswith("│")]
-        first = " ".join(line for line in inside).partition("───")[0].partition("Got errors")[0]
-        refuse(f"{re.sub(' +', ' ', first).strip().rstrip('.')}; --help is the manual")
+        lines = [line.strip("│| ") for line in said.getvalue().splitlines()[1:]]  # tyro frames what it says
+        blank = [not line.strip("─-╰╯+") for line in lines]
+        start = blank.index(False)
+        refuse(f"{' '.join(lines[start : blank.index(True, start)]).rstrip('.')}; --help is the manual")
 
 
 def refuse(message):

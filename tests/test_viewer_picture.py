@@ -110,6 +110,14 @@ def test_every_place_can_be_drawn_from_all_around(name):
     assert np.abs(pixels(app) - plain).max() == 0
 
 
+def test_a_sport_of_bare_ground_can_be_drawn():
+    sport = sim.load("tennis")
+    bare = sport.replace(surfaces=sport.surfaces[:1], view=dataclasses.replace(sport.view, lines=()))
+    app = App(OneBall(sport=bare), OnlyChoice(Recorder()), SIZE, headless=True)
+    app.frame(FRAME)
+    assert pixels(app).std() > 5 and not Place.of(bare).parts
+
+
 # --- stamps -----------------------------------------------------------------------------------------------------------
 
 

@@ -87,8 +87,7 @@ def _lit(place, eye, rays):
     down = np.minimum(rays[..., 2], -1e-6)
     spot = eye[:2] + rays[..., :2] * ((height - eye[2]) / down)[..., None]  # where the ray meets the floor
     outside = np.maximum(np.maximum(place.low - spot, spot - place.high), 0)
-    reach = 0.45 * (place.high - place.low).max()
-    far = np.hypot(outside[..., 0], outside[..., 1]) / reach
+    far = np.hypot(outside[..., 0], outside[..., 1]) / place.reach
     share = np.where((rays[..., 2] < 0) & (eye[2] > height), np.exp(-(far**2)), 0)
     light = 0.62 + 0.38 * np.exp(-((far * 0.9) ** 2))
     for part in place.parts:

@@ -28,7 +28,9 @@ def _font(size):
 
 @lru_cache(maxsize=512)
 def _word(text, size, color):
-    return _font(size).render(text, True, color)
+    """Text, drawn twice as large and scaled down: evenly spaced at small sizes too."""
+    large = _font(2 * size).render(text, True, color)
+    return pygame.transform.smoothscale(large, (-(-large.get_width() // 2), -(-large.get_height() // 2)))
 
 
 @lru_cache(maxsize=8)
@@ -45,6 +47,7 @@ class Panel:
     def paint(self, surface, session, camera, message="", help=False):
         self.surface, self.unit = surface, surface.get_height() / PIXELS
         self._column(session, camera)
+        self._landing(session, camera)
         self._foot(session, message)
         if help:
             self._help()
@@ -56,7 +59,7 @@ class Panel:
         ball = session.ball
         self.y = MARGIN + PAD
         self._say(0, session.sport.name.replace("_", " ").capitalize(), 34)
-        clock = f"{max(0.0, min(session.now, ball.seen.time[-1]) - ball.start):.2f} s"
+        clock = f"{session.now - ball.start:.2f} s"
         self._say(0, f"{'live' if session.source.live else 'recorded'}: {ball.name}", 20, MUTED, clock)
         self._rule()
         self._motion(session, camera)
@@ -117,6 +120,15 @@ class Panel:
         self._at(x + 32, y, "seen", 19, MUTED)
         self._at(x + 108, y, "forecast", 19, MUTED)
         self._at(x + 205, y, "landing", 19, MUTED)
+
+    def _landing(self, session, camera):
+        """Beside the landing mark: how long until then."""
+        landing = session.forecast.landing if session.forecast else None
+        if landing is None or landing.time < session.now:
+            return
+        x, y = camera.project(np.asarray(landing.place, float)[None])[0][0] / self.unit
+        if np.isfinite(x) and WIDTH + 2 * MARGIN < x:
+            self._at(x + 24, y - 4, f"{landing.time - session.now:.2f} s", 18, FORECAST)
 
     # --- the foot and the help ----------------------------------------------------------------------------------------
 

@@ -65,7 +65,7 @@ class Part:
 class Place:
     """floor: the level plane without walls round it, or None; walls: patches behind everything; parts: what hides.
 
-    low, high (2,) m bound what there is across and along.
+    low, high (2,) m bound what there is across and along; `reach` (m) is how far past that the floor fades away.
     """
 
     floor: object
@@ -73,11 +73,12 @@ class Place:
     parts: tuple
     low: np.ndarray
     high: np.ndarray
+    reach: float
 
     @classmethod
     def of(cls, sport):
         lines = [end for line in sport.view.lines for end in _ends(line)]
-        corners = np.array([corner for s in sport.surfaces for corner in _reach(s)] + lines)
+        corners = np.array([sport.view.target, *lines, *(c for s in sport.surfaces for c in _reach(s))])
         bounded = np.where(np.isfinite(corners), corners, np.nan)
         low, high = np.nanmin(bounded, axis=0), np.nanmax(bounded, axis=0)
         floor = next((s for s in sport.surfaces if _is_floor(s, sport.surfaces)), None)
@@ -96,7 +97,8 @@ class Place:
             else:
                 parts.append(_solid(surface, lines, width, floor))
         walls += [p for line in drawn.get(None, []) for p in _line(line, None, width)]
-        return cls(floor, tuple(walls), tuple(parts), low[:2], high[:2])
+        reach = 0.45 * max((high - low)[:2].max(), np.linalg.norm(np.subtract(sport.view.eye, sport.view.target)))
+        return cls(floor, tuple(walls), tuple(parts), low[:2], high[:2], reach)
 
 
 def below(sport, point):
