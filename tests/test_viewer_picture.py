@@ -87,6 +87,15 @@ def test_a_ball_in_the_ring_is_behind_its_near_side_and_before_its_far_side():
     assert hidden == near and 0 < sum(near) < len(near)
 
 
+def test_walls_are_seen_from_inside_alone():
+    sport = sim.load("room")
+    walls = [w for w in Place.of(sport).walls if w.color in {s.color for s in sport.surfaces}]
+    assert len(walls) == 6 and all(w.faces(np.array([0, 0, 1.5])) for w in walls)
+    outside = [w.faces(np.array(sport.view.eye)) for w in walls]
+    beyond = [np.dot(np.array(sport.view.eye) - w.points[0], w.normal) > 0 for w in walls]
+    assert outside == beyond and sum(outside) == 3
+
+
 def test_the_shadow_falls_on_the_highest_thing_below():
     sport = sim.load("table_tennis")
     assert below(sport, (0, 0.5, 0.3)) == 0.0

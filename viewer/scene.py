@@ -7,6 +7,7 @@ What the TOML does not say is derived: a level rectangle is a board with some th
 nearly all of a ball's bounce is cloth and drawn as a net, other upright ones are glass.
 """
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ WHITE, DARK, LEG = (236, 240, 244), (62, 72, 84), (30, 33, 38)
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """A flat polygon of one colour. With a normal it is painted only where the eye is on that side."""
+    """A flat polygon of one colour. With a normal, (3,) or (K, 3), painted where the eye is on that (a) side."""
 
     points: np.ndarray  # (N, 3) m
     color: tuple
@@ -26,7 +27,7 @@ class Patch:
     normal: np.ndarray | None = None
 
     def faces(self, eye):
-        return self.normal is None or np.dot(eye - self.points[0], self.normal) > 0
+        return self.normal is None or bool(np.any(self.normal @ (eye - self.points[0]) > 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,17 +86,17 @@ class Place:
         width = min(0.05, 0.007 * (high - low)[:2].max()) * (1.0 if floor else 0.4)  # m, of a line; edges are thinner
         walls, parts, drawn = [], [], {i: [] for i in range(len(sport.surfaces))}
         for line in sport.view.lines:
-            drawn.setdefault(_owner(line, sport.surfaces), []).append(line)
+            drawn.setdefault(next(iter(_owners(line, sport.surfaces)), None), []).append(line)
         for i, surface in enumerate(sport.surfaces):
             lines = [p for line in drawn[i] for p in _line(line, surface, width)]
             if surface.kind == "plane":
-                if surface is not floor:
-                    walls += _wall(surface, low, high)
-                walls += lines
+                walls += lines if surface is floor else [_wall(surface, low, high)]
             elif surface.kind == "ring":
                 parts += _ring(surface)
             else:
                 parts.append(_solid(surface, lines, width, floor))
+        if floor is None:
+            walls += _edges(sport, low, high, width)
         walls += [p for line in drawn.get(None, []) for p in _line(line, None, width)]
         reach = 0.45 * max((high - low)[:2].max(), np.linalg.norm(np.subtract(sport.view.eye, sport.view.target)))
         return cls(floor, tuple(walls), tuple(parts), low[:2], high[:2], reach)
@@ -138,14 +139,13 @@ def _is_floor(surface, surfaces):
     return surface.kind == "plane" and surface.carries and not walls
 
 
-def _owner(line, surfaces):
-    """Index of the surface on which a line is drawn, or None."""
+def _owners(line, surfaces):
+    """Indices of the surfaces on which a line is drawn."""
     ends = np.array(_ends(line))
     for i, s in enumerate(surfaces):
         on = s.kind in ("plane", "rectangle") and (ends >= np.array(s.low) - 1e-6) & (ends <= np.array(s.high) + 1e-6)
         if np.all(on):
-            return i
-    return None
+            yield i
 
 
 # --- patches ----------------------------------------------------------------------------------------------------------
@@ -187,10 +187,26 @@ def _line(line, surface, width):
 
 def _wall(surface, low, high):
     """A plane cut off where the place ends, painted where it is seen from inside."""
-    axis = _flat(surface)
-    inward = np.eye(3)[axis] * (1.0 if 2 * surface.low[axis] <= low[axis] + high[axis] else -1.0)
+    inward = _inward(surface, low, high)
     low, high = (np.where(np.isfinite(mine), mine, all) for mine, all in ((surface.low, low), (surface.high, high)))
-    return [Patch(_corners(low, high), surface.color, 1.0, inward)]
+    return Patch(_corners(low, high), surface.color, 1.0, inward)
+
+
+def _inward(surface, low, high):
+    """The normal (3,) of a wall, into the place between low and high."""
+    axis = _flat(surface)
+    return np.eye(3)[axis] * (1.0 if 2 * surface.low[axis] <= low[axis] + high[axis] else -1.0)
+
+
+def _edges(sport, low, high, width):
+    """The lines on walls, painted where any of their walls is seen from inside."""
+    patches = []
+    for line in sport.view.lines:
+        walls = [s for s in (sport.surfaces[i] for i in _owners(line, sport.surfaces)) if s.kind == "plane"]
+        if walls:
+            inward = np.array([_inward(wall, low, high) for wall in walls])
+            patches += [dataclasses.replace(patch, normal=inward) for patch in _line(line, walls[0], width)]
+    return patches
 
 
 def _corners(low, high):
