@@ -58,8 +58,10 @@ def painted(patches, camera):
     large = pygame.Surface(tuple((high - low) * FINE), pygame.SRCALPHA)
     for patch, outline in zip(patches, outlines):
         if len(outline):
-            color = [round(c * patch.alpha) for c in patch.color]
-            pygame.draw.polygon(large, (*color, round(255 * patch.alpha)), ((outline - low) * FINE).tolist())
+            color = [round(c * patch.alpha) for c in (*patch.color, 255)]
+            corners = ((outline - low) * FINE).tolist()
+            pygame.draw.polygon(large, color, corners)
+            pygame.draw.aalines(large, color, True, corners)
     return pygame.transform.smoothscale(large, tuple(high - low)), tuple(low.tolist())
 
 

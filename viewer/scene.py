@@ -14,7 +14,7 @@ import numpy as np
 
 CLOTH = 0.2  # restitution below which an upright rectangle is a net
 MARGIN = 0.03  # of the extent: how far past a rectangle's edge a ball still counts as behind it
-WHITE, DARK, LEG = (236, 240, 244), (62, 72, 84), (30, 33, 38)
+WHITE, DARK, LEG = (226, 231, 236), (62, 72, 84), (30, 33, 38)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +171,7 @@ def _line(line, surface, width):
     """The patches of a line or circle that lies on a surface (or on none)."""
     color = WHITE if surface is None else _contrast(surface.color)
     normal = np.eye(3)[_flat(surface) if surface is not None else 2]
-    alpha = 0.9 if surface is not None else 0.25
+    alpha = 1.0 if surface is not None else 0.25
     first, second = np.array(line[0]), line[1]
     if not np.isscalar(second):
         along = np.array(second) - first
