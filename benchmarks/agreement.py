@@ -14,14 +14,14 @@ is given. Lists are compared down to SLOWEST; float32 lists up to the same momen
 import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from multiprocessing import get_context
 
 import numpy as np
 import tyro
 
 import sim
-from sim.reference import fly, normals
+from sim.reference import Impacts, fly, normals
 
 GRAZE = 1e-4  # m
 SLOWEST = 0.06  # m/s, speed of approach: slower contacts are not compared
@@ -68,8 +68,7 @@ def second_ring(sport, impacts):
 def of_ball(impacts, ball):
     """The impacts of one ball of a batch."""
     mine = impacts.ball == ball
-    names = ("time", "place", "surface", "velocity_before", "velocity_after", "spin_before", "spin_after")
-    return type("Impacts", (), {name: getattr(impacts, name)[mine] for name in names})
+    return Impacts(*(getattr(impacts, field.name)[mine] for field in fields(Impacts)))
 
 
 def compare(sport, launch, truths, times, dtype=np.float64):

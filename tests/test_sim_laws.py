@@ -1,6 +1,7 @@
 """The laws that every flight keeps, over every sport that ships: a new sport is tested with no new test."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from sim.reference import V_STOP, normals
 
 BALLS = 8
 TIMES = np.arange(0, 361) / 120  # s
+IMPACTS = ("ball", "time", "place", "surface", "velocity_before", "velocity_after", "spin_before", "spin_after")
 
 
 @pytest.fixture(scope="module", params=sim.names())
@@ -166,11 +168,8 @@ def contacts(sport):
     """Contacts (impacts, normals) of the sport's balls in flight; one that rolls has the ground to push on too."""
     impacts = fly(sport, drawn(sport, 32)).impacts
     free = (abs(impacts.velocity_before[:, 2]) > 1e-9) & (np.linalg.norm(impacts.velocity_before, axis=1) > 0)
-    chosen = type("Impacts", (), {f: getattr(impacts, f)[free] for f in IMPACTS})
+    chosen = SimpleNamespace(**{name: getattr(impacts, name)[free] for name in IMPACTS})
     return chosen, normals_of(sport, chosen)
-
-
-IMPACTS = ("ball", "time", "place", "surface", "velocity_before", "velocity_after", "spin_before", "spin_after")
 
 
 def test_impacts_are_contacts(sport, contacts):
