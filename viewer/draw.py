@@ -7,6 +7,8 @@ What lies behind a net, a board or a table is painted before it: each thing gets
 near) that hides it from the eye.
 """
 
+import itertools
+
 import numpy as np
 import pygame
 
@@ -50,20 +52,22 @@ class Painter:
     def _line(self, points, radius, color, alpha, spacing=None):
         """A path through points (N, 3) m whose strength alpha (N,) may change along it."""
         xy, _ = self._camera.project(points)
+        xy[(np.abs(xy - self._camera.centre) > self._camera.size).any(axis=1)] = np.nan  # far out of the picture
         values = np.column_stack([points, np.broadcast_to(alpha, len(points))])
         xy, values = along(xy, values, spacing or radius)
-        self._dots.append((values[:, :3], xy, radius, color, values[:, 3]))
+        use = ((xy > -9) & (xy < np.add(self._camera.size, 9))).all(axis=1)
+        self._dots.append((values[use, :3], xy[use], radius, color, values[use, 3]))
 
     def _sorted(self):
         """All dots and images as lists to blit, one for each layer and one for what nothing hides."""
-        layers = self._backdrop.layers
-        slots = [[] for _ in range(len(layers) + 1)]
-        groups = [(points, xy) for points, xy, *_ in self._dots] + [
-            (point[None], xy[None]) for point, xy, _ in self._images
-        ]
-        where = self._hidden_by(*map(np.concatenate, zip(*groups)))
-        start = 0
-        for points, xy, radius, color, alpha in self._dots:
+        styles = []
+        for (radius, color), group in itertools.groupby(self._dots, key=lambda dot: dot[2:4]):
+            parts = zip(*((points, xy, alpha) for points, xy, _, _, alpha in group))
+            styles.append((*map(np.concatenate, parts), radius, color))
+        places = [(points, xy) for points, xy, *_ in styles] + [(p[None], xy[None]) for p, xy, _ in self._images]
+        where = self._hidden_by(*map(np.concatenate, zip(*places)))
+        slots, start = [[] for _ in range(len(self._backdrop.layers) + 1)], 0
+        for points, xy, alpha, radius, color in styles:
             mine = where[start : start + len(points)]
             start += len(points)
             for slot in set(mine.tolist()):
@@ -124,8 +128,8 @@ class Painter:
         _, depth = self._camera.project(foot[None])
         pixel = max(depth[0], 0.1) / self._camera.focal  # m
         radius = max(2.5 * self.sport.ball.radius, 11 * pixel)
-        self._line(foot + RIM * radius, 1.4, FORECAST, 0.7)
-        self._line(foot + RIM * radius * 0.3, 1.4, FORECAST, 0.7)
+        self._line(foot + RIM * radius, 1.6, FORECAST, 0.6)
+        self._line(foot + RIM * radius * 0.3, 1.6, FORECAST, 0.6)
 
     def _seen(self, session):
         """What the tracker saw, the older the fainter."""

@@ -41,6 +41,17 @@ def _glass(size):
     return pygame.transform.smoothscale(pane, size)
 
 
+@lru_cache(maxsize=8)
+def _marks(x, y, unit):
+    """The three marks of the legend, with their middle at height y: dots seen, a forecast, a landing."""
+    angle = np.linspace(0, 2 * np.pi, 36)
+    line = np.column_stack([x + np.arange(76, 100), np.full(24, y)])
+    rim = (x + 192, y) + 6.5 * np.column_stack([np.cos(angle), 0.75 * np.sin(angle)])
+    marks = dots(np.array([[x + 4, y], [x + 13, y], [x + 22, y]]) * unit, 1.9 * unit, SEEN, 0.8)
+    marks += dots(line * unit, 1.6 * unit, FORECAST, np.linspace(0.8, 0.2, 24))
+    return marks + dots(rim * unit, 1.2 * unit, FORECAST, 0.8)
+
+
 class Panel:
     """Writes from top to bottom; sizes follow the height of the picture."""
 
@@ -68,7 +79,7 @@ class Panel:
         self._say(0, session.predictor.name, 26, FORECAST, (told, 19, MUTED))
         self._errors(session)
         self._rule()
-        self._legend(session)
+        self._legend()
 
     def _motion(self, session, camera):
         """Speed and spin, and the ball large, spinning slowly."""
@@ -108,15 +119,9 @@ class Panel:
         self._at(x + WIDTH - 2 * PAD, y, right, 20, color, 1.0)
         self.y += 19
 
-    def _legend(self, session):
-        x, y, unit = MARGIN + PAD, self.y, self.unit
-        marks = dots(np.array([[x + 4, y + 7], [x + 13, y + 7], [x + 22, y + 7]]) * unit, 1.9 * unit, SEEN, 0.8)
-        line = np.column_stack([x + np.arange(76, 100), np.full(24, y + 7)])
-        marks += dots(line * unit, 1.6 * unit, FORECAST, np.linspace(0.8, 0.2, 24))
-        angle = np.linspace(0, 2 * np.pi, 36)
-        rim = np.array([x + 192, y + 7]) + 6.5 * np.column_stack([np.cos(angle), 0.75 * np.sin(angle)])
-        marks += dots(rim * unit, 1.2 * unit, FORECAST, 0.8)
-        self.surface.fblits(marks, pygame.BLEND_PREMULTIPLIED)
+    def _legend(self):
+        x, y = MARGIN + PAD, self.y
+        self.surface.fblits(_marks(x, y + 7, self.unit), pygame.BLEND_PREMULTIPLIED)
         self._at(x + 32, y, "seen", 19, MUTED)
         self._at(x + 108, y, "forecast", 19, MUTED)
         self._at(x + 205, y, "landing", 19, MUTED)
