@@ -109,7 +109,7 @@ class Panel:
         self._row("landing", "place", "time", MUTED)
         for lead in LEADS:
             off = session.landing_errors.get(lead)
-            place, time = (_length(off[0]), f"{1e3 * off[1]:+.0f} ms") if off else ("-", "-")
+            place, time = (_length(off[0]), f"{round(1e3 * off[1]):+d} ms") if off else ("-", "-")
             self._row(f"{lead:.1f} s before", place, time, TEXT)
 
     def _row(self, label, middle, right, color):
@@ -133,7 +133,7 @@ class Panel:
             return
         x, y = camera.project(np.asarray(landing.place, float)[None])[0][0] / self.unit
         if np.isfinite(x) and WIDTH + 2 * MARGIN < x:
-            self._at(x + 24, y - 4, f"{landing.time - session.now:.2f} s", 18, FORECAST)
+            self._on_picture(x + 24, y - 4, f"{landing.time - session.now:.2f} s", 18, FORECAST)
 
     # --- the foot and the help ----------------------------------------------------------------------------------------
 
@@ -141,11 +141,11 @@ class Panel:
         wide, bottom = self.surface.get_width() / self.unit, PIXELS - 28
         state = "paused" if session.paused else ""
         speed = "" if session.speed == 1 else f"{session.speed:g} x speed"
-        self._at(wide - MARGIN, bottom, "   ".join(filter(None, (speed, state))), 24, TEXT, 1.0)
+        self._on_picture(wide - MARGIN, bottom, "   ".join(filter(None, (speed, state))), 24, TEXT, 1.0)
         names = session.choice.names[:9]
         choices = [f"{n}: {name}" for n, name in enumerate(names, 1)] if len(names) > 1 else []
         hint = message or session.remark or "     ".join(["H: all keys", *choices])
-        self._at(MARGIN + 4, bottom, hint, 20, TEXT if message or session.remark else MUTED)
+        self._on_picture(MARGIN + 4, bottom, hint, 20, TEXT)
 
     def _help(self):
         tall = 70 + 24 * len(keys.HELP)
@@ -161,6 +161,11 @@ class Panel:
     def _pane(self, x, y, wide, tall):
         size = (round(wide * self.unit), round(tall * self.unit))
         self.surface.blit(_glass(size), (round(x * self.unit), round(y * self.unit)))
+
+    def _on_picture(self, x, y, text, size, color, share=0.0):
+        """Text that can be read on any ground: with a dark rim below it."""
+        self._at(x + 1, y + 1, text, size, (0, 0, 0), share)
+        self._at(x, y, text, size, color, share)
 
     def _at(self, x, y, text, size, color, share=0.0):
         """Text with its point `share` of its width at x; so 1.0 ends at x."""
