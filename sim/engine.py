@@ -1,0 +1,145 @@
+"""A batch of balls from launch to any times: checks, precision, threads; the flying itself is compiled, in lanes.py.
+
+    flight = simulate(sport, position, velocity, spin, times)      # (B, 3) each, times (T,) or (B, T)
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from sim import flight as laws
+from sim import impact, lanes
+
+PARAMETERS = ("drag", "lift", "restitution", "friction", "wind_x", "wind_y")
+PRESET = np.array([1.0, 1.0, 1.0, 1.0, 0.0, 0.0])
+LEAST_SHARE = 256  # balls, below which a second thread costs more than it gains
+
+
+@dataclass(frozen=True)
+class Impacts:
+    """Contacts of all balls, ordered by ball, then by time; N of them."""
+
+    ball: np.ndarray  # (N,)
+    time: np.ndarray  # (N,) s
+    place: np.ndarray  # (N, 3) m, the ball's centre
+    surface: np.ndarray  # (N,) index into sport.surfaces
+    velocity_before: np.ndarray  # (N, 3) m/s
+    velocity_after: np.ndarray  # (N, 3) m/s
+    spin_before: np.ndarray  # (N, 3) rad/s
+    spin_after: np.ndarray  # (N, 3) rad/s
+
+    def __len__(self):
+        return len(self.ball)
+
+
+@dataclass(frozen=True)
+class Flight:
+    """The true motion of B balls at T times each, in the world frame. At the moment of a contact: the state after it."""
+
+    position: np.ndarray  # (B, T, 3) m
+    velocity: np.ndarray | None  # (B, T, 3) m/s
+    spin: np.ndarray | None  # (B, T, 3) rad/s
+    impacts: Impacts | None
+
+
+def simulate(sport, position, velocity, spin, times, parameters=None, dtype=np.float64, out=None):
+    """Fly balls launched at t = 0 and tell where they are at `times`: a Flight.
+
+    position, velocity, spin (B, 3) in m, m/s, rad/s; times (T,) or (B, T) in s, increasing, from 0 on; parameters (B, 6)
+    in the order of PARAMETERS, or None for the preset; dtype of the flight float64 (errs by less than 0.1 mm) or float32
+    (1 mm). With `out` (B, T, 3), contiguous and of that dtype, positions are written there and nothing else is made: the
+    fast way. ValueError says what does not fit. Ball b's flight is the same to the bit in any batch, on any threads.
+    """
+    dtype = np.dtype(dtype)
+    if dtype not in (np.float32, np.float64):
+        raise ValueError(f"dtype {dtype} must be float32 or float64")
+    launch = _launch(position, velocity, spin, parameters)
+    times = _times(times, len(launch))
+    shape = (len(launch), times.shape[1] - lanes.CHUNK, 3)
+    if out is not None and (out.shape != shape or out.dtype != dtype or not out.flags.c_contiguous):
+        raise ValueError(f"out must be a contiguous {dtype} array of shape {shape}, not {out.dtype} {out.shape}")
+    full = out is None
+    position = np.empty(shape, dtype) if full else out
+    motion = [np.empty(shape if full else (0, 0, 0), dtype) for _ in range(2)]
+    log = _fly(sport, launch, times, position.reshape(-1), motion, full)
+    if not full:
+        return Flight(position, None, None, None)
+    return Flight(position, *motion, _impacts(log))
+
+
+def compiled():
+    """Whether the compiled simulator lies ready from an earlier run; if not, the first flight takes some seconds."""
+    return bool(lanes.run.stats.cache_hits) or any(_cache_files())
+
+
+def _cache_files():
+    path = lanes.run._cache.cache_path
+    return [name for name in os.listdir(path) if name.startswith("lanes.run")] if os.path.isdir(path) else []
+
+
+def _launch(position, velocity, spin, parameters):
+    """All that one ball needs in a row: state, drag, lift, wind, restitution, friction (B, 15)."""
+    vectors = [np.asarray(a, float) for a in (position, velocity, spin)]
+    count = vectors[0].shape[0] if vectors[0].ndim == 2 else -1
+    for name, a in zip(("position", "velocity", "spin"), vectors, strict=True):
+        if a.shape != (count, 3):
+            raise ValueError(f"{name} has shape {a.shape}; position, velocity and spin must all be (B, 3)")
+    p = np.broadcast_to(PRESET, (count, 6)) if parameters is None else np.asarray(parameters, float)
+    if p.shape != (count, 6):
+        raise ValueError(f"parameters have shape {p.shape}; they must be ({count}, 6): {', '.join(PARAMETERS)}")
+    launch = np.concatenate([*vectors, p[:, [0, 1, 4, 5, 2, 3]]], axis=1)
+    if not np.isfinite(launch).all():
+        raise ValueError("position, velocity, spin and parameters must be finite")
+    return launch
+
+
+def _times(times, count):
+    """Times as (1 or B, T + CHUNK), padded with inf."""
+    times = np.atleast_2d(np.asarray(times, float))
+    if times.ndim != 2 or times.shape[0] not in (1, count) or times.shape[1] == 0:
+        raise ValueError(f"times have shape {times.shape}; they must be (T,) or ({count}, T), with at least one time")
+    if not (np.isfinite(times).all() and (times[:, 0] >= 0).all() and (np.diff(times, axis=1) > 0).all()):
+        raise ValueError("times must be finite, from 0 on, and increase")
+    padded = np.full((len(times), times.shape[1] + lanes.CHUNK), np.inf)
+    padded[:, : -lanes.CHUNK] = times
+    return padded
+
+
+def _fly(sport, launch, times, out, motion, full):
+    """Run the kernel over shares of the balls; the log of impacts (N, 18), ordered by ball and time."""
+    family, c = laws.air(sport, out.dtype.type)
+    c64, rows = laws.air(sport, np.float64)[1], impact.surfaces(sport)
+    boxes = np.array([_box(row) for row in rows], out.dtype).reshape(-1, 6)
+    fixed = (family, c, c64, rows, boxes, sport.ball.inertia, launch, times)
+    threads = int(os.environ.get("NUMBA_NUM_THREADS") or os.cpu_count() or 1)
+    shares = max(1, min(threads, len(launch) // LEAST_SHARE))
+    cuts = np.linspace(0, len(launch), shares + 1).astype(int)
+
+    def share(k):
+        size = 8 * (cuts[k + 1] - cuts[k]) + 64 if full else 0
+        while True:
+            log = np.empty((size, lanes.LOG))
+            used = lanes.run(*fixed, cuts[k], cuts[k + 1], out, *motion, log)
+            if not full or used <= size:
+                return log[: used if full else 0]
+            size = used
+
+    if shares == 1:
+        log = share(0)
+    else:
+        with ThreadPoolExecutor(shares) as pool:
+            log = np.concatenate(list(pool.map(share, range(shares))))
+    return log[np.argsort(log[:, 0], kind="stable")]
+
+
+def _box(row):
+    """What a centre must enter to touch the surface: its box grown by the reach, and a hair for rounding."""
+    grown = np.array([row["ring"], row["ring"], 0.0]) + row["reach"] * (1 + 1e-6) + 1e-6
+    return [*(row["low"] - grown), *(row["high"] + grown)]
+
+
+def _impacts(log):
+    vectors = [log[:, k : k + 3] for k in (6, 9, 12, 15)]
+    return Impacts(log[:, 0].astype(int), log[:, 2], log[:, 3:6], log[:, 1].astype(int), *vectors)
