@@ -1,7 +1,9 @@
 """PHYSICS: how a ball truly flies, and what a tracker would see. Knows nothing of the rest of the house."""
 
 from sim.checked import SportError
+from sim.dataset import Balls, draw
 from sim.engine import PARAMETERS, Flight, Impacts, compiled, simulate
 from sim.sport import Sport, load, names
 
-__all__ = ["PARAMETERS", "Flight", "Impacts", "Sport", "SportError", "compiled", "load", "names", "simulate"]
+__all__ = ["PARAMETERS", "Balls", "Flight", "Impacts", "Sport", "SportError", "compiled", "draw", "load", "names",
+           "simulate"]  # fmt: skip

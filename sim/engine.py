@@ -1,6 +1,6 @@
 """A batch of balls from launch to any times: checks, precision, threads; the flying itself is compiled, in lanes.py.
 
-    flight = simulate(sport, position, velocity, spin, times)      # (B, 3) each, times (T,) or (B, T)
+flight = simulate(sport, position, velocity, spin, times)      # (B, 3) each, times (T,) or (B, T)
 """
 
 import os
@@ -55,7 +55,7 @@ def simulate(sport, position, velocity, spin, times, parameters=None, dtype=np.f
     dtype = np.dtype(dtype)
     if dtype not in (np.float32, np.float64):
         raise ValueError(f"dtype {dtype} must be float32 or float64")
-    launch = _launch(position, velocity, spin, parameters)
+    launch = launch_rows(position, velocity, spin, parameters)
     times = _times(times, len(launch))
     shape = (len(launch), times.shape[1] - lanes.CHUNK, 3)
     if out is not None and (out.shape != shape or out.dtype != dtype or not out.flags.c_contiguous):
@@ -63,7 +63,8 @@ def simulate(sport, position, velocity, spin, times, parameters=None, dtype=np.f
     full = out is None
     position = np.empty(shape, dtype) if full else out
     motion = [np.empty(shape if full else (0, 0, 0), dtype) for _ in range(2)]
-    log = _fly(sport, launch, times, position.reshape(-1), motion, full)
+    counts = np.full(len(launch), shape[1])
+    log = fly(sport, launch, times, counts, position.reshape(-1), motion, full)
     if not full:
         return Flight(position, None, None, None)
     return Flight(position, *motion, _impacts(log))
@@ -79,7 +80,7 @@ def _cache_files():
     return [name for name in os.listdir(path) if name.startswith("lanes.run")] if os.path.isdir(path) else []
 
 
-def _launch(position, velocity, spin, parameters):
+def launch_rows(position, velocity, spin, parameters):
     """All that one ball needs in a row: state, drag, lift, wind, restitution, friction (B, 15)."""
     vectors = [np.asarray(a, float) for a in (position, velocity, spin)]
     count = vectors[0].shape[0] if vectors[0].ndim == 2 else -1
@@ -107,12 +108,12 @@ def _times(times, count):
     return padded
 
 
-def _fly(sport, launch, times, out, motion, full):
-    """Run the kernel over shares of the balls; the log of impacts (N, 18), ordered by ball and time."""
+def fly(sport, launch, times, counts, out, motion, full):
+    """Run the kernel (see lanes.run) over shares of the balls; the log of impacts (N, 18), ordered by ball and time."""
     family, c = laws.air(sport, out.dtype.type)
     c64, rows = laws.air(sport, np.float64)[1], impact.surfaces(sport)
     boxes = np.array([_box(row) for row in rows], out.dtype).reshape(-1, 6)
-    fixed = (family, c, c64, rows, boxes, sport.ball.inertia, launch, times)
+    fixed = (family, c, c64, rows, boxes, sport.ball.inertia, launch, times, counts)
     threads = int(os.environ.get("NUMBA_NUM_THREADS") or os.cpu_count() or 1)
     shares = max(1, min(threads, len(launch) // LEAST_SHARE))
     cuts = np.linspace(0, len(launch), shares + 1).astype(int)

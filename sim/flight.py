@@ -33,8 +33,8 @@ Air = namedtuple(
     "lift lift_s lift_s2 lift_max sat a b stiffness longest tiny half third sixth one zero",
 )
 RPM = 60.0 / (2.0 * math.pi)
-ETA = 0.085  # a step may turn or slow the ball by about this share: cubic Hermite then errs by about 1 um
-LONGEST = 0.09  # s, a step of a slow ball
+ETA = 0.05  # a step may turn or slow the ball by about this share: cubic Hermite then errs by some um
+LONGEST = 0.06  # s, a step of a slow ball
 
 
 def air(sport, dtype):
@@ -73,7 +73,9 @@ def _lift(law):
 
 
 def _largest_drag(row):
-    return min(row["drag_max"], abs(row["drag"]) + abs(row["sub"]) + abs(row["drag_s"]) * 0.5 + 5e2 * abs(row["drag_w"]))
+    return min(
+        row["drag_max"], abs(row["drag"]) + abs(row["sub"]) + abs(row["drag_s"]) * 0.5 + 5e2 * abs(row["drag_w"])
+    )
 
 
 def _largest_lift(row):
@@ -190,7 +192,6 @@ def accelerations(sport, velocity, spin, parameters=None):
     parameters = np.zeros((len(velocity), 6)) + [1, 1, 1, 1, 0, 0] if parameters is None else parameters
     rows = np.hstack([parameters[:, :2], velocity - np.pad(parameters[:, 4:6], ((0, 0), (0, 1))), spin])
     return _accelerations(family, c, np.ascontiguousarray(rows))
-
 
 
 @kernel

@@ -223,13 +223,13 @@ def _load(rows, R, inertia, launch, b, s, i, clock, ball, frame, ground, phases,
 
 
 @kernel
-def run(family, c, c64, rows, boxes, inertia, launch, times, first, last, out, velocity, spin, log):
+def run(family, c, c64, rows, boxes, inertia, launch, times, counts, first, last, out, velocity, spin, log):
     """Fly balls first..last of `launch` (B, 15: state, drag, lift, wind, restitution, friction) to their last frame.
 
-    times (1 or B, T + CHUNK) s, padded with inf; out flat (B T 3) of c's precision; velocity and spin (B, T, 3) or empty.
+    times (1 or B, T + CHUNK) s, of which a ball's first counts[b] are asked for, inf after the last; out flat (B T 3) of c's precision; velocity and spin (B, T, 3) or empty.
     Fills the log of impacts and returns how long it would have had to be.
     """
-    count = times.shape[1] - CHUNK
+    longest = times.shape[1] - CHUNK
     s = np.zeros(ROWS * LANES, out.dtype)
     theta, xyz = np.zeros(CHUNK, out.dtype), np.zeros(3 * CHUNK, out.dtype)
     clock, ball, frame = np.zeros(LANES), np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
@@ -253,6 +253,7 @@ def run(family, c, c64, rows, boxes, inertia, launch, times, first, last, out, v
             if ground[i] == IDLE:
                 continue
             hit, b, t, k = -1, ball[i], clock[i], frame[i]
+            count = counts[b]
             flies = ground[i] == AIR
             if not flies:
                 hit = _roll_on(c64, rows, inertia, launch[b, 14], s, i, ground[i], phases)
@@ -260,12 +261,14 @@ def run(family, c, c64, rows, boxes, inertia, launch, times, first, last, out, v
                 hit = _resolve(family, c64, rows, s, i)
             finish = t + s[H * LANES + i]
             when = times[b if len(times) > 1 else 0]
-            frame[i] = _deliver(c, s, i, t, finish, when, k, out, b * count * 3, count, theta, xyz)
+            frame[i] = _deliver(c, s, i, t, finish, when, k, out, b * longest * 3, count, theta, xyz)
             if velocity.size > 0:
                 _deliver_motion(family, c64, s, i, t, when, k, frame[i], b, flies, velocity, spin)
             clock[i] = finish
             for m in range(9):
                 s[(P + m) * LANES + i] = s[(P1 + m) * LANES + i]
+            if frame[i] >= count:
+                hit = -1  # what comes after the last frame is not told
             if not flies and hit == AIR:
                 ground[i] = AIR
             elif hit >= 0 and (flies or hit != ground[i]):

@@ -1,0 +1,133 @@
+"""Endless seeded balls: launch, parameters, flight, sensor -> what was seen, and the truth.
+
+balls = draw(sport, 1000, seed=0, purpose="train")
+balls.time[balls.offsets[i] : balls.offsets[i + 1]]     # the stamps of ball i
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sim import engine, launch, rng
+from sim import sensor as sensors
+from sim.compiled import exact
+from sim.lanes import CHUNK
+
+BATCH = 2048  # balls flown at once, which bounds what is held beside the result
+
+
+@dataclass(frozen=True)
+class Balls:
+    """What was seen of B balls, N frames in all, flat: ball i has frames offsets[i] to offsets[i + 1]. And the truth."""
+
+    sport: object
+    offsets: np.ndarray  # (B + 1,)
+    time: np.ndarray  # (N,) s, the stamps
+    position: np.ndarray  # (N, 3) m, as measured
+    truth_position: np.ndarray  # (N, 3) m, at the stamps
+    truth_velocity: np.ndarray  # (N, 3) m/s
+    truth_spin: np.ndarray  # (N, 3) rad/s
+    launch_position: np.ndarray  # (B, 3) m, at t = 0
+    launch_velocity: np.ndarray  # (B, 3) m/s
+    launch_spin: np.ndarray  # (B, 3) rad/s
+    parameters: np.ndarray  # (B, 6), in the order of sim.PARAMETERS
+    rate: np.ndarray  # (B,) Hz
+    noise: np.ndarray  # (B, 3) m, standard deviation of each axis
+    jitter: np.ndarray  # (B,) s, standard deviation of the time stamps
+
+    def __len__(self):
+        return len(self.parameters)
+
+    def flight(self, times):
+        """The true Flight of all the balls at `times`, (T,) or (B, T) s from launch."""
+        launched = (self.launch_position, self.launch_velocity, self.launch_spin)
+        return engine.simulate(self.sport, *launched, times, self.parameters)
+
+
+def draw(sport, count, first=0, seed=0, purpose="train", rate=None, duration=None):
+    """Balls `first` to `first + count` of the set (purpose, seed), as a tracker sees them for `duration` seconds.
+
+    purpose is one of rng.PURPOSES; `train` draws the frame rate of each ball, the others take the sensor's; rate (Hz) and
+    duration (s) override the sport's. Ball i depends on (purpose, seed, i) alone. ValueError says what does not fit.
+    """
+    _check(count, first, seed, purpose, rate, duration)
+    duration = duration or sport.sensor.duration
+    row, misses = sensors.ranges(sport.sensor, rate, purpose == "train")
+    spread = sport.spread
+    sds = np.array([spread.drag, spread.lift, spread.restitution, spread.friction, *spread.wind])
+    fixed = (rng.PURPOSES.index(purpose), seed, *launch.table(sport), sport.world.gravity, sds, row, misses, duration)
+    parts = [
+        _draw(sport, begin, min(BATCH, first + count - begin), *fixed) for begin in range(first, first + count, BATCH)
+    ]
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return Balls(sport, np.concatenate([[0], np.cumsum(columns[0])]), *columns[1:])
+
+
+def _check(count, first, seed, purpose, rate, duration):
+    if purpose not in rng.PURPOSES:
+        raise ValueError(f"purpose {purpose!r} is not known; there are {', '.join(rng.PURPOSES)}")
+    for name, value, least in (("count", count, 1), ("first", first, 0), ("seed", seed, 0)):
+        if not least <= value < 2**62:
+            raise ValueError(f"{name} = {value} must be a whole number from {least} on")
+    for name, value in (("rate", rate), ("duration", duration)):
+        if value is not None and not 0 < value < np.inf:
+            raise ValueError(f"{name} = {value} must be above 0")
+
+
+def _draw(sport, first, count, purpose, seed, weights, rows, gravity, sds, row, misses, duration):
+    """The columns of Balls, with lengths in place of offsets."""
+    longest = int(duration * row[1])
+    state, drawn, streams = np.empty((count, 15)), np.empty((count, 9)), np.empty((count, 4), np.uint64)
+    stamps, exposures = np.full((2, count, longest + CHUNK), np.inf)
+    counts = np.empty(count, np.int64)
+    _start(purpose, seed, first, weights, rows, gravity, sds, row, misses, duration, state, drawn, streams, stamps,
+           exposures, counts)  # fmt: skip
+    exposed, truth, velocity, spin = (np.empty((count, longest, 3)) for _ in range(4))
+    none = np.empty((0, 0, 0))
+    engine.fly(sport, state, exposures, counts, exposed.reshape(-1), (none, none), False)
+    engine.fly(sport, state, stamps, counts, truth.reshape(-1), (velocity, spin), False)
+    seen, kept = np.empty_like(exposed), np.zeros((count, longest), np.bool_)
+    lengths = _see(streams, drawn, row, counts, exposed, seen, kept)
+    flat = [a[kept] for a in (stamps[:, :longest], seen, truth, velocity, spin)]
+    parameters = state[:, [9, 10, 13, 14, 11, 12]]
+    return (
+        lengths,
+        *flat,
+        state[:, :3],
+        state[:, 3:6],
+        state[:, 6:9],
+        parameters,
+        drawn[:, 0],
+        drawn[:, 1:4],
+        drawn[:, 4],
+    )
+
+
+@exact
+def _start(purpose, seed, first, weights, rows, gravity, sds, row, misses, duration, state, drawn, streams, stamps,
+           exposures, counts):  # fmt: skip
+    """Launch, parameters, sensor and frame times of balls `first` on; streams are left where the sensor's noise begins."""
+    factor = np.empty(6)
+    for b in range(len(state)):
+        stream = streams[b]
+        rng.start(stream, purpose, seed, first + b)
+        launch.draw_launch(stream, weights, rows, gravity, state[b, :3], state[b, 3:6], state[b, 6:9])
+        for k in range(6):
+            x = sds[k] * rng.normal(stream)
+            factor[k] = np.exp(x) if k < 4 else x
+        state[b, 9], state[b, 10], state[b, 11], state[b, 12] = factor[0], factor[1], factor[4], factor[5]
+        state[b, 13], state[b, 14] = factor[2], factor[3]
+        d = sensors.draw_sensor(stream, row, misses)
+        for k in range(9):
+            drawn[b, k] = d[k]
+        counts[b] = sensors.frames(stream, d, duration, stamps[b], exposures[b])
+
+
+@exact
+def _see(streams, drawn, row, counts, exposed, seen, kept):
+    lengths = np.empty(len(counts), np.int64)
+    for b in range(len(counts)):
+        r = drawn[b]
+        d = sensors.Drawn(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8])
+        lengths[b] = sensors.see(streams[b], d, row, counts[b], exposed[b], seen[b], kept[b])
+    return lengths
