@@ -6,6 +6,7 @@ Headless every frame is 1/60 s and the picture holds no wall-clock reading: the 
 byte. With a screen time is real.
 """
 
+import gc
 import io
 import os
 from pathlib import Path
@@ -41,6 +42,8 @@ class App:
         self.painter, self.panel = Painter(source.sport), Panel()
         self.held, self.running, self.help, self.toast, self.message = set(), True, False, 0, ""
         self.reset_camera()
+        gc.collect()
+        gc.freeze()  # a full collection over all that numba and scipy keep would cost 50 ms, in the middle of a flight
 
     def run(self):
         """Show frame after frame; then save the screenshot that was asked for."""
