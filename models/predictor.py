@@ -1,0 +1,150 @@
+"""The contract of every predictor, and the registry: from the seen track of one ball to a forecast of its flight.
+
+    predictor = load("physics", sport="table_tennis")
+    forecast = predictor.forecast(history, times)      # times (H,) s, all after the last seen frame
+    stream = predictor.stream()                        # live: stream.observe(t, p); stream.forecast(times)
+
+A predictor sees the history and what it declares in `told`, never the truth.
+"""
+
+import importlib
+from dataclasses import dataclass
+
+import numpy as np
+
+import sim
+
+PREDICTORS = {  # name -> "module:Class", imported when used
+    "physics": "models.physics:Physics",
+    "parabola": "models.parabola:Parabola",
+    "constant_velocity": "models.constant_velocity:ConstantVelocity",
+}
+
+
+class TooShort(ValueError):
+    """Fewer frames were seen than the predictor needs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Landing:
+    """The first contact with a landing surface after the last seen frame."""
+
+    time: float  # s
+    place: np.ndarray  # (3,) m, the ball's centre
+    covariance: np.ndarray | None = None  # (4, 4) of time and place
+    probability: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Belief:
+    """The state at the last seen frame, as the predictor believes it."""
+
+    position: np.ndarray  # (3,) m
+    velocity: np.ndarray  # (3,) m/s
+    spin: np.ndarray  # (3,) rad/s
+    parameters: np.ndarray  # (6,) in the order of sim.PARAMETERS
+    covariance: np.ndarray | None = None  # (15, 15) of all of these in this order
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """Where the ball will be at the asked times."""
+
+    mean: np.ndarray  # (H, 3) m
+    covariance: np.ndarray | None = None  # (H, 3, 3) m2, of the true position
+    samples: np.ndarray | None = None  # (K, H, 3) m
+    landing: Landing | None = None
+    belief: Belief | None = None
+
+
+class Predictor:
+    """Base of all predictors. One that remembers nothing but its last `window` frames defines `predict` alone."""
+
+    name = ""
+    told = "nothing"  # what it knows beyond the history: "nothing", "gravity" or "sport"
+    needs = 2  # frames
+    window = 60  # frames, the most it looks back
+
+    def __init__(self, sport):
+        self.sport = sport
+
+    def predict(self, time, position, times):
+        """The Forecast at times (H,) s from the frames time (T,) s and position (T, 3) m, all of it checked."""
+        raise NotImplementedError
+
+    def forecast(self, history, times):
+        """The Forecast at times (H,) s (absolute, increasing, after the last seen frame) from a Track.
+
+        TooShort when the history has fewer than `needs` frames; ValueError for times that cannot be.
+        """
+        times = self.checked(history.time, times)
+        return self.predict(history.time[-self.window :], history.position[-self.window :], times)
+
+    def forecast_batch(self, tracks, times):
+        """One Forecast a track. times (H,) s for all of them, or a row for each, (B, H)."""
+        times = np.asarray(times, float)
+        rows = times if times.ndim == 2 else [times] * len(tracks)
+        return [self.forecast(track, row) for track, row in zip(tracks, rows, strict=True)]
+
+    def stream(self):
+        """A Stream, for one ball watched live."""
+        return Stream(self)
+
+    def checked(self, seen, times):
+        """The asked times as an array (H,); seen (T,) s are the frames'."""
+        if len(seen) < self.needs:
+            raise TooShort(f"{self.name} needs {self.needs} frames; {len(seen)} were seen")
+        times = np.asarray(times, float)
+        if times.ndim != 1 or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+            raise ValueError("times must be one row of finite seconds that increase")
+        if len(times) and times[0] <= seen[-1]:
+            raise ValueError(
+                f"time {times[0]:g} s is not after the last seen frame at {seen[-1]:g} s; ask for later ones"
+            )
+        return times
+
+
+class Stream:
+    """One ball watched live: constant time and memory per frame, however long."""
+
+    def __init__(self, predictor):
+        self.predictor = predictor
+        self._frames = np.empty((2 * predictor.window, 4))  # t, x, y, z; the last `window` of them count
+        self._end = 0
+
+    @property
+    def seen(self):
+        """The frames kept: time (T,) s and position (T, 3) m, T at most the predictor's window."""
+        frames = self._frames[max(0, self._end - self.predictor.window) : self._end]
+        return frames[:, 0], frames[:, 1:]
+
+    def observe(self, time, position):
+        """Take in a frame: time in s, after the one before; position (3,) m. ValueError for anything else."""
+        frame = np.array([time, *position], float)
+        if frame.shape != (4,) or not np.isfinite(frame).all():
+            raise ValueError(f"a frame is a finite time and position (3,), not {time!r}, {position!r}")
+        if self._end and frame[0] <= self._frames[self._end - 1, 0]:
+            last = self._frames[self._end - 1, 0]
+            raise ValueError(f"frame at {frame[0]:g} s does not come after the one before, at {last:g} s")
+        if self._end == len(self._frames):
+            self._end = self.predictor.window
+            self._frames[: self._end] = self._frames[self._end :]
+        self._frames[self._end] = frame
+        self._end += 1
+
+    def forecast(self, times):
+        """The Forecast at times (H,) s, as Predictor.forecast."""
+        seen, position = self.seen
+        return self.predictor.predict(seen, position, self.predictor.checked(seen, times))
+
+
+def load(name, sport="table_tennis"):
+    """The predictor of that name in PREDICTORS, for a Sport, the name of one, or a path to its .toml.
+
+    ValueError (SportError) says in a line which names there are.
+    """
+    if name not in PREDICTORS:
+        raise ValueError(f"no predictor is called {str(name)!r}; there are {', '.join(PREDICTORS)}")
+    module, _, cls = PREDICTORS[name].partition(":")
+    sport = sport if isinstance(sport, sim.Sport) else sim.load(sport)
+    return getattr(importlib.import_module(module), cls)(sport)
