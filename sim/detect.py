@@ -1,4 +1,4 @@
-"""When a ball first touches a surface: guaranteed advancement along the cubic of one step.
+"""When a ball first touches a surface: guaranteed advancement along the quintic of one step.
 
 From a gap g that closes at rate g', no contact can come before g + g' t - A t^2 / 2 falls to zero, where A bounds the
 acceleration: the distance to a convex body is convex along a line. To walk by such times never passes a contact, however
@@ -6,6 +6,8 @@ shallow, and close to one it converges as Newton's method does. A ring is not co
 """
 
 import math
+
+from numba.cpython.unsafe.tuple import tuple_setitem
 
 from sim.compiled import exact
 from sim.impact import along, dot, gap_and_normal
@@ -17,34 +19,44 @@ SAME_MOMENT = 1e-11  # s; of contacts closer than this the first surface of the 
 
 
 @exact
-def cubic(p0, v0, p1, v1, h):
-    """(c2, c3) of p0 + v0 s + c2 s^2 + c3 s^3 with value p1 and slope v1 at s = h."""
+def quintic(p0, v0, a0, p1, v1, a1, h):
+    """(c2, c3, c4, c5) of p0 + v0 s + c2 s^2 + ... with place, velocity and acceleration given at s = 0 and at s = h."""
     k = 1.0 / h
-    d = ((p1[0] - p0[0]) * k, (p1[1] - p0[1]) * k, (p1[2] - p0[2]) * k)
-    c2 = (
-        (3.0 * d[0] - 2.0 * v0[0] - v1[0]) * k,
-        (3.0 * d[1] - 2.0 * v0[1] - v1[1]) * k,
-        (3.0 * d[2] - 2.0 * v0[2] - v1[2]) * k,
-    )
-    k2 = k * k
-    c3 = (
-        (v0[0] + v1[0] - 2.0 * d[0]) * k2,
-        (v0[1] + v1[1] - 2.0 * d[1]) * k2,
-        (v0[2] + v1[2] - 2.0 * d[2]) * k2,
-    )
-    return c2, c3
+    k3, k4, k5 = k * k * k, k * k * k * k, k * k * k * k * k
+    c2, c3, c4, c5 = a0, a0, a0, a0
+    for i in range(3):
+        d = p1[i] - p0[i] - h * (v0[i] + 0.5 * h * a0[i])
+        e = h * (v1[i] - v0[i] - h * a0[i])
+        f = 0.5 * h * h * (a1[i] - a0[i])
+        c2 = tuple_setitem(c2, i, 0.5 * a0[i])
+        c3 = tuple_setitem(c3, i, k3 * (10.0 * d - 4.0 * e + f))
+        c4 = tuple_setitem(c4, i, k4 * (7.0 * e - 15.0 * d - 2.0 * f))
+        c5 = tuple_setitem(c5, i, k5 * (6.0 * d - 3.0 * e + f))
+    return c2, c3, c4, c5
 
 
 @exact
-def first_contact(rows, skip, p, v, c2, c3, h):
+def place(p, v, c, s):
+    """Place after time s on the path (c2, c3, c4, c5)."""
+    return along(p, s, along(v, s, along(c[0], s, along(c[1], s, along(c[2], s, c[3])))))
+
+
+@exact
+def slope(v, c, s):
+    """Velocity after time s on the path."""
+    a, b = along((0.0, 0.0, 0.0), 4.0, c[2]), along((0.0, 0.0, 0.0), 3.0, c[1])
+    return along(v, s, along(along((0.0, 0.0, 0.0), 2.0, c[0]), s, along(b, s, along(a, 5.0 * s, c[3]))))
+
+
+@exact
+def first_contact(rows, skip, p, v, c, h):
     """(time, surface) of the first contact before h, or (how far the path is known to be free, -1)."""
-    start, finish = along((0.0, 0.0, 0.0), 2.0, c2), along(along((0.0, 0.0, 0.0), 2.0, c2), 6.0 * h, c3)
-    A = math.sqrt(max(dot(start, start), dot(finish, finish))) + 1e-9
-    V = math.sqrt(dot(v, v)) + A * h
+    A = 1e-9 + 2.0 * _size(c[0]) + h * (6.0 * _size(c[1]) + h * (12.0 * _size(c[2]) + h * 20.0 * _size(c[3])))
+    V = _size(v) + A * h
     best, hit = h, -1
     for j in range(len(rows)):
         if j != skip:
-            s, touches = _advance(rows[j], p, v, c2, c3, best, A, V)
+            s, touches = _advance(rows[j], p, v, c, best, A, V)
             if touches and (hit < 0 or s < best - SAME_MOMENT):
                 best, hit = s, j
             elif not touches and s < best:  # the looks ran out: nothing is known beyond
@@ -53,15 +65,20 @@ def first_contact(rows, skip, p, v, c2, c3, h):
 
 
 @exact
-def _advance(surface, p0, v0, c2, c3, h, A, V):
+def _size(a):
+    return math.sqrt(dot(a, a))
+
+
+@exact
+def _advance(surface, p0, v0, c, h, A, V):
+    """(time, True) of the first contact before h, or (how far the path is free, False)."""
     s = 0.0
     for _ in range(LOOKS):
-        p = along(along(along(p0, s, v0), s * s, c2), s * s * s, c3)
+        p = place(p0, v0, c, s)
         g, n = gap_and_normal(p, surface)
         if g > V * (h - s):
             return h, False
-        v = along(along(v0, 2.0 * s, c2), 3.0 * s * s, c3)
-        rate = dot(v, n)
+        rate = dot(slope(v0, c, s), n)
         if g <= TOUCH and rate < 0.0:
             return s, True
         g = max(g, 0.0)
@@ -70,9 +87,8 @@ def _advance(surface, p0, v0, c2, c3, h, A, V):
             x, y = p[0] - surface.low[0], p[1] - surface.low[1]
             level = math.sqrt(x * x + y * y) + 1e-12
             bound = A + 2.0 * V * V / level
-        step = 2.0 * g / (math.sqrt(rate * rate + 2.0 * bound * g) - rate) if rate < 0.0 else (
-            rate + math.sqrt(rate * rate + 2.0 * bound * g)
-        ) / bound  # fmt: skip
+        root = math.sqrt(rate * rate + 2.0 * bound * g)
+        step = 2.0 * g / (root - rate) if rate < 0.0 else (rate + root) / bound
         if surface.ring > 0.0:
             step = max(g / V, min(step, 0.5 * level / V))
         s += max(step, LEAST)

@@ -113,7 +113,7 @@ def fly(sport, launch, times, counts, out, motion, full):
     family, c = laws.air(sport, out.dtype.type)
     c64, rows = laws.air(sport, np.float64)[1], impact.surfaces(sport)
     boxes = np.array([_box(row) for row in rows], out.dtype).reshape(-1, 6)
-    fixed = (family, c, c64, rows, boxes, sport.ball.inertia, launch, times, counts)
+    fixed = (family, c, c64, rows, boxes, sport.ball.inertia, launch, times, counts, out, *motion)
     threads = int(os.environ.get("NUMBA_NUM_THREADS") or os.cpu_count() or 1)
     shares = max(1, min(threads, len(launch) // LEAST_SHARE))
     cuts = np.linspace(0, len(launch), shares + 1).astype(int)
@@ -122,7 +122,7 @@ def fly(sport, launch, times, counts, out, motion, full):
         size = 8 * (cuts[k + 1] - cuts[k]) + 64 if full else 0
         while True:
             log = np.empty((size, lanes.LOG))
-            used = lanes.run(*fixed, cuts[k], cuts[k + 1], out, *motion, log)
+            used = lanes.run(lanes.Task(*fixed, log), cuts[k], cuts[k + 1])
             if not full or used <= size:
                 return log[: used if full else 0]
             size = used

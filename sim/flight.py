@@ -30,11 +30,21 @@ PLAIN, SMOOTH, CRISIS = range(3)  # constant Cd and saturating CL; polynomials t
 Air = namedtuple(
     "Air",
     "gravity K R decay drag drag_s drag_s2 drag_v drag_w drag_min drag_max sub centre width "
-    "lift lift_s lift_s2 lift_max sat a b stiffness longest tiny half third sixth one zero",
+    "lift lift_s lift_s2 lift_max sat a b stiffness turn longest tiny half one zero fifth twentieth tableau",
+)
+# Dormand and Prince (1980): the rows of a (15 numbers), b without its zero (5), and sum_j b_j a_ji for the place (5)
+A = ((1 / 5,), (3 / 40, 9 / 40), (44 / 45, -56 / 15, 32 / 9), (19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729),
+     (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656))  # fmt: skip
+B = (35 / 384, 0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84)
+TABLEAU = (
+    *(a for row in A for a in row),
+    *(b for b in B if b),
+    *(sum(b * row[i] for b, row in zip(B[1:], A, strict=True) if i < len(row)) for i in range(5)),
 )
 RPM = 60.0 / (2.0 * math.pi)
-ETA = 0.05  # a step may turn or slow the ball by about this share: cubic Hermite then errs by some um
-LONGEST = 0.06  # s, a step of a slow ball
+ETA = 0.16  # a step may turn or slow the ball by about this share
+TURN = 0.25  # weight of gravity's turning of a slow ball: the air's part in it is small
+LONGEST = 0.12  # s, a step of a slow ball
 
 
 def air(sport, dtype):
@@ -44,11 +54,17 @@ def air(sport, dtype):
     row.update(drag_min=-math.inf, drag_max=math.inf, lift_max=math.inf, width=1.0, a=1.0)
     row.update(_drag(sport.drag, 2.0 * R / sport.world.nu / 1e5), **_lift(sport.lift))
     row.update(gravity=sport.world.gravity, K=K, R=R, decay=sport.decay)
-    row.update(stiffness=K * (_largest_drag(row) + _largest_lift(row)) / ETA, longest=LONGEST, tiny=1e-18)
-    row.update(half=0.5, third=1 / 3, sixth=1 / 6, one=1.0)
+    row.update(
+        stiffness=K * (_largest_drag(row) + _largest_lift(row)) / ETA,
+        turn=TURN * sport.world.gravity / ETA,
+        longest=LONGEST,
+        tiny=1e-18,
+    )
+    row.update(half=0.5, one=1.0, fifth=0.2, twentieth=0.05)
     plain = sport.drag.form == "constant" and sport.lift.form in ("none", "saturating")
     family = PLAIN if plain else CRISIS if sport.drag.form == "logistic" else SMOOTH
-    return family, Air(*(dtype(row[name]) for name in Air._fields))
+    row["tableau"] = tuple(dtype(x) for x in TABLEAU)
+    return family, Air(*(row[n] if n == "tableau" else dtype(row[n]) for n in Air._fields))
 
 
 def _drag(law, re_per_speed):
@@ -127,51 +143,65 @@ def crisis(c, drag, lift, ux, uy, uz, wx, wy, wz):
 
 @piece
 def step_length(c, ux, uy, uz):
-    """How long a step may be, s: a fixed share of the time in which the air turns or slows the ball."""
-    return min(c.longest, c.one / (c.stiffness * math.sqrt(ux * ux + uy * uy + uz * uz) + c.tiny))
+    """How long a step may be, s: a share of the time in which air turns or slows the ball, or gravity turns a slow one."""
+    uu = ux * ux + uy * uy + uz * uz + c.tiny
+    speed = math.sqrt(uu)
+    return min(c.longest, c.one / (speed * (c.stiffness + c.turn / (uu + c.half)) + c.tiny))
 
 
 @piece
-def rk4(law, c, h, drag, lift, ux, uy, uz, wx, wy, wz):
-    """One step of length h from air-relative velocity u: (displacement, change of u, factor of spin), the classic RK4.
+def rk5(law, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz):
+    """One step of length h from air-relative velocity u and acceleration a: Dormand and Prince's fifth-order rule.
 
-    No force depends on the place, so the displacement (beyond the wind's h W) needs no stages of its own (Nystrom).
+    (displacement, change of u, factor of spin, acceleration at the end). No force depends on the place, so the
+    displacement (beyond the wind's h W) needs no stages of its own (Nystrom); the last acceleration starts the next step.
     """
-    hh = c.half * h
-    ax, ay, az, q1 = law(c, drag, lift, ux, uy, uz, wx, wy, wz)
-    az -= c.gravity
-    f = c.one + hh * q1
-    bx, by, bz, q2 = law(c, drag, lift, ux + hh * ax, uy + hh * ay, uz + hh * az, f * wx, f * wy, f * wz)
-    bz -= c.gravity
-    q2 *= f
-    f = c.one + hh * q2
-    dx, dy, dz, q3 = law(c, drag, lift, ux + hh * bx, uy + hh * by, uz + hh * bz, f * wx, f * wy, f * wz)
-    dz -= c.gravity
-    q3 *= f
-    f = c.one + h * q3
-    ex, ey, ez, q4 = law(c, drag, lift, ux + h * dx, uy + h * dy, uz + h * dz, f * wx, f * wy, f * wz)
-    ez -= c.gravity
-    q4 *= f
-    g, s = h * h * c.sixth, h * c.sixth
-    return (
-        h * ux + g * (ax + bx + dx),
-        h * uy + g * (ay + by + dy),
-        h * uz + g * (az + bz + dz),
-        s * (ax + bx + bx + dx + dx + ex),
-        s * (ay + by + by + dy + dy + ey),
-        s * (az + bz + bz + dz + dz + ez),
-        c.one + s * (q1 + q2 + q2 + q3 + q3 + q4),
-    )
+    g = c.tableau
+    aq = -c.decay * math.sqrt(ux * ux + uy * uy + uz * uz)
+    k = h * g[0]
+    f = c.one + k * aq
+    bx, by, bz, bq = law(c, drag, lift, ux + k * ax, uy + k * ay, uz + k * az, f * wx, f * wy, f * wz)
+    bz, bq = bz - c.gravity, bq * f
+    x, y = ux + h * (g[1] * ax + g[2] * bx), uy + h * (g[1] * ay + g[2] * by)
+    z, f = uz + h * (g[1] * az + g[2] * bz), c.one + h * (g[1] * aq + g[2] * bq)
+    dx, dy, dz, dq = law(c, drag, lift, x, y, z, f * wx, f * wy, f * wz)
+    dz, dq = dz - c.gravity, dq * f
+    x, y = ux + h * (g[3] * ax + g[4] * bx + g[5] * dx), uy + h * (g[3] * ay + g[4] * by + g[5] * dy)
+    z, f = uz + h * (g[3] * az + g[4] * bz + g[5] * dz), c.one + h * (g[3] * aq + g[4] * bq + g[5] * dq)
+    ex, ey, ez, eq = law(c, drag, lift, x, y, z, f * wx, f * wy, f * wz)
+    ez, eq = ez - c.gravity, eq * f
+    x = ux + h * (g[6] * ax + g[7] * bx + g[8] * dx + g[9] * ex)
+    y = uy + h * (g[6] * ay + g[7] * by + g[8] * dy + g[9] * ey)
+    z = uz + h * (g[6] * az + g[7] * bz + g[8] * dz + g[9] * ez)
+    f = c.one + h * (g[6] * aq + g[7] * bq + g[8] * dq + g[9] * eq)
+    lx, ly, lz, lq = law(c, drag, lift, x, y, z, f * wx, f * wy, f * wz)
+    lz, lq = lz - c.gravity, lq * f
+    x = ux + h * (g[10] * ax + g[11] * bx + g[12] * dx + g[13] * ex + g[14] * lx)
+    y = uy + h * (g[10] * ay + g[11] * by + g[12] * dy + g[13] * ey + g[14] * ly)
+    z = uz + h * (g[10] * az + g[11] * bz + g[12] * dz + g[13] * ez + g[14] * lz)
+    f = c.one + h * (g[10] * aq + g[11] * bq + g[12] * dq + g[13] * eq + g[14] * lq)
+    mx, my, mz, mq = law(c, drag, lift, x, y, z, f * wx, f * wy, f * wz)
+    mz, mq = mz - c.gravity, mq * f
+    vx = h * (g[15] * ax + g[16] * dx + g[17] * ex + g[18] * lx + g[19] * mx)
+    vy = h * (g[15] * ay + g[16] * dy + g[17] * ey + g[18] * ly + g[19] * my)
+    vz = h * (g[15] * az + g[16] * dz + g[17] * ez + g[18] * lz + g[19] * mz)
+    f = c.one + h * (g[15] * aq + g[16] * dq + g[17] * eq + g[18] * lq + g[19] * mq)
+    hh = h * h
+    px = h * ux + hh * (g[20] * ax + g[21] * bx + g[22] * dx + g[23] * ex + g[24] * lx)
+    py = h * uy + hh * (g[20] * ay + g[21] * by + g[22] * dy + g[23] * ey + g[24] * ly)
+    pz = h * uz + hh * (g[20] * az + g[21] * bz + g[22] * dz + g[23] * ez + g[24] * lz)
+    ax, ay, az, _ = law(c, drag, lift, ux + vx, uy + vy, uz + vz, f * wx, f * wy, f * wz)
+    return px, py, pz, vx, vy, vz, f, ax, ay, az - c.gravity
 
 
 @piece
-def rk4_any(family, c, h, drag, lift, ux, uy, uz, wx, wy, wz):
-    """`rk4` of a family known only when it runs, for a ball alone."""
+def rk5_any(family, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz):
+    """`rk5` of a family known only when it runs, for a ball alone."""
     if family == PLAIN:
-        return rk4(plain, c, h, drag, lift, ux, uy, uz, wx, wy, wz)
+        return rk5(plain, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz)
     if family == SMOOTH:
-        return rk4(smooth, c, h, drag, lift, ux, uy, uz, wx, wy, wz)
-    return rk4(crisis, c, h, drag, lift, ux, uy, uz, wx, wy, wz)
+        return rk5(smooth, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz)
+    return rk5(crisis, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz)
 
 
 @piece

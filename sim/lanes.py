@@ -1,32 +1,42 @@
-"""The compiled engine: LANES balls in flight side by side, each with its own clock; a ball that is done gives up its lane.
+"""The compiled engine: LANES balls in flight side by side, each with its own clock; a ball that is done makes room.
 
 A round takes every lane one step ahead:
-    evolve   one RK4 step of all lanes as vectors; its length depends on the ball alone, never on the frames asked for
-    near     which lanes' paths come near a surface: the box around the cubic's control points against each surface
+    evolve   one Runge-Kutta step of all lanes as vectors; its length depends on the ball, never on the frames asked
+    near     which lanes' paths come near a surface: the box around the quintic's control points against each surface
     resolve  of those alone: the exact moment of the contact, and the step again to that moment
-    deliver  the frames that fall into the step, by its cubic
+    deliver  the frames that fall into the step, by its quintic
     advance  to the end of the step, and through the contact
 State is rows of lanes in one flat array, so that the compiler sees that rows do not overlap. All lanes take the same
 instructions whatever their neighbours do: a ball's flight is the same to the bit in any batch and on any thread.
 """
 
-import math
+from collections import namedtuple
 
 import numpy as np
 
 from sim.compiled import exact, kernel, piece
-from sim.detect import cubic, end_of_rectangle, first_contact
-from sim.flight import CRISIS, PLAIN, acceleration, crisis, plain, rk4, rk4_any, smooth, step_length
+from sim.detect import TOUCH, end_of_rectangle, first_contact, quintic, slope
+from sim.flight import CRISIS, PLAIN, acceleration, crisis, plain, rk5, rk5_any, smooth, step_length
 from sim.impact import REST, ROLL, SKID, along, dot, gap_and_normal, meet, roll
 
 LANES = 64
 CHUNK = 8  # frames delivered at once; times are padded by as many
-P, V, W, DRAG, LIFT, WIND_X, WIND_Y, P1, V1, W1, H, NEAR = 0, 3, 6, 9, 10, 11, 12, 13, 16, 19, 22, 23  # rows
-ROWS = 24
+# rows: the state as launched; acceleration; then the end of the step, its length, the box around it
+P, V, W, DRAG, LIFT, WIND_X, WIND_Y, A, P1, V1, W1, A1, H, NEAR, LOW, HIGH = (
+    0, 3, 6, 9, 10, 11, 12, 13, 16, 19, 22, 25, 28, 29, 30, 33)  # fmt: skip
+THETA = 36 * LANES  # then a chunk of frames: their time in the step, and their places
+XYZ = THETA + CHUNK
+SCRATCH = XYZ + 3 * CHUNK
 IDLE, AIR = -2, -1  # in place of the surface that a lane's ball rolls on
 MOST_IMPACTS = 5000  # of one ball: one that is wedged and hops without end is laid to rest
 FOREVER = 1e9  # s, a rest
+BALL, FRAME, GROUND, PHASE, HITS, NEXT, BUSY, USED, MARKS = range(9)  # of each lane; the last three of the run
 LOG = 18  # columns of the log of impacts: ball, surface, time, place, velocity before and after, spin before and after
+
+# what a run works on. launch (B, 15): state, drag, lift, wind, restitution, friction. times (1 or B, T + CHUNK) s, of
+# which ball b's first counts[b] are asked for, inf from T on. out: flat (B T 3) in the precision of c, the Air row, and
+# boxes; c64 and rows (of surfaces) are for what is done one ball at a time. velocity and spin (B, T, 3), or empty.
+Task = namedtuple("Task", "family c c64 rows boxes inertia launch times counts out velocity spin log")
 
 
 @piece
@@ -35,15 +45,19 @@ def _evolve(law, c, s):
         windx, windy = s[WIND_X * LANES + i], s[WIND_Y * LANES + i]
         vx, vy, vz = s[V * LANES + i], s[(V + 1) * LANES + i], s[(V + 2) * LANES + i]
         wx, wy, wz = s[W * LANES + i], s[(W + 1) * LANES + i], s[(W + 2) * LANES + i]
+        ax, ay, az = s[A * LANES + i], s[(A + 1) * LANES + i], s[(A + 2) * LANES + i]
         ux, uy = vx - windx, vy - windy
         h = step_length(c, ux, uy, vz)
-        dx, dy, dz, ax, ay, az, q = rk4(law, c, h, s[DRAG * LANES + i], s[LIFT * LANES + i], ux, uy, vz, wx, wy, wz)
+        dx, dy, dz, bx, by, bz, q, ax, ay, az = rk5(
+            law, c, h, s[DRAG * LANES + i], s[LIFT * LANES + i], ax, ay, az, ux, uy, vz, wx, wy, wz
+        )
         s[H * LANES + i] = h
         s[P1 * LANES + i] = s[P * LANES + i] + (dx + h * windx)
         s[(P1 + 1) * LANES + i] = s[(P + 1) * LANES + i] + (dy + h * windy)
         s[(P1 + 2) * LANES + i] = s[(P + 2) * LANES + i] + dz
-        s[V1 * LANES + i], s[(V1 + 1) * LANES + i], s[(V1 + 2) * LANES + i] = vx + ax, vy + ay, vz + az
+        s[V1 * LANES + i], s[(V1 + 1) * LANES + i], s[(V1 + 2) * LANES + i] = vx + bx, vy + by, vz + bz
         s[W1 * LANES + i], s[(W1 + 1) * LANES + i], s[(W1 + 2) * LANES + i] = q * wx, q * wy, q * wz
+        s[A1 * LANES + i], s[(A1 + 1) * LANES + i], s[(A1 + 2) * LANES + i] = ax, ay, az
 
 
 @piece
@@ -51,16 +65,22 @@ def _near(c, s, boxes):
     """Mark lanes whose path's control points come within reach of a surface; boxes (n, 6) are grown by that reach."""
     for i in range(LANES):
         s[NEAR * LANES + i] = c.zero
-    for j in range(len(boxes)):
+    for k in range(3):  # the control points of the quintic: its path lies within their hull
         for i in range(LANES):
-            apart = False
-            third = c.third * s[H * LANES + i]
-            for k in range(3):
-                a, d = s[(P + k) * LANES + i], s[(P1 + k) * LANES + i]
-                b = a + third * s[(V + k) * LANES + i]
-                e = d - third * s[(V1 + k) * LANES + i]
-                apart |= max(max(a, b), max(d, e)) < boxes[j, k]
-                apart |= min(min(a, b), min(d, e)) > boxes[j, 3 + k]
+            h = c.fifth * s[H * LANES + i]
+            hh = c.twentieth * s[H * LANES + i] * s[H * LANES + i]
+            first, last = s[(P + k) * LANES + i], s[(P1 + k) * LANES + i]
+            step, back = h * s[(V + k) * LANES + i], h * s[(V1 + k) * LANES + i]
+            second, third = first + step, first + step + step + hh * s[(A + k) * LANES + i]
+            fifth, fourth = last - back, last - back - back + hh * s[(A1 + k) * LANES + i]
+            s[(LOW + k) * LANES + i] = min(min(min(first, second), min(third, fourth)), min(fifth, last))
+            s[(HIGH + k) * LANES + i] = max(max(max(first, second), max(third, fourth)), max(fifth, last))
+    for j in range(len(boxes)):
+        x0, y0, z0, x1, y1, z1 = boxes[j, 0], boxes[j, 1], boxes[j, 2], boxes[j, 3], boxes[j, 4], boxes[j, 5]
+        for i in range(LANES):
+            apart = (s[HIGH * LANES + i] < x0) | (s[LOW * LANES + i] > x1)
+            apart |= (s[(HIGH + 1) * LANES + i] < y0) | (s[(LOW + 1) * LANES + i] > y1)
+            apart |= (s[(HIGH + 2) * LANES + i] < z0) | (s[(LOW + 2) * LANES + i] > z1)
             s[NEAR * LANES + i] = s[NEAR * LANES + i] if apart else c.one
 
 
@@ -75,32 +95,44 @@ def _put(s, row, i, a):
 
 
 @exact
+def _path(s, i):
+    """Place, velocity and (c2, c3, c4, c5) of the lane's step."""
+    p, v, h = _get(s, P, i), _get(s, V, i), float(s[H * LANES + i])
+    return p, v, quintic(p, v, _get(s, A, i), _get(s, P1, i), _get(s, V1, i), _get(s, A1, i), h)
+
+
+@exact
 def _resolve(family, c64, rows, s, i):
     """Shorten the lane's step to its first contact: the surface hit, or -1."""
-    p, v, w = _get(s, P, i), _get(s, V, i), _get(s, W, i)
     h = float(s[H * LANES + i])
-    c2, c3 = cubic(p, v, _get(s, P1, i), _get(s, V1, i), h)
-    tau, hit = first_contact(rows, -1, p, v, c2, c3, h)
+    p, v, c = _path(s, i)
+    tau, hit = first_contact(rows, -1, p, v, c, h)
     if tau >= h:
         return -1
+    w, a = _get(s, W, i), _get(s, A, i)
     wx, wy = float(s[WIND_X * LANES + i]), float(s[WIND_Y * LANES + i])
     drag, lift = float(s[DRAG * LANES + i]), float(s[LIFT * LANES + i])
-    ux, uy = v[0] - wx, v[1] - wy
-    dx, dy, dz, ax, ay, az, q = rk4_any(family, c64, tau, drag, lift, ux, uy, v[2], w[0], w[1], w[2])
-    p1, v1 = (p[0] + dx + tau * wx, p[1] + dy + tau * wy, p[2] + dz), (v[0] + ax, v[1] + ay, v[2] + az)
-    if hit >= 0:  # the cubic is a little off the step: one Newton step to the surface
+    dx, dy, dz, bx, by, bz, q, ax, ay, az = rk5_any(
+        family, c64, tau, drag, lift, a[0], a[1], a[2], v[0] - wx, v[1] - wy, v[2], w[0], w[1], w[2]
+    )
+    p1, v1 = (p[0] + dx + tau * wx, p[1] + dy + tau * wy, p[2] + dz), (v[0] + bx, v[1] + by, v[2] + bz)
+    if hit >= 0:  # the quintic is a hair off the step: one Newton step to the surface
         g, n = gap_and_normal(p1, rows[hit])
         rate = dot(v1, n)
         if rate < 0.0:
-            a = acceleration(family, c64, drag, lift, v1[0] - wx, v1[1] - wy, v1[2], w[0] * q, w[1] * q, w[2] * q)
             more = max(min(max(-g / rate, -1e-4), 1e-4), -tau)
-            p1, v1, tau = along(along(p1, more, v1), 0.5 * more * more, a), along(v1, more, a), tau + more
-        else:  # it grazes by less than the cubic can tell
+            p1, v1, tau = (
+                along(p1, more, along(v1, 0.5 * more, (ax, ay, az))),
+                along(v1, more, (ax, ay, az)),
+                tau + more,
+            )
+        else:  # it grazes by less than the quintic can tell
             hit = -1
     s[H * LANES + i] = tau
     _put(s, P1, i, p1)
     _put(s, V1, i, v1)
     _put(s, W1, i, along((0.0, 0.0, 0.0), q, w))
+    _put(s, A1, i, (ax, ay, az))
     return hit
 
 
@@ -115,7 +147,8 @@ def _roll_on(c64, rows, inertia, mu_factor, s, i, ground, phases):
     if phases[i] != REST and h > 0.0:
         c2 = (0.5 * a[0], 0.5 * a[1], 0.5 * a[2])
         end = end_of_rectangle(rows[ground], p, v, a, h)
-        h, other = first_contact(rows, ground, p, v, c2, (0.0, 0.0, 0.0), end)
+        none = (0.0, 0.0, 0.0)
+        h, other = first_contact(rows, ground, p, v, (c2, none, none, none), end)
         hit = other if other >= 0 else AIR if h == end and end < min(lasts, upright) else ground
     p1, v1, w1 = along(along(p, h, v), 0.5 * h * h, a), along(v, h, a), along(w, h, dw)
     if h >= upright:
@@ -128,120 +161,173 @@ def _roll_on(c64, rows, inertia, mu_factor, s, i, ground, phases):
     _put(s, P1, i, p1)
     _put(s, V1, i, v1)
     _put(s, W1, i, w1)
+    _put(s, A, i, a)
+    _put(s, A1, i, a)
     return hit
 
 
 @piece
-def _deliver(c, s, i, t, finish, times, k, out, base, count, theta, xyz):
-    """Write the positions at times[k:] before `finish`; the number of the first frame that is left."""
+def _deliver(c, s, i, t, finish, times, row, k, out, base, count):
+    """Write the positions at times[row, k:] before `finish`; the number of the first frame that is left."""
     h = s[H * LANES + i]
+    hh = c.half * h * h
     x0, y0, z0 = s[P * LANES + i], s[(P + 1) * LANES + i], s[(P + 2) * LANES + i]
-    dx, dy, dz = s[P1 * LANES + i] - x0, s[(P1 + 1) * LANES + i] - y0, s[(P1 + 2) * LANES + i] - z0
-    ax, ay, az = h * s[V * LANES + i], h * s[(V + 1) * LANES + i], h * s[(V + 2) * LANES + i]
-    bx, by, bz = h * s[V1 * LANES + i], h * s[(V1 + 1) * LANES + i], h * s[(V1 + 2) * LANES + i]
-    bx, by, bz = bx + ax - dx - dx, by + ay - dy - dy, bz + az - dz - dz
-    ex, ey, ez = dx - ax - bx, dy - ay - by, dz - az - bz
+    x1, y1, z1 = h * s[V * LANES + i], h * s[(V + 1) * LANES + i], h * s[(V + 2) * LANES + i]
+    x2, y2, z2 = hh * s[A * LANES + i], hh * s[(A + 1) * LANES + i], hh * s[(A + 2) * LANES + i]
+    x3, x4, x5 = _quintic(c, s[P1 * LANES + i] - x0 - x1 - x2, h * s[V1 * LANES + i] - x1, hh * s[A1 * LANES + i], x2)
+    y3, y4, y5 = _quintic(
+        c, s[(P1 + 1) * LANES + i] - y0 - y1 - y2, h * s[(V1 + 1) * LANES + i] - y1, hh * s[(A1 + 1) * LANES + i], y2
+    )
+    z3, z4, z5 = _quintic(
+        c, s[(P1 + 2) * LANES + i] - z0 - z1 - z2, h * s[(V1 + 2) * LANES + i] - z1, hh * s[(A1 + 2) * LANES + i], z2
+    )
     inverse = c.one / (h + c.tiny)
-    while k < count and times[k] < finish:
+    while k < count and times[row, k] < finish:
         for j in range(CHUNK):
-            theta[j] = times[k + j] - t
+            s[THETA + j] = times[row, k + j] - t
         for j in range(CHUNK):
-            f = theta[j] * inverse
-            xyz[3 * j] = x0 + f * (ax + f * (ex + f * bx))
-            xyz[3 * j + 1] = y0 + f * (ay + f * (ey + f * by))
-            xyz[3 * j + 2] = z0 + f * (az + f * (ez + f * bz))
+            f = s[THETA + j] * inverse
+            s[XYZ + 3 * j] = x0 + f * (x1 + f * (x2 + f * (x3 + f * (x4 + f * x5))))
+            s[XYZ + 3 * j + 1] = y0 + f * (y1 + f * (y2 + f * (y3 + f * (y4 + f * y5))))
+            s[XYZ + 3 * j + 2] = z0 + f * (z1 + f * (z2 + f * (z3 + f * (z4 + f * z5))))
         inside = 0
         for j in range(CHUNK):
-            inside += times[k + j] < finish
+            inside += times[row, k + j] < finish
+        inside = min(inside, count - k)
         if k + CHUNK <= count:  # frames beyond the step are written again by the next
             for m in range(3 * CHUNK):
-                out[base + 3 * k + m] = xyz[m]
+                out[base + 3 * k + m] = s[XYZ + m]
         else:
-            for m in range(3 * min(inside, count - k)):
-                out[base + 3 * k + m] = xyz[m]
-        k += min(inside, count - k)
+            for m in range(3 * inside):
+                out[base + 3 * k + m] = s[XYZ + m]
+        k += inside
     return k
 
 
+@piece
+def _quintic(c, d, e, f, f0):
+    """Its last three coefficients over the unit interval, from what is left of place, velocity, half acceleration."""
+    e, f = e - f0 - f0, f - f0
+    two = c.one + c.one
+    four = two + two
+    three = two + c.one
+    return (
+        (four + four + two) * d - four * e + f,
+        (four + three) * e - three * (four + c.one) * d - two * f,
+        (three * (d + d - e) + f),
+    )
+
+
 @exact
-def _deliver_motion(family, c64, s, i, t, times, begin, end, b, flies, velocity, spin):
-    """Velocity and spin of frames begin..end: the cubic through velocities and accelerations, the line through spins."""
+def _deliver_motion(s, i, t, times, row, begin, end, b, velocity, spin):
+    """Velocity and spin of frames begin..end: the slope of the quintic, the line through the spins."""
+    if begin == end:
+        return
     h = float(s[H * LANES + i])
-    v, v1, w, w1 = _get(s, V, i), _get(s, V1, i), _get(s, W, i), _get(s, W1, i)
-    wx, wy = float(s[WIND_X * LANES + i]), float(s[WIND_Y * LANES + i])
-    drag, lift = float(s[DRAG * LANES + i]), float(s[LIFT * LANES + i])
-    c2 = c3 = (0.0, 0.0, 0.0)
-    a = (0.0, 0.0, 0.0)
-    if flies and h > 0.0:
-        a = acceleration(family, c64, drag, lift, v[0] - wx, v[1] - wy, v[2], w[0], w[1], w[2])
-        a1 = acceleration(family, c64, drag, lift, v1[0] - wx, v1[1] - wy, v1[2], w1[0], w1[1], w1[2])
-        c2, c3 = cubic(v, a, v1, a1, h)
-    elif h > 0.0:
-        a = ((v1[0] - v[0]) / h, (v1[1] - v[1]) / h, 0.0)
+    w, w1 = _get(s, W, i), _get(s, W1, i)
+    _, v, c = _path(s, i)
     for k in range(begin, end):
-        x = times[k] - t
-        f = x / h if h > 0.0 else 0.0
-        now = along(along(along(v, x, a), x * x, c2), x * x * x, c3)
+        now, f = slope(v, c, times[row, k] - t), (times[row, k] - t) / h
         for m in range(3):
             velocity[b, k, m] = now[m]
             spin[b, k, m] = w[m] + f * (w1[m] - w[m])
 
 
 @exact
-def _through(rows, j, R, inertia, factors, s, i, t, b, ground, phases, log, used):
-    """Take the lane's ball, at the end of its step, through contact with surface j; note the impact."""
+def _accelerate(task, s, i):
+    """Set the lane's acceleration from its velocity and spin."""
+    v, w = _get(s, V, i), _get(s, W, i)
+    ux, uy = v[0] - float(s[WIND_X * LANES + i]), v[1] - float(s[WIND_Y * LANES + i])
+    drag, lift = float(s[DRAG * LANES + i]), float(s[LIFT * LANES + i])
+    _put(s, A, i, acceleration(task.family, task.c64, drag, lift, ux, uy, v[2], w[0], w[1], w[2]))
+
+
+@exact
+def _through(task, j, s, m, i, t):
+    """Take the lane's ball through contact with surface j; note the impact."""
     p, v, w = _get(s, P, i), _get(s, V, i), _get(s, W, i)
-    _, n = gap_and_normal(p, rows[j])
-    after, spin, stays = meet(rows[j], v, w, n, R, inertia, factors[0], factors[1])
+    b, surface, R = m[BALL, i], task.rows[j], task.c64.R
+    _, n = gap_and_normal(p, surface)
+    after, spin, stays = meet(surface, v, w, n, R, task.inertia, task.launch[b, 13], task.launch[b, 14])
     if stays:
-        ground[i], phases[i] = j, SKID
-    elif ground[i] >= 0 and after[2] <= 0.0:  # what it rolls on holds it
-        after, phases[i] = (after[0], after[1], 0.0), SKID
+        m[GROUND, i], m[PHASE, i] = j, SKID
+    elif m[GROUND, i] >= 0 and after[2] <= 0.0:  # what it rolls on holds it
+        after, m[PHASE, i] = (after[0], after[1], 0.0), SKID
     else:
-        ground[i] = AIR
-    if used < len(log):
-        row = log[used]
+        m[GROUND, i] = AIR
+    used = m[USED, 0]
+    if used < len(task.log):
+        row = task.log[used]
         row[0], row[1], row[2] = b, j, t
-        for m in range(3):
-            row[3 + m], row[6 + m], row[9 + m], row[12 + m], row[15 + m] = p[m], v[m], after[m], w[m], spin[m]
+        for k in range(3):
+            row[3 + k], row[6 + k], row[9 + k], row[12 + k], row[15 + k] = p[k], v[k], after[k], w[k], spin[k]
+    m[USED, 0] = used + 1
+    m[HITS, i] += 1
+    if m[HITS, i] > MOST_IMPACTS:
+        m[GROUND, i], m[PHASE, i] = j, REST
+        after = spin = (0.0, 0.0, 0.0)
     _put(s, V, i, after)
     _put(s, W, i, spin)
 
 
 @exact
-def _load(rows, R, inertia, launch, b, s, i, clock, ball, frame, ground, phases, hits, log, used):
-    """Put ball b into lane i; what it touches and does not leave at launch is a contact at t = 0. The log's new length."""
-    for m in range(13):
-        s[m * LANES + i] = launch[b, m]
-    clock[i], ball[i], frame[i], ground[i], phases[i], hits[i] = 0.0, b, 0, AIR, SKID, 0
-    for j in range(len(rows)):
-        g, n = gap_and_normal(_get(s, P, i), rows[j])
-        if g <= 1e-12 and dot(_get(s, V, i), n) <= 0.0:
-            _through(rows, j, R, inertia, launch[b, 13:], s, i, 0.0, b, ground, phases, log, used)
-            used += 1
-    return used
+def _load(task, s, m, clock, i, last):
+    """Put the next ball into lane i, if there is one; what it touches and does not leave is a contact at t = 0."""
+    b = m[NEXT, 0]
+    if b >= last:
+        m[GROUND, i] = IDLE
+        m[BUSY, 0] -= 1
+        return
+    m[NEXT, 0] = b + 1
+    for k in range(13):
+        s[k * LANES + i] = task.launch[b, k]
+    clock[i] = 0.0
+    m[BALL, i], m[FRAME, i], m[GROUND, i], m[PHASE, i], m[HITS, i] = b, 0, AIR, SKID, 0
+    for j in range(len(task.rows)):
+        g, n = gap_and_normal(_get(s, P, i), task.rows[j])
+        if g <= TOUCH and dot(_get(s, V, i), n) <= 0.0:
+            _through(task, j, s, m, i, 0.0)
+    _accelerate(task, s, i)
+
+
+@exact
+def _roll_lane(task, s, m, i):
+    b = m[BALL, i]
+    return _roll_on(task.c64, task.rows, task.inertia, task.launch[b, 14], s, i, m[GROUND, i], m[PHASE])
+
+
+@exact
+def _land_lane(task, hit, s, m, i, t):
+    """At the end of its step: contact with the surface `hit`, or off the end of what the ball rolled on (AIR)."""
+    if hit == AIR:
+        m[GROUND, i] = AIR
+    else:
+        _through(task, hit, s, m, i, t)
+    _accelerate(task, s, i)
+
+
+@piece
+def _advance(s, i):
+    for k in range(9):
+        s[(P + k) * LANES + i] = s[(P1 + k) * LANES + i]
+    for k in range(3):
+        s[(A + k) * LANES + i] = s[(A1 + k) * LANES + i]
 
 
 @kernel
-def run(family, c, c64, rows, boxes, inertia, launch, times, counts, first, last, out, velocity, spin, log):
-    """Fly balls first..last of `launch` (B, 15: state, drag, lift, wind, restitution, friction) to their last frame.
-
-    times (1 or B, T + CHUNK) s, of which a ball's first counts[b] are asked for, inf after the last; out flat (B T 3) of c's precision; velocity and spin (B, T, 3) or empty.
-    Fills the log of impacts and returns how long it would have had to be.
-    """
-    longest = times.shape[1] - CHUNK
-    s = np.zeros(ROWS * LANES, out.dtype)
-    theta, xyz = np.zeros(CHUNK, out.dtype), np.zeros(3 * CHUNK, out.dtype)
-    clock, ball, frame = np.zeros(LANES), np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
-    ground, phases, hits = np.full(LANES, IDLE), np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
-    used, following, busy = 0, first, 0
+def run(task, first, last):
+    """Fly balls first..last of the task to their last frame; how long the log of impacts would have had to be."""
+    # what every step touches stands by itself here: each look into the tuple would count references
+    family, c, c64, rows, boxes, times, counts, out = (
+        task.family, task.c, task.c64, task.rows, task.boxes, task.times, task.counts, task.out)  # fmt: skip
+    velocity, spin, each, longest = task.velocity, task.spin, len(times) > 1, times.shape[1] - CHUNK
+    s = np.zeros(SCRATCH, out.dtype)
+    clock, m = np.zeros(LANES), np.zeros((MARKS, LANES), np.int64)
+    m[NEXT, 0], m[BUSY, 0] = first, LANES
     for i in range(LANES):
-        s[V * LANES + i] = 1
-        if following < last:
-            used = _load(rows, c64.R, inertia, launch, following, s, i, clock, ball, frame, ground, phases, hits, log,
-                         used)  # fmt: skip
-            following, busy = following + 1, busy + 1
-    while busy > 0:
+        s[V * LANES + i] = 1  # a lane that stays idle flies along with numbers that do no harm
+        _load(task, s, m, clock, i, last)
+    while m[BUSY, 0] > 0:
         if family == PLAIN:
             _evolve(plain, c, s)
         elif family == CRISIS:
@@ -250,39 +336,22 @@ def run(family, c, c64, rows, boxes, inertia, launch, times, counts, first, last
             _evolve(smooth, c, s)
         _near(c, s, boxes)
         for i in range(LANES):
-            if ground[i] == IDLE:
+            ground = m[GROUND, i]
+            if ground == IDLE:
                 continue
-            hit, b, t, k = -1, ball[i], clock[i], frame[i]
-            count = counts[b]
-            flies = ground[i] == AIR
-            if not flies:
-                hit = _roll_on(c64, rows, inertia, launch[b, 14], s, i, ground[i], phases)
+            hit, b, t, k = ground, m[BALL, i], clock[i], m[FRAME, i]
+            if ground >= 0:
+                hit = _roll_lane(task, s, m, i)
             elif s[NEAR * LANES + i] > c.half:
                 hit = _resolve(family, c64, rows, s, i)
-            finish = t + s[H * LANES + i]
-            when = times[b if len(times) > 1 else 0]
-            frame[i] = _deliver(c, s, i, t, finish, when, k, out, b * longest * 3, count, theta, xyz)
+            finish, row = t + s[H * LANES + i], b if each else 0
+            frame = _deliver(c, s, i, t, finish, times, row, k, out, b * longest * 3, counts[b])
             if velocity.size > 0:
-                _deliver_motion(family, c64, s, i, t, when, k, frame[i], b, flies, velocity, spin)
-            clock[i] = finish
-            for m in range(9):
-                s[(P + m) * LANES + i] = s[(P1 + m) * LANES + i]
-            if frame[i] >= count:
-                hit = -1  # what comes after the last frame is not told
-            if not flies and hit == AIR:
-                ground[i] = AIR
-            elif hit >= 0 and (flies or hit != ground[i]):
-                _through(rows, hit, c64.R, inertia, launch[b, 13:], s, i, finish, b, ground, phases, log, used)
-                used, hits[i] = used + 1, hits[i] + 1
-                if hits[i] > MOST_IMPACTS:
-                    ground[i], phases[i] = hit, REST
-                    _put(s, V, i, (0.0, 0.0, 0.0))
-                    _put(s, W, i, (0.0, 0.0, 0.0))
-            if frame[i] >= count:
-                if following < last:
-                    used = _load(rows, c64.R, inertia, launch, following, s, i, clock, ball, frame, ground, phases, hits,
-                                 log, used)  # fmt: skip
-                    following += 1
-                else:
-                    ground[i], busy = IDLE, busy - 1
-    return used
+                _deliver_motion(s, i, t, times, row, k, frame, b, velocity, spin)
+            clock[i], m[FRAME, i] = finish, frame
+            _advance(s, i)
+            if frame >= counts[b]:  # what comes after the last frame is not told
+                _load(task, s, m, clock, i, last)
+            elif hit != ground:
+                _land_lane(task, hit, s, m, i, finish)
+    return m[USED, 0]

@@ -16,7 +16,7 @@ from pathlib import Path
 from sim import air
 from sim.checked import SportError, build, number, numbers, refuse_unknown, vector
 from sim.flight import DRAG_FORMS, LIFT_FORMS
-from sim.launch import Launch, read_launch
+from sim.launch import read_launch
 
 FOLDER = Path(__file__).parent / "sports"
 SPIN_DECAY_FORMS = {"none": (), "scaling": (), "path": ("rate",)}
