@@ -1,0 +1,127 @@
+"""The state, at the first of some frames, that explains them best: maximum a posteriori on the simulator.
+
+Unknown are position, velocity and spin, and those of the ball's own parameters that the sport lets vary. The data pull
+with a robust loss; along the flight they are less certain than across it, because time stamps jitter. The launches of
+the sport are the prior: broad for the velocity, of their own width for the spin, nothing for the position.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import least_squares
+
+import sim
+from models.parabola import last_arc
+
+STEP = np.repeat([1e-3, 1e-2, 2.0], 3)  # m, m/s, rad/s: finite differences, and how unknowns are scaled
+PARAMETER_STEP = 0.05  # standard deviations
+ROBUST = 2.0  # standard deviations, from where residuals count less than squared
+LOST = 8.0  # standard deviations, typical of the last frames: they are not of this flight
+LATEST = 4  # frames
+BROAD = 3.0  # the velocity may lie this many times farther off than at launch
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    time: float  # s, of the first frame
+    state: np.ndarray  # (9,) position m, velocity m/s, spin rad/s then
+    parameters: np.ndarray  # (6,) in the order of sim.PARAMETERS
+    unknown: np.ndarray  # (U,) the same, as the solver sees it
+    lost: bool  # the last frames are not of this flight
+
+
+class Fitter:
+    """Fits flights of one sport."""
+
+    def __init__(self, sport):
+        self.sport = sport
+        self.noise, self.jitter = np.mean(sport.sensor.noise), np.mean(sport.sensor.jitter)
+        spread = sport.spread
+        self.spread = np.array([spread.drag, spread.lift, spread.restitution, spread.friction, *spread.wind])
+        self.free = np.flatnonzero(self.spread > 0)
+        balls = sim.draw(sport, 2000, purpose="train", duration=0.05)
+        self.velocity, self.spin = balls.launch_velocity.mean(axis=0), balls.launch_spin.mean(axis=0)
+        self.velocity_sd = BROAD * balls.launch_velocity.std(axis=0) + 1e-3
+        self.spin_sd = balls.launch_spin.std(axis=0) + 1e-3
+        self.steps = np.append(STEP, np.full(len(self.free), PARAMETER_STEP))
+
+    def fit(self, time, position, start=None, evaluations=30):
+        """The Fit to frames time (T,) s and position (T, 3) m, begun from an earlier Fit of the same ball if given."""
+        problem = _Problem(self, time - time[0], position)
+        begin = self._moved(start, time[0]) if start else problem.guess()
+        answer = least_squares(
+            problem.residuals, begin, problem.jacobian, loss=problem.loss, max_nfev=evaluations, ftol=1e-4, xtol=1e-4
+        )
+        state, parameters = self.spread_out(answer.x[None])
+        late = problem.weighed(answer.x)[-LATEST:]
+        lost = float(np.median(np.linalg.norm(late, axis=1))) > LOST
+        return Fit(time[0], state[0], parameters[0], answer.x, lost)
+
+    def spread_out(self, unknown):
+        """States (B, 9) and parameters (B, 6) of unknowns (B, U)."""
+        state = unknown[:, :9] * STEP
+        z = np.zeros((len(unknown), 6))
+        z[:, self.free] = unknown[:, 9:] * PARAMETER_STEP * self.spread[self.free]
+        return state, np.concatenate([np.exp(z[:, :4]), z[:, 4:]], axis=1)
+
+    def fly(self, state, parameters, times):
+        """The Flight of states (B, 9) with parameters (B, 6), or of one of them, at times (T,) s from there."""
+        state, parameters = np.atleast_2d(state), np.atleast_2d(parameters)
+        return sim.simulate(self.sport, state[:, :3], state[:, 3:6], state[:, 6:], times, parameters)
+
+    def _moved(self, fit, time):
+        """The unknowns of an earlier fit, its state moved on to `time` s."""
+        if time <= fit.time:
+            return fit.unknown
+        flight = self.fly(fit.state, fit.parameters, np.array([time - fit.time]))
+        state = np.concatenate([flight.position[0, 0], flight.velocity[0, 0], flight.spin[0, 0]])
+        return np.append(state / STEP, fit.unknown[9:])
+
+
+class _Problem:
+    """One least-squares problem: residuals (3 T + prior) of unknowns (U,), each in units of its finite difference."""
+
+    def __init__(self, fitter, time, position):
+        self.fitter, self.time, self.position = fitter, time, position
+        self.mean = np.concatenate([fitter.velocity, fitter.spin, np.zeros(len(fitter.free))]) / fitter.steps[3:]
+        sd = np.concatenate([fitter.velocity_sd, fitter.spin_sd, np.ones(len(fitter.free))])
+        self.weight = fitter.steps[3:] / sd
+
+    def guess(self):
+        """An arc through the first frames (time turned round), and the prior's mean for the rest."""
+        place, velocity = last_arc(-self.time[::-1], self.position[::-1], self.fitter.sport.world.gravity)
+        return np.concatenate([np.append(place, -velocity) / STEP[:6], self.mean[3:]])
+
+    def residuals(self, unknown):
+        return np.append(self.weighed(unknown).ravel(), (unknown[3:] - self.mean) * self.weight)
+
+    def weighed(self, unknown):
+        """What separates flight and frames, (T, 3), in standard deviations; keeps the flight for the Jacobian."""
+        fitter = self.fitter
+        flight = fitter.fly(*fitter.spread_out(unknown[None]), self.time)
+        self.flown, velocity = flight.position[0], flight.velocity[0]
+        speed = np.sqrt((velocity * velocity).sum(axis=1, keepdims=True)) + 1e-9
+        self.along = velocity / speed
+        self.gain = fitter.noise / np.sqrt(fitter.noise**2 + (fitter.jitter * speed) ** 2) - 1.0
+        return self._whitened(self.flown - self.position)
+
+    def _whitened(self, off):
+        """Offsets (..., T, 3) in m over their standard deviations, which are larger along the flight."""
+        along = (off * self.along).sum(axis=-1, keepdims=True)
+        return (off + along * self.gain * self.along) / self.fitter.noise
+
+    def jacobian(self, unknown):
+        """By finite differences, all in one batch. The solver asks for it where it last asked for residuals."""
+        moved = self.fitter.fly(*self.fitter.spread_out(unknown + np.eye(len(unknown))), self.time).position
+        data = self._whitened(moved - self.flown).reshape(len(unknown), -1).T
+        prior = np.zeros((len(self.weight), len(unknown)))
+        prior[:, 3:] = np.diag(self.weight)
+        return np.concatenate([data, prior])
+
+    def loss(self, z):
+        """Soft L1 for the data, squares for the prior; z is squared residuals, see scipy's least_squares."""
+        rho = np.array([z, np.ones_like(z), np.zeros_like(z)])
+        data = slice(3 * len(self.time))
+        t = 1.0 + z[data] / ROBUST**2
+        rho[:, data] = 2 * ROBUST**2 * (np.sqrt(t) - 1.0), t**-0.5, -0.5 * t**-1.5 / ROBUST**2
+        return rho
