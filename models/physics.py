@@ -1,12 +1,11 @@
 """The physics forecast: the state that explains what was seen, fitted on the simulator, then simulated ahead.
 
-Maximum a posteriori by scipy's least_squares (fit.py says what is fitted). What follows the last frame, bounces and all,
+Maximum a posteriori by scipy's least_squares (fit.py says what is fitted). What follows the last frame, with its bounces,
 is one more simulated flight. A stream starts each fit from the last one.
 """
 
 import numpy as np
 
-import sim
 from models.fit import Fitter
 from models.predictor import Belief, Forecast, Landing, Predictor, Stream
 
