@@ -15,9 +15,11 @@ from models.parabola import last_arc
 
 STEP = np.repeat([1e-3, 1e-2, 2.0], 3)  # m, m/s, rad/s: finite differences, and how unknowns are scaled
 PARAMETER_STEP = 0.05  # standard deviations
+HEIGHT_STEP = 1e-3  # m
 ROBUST = 2.0  # standard deviations, from where residuals count less than squared
 LOST = 8.0  # standard deviations, typical of the last frames: they are not of this flight
 LATEST = 4  # frames
+REGISTERED = 0.01  # m, standard deviation of a tracker's idea of how high the surfaces are
 BROAD = 3.0  # the velocity may lie this many times farther off than at launch
 
 
@@ -26,6 +28,7 @@ class Fit:
     time: float  # s, of the first frame
     state: np.ndarray  # (9,) position m, velocity m/s, spin rad/s then
     parameters: np.ndarray  # (6,) in the order of sim.PARAMETERS
+    height: float  # m, by which the tracker's frame sees all too high
     unknown: np.ndarray  # (U,) the same, as the solver sees it
     lost: bool  # the last frames are not of this flight
 
@@ -43,7 +46,7 @@ class Fitter:
         self.velocity, self.spin = balls.launch_velocity.mean(axis=0), balls.launch_spin.mean(axis=0)
         self.velocity_sd = BROAD * balls.launch_velocity.std(axis=0) + 1e-3
         self.spin_sd = balls.launch_spin.std(axis=0) + 1e-3
-        self.steps = np.append(STEP, np.full(len(self.free), PARAMETER_STEP))
+        self.steps = np.concatenate([STEP, np.full(len(self.free), PARAMETER_STEP), [HEIGHT_STEP]])
 
     def fit(self, time, position, start=None, evaluations=30):
         """The Fit to frames time (T,) s and position (T, 3) m, begun from an earlier Fit of the same ball if given."""
@@ -55,13 +58,13 @@ class Fitter:
         state, parameters = self.spread_out(answer.x[None])
         late = problem.weighed(answer.x)[-LATEST:]
         lost = float(np.median(np.linalg.norm(late, axis=1))) > LOST
-        return Fit(time[0], state[0], parameters[0], answer.x, lost)
+        return Fit(time[0], state[0], parameters[0], answer.x[-1] * HEIGHT_STEP, answer.x, lost)
 
     def spread_out(self, unknown):
         """States (B, 9) and parameters (B, 6) of unknowns (B, U)."""
         state = unknown[:, :9] * STEP
         z = np.zeros((len(unknown), 6))
-        z[:, self.free] = unknown[:, 9:] * PARAMETER_STEP * self.spread[self.free]
+        z[:, self.free] = unknown[:, 9:-1] * PARAMETER_STEP * self.spread[self.free]
         return state, np.concatenate([np.exp(z[:, :4]), z[:, 4:]], axis=1)
 
     def fly(self, state, parameters, times):
@@ -83,8 +86,8 @@ class _Problem:
 
     def __init__(self, fitter, time, position):
         self.fitter, self.time, self.position = fitter, time, position
-        self.mean = np.concatenate([fitter.velocity, fitter.spin, np.zeros(len(fitter.free))]) / fitter.steps[3:]
-        sd = np.concatenate([fitter.velocity_sd, fitter.spin_sd, np.ones(len(fitter.free))])
+        self.mean = np.concatenate([fitter.velocity, fitter.spin, np.zeros(len(fitter.free) + 1)]) / fitter.steps[3:]
+        sd = np.concatenate([fitter.velocity_sd, fitter.spin_sd, np.ones(len(fitter.free)), [REGISTERED]])
         self.weight = fitter.steps[3:] / sd
 
     def guess(self):
@@ -103,7 +106,9 @@ class _Problem:
         speed = np.sqrt((velocity * velocity).sum(axis=1, keepdims=True)) + 1e-9
         self.along = velocity / speed
         self.gain = fitter.noise / np.sqrt(fitter.noise**2 + (fitter.jitter * speed) ** 2) - 1.0
-        return self._whitened(self.flown - self.position)
+        off = self.flown - self.position
+        off[:, 2] += unknown[-1] * HEIGHT_STEP
+        return self._whitened(off)
 
     def _whitened(self, off):
         """Offsets (..., T, 3) in m over their standard deviations, which are larger along the flight."""
@@ -113,6 +118,7 @@ class _Problem:
     def jacobian(self, unknown):
         """By finite differences, all in one batch. The solver asks for it where it last asked for residuals."""
         moved = self.fitter.fly(*self.fitter.spread_out(unknown + np.eye(len(unknown))), self.time).position
+        moved[-1, :, 2] += HEIGHT_STEP
         data = self._whitened(moved - self.flown).reshape(len(unknown), -1).T
         prior = np.zeros((len(self.weight), len(unknown)))
         prior[:, 3:] = np.diag(self.weight)

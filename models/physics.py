@@ -48,17 +48,18 @@ class Physics(Predictor):
         asked = np.append(last, times)
         end = max(asked[-1], last + AHEAD) + 1e-6
         flight = self.fitter.fly(fit.state, fit.parameters, np.append(asked, end) - fit.time)
+        flight.position[..., 2] += fit.height
         now = Belief(flight.position[0, 0], flight.velocity[0, 0], flight.spin[0, 0], fit.parameters)
-        landing = self.landing(flight.impacts, fit.time, last)
+        landing = self.landing(flight.impacts, fit, last)
         return Forecast(flight.position[0, 1:-1], landing=landing, belief=now)
 
-    def landing(self, impacts, start, last):
-        """The first impact on a landing surface after `last` s, in a flight from `start` s; None without one."""
-        landed = np.isin(impacts.surface, self.sport.landing_surfaces) & (impacts.time + start > last)
+    def landing(self, impacts, fit, last):
+        """The first impact on a landing surface after `last` s in the flight of a Fit; None without one."""
+        landed = np.isin(impacts.surface, self.sport.landing_surfaces) & (impacts.time + fit.time > last)
         if not landed.any():
             return None
         first = int(landed.argmax())
-        return Landing(start + float(impacts.time[first]), impacts.place[first])
+        return Landing(fit.time + float(impacts.time[first]), impacts.place[first] + [0.0, 0.0, fit.height])
 
 
 class PhysicsStream(Stream):

@@ -9,7 +9,7 @@ import math
 
 from numba.cpython.unsafe.tuple import tuple_setitem
 
-from sim.compiled import exact
+from sim.compiled import kernel
 from sim.impact import along, dot, gap_and_normal
 
 TOUCH = 1e-10  # m, a gap that counts as contact
@@ -18,7 +18,7 @@ LOOKS = 80
 SAME_MOMENT = 1e-11  # s; of contacts closer than this the first surface of the list wins
 
 
-@exact
+@kernel
 def quintic(p0, v0, a0, p1, v1, a1, h):
     """(c2, c3, c4, c5) of p0 + v0 s + c2 s^2 + ... with place, velocity and acceleration given at s = 0 and at s = h."""
     k = 1.0 / h
@@ -35,41 +35,94 @@ def quintic(p0, v0, a0, p1, v1, a1, h):
     return c2, c3, c4, c5
 
 
-@exact
+@kernel
 def place(p, v, c, s):
     """Place after time s on the path (c2, c3, c4, c5)."""
     return along(p, s, along(v, s, along(c[0], s, along(c[1], s, along(c[2], s, c[3])))))
 
 
-@exact
+@kernel
 def slope(v, c, s):
     """Velocity after time s on the path."""
     a, b = along((0.0, 0.0, 0.0), 4.0, c[2]), along((0.0, 0.0, 0.0), 3.0, c[1])
     return along(v, s, along(along((0.0, 0.0, 0.0), 2.0, c[0]), s, along(b, s, along(a, 5.0 * s, c[3]))))
 
 
-@exact
-def first_contact(rows, skip, p, v, c, h):
-    """(time, surface) of the first contact before h, or (how far the path is known to be free, -1)."""
+@kernel
+def first_contact(rows, skip, low, high, p, v, c, h):
+    """(time, surface) of the first contact before h, or (how far the path is known to be free, -1).
+
+    low and high: a box that holds the path.
+    """
     A = 1e-9 + 2.0 * _size(c[0]) + h * (6.0 * _size(c[1]) + h * (12.0 * _size(c[2]) + h * 20.0 * _size(c[3])))
     V = _size(v) + A * h
     best, hit = h, -1
     for j in range(len(rows)):
-        if j != skip:
+        if j == skip:
+            continue
+        axis = _face(rows[j], low, high)
+        s, touches, sure = 0.0, False, False
+        if axis >= 0:
+            s, touches, sure = _fall(rows[j], p[axis], v[axis], c[0][axis], c[1][axis], c[2][axis], c[3][axis], axis, h)
+        if not sure:
             s, touches = _advance(rows[j], p, v, c, best, A, V)
-            if touches and (hit < 0 or s < best - SAME_MOMENT):
-                best, hit = s, j
-            elif not touches and s < best:  # the looks ran out: nothing is known beyond
-                best, hit = s, -1
+        if touches and s < (best if hit < 0 else best - SAME_MOMENT):
+            best, hit = s, j
+        elif not touches and s < best:  # the looks ran out: nothing is known beyond
+            best, hit = s, -1
     return best, hit
 
 
-@exact
+@kernel
+def _face(s, low, high):
+    """The axis across a flat surface whose face alone the path can touch, or -1."""
+    if s.ring > 0.0:
+        return -1
+    x, y, z = (
+        (low[0] >= s.low[0]) & (high[0] <= s.high[0]),
+        (low[1] >= s.low[1]) & (high[1] <= s.high[1]),
+        ((low[2] >= s.low[2]) & (high[2] <= s.high[2])),
+    )
+    if x and y and s.low[2] == s.high[2]:
+        return 2
+    if x and z and s.low[1] == s.high[1]:
+        return 1
+    if y and z and s.low[0] == s.high[0]:
+        return 0
+    return -1
+
+
+@kernel
+def _fall(surface, p, v, c2, c3, c4, c5, axis, h):
+    """(time, touches, sure) of a path that falls on a face: where the gap is concave it has one root at most.
+
+    A concave gap that is open at both ends is open throughout; else Newton's method from the far end cannot overshoot.
+    """
+    side = 1.0 if p > surface.low[axis] else -1.0
+    bend = 2.0 * side * c2 + h * (6.0 * abs(c3) + h * (12.0 * abs(c4) + h * 20.0 * abs(c5)))
+    if bend >= 0.0:
+        return 0.0, False, False
+    start = side * (p - surface.low[axis]) - surface.reach
+    if start <= TOUCH and side * v < 0.0:
+        return 0.0, True, True
+    s = h
+    for _ in range(LOOKS):
+        gap = start + side * s * (v + s * (c2 + s * (c3 + s * (c4 + s * c5))))
+        if gap >= -TOUCH:
+            return (s, True, True) if s < h else (h, False, True)
+        rate = side * (v + s * (2.0 * c2 + s * (3.0 * c3 + s * (4.0 * c4 + s * 5.0 * c5))))
+        if rate >= 0.0:  # below the face all along, by less than TOUCH
+            return 0.0, False, False
+        s = max(s - gap / rate, 0.0)
+    return 0.0, False, False
+
+
+@kernel
 def _size(a):
     return math.sqrt(dot(a, a))
 
 
-@exact
+@kernel
 def _advance(surface, p0, v0, c, h, A, V):
     """(time, True) of the first contact before h, or (how far the path is free, False)."""
     s = 0.0
@@ -97,7 +150,7 @@ def _advance(surface, p0, v0, c, h, A, V):
     return s, False
 
 
-@exact
+@kernel
 def end_of_rectangle(s, p, v, a, h):
     """When a centre that moves at p + v t + a t^2 / 2 over the level rectangle s passes its end; h if not before."""
     for i in range(2):
@@ -106,7 +159,7 @@ def end_of_rectangle(s, p, v, a, h):
     return h
 
 
-@exact
+@kernel
 def _reaches(room, v, a, h):
     """The first t in [0, h] at which room + v t + a t^2 / 2 falls through zero, or h."""
     if room <= 0.0:

@@ -10,11 +10,12 @@ State is rows of lanes in one flat array, so that the compiler sees that rows do
 instructions whatever their neighbours do: a ball's flight is the same to the bit in any batch and on any thread.
 """
 
+import math
 from collections import namedtuple
 
 import numpy as np
 
-from sim.compiled import exact, kernel, piece
+from sim.compiled import kernel, piece
 from sim.detect import TOUCH, end_of_rectangle, first_contact, quintic, slope
 from sim.flight import CRISIS, PLAIN, acceleration, crisis, plain, rk5, rk5_any, smooth, step_length
 from sim.impact import REST, ROLL, SKID, along, dot, gap_and_normal, meet, roll
@@ -22,13 +23,14 @@ from sim.impact import REST, ROLL, SKID, along, dot, gap_and_normal, meet, roll
 LANES = 64
 CHUNK = 8  # frames delivered at once; times are padded by as many
 # rows: the state as launched; acceleration; then the end of the step, its length, the box around it
-P, V, W, DRAG, LIFT, WIND_X, WIND_Y, A, P1, V1, W1, A1, H, NEAR, LOW, HIGH = (
-    0, 3, 6, 9, 10, 11, 12, 13, 16, 19, 22, 25, 28, 29, 30, 33)  # fmt: skip
-THETA = 36 * LANES  # then a chunk of frames: their time in the step, and their places
+P, V, W, DRAG, LIFT, WIND_X, WIND_Y, A, P1, V1, W1, A1, H, NEAR, LOW, HIGH, SCALE, ERROR = (
+    0, 3, 6, 9, 10, 11, 12, 13, 16, 19, 22, 25, 28, 29, 30, 33, 36, 37)  # fmt: skip
+THETA = 38 * LANES  # then a chunk of frames: their time in the step, and their places
 XYZ = THETA + CHUNK
 SCRATCH = XYZ + 3 * CHUNK
 IDLE, AIR = -2, -1  # in place of the surface that a lane's ball rolls on
 MOST_IMPACTS = 5000  # of one ball: one that is wedged and hops without end is laid to rest
+NOWHERE, EVERYWHERE = (-math.inf, -math.inf, -math.inf), (math.inf, math.inf, math.inf)
 FOREVER = 1e9  # s, a rest
 BALL, FRAME, GROUND, PHASE, HITS, NEXT, BUSY, USED, MARKS = range(9)  # of each lane; the last three of the run
 LOG = 18  # columns of the log of impacts: ball, surface, time, place, velocity before and after, spin before and after
@@ -47,11 +49,11 @@ def _evolve(law, c, s):
         wx, wy, wz = s[W * LANES + i], s[(W + 1) * LANES + i], s[(W + 2) * LANES + i]
         ax, ay, az = s[A * LANES + i], s[(A + 1) * LANES + i], s[(A + 2) * LANES + i]
         ux, uy = vx - windx, vy - windy
-        h = step_length(c, ux, uy, vz)
-        dx, dy, dz, bx, by, bz, q, ax, ay, az = rk5(
+        h = s[SCALE * LANES + i] * step_length(c, ux, uy, vz)
+        dx, dy, dz, bx, by, bz, q, ax, ay, az, error = rk5(
             law, c, h, s[DRAG * LANES + i], s[LIFT * LANES + i], ax, ay, az, ux, uy, vz, wx, wy, wz
         )
-        s[H * LANES + i] = h
+        s[H * LANES + i], s[ERROR * LANES + i] = h, error
         s[P1 * LANES + i] = s[P * LANES + i] + (dx + h * windx)
         s[(P1 + 1) * LANES + i] = s[(P + 1) * LANES + i] + (dy + h * windy)
         s[(P1 + 2) * LANES + i] = s[(P + 2) * LANES + i] + dz
@@ -84,35 +86,35 @@ def _near(c, s, boxes):
             s[NEAR * LANES + i] = s[NEAR * LANES + i] if apart else c.one
 
 
-@exact
+@kernel
 def _get(s, row, i):
     return float(s[row * LANES + i]), float(s[(row + 1) * LANES + i]), float(s[(row + 2) * LANES + i])
 
 
-@exact
+@kernel
 def _put(s, row, i, a):
     s[row * LANES + i], s[(row + 1) * LANES + i], s[(row + 2) * LANES + i] = a
 
 
-@exact
+@kernel
 def _path(s, i):
     """Place, velocity and (c2, c3, c4, c5) of the lane's step."""
     p, v, h = _get(s, P, i), _get(s, V, i), float(s[H * LANES + i])
     return p, v, quintic(p, v, _get(s, A, i), _get(s, P1, i), _get(s, V1, i), _get(s, A1, i), h)
 
 
-@exact
+@kernel
 def _resolve(family, c64, rows, s, i):
     """Shorten the lane's step to its first contact: the surface hit, or -1."""
     h = float(s[H * LANES + i])
     p, v, c = _path(s, i)
-    tau, hit = first_contact(rows, -1, p, v, c, h)
+    tau, hit = first_contact(rows, -1, _get(s, LOW, i), _get(s, HIGH, i), p, v, c, h)
     if tau >= h:
         return -1
     w, a = _get(s, W, i), _get(s, A, i)
     wx, wy = float(s[WIND_X * LANES + i]), float(s[WIND_Y * LANES + i])
     drag, lift = float(s[DRAG * LANES + i]), float(s[LIFT * LANES + i])
-    dx, dy, dz, bx, by, bz, q, ax, ay, az = rk5_any(
+    dx, dy, dz, bx, by, bz, q, ax, ay, az, _ = rk5_any(
         family, c64, tau, drag, lift, a[0], a[1], a[2], v[0] - wx, v[1] - wy, v[2], w[0], w[1], w[2]
     )
     p1, v1 = (p[0] + dx + tau * wx, p[1] + dy + tau * wy, p[2] + dz), (v[0] + bx, v[1] + by, v[2] + bz)
@@ -136,26 +138,27 @@ def _resolve(family, c64, rows, s, i):
     return hit
 
 
-@exact
-def _roll_on(c64, rows, inertia, mu_factor, s, i, ground, phases):
+@kernel
+def _roll_on(c64, rows, inertia, mu_factor, s, m, i):
     """A step of a lane whose ball is on a surface: to the end of its phase, a contact, or the rectangle's end (AIR)."""
     p, v, w = _get(s, P, i), _get(s, V, i), _get(s, W, i)
-    a, dw, lasts = roll(rows[ground], v, w, c64.R, inertia, c64.gravity, mu_factor, phases[i])
+    ground, phase = m[GROUND, i], m[PHASE, i]
+    a, dw, lasts = roll(rows[ground], v, w, c64.R, inertia, c64.gravity, mu_factor, phase)
     upright = -w[2] / dw[2] if dw[2] != 0.0 else FOREVER
     h = min(min(lasts, upright), FOREVER)
     hit = ground
-    if phases[i] != REST and h > 0.0:
+    if phase != REST and h > 0.0:
         c2 = (0.5 * a[0], 0.5 * a[1], 0.5 * a[2])
         end = end_of_rectangle(rows[ground], p, v, a, h)
         none = (0.0, 0.0, 0.0)
-        h, other = first_contact(rows, ground, p, v, (c2, none, none, none), end)
+        h, other = first_contact(rows, ground, NOWHERE, EVERYWHERE, p, v, (c2, none, none, none), end)
         hit = other if other >= 0 else AIR if h == end and end < min(lasts, upright) else ground
     p1, v1, w1 = along(along(p, h, v), 0.5 * h * h, a), along(v, h, a), along(w, h, dw)
     if h >= upright:
         w1 = (w1[0], w1[1], 0.0)
     if hit == ground and h >= lasts:
-        phases[i] += 1
-        v1 = v1 if phases[i] == ROLL else (0.0, 0.0, 0.0)
+        m[PHASE, i] = phase + 1
+        v1 = v1 if phase + 1 == ROLL else (0.0, 0.0, 0.0)
         w1 = (-v1[1] / c64.R, v1[0] / c64.R, w1[2])
     s[H * LANES + i] = h
     _put(s, P1, i, p1)
@@ -218,7 +221,7 @@ def _quintic(c, d, e, f, f0):
     )
 
 
-@exact
+@kernel
 def _deliver_motion(s, i, t, times, row, begin, end, b, velocity, spin):
     """Velocity and spin of frames begin..end: the slope of the quintic, the line through the spins."""
     if begin == end:
@@ -233,22 +236,22 @@ def _deliver_motion(s, i, t, times, row, begin, end, b, velocity, spin):
             spin[b, k, m] = w[m] + f * (w1[m] - w[m])
 
 
-@exact
-def _accelerate(task, s, i):
+@kernel
+def _accelerate(family, c64, s, i):
     """Set the lane's acceleration from its velocity and spin."""
     v, w = _get(s, V, i), _get(s, W, i)
     ux, uy = v[0] - float(s[WIND_X * LANES + i]), v[1] - float(s[WIND_Y * LANES + i])
     drag, lift = float(s[DRAG * LANES + i]), float(s[LIFT * LANES + i])
-    _put(s, A, i, acceleration(task.family, task.c64, drag, lift, ux, uy, v[2], w[0], w[1], w[2]))
+    _put(s, A, i, acceleration(family, c64, drag, lift, ux, uy, v[2], w[0], w[1], w[2]))
 
 
-@exact
-def _through(task, j, s, m, i, t):
+@kernel
+def _through(c64, rows, inertia, launch, log, j, s, m, i, t):
     """Take the lane's ball through contact with surface j; note the impact."""
     p, v, w = _get(s, P, i), _get(s, V, i), _get(s, W, i)
-    b, surface, R = m[BALL, i], task.rows[j], task.c64.R
+    b, surface, R = m[BALL, i], rows[j], c64.R
     _, n = gap_and_normal(p, surface)
-    after, spin, stays = meet(surface, v, w, n, R, task.inertia, task.launch[b, 13], task.launch[b, 14])
+    after, spin, stays = meet(surface, v, w, n, R, inertia, launch[b, 13], launch[b, 14])
     if stays:
         m[GROUND, i], m[PHASE, i] = j, SKID
     elif m[GROUND, i] >= 0 and after[2] <= 0.0:  # what it rolls on holds it
@@ -256,11 +259,11 @@ def _through(task, j, s, m, i, t):
     else:
         m[GROUND, i] = AIR
     used = m[USED, 0]
-    if used < len(task.log):
-        row = task.log[used]
-        row[0], row[1], row[2] = b, j, t
+    if used < len(log):
+        log[used, 0], log[used, 1], log[used, 2] = b, j, t
         for k in range(3):
-            row[3 + k], row[6 + k], row[9 + k], row[12 + k], row[15 + k] = p[k], v[k], after[k], w[k], spin[k]
+            log[used, 3 + k], log[used, 6 + k], log[used, 9 + k] = p[k], v[k], after[k]
+            log[used, 12 + k], log[used, 15 + k] = w[k], spin[k]
     m[USED, 0] = used + 1
     m[HITS, i] += 1
     if m[HITS, i] > MOST_IMPACTS:
@@ -270,8 +273,8 @@ def _through(task, j, s, m, i, t):
     _put(s, W, i, spin)
 
 
-@exact
-def _load(task, s, m, clock, i, last):
+@kernel
+def _load(family, c64, rows, inertia, launch, log, s, m, clock, i, last):
     """Put the next ball into lane i, if there is one; what it touches and does not leave is a contact at t = 0."""
     b = m[NEXT, 0]
     if b >= last:
@@ -280,30 +283,26 @@ def _load(task, s, m, clock, i, last):
         return
     m[NEXT, 0] = b + 1
     for k in range(13):
-        s[k * LANES + i] = task.launch[b, k]
-    clock[i] = 0.0
+        s[k * LANES + i] = launch[b, k]
+    clock[i], s[SCALE * LANES + i] = 0.0, 1
     m[BALL, i], m[FRAME, i], m[GROUND, i], m[PHASE, i], m[HITS, i] = b, 0, AIR, SKID, 0
-    for j in range(len(task.rows)):
-        g, n = gap_and_normal(_get(s, P, i), task.rows[j])
+    for j in range(len(rows)):
+        g, n = gap_and_normal(_get(s, P, i), rows[j])
         if g <= TOUCH and dot(_get(s, V, i), n) <= 0.0:
-            _through(task, j, s, m, i, 0.0)
-    _accelerate(task, s, i)
+            _through(c64, rows, inertia, launch, log, j, s, m, i, 0.0)
+    _accelerate(family, c64, s, i)
 
 
-@exact
-def _roll_lane(task, s, m, i):
-    b = m[BALL, i]
-    return _roll_on(task.c64, task.rows, task.inertia, task.launch[b, 14], s, i, m[GROUND, i], m[PHASE])
-
-
-@exact
-def _land_lane(task, hit, s, m, i, t):
-    """At the end of its step: contact with the surface `hit`, or off the end of what the ball rolled on (AIR)."""
-    if hit == AIR:
-        m[GROUND, i] = AIR
-    else:
-        _through(task, hit, s, m, i, t)
-    _accelerate(task, s, i)
+@piece
+def _too_long(c, s, i):
+    """Whether the lane's step errs too much and must be tried again at half its length; a very good one lengthens."""
+    scale, error = s[SCALE * LANES + i], s[ERROR * LANES + i]
+    if error > c.tolerance and scale > c.twentieth * c.twentieth:
+        s[SCALE * LANES + i] = c.half * scale
+        return True
+    if error < c.half * c.twentieth * c.tolerance:
+        s[SCALE * LANES + i] = min(c.one, scale + scale)
+    return False
 
 
 @piece
@@ -318,15 +317,14 @@ def _advance(s, i):
 def run(task, first, last):
     """Fly balls first..last of the task to their last frame; how long the log of impacts would have had to be."""
     # what every step touches stands by itself here: each look into the tuple would count references
-    family, c, c64, rows, boxes, times, counts, out = (
-        task.family, task.c, task.c64, task.rows, task.boxes, task.times, task.counts, task.out)  # fmt: skip
-    velocity, spin, each, longest = task.velocity, task.spin, len(times) > 1, times.shape[1] - CHUNK
+    family, c, c64, rows, boxes, inertia, launch, times, counts, out, velocity, spin, log = task
+    each, longest = len(times) > 1, times.shape[1] - CHUNK
     s = np.zeros(SCRATCH, out.dtype)
     clock, m = np.zeros(LANES), np.zeros((MARKS, LANES), np.int64)
     m[NEXT, 0], m[BUSY, 0] = first, LANES
     for i in range(LANES):
-        s[V * LANES + i] = 1  # a lane that stays idle flies along with numbers that do no harm
-        _load(task, s, m, clock, i, last)
+        s[V * LANES + i] = s[SCALE * LANES + i] = 1  # a lane that stays idle flies along with numbers that do no harm
+        _load(family, c64, rows, inertia, launch, log, s, m, clock, i, last)
     while m[BUSY, 0] > 0:
         if family == PLAIN:
             _evolve(plain, c, s)
@@ -339,9 +337,11 @@ def run(task, first, last):
             ground = m[GROUND, i]
             if ground == IDLE:
                 continue
+            if ground == AIR and _too_long(c, s, i):
+                continue
             hit, b, t, k = ground, m[BALL, i], clock[i], m[FRAME, i]
             if ground >= 0:
-                hit = _roll_lane(task, s, m, i)
+                hit = _roll_on(c64, rows, inertia, launch[b, 14], s, m, i)
             elif s[NEAR * LANES + i] > c.half:
                 hit = _resolve(family, c64, rows, s, i)
             finish, row = t + s[H * LANES + i], b if each else 0
@@ -351,7 +351,11 @@ def run(task, first, last):
             clock[i], m[FRAME, i] = finish, frame
             _advance(s, i)
             if frame >= counts[b]:  # what comes after the last frame is not told
-                _load(task, s, m, clock, i, last)
+                _load(family, c64, rows, inertia, launch, log, s, m, clock, i, last)
             elif hit != ground:
-                _land_lane(task, hit, s, m, i, finish)
+                if hit == AIR:  # off the end of what it rolled on
+                    m[GROUND, i] = AIR
+                else:
+                    _through(c64, rows, inertia, launch, log, hit, s, m, i, finish)
+                _accelerate(family, c64, s, i)
     return m[USED, 0]
