@@ -19,6 +19,7 @@ HEIGHT_STEP = 1e-3  # m
 ROBUST = 2.0  # standard deviations, from where residuals count less than squared
 LOST = 8.0  # standard deviations, typical of the last frames: they are not of this flight
 LATEST = 4  # frames
+PRIOR_FRAMES = 4  # what the sport's own sensor counts against the noise that was met
 REGISTERED = 0.01  # m, standard deviation of a tracker's idea of how high the surfaces are
 BROAD = 3.0  # the velocity may lie this many times farther off than at launch
 
@@ -30,6 +31,7 @@ class Fit:
     parameters: np.ndarray  # (6,) in the order of sim.PARAMETERS
     height: float  # m, by which the tracker's frame sees all too high
     unknown: np.ndarray  # (U,) the same, as the solver sees it
+    sensor: tuple  # standard deviations of the positions (m) and of the time stamps (s), by what is left over
     lost: bool  # the last frames are not of this flight
 
 
@@ -38,7 +40,7 @@ class Fitter:
 
     def __init__(self, sport):
         self.sport = sport
-        self.noise, self.jitter = np.mean(sport.sensor.noise), np.mean(sport.sensor.jitter)
+        self.ranges = np.array([sport.sensor.noise, sport.sensor.jitter])
         spread = sport.spread
         self.spread = np.array([spread.drag, spread.lift, spread.restitution, spread.friction, *spread.wind])
         self.free = np.flatnonzero(self.spread > 0)
@@ -50,7 +52,8 @@ class Fitter:
 
     def fit(self, time, position, start=None, evaluations=30):
         """The Fit to frames time (T,) s and position (T, 3) m, begun from an earlier Fit of the same ball if given."""
-        problem = _Problem(self, time - time[0], position)
+        sensor = start.sensor if start else self.ranges.mean(axis=1)
+        problem = _Problem(self, time - time[0], position, sensor)
         begin = self._moved(start, time[0]) if start else problem.guess()
         answer = least_squares(
             problem.residuals, begin, problem.jacobian, loss=problem.loss, max_nfev=evaluations, ftol=1e-4, xtol=1e-4
@@ -58,7 +61,8 @@ class Fitter:
         state, parameters = self.spread_out(answer.x[None])
         late = problem.weighed(answer.x)[-LATEST:]
         lost = float(np.median(np.linalg.norm(late, axis=1))) > LOST
-        return Fit(time[0], state[0], parameters[0], answer.x[-1] * HEIGHT_STEP, answer.x, lost)
+        height = answer.x[-1] * HEIGHT_STEP
+        return Fit(time[0], state[0], parameters[0], height, answer.x, problem.sensed(), lost)
 
     def spread_out(self, unknown):
         """States (B, 9) and parameters (B, 6) of unknowns (B, U)."""
@@ -84,8 +88,9 @@ class Fitter:
 class _Problem:
     """One least-squares problem: residuals (3 T + prior) of unknowns (U,), each in units of its finite difference."""
 
-    def __init__(self, fitter, time, position):
+    def __init__(self, fitter, time, position, sensor):
         self.fitter, self.time, self.position = fitter, time, position
+        self.noise, self.jitter = sensor
         self.mean = np.concatenate([fitter.velocity, fitter.spin, np.zeros(len(fitter.free) + 1)]) / fitter.steps[3:]
         sd = np.concatenate([fitter.velocity_sd, fitter.spin_sd, np.ones(len(fitter.free)), [REGISTERED]])
         self.weight = fitter.steps[3:] / sd
@@ -105,15 +110,32 @@ class _Problem:
         self.flown, velocity = flight.position[0], flight.velocity[0]
         speed = np.sqrt((velocity * velocity).sum(axis=1, keepdims=True)) + 1e-9
         self.along = velocity / speed
-        self.gain = fitter.noise / np.sqrt(fitter.noise**2 + (fitter.jitter * speed) ** 2) - 1.0
-        off = self.flown - self.position
-        off[:, 2] += unknown[-1] * HEIGHT_STEP
-        return self._whitened(off)
+        self.speed = speed
+        self.gain = self.noise / np.sqrt(self.noise**2 + (self.jitter * speed) ** 2) - 1.0
+        self.off = self.flown - self.position
+        self.off[:, 2] += unknown[-1] * HEIGHT_STEP
+        return self._whitened(self.off)
+
+    def sensed(self):
+        """Noise and jitter by the residuals last asked for: those across the flight, then those along it.
+
+        Drawn to the middle of the sport's range by as much as a few frames would, and kept within the range.
+        """
+        count, ranges = len(self.time), self.fitter.ranges
+        along = (self.off * self.along).sum(axis=1)
+        across = np.sqrt(((self.off**2).sum(axis=1) - along**2).clip(0.0) / 2.0)
+        share = count / (count + PRIOR_FRAMES)
+        free = count / max(count - 3.0, 1.0)  # what the unknowns have eaten up
+        noise2 = free * (np.median(across) / 0.83) ** 2  # 0.83: median of a Rayleigh over sqrt(2)
+        jitter2 = max(free * (1.48 * np.median(np.abs(along))) ** 2 - noise2, 0.0) / np.median(self.speed) ** 2
+        middle = ranges.mean(axis=1)
+        found = np.sqrt(share * np.array([noise2, jitter2]) + (1.0 - share) * middle**2)
+        return tuple(np.clip(found, *ranges.T))
 
     def _whitened(self, off):
         """Offsets (..., T, 3) in m over their standard deviations, which are larger along the flight."""
         along = (off * self.along).sum(axis=-1, keepdims=True)
-        return (off + along * self.gain * self.along) / self.fitter.noise
+        return (off + along * self.gain * self.along) / self.noise
 
     def jacobian(self, unknown):
         """By finite differences, all in one batch. The solver asks for it where it last asked for residuals."""

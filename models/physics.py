@@ -1,6 +1,6 @@
 """The physics forecast: the state that explains what was seen, fitted on the simulator, then simulated ahead.
 
-Maximum a posteriori by scipy's least_squares (fit.py says what is fitted). What follows the last frame, with its bounces,
+Maximum a posteriori by scipy's least_squares (fit.py says what is fitted). What follows the last frame
 is one more simulated flight. A stream starts each fit from the last one.
 """
 
@@ -13,6 +13,7 @@ PARTS = np.split(np.arange(9), 3)
 AHEAD = 2.0  # s beyond the last seen frame, at least, in which a landing is looked for
 WARM = 3  # evaluations that a fit gets when it starts from that of a frame ago
 COLD = 30
+FORGOTTEN = 5.0  # s after which an earlier fit is no help any more
 LEAST = 5  # frames that are never dropped
 
 
@@ -36,11 +37,13 @@ class Physics(Predictor):
 
     def explain(self, time, position, start=None):
         """The Fit of as many of the last frames as one flight explains: after a hit, those since the hit."""
-        fit = self.fitter.fit(time, position, start, WARM) if start else self.fitter.fit(time, position, None, COLD)
+        fit = start or self.fitter.fit(time, position, None, COLD)
+        fit = self.fitter.fit(time, position, fit, WARM)
         while fit.lost and len(time) > LEAST:
             kept = max(LEAST, len(time) // 2)
             time, position = time[-kept:], position[-kept:]
             fit = self.fitter.fit(time, position, None, COLD)
+            fit = self.fitter.fit(time, position, fit, WARM)
         return fit
 
     def ahead(self, fit, last, times):
@@ -72,7 +75,9 @@ class PhysicsStream(Stream):
     def forecast(self, times):
         time, position = self.seen
         times = self.predictor.checked(time, times)
-        if self._fit is not None:
+        if self._fit and self._fit.time < time[-1] - FORGOTTEN:
+            self._fit = None
+        if self._fit:
             since = np.searchsorted(time, self._fit.time)
             time, position = time[since:], position[since:]
         self._fit = self.predictor.explain(time, position, self._fit)
