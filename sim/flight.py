@@ -45,6 +45,7 @@ TABLEAU = (
 RPM = 60.0 / (2.0 * math.pi)
 ETA = 0.16  # a step may turn or slow the ball by about this share
 TOLERANCE = {np.float64: 5e-7, np.float32: 5e-6}  # m/s, of the fourth-order rule inside: the fifth errs far less
+CORNERS = 0.02  # of it where a law has corners (least and greatest values), which hide from the estimate
 LONGEST = 0.12  # s, a step of a slow ball
 
 
@@ -57,13 +58,13 @@ def air(sport, dtype):
     row.update(gravity=sport.world.gravity, K=K, R=R, decay=sport.decay)
     row.update(
         stiffness=K * (_largest_drag(row) + _largest_lift(row)) / ETA,
-        tolerance=TOLERANCE[dtype],
         longest=LONGEST,
         tiny=1e-18,
     )
     row.update(half=0.5, one=1.0, fifth=0.2, twentieth=0.05)
     plain = sport.drag.form == "constant" and sport.lift.form in ("none", "saturating")
     family = PLAIN if plain else CRISIS if sport.drag.form == "logistic" else SMOOTH
+    row["tolerance"] = TOLERANCE[dtype] * (1.0 if plain else CORNERS)
     row["tableau"] = tuple(dtype(x) for x in TABLEAU)
     return family, Air(*(row[n] if n == "tableau" else dtype(row[n]) for n in Air._fields))
 

@@ -93,13 +93,19 @@ def bounce(v, w, n, R, inertia, leave, mu, e_x):
 
 
 @kernel
-def meet(s, v, w, n, R, inertia, e_factor, mu_factor):
+def _over(s, p):
+    """Whether a centre is above the face: one at the very end and on its way out is not carried any more."""
+    return (s.low[0] <= p[0] <= s.high[0]) and (s.low[1] <= p[1] <= s.high[1])
+
+
+@kernel
+def meet(s, p, v, w, n, R, inertia, e_factor, mu_factor):
     """(v', w', stays) after contact with surface s: the bounce, or the start of rolling, or the least hop off an edge."""
     vn = max(0.0, -dot(v, n))
     leave = restitution(s, e_factor, vn) * vn
     stays = False
     if leave < V_STOP:
-        stays = s.carries > 0.0 and n[2] > 1.0 - 1e-12
+        stays = s.carries > 0.0 and n[2] > 1.0 - 1e-6 and _over(s, along(p, 1e-6, v))
         leave = 0.0 if stays else V_STOP
     after, spin = bounce(v, w, n, R, inertia, leave, mu_factor * s.mu, s.e_x)
     if stays:

@@ -251,7 +251,7 @@ def _through(c64, rows, inertia, launch, log, j, s, m, i, t):
     p, v, w = _get(s, P, i), _get(s, V, i), _get(s, W, i)
     b, surface, R = m[BALL, i], rows[j], c64.R
     _, n = gap_and_normal(p, surface)
-    after, spin, stays = meet(surface, v, w, n, R, inertia, launch[b, 13], launch[b, 14])
+    after, spin, stays = meet(surface, p, v, w, n, R, inertia, launch[b, 13], launch[b, 14])
     if stays:
         m[GROUND, i], m[PHASE, i] = j, SKID
     elif m[GROUND, i] >= 0 and after[2] <= 0.0:  # what it rolls on holds it

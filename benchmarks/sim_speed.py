@@ -1,0 +1,117 @@
+"""How fast balls fly: python -m benchmarks.sim_speed. One core, one thread.
+
+Table tennis's own launches over table and floor, 200 frames at 180 Hz, positions into an array made before; the accuracy
+is checked in the same run against the reference. Beside it `sim.draw`, and the same balls (gravity and drag, nothing to
+hit) in MuJoCo's rollout with RK4 and in the reference on scipy. Best of a few rounds, taken in turn.
+
+Keys of the last line: ball_steps_per_second_per_core (float32), float64_ball_steps_per_second_per_core,
+tracks_per_second_per_core, mujoco_ratio (float32 against MuJoCo), scipy_ratio (float64 against scipy),
+impacts_per_step, error_float32_mm, error_float64_mm.
+"""
+
+import os
+
+os.environ["NUMBA_NUM_THREADS"] = "1"
+
+import json
+import time
+
+import numpy as np
+
+import sim
+from sim import reference
+from sim.sport import Law
+
+BALLS, FRAMES, RATE, ROUNDS, CHECKED = 20_000, 200, 180.0, 7, 20
+TIMES = np.arange(1, FRAMES + 1) / RATE
+
+
+def main():
+    """Measure, print for people, then one JSON object."""
+    whole = sim.load("table_tennis")
+    sport = whole.replace(surfaces=tuple(s for s in whole.surfaces if s.name in ("table", "floor")))
+    launch = launches(sport, BALLS)
+    outs = {dtype: np.zeros((BALLS, FRAMES, 3), dtype) for dtype in (np.float32, np.float64)}
+    speed = {d: 0.0 for d in outs}
+    draws = 0.0
+    for _ in range(ROUNDS):
+        for dtype, out in outs.items():
+            speed[dtype] = max(speed[dtype], out[..., 0].size / seconds(fly, sport, launch, dtype, out))
+        draws = max(draws, BALLS / seconds(sim.draw, whole, BALLS, seed=1, purpose="test", duration=1.0))
+    errors = {d: error(sport, launch, out) for d, out in outs.items()}
+    impacts = len(sim.simulate(sport, *launch, TIMES).impacts) / (BALLS * FRAMES)
+    mujoco, scipy, bare32, bare64 = rivals(whole)
+    result = {
+        "ball_steps_per_second_per_core": speed[np.float32],
+        "float64_ball_steps_per_second_per_core": speed[np.float64],
+        "tracks_per_second_per_core": draws,
+        "mujoco_ratio": bare32 / mujoco,
+        "scipy_ratio": bare64 / scipy,
+        "impacts_per_step": impacts,
+        "error_float32_mm": errors[np.float32],
+        "error_float64_mm": errors[np.float64],
+    }
+    print(f"float32 {speed[np.float32] / 1e6:6.1f} million ball-steps/s, off by {errors[np.float32]:.4f} mm at most")
+    print(f"float64 {speed[np.float64] / 1e6:6.1f} million ball-steps/s, off by {errors[np.float64]:.4f} mm at most")
+    print(f"impacts per ball-step {impacts:.4f}; sim.draw {draws:,.0f} tracks of one second a second")
+    print(f"without contacts: float32 {bare32 / 1e6:.1f}, float64 {bare64 / 1e6:.1f}, "
+          f"MuJoCo {mujoco / 1e6:.4f}, scipy {scipy / 1e6:.5f} million ball-steps/s")  # fmt: skip
+    print(json.dumps({k: float(f"{v:.5g}") for k, v in result.items()}))
+
+
+def launches(sport, count):
+    balls = sim.draw(sport, count, purpose="test", duration=0.1)
+    return balls.launch_position, balls.launch_velocity, balls.launch_spin
+
+
+def seconds(call, *args, **options):
+    start = time.perf_counter()
+    call(*args, **options)
+    return time.perf_counter() - start
+
+
+def fly(sport, launch, dtype, out):
+    sim.simulate(sport, *launch, TIMES, dtype=dtype, out=out)
+
+
+def error(sport, launch, out):
+    """The largest error in mm of the first balls against the reference."""
+    truth = [reference.fly(sport, *(a[i] for a in launch), TIMES).position for i in range(CHECKED)]
+    return 1e3 * np.linalg.norm(out[:CHECKED] - truth, axis=2).max()
+
+
+def rivals(whole):
+    """Ball-steps per second of MuJoCo, scipy, and ours in float32 and float64: gravity and drag alone."""
+    sport = whole.replace(surfaces=(), lift=Law("none"), spin_decay=Law("none"))
+    launch = launches(sport, BALLS)
+    ours = {}
+    for dtype in (np.float32, np.float64):
+        out = np.zeros((BALLS, FRAMES, 3), dtype)
+        ours[dtype] = BALLS * FRAMES / min(seconds(fly, sport, launch, dtype, out) for _ in range(ROUNDS))
+    few = [a[:20] for a in launch]
+    took = seconds(lambda: [reference.fly(sport, *(a[i] for a in few), TIMES) for i in range(20)])
+    return mujoco_speed(sport, launch), 20 * FRAMES / took, ours[np.float32], ours[np.float64]
+
+
+def mujoco_speed(sport, launch):
+    """MuJoCo's rollout of one free ball over many starts: ellipsoid drag of a sphere, no contact, RK4 at the frame rate."""
+    import mujoco
+    from mujoco import rollout
+
+    ball, world = sport.ball, sport.world
+    model = mujoco.MjModel.from_xml_string(f"""
+    <mujoco><option timestep="{1 / RATE}" integrator="RK4" density="{world.rho}" gravity="0 0 -{world.gravity}">
+      <flag contact="disable"/></option>
+      <worldbody><body><freejoint/><geom type="sphere" size="{ball.radius}" mass="{ball.mass}" fluidshape="ellipsoid"
+        fluidcoef="{sport.drag.values[0]} 0 0 0 0"/></body></worldbody></mujoco>""")
+    count = 500
+    state = np.zeros((count, mujoco.mj_stateSize(model, mujoco.mjtState.mjSTATE_FULLPHYSICS)))
+    state[:, 1:4], state[:, 4], state[:, 8:11] = launch[0][:count], 1.0, launch[1][:count]
+    data = mujoco.MjData(model)
+    with rollout.Rollout(nthread=0) as runner:
+        took = min(seconds(runner.rollout, model, data, state, nstep=FRAMES) for _ in range(3))
+    return count * FRAMES / took
+
+
+if __name__ == "__main__":
+    main()
