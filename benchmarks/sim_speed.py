@@ -1,7 +1,7 @@
 """How fast balls fly: python -m benchmarks.sim_speed. One core, one thread.
 
-Table tennis's own launches over table and floor, 200 frames at 180 Hz, positions into an array made before; the accuracy
-is checked in the same run against the reference. Beside it `sim.draw`, and the same balls (gravity and drag, nothing to
+Table tennis's own launches over table and floor, 200 frames at 180 Hz, positions into an array made before; accuracy
+is checked in the same run. Beside it `sim.draw`, and the same balls (gravity and drag, nothing to
 hit) in MuJoCo's rollout with RK4 and in the reference on scipy. Best of a few rounds, taken in turn.
 
 Keys of the last line: ball_steps_per_second_per_core (float32), float64_ball_steps_per_second_per_core,
@@ -94,7 +94,7 @@ def rivals(whole):
 
 
 def mujoco_speed(sport, launch):
-    """MuJoCo's rollout of one free ball over many starts: ellipsoid drag of a sphere, no contact, RK4 at the frame rate."""
+    """MuJoCo's rollout of one free ball from many starts: a sphere's drag, no contact, RK4 at the frame rate."""
     import mujoco
     from mujoco import rollout
 

@@ -1,4 +1,4 @@
-"""From a TOML table to a frozen dataclass: every key known, every number in its range, or one line that says which is not.
+"""From a TOML table to a frozen dataclass: every key known, every number in its range, or one line that says not.
 
 A field's range stands in its metadata: `number(above=0)`. This knows nothing of sports.
 """

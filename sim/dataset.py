@@ -18,7 +18,7 @@ BATCH = 2048  # balls flown at once, which bounds what is held beside the result
 
 @dataclass(frozen=True)
 class Balls:
-    """What was seen of B balls, N frames in all, flat: ball i has frames offsets[i] to offsets[i + 1]. And the truth."""
+    """What was seen of B balls, N frames in all, flat (ball i: offsets[i] to offsets[i + 1]), and the truth."""
 
     sport: object
     offsets: np.ndarray  # (B + 1,)
@@ -47,8 +47,9 @@ class Balls:
 def draw(sport, count, first=0, seed=0, purpose="train", rate=None, duration=None):
     """Balls `first` to `first + count` of the set (purpose, seed), as a tracker sees them for `duration` seconds.
 
-    purpose is one of rng.PURPOSES; `train` draws the frame rate of each ball, the others take the sensor's; rate (Hz) and
-    duration (s) override the sport's. Ball i depends on (purpose, seed, i) alone. ValueError says what does not fit.
+    purpose is one of rng.PURPOSES; `train` draws the frame rate of each ball, the others take the sensor's; rate
+    (Hz) and duration (s) override the sport's. Ball i depends on (purpose, seed, i) alone. ValueError says what is
+    wrong.
     """
     _check(count, first, seed, purpose, rate, duration)
     duration = duration or sport.sensor.duration
@@ -106,7 +107,7 @@ def _draw(sport, first, count, purpose, seed, weights, rows, gravity, sds, row, 
 @exact
 def _start(purpose, seed, first, weights, rows, gravity, sds, row, misses, duration, state, drawn, streams, stamps,
            exposures, counts):  # fmt: skip
-    """Launch, parameters, sensor and frame times of balls `first` on; streams are left where the sensor's noise begins."""
+    """Launch, parameters, sensor and frame times of balls `first` on; streams stay where the noise begins."""
     factor = np.empty(6)
     for b in range(len(state)):
         stream = streams[b]

@@ -1,8 +1,9 @@
 """When a ball first touches a surface: guaranteed advancement along the quintic of one step.
 
-From a gap g that closes at rate g', no contact can come before g + g' t - A t^2 / 2 falls to zero, where A bounds the
-acceleration: the distance to a convex body is convex along a line. To walk by such times never passes a contact, however
-shallow, and close to one it converges as Newton's method does. A ring is not convex: A grows by what its curvature adds.
+From a gap g that closes at rate g', no contact can come before g + g' t - A t^2 / 2 falls to zero, where A bounds
+the acceleration: the distance to a convex body is convex along a line. To walk by such times never passes a contact,
+however shallow, and close to one it converges as Newton's method does. A ring is not convex: A grows by what its
+curvature adds.
 """
 
 import math
@@ -20,7 +21,7 @@ SAME_MOMENT = 1e-11  # s; of contacts closer than this the first surface of the 
 
 @kernel
 def quintic(p0, v0, a0, p1, v1, a1, h):
-    """(c2, c3, c4, c5) of p0 + v0 s + c2 s^2 + ... with place, velocity and acceleration given at s = 0 and at s = h."""
+    """(c2, c3, c4, c5) of p0 + v0 s + c2 s^2 + ...: place, velocity and acceleration given at s = 0 and h."""
     k = 1.0 / h
     k3, k4, k5 = k * k * k, k * k * k * k, k * k * k * k * k
     c2, c3, c4, c5 = a0, a0, a0, a0

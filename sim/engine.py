@@ -36,7 +36,7 @@ class Impacts:
 
 @dataclass(frozen=True)
 class Flight:
-    """The true motion of B balls at T times each, in the world frame. At the moment of a contact: the state after it."""
+    """The true motion of B balls at T times each, in the world frame; at a contact, the state after it."""
 
     position: np.ndarray  # (B, T, 3) m
     velocity: np.ndarray | None  # (B, T, 3) m/s
@@ -47,10 +47,10 @@ class Flight:
 def simulate(sport, position, velocity, spin, times, parameters=None, dtype=np.float64, out=None):
     """Fly balls launched at t = 0 and tell where they are at `times`: a Flight.
 
-    position, velocity, spin (B, 3) in m, m/s, rad/s; times (T,) or (B, T) in s, increasing, from 0 on; parameters (B, 6)
-    in the order of PARAMETERS, or None for the preset; dtype of the flight float64 (errs by less than 0.1 mm) or float32
-    (1 mm). With `out` (B, T, 3), contiguous and of that dtype, positions are written there and nothing else is made: the
-    fast way. ValueError says what does not fit. Ball b's flight is the same to the bit in any batch, on any threads.
+    position, velocity, spin (B, 3) in m, m/s, rad/s; times (T,) or (B, T) in s, increasing, from 0 on; parameters
+    (B, 6) in the order of PARAMETERS, or None for the preset; dtype of the flight float64 (errs by less than 0.1 mm)
+    or float32 (1 mm). With `out` (B, T, 3), contiguous and of that dtype, positions are written there and nothing
+    else is made: the fast way. ValueError says what does not fit. Ball b's flight is the same to the bit in any batch, on any threads.
     """
     dtype = np.dtype(dtype)
     if dtype not in (np.float32, np.float64):

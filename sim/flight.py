@@ -32,7 +32,8 @@ Air = namedtuple(
     "gravity K R decay drag drag_s drag_s2 drag_v drag_w drag_min drag_max sub centre width "
     "lift lift_s lift_s2 lift_max sat a b stiffness tolerance longest tiny half one zero fifth twentieth tableau",
 )
-# Dormand and Prince (1980): the rows of a (15 numbers), b without its zero (5), and sum_j b_j a_ji for the place (5), and b less the b of fourth order (6)
+# Dormand and Prince (1980): the rows of a (15 numbers), b without its zero (5), sum_j b_j a_ji for the place (5), and
+# b less the b of fourth order (6)
 A = ((1 / 5,), (3 / 40, 9 / 40), (44 / 45, -56 / 15, 32 / 9), (19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729),
      (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656))  # fmt: skip
 B = (35 / 384, 0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84)
@@ -153,8 +154,9 @@ def step_length(c, ux, uy, uz):
 def rk5(law, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz):
     """One step of length h from air-relative velocity u and acceleration a: Dormand and Prince's fifth-order rule.
 
-    (displacement, change of u, factor of spin, acceleration at the end, error of u of the fourth-order rule). No force depends on the place, so the
-    displacement (beyond the wind's h W) needs no stages of its own (Nystrom); the last acceleration starts the next step.
+    (displacement, change of u, factor of spin, acceleration at the end, error of u of the fourth-order rule). No force
+    depends on the place, so the displacement (beyond the wind's h W) needs no stages of its own (Nystrom); the last
+    acceleration starts the next step.
     """
     g = c.tableau
     aq = -c.decay * math.sqrt(ux * ux + uy * uy + uz * uz)

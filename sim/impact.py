@@ -100,7 +100,7 @@ def _over(s, p):
 
 @kernel
 def meet(s, p, v, w, n, R, inertia, e_factor, mu_factor):
-    """(v', w', stays) after contact with surface s: the bounce, or the start of rolling, or the least hop off an edge."""
+    """(v', w', stays) after contact with surface s: a bounce, the start of rolling, or the least hop off an edge."""
     vn = max(0.0, -dot(v, n))
     leave = restitution(s, e_factor, vn) * vn
     stays = False

@@ -1,8 +1,8 @@
 """How play launches a ball: distributions of position, velocity and spin, read from a sport's [[launch]] tables.
 
-A distribution is a number, {uniform = [low, high]}, {normal = [mean, sd]} (with `within = [low, high]` drawn again until
-inside), or {half_normal = sd}. Angles are degrees; azimuth 0 is along +y, positive towards -x; bearing is where the
-ball stands, seen from `around`, 0 towards the middle of the court. A launch is one row of numbers; the compiled
+A distribution is a number, {uniform = [low, high]}, {normal = [mean, sd]} (with `within = [low, high]` drawn again
+until inside), or {half_normal = sd}. Angles are degrees; azimuth 0 is along +y, positive towards -x; bearing is where
+the ball stands, seen from `around`, 0 towards the middle of the court. A launch is one row of numbers; the compiled
 `draw_launch` turns rows and a random stream into states.
 """
 

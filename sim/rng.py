@@ -1,4 +1,4 @@
-"""A random stream for every ball, from (purpose, seed, number of the ball) alone: xoshiro256++ (Blackman and Vigna 2019).
+"""A random stream for every ball, from (purpose, seed, its number) alone: xoshiro256++ (Blackman and Vigna 2019).
 
 The first state is one-to-one in the three, so no two balls share a stream; a few idle draws then mix it.
 """
@@ -58,7 +58,7 @@ def uniform(stream):
 
 @exact
 def normal(stream):
-    """A standard normal number, by Marsaglia's polar method; its twin is thrown away, so that a stream has no memory."""
+    """A standard normal number, by Marsaglia's polar method; its twin is thrown away: a stream has no memory."""
     while True:
         x, y = 2.0 * uniform(stream) - 1.0, 2.0 * uniform(stream) - 1.0
         r = x * x + y * y

@@ -1,4 +1,4 @@
-"""What a tracker sees of a flight: frame times, time-stamp jitter, noise, outliers, missed frames. physics.md section 8.
+"""What a tracker sees of a flight: frame times, time-stamp jitter, noise, outliers, missed frames.
 
 Every track draws its own sensor (rate, noise of each axis, jitter, rate and pattern of misses, outliers) and keeps it.
 A frame is exposed a little before or after its stamp; what is measured is where the ball is then.

@@ -77,7 +77,7 @@ class Restitution:
 
 @dataclass(frozen=True)
 class Surface:
-    """All that lies within `rod` of an axis-parallel box from low to high (flat in one or more axes), or of a circle."""
+    """All that lies within `rod` of an axis-parallel box (flat in one or more axes), or of a circle."""
 
     name: str
     kind: str  # plane, rectangle, bar, ring

@@ -74,8 +74,6 @@ def test_no_module_lies_outside_the_layers():
     ],
 )
 def test_an_import_brings_in_no_more_than_it_needs(modules, without):
-    if absent := [name for name in modules.split(", ") if not (ROOT / name).is_dir()]:
-        pytest.skip(f"no {absent[0]}/ yet")
     code = f"import {modules}, sys; print(*sys.modules)"
     run = subprocess.run(
         [sys.executable, "-c", code],

@@ -1,0 +1,83 @@
+"""Drawn balls: seeded one by one, seen as the sensor says, with the truth beside them."""
+
+import numpy as np
+import pytest
+
+import sim
+from sim import rng
+
+
+@pytest.fixture(scope="module", params=sim.names())
+def balls(request):
+    return sim.draw(sim.load(request.param), 2000, purpose="test")
+
+
+def test_a_ball_depends_on_its_number_alone(balls):
+    some = sim.draw(balls.sport, 3, first=1500, purpose="test")
+    cut = slice(balls.offsets[1500], balls.offsets[1503])
+    for name in ("time", "position", "truth_position", "truth_velocity", "truth_spin"):
+        assert np.array_equal(getattr(some, name), getattr(balls, name)[cut]), name
+    assert np.array_equal(some.parameters, balls.parameters[1500:1503])
+
+
+def test_purposes_and_seeds_never_share_a_ball():
+    sport, launches = sim.load("room"), []
+    for purpose in rng.PURPOSES:
+        for seed in (0, 1):
+            launches.append(sim.draw(sport, 200, seed=seed, purpose=purpose, duration=0.1).launch_position)
+    assert len(np.unique(np.concatenate(launches), axis=0)) == 200 * len(launches)
+
+
+def test_stamps_rise_and_frames_are_few_enough(balls):
+    for i in range(50):
+        time = balls.time[balls.offsets[i] : balls.offsets[i + 1]]
+        assert (np.diff(time) > 0).all() and time[0] >= 0
+        assert len(time) <= balls.sport.sensor.duration * balls.rate[i] + 1
+
+
+def test_noise_is_what_the_sensor_says(balls):
+    """The scatter off the truth, taken along the two directions across the flight, where no time jitter enters."""
+    off = balls.position - balls.truth_position
+    speed = np.linalg.norm(balls.truth_velocity, axis=1, keepdims=True)
+    along = balls.truth_velocity / np.maximum(speed, 1e-9)
+    across = off - (off * along).sum(axis=1, keepdims=True) * along
+    low, high = balls.sport.sensor.noise
+    expected = np.median(np.linalg.norm(balls.noise, axis=1)) * np.sqrt(2 / 3)
+    assert 0.7 * expected < np.median(np.linalg.norm(across, axis=1)) < 1.1 * expected
+    assert low <= balls.noise.min() and balls.noise.max() <= high
+    share = (np.linalg.norm(off, axis=1) > balls.sport.sensor.outlier.size[0]).mean()
+    assert 0.001 < share < 0.008  # a quarter of the tracks, one or two frames in a hundred
+
+
+def test_misses_have_the_asked_rates(balls):
+    frames = np.floor(balls.sport.sensor.duration * balls.rate)
+    missed = 1 - np.diff(balls.offsets) / frames
+    assert 0.3 < (missed < 0.005).mean() < 0.6  # half of the tracks miss nothing, fewer than that by chance
+    assert missed.mean() == pytest.approx(np.mean(balls.sport.sensor.miss), abs=0.012)
+
+
+def test_parameters_spread_as_told(balls):
+    spread = balls.sport.spread
+    sds = np.log(balls.parameters[:, :4]).std(axis=0)
+    assert np.allclose(sds, [spread.drag, spread.lift, spread.restitution, spread.friction], rtol=0.08)
+    assert np.allclose(balls.parameters[:, 4:].std(axis=0), spread.wind, rtol=0.08)
+
+
+def test_truth_is_the_flight(balls):
+    time = balls.time[: balls.offsets[1]]
+    flight = sim.draw(balls.sport, 1, purpose="test").flight(time)
+    assert np.abs(flight.position[0] - balls.truth_position[: balls.offsets[1]]).max() < 1e-12
+
+
+def test_training_draws_the_rate_of_each_ball():
+    sport = sim.load("table_tennis")
+    rate = sim.draw(sport, 500, purpose="train", duration=0.2).rate
+    assert 60 <= rate.min() < 80 and 220 < rate.max() <= 240
+    assert (sim.draw(sport, 5, purpose="train", duration=0.2, rate=100.0).rate == 100).all()
+
+
+@pytest.mark.parametrize("change", [{"purpose": "fun"}, {"count": 0}, {"seed": -1}, {"rate": -5.0}, {"duration": 0.0}])
+def test_nonsense_is_refused_in_one_line(change):
+    with pytest.raises(ValueError, match=next(iter(change))) as caught:
+        sim.draw(sim.load("room"), **({"count": 3} | change))
+    assert "\n" not in str(caught.value)
