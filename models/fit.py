@@ -17,7 +17,8 @@ STEP = np.repeat([1e-3, 1e-2, 2.0], 3)  # m, m/s, rad/s: finite differences, and
 PARAMETER_STEP = 0.05  # standard deviations
 HEIGHT_STEP = 1e-3  # m
 ROBUST = 2.0  # standard deviations, from where residuals count less than squared
-LOST = 8.0  # standard deviations, typical of the last frames: they are not of this flight
+FAR = 8.0  # standard deviations; a frame so far off is an outlier, or of another flight
+LOST = 0.15  # a larger share of far frames, or most of the latest, and the frames are not of one flight
 LATEST = 4  # frames
 PRIOR_FRAMES = 4  # what the sport's own sensor counts against the noise that was met
 REGISTERED = 0.01  # m, standard deviation of a tracker's idea of how high the surfaces are
@@ -32,7 +33,7 @@ class Fit:
     height: float  # m, by which the tracker's frame sees all too high
     unknown: np.ndarray  # (U,) the same, as the solver sees it
     sensor: tuple  # standard deviations of the positions (m) and of the time stamps (s), by what is left over
-    lost: bool  # the last frames are not of this flight
+    lost: bool  # the frames are not of one flight
 
 
 class Fitter:
@@ -59,8 +60,8 @@ class Fitter:
             problem.residuals, begin, problem.jacobian, loss=problem.loss, max_nfev=evaluations, ftol=1e-4, xtol=1e-4
         )
         state, parameters = self.spread_out(answer.x[None])
-        late = problem.weighed(answer.x)[-LATEST:]
-        lost = float(np.median(np.linalg.norm(late, axis=1))) > LOST
+        far = np.linalg.norm(problem.weighed(answer.x), axis=1) > FAR
+        lost = bool(far[-LATEST:].mean() > 0.5 or far.mean() > LOST)
         height = answer.x[-1] * HEIGHT_STEP
         return Fit(time[0], state[0], parameters[0], height, answer.x, problem.sensed(), lost)
 
@@ -147,9 +148,9 @@ class _Problem:
         return np.concatenate([data, prior])
 
     def loss(self, z):
-        """Soft L1 for the data, squares for the prior; z is squared residuals, see scipy's least_squares."""
+        """Cauchy for the data, squares for the prior; z is squared residuals, see scipy's least_squares."""
         rho = np.array([z, np.ones_like(z), np.zeros_like(z)])
         data = slice(3 * len(self.time))
         t = 1.0 + z[data] / ROBUST**2
-        rho[:, data] = 2 * ROBUST**2 * (np.sqrt(t) - 1.0), t**-0.5, -0.5 * t**-1.5 / ROBUST**2
+        rho[:, data] = ROBUST**2 * np.log(t), 1.0 / t, -1.0 / (t * ROBUST) ** 2
         return rho

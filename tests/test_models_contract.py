@@ -22,7 +22,7 @@ def predictor(request):
 
 @pytest.fixture(scope="module")
 def seen():
-    """A ball over its own side of the table, seen for 0.15 s at 180 Hz, in a little noise; the clock starts anywhere."""
+    """A ball over its own side of the table, seen for 0.15 s at 180 Hz, in a little noise, on a clock of its own."""
     time = np.arange(28) / 180.0
     flight = sim.simulate(sim.load("table_tennis"), [[0.1, -1.4, 0.3]], [[0.3, 5.0, 1.5]], [[-80.0, 0.0, 20.0]], time)
     noise = np.random.default_rng(1).normal(0.0, 0.002, (len(time), 3))
