@@ -50,7 +50,8 @@ def simulate(sport, position, velocity, spin, times, parameters=None, dtype=np.f
     position, velocity, spin (B, 3) in m, m/s, rad/s; times (T,) or (B, T) in s, increasing, from 0 on; parameters
     (B, 6) in the order of PARAMETERS, or None for the preset; dtype of the flight float64 (errs by less than 0.1 mm)
     or float32 (1 mm). With `out` (B, T, 3), contiguous and of that dtype, positions are written there and nothing
-    else is made: the fast way. ValueError says what does not fit. Ball b's flight is the same to the bit in any batch, on any threads.
+    else is made: the fast way. ValueError says what does not fit. Ball b's flight is the same to the bit in any
+    batch, on any threads.
     """
     dtype = np.dtype(dtype)
     if dtype not in (np.float32, np.float64):

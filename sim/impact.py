@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from sim.compiled import kernel
+from sim.compiled import kernel, piece
 
 SKID, ROLL, REST = range(3)
 V_STOP = 0.03  # m/s: a ball that would leave more slowly than this does not bounce (a hop of 0.05 mm)
@@ -33,23 +33,23 @@ def surfaces(sport):
     return rows
 
 
-@kernel
+@piece
 def dot(a, b):
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
-@kernel
+@piece
 def cross(a, b):
     return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
 
 
-@kernel
+@piece
 def along(a, k, b):
     """a + k b"""
     return a[0] + k * b[0], a[1] + k * b[1], a[2] + k * b[2]
 
 
-@kernel
+@piece
 def gap_and_normal(p, s):
     """Distance from centre p to touching surface s, and the unit vector from the surface's closest point to p."""
     if s.ring > 0.0:
@@ -69,14 +69,14 @@ def gap_and_normal(p, s):
     return distance - s.reach, (d[0] / distance, d[1] / distance, d[2] / distance)
 
 
-@kernel
+@piece
 def restitution(s, factor, vn):
     """e at speed of approach vn."""
     x = vn - s.at
     return min(1.0, factor * min(max(s.e + x * (s.slope + x * s.curve), s.min), s.max))
 
 
-@kernel
+@piece
 def bounce(v, w, n, R, inertia, leave, mu, e_x):
     """(v', w') of a ball that meets a surface of normal n and leaves along it at speed `leave` = e |v.n|."""
     vn = dot(v, n)
@@ -98,7 +98,7 @@ def _over(s, p):
     return (s.low[0] <= p[0] <= s.high[0]) and (s.low[1] <= p[1] <= s.high[1])
 
 
-@kernel
+@piece
 def meet(s, p, v, w, n, R, inertia, e_factor, mu_factor):
     """(v', w', stays) after contact with surface s: a bounce, the start of rolling, or the least hop off an edge."""
     vn = max(0.0, -dot(v, n))

@@ -25,9 +25,8 @@ CHUNK = 8  # frames delivered at once; times are padded by as many
 # rows: the state as launched; acceleration; then the end of the step, its length, the box around it
 P, V, W, DRAG, LIFT, WIND_X, WIND_Y, A, P1, V1, W1, A1, H, NEAR, LOW, HIGH, SCALE, ERROR = (
     0, 3, 6, 9, 10, 11, 12, 13, 16, 19, 22, 25, 28, 29, 30, 33, 36, 37)  # fmt: skip
-THETA = 38 * LANES  # then a chunk of frames: their time in the step, and their places
-XYZ = THETA + CHUNK
-SCRATCH = XYZ + 3 * CHUNK
+THETA = 38 * LANES  # then a chunk of frames: their time in the step
+SCRATCH = THETA + CHUNK
 IDLE, AIR = -2, -1  # in place of the surface that a lane's ball rolls on
 MOST_IMPACTS = 5000  # of one ball: one that is wedged and hops without end is laid to rest
 NOWHERE, EVERYWHERE = (-math.inf, -math.inf, -math.inf), (math.inf, math.inf, math.inf)
@@ -103,7 +102,7 @@ def _path(s, i):
     return p, v, quintic(p, v, _get(s, A, i), _get(s, P1, i), _get(s, V1, i), _get(s, A1, i), h)
 
 
-@kernel
+@piece
 def _resolve(family, c64, rows, s, i):
     """Shorten the lane's step to its first contact: the surface hit, or -1."""
     h = float(s[H * LANES + i])
@@ -186,23 +185,17 @@ def _deliver(c, s, i, t, finish, times, row, k, out, base, count):
     )
     inverse = c.one / (h + c.tiny)
     while k < count and times[row, k] < finish:
-        for j in range(CHUNK):
-            s[THETA + j] = times[row, k + j] - t
-        for j in range(CHUNK):
-            f = s[THETA + j] * inverse
-            s[XYZ + 3 * j] = x0 + f * (x1 + f * (x2 + f * (x3 + f * (x4 + f * x5))))
-            s[XYZ + 3 * j + 1] = y0 + f * (y1 + f * (y2 + f * (y3 + f * (y4 + f * y5))))
-            s[XYZ + 3 * j + 2] = z0 + f * (z1 + f * (z2 + f * (z3 + f * (z4 + f * z5))))
+        fits = k + CHUNK <= count  # then frames beyond the step are written too, and again by the next
         inside = 0
         for j in range(CHUNK):
+            s[THETA + j] = times[row, k + j] - t
             inside += times[row, k + j] < finish
         inside = min(inside, count - k)
-        if k + CHUNK <= count:  # frames beyond the step are written again by the next
-            for m in range(3 * CHUNK):
-                out[base + 3 * k + m] = s[XYZ + m]
-        else:
-            for m in range(3 * inside):
-                out[base + 3 * k + m] = s[XYZ + m]
+        for j in range(CHUNK if fits else inside):
+            f, m = s[THETA + j] * inverse, base + 3 * (k + j)
+            out[m] = x0 + f * (x1 + f * (x2 + f * (x3 + f * (x4 + f * x5))))
+            out[m + 1] = y0 + f * (y1 + f * (y2 + f * (y3 + f * (y4 + f * y5))))
+            out[m + 2] = z0 + f * (z1 + f * (z2 + f * (z3 + f * (z4 + f * z5))))
         k += inside
     return k
 
@@ -236,7 +229,7 @@ def _deliver_motion(s, i, t, times, row, begin, end, b, velocity, spin):
             spin[b, k, m] = w[m] + f * (w1[m] - w[m])
 
 
-@kernel
+@piece
 def _accelerate(family, c64, s, i):
     """Set the lane's acceleration from its velocity and spin."""
     v, w = _get(s, V, i), _get(s, W, i)
@@ -245,7 +238,7 @@ def _accelerate(family, c64, s, i):
     _put(s, A, i, acceleration(family, c64, drag, lift, ux, uy, v[2], w[0], w[1], w[2]))
 
 
-@kernel
+@piece
 def _through(c64, rows, inertia, launch, log, j, s, m, i, t):
     """Take the lane's ball through contact with surface j; note the impact."""
     p, v, w = _get(s, P, i), _get(s, V, i), _get(s, W, i)
