@@ -13,7 +13,7 @@ from sim import sensor as sensors
 from sim.compiled import exact
 from sim.lanes import CHUNK
 
-BATCH = 2048  # balls flown at once, which bounds what is held beside the result
+BATCH = 1024  # balls flown at once, which bounds what is held beside the result
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,10 @@ def draw(sport, count, first=0, seed=0, purpose="train", rate=None, duration=Non
     spread = sport.spread
     sds = np.array([spread.drag, spread.lift, spread.restitution, spread.friction, *spread.wind])
     fixed = (rng.PURPOSES.index(purpose), seed, *launch.table(sport), sport.world.gravity, sds, row, misses, duration)
+    work = _work(min(BATCH, count), int(duration * row[1]))
     parts = [
-        _draw(sport, begin, min(BATCH, first + count - begin), *fixed) for begin in range(first, first + count, BATCH)
+        _draw(sport, work, begin, min(BATCH, first + count - begin), *fixed)
+        for begin in range(first, first + count, BATCH)
     ]
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     return Balls(sport, np.concatenate([[0], np.cumsum(columns[0])]), *columns[1:])
@@ -75,21 +77,24 @@ def _check(count, first, seed, purpose, rate, duration):
             raise ValueError(f"{name} = {value} must be above 0")
 
 
-def _draw(sport, first, count, purpose, seed, weights, rows, gravity, sds, row, misses, duration):
+def _work(count, longest):
+    """Arrays that every batch fills anew: stamps, exposures; places then, true, velocities, spins, seen; kept."""
+    times = [np.full((count, longest + CHUNK), np.inf) for _ in range(2)]
+    return *times, *(np.empty((count, longest, 3)) for _ in range(5)), np.zeros((count, longest), np.bool_)
+
+
+def _draw(sport, work, first, count, purpose, seed, weights, rows, gravity, sds, row, misses, duration):
     """The columns of Balls, with lengths in place of offsets."""
-    longest = int(duration * row[1])
     state, drawn, streams = np.empty((count, 15)), np.empty((count, 9)), np.empty((count, 4), np.uint64)
-    stamps, exposures = np.full((2, count, longest + CHUNK), np.inf)
+    stamps, exposures, exposed, truth, velocity, spin, seen, kept = (a[:count] for a in work)
     counts = np.empty(count, np.int64)
     _start(purpose, seed, first, weights, rows, gravity, sds, row, misses, duration, state, drawn, streams, stamps,
            exposures, counts)  # fmt: skip
-    exposed, truth, velocity, spin = (np.empty((count, longest, 3)) for _ in range(4))
     none = np.empty((0, 0, 0))
     engine.fly(sport, state, exposures, counts, exposed.reshape(-1), (none, none), False)
     engine.fly(sport, state, stamps, counts, truth.reshape(-1), (velocity, spin), False)
-    seen, kept = np.empty_like(exposed), np.zeros((count, longest), np.bool_)
     lengths = _see(streams, drawn, row, counts, exposed, seen, kept)
-    flat = [a[kept] for a in (stamps[:, :longest], seen, truth, velocity, spin)]
+    flat = _keep(kept, counts, lengths, stamps, seen, truth, velocity, spin)
     parameters = state[:, [9, 10, 13, 14, 11, 12]]
     return (
         lengths,
@@ -132,3 +137,22 @@ def _see(streams, drawn, row, counts, exposed, seen, kept):
         d = sensors.Drawn(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8])
         lengths[b] = sensors.see(streams[b], d, row, counts[b], exposed[b], seen[b], kept[b])
     return lengths
+
+
+@exact
+def _keep(kept, counts, lengths, stamps, seen, truth, velocity, spin):
+    """The kept frames of all balls one after the other: stamps, then places seen and true, velocities, spins."""
+    total = lengths.sum()
+    time, places, true, speeds, spins = (
+        np.empty(total), np.empty((total, 3)), np.empty((total, 3)), np.empty((total, 3)), np.empty((total, 3))
+    )  # fmt: skip
+    n = 0
+    for b in range(len(kept)):
+        for k in range(counts[b]):
+            if kept[b, k]:
+                time[n] = stamps[b, k]
+                for i in range(3):
+                    places[n, i], true[n, i] = seen[b, k, i], truth[b, k, i]
+                    speeds[n, i], spins[n, i] = velocity[b, k, i], spin[b, k, i]
+                n += 1
+    return time, places, true, speeds, spins
