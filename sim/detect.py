@@ -97,7 +97,7 @@ def _face(s, low, high):
 def _fall(surface, p, v, c2, c3, c4, c5, axis, h):
     """(time, touches, sure) of a path that falls on a face: where the gap is concave it has one root at most.
 
-    A concave gap that is open at both ends is open throughout; else Newton's method from the far end cannot overshoot.
+    A concave gap that is open at both ends is open throughout; else Newton's method from where it falls cannot run away.
     """
     side = 1.0 if p > surface.low[axis] else -1.0
     bend = 2.0 * side * c2 + h * (6.0 * abs(c3) + h * (12.0 * abs(c4) + h * 20.0 * abs(c5)))
@@ -106,21 +106,20 @@ def _fall(surface, p, v, c2, c3, c4, c5, axis, h):
     start = side * (p - surface.low[axis]) - surface.reach
     if start <= TOUCH and side * v < 0.0:
         return 0.0, True, True
-    s = h
+    v, c2, c3, c4, c5 = side * v, side * c2, side * c3, side * c4, side * c5
+    if start + h * (v + h * (c2 + h * (c3 + h * (c4 + h * c5)))) >= -TOUCH:
+        return h, False, True
+    s = min(h, (v + math.sqrt(v * v - 4.0 * c2 * max(start, 0.0))) / (-2.0 * c2 + 1e-9))  # the parabola's root
     for _ in range(LOOKS):
-        gap = start + side * s * (v + s * (c2 + s * (c3 + s * (c4 + s * c5))))
-        if gap >= -TOUCH:
-            return (s, True, True) if s < h else (h, False, True)
-        rate = side * (v + s * (2.0 * c2 + s * (3.0 * c3 + s * (4.0 * c4 + s * 5.0 * c5))))
-        if rate >= 0.0:  # below the face all along, by less than TOUCH
+        rate = v + s * (2.0 * c2 + s * (3.0 * c3 + s * (4.0 * c4 + s * 5.0 * c5)))
+        if rate >= 0.0:
             return 0.0, False, False
-        s = max(s - gap / rate, 0.0)
+        gap = start + s * (v + s * (c2 + s * (c3 + s * (c4 + s * c5))))
+        step = gap / rate
+        s = min(max(s - step, 0.0), h)
+        if abs(gap) <= TOUCH:
+            return s, True, True
     return 0.0, False, False
-
-
-@piece
-def _size(a):
-    return math.sqrt(dot(a, a))
 
 
 @kernel
