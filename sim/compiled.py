@@ -1,16 +1,33 @@
-"""How the simulator is compiled: one set of numba options for kernels, one for pieces that must melt into them.
+"""How the simulator is compiled: numba's options for kernels, for pieces that must melt into them, and for exact code.
 
 fastmath by its flags, not as a whole: infinities are ends of planes, so no flag may assume them away.
 """
 
 import functools
+import hashlib
+from pathlib import Path
 
 import numba
 
 FASTMATH = {"contract", "reassoc", "nsz", "arcp", "afn"}
 
-kernel = functools.partial(numba.njit, cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy")
+
+@functools.cache
+def _stamp():
+    """A checksum of all that is compiled here."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def _compile(function, **options):
+    compiled = numba.njit(cache=True, nogil=True, error_model="numpy", **options)(function)
+    # numba's own stamp is the time of the function's file alone: a piece changed in another file would go unseen
+    compiled._cache._cache_file._source_stamp = _stamp()
+    return compiled
+
+
+kernel = functools.partial(_compile, fastmath=FASTMATH)
 # without forceinline a piece stays a call, and no loop that holds a call is vectorised
-piece = functools.partial(kernel, forceinline=True)
+piece = functools.partial(_compile, fastmath=FASTMATH, forceinline=True)
 # random numbers and what is drawn from them: the same bits on every machine, so no fastmath
-exact = functools.partial(numba.njit, cache=True, nogil=True, error_model="numpy")
+exact = _compile

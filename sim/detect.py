@@ -75,6 +75,11 @@ def first_contact(rows, skip, low, high, p, v, c, h):
 
 
 @piece
+def _size(a):
+    return math.sqrt(dot(a, a))
+
+
+@piece
 def _face(s, low, high):
     """The axis across a flat surface whose face alone the path can touch, or -1."""
     if s.ring > 0.0:
@@ -97,7 +102,7 @@ def _face(s, low, high):
 def _fall(surface, p, v, c2, c3, c4, c5, axis, h):
     """(time, touches, sure) of a path that falls on a face: where the gap is concave it has one root at most.
 
-    A concave gap that is open at both ends is open throughout; else Newton's method from where it falls cannot run away.
+    A concave gap open at both ends stays open; else Newton's method from where it falls cannot run away.
     """
     side = 1.0 if p > surface.low[axis] else -1.0
     bend = 2.0 * side * c2 + h * (6.0 * abs(c3) + h * (12.0 * abs(c4) + h * 20.0 * abs(c5)))

@@ -73,12 +73,7 @@ def simulate(sport, position, velocity, spin, times, parameters=None, dtype=np.f
 
 def compiled():
     """Whether the compiled simulator lies ready from an earlier run; if not, the first flight takes some seconds."""
-    return bool(lanes.run.stats.cache_hits) or any(_cache_files())
-
-
-def _cache_files():
-    path = lanes.run._cache.cache_path
-    return [name for name in os.listdir(path) if name.startswith("lanes.run")] if os.path.isdir(path) else []
+    return bool(lanes.run._cache._cache_file._load_index())
 
 
 def launch_rows(position, velocity, spin, parameters):
