@@ -111,7 +111,6 @@ def source(asked, sport):
 def choice(asked, sport):
     """The predictors for the keys 1-9. Those that were named are loaded at once, so that a wrong name is refused."""
     import models
-
     from viewer.session import Choice
 
     every = sorted(models.PREDICTORS, key=lambda name: name != "physics")

@@ -19,9 +19,9 @@ import tyro
 from numpy.polynomial import polynomial
 from scipy.interpolate import CubicHermiteSpline
 from scipy.optimize import least_squares
-from sim.flight import DRAG_FORMS, LIFT_FORMS
 
 import sim
+from sim.flight import DRAG_FORMS, LIFT_FORMS
 from sim.sport import SPIN_DECAY_FORMS, Law, Restitution, Surface
 from tracks import read_track
 
