@@ -127,11 +127,11 @@ def run(asked):
     import sim
 
     sport = sim.load(asked.sport)
-    balls, predictors = source(asked, sport), choice(asked, sport)
-    waiting = "one moment ..."
-    if (balls.live or "sport" in predictors.load(0)[0].told) and not sim.compiled():
+    balls, waiting = source(asked, sport), "one moment ..."
+    if (balls.live or "physics" in (asked.predictor or ["physics"])) and not sim.compiled():
         waiting = "compiling the simulator, once ..."
         print(waiting, flush=True)
+    predictors = choice(asked, sport)
     from viewer.window import App
 
     frames = asked.frames or (HEADLESS_FRAMES if asked.headless else None)
