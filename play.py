@@ -6,15 +6,12 @@ python play.py --track stroke.csv                # a recorded track; a folder, o
 python play.py --headless --frames 120 --screenshot out.png
 """
 
-import contextlib
-import io
 import os
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
+import command
 
 HEADLESS_FRAMES = 120
 
@@ -47,27 +44,6 @@ class Options:
     """stop after so many frames; 0: when the window is closed, or after 120 where headless"""
     screenshot: Path | None = None
     """save the last picture as this PNG"""
-
-
-def options(arguments=None):
-    """The options, or one line and exit status 2."""
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(said):
-            return tyro.cli(Options, prog="play.py", description=Options.__doc__, args=arguments)
-    except SystemExit as stop:
-        if not stop.code:
-            raise
-        lines = [line.strip("│| ") for line in said.getvalue().splitlines()[1:]]  # tyro frames what it says
-        blank = [not line.strip("─-╰╯+") for line in lines]
-        start = blank.index(False)
-        refuse(f"{' '.join(lines[start : blank.index(True, start)]).rstrip('.')}; --help is the manual")
-
-
-def refuse(message):
-    """End with one line on what is wrong."""
-    print(f"play.py: {' '.join(str(message).split())}", file=sys.stderr)
-    raise SystemExit(2)
 
 
 def picture_size(text):
@@ -139,13 +115,8 @@ def run(asked):
 
 
 def main():
-    asked = options()
-    try:
-        run(asked)
-    except (ValueError, OSError) as error:
-        refuse(error)
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    asked = command.options(Options, "play.py")
+    command.run("play.py", lambda: run(asked))
 
 
 if __name__ == "__main__":
