@@ -34,6 +34,7 @@ class Balls:
     rate: np.ndarray  # (B,) Hz
     noise: np.ndarray  # (B, 3) m, standard deviation of each axis
     jitter: np.ndarray  # (B,) s, standard deviation of the time stamps
+    outlier: np.ndarray  # (B,) share of the frames that are outliers
 
     def __len__(self):
         return len(self.parameters)
@@ -106,6 +107,7 @@ def _draw(sport, work, first, count, purpose, seed, weights, rows, gravity, sds,
         drawn[:, 0],
         drawn[:, 1:4],
         drawn[:, 4],
+        drawn[:, 8],
     )
 
 
