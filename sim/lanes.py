@@ -10,15 +10,15 @@ State is rows of lanes in one flat array, so that the compiler sees that rows do
 instructions whatever their neighbours do: a ball's flight is the same to the bit in any batch and on any thread.
 """
 
-import math
 from collections import namedtuple
 
 import numpy as np
 
 from sim.compiled import kernel, piece
-from sim.detect import TOUCH, end_of_rectangle, first_contact, quintic, slope
-from sim.flight import CRISIS, PLAIN, acceleration, crisis, plain, rk5, rk5_any, smooth, step_length
-from sim.impact import REST, ROLL, SKID, along, dot, gap_and_normal, meet, roll
+from sim.detect import TOUCH, first_contact, quintic, slope
+from sim.flight import CRISIS, PLAIN, acceleration, crisis, plain, rk5, smooth, step_length
+from sim.impact import REST, SKID, dot, gap_and_normal, meet
+from sim.step import AIR, roll_on, step_to
 
 LANES = 64
 CHUNK = 8  # frames delivered at once; times are padded by as many
@@ -27,10 +27,8 @@ P, V, W, DRAG, LIFT, WIND_X, WIND_Y, A, P1, V1, W1, A1, H, NEAR, LOW, HIGH, SCAL
     0, 3, 6, 9, 10, 11, 12, 13, 16, 19, 22, 25, 28, 29, 30, 33, 36, 37)  # fmt: skip
 THETA = 38 * LANES  # then a chunk of frames: their time in the step
 SCRATCH = THETA + CHUNK
-IDLE, AIR = -2, -1  # in place of the surface that a lane's ball rolls on
+IDLE = -2  # as AIR, in place of the surface that a lane's ball rolls on
 MOST_IMPACTS = 5000  # of one ball: one that is wedged and hops without end is laid to rest
-NOWHERE, EVERYWHERE = (-math.inf, -math.inf, -math.inf), (math.inf, math.inf, math.inf)
-FOREVER = 1e9  # s, a rest
 BALL, FRAME, GROUND, PHASE, HITS, NEXT, BUSY, USED, MARKS = range(9)  # of each lane; the last three of the run
 LOG = 18  # columns of the log of impacts: ball, surface, time, place, velocity before and after, spin before and after
 
@@ -104,36 +102,21 @@ def _path(s, i):
 
 @piece
 def _resolve(family, c64, rows, s, i):
-    """Shorten the lane's step to its first contact: the surface hit, or -1."""
+    """Shorten the lane's step to its first contact: the surface hit, or AIR."""
     h = float(s[H * LANES + i])
     p, v, c = _path(s, i)
-    tau, hit = first_contact(rows, -1, _get(s, LOW, i), _get(s, HIGH, i), p, v, c, h)
+    tau, hit = first_contact(rows, AIR, _get(s, LOW, i), _get(s, HIGH, i), p, v, c, h)
     if tau >= h:
-        return -1
-    w, a = _get(s, W, i), _get(s, A, i)
-    wx, wy = float(s[WIND_X * LANES + i]), float(s[WIND_Y * LANES + i])
-    drag, lift = float(s[DRAG * LANES + i]), float(s[LIFT * LANES + i])
-    dx, dy, dz, bx, by, bz, q, ax, ay, az, _ = rk5_any(
-        family, c64, tau, drag, lift, a[0], a[1], a[2], v[0] - wx, v[1] - wy, v[2], w[0], w[1], w[2]
+        return AIR
+    air = (
+        float(s[DRAG * LANES + i]),
+        float(s[LIFT * LANES + i]),
+        float(s[WIND_X * LANES + i]),
+        float(s[WIND_Y * LANES + i]),
     )
-    p1, v1 = (p[0] + dx + tau * wx, p[1] + dy + tau * wy, p[2] + dz), (v[0] + bx, v[1] + by, v[2] + bz)
-    if hit >= 0:  # the quintic is a hair off the step: one Newton step to the surface
-        g, n = gap_and_normal(p1, rows[hit])
-        rate = dot(v1, n)
-        if rate < 0.0:
-            more = max(min(max(-g / rate, -1e-4), 1e-4), -tau)
-            p1, v1, tau = (
-                along(p1, more, along(v1, 0.5 * more, (ax, ay, az))),
-                along(v1, more, (ax, ay, az)),
-                tau + more,
-            )
-        else:  # it grazes by less than the quintic can tell
-            hit = -1
-    s[H * LANES + i] = tau
-    _put(s, P1, i, p1)
-    _put(s, V1, i, v1)
-    _put(s, W1, i, along((0.0, 0.0, 0.0), q, w))
-    _put(s, A1, i, (ax, ay, az))
+    hit, tau, p1, v1, w1, a1 = step_to(family, c64, rows, hit, tau, p, v, _get(s, W, i), _get(s, A, i), air)
+    _take(s, i, tau, p1, v1, w1)
+    _put(s, A1, i, a1)
     return hit
 
 
@@ -141,31 +124,19 @@ def _resolve(family, c64, rows, s, i):
 def _roll_on(c64, rows, inertia, mu_factor, s, m, i):
     """A step of a lane whose ball is on a surface: to the end of its phase, a contact, or the rectangle's end (AIR)."""
     p, v, w = _get(s, P, i), _get(s, V, i), _get(s, W, i)
-    ground, phase = m[GROUND, i], m[PHASE, i]
-    a, dw, lasts = roll(rows[ground], v, w, c64.R, inertia, c64.gravity, mu_factor, phase)
-    upright = -w[2] / dw[2] if dw[2] != 0.0 else FOREVER
-    h = min(min(lasts, upright), FOREVER)
-    hit = ground
-    if phase != REST and h > 0.0:
-        c2 = (0.5 * a[0], 0.5 * a[1], 0.5 * a[2])
-        end = end_of_rectangle(rows[ground], p, v, a, h)
-        none = (0.0, 0.0, 0.0)
-        h, other = first_contact(rows, ground, NOWHERE, EVERYWHERE, p, v, (c2, none, none, none), end)
-        hit = other if other >= 0 else AIR if h == end and end < min(lasts, upright) else ground
-    p1, v1, w1 = along(along(p, h, v), 0.5 * h * h, a), along(v, h, a), along(w, h, dw)
-    if h >= upright:
-        w1 = (w1[0], w1[1], 0.0)
-    if hit == ground and h >= lasts:
-        m[PHASE, i] = phase + 1
-        v1 = v1 if phase + 1 == ROLL else (0.0, 0.0, 0.0)
-        w1 = (-v1[1] / c64.R, v1[0] / c64.R, w1[2])
+    hit, h, m[PHASE, i], p1, v1, w1, a = roll_on(c64, rows, inertia, mu_factor, m[GROUND, i], m[PHASE, i], p, v, w)
+    _take(s, i, h, p1, v1, w1)
+    _put(s, A, i, a)
+    _put(s, A1, i, a)
+    return hit
+
+
+@piece
+def _take(s, i, h, p1, v1, w1):
     s[H * LANES + i] = h
     _put(s, P1, i, p1)
     _put(s, V1, i, v1)
     _put(s, W1, i, w1)
-    _put(s, A, i, a)
-    _put(s, A1, i, a)
-    return hit
 
 
 @piece
