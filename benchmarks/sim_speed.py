@@ -5,7 +5,7 @@ is checked in the same run. Beside it `sim.draw`, and the same balls (gravity an
 hit) in MuJoCo's rollout with RK4 and in the reference on scipy. Best of a few rounds, taken in turn.
 
 Keys of the last line: ball_steps_per_second_per_core (float32), float64_ball_steps_per_second_per_core,
-tracks_per_second_per_core, mujoco_ratio (float32 against MuJoCo), scipy_ratio (float64 against scipy),
+jacobian_ball_steps_per_second_per_core (float64, 15 columns), tracks_per_second_per_core, mujoco_ratio (float32 against MuJoCo), scipy_ratio (float64 against scipy),
 impacts_per_step, error_float32_mm, error_float64_mm.
 """
 
@@ -22,7 +22,7 @@ import sim
 from sim import reference
 from sim.sport import Law
 
-BALLS, FRAMES, RATE, ROUNDS, CHECKED = 20_000, 200, 180.0, 7, 20
+BALLS, FEW, FRAMES, RATE, ROUNDS, CHECKED = 20_000, 1000, 200, 180.0, 7, 20
 TIMES = np.arange(1, FRAMES + 1) / RATE
 
 
@@ -33,10 +33,13 @@ def main():
     launch = launches(sport, BALLS)
     outs = {dtype: np.zeros((BALLS, FRAMES, 3), dtype) for dtype in (np.float32, np.float64)}
     speed = {d: 0.0 for d in outs}
-    draws = 0.0
+    draws = steps = 0.0
+    columns = np.zeros((FEW, FRAMES, 3, 15))
     for _ in range(ROUNDS):
         for dtype, out in outs.items():
             speed[dtype] = max(speed[dtype], out[..., 0].size / seconds(fly, sport, launch, dtype, out))
+        took = seconds(sim.simulate_with_jacobian, sport, *(a[:FEW] for a in launch), TIMES, out=columns)
+        steps = max(steps, FEW * FRAMES / took)
         draws = max(draws, BALLS / seconds(sim.draw, whole, BALLS, seed=1, purpose="test", duration=1.0))
     errors = {d: error(sport, launch, out) for d, out in outs.items()}
     impacts = len(sim.simulate(sport, *launch, TIMES).impacts) / (BALLS * FRAMES)
@@ -44,6 +47,7 @@ def main():
     result = {
         "ball_steps_per_second_per_core": speed[np.float32],
         "float64_ball_steps_per_second_per_core": speed[np.float64],
+        "jacobian_ball_steps_per_second_per_core": steps,
         "tracks_per_second_per_core": draws,
         "mujoco_ratio": bare32 / mujoco,
         "scipy_ratio": bare64 / scipy,
@@ -53,6 +57,7 @@ def main():
     }
     print(f"float32 {speed[np.float32] / 1e6:6.1f} million ball-steps/s, off by {errors[np.float32]:.4f} mm at most")
     print(f"float64 {speed[np.float64] / 1e6:6.1f} million ball-steps/s, off by {errors[np.float64]:.4f} mm at most")
+    print(f"with the Jacobian {steps / 1e6:.1f} million ball-steps/s")
     print(f"impacts per ball-step {impacts:.4f}; sim.draw {draws:,.0f} tracks of one second a second")
     print(f"without contacts: float32 {bare32 / 1e6:.1f}, float64 {bare64 / 1e6:.1f}, "
           f"MuJoCo {mujoco / 1e6:.4f}, scipy {scipy / 1e6:.5f} million ball-steps/s")  # fmt: skip

@@ -3,7 +3,8 @@
 from sim.checked import SportError
 from sim.dataset import Balls, draw
 from sim.engine import PARAMETERS, Flight, Impacts, compiled, simulate
+from sim.sensitivity import simulate_with_jacobian
 from sim.sport import Sport, load, names
 
 __all__ = ["PARAMETERS", "Balls", "Flight", "Impacts", "Sport", "SportError", "compiled", "draw", "load", "names",
-           "simulate"]  # fmt: skip
+           "simulate", "simulate_with_jacobian"]  # fmt: skip

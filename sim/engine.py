@@ -57,8 +57,9 @@ def simulate(sport, position, velocity, spin, times, parameters=None, dtype=np.f
     if dtype not in (np.float32, np.float64):
         raise ValueError(f"dtype {dtype} must be float32 or float64")
     launch = launch_rows(position, velocity, spin, parameters)
-    times = _times(times, len(launch))
-    shape = (len(launch), times.shape[1] - lanes.CHUNK, 3)
+    times = frame_times(times, len(launch))
+    shape = (len(launch), times.shape[1], 3)
+    times = np.pad(times, ((0, 0), (0, lanes.CHUNK)), constant_values=np.inf)
     if out is not None and (out.shape != shape or out.dtype != dtype or not out.flags.c_contiguous):
         raise ValueError(f"out must be a contiguous {dtype} array of shape {shape}, not {out.dtype} {out.shape}")
     full = out is None
@@ -92,43 +93,50 @@ def launch_rows(position, velocity, spin, parameters):
     return launch
 
 
-def _times(times, count):
-    """Times as (1 or B, T + CHUNK), padded with inf."""
+def frame_times(times, count):
+    """Checked times as (1 or B, T) s."""
     times = np.atleast_2d(np.asarray(times, float))
     if times.ndim != 2 or times.shape[0] not in (1, count) or times.shape[1] == 0:
         raise ValueError(f"times have shape {times.shape}; they must be (T,) or ({count}, T), with at least one time")
     if not (np.isfinite(times).all() and (times[:, 0] >= 0).all() and (np.diff(times, axis=1) > 0).all()):
         raise ValueError("times must be finite, from 0 on, and increase")
-    padded = np.full((len(times), times.shape[1] + lanes.CHUNK), np.inf)
-    padded[:, : -lanes.CHUNK] = times
-    return padded
+    return times
 
 
 def fly(sport, launch, times, counts, out, motion, full):
     """Run the kernel (see lanes.run) over shares of the balls; the log of impacts (N, 18), ordered by ball and time."""
     family, c = laws.air(sport, out.dtype.type)
     c64, rows = laws.air(sport, np.float64)[1], impact.surfaces(sport)
-    boxes = np.array([_box(row) for row in rows], out.dtype).reshape(-1, 6)
+    boxes = boxes_of(rows).astype(out.dtype)
     fixed = (family, c, c64, rows, boxes, sport.ball.inertia, launch, times, counts, out, *motion)
-    threads = int(os.environ.get("NUMBA_NUM_THREADS") or os.cpu_count() or 1)
-    shares = max(1, min(threads, len(launch) // LEAST_SHARE))
-    cuts = np.linspace(0, len(launch), shares + 1).astype(int)
 
-    def share(k):
-        size = 8 * (cuts[k + 1] - cuts[k]) + 64 if full else 0
+    def share(first, last):
+        size = 8 * (last - first) + 64 if full else 0
         while True:
             log = np.empty((size, lanes.LOG))
-            used = lanes.run(lanes.Task(*fixed, log), cuts[k], cuts[k + 1])
+            used = lanes.run(lanes.Task(*fixed, log), first, last)
             if not full or used <= size:
                 return log[: used if full else 0]
             size = used
 
-    if shares == 1:
-        log = share(0)
-    else:
-        with ThreadPoolExecutor(shares) as pool:
-            log = np.concatenate(list(pool.map(share, range(shares))))
+    log = np.concatenate(shared(share, len(launch), LEAST_SHARE))
     return log[np.argsort(log[:, 0], kind="stable")]
+
+
+def shared(work, count, least):
+    """What work(first, last) returns for shares of so many balls, none smaller than `least`, on as many threads."""
+    threads = int(os.environ.get("NUMBA_NUM_THREADS") or os.cpu_count() or 1)
+    shares = max(1, min(threads, count // least))
+    if shares == 1:
+        return [work(0, count)]
+    cuts = np.linspace(0, count, shares + 1).astype(int)
+    with ThreadPoolExecutor(shares) as pool:
+        return list(pool.map(work, cuts[:-1], cuts[1:]))
+
+
+def boxes_of(rows):
+    """The box of each surface that a ball's centre must enter to touch it, (n, 6)."""
+    return np.array([_box(row) for row in rows]).reshape(-1, 6)
 
 
 def _box(row):

@@ -145,6 +145,50 @@ def crisis(c, drag, lift, ux, uy, uz, wx, wy, wz):
 
 
 @piece
+def plain_slopes(c, speed, m):
+    """D and L of dv/dt = g + drag D u + lift L (w x u) with their slopes, for the Jacobian: constant Cd, S / (a + b S).
+
+    (D, by |u|, by |w x u|, by |w|; L, by |u|, by |w x u|), at speed |u| and m = |w x u|.
+    """
+    L, L_v, L_m = _saturating_slopes(c, speed, m)
+    return -c.K * c.drag * speed, -c.K * c.drag, c.zero, c.zero, L, L_v, L_m
+
+
+@piece
+def curved_slopes(c, speed, m, w):
+    """As `plain_slopes` for every other law; w = |w|."""
+    uu, R = speed * speed, c.R
+    S = R * m / uu
+    z = c.one / (c.one + math.exp((speed - c.centre) / c.width))
+    whole = c.drag + S * (c.drag_s + S * c.drag_s2) + c.drag_v * speed + c.drag_w * w + c.sub * z
+    Cd = min(max(whole, c.drag_min), c.drag_max)
+    free = c.one if Cd == whole else c.zero
+    curve = free * (c.drag_s + 2.0 * S * c.drag_s2)
+    Cd_v = free * (c.drag_v - c.sub * z * (c.one - z) / c.width) - 2.0 * curve * S / speed
+    L, L_v, L_m = _saturating_slopes(c, speed, m)
+    whole = c.lift + S * (c.lift_s + S * c.lift_s2)
+    CL = min(max(whole, c.zero), c.lift_max)
+    bend = (c.lift_s + 2.0 * S * c.lift_s2) * S if CL == whole else c.zero
+    k = c.K / (m + c.tiny)
+    return (
+        -c.K * Cd * speed, -c.K * (Cd + speed * Cd_v), -c.K * curve * R / speed, -c.K * speed * free * c.drag_w,
+        L + k * CL * uu, L_v + 2.0 * k * speed * (CL - bend), L_m + k * uu * (bend - CL) / (m + c.tiny),
+    )  # fmt: skip
+
+
+@piece
+def _saturating_slopes(c, speed, m):
+    uu = speed * speed
+    below = c.a * uu + c.b * c.R * m
+    top = c.sat * c.K * c.R
+    return (
+        top * uu / below,
+        2.0 * top * speed * c.b * c.R * m / (below * below),
+        -top * uu * c.b * c.R / (below * below),
+    )
+
+
+@piece
 def step_length(c, ux, uy, uz):
     """How long a step may be, s: a share of the time in which the air turns or slows the ball."""
     return min(c.longest, c.one / (c.stiffness * math.sqrt(ux * ux + uy * uy + uz * uz) + c.tiny))

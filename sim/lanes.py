@@ -18,7 +18,7 @@ from sim.compiled import kernel, piece
 from sim.detect import TOUCH, first_contact, quintic, slope
 from sim.flight import CRISIS, PLAIN, acceleration, crisis, plain, rk5, smooth, step_length
 from sim.impact import REST, SKID, dot, gap_and_normal, meet
-from sim.step import AIR, roll_on, step_to
+from sim.step import AIR, FOREVER, roll_on, step_to
 
 LANES = 64
 CHUNK = 8  # frames delivered at once; times are padded by as many
@@ -124,7 +124,8 @@ def _resolve(family, c64, rows, s, i):
 def _roll_on(c64, rows, inertia, mu_factor, s, m, i):
     """A step of a lane whose ball is on a surface: to the end of its phase, a contact, or the rectangle's end (AIR)."""
     p, v, w = _get(s, P, i), _get(s, V, i), _get(s, W, i)
-    hit, h, m[PHASE, i], p1, v1, w1, a = roll_on(c64, rows, inertia, mu_factor, m[GROUND, i], m[PHASE, i], p, v, w)
+    ground, phase = m[GROUND, i], m[PHASE, i]
+    hit, h, m[PHASE, i], p1, v1, w1, a = roll_on(c64, rows, inertia, mu_factor, ground, phase, p, v, w, FOREVER)
     _take(s, i, h, p1, v1, w1)
     _put(s, A, i, a)
     _put(s, A1, i, a)

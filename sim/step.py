@@ -39,14 +39,14 @@ def step_to(family, c, rows, hit, tau, p, v, w, a, air):
 
 
 @kernel
-def roll_on(c, rows, inertia, mu_factor, ground, phase, p, v, w):
+def roll_on(c, rows, inertia, mu_factor, ground, phase, p, v, w, longest):
     """A step on surface `ground` to the end of the phase, to a contact, or to the rectangle's end (AIR).
 
     (what is hit, its length, the phase then, place, velocity, spin, acceleration all the while)
     """
     a, dw, lasts = roll(rows[ground], v, w, c.R, inertia, c.gravity, mu_factor, phase)
     upright = -w[2] / dw[2] if dw[2] != 0.0 else FOREVER
-    h = min(min(lasts, upright), FOREVER)
+    h = min(min(lasts, upright), longest)
     hit = ground
     if phase != REST and h > 0.0:
         c2 = (0.5 * a[0], 0.5 * a[1], 0.5 * a[2])
