@@ -5,8 +5,8 @@ is checked in the same run. Beside it `sim.draw`, and the same balls (gravity an
 hit) in MuJoCo's rollout with RK4 and in the reference on scipy. Best of a few rounds, taken in turn.
 
 Keys of the last line: ball_steps_per_second_per_core (float32), float64_ball_steps_per_second_per_core,
-jacobian_ball_steps_per_second_per_core (float64, 15 columns), tracks_per_second_per_core, mujoco_ratio (float32 against MuJoCo), scipy_ratio (float64 against scipy),
-impacts_per_step, error_float32_mm, error_float64_mm.
+jacobian_ball_steps_per_second_per_core (float64, 15 columns), tracks_per_second_per_core, mujoco_ratio (float32
+against MuJoCo), scipy_ratio (float64 against scipy), impacts_per_step, error_float32_mm, error_float64_mm.
 """
 
 import os

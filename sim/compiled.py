@@ -13,16 +13,16 @@ FASTMATH = {"contract", "reassoc", "nsz", "arcp", "afn"}
 
 
 @functools.cache
-def _stamp():
-    """A checksum of all that is compiled here."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
+def _stamp(folder):
+    """A checksum of all that can be compiled into a function of that folder: it and this one."""
+    files = sorted({*Path(folder).glob("*.py"), *Path(__file__).parent.glob("*.py")})
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _compile(function, **options):
     compiled = numba.njit(cache=True, nogil=True, error_model="numpy", **options)(function)
     # numba's own stamp is the time of the function's file alone: a piece changed in another file would go unseen
-    compiled._cache._cache_file._source_stamp = _stamp()
+    compiled._cache._cache_file._source_stamp = _stamp(Path(function.__code__.co_filename).parent)
     return compiled
 
 
