@@ -1,156 +1,205 @@
-"""The state, at the first of some frames, that explains them best: maximum a posteriori on the simulator.
+"""The state, at the first of some frames, that explains them best: maximum a posteriori on the simulator, compiled.
 
-Unknown are position, velocity and spin, and those of the ball's own parameters that the sport lets vary. The data pull
-with a robust loss; along the flight they are less certain than across it, because time stamps jitter. The launches of
-the sport are the prior: broad for the velocity, of their own width for the spin, nothing for the position.
+Unknown are position, velocity, spin, the ball's own parameters and the height at which the tracker sees the place.
+Levenberg and Marquardt's method on the flight's own Jacobian; the prior is a Gaussian. The sensor is learnt with the
+rest (likelihood.py), unless it is told. While the flight is still far from the frames the sensor is doubted, or every
+frame beyond a contact that is not yet found would look like an outlier.
 """
 
-from dataclasses import dataclass
+import math
+from collections import namedtuple
 
 import numpy as np
-from scipy.optimize import least_squares
 
-import sim
-from models.parabola import last_arc
+from models.likelihood import learn, tails, weigh
+from models.linear import cholesky, inverse, solve
+from sim import columns
+from sim.columns import C
+from sim.compiled import kernel
+from sim.sensitivity import fly
 
-STEP = np.repeat([1e-3, 1e-2, 2.0], 3)  # m, m/s, rad/s: finite differences, and how unknowns are scaled
-PARAMETER_STEP = 0.05  # standard deviations
-HEIGHT_STEP = 1e-3  # m
-ROBUST = 2.0  # standard deviations, from where residuals count less than squared
-FAR = 8.0  # standard deviations; a frame so far off is an outlier, or of another flight
-LOST = 0.15  # a larger share of far frames, or most of the latest, and the frames are not of one flight
-LATEST = 4  # frames
-PRIOR_FRAMES = 4  # what the sport's own sensor counts against the noise that was met
-REGISTERED = 0.01  # m, standard deviation of a tracker's idea of how high the surfaces are
-BROAD = 3.0  # the velocity may lie this many times farther off than at launch
-
-
-@dataclass(frozen=True, eq=False)
-class Fit:
-    time: float  # s, of the first frame
-    state: np.ndarray  # (9,) position m, velocity m/s, spin rad/s then
-    parameters: np.ndarray  # (6,) in the order of sim.PARAMETERS
-    height: float  # m, by which the tracker's frame sees all too high
-    unknown: np.ndarray  # (U,) the same, as the solver sees it
-    sensor: tuple  # standard deviations of the positions (m) and of the time stamps (s), by what is left over
-    lost: bool  # the frames are not of one flight
+# unknowns: position (m), velocity (m/s), spin (rad/s), drag, lift, restitution, friction (logarithms), wind (m/s),
+# height (m)
+SIZE, LOGS, HEIGHT = 16, 9, 15
+# what a fit believes before it sees: mean (16,) and precision (16, 16) of the unknowns; the height beyond which half of
+# all trackers see the place (m, Cauchy's law; 0: the precision says it all); the sensor (5,), least and greatest of its
+# variances (4,), for how many frames that counts (0: it is told), and the share of outliers
+Prior = namedtuple("Prior", "mean precision registered sensor least most weight outliers")
+# what a fit finds: unknowns (16,) and their covariance (16, 16) at the first frame, and at the last; weights of the
+# frames (T,); the sensor (5,); cost (minus log-likelihood); when the ball first and last met a surface (s from the
+# first frame; inf, -inf: never)
+Fit = namedtuple("Fit", "x covariance last last_covariance weights sensor cost first_contact last_contact")
+LESSONS = 5  # of learning the sensor, at most
+DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-3, 1e-7, 1e8
+NINE_IN_TEN = 6.25  # of squared residuals of three numbers are less
+STOP = 4e-3  # a step that promises to lessen the cost by less is the last
 
 
-class Fitter:
-    """Fits flights of one sport."""
-
-    def __init__(self, sport):
-        self.sport = sport
-        self.ranges = np.array([sport.sensor.noise, sport.sensor.jitter])
-        spread = sport.spread
-        self.spread = np.array([spread.drag, spread.lift, spread.restitution, spread.friction, *spread.wind])
-        self.free = np.flatnonzero(self.spread > 0)
-        balls = sim.draw(sport, 2000, purpose="train", duration=0.05)
-        self.velocity, self.spin = balls.launch_velocity.mean(axis=0), balls.launch_spin.mean(axis=0)
-        self.velocity_sd = BROAD * balls.launch_velocity.std(axis=0) + 1e-3
-        self.spin_sd = balls.launch_spin.std(axis=0) + 1e-3
-        self.steps = np.concatenate([STEP, np.full(len(self.free), PARAMETER_STEP), [HEIGHT_STEP]])
-
-    def fit(self, time, position, start=None, evaluations=30):
-        """The Fit to frames time (T,) s and position (T, 3) m, begun from an earlier Fit of the same ball if given."""
-        sensor = start.sensor if start else self.ranges.mean(axis=1)
-        problem = _Problem(self, time - time[0], position, sensor)
-        begin = self._moved(start, time[0]) if start else problem.guess()
-        answer = least_squares(
-            problem.residuals, begin, problem.jacobian, loss=problem.loss, max_nfev=evaluations, ftol=1e-4, xtol=1e-4
-        )
-        state, parameters = self.spread_out(answer.x[None])
-        far = np.linalg.norm(problem.weighed(answer.x), axis=1) > FAR
-        lost = bool(far[-LATEST:].mean() > 0.5 or far.mean() > LOST)
-        height = answer.x[-1] * HEIGHT_STEP
-        return Fit(time[0], state[0], parameters[0], height, answer.x, problem.sensed(), lost)
-
-    def spread_out(self, unknown):
-        """States (B, 9) and parameters (B, 6) of unknowns (B, U)."""
-        state = unknown[:, :9] * STEP
-        z = np.zeros((len(unknown), 6))
-        z[:, self.free] = unknown[:, 9:-1] * PARAMETER_STEP * self.spread[self.free]
-        return state, np.concatenate([np.exp(z[:, :4]), z[:, 4:]], axis=1)
-
-    def fly(self, state, parameters, times):
-        """The Flight of states (B, 9) with parameters (B, 6), or of one of them, at times (T,) s from there."""
-        state, parameters = np.atleast_2d(state), np.atleast_2d(parameters)
-        return sim.simulate(self.sport, state[:, :3], state[:, 3:6], state[:, 6:], times, parameters)
-
-    def _moved(self, fit, time):
-        """The unknowns of an earlier fit, its state moved on to `time` s."""
-        if time <= fit.time:
-            return fit.unknown
-        flight = self.fly(fit.state, fit.parameters, np.array([time - fit.time]))
-        state = np.concatenate([flight.position[0, 0], flight.velocity[0, 0], flight.spin[0, 0]])
-        return np.append(state / STEP, fit.unknown[9:])
+@kernel
+def launch_of(x):
+    """The row of a launch (see engine.launch_rows) of unknowns (16,)."""
+    row = np.empty(15)
+    row[:9] = x[:9]
+    row[9], row[10], row[11], row[12] = math.exp(x[9]), math.exp(x[10]), x[13], x[14]
+    row[13], row[14] = math.exp(x[11]), math.exp(x[12])
+    return row
 
 
-class _Problem:
-    """One least-squares problem: residuals (3 T + prior) of unknowns (U,), each in units of its finite difference."""
+@kernel
+def _flown(place, x, t, s, path, jacobian):
+    """Fly the unknowns: path (T, 6), jacobian (T, 3, 16) of what is seen by the unknowns; see sensitivity.fly."""
+    row = launch_of(x)
+    columns.unit(s)
+    for k, factor in ((0, row[9]), (1, row[10]), (2, row[13]), (3, row[14])):
+        s[(columns.OWN + k) * C + LOGS + k] = factor  # by the logarithm
+    flight = fly(place, row, t, s, path, jacobian)
+    for n in range(len(t)):
+        path[n, 2] += x[HEIGHT]
+        jacobian[n, 2, HEIGHT] = 1.0
+    return flight
 
-    def __init__(self, fitter, time, position, sensor):
-        self.fitter, self.time, self.position = fitter, time, position
-        self.noise, self.jitter = sensor
-        self.mean = np.concatenate([fitter.velocity, fitter.spin, np.zeros(len(fitter.free) + 1)]) / fitter.steps[3:]
-        sd = np.concatenate([fitter.velocity_sd, fitter.spin_sd, np.ones(len(fitter.free)), [REGISTERED]])
-        self.weight = fitter.steps[3:] / sd
 
-    def guess(self):
-        """An arc through the first frames (time turned round), and the prior's mean for the rest."""
-        place, velocity = last_arc(-self.time[::-1], self.position[::-1], self.fitter.sport.world.gravity)
-        return np.concatenate([np.append(place, -velocity) / STEP[:6], self.mean[3:]])
+@kernel
+def _believe(x, prior, A, g):
+    """Cost of the prior, its gradient g (16,) and Hessian A (16, 16)."""
+    off = x - prior.mean
+    A[:] = prior.precision
+    g[:] = A @ off
+    cost = 0.5 * np.dot(off, g)
+    if prior.registered > 0.0:
+        a, h = 1.0 / prior.registered**2, x[HEIGHT]
+        A[HEIGHT, HEIGHT] += 2.0 * a / (1.0 + a * h * h)
+        g[HEIGHT] += 2.0 * a / (1.0 + a * h * h) * h
+        cost += math.log1p(a * h * h)
+    return cost
 
-    def residuals(self, unknown):
-        return np.append(self.weighed(unknown).ravel(), (unknown[3:] - self.mean) * self.weight)
 
-    def weighed(self, unknown):
-        """What separates flight and frames, (T, 3), in standard deviations; keeps the flight for the Jacobian."""
-        fitter = self.fitter
-        flight = fitter.fly(*fitter.spread_out(unknown[None]), self.time)
-        self.flown, velocity = flight.position[0], flight.velocity[0]
-        speed = np.sqrt((velocity * velocity).sum(axis=1, keepdims=True)) + 1e-9
-        self.along = velocity / speed
-        self.speed = speed
-        self.gain = self.noise / np.sqrt(self.noise**2 + (self.jitter * speed) ** 2) - 1.0
-        self.off = self.flown - self.position
-        self.off[:, 2] += unknown[-1] * HEIGHT_STEP
-        return self._whitened(self.off)
+@kernel
+def _cost(path, jacobian, y, x, prior, sensor, weights, squares, A, g):
+    cost = _believe(x, prior, A, g)
+    return cost + weigh(path, jacobian, y, sensor, prior.outliers, weights, squares, A, g)
 
-    def sensed(self):
-        """Noise and jitter by the residuals last asked for: those across the flight, then those along it.
 
-        Drawn to the middle of the sport's range by as much as a few frames would, and kept within the range.
-        """
-        count, ranges = len(self.time), self.fitter.ranges
-        along = (self.off * self.along).sum(axis=1)
-        across = np.sqrt(((self.off**2).sum(axis=1) - along**2).clip(0.0) / 2.0)
-        share = count / (count + PRIOR_FRAMES)
-        free = count / max(count - 3.0, 1.0)  # what the unknowns have eaten up
-        noise2 = free * (np.median(across) / 0.83) ** 2  # 0.83: median of a Rayleigh over sqrt(2)
-        jitter2 = max(free * (1.48 * np.median(np.abs(along))) ** 2 - noise2, 0.0) / np.median(self.speed) ** 2
-        middle = ranges.mean(axis=1)
-        found = np.sqrt(share * np.array([noise2, jitter2]) + (1.0 - share) * middle**2)
-        return tuple(np.clip(found, *ranges.T))
+@kernel
+def fit(place, t, y, x, prior, most):
+    """The Fit to frames t (T,) s and y (T, 3) m, begun at unknowns x (16,), in at most so many flights.
 
-    def _whitened(self, off):
-        """Offsets (..., T, 3) in m over their standard deviations, which are larger along the flight."""
-        along = (off * self.along).sum(axis=-1, keepdims=True)
-        return (off + along * self.gain * self.along) / self.noise
+    place: sensitivity.surroundings; prior: a Prior.
+    """
+    t, x, count, sensor = t - t[0], x.copy(), len(t), prior.sensor.copy()
+    s, s1 = np.zeros(columns.ROWS * C), np.zeros(columns.ROWS * C)
+    path, path1 = np.empty((count, 6)), np.empty((count, 6))
+    jacobian, jacobian1 = np.empty((count, 3, SIZE)), np.empty((count, 3, SIZE))
+    weights, weights1, squares, squares1 = np.empty(count), np.empty(count), np.empty(count), np.empty(count)
+    A, A1, g, g1 = np.empty((SIZE, SIZE)), np.empty((SIZE, SIZE)), np.empty(SIZE), np.empty(SIZE)
+    flight = _flown(place, x, t, s, path, jacobian)
+    _cost(path, jacobian, y, x, prior, sensor, weights, squares, A, g)
+    doubt, damping, lessons = _doubt(squares, math.inf), DAMPING, LESSONS if prior.weight > 0.0 else 0
+    doubted = _doubted(sensor, doubt)
+    cost = _cost(path, jacobian, y, x, prior, doubted, weights, squares, A, g)
+    for _ in range(most):
+        step, promise = _step(A, g, damping)
+        moved, settled = False, not promise > STOP
+        if settled and doubt == 1.0 and lessons == 0:
+            break
+        if not settled:
+            x1 = _within(x - step)
+            flight1 = _flown(place, x1, t, s1, path1, jacobian1)
+            cost1 = _cost(path1, jacobian1, y, x1, prior, doubted, weights1, squares1, A1, g1)
+            moved = cost1 < cost
+            damping = max(0.1 * damping, LEAST_DAMPING) if moved else 10.0 * damping
+        if moved:
+            x, flight, cost = x1, flight1, cost1
+            s, s1, path, path1, jacobian, jacobian1 = s1, s, path1, path, jacobian1, jacobian
+            weights, weights1, squares, squares1 = weights1, weights, squares1, squares
+            A, A1, g, g1 = A1, A, g1, g
+        if moved or settled:
+            doubt = _doubt(squares * doubt, doubt) if doubt > 1.0 else 1.0
+            if doubt == 1.0 and lessons > 0:
+                sensor[4] = tails(squares)
+                more = learn(path, jacobian, y, weights, inverse(A), prior, sensor)
+                lessons = lessons - 1 if more else 0
+            doubted = _doubted(sensor, doubt)
+            cost = _cost(path, jacobian, y, x, prior, doubted, weights, squares, A, g)
+        elif damping > MOST_DAMPING:
+            break
+    covariance = inverse(A) * (sensor[4] + 5.0) / (sensor[4] + 3.0)  # of Student's t the weighted Hessian says too much
+    last, M = _moved(x, flight, s)
+    return Fit(x, covariance, last, M @ covariance @ M.T, weights, sensor, cost, flight[3], flight[4])
 
-    def jacobian(self, unknown):
-        """By finite differences, all in one batch. The solver asks for it where it last asked for residuals."""
-        moved = self.fitter.fly(*self.fitter.spread_out(unknown + np.eye(len(unknown))), self.time).position
-        moved[-1, :, 2] += HEIGHT_STEP
-        data = self._whitened(moved - self.flown).reshape(len(unknown), -1).T
-        prior = np.zeros((len(self.weight), len(unknown)))
-        prior[:, 3:] = np.diag(self.weight)
-        return np.concatenate([data, prior])
 
-    def loss(self, z):
-        """Cauchy for the data, squares for the prior; z is squared residuals, see scipy's least_squares."""
-        rho = np.array([z, np.ones_like(z), np.zeros_like(z)])
-        data = slice(3 * len(self.time))
-        t = 1.0 + z[data] / ROBUST**2
-        rho[:, data] = ROBUST**2 * np.log(t), 1.0 / t, -1.0 / (t * ROBUST) ** 2
-        return rho
+@kernel
+def _doubt(squares, before):
+    """By how much to widen the sensor so that nine in ten frames count: half of what it was `before`, at most."""
+    far = np.sort(squares)[int(0.9 * (len(squares) - 1))] / NINE_IN_TEN
+    return max(1.0, min(far, 0.5 * before))
+
+
+@kernel
+def _doubted(sensor, doubt):
+    wide = doubt * sensor
+    wide[4] = sensor[4]
+    return wide
+
+
+@kernel
+def _step(A, g, damping):
+    """(step, by how much it promises to lessen the cost) of Levenberg and Marquardt; NaN where there is none."""
+    L, B, D = np.empty((SIZE, SIZE)), np.empty((SIZE, SIZE)), np.empty(SIZE)
+    for i in range(SIZE):
+        D[i] = 1.0 / math.sqrt(A[i, i])
+    for i in range(SIZE):
+        for j in range(SIZE):
+            B[i, j] = A[i, j] * D[i] * D[j]
+        B[i, i] += damping
+    if not cholesky(B, L):
+        return g, math.nan
+    step = D * solve(L, D * g)
+    return step, 0.5 * np.dot(g, step)
+
+
+@kernel
+def _within(x):
+    """The unknowns, kept to numbers that can be flown."""
+    for k in range(LOGS, LOGS + 4):
+        x[k] = min(max(x[k], -2.5), 2.5)
+    for k in range(3, 9):
+        most = 100.0 if k < 6 else 2000.0
+        x[k] = min(max(x[k], -most), most)
+    return x
+
+
+@kernel
+def _moved(x, flight, s):
+    """The unknowns (16,) at the end of a flight, and how they change with those at its start, (16, 16)."""
+    last, M = x.copy(), np.eye(SIZE)
+    for i in range(3):
+        last[i], last[3 + i], last[6 + i] = flight[0][i], flight[1][i], flight[2][i]
+    for i in range(9):
+        for j in range(SIZE):
+            M[i, j] = s[i * C + j]
+    return last, M
+
+
+@kernel
+def absorb(place, t, y, cut, found, prior):
+    """Mean (16,) and precision (16, 16) at frame `cut` by the frames before it: the rest of a Fit may go on from there.
+
+    Linear about the Fit; a little is added to the covariance, since a flight is never known to the last digit.
+    """
+    times = t[: cut + 1] - t[0]
+    s, path, jacobian = np.zeros(columns.ROWS * C), np.empty((cut + 1, 6)), np.empty((cut + 1, 3, SIZE))
+    weights, squares, A, g = np.empty(cut), np.empty(cut), np.empty((SIZE, SIZE)), np.empty(SIZE)
+    flight = _flown(place, found.x, times, s, path, jacobian)
+    _cost(path[:cut], jacobian[:cut], y[:cut], found.x, prior, found.sensor, weights, squares, A, g)
+    covariance = inverse(A)
+    last, M = _moved(found.x, flight, s)
+    mean = last - M @ (covariance @ g)
+    covariance = M @ covariance @ M.T
+    for i in range(SIZE):
+        covariance[i, i] += WANDER[i]
+    return mean, inverse(covariance)
+
+
+# m, m/s, rad/s, logarithms, m/s, m
+WANDER = np.repeat([5e-4, 2e-2, 2.0, 1e-2, 1e-2, 1e-4], [3, 3, 3, 4, 2, 1]) ** 2

@@ -1,20 +1,143 @@
 """The physics forecast: the state that explains what was seen, fitted on the simulator, then simulated ahead.
 
-Maximum a posteriori by scipy's least_squares (fit.py says what is fitted). What follows the last frame
-is one more simulated flight. A stream starts each fit from the last one.
+fit.py says what is fitted, posterior.py how what may follow is flown. Everything between the frames and the forecast
+is one compiled call.
 """
+
+import math
+from collections import namedtuple
 
 import numpy as np
 
-from models.fit import Fitter
+import sim
+from models.fit import HEIGHT, LOGS, SIZE, Prior, absorb, fit
+from models.posterior import (
+    LOG_SHARE,
+    first_landings,
+    fly_draws,
+    likeliest_landing,
+    spread_about_first,
+    spread_draws,
+    standard_draws,
+)
 from models.predictor import Belief, Forecast, Landing, Predictor, Stream
+from models.start import arc, first_arc
+from sim.compiled import kernel
+from sim.lanes import LOG
+from sim.sensitivity import surroundings
 
-PARTS = np.split(np.arange(9), 3)
 AHEAD = 2.0  # s beyond the last seen frame, at least, in which a landing is looked for
-WARM = 3  # evaluations that a fit gets when it starts from that of a frame ago
-COLD = 30
-FORGOTTEN = 5.0  # s after which an earlier fit is no help any more
-LEAST = 5  # frames that are never dropped
+DRAWS = 64
+FLIGHTS = 16  # of one fit, at most
+HEAVY, ODD = 4.0, 20.0  # degrees of freedom, squared residual: so heavy tails, so odd a frame are suspicious
+SHORT, TRIAL, HOPE = (
+    (4, 9),
+    4,
+    3.0,
+)  # frames that another start is made from; its flights; how much worse it may be then
+FAR = 0.1  # weight of a frame that is an outlier, or of another flight
+LOST = 0.15  # a larger share of far frames, or most of the latest, and the frames are not of one flight
+LATEST, LEAST = 4, 5  # frames; so many are never dropped
+DEGREES = 5.0  # of Student's t, to begin with
+OUTLIERS = 0.004  # share of the frames
+AFTER = 8  # frames after a contact, with which a stream lets go of those before it
+MOST_SENSOR_FRAMES = 30.0  # that a stream's knowledge of the sensor counts for
+SENSOR_FRAMES = 2.0  # what the sport's own sensor counts against the noise that was met
+REGISTERED = 0.001  # m, half of all trackers are nearer in their idea of how high the surfaces are
+FAR_AWAY = 100.0  # m, standard deviation where nothing is known
+BROAD = 3.0  # the velocity may lie this many times farther off than at launch
+
+# what is flown ahead of a fit: places (K, H, 3) m of draws, the first the likeliest, their covariance (H, 3, 3) about
+# it; the landing: its probability, time (s from the last frame) and place (4,), their covariance (4, 4)
+Ahead = namedtuple("Ahead", "places covariance probability landing landing_covariance")
+
+
+def launch_prior(sport):
+    """Mean (16,) and standard deviations (16,) of the unknowns before anything is seen: launches and spreads."""
+    balls = sim.draw(sport, 2000, purpose="train", duration=0.05)
+    spread, mean, sd = sport.spread, np.zeros(SIZE), np.empty(SIZE)
+    mean[3:6], mean[6:9] = balls.launch_velocity.mean(axis=0), balls.launch_spin.mean(axis=0)
+    sd[:3] = FAR_AWAY
+    sd[3:6], sd[6:9] = balls.launch_velocity.std(axis=0), balls.launch_spin.std(axis=0)
+    sd[LOGS:HEIGHT] = spread.drag, spread.lift, spread.restitution, spread.friction, *spread.wind
+    sd[HEIGHT] = FAR_AWAY
+    return mean, np.maximum(sd, 1e-6)
+
+
+def sport_prior(sport):
+    """The Prior of a ball of this sport, seen by a tracker such as the sport's."""
+    ranges = np.array([sport.sensor.noise] * 3 + [sport.sensor.jitter])
+    least, most = np.maximum(0.7 * ranges[:, 0], 1e-5), 2.0 * ranges[:, 1]
+    mean, sd = launch_prior(sport)
+    sd[3:6] *= BROAD
+    sensor = np.append(ranges.mean(axis=1) ** 2, DEGREES)
+    return Prior(mean, np.diag(sd**-2.0), REGISTERED, sensor, least**2, most**2, SENSOR_FRAMES, OUTLIERS)
+
+
+@kernel
+def explain(place, t, y, x, warm, prior, fresh, most):
+    """(Fit, first frame used) to as many of the last frames as one flight explains: after a hit, those since then.
+
+    x (16,): the unknowns at t[0] where the fit is warm, else it starts with an arc through the first frames. prior: of
+    this ball; fresh: of any other.
+    """
+    first, gravity = 0, place[1].gravity
+    while True:
+        if not warm:
+            x = prior.mean.copy()
+            x[:6] = first_arc(t[first:], y[first:], gravity)
+        found = fit(place, t[first:], y[first:], x, prior, most)
+        if not warm and _suspicious(found):
+            found = _other_starts(place, t[first:], y[first:], found, prior, most)
+        left = len(t) - first
+        far = found.weights < FAR
+        lost = far.mean() > LOST or far[-LATEST:].mean() > 0.5
+        if not lost or left <= LEAST:
+            return found, first
+        first, warm, prior = len(t) - max(LEAST, left // 2), False, fresh
+
+
+@kernel
+def _suspicious(found):
+    """Whether a frame lies farther off than a sensor's do: a contact may have been missed, or taken otherwise."""
+    degrees = found.sensor[4]
+    return degrees <= HEAVY or (degrees + 3.0) / (found.weights.min() + 1e-9) - degrees > ODD
+
+
+@kernel
+def _other_starts(place, t, y, found, prior, most):
+    """The better of a Fit and those begun from arcs through the very first frames, before an early contact."""
+    for count in SHORT:
+        if count < len(t):
+            x = prior.mean.copy()
+            arc(t[:count], y[:count], place[1].gravity, x[:6])
+            other = fit(place, t, y, x, prior, TRIAL)
+            if other.cost < found.cost + HOPE:
+                other = fit(place, t, y, other.x, prior, most)
+            if other.cost < found.cost:
+                found = other
+    return found
+
+
+@kernel
+def ahead(place, landing, standard, found, times):
+    """What is Ahead of a Fit at times (H,) s after its last frame; landing (n,) bool: the surfaces that count."""
+    log = np.empty((LOG_SHARE * len(standard), LOG))
+    draws = spread_draws(found.last, found.last_covariance, standard)
+    places, used = fly_draws(place, draws, times, log)
+    covariance = spread_about_first(places)
+    landings = first_landings(log, used, landing, draws)
+    if (landings[:, 0] == math.inf).any() and times[-1] < AHEAD:
+        _, used = fly_draws(place, draws, np.array([AHEAD]), log)
+        landings = first_landings(log, used, landing, draws)
+    return Ahead(places, covariance, *likeliest_landing(landings, len(landing)))
+
+
+@kernel
+def explain_and_fly(place, landing, standard, t, y, x, warm, prior, fresh, most, times):
+    """Fit, the first frame used, and what is Ahead at times (H,) s after the last frame."""
+    found, first = explain(place, t, y, x, warm, prior, fresh, most)
+    return found, first, ahead(place, landing, standard, found, times)
 
 
 class Physics(Predictor):
@@ -27,58 +150,81 @@ class Physics(Predictor):
 
     def __init__(self, sport):
         super().__init__(sport)
-        self.fitter = Fitter(sport)
+        self.place, self.prior, self.standard = surroundings(sport), sport_prior(sport), standard_draws(DRAWS)
+        self.landing = np.array([s.landing for s in sport.surfaces], bool)
 
     def predict(self, time, position, times):
-        return self.ahead(self.explain(time, position), time[-1], times)
+        found, _, ahead = self.explained(time, position, times, self.prior.mean, False, self.prior)
+        return told_by(found, ahead, time[-1])
 
     def stream(self):
         return PhysicsStream(self)
 
-    def explain(self, time, position, start=None):
-        """The Fit of as many of the last frames as one flight explains: after a hit, those since the hit."""
-        fit = start or self.fitter.fit(time, position, None, COLD)
-        fit = self.fitter.fit(time, position, fit, WARM)
-        while fit.lost and len(time) > LEAST:
-            kept = max(LEAST, len(time) // 2)
-            time, position = time[-kept:], position[-kept:]
-            fit = self.fitter.fit(time, position, None, COLD)
-            fit = self.fitter.fit(time, position, fit, WARM)
-        return fit
-
-    def ahead(self, fit, last, times):
-        """The Forecast at times (H,) s that follows from a Fit, the last frame seen at `last` s."""
-        asked = np.append(last, times)
-        end = max(asked[-1], last + AHEAD) + 1e-6
-        flight = self.fitter.fly(fit.state, fit.parameters, np.append(asked, end) - fit.time)
-        flight.position[..., 2] += fit.height
-        now = Belief(flight.position[0, 0], flight.velocity[0, 0], flight.spin[0, 0], fit.parameters)
-        landing = self.landing(flight.impacts, fit, last)
-        return Forecast(flight.position[0, 1:-1], landing=landing, belief=now)
-
-    def landing(self, impacts, fit, last):
-        """The first impact on a landing surface after `last` s in the flight of a Fit; None without one."""
-        landed = np.isin(impacts.surface, self.sport.landing_surfaces) & (impacts.time + fit.time > last)
-        if not landed.any():
-            return None
-        first = int(landed.argmax())
-        return Landing(fit.time + float(impacts.time[first]), impacts.place[first] + [0.0, 0.0, fit.height])
+    def explained(self, time, position, times, x, warm, prior):
+        """Fit, the first frame used, and what is Ahead at times (H,) s."""
+        frames = np.ascontiguousarray(time), np.ascontiguousarray(position)
+        told = self.place, self.landing, self.standard
+        return explain_and_fly(*told, *frames, x, warm, prior, self.prior, FLIGHTS, times - time[-1])
 
 
 class PhysicsStream(Stream):
-    """Keeps the last Fit: the next one starts from it, and frames from before a hit are forgotten."""
+    """Keeps the frames since the last landing; what earlier ones said stands in a Gaussian prior."""
 
     def __init__(self, predictor):
         super().__init__(predictor)
-        self._fit = None
+        self._forget(-math.inf)
 
     def forecast(self, times):
         time, position = self.seen
         times = self.predictor.checked(time, times)
-        if self._fit and self._fit.time < time[-1] - FORGOTTEN:
-            self._fit = None
-        if self._fit:
-            since = np.searchsorted(time, self._fit.time)
-            time, position = time[since:], position[since:]
-        self._fit = self.predictor.explain(time, position, self._fit)
-        return self.predictor.ahead(self._fit, time[-1], times)
+        if self._since < time[0]:  # frames went by unasked
+            self._forget(time[0])
+        begin = np.searchsorted(time, self._since)
+        time, position = time[begin:], position[begin:]
+        found, first, ahead = self.predictor.explained(time, position, times, self._x, self._warm, self._prior)
+        if first:
+            self._forget(time[first])
+        self._x, self._warm = found.x, True
+        if not first:
+            self._let_go(time, position, found)
+        return told_by(found, ahead, time[-1])
+
+    def _forget(self, since):
+        """Begin anew with the frames from `since` s on."""
+        self._since, self._prior, self._x, self._warm = since, self.predictor.prior, self.predictor.prior.mean, False
+
+    def _let_go(self, time, position, found):
+        """Turn the frames before the last contact, or the oldest of a full window, into the prior."""
+        cut = int(np.searchsorted(time, time[0] + found.last_contact))
+        if not 0 < cut <= len(time) - AFTER:
+            cut = len(time) // 3 if len(time) >= self.predictor.window - 1 else 0
+        if not cut:
+            return
+        frames = np.ascontiguousarray(time), np.ascontiguousarray(position)
+        mean, precision = absorb(self.predictor.place, *frames, cut, found, self._prior)
+        weight = min(self._prior.weight + cut, MOST_SENSOR_FRAMES)
+        self._prior = self._prior._replace(
+            mean=mean, precision=precision, registered=0.0, sensor=found.sensor, weight=weight
+        )
+        self._since, self._x = time[cut], mean
+
+
+def told_by(found, ahead, last):
+    """The Forecast of a Fit and what is Ahead of it, the last frame seen at `last` s."""
+    landing = None
+    if ahead.probability >= 0.5:
+        at = ahead.landing
+        landing = Landing(last + at[0], at[1:], ahead.landing_covariance, ahead.probability)
+    return Forecast(ahead.places[0].copy(), ahead.covariance, ahead.places, landing, believed(found))
+
+
+def believed(found):
+    """The Belief of a Fit at its last frame."""
+    x = found.last
+    factors = np.array([*np.exp(x[9:13]), *x[13:15]])
+    M = np.eye(SIZE)
+    M[2, HEIGHT] = 1.0  # the place as the tracker sees it
+    M[9:13, 9:13] = np.diag(factors[:4])
+    place = x[:3] + [0.0, 0.0, x[HEIGHT]]
+    covariance = (M @ found.last_covariance @ M.T)[:HEIGHT, :HEIGHT]
+    return Belief(place, x[3:6].copy(), x[6:9].copy(), factors, covariance)

@@ -1,0 +1,114 @@
+"""What follows from a fit: samples of its posterior flown ahead; their spread, their landings. Compiled.
+
+Laplace's covariance carried along is too narrow past a bounce, where small differences part ways, so draws are flown
+through the engine's lanes. The draws are fixed, and chosen so that their mean and covariance are exact.
+"""
+
+import math
+
+import numpy as np
+
+from models.fit import HEIGHT, SIZE, cholesky, launch_of
+from sim import lanes
+from sim.compiled import kernel
+
+LOG_SHARE = 16  # impacts kept for each draw
+
+
+def standard_draws(count, seed=0):
+    """(count, 16) standard normal draws; the first is the mean, and mean and covariance of all are exact."""
+    raw = np.random.default_rng(seed).standard_normal((count - 1, SIZE))
+    q, _ = np.linalg.qr(raw - raw.mean(axis=0))
+    q -= q.mean(axis=0)
+    return np.concatenate([np.zeros((1, SIZE)), q * math.sqrt(count)])
+
+
+@kernel
+def spread_draws(mean, covariance, standard):
+    """Unknowns (K, 16) of the Gaussian, by standard draws (K, 16)."""
+    L, D = np.zeros((SIZE, SIZE)), np.sqrt(np.diag(covariance)) + 1e-12
+    R = covariance / np.outer(D, D)
+    for i in range(SIZE):
+        R[i, i] += 1e-9
+    cholesky(R, L)
+    draws = np.empty(standard.shape)
+    for n in range(len(standard)):
+        for i in range(SIZE):
+            a = 0.0
+            for k in range(i + 1):
+                a += L[i, k] * standard[n, k]
+            draws[n, i] = mean[i] + D[i] * a
+    return draws
+
+
+@kernel
+def fly_draws(place, draws, times, log):
+    """Places (K, H, 3) m of draws (K, 16) at times (H,) s after them, as the tracker sees them; impacts into log."""
+    family, c, rows, boxes, inertia = place
+    count, asked = len(draws), len(times)
+    launch, padded = np.empty((count, 15)), np.full((1, asked + lanes.CHUNK), np.inf)
+    for n in range(count):
+        launch[n] = launch_of(draws[n])
+    padded[0, :asked] = times
+    out, none, counts = np.empty(count * asked * 3), np.empty((0, 0, 0)), np.full(count, asked)
+    task = lanes.Task(family, c, c, rows, boxes, inertia, launch, padded, counts, out, none, none, log)
+    used = lanes.run(task, 0, count)
+    out = out.reshape((count, asked, 3))
+    for n in range(count):
+        for k in range(asked):
+            out[n, k, 2] += draws[n, HEIGHT]
+    return out, min(used, len(log))
+
+
+@kernel
+def spread_about_first(samples):
+    """Second moments (H, D, D) of samples (K, H, D) about the first of them, the likeliest."""
+    count, asked, size = samples.shape
+    spread = np.zeros((asked, size, size))
+    for n in range(1, count):
+        for k in range(asked):
+            for i in range(size):
+                a = (samples[n, k, i] - samples[0, k, i]) / (count - 1)
+                for j in range(i + 1):
+                    spread[k, i, j] += a * (samples[n, k, j] - samples[0, k, j])
+    for k in range(asked):
+        for i in range(size):
+            for j in range(i):
+                spread[k, j, i] = spread[k, i, j]
+    return spread
+
+
+@kernel
+def first_landings(log, used, landing, draws):
+    """The first landing of each draw (K, 5): time (inf: none), place as the tracker sees it, surface."""
+    found = np.full((len(draws), 5), np.inf)
+    for m in range(used):
+        n, j, t = int(log[m, 0]), int(log[m, 1]), log[m, 2]
+        if landing[j] and t < found[n, 0]:
+            found[n, 0], found[n, 4] = t, j
+            for i in range(3):
+                found[n, 1 + i] = log[m, 3 + i] + (draws[n, HEIGHT] if i == 2 else 0.0)
+    return found
+
+
+@kernel
+def likeliest_landing(found, surfaces):
+    """(probability of a landing, time and place (4,), covariance (4, 4)) on the surface where most draws land.
+
+    That of the first draw, the likeliest, where it lands there too; else the mean.
+    """
+    votes, landed = np.zeros(surfaces), 0
+    for n in range(len(found)):
+        if found[n, 0] < np.inf:
+            landed += 1
+            votes[int(found[n, 4])] += 1
+    at, spread, most = np.zeros(4), np.zeros((4, 4)), max(votes.max(), 1.0)
+    chosen = found[found[:, 4] == float(np.argmax(votes))]
+    if landed > 0:
+        for i in range(4):
+            at[i] = found[0, i] if found[0, 4] == chosen[0, 4] else chosen[:, i].mean()
+    for n in range(len(chosen)):
+        for i in range(4):
+            for j in range(4):
+                spread[i, j] += (chosen[n, i] - at[i]) * (chosen[n, j] - at[j]) / most
+    return landed / len(found), at, spread
