@@ -24,21 +24,22 @@ def standard_draws(count, seed=0):
 
 
 @kernel
-def spread_draws(mean, covariance, standard):
-    """Unknowns (K, 16) of the Gaussian, by standard draws (K, 16)."""
+def root(covariance):
+    """L (16, 16), lower, of covariance = L L^T, a hair widened where it is flat."""
     L, D = np.zeros((SIZE, SIZE)), np.sqrt(np.diag(covariance)) + 1e-12
     R = covariance / np.outer(D, D)
     for i in range(SIZE):
         R[i, i] += 1e-9
     cholesky(R, L)
-    draws = np.empty(standard.shape)
-    for n in range(len(standard)):
-        for i in range(SIZE):
-            a = 0.0
-            for k in range(i + 1):
-                a += L[i, k] * standard[n, k]
-            draws[n, i] = mean[i] + D[i] * a
-    return draws
+    for i in range(SIZE):
+        L[i] *= D[i]
+    return L
+
+
+@kernel
+def spread_draws(mean, covariance, standard):
+    """Unknowns (K, 16) of the Gaussian, by standard draws (K, 16)."""
+    return mean + standard @ root(covariance).T
 
 
 @kernel

@@ -1,0 +1,241 @@
+"""The best that can be hoped for: predictors that are told what no predictor can know, so that others have a measure.
+
+`informed`  the physics fit started at the truth, told the exact spreads and this track's noise
+`oracle`    the same, told this very ball's parameters: what knowing the ball would be worth
+
+Both answer with the posterior itself, which a Gaussian misses where spin and lift make up for each other: draws of the
+Gaussian fit walk by Metropolis' rule, each along the difference of two others (differential evolution, ter Braak 2006),
+until they follow the exact law. The forecast is the place of least expected distance.
+They need the truth, so they stand outside the registry and cannot be asked for on recorded balls.
+"""
+
+import math
+from collections import namedtuple
+from dataclasses import dataclass
+
+import numpy as np
+
+import sim
+from models.fit import HEIGHT, LOGS, SIZE, Prior, fit
+from models.likelihood import OUTLIER_DENSITY
+from models.physics import AHEAD, Ahead, launch_prior, told_by
+from models.posterior import LOG_SHARE, first_landings, fly_draws, likeliest_landing, root
+from sim.compiled import kernel
+from sim.lanes import LOG
+from sim.launch import KINDS, SPINS
+from sim.sensitivity import surroundings
+
+LIMITS = {"informed": False, "oracle": True}  # whether it is told the ball's parameters
+DRAWS, MOVES = 128, 160  # a move is one of half of the draws
+WIDE = 1.25  # the walk starts from so much more than the Gaussian
+FLIGHTS = 25
+EXACT = 1e-6  # standard deviation of what is told
+CALM = 5.0  # rad/s, below which the density of the spin stays finite
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a limit is told of one track: the ball at launch, t = 0, and the sensor that saw it."""
+
+    position: np.ndarray  # (3,) m
+    velocity: np.ndarray  # (3,) m/s
+    spin: np.ndarray  # (3,) rad/s
+    parameters: np.ndarray  # (6,) in the order of sim.PARAMETERS
+    noise: np.ndarray  # (3,) m
+    jitter: float  # s
+    rate: float  # Hz
+    outlier: float = 0.0  # share of the frames
+
+
+# random numbers of a walk, the same for every track: standard draws (K, 16) to start from; of each move its stride, a
+# little noise (K / 2, 16), pairs of the other half (K / 2, 2), and the logarithms of chances (K / 2,)
+Walk = namedtuple("Walk", "start stride noise pairs chances")
+
+
+def a_walk(generator):
+    """The Walk of a random generator."""
+    half = DRAWS // 2
+    first, apart = generator.integers(half, size=(MOVES, half)), generator.integers(1, half, size=(MOVES, half))
+    stride = np.where(np.arange(MOVES) // 2 % 10 == 9, 1.0, 2.38 / math.sqrt(2 * (SIZE - 3)))
+    return Walk(
+        WIDE * generator.standard_normal((DRAWS, SIZE)),
+        stride,
+        0.05 * generator.standard_normal((MOVES, half, SIZE)),
+        np.stack([first, (first + apart) % half], axis=2),
+        np.log(generator.random((MOVES, half))),
+    )
+
+
+class Limit:
+    """Forecasts one track of which it is Told the truth."""
+
+    def __init__(self, name, sport):
+        self.name, self.sport, self.knows_ball = name, sport, LIMITS[name]
+        self.told = "the spreads, the noise" + (", the ball's parameters" if self.knows_ball else "")
+        self.place, self.spin_size = surroundings(sport), _spin_size(sport)
+        self.mean, self.sd = launch_prior(sport)
+        self.sd[HEIGHT] = EXACT
+        self.landing = np.array([s.landing for s in sport.surfaces], bool)
+        self.walk = a_walk(np.random.default_rng(0))
+
+    def forecast(self, history, times, told):
+        """The Forecast at times (H,) s from a Track, given its Told."""
+        mean, sd = self.mean.copy(), self.sd.copy()
+        truth = self._at(history.time[0], told)
+        if self.knows_ball:
+            mean[LOGS:HEIGHT], sd[LOGS:HEIGHT] = truth[LOGS:HEIGHT], EXACT
+        sensor = np.array([*np.square(told.noise), told.jitter**2, 1e6])
+        prior = Prior(mean, np.diag(sd**-2.0), 0.0, sensor, sensor[:4], sensor[:4], 0.0, max(told.outlier, 1e-9))
+        ahead = times - history.time[-1]
+        seen = history.time, history.position
+        found, *rest = _limit(self.place, self.landing, *seen, truth, prior, self.spin_size, self.walk, ahead)
+        return told_by(found, Ahead(*rest), history.time[-1])
+
+    def _at(self, time, told):
+        """The true unknowns (16,) at `time` s."""
+        launched = (np.asarray(a, float)[None] for a in (told.position, told.velocity, told.spin))
+        parameters = np.asarray(told.parameters, float)
+        flight = sim.simulate(self.sport, *launched, [time], parameters[None])
+        state = flight.position[0, 0], flight.velocity[0, 0], flight.spin[0, 0]
+        return np.concatenate([*state, np.log(parameters[:4]), parameters[4:], [0.0]])
+
+
+def load(name, sport):
+    """The limit of that name for a Sport; ValueError says which there are."""
+    if name not in LIMITS:
+        raise ValueError(f"no limit is called {name!r}; there are {', '.join(LIMITS)}")
+    return Limit(name, sport)
+
+
+def _spin_size(sport):
+    """The scale of a half-normal size of isotropic spin, rad/s; 0 where launches spin otherwise."""
+    rows = [launch.row for launch in sport.launches]
+    form, kind, scale = 2, 3 + 5 * 6, 3 + 5 * 6 + 2
+    isotropic = list(SPINS).index("isotropic"), KINDS.index("half_normal")
+    same = all((row[form], row[kind], row[scale]) == (*isotropic, rows[0][scale]) for row in rows)
+    return float(rows[0][scale]) if same else 0.0
+
+
+@kernel
+def _limit(place, landing, t, y, truth, prior, spin_size, walk, times):
+    """The Fit, and what is ahead of its posterior: see models.physics.Ahead."""
+    found = fit(place, t, y, truth, prior, FLIGHTS)
+    draws = _posterior(place, t - t[0], y, found, prior, spin_size, walk)
+    log, seen = np.empty((LOG_SHARE * len(draws), LOG)), t[-1] - t[0]
+    places, used = fly_draws(place, draws, seen + times, log)
+    middle, spread = _middle(places)
+    landings = _landings_after(log, used, seen, landing, draws)
+    if (landings[:, 0] == math.inf).any() and times[-1] < AHEAD:
+        _, used = fly_draws(place, draws, np.array([seen + AHEAD]), log)
+        landings = _landings_after(log, used, seen, landing, draws)
+    places[0] = middle
+    probability, at, covariance = likeliest_landing(landings, len(landing))
+    return found, places, spread, probability, at, covariance
+
+
+@kernel
+def _landings_after(log, used, seen, landing, draws):
+    """The first landing of each draw later than `seen` s, in time from then."""
+    late = log[:used][log[:used, 2] > seen]
+    late[:, 2] -= seen
+    return first_landings(late, len(late), landing, draws)
+
+
+@kernel
+def _posterior(place, t, y, found, prior, spin_size, walk):
+    """Draws (K, 16) of the unknowns at the first frame: the Gaussian's, after the walk of Walk."""
+    half, nothing = len(walk.start) // 2, np.empty((0, LOG))
+    L = root(found.covariance)
+    whiteners, norms = _whiteners(place, t, found)
+    draws = found.x + walk.start @ L.T
+    weight = _log_posterior(place, t, y, draws, prior, spin_size, whiteners, norms, nothing)
+    for m in range(len(walk.chances)):
+        mine, others = draws[:half], draws[half:]
+        if m % 2:
+            mine, others = others, mine
+        score = weight[half:] if m % 2 else weight[:half]
+        moved = walk.noise[m] @ L.T
+        for n in range(half):
+            moved[n] += mine[n] + walk.stride[m] * (others[walk.pairs[m, n, 0]] - others[walk.pairs[m, n, 1]])
+        better = _log_posterior(place, t, y, moved, prior, spin_size, whiteners, norms, nothing)
+        for n in range(half):
+            if walk.chances[m, n] < better[n] - score[n]:
+                mine[n], score[n] = moved[n], better[n]
+    return draws
+
+
+@kernel
+def _whiteners(place, t, found):
+    """W (T, 3, 3) that whiten a frame's error at the Fit's flight, and half the log-determinants (T,)."""
+    near = np.empty(2 * len(t))
+    near[0::2], near[1::2] = t, t + 1e-4
+    one = np.ascontiguousarray(found.x).reshape((1, SIZE))
+    places, _ = fly_draws(place, one, near, np.empty((0, LOG)))
+    W, norms = np.empty((len(t), 3, 3)), np.empty(len(t))
+    scale = 1.0 / np.sqrt(found.sensor[:3])
+    for n in range(len(t)):
+        e = (places[0, 2 * n + 1] - places[0, 2 * n]) * 1e4 * scale
+        ee = np.dot(e, e) + 1e-30
+        widened = 1.0 + found.sensor[3] * ee
+        norms[n] = 0.5 * math.log(widened) - np.log(scale).sum() + 1.5 * math.log(2.0 * math.pi)
+        for i in range(3):
+            for j in range(3):
+                W[n, i, j] = ((i == j) + (1.0 / math.sqrt(widened) - 1.0) / ee * e[i] * e[j]) * scale[j]
+    return W, norms
+
+
+@kernel
+def _log_posterior(place, t, y, draws, prior, spin_size, W, norms, nothing):
+    """Log of the posterior (K,) of draws (K, 16)."""
+    places, _ = fly_draws(place, draws, t, nothing)
+    weight = np.empty(len(draws))
+    near, far = math.log(1.0 - prior.outliers), math.log(prior.outliers * OUTLIER_DENSITY)
+    for n in range(len(draws)):
+        total = _log_prior(draws[n], prior, spin_size)
+        for k in range(len(t)):
+            square = 0.0
+            for i in range(3):
+                a = 0.0
+                for j in range(3):
+                    a += W[k, i, j] * (places[n, k, j] - y[k, j])
+                square += a * a
+            likely = near - 0.5 * square - norms[k]
+            top = max(likely, far)
+            total += top + math.log(math.exp(likely - top) + math.exp(far - top))
+        weight[n] = total
+    return weight
+
+
+@kernel
+def _log_prior(x, prior, spin_size):
+    total = 0.0
+    for k in range(SIZE):
+        if spin_size == 0.0 or not 6 <= k < 9:
+            total -= 0.5 * prior.precision[k, k] * (x[k] - prior.mean[k]) ** 2
+    if spin_size > 0.0:
+        ww = x[6] * x[6] + x[7] * x[7] + x[8] * x[8]
+        total -= 0.5 * ww / (spin_size * spin_size) + math.log(ww + CALM * CALM)
+    return total
+
+
+@kernel
+def _middle(places):
+    """The places (H, 3) of least expected distance to samples (K, H, 3), by Weiszfeld's rule; covariance about them."""
+    count, asked, _ = places.shape
+    middle, spread = np.zeros((asked, 3)), np.zeros((asked, 3, 3))
+    for k in range(asked):
+        p = places[:, k].sum(axis=0) / count
+        for _ in range(20):
+            q, total = np.zeros(3), 0.0
+            for n in range(count):
+                w = 1.0 / math.sqrt(((places[n, k] - p) ** 2).sum() + 1e-8)
+                q += w * places[n, k]
+                total += w
+            p = q / total
+        middle[k] = p
+        for n in range(count):
+            off = places[n, k] - p
+            for i in range(3):
+                for j in range(3):
+                    spread[k, i, j] += off[i] * off[j] / count
+    return middle, spread
