@@ -129,8 +129,19 @@ def _limit(place, landing, t, y, truth, prior, spin_size, walk, times):
         _, used = fly_draws(place, draws, np.array([seen + AHEAD]), log)
         landings = _landings_after(log, used, seen, landing, draws)
     places[0] = middle
-    probability, at, covariance = likeliest_landing(landings, len(landing))
+    probability, at, covariance = likeliest_landing(_middle_first(landings), len(landing))
     return found, places, spread, probability, at, covariance
+
+
+@kernel
+def _middle_first(landings):
+    """The landings (K, 5), the first of them in the middle of those on the surface that most draws reach."""
+    surface = np.median(landings[:, 4])
+    chosen = landings[landings[:, 4] == surface]
+    if len(chosen) and surface < math.inf:
+        for i in range(5):
+            landings[0, i] = np.median(chosen[:, i])
+    return landings
 
 
 @kernel

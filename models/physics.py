@@ -30,11 +30,8 @@ AHEAD = 2.0  # s beyond the last seen frame, at least, in which a landing is loo
 DRAWS = 64
 FLIGHTS = 16  # of one fit, at most
 HEAVY, ODD = 4.0, 20.0  # degrees of freedom, squared residual: so heavy tails, so odd a frame are suspicious
-SHORT, TRIAL, HOPE = (
-    (4, 9),
-    4,
-    3.0,
-)  # frames that another start is made from; its flights; how much worse it may be then
+SHORT = (4, 9)  # frames that another start is made from
+TRIAL, HOPE = 4, 3.0  # its flights, and how much worse it may be then
 FAR = 0.1  # weight of a frame that is an outlier, or of another flight
 LOST = 0.15  # a larger share of far frames, or most of the latest, and the frames are not of one flight
 LATEST, LEAST = 4, 5  # frames; so many are never dropped

@@ -20,7 +20,7 @@ def standard_draws(count, seed=0):
     raw = np.random.default_rng(seed).standard_normal((count - 1, SIZE))
     q, _ = np.linalg.qr(raw - raw.mean(axis=0))
     q -= q.mean(axis=0)
-    return np.concatenate([np.zeros((1, SIZE)), q * math.sqrt(count)])
+    return np.concatenate([np.zeros((1, SIZE)), q * math.sqrt(count - 1)])
 
 
 @kernel

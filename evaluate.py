@@ -1,0 +1,232 @@
+"""Score predictors on the same balls, simulated and recorded, beside the best that can be hoped for.
+
+python evaluate.py                                        # simulated table tennis, all that needs no weights
+python evaluate.py --sport tennis room --predictor physics informed
+python evaluate.py --tracks recordings/ --without net     # recorded balls: a file, a folder, several
+python evaluate.py --json a.json; python evaluate.py --compare a.json b.json
+
+Exit status: 0 all well; 1 a predictor failed on some track (it is said which); 2 wrong input.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluation.harness import one_thread
+
+one_thread()
+
+import command  # noqa: E402 - the environment must be set before numba is imported
+
+VERSION = "0.1.0"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Score predictors on the same balls, simulated and recorded, beside the best that can be hoped for.
+
+    Exit status: 0 all well; 1 a predictor failed on some track; 2 wrong input.
+    """
+
+    predictor: tuple[str, ...] = ()
+    """names, module:Class of your own, or the limits informed and oracle; all there are where none is named"""
+    sport: tuple[str, ...] = ("table_tennis",)
+    """sports' names, or .toml files of your own; with --tracks the one that is seen there"""
+    tracks: tuple[str, ...] = ()
+    """recorded tracks (CSV, TT3D, SpinDOE), folders of them, generated sets (.npz); simulated balls where none"""
+    format: str | None = None
+    """of the tracks: csv, tt3d or spindoe; known by itself where not named"""
+    scale: float = 1.0
+    """metres per unit of the tracks' positions: 0.001 for millimetres"""
+    axes: str = "x,y,z"
+    """which of the tracks' axes are our x (across), y (along) and z (up), as in x,-z,y"""
+    origin: str = "0,0,0"
+    """our origin in the tracks' frame, after scale and axes, in metres, as in 0,0,0.76"""
+    without: tuple[str, ...] = ()
+    """surfaces of the sport that were not there, such as net"""
+    protocol: tuple[str, ...] = ("horizon", "landing")
+    """horizon, landing or both"""
+    history: tuple[float, ...] = (0.1, 0.2, 0.3)
+    """s seen, of horizon"""
+    horizon: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+    """s past the last seen frame"""
+    balls: int = 300
+    """how many are simulated, or taken of a generated set"""
+    seed: int = 0
+    """of the simulated balls"""
+    json: Path | None = None
+    """write the results to this file"""
+    compare: tuple[Path, ...] = ()
+    """two such files: say which differences are larger than their paired intervals, and do nothing else"""
+
+
+def main():
+    asked = command.options(Options, "evaluate.py")
+    status = []
+    command.run("evaluate.py", lambda: status.append(run(asked)))
+    raise SystemExit(status[0])
+
+
+def run(asked):
+    """Do what was asked: 0, or 1 where a predictor failed. Raises ValueError or OSError, one line each."""
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    if asked.compare:
+        return compare(asked.compare, console)
+    check(asked)
+    names = predictors(asked)
+    results, failed = evaluate(asked, names, suites(asked), console)
+    if asked.json:
+        results.write(asked.json)
+    from evaluation.table import latencies, tables
+
+    for table in [*tables(results), latencies(results)]:
+        console.print(table, "")
+    for note in results.notes:
+        console.print(note, markup=False, highlight=False)
+    return 1 if failed else 0
+
+
+def compare(files, console):
+    """Say what differs between two files of results."""
+    from evaluation.results import Results
+    from evaluation.results import compare as differences
+
+    if len(files) != 2:
+        raise ValueError(f"--compare takes two files of results, not {len(files)}")
+    for line in differences(*(Results.read(file) for file in files)):
+        console.print(line, markup=False, highlight=False)
+    return 0
+
+
+def check(asked):
+    """Refuse numbers and paths that cannot work before anything takes time. Raises ValueError."""
+    from evaluation.protocols import PROTOCOLS
+
+    for name, values in (("history", asked.history), ("horizon", asked.horizon)):
+        if not values or any(not 0 < v < 60 for v in values) or list(values) != sorted(set(values)):
+            raise ValueError(f"--{name} {' '.join(f'{v:g}' for v in values)}: seconds above 0 that increase")
+    for protocol in asked.protocol:
+        if protocol not in PROTOCOLS:
+            raise ValueError(f"--protocol {protocol}: there are {', '.join(PROTOCOLS)}")
+    if asked.balls < 1 or asked.seed < 0:
+        raise ValueError(f"--balls {asked.balls} must be at least 1, --seed {asked.seed} at least 0")
+    if asked.tracks and len(asked.sport) > 1:
+        raise ValueError("--tracks are of one sport: name one with --sport")
+    if asked.json and (asked.json.is_dir() or not os.access(asked.json.absolute().parent, os.W_OK)):
+        raise ValueError(
+            f"--json {asked.json}: cannot be written there; name a file in a folder that can be written to"
+        )
+
+
+def predictors(asked):
+    """The names to score, each once."""
+    import models
+    from evaluation.limits import LIMITS
+
+    told = bool(asked.tracks) and not all(t.endswith(".npz") for t in asked.tracks)
+    for name in asked.predictor:
+        if name in LIMITS and told:
+            raise ValueError(f"--predictor {name}: a limit is told the truth, which recorded balls do not have")
+    every = [*models.PREDICTORS, *([] if told else LIMITS)]
+    return list(dict.fromkeys(asked.predictor or every))
+
+
+def suites(asked):
+    """The Suites that were asked for."""
+    import sim
+    from evaluation.suites import generated, recorded, simulated, without
+
+    sports = [without(sim.load(name), asked.without) for name in asked.sport]
+    if not asked.tracks:
+        return [simulated(sport, asked.balls, asked.seed) for sport in sports]
+    placement = {"scale": asked.scale, "axes": asked.axes, "origin": tuple(asked.origin.split(","))}
+    placement["format"] = asked.format
+    return [
+        generated(track, asked.balls) if track.endswith(".npz") else recorded(track, sports[0], **placement)
+        for track in asked.tracks
+    ]
+
+
+def evaluate(asked, names, suites, console):
+    """(Results, whether a predictor failed somewhere)."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from evaluation import harness, protocols
+    from evaluation.results import Results
+    from evaluation.scores import score, score_latency
+
+    results = Results(" ".join(["evaluate.py", *sys.argv[1:]]), VERSION, asked.seed)
+    work = [
+        (suite, cases)
+        for suite in suites
+        for cases in [
+            *(protocols.horizon(suite, h, asked.horizon) for h in asked.history if "horizon" in asked.protocol),
+            *(protocols.landing(suite, d) for d in protocols.BEFORE if "landing" in asked.protocol),
+        ]
+    ]
+    for suite, cases in work:
+        results.notes += told_of(suite, cases)
+    loaded = {(name, suite.name): harness.load(name, suite.sport) for suite in suites for name in names}
+    failed = False
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True) as bar, harness.Workers(os.cpu_count() or 1) as workers:
+        task = bar.add_task("", total=len(names) * sum(len(cases) for _, cases in work))
+        for (name, suite_name), predictor in loaded.items():  # alone, before the others start
+            results.told[name] = predictor.told
+            suite = next(s for s in suites if s.name == suite_name)
+            if hasattr(predictor, "stream"):
+                bar.update(task, description=f"{name}: latency")
+                failed |= timed(results, name, suite, predictor, score_latency)
+        for name in names:
+            for suite, cases in work:
+                bar.update(task, description=f"{name}, {suite.name}, {cases.protocol}")
+                answers = workers.ask(name, suite, cases, lambda done: bar.advance(task, done))
+                score(results, name, suite, cases, answers, asked.horizon)
+                results.notes += said_of(name, suite, cases, answers)
+                failed |= bool(answers.failures)
+    return results, failed
+
+
+def timed(results, name, suite, predictor, score_latency):
+    """Measure a predictor's latency; whether it failed."""
+    from evaluation.harness import latency
+
+    try:
+        taken = latency(predictor, suite.tracks)
+    except Exception as error:  # noqa: BLE001 - a stranger's predictor may raise anything; it is named to the user
+        results.notes.append(f"{name}: no latency, {type(error).__name__}: {error}")
+        return True
+    if len(taken):
+        score_latency(results, name, suite, taken)
+    return False
+
+
+def told_of(suite, cases):
+    """Lines on what a suite could not be asked, or was set aside."""
+    where = f"{suite.name}, {cases.protocol}, {cases.history:g} s"
+    left = len(suite.tracks) - len(cases)
+    if left:
+        why = "fewer than 5 frames" if cases.protocol == "horizon" else "no landing with 5 frames so long before"
+        yield f"{where}: {left} of {len(suite.tracks)} tracks left out: {why}"
+    if cases.beyond:
+        yield f"{where}: {cases.beyond} times past a track's end left out"
+    aside = int((~cases.clear).sum())
+    if aside:
+        yield f"{where}: {aside} of {len(cases)} balls pass within 1 cm of an edge or the net: not counted in coverage"
+
+
+def said_of(name, suite, cases, answers):
+    """Lines on where a predictor failed."""
+    where = f"{name}: {suite.name}, {cases.protocol}, {cases.history:g} s"
+    if answers.short:
+        yield f"{where}: {answers.short} histories too short for it"
+    if answers.failures:
+        track, cause = answers.failures[0]
+        yield f"{where}: failed on {len(answers.failures)} of {len(cases)} tracks; on track {track}: {cause}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""Runs predictors over cases, shared out to worker processes of one thread each. What leaves here is what was answered.
+
+A predictor is handed a history and times, nothing else; a limit its Told besides. One that raises, or answers NaN or
+a wrong shape, has failed on that track: this is counted and named, and the rest goes on.
+"""
+
+import multiprocessing
+import os
+import time
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+
+import numpy as np
+
+import models
+from evaluation import limits
+from tracks import Track
+
+CHUNK = 16  # cases that a worker takes at once
+THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+AHEAD, FRAMES, TRACKS = np.linspace(1 / 60, 1.0, 60), 60, 6  # of the latency: s asked, frames, tracks
+
+
+@dataclass(eq=False)
+class Answers:
+    """What a predictor said to N cases at H times; NaN where it was not asked, has failed, or does not say."""
+
+    mean: np.ndarray  # (N, H, 3) m
+    covariance: np.ndarray  # (N, H, 3, 3) m2
+    samples: dict = field(default_factory=dict)  # case -> (K, H', 3) m at the times that were asked
+    landing: np.ndarray | None = None  # (N, 4) s and m
+    short: int = 0  # histories that were too short for it
+    failures: list = field(default_factory=list)  # of (track, cause)
+
+
+def one_thread():
+    """Let this process, and those it starts, compute in one thread: call it before numba is imported."""
+    for name in THREADS:
+        os.environ[name] = "1"
+
+
+def load(name, sport):
+    """The predictor or limit of that name."""
+    return limits.load(name, sport) if name in limits.LIMITS else models.load(name, sport)
+
+
+class Workers:
+    """Processes that forecast; use it with `with`."""
+
+    def __init__(self, count):
+        spawn = multiprocessing.get_context("spawn")
+        self.pool = ProcessPoolExecutor(count, mp_context=spawn)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        self.pool.shutdown(wait=kind is None, cancel_futures=True)
+
+    def ask(self, name, suite, cases, progress=lambda done: None):
+        """The Answers of a predictor or limit to cases of a suite; progress(n) is called as n more are done."""
+        asked = ~np.isnan(cases.times)
+        answers = Answers(np.full((*cases.times.shape, 3), np.nan), np.full((*cases.times.shape, 3, 3), np.nan))
+        answers.landing = np.full((len(cases), 4), np.nan)
+        told = name in limits.LIMITS
+        pending = {}
+        for first in range(0, len(cases), CHUNK):
+            numbers = range(first, min(first + CHUNK, len(cases)))
+            work = [
+                (n, _bare(cases.seen[n]), cases.times[n, asked[n]], suite.told(cases.rows[n]) if told else None)
+                for n in numbers
+                if asked[n].any()
+            ]
+            pending[self.pool.submit(_answer, name, suite.sport, work)] = len(numbers)
+        while pending:
+            done, _ = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                for n, answer in future.result():
+                    _note(answers, n, asked[n], cases.seen[n], answer)
+                progress(pending.pop(future))
+        return answers
+
+
+def _bare(track):
+    """What goes to a worker of a track."""
+    return track.time, track.position, track.name
+
+
+def _note(answers, n, asked, seen, answer):
+    if isinstance(answer, str):
+        answers.failures.append((seen.name, answer))
+    elif answer is None:
+        answers.short += 1
+    else:
+        mean, covariance, samples, landing = answer
+        answers.mean[n, asked] = mean
+        if covariance is not None:
+            answers.covariance[n, asked] = covariance
+        if samples is not None:
+            answers.samples[n] = samples
+        if landing is not None:
+            answers.landing[n] = landing
+
+
+_loaded = {}  # in a worker: (name, sport) -> predictor
+
+
+def _answer(name, sport, work):
+    """In a worker: (case, answer) of each case; a string is the cause of a failure, None a history too short."""
+    key = name, sport
+    if key not in _loaded:
+        _loaded[key] = load(name, sport)
+    return [(n, forecast_of(_loaded[key], Track(*bare), *asked)) for n, bare, *asked in work]
+
+
+def forecast_of(predictor, history, times, told=None):
+    """(mean, covariance, samples, landing) of one forecast; or the cause of its failure; or None, too short."""
+    try:
+        forecast = predictor.forecast(history, times) if told is None else predictor.forecast(history, times, told)
+        return _checked(forecast, len(times))
+    except models.TooShort:
+        return None
+    except Exception as error:  # noqa: BLE001 - a stranger's predictor may raise anything; it is named to the user
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+
+
+def _checked(forecast, count):
+    mean, covariance, samples = (_array(getattr(forecast, k)) for k in ("mean", "covariance", "samples"))
+    for what, a, shape in (("mean", mean, (count, 3)), ("covariance", covariance, (count, 3, 3))):
+        if a is not None and (a.shape != shape or not np.isfinite(a).all()):
+            raise ValueError(f"its {what} is not finite" if a.shape == shape else f"its {what} has shape {a.shape}, "
+                             f"not {shape}")  # fmt: skip
+    if mean is None or (samples is not None and (samples.shape[1:] != (count, 3) or not np.isfinite(samples).all())):
+        raise ValueError("it has no mean" if mean is None else f"its samples (K, {count}, 3) are not all there")
+    landing = forecast.landing
+    if landing is not None and landing.probability >= 0.5:
+        return mean, covariance, samples, np.array([landing.time, *landing.place], float)
+    return mean, covariance, samples, None
+
+
+def _array(values):
+    return None if values is None else np.asarray(values, float)
+
+
+def latency(predictor, tracks):
+    """Seconds (M,) that a stream takes to observe a frame and forecast 60 times, over frames of a few tracks, warm."""
+    taken = []
+    for number, track in enumerate(tracks[: TRACKS + 1]):
+        stream = predictor.stream()
+        for t, place in zip(track.time[:FRAMES], track.position[:FRAMES], strict=True):
+            begin = time.perf_counter()
+            stream.observe(t, place)
+            try:
+                stream.forecast(t + AHEAD)
+            except models.TooShort:
+                continue
+            if number:  # the first warms up
+                taken.append(time.perf_counter() - begin)
+    return np.array(taken)

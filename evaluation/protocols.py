@@ -1,0 +1,116 @@
+"""What is asked of a predictor: histories and times, and beside them, kept from it, the truth.
+
+horizon   the history is all that was seen in the first h seconds; where is the ball h' seconds past its last frame?
+landing   the history ends d seconds before a landing; where and when is it?
+
+Simulated balls are scored against the true flight. Recorded ones against the first frame at or after the wanted time,
+and what the sensor adds to that is `sensor`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluation.suites import clear
+
+PROTOCOLS = ("horizon", "landing")
+HISTORIES, HORIZONS = (0.1, 0.2, 0.3), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)  # s
+BEFORE = (0.1, 0.2, 0.3, 0.5)  # s before a landing
+LEAST = 5  # frames
+SIDE = 6  # frames on either side of a recorded landing
+STAMP = 1e-9  # s, by which equal times may differ
+
+
+@dataclass(frozen=True, eq=False)
+class Cases:
+    """N histories of one protocol and length, what is asked of each, and the truth, which no predictor sees."""
+
+    protocol: str
+    history: float  # s seen, or s before the landing
+    rows: np.ndarray  # (N,) tracks of the suite
+    seen: list  # (N,) of Track
+    times: np.ndarray  # (N, H) s, NaN where nothing is asked
+    truth: np.ndarray  # horizon: (N, H, 3) m, NaN where it is not known; landing: (N, 4), time (s) and place (m)
+    clear: np.ndarray  # (N,) whether the ball keeps off edges and nets
+    sensor: np.ndarray  # (N, H, 3, 3) m2, what a recorded frame adds to a forecast's covariance
+    beyond: int = 0  # askings past the end of a recorded track, left out
+
+    def __len__(self):
+        return len(self.rows)
+
+
+def horizon(suite, history, horizons):
+    """The Cases of `horizon` after `history` s, asked at `horizons` (H,) s past the last frame."""
+    cut = [track.until(track.time[0] + history + STAMP) for track in suite.tracks]
+    rows = np.array([i for i, track in enumerate(cut) if len(track) >= LEAST], int)
+    seen = [cut[i] for i in rows]
+    last = np.array([track.time[-1] for track in seen])
+    times = last[:, None] + np.asarray(horizons, float)
+    if suite.balls is not None:
+        truth = suite.flight(rows, times).position if len(rows) else np.empty((0, len(horizons), 3))
+        safe = clear(suite, rows, times[:, -1]) if len(rows) else np.ones(0, bool)
+        return Cases("horizon", history, rows, seen, times, truth, safe, np.zeros((*times.shape, 3, 3)))
+    truth, sensor = np.full((*times.shape, 3), np.nan), np.zeros((*times.shape, 3, 3))
+    for n, i in enumerate(rows):
+        track = suite.tracks[i]
+        at = np.searchsorted(track.time, times[n] - STAMP)
+        there = at < len(track)
+        times[n, there], truth[n, there] = track.time[at[there]], track.position[at[there]]
+        times[n, ~there], sensor[n] = np.nan, _sensor(suite.sport, track, at)
+        times[n, 1:][np.diff(times[n]) <= 0] = np.nan  # a gap: the same frame answers for both
+    truth[np.isnan(times)] = np.nan
+    beyond = int(np.isnan(times).sum())
+    return Cases("horizon", history, rows, seen, times, truth, np.ones(len(rows), bool), sensor, beyond)
+
+
+def landing(suite, before):
+    """The Cases of `landing`, seen until `before` s before it: of each track the first with enough frames."""
+    found = true_landings(suite) if suite.balls is not None else [_recorded_landing(t) for t in suite.tracks]
+    rows, seen, truth = [], [], []
+    for i, (track, landings) in enumerate(zip(suite.tracks, found, strict=True)):
+        previous = -np.inf
+        for at in landings:
+            history = track.until(at[0] - before)
+            if len(history) >= LEAST and previous < history.time[-1]:
+                rows.append(i), seen.append(history), truth.append(at)
+                break
+            previous = at[0]
+    rows, truth = np.array(rows, int), np.array(truth).reshape(-1, 4)
+    times = np.array([[track.time[-1] + before] for track in seen]).reshape(-1, 1)
+    safe = np.ones(len(rows), bool)
+    if suite.balls is not None and len(rows):
+        safe = clear(suite, rows, truth[:, 0] + 1e-3)
+    return Cases("landing", before, rows, seen, times, truth, safe, np.zeros((len(rows), 1, 3, 3)))
+
+
+def true_landings(suite):
+    """Of every simulated ball the (time, x, y, z) of its landings while it is watched, (L, 4) each."""
+    ends = np.array([[track.time[-1]] if len(track) else [1e-3] for track in suite.tracks])
+    impacts = suite.flight(np.arange(len(ends)), ends).impacts
+    landed = np.isin(impacts.surface, suite.sport.landing_surfaces)
+    table = np.column_stack([impacts.time, impacts.place])[landed]
+    return [table[impacts.ball[landed] == i] for i in range(len(ends))]
+
+
+def _recorded_landing(track):
+    """(1, 4) where quadratics through SIDE frames on either side of the low point cross; (0, 4) if fewer."""
+    k = int(np.argmin(track.position[:, 2]))
+    if k < SIDE or k > len(track) - SIDE - 1:
+        return np.empty((0, 4))
+    t = track.time - track.time[k]
+    sides = [np.polyfit(t[s], track.position[s], 2) for s in (slice(k - SIDE, k), slice(k + 1, k + 1 + SIDE))]
+    roots = np.roots((sides[0] - sides[1])[:, 2])
+    roots = roots[np.isreal(roots)].real
+    if not len(roots):
+        return np.empty((0, 4))
+    at = roots[np.argmin(np.abs(roots))]
+    if not t[k - 1] <= at <= t[k + 1]:
+        return np.empty((0, 4))
+    return np.array([[at + track.time[k], *(sides[0].T @ [at * at, at, 1.0])]])
+
+
+def _sensor(sport, track, at):
+    """Covariance (H, 3, 3) of frames `at` (H,) of a track, by the middle of the sport's sensor: noise, late stamps."""
+    velocity = np.gradient(track.position, track.time, axis=0)[np.minimum(at, len(track) - 1)]
+    late = np.mean(sport.sensor.jitter) ** 2 * velocity[:, :, None] * velocity[:, None, :]
+    return np.mean(sport.sensor.noise) ** 2 * np.eye(3) + late

@@ -1,0 +1,123 @@
+"""Results: rows of figures and the errors behind them, as JSON and back; as a table; two of them compared."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from evaluation import bootstrap
+from evaluation.metrics import STATISTICS
+
+FEW = 30  # tracks; a cell of fewer decides nothing
+
+
+@dataclass(frozen=True)
+class Row:
+    predictor: str
+    suite: str
+    protocol: str
+    history: float | None  # s seen; of `landing`, s before it
+    horizon: float | None  # s past the last seen frame
+    metric: str
+    value: float | None
+    low: float | None  # of the 95 % interval over tracks
+    high: float | None
+    tracks: int
+
+
+@dataclass
+class Results:
+    """command, version and seed make them again; errors: "predictor|suite|protocol|history|horizon" -> track -> m."""
+
+    command: str
+    version: str
+    seed: int
+    rows: list = field(default_factory=list)
+    errors: dict = field(default_factory=dict)
+    told: dict = field(default_factory=dict)  # predictor -> what it knows beyond the history
+    notes: list = field(default_factory=list)  # what was left out, what failed
+
+    def write(self, path):
+        """Write JSON; the file appears whole or not at all."""
+        aside = Path(path).with_name(f".{Path(path).name}.{os.getpid()}.tmp")
+        table = asdict(self) | {"rows": [asdict(row) for row in self.rows]}
+        try:
+            with open(aside, "w", encoding="utf-8") as file:
+                json.dump(table, file, indent=1, allow_nan=False)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(aside, path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+    @staticmethod
+    def read(path):
+        """The Results of a file; ValueError in one line where it holds none."""
+        try:
+            table = json.loads(Path(path).read_text(encoding="utf-8"))
+            rows = [Row(**row) for row in table["rows"]]
+            keep = {key: table[key] for key in ("command", "version", "seed", "errors", "told", "notes")}
+            return Results(**keep, rows=rows)
+        except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise ValueError(f"{path}: not a results file of evaluate.py --json ({error})") from None
+
+
+def key(predictor, suite, protocol, history, horizon):
+    """The name of one cell of Results.errors."""
+    return f"{predictor}|{suite}|{protocol}|{history:g}|{horizon:g}"
+
+
+def number(value):
+    """A float for JSON: None where it is not finite."""
+    return float(value) if np.isfinite(value) else None
+
+
+def ranking(results, suite, protocol, history, horizon):
+    """Predictors by median error, each with whether it is first, or within its paired interval of the first."""
+    cells = {}
+    for name in results.told:
+        found = results.errors.get(key(name, suite, protocol, history, horizon))
+        if found:
+            cells[name] = found
+    order = sorted(cells, key=lambda name: np.median(list(cells[name].values())))
+    level = {}
+    for name in order:
+        shared = [t for t in cells[name] if t in cells[order[0]]]
+        pair = [[cells[n][t] for t in shared] for n in (name, order[0])]
+        level[name] = name == order[0] or (bool(shared) and _difference(*pair)[1] <= 0.0)
+    return level
+
+
+def compare(a, b):
+    """Lines that say which errors of Results a and b differ by more than their paired 95 % interval.
+
+    The same predictors are compared; where the two share none, every one of a with every one of b.
+    """
+    shared = set(a.told) & set(b.told)
+    pairs = [(n, n) for n in a.told if n in shared] or [(m, n) for m in a.told for n in b.told]
+    lines, larger, count = [], 0, 0
+    for first, second in pairs:
+        for cell, errors in a.errors.items():
+            name, _, rest = cell.partition("|")
+            other = b.errors.get(f"{second}|{rest}")
+            both = [t for t in errors if other and t in other] if name == first else []
+            if len(both) < 2:
+                continue
+            difference, low, high = _difference([other[t] for t in both], [errors[t] for t in both])
+            count += 1
+            if low > 0.0 or high < 0.0:
+                larger += 1
+                few = f", only {len(both)} tracks: decides nothing" if len(both) < FEW else ""
+                suite, protocol, history, horizon = rest.split("|")
+                names = first if first == second else f"{second} against {first}"
+                lines.append(f"{names}: {suite}, {protocol}, {history} s, +{horizon} s: {1e3 * difference:+.1f} mm "
+                             f"({1e3 * low:+.1f} to {1e3 * high:+.1f}) in the median{few}")  # fmt: skip
+    if not count:
+        raise ValueError("the two files have no cell with the same tracks; evaluate the same suites and seed")
+    return [*lines, f"{larger} of {count} cells differ by more than their paired 95 % interval"]
+
+
+def _difference(a, b):
+    return bootstrap.paired(a, b, STATISTICS["median"])

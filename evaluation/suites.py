@@ -1,0 +1,96 @@
+"""What is forecast: simulated balls, recorded tracks, generated sets; as tracks, and the truth where there is one."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import sim
+from evaluation.limits import Told
+from tracks import Track, read_tracks
+
+STEPS = 600  # of the path that is looked at
+NEAR = 0.01  # m from an edge or the net: which way the ball goes is then a matter of chance
+
+
+@dataclass(frozen=True, eq=False)
+class Suite:
+    """Tracks (B,) of one sport, and the simulated balls that were seen so, or None for recorded ones."""
+
+    name: str
+    sport: sim.Sport
+    tracks: list
+    balls: sim.Balls | None = None
+
+    def told(self, i):
+        """What a limit is told of track i."""
+        b = self.balls
+        launch = b.launch_position[i], b.launch_velocity[i], b.launch_spin[i]
+        return Told(*launch, b.parameters[i], b.noise[i], float(b.jitter[i]), float(b.rate[i]), float(b.outlier[i]))
+
+    def flight(self, rows, times):
+        """The true Flight of tracks `rows` (N,) at times (N, T) s."""
+        b = self.balls
+        launch = b.launch_position[rows], b.launch_velocity[rows], b.launch_spin[rows]
+        return sim.simulate(b.sport, *launch, times, b.parameters[rows])
+
+
+def without(sport, names):
+    """The sport without the surfaces of these names; ValueError says which it has."""
+    known = [s.name for s in sport.surfaces]
+    for name in names:
+        if name not in known:
+            raise ValueError(f"--without {name}: {sport.name} has no such surface; it has {', '.join(known)}")
+    return sport.replace(surfaces=tuple(s for s in sport.surfaces if s.name not in names)) if names else sport
+
+
+def simulated(sport, count, seed):
+    """The Suite of so many balls of the sport's test set."""
+    return _of_balls(f"sim:{sport.name}", sport, sim.draw(sport, count, seed=seed, purpose="test"))
+
+
+def recorded(source, sport, **placement):
+    """The Suite of a track file or a folder of them; placement: see tracks.read_track."""
+    tracks = read_tracks(source, **placement)
+    if not tracks:
+        raise ValueError(f"{source}: no track in it; name a file or a folder with .csv files")
+    return Suite("/".join(Path(source).resolve().parts[-2:]), sport, tracks)
+
+
+def generated(path, count):
+    """The Suite of the first balls of a generated set, see `python -m sim`."""
+    found = sim.open_set(path)
+    return _of_balls(Path(path).name, found.sport, found.balls(0, min(count, len(found))))
+
+
+def _of_balls(name, sport, balls):
+    cut = balls.offsets
+    seen = [slice(cut[i], cut[i + 1]) for i in range(len(balls))]
+    return Suite(name, sport, [Track(balls.time[s], balls.position[s], str(i)) for i, s in enumerate(seen)], balls)
+
+
+def clear(suite, rows, until):
+    """Which of tracks `rows` (N,) keep off edges and nets until `until` (N,) s: one a hair off would go elsewhere.
+
+    An impact counts as on an edge within NEAR of the end of a flat surface; every touch of a net, bar or ring counts.
+    So does a path that passes beside either by less than NEAR.
+    """
+    ok, sport = np.ones(len(rows), bool), suite.balls.sport
+    flight = suite.flight(rows, np.linspace(0.0, 1.0, STEPS) * until[:, None])
+    impacts = flight.impacts
+    within = impacts.time < until[impacts.ball]
+    for j, surface in enumerate(sport.surfaces):
+        hit = within & (impacts.surface == j)
+        low, high = np.array(surface.low), np.array(surface.high)
+        if surface.carries or surface.kind == "plane":
+            spare = np.minimum(impacts.place - low, high - impacts.place)[:, low < high].min(axis=1)
+            ok[impacts.ball[hit & (spare < NEAR)]] = False
+        else:
+            ok[impacts.ball[hit]] = False
+        if surface.kind == "plane" or surface.kind == "ring":
+            continue
+        off = flight.position - np.clip(flight.position, low, high)
+        gap = np.linalg.norm(off, axis=2) - sport.ball.radius - surface.rod
+        beside = (off[..., low < high] != 0.0).any(axis=2) if surface.carries else np.ones(gap.shape, bool)
+        ok[((np.abs(gap) < NEAR) & beside).any(axis=1)] = False
+    return ok

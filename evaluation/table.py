@@ -1,0 +1,83 @@
+"""Results on the screen."""
+
+from rich.table import Table
+
+from evaluation.limits import LIMITS
+from evaluation.results import FEW, ranking
+
+
+def tables(results):
+    """A rich Table of every suite, protocol and history of the results."""
+    cells = {(r.suite, r.protocol, r.history) for r in results.rows if r.history is not None}
+    order = {"horizon": 0, "landing": 1}
+    for suite, protocol, history in sorted(cells, key=lambda c: (c[0], order[c[1]], c[2])):
+        rows = [r for r in results.rows if (r.suite, r.protocol, r.history) == (suite, protocol, history)]
+        yield (_horizons if protocol == "horizon" else _landings)(results, suite, history, rows)
+
+
+def _horizons(results, suite, history, rows):
+    horizons = sorted({r.horizon for r in rows if r.horizon is not None})
+    value = {(r.predictor, r.horizon, r.metric): r for r in rows}
+    levels = {h: ranking(results, suite, "horizon", history, h) for h in horizons}
+    table = Table(title=f"{suite}: {history:g} s seen, median error in mm (95 % interval)", title_justify="left")
+    table.add_column("")
+    for h in horizons:
+        table.add_column(f"+{h:g} s", justify="right")
+    for name in ("in 90 %", "nll"):
+        table.add_column(f"{name} +{horizons[-1]:g} s", justify="right")
+    middle = horizons[len(horizons) // 2]
+    for name in levels[middle]:
+        line = [_titled(name)]
+        for h in horizons:
+            row = value.get((name, h, "median"))
+            line.append(_cell(row, levels[h].get(name, False)) if row else "-")
+        for metric, form in (("coverage90", "{:.0%}"), ("nll", "{:.2f}")):
+            row = value.get((name, horizons[-1], metric))
+            line.append(form.format(row.value) if row and row.value is not None else "-")
+        table.add_row(*line)
+    count = max((r.tracks for r in rows), default=0)
+    table.caption = f"{count} tracks; * first, or within its paired interval of the first"
+    if count < FEW:
+        table.caption += f". Fewer than {FEW} tracks decide nothing"
+    table.caption_justify = "left"
+    return table
+
+
+def _cell(row, leads):
+    text = f"{1e3 * row.value:.1f}" + (f" [dim]{1e3 * row.low:.0f}-{1e3 * row.high:.0f}[/dim]" if row.low else "")
+    return f"[bold]*{text}[/bold]" if leads else text
+
+
+def _landings(results, suite, history, rows):
+    value = {(r.predictor, r.metric): r for r in rows}
+    table = Table(title=f"{suite}: landing, seen until {history:g} s before", title_justify="left")
+    for title in ("", "place mm (95 %)", "time ms", "none told", "tracks"):
+        table.add_column(title, justify="right" if title else "left")
+    known = {r.predictor for r in rows}
+    place = {n: value[n, "landing_place"].value for n in known if (n, "landing_place") in value}
+    for name in sorted(known, key=lambda n: place.get(n, 1e9)):
+        at, when, none = (value.get((name, f"landing_{k}")) for k in ("place", "time", "missing"))
+        table.add_row(
+            _titled(name),
+            _cell(at, False) if at else "-",
+            f"{1e3 * when.value:.1f}" if when else "-",
+            f"{none.value:.0%}" if none else "-",
+            str(none.tracks if none else 0),
+        )
+    return table
+
+
+def _titled(name):
+    return f"[cyan]{name}[/cyan]" if name in LIMITS else name
+
+
+def latencies(results):
+    """A rich Table of what the predictors were told, and how long they take."""
+    table = Table(title="one ball, one thread: observe a frame, forecast 60 times", title_justify="left")
+    for title in ("", "told", "p50 us", "p95 us", "p99 us"):
+        table.add_column(title, justify="right" if title.endswith("us") else "left")
+    value = {(r.predictor, r.metric): r.value for r in results.rows if r.protocol == "latency"}
+    for name, told in results.told.items():
+        figures = [value.get((name, f"latency_p{p}")) for p in (50, 95, 99)]
+        table.add_row(_titled(name), told, *(f"{1e6 * v:.0f}" if v else "-" for v in figures))
+    return table
