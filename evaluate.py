@@ -137,9 +137,9 @@ def predictors(asked):
 def suites(asked):
     """The Suites that were asked for."""
     import sim
-    from evaluation.suites import generated, recorded, simulated, without
+    from evaluation.suites import generated, recorded, simulated
 
-    sports = [without(sim.load(name), asked.without) for name in asked.sport]
+    sports = [sim.load(name).without(*asked.without) for name in asked.sport]
     if not asked.tracks:
         return [simulated(sport, asked.balls, asked.seed) for sport in sports]
     placement = {"scale": asked.scale, "axes": asked.axes, "origin": tuple(asked.origin.split(","))}

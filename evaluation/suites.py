@@ -35,15 +35,6 @@ class Suite:
         return sim.simulate(b.sport, *launch, times, b.parameters[rows])
 
 
-def without(sport, names):
-    """The sport without the surfaces of these names; ValueError says which it has."""
-    known = [s.name for s in sport.surfaces]
-    for name in names:
-        if name not in known:
-            raise ValueError(f"--without {name}: {sport.name} has no such surface; it has {', '.join(known)}")
-    return sport.replace(surfaces=tuple(s for s in sport.surfaces if s.name not in names)) if names else sport
-
-
 def simulated(sport, count, seed):
     """The Suite of so many balls of the sport's test set."""
     return _of_balls(f"sim:{sport.name}", sport, sim.draw(sport, count, seed=seed, purpose="test"))

@@ -27,8 +27,8 @@ from sim.lanes import LOG
 from sim.sensitivity import surroundings
 
 AHEAD = 2.0  # s beyond the last seen frame, at least, in which a landing is looked for
-DRAWS = 64
-FLIGHTS = 16  # of one fit, at most
+DRAWS, UNSETTLED = 64, 0.1  # and their share that may be without a landing by the last time asked
+FLIGHTS = 14  # of one fit, at most
 HEAVY, ODD = 4.0, 20.0  # degrees of freedom, squared residual: so heavy tails, so odd a frame are suspicious
 SHORT = (4, 9)  # frames that another start is made from
 TRIAL, HOPE = 4, 3.0  # its flights, and how much worse it may be then
@@ -110,7 +110,7 @@ def _other_starts(place, t, y, found, prior, most):
             arc(t[:count], y[:count], place[1].gravity, x[:6])
             other = fit(place, t, y, x, prior, TRIAL)
             if other.cost < found.cost + HOPE:
-                other = fit(place, t, y, other.x, prior, most)
+                other = fit(place, t, y, other.x, prior, most // 2)
             if other.cost < found.cost:
                 found = other
     return found
@@ -124,7 +124,7 @@ def ahead(place, landing, standard, found, times):
     places, used = fly_draws(place, draws, times, log)
     covariance = spread_about_first(places)
     landings = first_landings(log, used, landing, draws)
-    if (landings[:, 0] == math.inf).any() and times[-1] < AHEAD:
+    if (landings[:, 0] == math.inf).mean() > UNSETTLED and times[-1] < AHEAD:
         _, used = fly_draws(place, draws, np.array([AHEAD]), log)
         landings = first_landings(log, used, landing, draws)
     return Ahead(places, covariance, *likeliest_landing(landings, len(landing)))

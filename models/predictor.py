@@ -8,6 +8,8 @@ A predictor sees the history and what it declares in `told`, never the truth.
 """
 
 import importlib
+import os
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -141,10 +143,27 @@ class Stream:
 def load(name, sport="table_tennis"):
     """The predictor of that name in PREDICTORS, for a Sport, the name of one, or a path to its .toml.
 
-    ValueError (SportError) says in a line which names there are.
+    `module:Class` names one of your own, made as Class(sport): a subclass of Predictor. ValueError (SportError) says
+    in a line which names there are.
     """
-    if name not in PREDICTORS:
-        raise ValueError(f"no predictor is called {str(name)!r}; there are {', '.join(PREDICTORS)}")
-    module, _, cls = PREDICTORS[name].partition(":")
+    if name not in PREDICTORS and ":" not in str(name):
+        raise ValueError(f"no predictor is called {str(name)!r}; there are {', '.join(PREDICTORS)}, or module:Class")
+    cls = _found(PREDICTORS.get(name, name))
     sport = sport if isinstance(sport, sim.Sport) else sim.load(sport)
-    return getattr(importlib.import_module(module), cls)(sport)
+    return cls(sport)
+
+
+def _found(where):
+    """The class at `module:Class`, also of a module in the folder one is in."""
+    module, _, name = where.partition(":")
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{where}: there is no module {error.name!r}; name a predictor module:Class") from None
+    except AttributeError:
+        raise ValueError(f"{where}: {module} has no {name!r}; name a predictor module:Class") from None
+    if not (isinstance(found, type) and issubclass(found, Predictor)):
+        raise ValueError(f"{where}: not a subclass of models.Predictor, which a predictor must be")
+    return found

@@ -166,6 +166,14 @@ class Sport:
                 changes[part] = dataclasses.replace(getattr(self, part), **mine)
         return dataclasses.replace(self, **changes)
 
+    def without(self, *names):
+        """The sport without the surfaces of these names; SportError says which it has."""
+        for name in names:
+            if name not in [s.name for s in self.surfaces]:
+                known = ", ".join(s.name for s in self.surfaces)
+                raise SportError(f"{self.name} has no surface called {name!r} to go without; it has {known}")
+        return dataclasses.replace(self, surfaces=tuple(s for s in self.surfaces if s.name not in names))
+
     @property
     def aerodynamic(self):
         """K = rho pi R^2 / (2 m), 1/m: drag deceleration is K Cd u^2."""
@@ -194,18 +202,30 @@ def names():
 
 def load(name):
     """The Sport of a shipped name or of a .toml file; SportError says what is wrong with it."""
+    return parse(*text_of(name))
+
+
+def text_of(name):
+    """The TOML of a shipped name or of a .toml file, and where it stands."""
     path = FOLDER / f"{name}.toml"
     if str(name) not in names():
         path = Path(name)
         if path.suffix != ".toml":
             raise SportError(f"no sport is called {str(name)!r}; there are {', '.join(names())}, or name a .toml file")
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8"), str(path)
     except OSError as error:
         raise SportError(f"{path}: {error.strerror}; name a sport ({', '.join(names())}) or a .toml file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise SportError(f"{path}: not TOML: {error}") from None
-    return _read(table, str(path))
+
+
+def parse(text, where):
+    """The Sport of a TOML text that stands at `where`."""
+    try:
+        return _read(tomllib.loads(text), where)
+    except tomllib.TOMLDecodeError as error:
+        raise SportError(f"{where}: not TOML: {error}") from None
 
 
 def _read(table, where):

@@ -1,0 +1,148 @@
+"""Forecasts as CSV: of a recorded track, or live of what a tracker pipes in.
+
+python -m models stroke.csv --at 0.1 0.2
+tail -f growing.csv | python -m models -
+
+Out comes a row for every frame and asked time once there are frames enough: t (s, the last frame seen), at (s past it),
+x, y, z (m), their standard deviations (empty where the predictor does not say), and the landing it expects: time (s),
+place (m), probability (empty where there is none). Live, each frame is answered at once; a line that is no frame is
+told on standard error and left out; exit status 1 says that there were such lines.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+import command
+
+PROGRAM = "python -m models"
+HEADER = "t,at,x,y,z,sd_x,sd_y,sd_z,landing_t,landing_x,landing_y,landing_z,landing_probability"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Forecasts as CSV: of a recorded track, or live of what a tracker pipes in."""
+
+    file: Annotated[str, tyro.conf.Positional]
+    """a track (CSV with t,x,y,z; TT3D; SpinDOE), or - for standard input, line by line (CSV with t,x,y,z)"""
+    predictor: str = "physics"
+    """a name, or module:Class of your own"""
+    sport: str = "table_tennis"
+    """a sport's name, or a .toml file of your own"""
+    at: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5)
+    """s past the last seen frame"""
+    without: tuple[str, ...] = ()
+    """surfaces of the sport that are not there, such as net"""
+    format: str | None = None
+    """of a recorded track: csv, tt3d or spindoe; known by itself where not named"""
+    scale: float = 1.0
+    """metres per unit of a recorded track's positions: 0.001 for millimetres"""
+    axes: str = "x,y,z"
+    """which of a recorded track's axes are our x, y and z, as in x,-z,y"""
+    origin: str = "0,0,0"
+    """our origin in a recorded track's frame, after scale and axes, in metres"""
+
+
+def main():
+    os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+    asked = command.options(Options, PROGRAM)
+    status = []
+    command.run(PROGRAM, lambda: status.append(run(asked)))
+    raise SystemExit(status[0])
+
+
+def run(asked):
+    """Print the forecasts; how many lines were no frames, as 0 or 1. Raises ValueError or OSError, one line each."""
+    import sim
+    from models import load
+
+    if not asked.at or any(not 0 < v < 60 for v in asked.at) or list(asked.at) != sorted(set(asked.at)):
+        raise ValueError(f"--at {' '.join(f'{v:g}' for v in asked.at)}: seconds above 0 that increase")
+    predictor = load(asked.predictor, sim.load(asked.sport).without(*asked.without))
+    if asked.file == "-":
+        return live(predictor, asked.at, sys.stdin)
+    from tracks import read_track
+
+    placement = {"scale": asked.scale, "axes": asked.axes, "origin": tuple(asked.origin.split(","))}
+    track = read_track(asked.file, format=asked.format, **placement)
+    for note in track.notes:
+        print(note, file=sys.stderr)
+    print(HEADER)
+    stream = predictor.stream()
+    for t, place in zip(track.time, track.position, strict=True):
+        answer(stream, t, place, asked.at)
+    return 0
+
+
+def live(predictor, at, lines):
+    """Answer every line of a CSV as it comes; whether some were no frames."""
+    warm(predictor, at)
+    stream, bad = predictor.stream(), 0
+    columns = None
+    for number, line in enumerate(lines, 1):
+        cells = [cell.strip() for cell in line.split(",")]
+        if columns is None:
+            columns = _columns(cells)
+            print(HEADER, flush=True)
+            continue
+        if not line.strip():
+            continue
+        try:
+            t, *place = (float(cells[column]) for column in columns)
+            answer(stream, t, place, at)
+            sys.stdout.flush()
+        except (ValueError, IndexError) as error:
+            bad += 1
+            what = "cells are missing" if isinstance(error, IndexError) else " ".join(str(error).split())
+            print(f"{PROGRAM}: row {number} left out: {what}", file=sys.stderr)
+    if columns is None:
+        raise ValueError("standard input: nothing came; it should start with the line t,x,y,z")
+    return int(bad > 0)
+
+
+def _columns(header):
+    missing = [name for name in ("t", "x", "y", "z") if name not in header]
+    if missing:
+        raise ValueError(f"standard input: no column {', '.join(missing)} in the first line; it should be t,x,y,z")
+    return [header.index(name) for name in ("t", "x", "y", "z")]
+
+
+def answer(stream, t, place, at):
+    """Show the stream a frame and print what it forecasts, if it has seen enough."""
+    from models import TooShort
+
+    stream.observe(t, place)
+    try:
+        forecast = stream.forecast([t + ahead for ahead in at])
+    except TooShort:
+        return
+    landing = forecast.landing
+    end = [landing.time, *landing.place, landing.probability] if landing else [""] * 5
+    for k, ahead in enumerate(at):
+        sd = [""] * 3 if forecast.covariance is None else forecast.covariance[k].diagonal() ** 0.5
+        cells = (f"{v:.6g}" if isinstance(v, float) else v for v in (ahead, *forecast.mean[k], *sd, *end[1:]))
+        cells = [f"{t:.6f}", *cells]
+        cells.insert(8, f"{end[0]:.6f}" if landing else "")
+        print(",".join(cells))
+
+
+def warm(predictor, at):
+    """Forecast a made-up ball, so that the first frame is answered as quickly as the rest."""
+    import sim
+    from models import TooShort
+
+    ball = sim.draw(predictor.sport, 1, purpose="train", duration=0.3)
+    stream = predictor.stream()
+    for t, place in zip(ball.time, ball.position, strict=True):
+        stream.observe(t, place)
+        try:
+            stream.forecast([t + ahead for ahead in at])
+        except TooShort:
+            continue
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""Generated sets: many seeded balls in one file, written and read in constant memory.
+
+    write_set("set.npz", "table_tennis", 100_000)       # or python -m sim table_tennis --tracks 100000 --out set.npz
+    found = open_set("set.npz")                          # nothing is read yet
+    balls = found.balls(0, 1000)                         # sim.Balls, the same to the bit as sim.draw gives
+
+An uncompressed .npz: the columns of Balls as arrays that numpy.load reads too, and `info`, JSON in bytes: what the set
+is and the sport's own TOML. The same balls give the same bytes, so slices joined are the set written whole.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from sim.dataset import BATCH, Balls, draw
+from sim.sport import parse, text_of
+
+FORMAT = 1
+COLUMNS = [field.name for field in dataclasses.fields(Balls) if field.name != "sport"]
+FRAMES = ("time", "position", "truth_position", "truth_velocity", "truth_spin")  # a row a frame; others a row a ball
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the time of every member: bytes depend on the balls alone
+PIECE = 1 << 22  # bytes copied at once
+KEYS = ("format", "sport", "version", "toml", "purpose", "seed", "first", "count")
+
+
+class BallSet:
+    """The balls of a set file, read as they are asked for."""
+
+    def __init__(self, path, info, columns):
+        self.path, self.info, self.columns = path, info, columns
+        self.sport = parse(info["toml"], f"{path}: sport")
+
+    def __len__(self):
+        return self.info["count"]
+
+    def balls(self, first, count):
+        """Balls `first` to `first + count` of the file, as sim.Balls."""
+        if not (0 <= first and 1 <= count and first + count <= len(self)):
+            raise ValueError(f"{self.path} holds balls 0 to {len(self)}; {first} to {first + count} are not in it")
+        offsets = self.columns["offsets"].read(first, first + count + 1)
+        parts = {"offsets": offsets - offsets[0]}
+        for name in COLUMNS[1:]:
+            ends = (offsets[0], offsets[-1]) if name in FRAMES else (first, first + count)
+            parts[name] = self.columns[name].read(*ends)
+        return Balls(self.sport, **parts)
+
+
+def write_set(path, name, count, first=0, seed=0, purpose="data", progress=lambda done: None):
+    """Write balls `first` to `first + count` of the set (purpose, seed) of a sport's name or .toml file.
+
+    progress(n) is called as n more are done. The file appears whole or not at all; one that stands there is replaced.
+    """
+    text, where = text_of(name)
+    sport = parse(text, where)
+    told = (FORMAT, sport.name, sport.version, text, purpose, seed, first, count)
+    with _Spool(path, dict(zip(KEYS, told, strict=True))) as spool:
+        for begin in range(first, first + count, BATCH):
+            size = min(BATCH, first + count - begin)
+            spool.add(draw(sport, size, first=begin, seed=seed, purpose=purpose))
+            progress(size)
+        spool.finish()
+
+
+def join_sets(path, parts, progress=lambda done: None):
+    """Write one set of the slices in the files `parts`, each beginning where the one before ends."""
+    slices = sorted((open_set(part) for part in parts), key=lambda s: s.info["first"])
+    if not slices:
+        raise ValueError("nothing to join; name two set files or more")
+    info, end = dict(slices[0].info), slices[0].info["first"]
+    for s in slices:
+        other = next((k for k in KEYS[:6] if s.info[k] != info[k]), None)
+        if other:
+            raise ValueError(f"{s.path}: its {other} is not that of {slices[0].path}; join slices of one set")
+        if s.info["first"] != end:
+            raise ValueError(f"{s.path}: begins with ball {s.info['first']}, the slice before ends with ball {end - 1}")
+        end += len(s)
+    info["count"] = end - info["first"]
+    with _Spool(path, info) as spool:
+        for s in slices:
+            for begin in range(0, len(s), BATCH):
+                spool.add(s.balls(begin, min(BATCH, len(s) - begin)))
+                progress(min(BATCH, len(s) - begin))
+        spool.finish()
+
+
+def open_set(path):
+    """The BallSet in a file. ValueError in one line where the file holds none, or is cut off."""
+    try:
+        with zipfile.ZipFile(path) as archive, open(path, "rb") as file:
+            columns = {m.filename.removesuffix(".npy"): _column(path, file, m) for m in archive.infolist()}
+        text = columns.pop("info")
+        info = json.loads(text.read(0, text.shape[0]).tobytes())
+        missing = [k for k in (*COLUMNS, *KEYS) if k not in columns and k not in info]
+        if missing or info["format"] != FORMAT:
+            raise ValueError(f"it lacks {', '.join(missing)}" if missing else f"format {info['format']} is not known")
+    except FileNotFoundError:
+        raise ValueError(f"{path}: there is no such file; write one with python -m sim") from None
+    except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
+        raise ValueError(f"{path}: not a set written by python -m sim, or cut off ({error})") from None
+    return BallSet(path, info, columns)
+
+
+class _Column:
+    """One array of a file, of which rows are read when asked for (a map would hold on to all it has touched)."""
+
+    def __init__(self, path, begin, dtype, shape):
+        self.path, self.begin, self.dtype, self.shape = path, begin, dtype, shape
+
+    def read(self, first, last):
+        """Rows `first` to `last`: a new array."""
+        width = int(np.prod(self.shape[1:]))
+        begin = self.begin + int(first) * width * self.dtype.itemsize
+        a = np.fromfile(self.path, self.dtype, int(last - first) * width, offset=begin)
+        return a.reshape(int(last - first), *self.shape[1:])
+
+
+def _column(path, file, member):
+    """The array of one member, where it lies in the file."""
+    if member.compress_type != zipfile.ZIP_STORED:
+        raise ValueError("it is compressed")
+    file.seek(member.header_offset + 26)
+    name, extra = np.frombuffer(file.read(4), "<u2")
+    file.seek(int(name) + int(extra), os.SEEK_CUR)
+    np.lib.format.read_magic(file)
+    shape, order, dtype = np.lib.format.read_array_header_1_0(file)
+    if order or dtype.hasobject:
+        raise ValueError(f"{member.filename} is no plain array")
+    return _Column(path, file.tell(), dtype, shape)
+
+
+class _Spool:
+    """Columns on their way into a file: each grows in a file of its own beside it, then they are put together."""
+
+    def __init__(self, path, info):
+        self.path, self.info = Path(path), info
+        self.aside = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        self.files, self.kinds, self.frames = {}, {}, 0
+
+    def __enter__(self):
+        self.aside.mkdir()
+        return self
+
+    def __exit__(self, *_):
+        for file in self.files.values():
+            file.close()
+        shutil.rmtree(self.aside, ignore_errors=True)
+
+    def add(self, balls):
+        """Take in further balls."""
+        for name in COLUMNS:
+            a = getattr(balls, name)
+            if name == "offsets":
+                a, self.frames = a[1:] + self.frames if self.frames else a, self.frames + a[-1]
+            if name not in self.files:
+                self.files[name] = open(self.aside / name, "w+b")  # noqa: SIM115 - closed by __exit__
+                self.kinds[name] = a.dtype, a.shape[1:]
+            self.files[name].write(np.ascontiguousarray(a).data)
+
+    def finish(self):
+        """Put the columns together and rename the whole to its name."""
+        whole = self.aside / "whole"
+        with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+            for name in COLUMNS:
+                self._put(archive, name, *self.kinds[name], self.files[name])
+            text = np.frombuffer(json.dumps(self.info, sort_keys=True).encode(), np.uint8)
+            with self._member(archive, "info", text.dtype, text.shape) as out:
+                out.write(text.data)
+        with open(whole, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(whole, self.path)
+
+    def _put(self, archive, name, dtype, rest, file):
+        size = file.tell() // (dtype.itemsize * int(np.prod(rest)))
+        file.seek(0)
+        with self._member(archive, name, dtype, (size, *rest)) as out:
+            shutil.copyfileobj(file, out, PIECE)
+
+    @contextlib.contextmanager
+    def _member(self, archive, name, dtype, shape):
+        with archive.open(zipfile.ZipInfo(f"{name}.npy", EPOCH), "w", force_zip64=True) as out:
+            header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(out, header)
+            yield out
