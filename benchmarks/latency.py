@@ -67,9 +67,8 @@ def main():
             p50, p99 = 1e6 * np.percentile(seconds, (50, 99))
             result |= {f"{name}_{what}p50_us": float(f"{p50:.4g}"), f"{name}_{what}p99_us": float(f"{p99:.4g}")}
         spread = "with covariance" if forecast.covariance is not None else "no covariance"
-        print(
-            f"{name} ({spread}): " + ", ".join(f"{k[len(name) + 1 :]} {v:.0f}" for k, v in result.items() if name in k)
-        )
+        figures = (f"{key.removeprefix(name)[1:]} {v:.0f}" for key, v in result.items() if key.startswith(name))
+        print(f"{name} ({spread}): {', '.join(figures)}")
     print(json.dumps(result))
 
 

@@ -27,11 +27,11 @@ from sim.lanes import LOG
 from sim.sensitivity import surroundings
 
 AHEAD = 2.0  # s beyond the last seen frame, at least, in which a landing is looked for
-DRAWS, UNSETTLED = 64, 0.1  # and their share that may be without a landing by the last time asked
-FLIGHTS = 14  # of one fit, at most
+DRAWS, UNSETTLED = 48, 0.1  # and their share that may be without a landing by the last time asked
+FLIGHTS = 16  # of one fit, at most
 HEAVY, ODD = 4.0, 20.0  # degrees of freedom, squared residual: so heavy tails, so odd a frame are suspicious
 SHORT = (4, 9)  # frames that another start is made from
-TRIAL, HOPE = 4, 3.0  # its flights, and how much worse it may be then
+TRIAL, HOPE = 3, 3.0  # its flights, and how much worse it may be then
 FAR = 0.1  # weight of a frame that is an outlier, or of another flight
 LOST = 0.15  # a larger share of far frames, or most of the latest, and the frames are not of one flight
 LATEST, LEAST = 4, 5  # frames; so many are never dropped

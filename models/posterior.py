@@ -12,7 +12,7 @@ from models.fit import HEIGHT, SIZE, cholesky, launch_of
 from sim import lanes
 from sim.compiled import kernel
 
-LOG_SHARE = 16  # impacts kept for each draw
+LOG_SHARE = 8  # impacts kept for each draw
 
 
 def standard_draws(count, seed=0):
