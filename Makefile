@@ -1,18 +1,21 @@
-# make play | test | lint | format | bench | setup     each sets up what it needs first; ARGS="..." is passed on
+# make play | evaluate | test | lint | format | bench | setup     each sets up what it needs first; ARGS="..." is passed on
 #
 # The environment is .venv, or lies in the user's cache folder where the checkout is read-only. It is made when missing,
 # mended when pyproject.toml or constraints.txt changed since, and otherwise used as it is, whoever made it. An active
 # virtual environment is left alone: it may be there for something else. VENV=folder names another one,
 # PYTHON=program the interpreter a new one is made with, BENCH="..." the benchmarks to run.
 
-BENCH ?= sim_speed fidelity viewer_speed
+BENCH ?= sim_speed latency fidelity viewer_speed
 IN = @sh -c "$$IN_ENVIRONMENT" make
 
-.PHONY: play test lint format bench setup
+.PHONY: play evaluate test lint format bench setup
 .NOTPARALLEL:
 
 play:
 	$(IN) core play.py $(ARGS)
+
+evaluate:
+	$(IN) core evaluate.py $(ARGS)
 
 test:
 	$(IN) "core test" -m pytest -q $(ARGS)

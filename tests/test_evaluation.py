@@ -1,0 +1,198 @@
+"""Protocols ask what they should; broken predictors are named, the rest scored; limits; evaluate.py as a command."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import evaluate
+import models
+import sim
+from evaluation import harness, limits, protocols, suites
+from evaluation.results import Results, compare
+from evaluation.scores import score
+from tracks import Track, write_track
+
+ROOT = Path(__file__).parents[1]
+SPORT = sim.load("table_tennis")
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    return suites.simulated(SPORT, 40, seed=4)
+
+
+def straight(speed, count=40):
+    """A track along y at 100 Hz."""
+    time = np.arange(count) / 100.0
+    return Track(time, np.stack([0 * time, speed * time, 1 + 0 * time], axis=1), f"v{speed:g}")
+
+
+# --- protocols --------------------------------------------------------------------------------------------------------
+
+
+def test_horizon_asks_past_the_last_frame_and_keeps_the_true_flight(simulated):
+    cases = protocols.horizon(simulated, 0.2, (0.1, 0.4))
+    n = 3
+    i, seen = cases.rows[n], cases.seen[n]
+    assert seen.time[-1] <= simulated.tracks[i].time[0] + 0.2 + 1e-6
+    assert np.allclose(cases.times[n] - seen.time[-1], [0.1, 0.4])
+    truth = simulated.balls.flight(cases.times[n]).position[i]
+    assert np.allclose(cases.truth[n], truth, atol=1e-12)
+
+
+def test_recorded_tracks_are_asked_at_frames_and_not_past_their_end():
+    suite = suites.Suite("s", SPORT, [straight(2.0), straight(1.0, 3)])
+    cases = protocols.horizon(suite, 0.1, (0.095, 0.5))
+    assert cases.rows.tolist() == [0], "a track of three frames is too short"
+    assert cases.times[0, 0] == pytest.approx(0.2) and np.isnan(cases.times[0, 1]) and cases.beyond == 1
+    assert cases.truth[0, 0] == pytest.approx([0, 0.4, 1])
+    assert np.diagonal(cases.sensor[0, 0])[1] > np.diagonal(cases.sensor[0, 0])[0], "late stamps widen it along y"
+
+
+def test_landing_history_ends_before_the_first_landing(simulated):
+    cases = protocols.landing(simulated, 0.2)
+    every = protocols.true_landings(simulated)
+    for i, seen, (when, *_) in zip(cases.rows, cases.seen, cases.truth, strict=True):
+        assert seen.time[-1] <= when - 0.2
+        between = [at[0] for at in every[i] if seen.time[-1] < at[0] < when]
+        assert not between, "it is the next landing"
+
+
+def test_a_recorded_landing_is_where_the_sides_cross():
+    time = np.arange(60) / 200.0
+    flight = sim.simulate(SPORT, [[0, -1.2, 0.25]], [[0.2, 4, -0.5]], [[0, 0, 0]], time)
+    suite = suites.Suite("s", SPORT, [Track(time, flight.position[0])])
+    (when, *place) = protocols.landing(suite, 0.1).truth[0]
+    assert abs(when - flight.impacts.time[0]) < 2e-4
+    assert np.linalg.norm(place - flight.impacts.place[0]) < 2e-3
+
+
+def test_balls_at_the_net_and_at_edges_are_not_clear():
+    launch = np.array([[0, -1.0, 0.5], [0, -1.0, 0.1], [0.76, -0.5, 0.3], [0.5, -0.5, 0.3]])
+    velocity = np.array([[0, 5, 1], [0, 5, 0.2], [0, 0.5, 0], [0, 0.5, 0]], float)
+    zero, balls = np.zeros((4, 3)), sim.draw(SPORT, 4, purpose="test")
+    told = {"launch_position": launch, "launch_velocity": velocity, "launch_spin": zero}
+    balls = sim.Balls(**{k: told.get(k, getattr(balls, k)) for k in sim.Balls.__dataclass_fields__})
+    balls.parameters[:] = [1, 1, 1, 1, 0, 0]
+    found = suites.clear(suites.Suite("s", SPORT, [None] * 4, balls), np.arange(4), np.full(4, 0.3))
+    assert found.tolist() == [True, False, False, True]
+
+
+# --- the harness ------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_broken_predictor_does_is_named():
+    track, times = straight(2.0).until(0.2), np.array([0.3, 0.4])
+    sys.path.insert(0, str(ROOT / "tests"))
+    causes = {}
+    for name in ("Raises", "Nan", "Shape", "Still"):
+        causes[name] = harness.forecast_of(models.load(f"own_predictors:{name}", SPORT), track, times)
+    assert causes["Raises"] == "RuntimeError: out of ideas"
+    assert "not finite" in causes["Nan"] and "shape (2, 2), not (2, 3)" in causes["Shape"]
+    assert causes["Still"][0].shape == (2, 3)
+    short = harness.forecast_of(models.load("physics", SPORT), track[:2], times)
+    assert short is None
+
+
+def test_scores_of_a_predictor_that_is_known_by_hand():
+    """A line through straight tracks errs by nothing; one that stays errs by speed times time."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    suite = suites.Suite("s", SPORT, [straight(1.0), straight(2.0), straight(4.0)])
+    results = Results("", "", 0)
+    cases = protocols.horizon(suite, 0.1, (0.1,))
+    for name in ("constant_velocity", "own_predictors:Still"):
+        predictor, asked = harness.load(name, SPORT), ~np.isnan(cases.times)
+        answers = harness.Answers(np.full((3, 1, 3), np.nan), np.full((3, 1, 3, 3), np.nan))
+        for n in range(3):
+            harness._note(
+                answers, n, asked[n], cases.seen[n], harness.forecast_of(predictor, cases.seen[n], cases.times[n])
+            )
+        results.told[name] = predictor.told
+        score(results, name, suite, cases, answers, (0.1,))
+    value = {(r.predictor, r.metric): r.value for r in results.rows}
+    assert value["constant_velocity", "median"] == pytest.approx(0.0, abs=1e-9)
+    assert value["own_predictors:Still", "median"] == pytest.approx(0.2)
+    assert value["own_predictors:Still", "mean"] == pytest.approx(0.7 / 3)
+    assert value["own_predictors:Still", "coverage90"] == 1.0
+    assert ("constant_velocity", "nll") not in value
+
+
+def test_limits_know_more_than_physics(simulated):
+    cases = protocols.horizon(simulated, 0.2, (0.2, 0.4))
+    off = {}
+    for name in ("oracle", "informed"):
+        limit = limits.load(name, SPORT)
+        found = [limit.forecast(cases.seen[n], cases.times[n], simulated.told(cases.rows[n])) for n in range(24)]
+        off[name] = np.median(np.linalg.norm(np.array([f.mean for f in found]) - cases.truth[:24], axis=2), axis=0)
+        assert all(f.covariance.shape == (2, 3, 3) and f.landing.probability > 0.5 for f in found)
+    assert (off["oracle"] < off["informed"]).all() and off["informed"][0] < 0.04
+
+
+# --- results ----------------------------------------------------------------------------------------------------------
+
+
+def test_results_come_back_and_compare(tmp_path):
+    errors = {f"a|s|horizon|0.1|{h}": {str(i): 0.1 * i for i in range(40)} for h in (0.1, 0.2)}
+    first = Results("c", "v", 1, [], errors, {"a": "nothing"})
+    worse = {k: {t: e + (0.05 if k.endswith("0.2") else 0.0) for t, e in v.items()} for k, v in errors.items()}
+    first.write(tmp_path / "a.json")
+    Results("c", "v", 1, [], worse, {"a": "nothing"}).write(tmp_path / "b.json")
+    lines = compare(Results.read(tmp_path / "a.json"), Results.read(tmp_path / "b.json"))
+    assert len(lines) == 2 and "+0.2 s: +50.0 mm" in lines[0] and lines[1].startswith("1 of 2")
+    assert [p.name for p in sorted(tmp_path.iterdir())] == ["a.json", "b.json"]
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_scores_what_it_can_and_names_what_failed(tmp_path):
+    out = tmp_path / "r.json"
+    names = ["own_predictors:Raises", "own_predictors:Nan", "constant_velocity"]
+    told = ["--predictor", *names, "--balls", "20", "--horizon", "0.1", "--history", "0.2", "--protocol", "horizon"]
+    env = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
+    run = subprocess.run(
+        [sys.executable, "evaluate.py", *told, "--json", str(out)], cwd=ROOT, env=env, capture_output=True, text=True
+    )
+    assert run.returncode == 1, run.stderr
+    assert "own_predictors:Raises: sim:table_tennis, horizon, 0.2 s: failed on 20 of 20 tracks" in run.stdout
+    assert "out of ideas" in run.stdout and "not finite" in run.stdout
+    rows = json.loads(out.read_text())["rows"]
+    assert {r["predictor"] for r in rows if r["metric"] == "median"} == {"constant_velocity"}
+    assert any(r["metric"] == "latency_p99" for r in rows)
+
+
+@pytest.mark.parametrize(
+    "told, said",
+    [
+        ("--predictor nope", "nope"),
+        ("--sport nope", "nope"),
+        ("--without lamp", "net"),
+        ("--horizon 0", "horizon"),
+        ("--history 0.2 0.1", "increase"),
+        ("--protocol guess", "landing"),
+        ("--balls 0", "balls"),
+        ("--json /no/such/folder/r.json", "cannot be written"),
+        ("--tracks EMPTY", "EMPTY"),
+        ("--tracks TRACK --predictor oracle", "truth"),
+        ("--tracks none.npz", "none.npz"),
+        ("--compare TRACK TRACK", "results"),
+        ("--compare TRACK", "two files"),
+        ("--predictor own_predictors:Nobody", "Nobody"),
+        ("--predictor own_predictors:NoPredictor", "subclass"),
+    ],
+)
+def test_wrong_input_ends_with_one_line(told, said, tmp_path, capsys, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tests"))
+    (tmp_path / "EMPTY").mkdir()
+    write_track(tmp_path / "TRACK.csv", straight(2.0))
+    places = {"EMPTY": str(tmp_path / "EMPTY"), "TRACK": str(tmp_path / "TRACK.csv")}
+    monkeypatch.setattr(sys, "argv", ["evaluate.py", *(places.get(word, word) for word in told.split())])
+    with pytest.raises(SystemExit) as stop:
+        evaluate.main()
+    error = capsys.readouterr().err.strip()
+    assert stop.value.code == 2 and said in error and len(error.splitlines()) == 1
