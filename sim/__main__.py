@@ -16,7 +16,7 @@ import tyro
 import command
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """Write a generated set of balls: what was seen of them, and the truth."""
 
@@ -32,7 +32,7 @@ class Options:
     """data, or train, validation, test: sets that share no ball"""
     join: tuple[Path, ...] = ()
     """slices of one set to put together, in place of a sport"""
-    out: Path | None = None
+    out: Path
     """the file to write, .npz; one that stands there is replaced"""
 
 
@@ -43,15 +43,17 @@ def main():
 
 def run(asked):
     """Write what was asked for. Raises ValueError or OSError, one line each."""
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     import sim
     from sim.sets import join_sets, write_set
 
     check(asked, sim.names())
-    start, columns = time.perf_counter(), (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    start, console = time.perf_counter(), Console(stderr=True)
+    columns = TextColumn(asked.out.name, markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     count = sum(len(sim.open_set(part)) for part in asked.join) if asked.join else asked.tracks
-    with Progress(TextColumn(str(asked.out)), *columns, transient=True) as bar:
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task("", total=count)
         if asked.join:
             join_sets(asked.out, asked.join, lambda done: bar.advance(task, done))
@@ -66,7 +68,7 @@ def check(asked, names):
     """Refuse what cannot work before anything takes time. Raises ValueError."""
     if bool(asked.sport) == bool(asked.join):
         raise ValueError(f"name a sport ({', '.join(names)}), or slices with --join")
-    if asked.out is None or asked.out.suffix != ".npz":
+    if asked.out.suffix != ".npz":
         raise ValueError(f"--out {asked.out}: name the file to write, one that ends in .npz")
     if asked.out.is_dir() or not os.access(asked.out.absolute().parent, os.W_OK):
         raise ValueError(f"--out {asked.out}: cannot be written there; name a file in a folder that can be written to")

@@ -22,11 +22,12 @@ from sim.dataset import BATCH, Balls, draw
 from sim.sport import parse, text_of
 
 FORMAT = 1
+VERSION = "0.1.0"  # of Ballcast: another one may draw other balls
 COLUMNS = [field.name for field in dataclasses.fields(Balls) if field.name != "sport"]
 FRAMES = ("time", "position", "truth_position", "truth_velocity", "truth_spin")  # a row a frame; others a row a ball
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the time of every member: bytes depend on the balls alone
 PIECE = 1 << 22  # bytes copied at once
-KEYS = ("format", "sport", "version", "toml", "purpose", "seed", "first", "count")
+KEYS = ("format", "ballcast", "sport", "version", "toml", "purpose", "seed", "first", "count")
 
 
 class BallSet:
@@ -58,7 +59,7 @@ def write_set(path, name, count, first=0, seed=0, purpose="data", progress=lambd
     """
     text, where = text_of(name)
     sport = parse(text, where)
-    told = (FORMAT, sport.name, sport.version, text, purpose, seed, first, count)
+    told = (FORMAT, VERSION, sport.name, sport.version, text, purpose, seed, first, count)
     with _Spool(path, dict(zip(KEYS, told, strict=True))) as spool:
         for begin in range(first, first + count, BATCH):
             size = min(BATCH, first + count - begin)
@@ -74,7 +75,7 @@ def join_sets(path, parts, progress=lambda done: None):
         raise ValueError("nothing to join; name two set files or more")
     info, end = dict(slices[0].info), slices[0].info["first"]
     for s in slices:
-        other = next((k for k in KEYS[:6] if s.info[k] != info[k]), None)
+        other = next((k for k in KEYS[:7] if s.info[k] != info[k]), None)
         if other:
             raise ValueError(f"{s.path}: its {other} is not that of {slices[0].path}; join slices of one set")
         if s.info["first"] != end:
@@ -96,14 +97,26 @@ def open_set(path):
             columns = {m.filename.removesuffix(".npy"): _column(path, file, m) for m in archive.infolist()}
         text = columns.pop("info")
         info = json.loads(text.read(0, text.shape[0]).tobytes())
-        missing = [k for k in (*COLUMNS, *KEYS) if k not in columns and k not in info]
-        if missing or info["format"] != FORMAT:
-            raise ValueError(f"it lacks {', '.join(missing)}" if missing else f"format {info['format']} is not known")
-    except FileNotFoundError:
-        raise ValueError(f"{path}: there is no such file; write one with python -m sim") from None
-    except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
+        _check(info, columns)
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}; name a set written by python -m sim") from None
+    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError) as error:
         raise ValueError(f"{path}: not a set written by python -m sim, or cut off ({error})") from None
     return BallSet(path, info, columns)
+
+
+def _check(info, columns):
+    """Refuse what does not belong together. Raises ValueError."""
+    if missing := [k for k in (*COLUMNS, *KEYS) if k not in columns and k not in info]:
+        raise ValueError(f"it lacks {', '.join(missing)}")
+    if info["format"] != FORMAT:
+        raise ValueError(f"format {info['format']} is not known")
+    count, offsets = info["count"], columns["offsets"]
+    frames = int(offsets.read(offsets.shape[0] - 1, offsets.shape[0])[0])
+    rows = {name: frames if name in FRAMES else count for name in COLUMNS} | {"offsets": count + 1}
+    for name, row in rows.items():
+        if columns[name].shape[0] != row:
+            raise ValueError(f"{columns[name].shape[0]} rows of {name} where {row} should be")
 
 
 class _Column:
@@ -126,11 +139,13 @@ def _column(path, file, member):
         raise ValueError("it is compressed")
     file.seek(member.header_offset + 26)
     name, extra = np.frombuffer(file.read(4), "<u2")
-    file.seek(int(name) + int(extra), os.SEEK_CUR)
+    begin = file.seek(int(name) + int(extra), os.SEEK_CUR)
     np.lib.format.read_magic(file)
     shape, order, dtype = np.lib.format.read_array_header_1_0(file)
     if order or dtype.hasobject:
         raise ValueError(f"{member.filename} is no plain array")
+    if begin + member.file_size != file.tell() + dtype.itemsize * int(np.prod(shape)):
+        raise ValueError(f"{member.filename} is shorter or longer than it says")
     return _Column(path, file.tell(), dtype, shape)
 
 
@@ -180,6 +195,7 @@ class _Spool:
         file.seek(0)
         with self._member(archive, name, dtype, (size, *rest)) as out:
             shutil.copyfileobj(file, out, PIECE)
+        file.truncate(0)  # so that the disk never holds the set twice
 
     @contextlib.contextmanager
     def _member(self, archive, name, dtype, shape):
