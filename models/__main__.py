@@ -1,7 +1,7 @@
 """Forecasts as CSV: of a recorded track, or live of what a tracker pipes in.
 
 python -m models stroke.csv --at 0.1 0.2
-tail -f growing.csv | python -m models -
+tail -n +1 -f growing.csv | python -m models -      # from its first line, the header, on
 
 Out comes a row for every frame and asked time once there are frames enough: t (s, the last frame seen), at (s past it),
 x, y, z (m), their standard deviations (empty where the predictor does not say), and the landing it expects: time (s),
@@ -9,6 +9,7 @@ place (m), probability (empty where there is none). Live, each frame is answered
 told on standard error and left out; exit status 1 says that there were such lines.
 """
 
+import itertools
 import os
 import sys
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ class Options:
     """Forecasts as CSV: of a recorded track, or live of what a tracker pipes in."""
 
     file: Annotated[str, tyro.conf.Positional]
-    """a track (CSV with t,x,y,z; TT3D; SpinDOE), or - for standard input, line by line (CSV with t,x,y,z)"""
+    """a track (CSV with t,x,y,z; TT3D; SpinDOE), or - for standard input, line by line from its header on"""
     predictor: str = "physics"
     """a name, or module:Class of your own"""
     sport: str = "table_tennis"
@@ -37,13 +38,13 @@ class Options:
     without: tuple[str, ...] = ()
     """surfaces of the sport that are not there, such as net"""
     format: str | None = None
-    """of a recorded track: csv, tt3d or spindoe; known by itself where not named"""
+    """of the track: csv, tt3d or spindoe; known by itself where not named"""
     scale: float = 1.0
-    """metres per unit of a recorded track's positions: 0.001 for millimetres"""
+    """metres per unit of the track's positions: 0.001 for millimetres"""
     axes: str = "x,y,z"
-    """which of a recorded track's axes are our x, y and z, as in x,-z,y"""
+    """which of the track's axes are our x (across), y (along) and z (up), as in x,-z,y"""
     origin: str = "0,0,0"
-    """our origin in a recorded track's frame, after scale and axes, in metres"""
+    """our origin in the track's frame, after scale and axes, in metres, as in 0,0,0.76"""
 
 
 def main():
@@ -62,12 +63,18 @@ def run(asked):
     if not asked.at or any(not 0 < v < 60 for v in asked.at) or list(asked.at) != sorted(set(asked.at)):
         raise ValueError(f"--at {' '.join(f'{v:g}' for v in asked.at)}: seconds above 0 that increase")
     predictor = load(asked.predictor, sim.load(asked.sport).without(*asked.without))
-    if asked.file == "-":
-        return live(predictor, asked.at, sys.stdin)
+    if asked.predictor == "physics" and not sim.compiled():
+        print("compiling the simulator, once ...", file=sys.stderr, flush=True)
+    placement = {"scale": asked.scale, "axes": asked.axes, "origin": tuple(asked.origin.split(","))}
+    work = live if asked.file == "-" else recorded
+    return work(predictor, asked, {"format": asked.format, **placement})
+
+
+def recorded(predictor, asked, options):
+    """Print the forecasts of all frames of a file."""
     from tracks import read_track
 
-    placement = {"scale": asked.scale, "axes": asked.axes, "origin": tuple(asked.origin.split(","))}
-    track = read_track(asked.file, format=asked.format, **placement)
+    track = read_track(asked.file, **options)
     for note in track.notes:
         print(note, file=sys.stderr)
     print(HEADER)
@@ -77,37 +84,30 @@ def run(asked):
     return 0
 
 
-def live(predictor, at, lines):
-    """Answer every line of a CSV as it comes; whether some were no frames."""
-    warm(predictor, at)
-    stream, bad = predictor.stream(), 0
-    columns = None
-    for number, line in enumerate(lines, 1):
-        cells = [cell.strip() for cell in line.split(",")]
-        if columns is None:
-            columns = _columns(cells)
-            print(HEADER, flush=True)
-            continue
-        if not line.strip():
-            continue
-        try:
-            t, *place = (float(cells[column]) for column in columns)
-            answer(stream, t, place, at)
-            sys.stdout.flush()
-        except (ValueError, IndexError) as error:
-            bad += 1
-            what = "cells are missing" if isinstance(error, IndexError) else " ".join(str(error).split())
-            print(f"{PROGRAM}: row {number} left out: {what}", file=sys.stderr)
-    if columns is None:
+def live(predictor, asked, options):
+    """Answer every line as it comes; whether some were no frames, as 0 or 1."""
+    from tracks import Lines, TrackError
+
+    warm(predictor, asked.at)
+    lines = (line.decode("utf-8", "replace") for line in sys.stdin.buffer)
+    first, start = next(lines, ""), 2
+    if not first:
         raise ValueError("standard input: nothing came; it should start with the line t,x,y,z")
+    reader = Lines(first, **options)
+    if reader.begins_with_a_frame:
+        lines, start = itertools.chain([first], lines), 1
+    print(HEADER, flush=True)
+    stream, bad = predictor.stream(), 0
+    for row, line in enumerate(lines, start):
+        try:
+            if line.strip():
+                answer(stream, *reader.frame(row, line), asked.at)
+                sys.stdout.flush()
+        except ValueError as error:
+            bad += 1
+            where = "" if isinstance(error, TrackError) else f"standard input, row {row}: "
+            print(f"{PROGRAM}: left out: {where}{' '.join(str(error).split())}", file=sys.stderr, flush=True)
     return int(bad > 0)
-
-
-def _columns(header):
-    missing = [name for name in ("t", "x", "y", "z") if name not in header]
-    if missing:
-        raise ValueError(f"standard input: no column {', '.join(missing)} in the first line; it should be t,x,y,z")
-    return [header.index(name) for name in ("t", "x", "y", "z")]
 
 
 def answer(stream, t, place, at):

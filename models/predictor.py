@@ -159,11 +159,13 @@ def _found(where):
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     try:
-        found = getattr(importlib.import_module(module), name)
+        found = getattr(importlib.import_module(module), name, None)
     except ModuleNotFoundError as error:
         raise ValueError(f"{where}: there is no module {error.name!r}; name a predictor module:Class") from None
-    except AttributeError:
-        raise ValueError(f"{where}: {module} has no {name!r}; name a predictor module:Class") from None
+    except Exception as error:  # whatever a module of somebody else's does when it is imported
+        raise ValueError(f"{where}: {module!r} cannot be imported ({type(error).__name__}: {error})") from error
+    if found is None:
+        raise ValueError(f"{where}: {module} has no {name!r}; name a predictor module:Class")
     if not (isinstance(found, type) and issubclass(found, Predictor)):
         raise ValueError(f"{where}: not a subclass of models.Predictor, which a predictor must be")
     return found

@@ -3,7 +3,7 @@
 Needs numpy alone and knows nothing of sports, physics or forecasts.
 """
 
-from tracks.files import FORMATS, read_track, read_tracks, write_track
+from tracks.files import FORMATS, Lines, read_track, read_tracks, write_track
 from tracks.track import Track, TrackError
 
-__all__ = ["FORMATS", "Track", "TrackError", "read_track", "read_tracks", "write_track"]
+__all__ = ["FORMATS", "Lines", "Track", "TrackError", "read_track", "read_tracks", "write_track"]

@@ -4,6 +4,7 @@
     tracks = read_tracks("folder")                       # flat, in sorted order
     track = read_track("unity.csv", scale=0.001, axes="x,-z,y", origin=(0, 0, 0.76))
     write_track("out.csv", track)                        # read_track gives the same numbers back, to the bit
+    time, position = Lines("t,x,y,z").frame(2, "0.0,1,2,3")   # line by line, while a tracker still writes
 
 Formats: `csv`      header t,x,y,z in seconds and metres, in any order; further columns are kept as text
          `tt3d`     header Timestamp,X,Y,Z (Gossard, Ziegler, Zell, "TT3D", 2025)
@@ -42,8 +43,6 @@ def read_track(source, format=None, scale=1.0, axes="x,y,z", origin=(0.0, 0.0, 0
     Raises TrackError, one line: what, in which file and row (as an editor counts), how to mend it.
     """
     placement = _placement(scale, axes, origin)
-    if format not in (None, *FORMATS):
-        raise TrackError(f"unknown track format {format!r}; one of {', '.join(FORMATS)}")
     name = _name(source)
     text = _text(name, _bytes(name, source))
     rows, lines = _rows(text)
@@ -70,6 +69,30 @@ def read_tracks(sources, **options):
     if isinstance(sources, (str, os.PathLike)) or hasattr(sources, "read"):
         sources = [sources]
     return [read_track(file, **options) for source in sources for file in _files(source)]
+
+
+class Lines:
+    """A track read line by line, while a tracker still writes it; `first` is the line it begins with.
+
+    Options as for read_track. Raises TrackError where the first line is no header.
+    """
+
+    def __init__(self, first, name="standard input", format=None, scale=1.0, axes="x,y,z", origin=(0.0, 0.0, 0.0)):
+        self.name, self.placement = name, _placement(scale, axes, origin)
+        self.separator, header, keys = _layout(name, 1, first.removeprefix("\ufeff"), format)
+        self.width = len(header or HEADERS["csv"])
+        self.used = [header.index(key) for key in keys] if header else [0, 1, 2, 3]
+        self.begins_with_a_frame = header is None
+
+    def frame(self, row, line):
+        """Time in s and position (3,) m of the frame in a line; TrackError, which names the row, where it is none."""
+        where = f"{self.name}, row {row}"
+        values = np.array([_values(where, line, self.separator, self.width, self.used)])
+        axes, factor, shift = self.placement
+        time, position = values[:, 0], values[:, 1:][:, axes] * factor - shift
+        if bad := fault(time, position):
+            raise TrackError(f"{where}: {bad[1]}")
+        return float(time[0]), position[0]
 
 
 def write_track(path, track):
@@ -177,6 +200,8 @@ def _cells(line, separator):
 
 def _layout(name, row, line, format):
     """How a file is laid out, by its first line: separator, header (None without one), its names of t, x, y and z."""
+    if format not in (None, *FORMATS):
+        raise TrackError(f"unknown track format {format!r}; one of {', '.join(FORMATS)}")
     separator = max(SEPARATORS, key=line.count)
     header = tuple(cell.strip() for cell in _cells(line, separator))
     numbers = all(NUMBER.fullmatch(cell) for cell in header)
