@@ -26,8 +26,8 @@ from sim.launch import KINDS, SPINS
 from sim.sensitivity import surroundings
 
 LIMITS = {"informed": False, "oracle": True}  # whether it is told the ball's parameters
-DRAWS, MOVES = 128, 160  # a move is one of half of the draws
-WIDE = 1.25  # the walk starts from so much more than the Gaussian
+DRAWS, MOVES = 128, 200  # a move is one of half of the draws
+WIDE = 1.3  # the walk starts from so much more than the Gaussian, which is too narrow where the law is bent
 FLIGHTS = 25
 EXACT = 1e-6  # standard deviation of what is told
 CALM = 5.0  # rad/s, below which the density of the spin stays finite
