@@ -9,6 +9,7 @@ place (m), probability (empty where there is none). Live, each frame is answered
 told on standard error and left out; exit status 1 says that there were such lines.
 """
 
+import contextlib
 import itertools
 import os
 import sys
@@ -20,6 +21,7 @@ import tyro
 import command
 
 PROGRAM = "python -m models"
+WARM_BALLS = 2
 HEADER = "t,at,x,y,z,sd_x,sd_y,sd_z,landing_t,landing_x,landing_y,landing_z,landing_probability"
 
 
@@ -130,18 +132,17 @@ def answer(stream, t, place, at):
 
 
 def warm(predictor, at):
-    """Forecast a made-up ball, so that the first frame is answered as quickly as the rest."""
+    """Forecast made-up balls to their end, through all that befalls them, so that no frame of the real one waits."""
     import sim
     from models import TooShort
 
-    ball = sim.draw(predictor.sport, 1, purpose="train", duration=0.3)
-    stream = predictor.stream()
-    for t, place in zip(ball.time, ball.position, strict=True):
-        stream.observe(t, place)
-        try:
-            stream.forecast([t + ahead for ahead in at])
-        except TooShort:
-            continue
+    balls = sim.draw(predictor.sport, WARM_BALLS, purpose="play")
+    for begin, end in itertools.pairwise(balls.offsets):
+        stream = predictor.stream()
+        for t, place in zip(balls.time[begin:end], balls.position[begin:end], strict=True):
+            stream.observe(t, place)
+            with contextlib.suppress(TooShort):
+                stream.forecast([t + ahead for ahead in at])
 
 
 if __name__ == "__main__":
