@@ -91,20 +91,20 @@ def live(predictor, asked, options):
     from tracks import Lines, TrackError
 
     warm(predictor, asked.at)
-    lines = (line.decode("utf-8", "replace") for line in sys.stdin.buffer)
-    first, start = next(lines, ""), 2
+    decoded = (line.decode("utf-8", "replace") for line in sys.stdin.buffer)
+    lines = ((row, line) for row, line in enumerate(decoded, 1) if line.strip())
+    row, first = next(lines, (0, ""))
     if not first:
         raise ValueError("standard input: nothing came; it should start with the line t,x,y,z")
     reader = Lines(first, **options)
     if reader.begins_with_a_frame:
-        lines, start = itertools.chain([first], lines), 1
+        lines = itertools.chain([(row, first)], lines)
     print(HEADER, flush=True)
     stream, bad = predictor.stream(), 0
-    for row, line in enumerate(lines, start):
+    for row, line in lines:
         try:
-            if line.strip():
-                answer(stream, *reader.frame(row, line), asked.at)
-                sys.stdout.flush()
+            answer(stream, *reader.frame(row, line), asked.at)
+            sys.stdout.flush()
         except ValueError as error:
             bad += 1
             where = "" if isinstance(error, TrackError) else f"standard input, row {row}: "

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracks import Track, TrackError, files, read_track, read_tracks, write_track
+from tracks import Lines, Track, TrackError, files, read_track, read_tracks, write_track
 
 GOOD = "t,x,y,z\n0.0,0.1,-1.3,0.3\n0.1,0.2,-1.2,0.25\n0.2,0.3,-1.1,0.2\n"
 HUGE = 1e300
@@ -59,6 +59,12 @@ def test_reads_what_programs_write(tmp_path, content):
     np.testing.assert_array_equal(track.time, [0, 0.1, 0.2])
     np.testing.assert_array_equal(track.position, [[0.1, -1.3, 0.3], [0.2, -1.2, 0.25], [0.3, -1.1, 0.2]])
     assert track.name == "ball"
+    first, *rest = filter(str.strip, content.replace("\r", "\n").splitlines(keepends=True))
+    reader = Lines(first)
+    lines = [first, *rest] if reader.begins_with_a_frame else rest
+    frames = [reader.frame(row, line) for row, line in enumerate(lines, 2)]
+    np.testing.assert_array_equal(track.time, [t for t, _ in frames])
+    np.testing.assert_array_equal(track.position, [place for _, place in frames])
 
 
 def test_columns_stand_in_any_order_and_further_ones_are_kept_as_text(tmp_path):
@@ -76,6 +82,16 @@ def test_scale_axes_and_origin_bring_other_frames_in(tmp_path):
     file = stored(tmp_path, "t,x,y,z\n0,100,200,300\n1,110,210,310\n")
     track = read_track(file, scale=0.001, axes="x,-z,y", origin=(0, 0, 0.05))
     np.testing.assert_allclose(track.position, [[0.1, -0.3, 0.15], [0.11, -0.31, 0.16]], atol=1e-15)
+    reader = Lines("t,x,y,z", scale=0.001, axes="x,-z,y", origin=(0, 0, 0.05))
+    np.testing.assert_array_equal(reader.frame(2, "0,100,200,300")[1], track.position[0])
+
+
+def test_a_line_that_is_no_frame_is_refused_with_its_row():
+    reader = Lines("t,x,y,z", name="pipe")
+    for line, says in (("0,1,2", "3 cells"), ("0,1,2,3,4", "5 cells"), ("0,a,2,3", "'a'"), ("0,nan,2,3", "not finite")):
+        said = refusal(reader.frame, 7, line)
+        assert said.startswith("pipe, row 7: ") and says in said
+    assert "header" in refusal(Lines, "0,1,2,3") and "no column z" in refusal(Lines, "t,x,y")
 
 
 def test_format_can_be_named(tmp_path):
