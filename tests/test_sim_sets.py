@@ -1,12 +1,22 @@
 """Sets in a file: the same balls to the bit, slices joined are the whole, broken files are refused in a line."""
 
 import dataclasses
+import io
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import command
 import sim
-from sim.sets import join_sets, open_set, write_set
+from sim.__main__ import Options, run
+from sim.sets import BATCH, VERSION, join_sets, open_set, write_set
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -54,10 +64,94 @@ def test_files_that_are_no_sets_are_refused(whole, tmp_path):
     for bad in (cut, plain, packed):
         with pytest.raises(ValueError, match=f"{bad.name}: not a set"):
             open_set(bad)
-    with pytest.raises(ValueError, match="no such file"):
+    with pytest.raises(ValueError, match="No such file"):
         open_set(tmp_path / "none.npz")
     with pytest.raises(ValueError, match="holds balls 0 to 60"):
         open_set(whole).balls(50, 20)
+
+
+def altered(whole, path, **arrays):
+    """A copy of a set with some of its members replaced."""
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            out = io.BytesIO()
+            np.save(out, arrays[name[:-4]]) if name[:-4] in arrays else out.write(old.read(name))
+            new.writestr(name, out.getvalue())
+    return path
+
+
+def test_members_that_do_not_belong_together_are_refused(whole, tmp_path):
+    for name in ("time", "noise", "offsets"):
+        bad = altered(whole, tmp_path / "bad.npz", **{name: np.zeros(5)})
+        with pytest.raises(ValueError, match="bad.npz: not a set.* rows of .* should be"):
+            open_set(bad)
+    for name, array in (("info", np.frombuffer(b"[1, 2]", np.uint8)), ("rate", np.array([None] * 60))):
+        with pytest.raises(ValueError, match="bad.npz: not a set"):
+            open_set(altered(whole, tmp_path / "bad.npz", **{name: array}))
+
+
+def test_a_set_tells_what_it_is_and_brings_its_sport(tmp_path):
+    text = (ROOT / "sim/sports/tennis.toml").read_text(encoding="utf-8").replace('name = "tennis"', 'name = "padel"')
+    (tmp_path / "own.toml").write_text(text, encoding="utf-8")
+    write_set(tmp_path / "own.npz", tmp_path / "own.toml", 3, first=10, seed=1, purpose="test")
+    (tmp_path / "own.toml").unlink()
+    found = open_set(tmp_path / "own.npz")
+    assert found.sport.name == "padel" and found.info["toml"] == text and len(found) == 3
+    assert [found.info[k] for k in ("first", "count", "seed", "purpose", "sport")] == [10, 3, 1, "test", "padel"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert VERSION == found.info["ballcast"] == project["version"]
+
+
+def test_more_than_a_batch_is_written_as_drawn(tmp_path):
+    write_set(tmp_path / "set.npz", "basketball", BATCH + 2)
+    found = open_set(tmp_path / "set.npz").balls(BATCH - 1, 3)
+    drawn = sim.draw(sim.load("basketball"), 3, first=BATCH - 1, purpose="data")
+    assert np.array_equal(found.offsets, drawn.offsets) and np.array_equal(found.position, drawn.position)
+
+
+def commanded(line):
+    run(command.options(Options, "python -m sim", line.split()))
+
+
+def test_the_command_writes_slices_and_joins_them(whole, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    commanded("table_tennis --tracks 20 --seed 3 --out a.npz")
+    commanded("table_tennis --tracks 40 --first 20 --seed 3 --out b.npz")
+    commanded("--join a.npz b.npz --out a.npz")
+    assert (tmp_path / "a.npz").read_bytes() == whole.read_bytes()
+    assert capsys.readouterr().out.splitlines()[-1].startswith("a.npz: 60 tracks, ")
+
+
+@pytest.mark.parametrize(
+    "line, says",
+    [
+        ("--out a.npz", "name a sport (basketball, "),
+        ("tennis --join b.npz --out a.npz", "or slices with --join"),
+        ("cricket --out a.npz", "no sport is called 'cricket'"),
+        ("none.toml --out a.npz", "none.toml: No such file"),
+        ("tennis --out a.csv", "ends in .npz"),
+        ("tennis --out none/a.npz", "cannot be written there"),
+        ("tennis --tracks 0 --out a.npz", "at least 1"),
+        ("tennis --first -1 --out a.npz", "--first -1"),
+        ("tennis --purpose fun --out a.npz", "there are train, "),
+        ("--join none.npz --out a.npz", "none.npz: No such file"),
+        ("--join . --out a.npz", ".: Is a directory"),
+    ],
+)
+def test_the_command_refuses_in_a_line_and_writes_nothing(tmp_path, monkeypatch, line, says):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError) as error:
+        commanded(line)
+    assert says in str(error.value) and "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_ends_a_mistake_with_status_2(tmp_path):
+    for line in ("tennis", "tennis --tracks many --out a.npz", "cricket --out a.npz"):
+        done = subprocess.run(
+            [sys.executable, "-m", "sim", *line.split()], cwd=ROOT, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and done.stdout == ""
 
 
 def test_a_writer_that_is_stopped_leaves_nothing(tmp_path):
