@@ -45,6 +45,8 @@ class BallSet:
         if not (0 <= first and 1 <= count and first + count <= len(self)):
             raise ValueError(f"{self.path} holds balls 0 to {len(self)}; {first} to {first + count} are not in it")
         offsets = self.columns["offsets"].read(first, first + count + 1)
+        if offsets[0] < 0 or (np.diff(offsets) < 0).any() or offsets[-1] > self.columns["time"].shape[0]:
+            raise ValueError(f"{self.path}: its offsets do not rise; the file is damaged, write it anew")
         parts = {"offsets": offsets - offsets[0]}
         for name in COLUMNS[1:]:
             ends = (offsets[0], offsets[-1]) if name in FRAMES else (first, first + count)
@@ -100,8 +102,9 @@ def open_set(path):
         _check(info, columns)
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}; name a set written by python -m sim") from None
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError) as error:
-        raise ValueError(f"{path}: not a set written by python -m sim, or cut off ({error})") from None
+    except Exception as error:  # zipfile and numpy raise a dozen kinds over damaged headers
+        cause = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{path}: not a set written by python -m sim, or cut off ({cause})") from error
     return BallSet(path, info, columns)
 
 

@@ -85,9 +85,27 @@ def test_members_that_do_not_belong_together_are_refused(whole, tmp_path):
         bad = altered(whole, tmp_path / "bad.npz", **{name: np.zeros(5)})
         with pytest.raises(ValueError, match="bad.npz: not a set.* rows of .* should be"):
             open_set(bad)
+    offsets = np.load(whole)["offsets"]
+    offsets[30] = 0
+    with pytest.raises(ValueError, match="bad.npz: its offsets do not rise"):
+        open_set(altered(whole, tmp_path / "bad.npz", offsets=offsets)).balls(25, 10)
     for name, array in (("info", np.frombuffer(b"[1, 2]", np.uint8)), ("rate", np.array([None] * 60))):
         with pytest.raises(ValueError, match="bad.npz: not a set"):
             open_set(altered(whole, tmp_path / "bad.npz", **{name: array}))
+
+
+def test_a_damaged_file_is_refused_in_a_line_or_read(whole, tmp_path):
+    content, bad = whole.read_bytes(), tmp_path / "bad.npz"
+    ends = [member.header_offset + 160 for member in zipfile.ZipFile(whole).infolist()]
+    places = np.random.default_rng(0).choice([*(e - k for e in ends for k in range(160)), *range(-1500, 0)], 300)
+    for k, place in enumerate(places):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 + k % 255
+        bad.write_bytes(damaged)
+        try:
+            open_set(bad).balls(0, 60)
+        except ValueError as error:
+            assert str(bad) in str(error) and "\n" not in str(error)
 
 
 def test_a_set_tells_what_it_is_and_brings_its_sport(tmp_path):
