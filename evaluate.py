@@ -51,7 +51,7 @@ class Options:
     """s seen, of horizon"""
     horizon: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
     """s past the last seen frame"""
-    balls: int = 300
+    balls: int = 240
     """how many are simulated, or taken of a generated set"""
     seed: int = 0
     """of the simulated balls"""
@@ -72,7 +72,7 @@ def run(asked):
     """Do what was asked: 0, or 1 where a predictor failed. Raises ValueError or OSError, one line each."""
     from rich.console import Console
 
-    console = Console(width=None if sys.stdout.isatty() else 150)
+    console = Console(width=None if sys.stdout.isatty() else 150, emoji=False)
     if asked.compare:
         return compare(asked.compare, console)
     check(asked)
