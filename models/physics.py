@@ -27,7 +27,7 @@ from sim.lanes import LOG
 from sim.sensitivity import surroundings
 
 AHEAD = 2.0  # s beyond the last seen frame, at least, in which a landing is looked for
-DRAWS, UNSETTLED = 48, 0.1  # and their share that may be without a landing by the last time asked
+DRAWS, UNSETTLED = 40, 0.1  # and their share that may be without a landing by the last time asked
 FLIGHTS = 24  # of one fit, at most
 HEAVY, ODD = 4.0, 20.0  # degrees of freedom, squared residual: so heavy tails, so odd a frame are suspicious
 SHORT = (4, 9)  # frames that another start is made from
