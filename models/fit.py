@@ -16,7 +16,7 @@ from models.linear import cholesky, inverse, solve
 from sim import columns
 from sim.columns import C
 from sim.compiled import kernel
-from sim.sensitivity import fly
+from sim.sensitivity import MET, fly
 
 # unknowns: position (m), velocity (m/s), spin (rad/s), drag, lift, restitution, friction (logarithms), wind (m/s),
 # height (m)
@@ -52,7 +52,7 @@ def _flown(place, x, t, s, path, jacobian):
     columns.unit(s)
     for k, factor in ((0, row[9]), (1, row[10]), (2, row[13]), (3, row[14])):
         s[(columns.OWN + k) * C + LOGS + k] = factor  # by the logarithm
-    flight = fly(place, row, t, s, path, jacobian)
+    flight = fly(place, row, t, s, path, jacobian, np.empty((0, MET)))
     for n in range(len(t)):
         path[n, 2] += x[HEIGHT]
         jacobian[n, 2, HEIGHT] = 1.0

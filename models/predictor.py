@@ -17,6 +17,11 @@ import numpy as np
 import sim
 
 PREDICTORS = {  # name -> "module:Class", imported when used
+    "gru_physics": "models.gru_physics:GruPhysics",
+    "gru": "models.recurrent:Gru",
+    "lstm": "models.recurrent:Lstm",
+    "rnn": "models.recurrent:Rnn",
+    "mlp": "models.recurrent:Mlp",
     "physics": "models.physics:Physics",
     "parabola": "models.parabola:Parabola",
     "constant_velocity": "models.constant_velocity:ConstantVelocity",
@@ -122,9 +127,7 @@ class Stream:
 
     def observe(self, time, position):
         """Take in a frame: time in s, after the one before; position (3,) m. ValueError for anything else."""
-        frame = np.array([time, *position], float)
-        if frame.shape != (4,) or not np.isfinite(frame).all():
-            raise ValueError(f"a frame is a finite time and position (3,), not {time!r}, {position!r}")
+        frame = self.checked_frame(time, position)
         if self._end and frame[0] <= self._frames[self._end - 1, 0]:
             last = self._frames[self._end - 1, 0]
             raise ValueError(f"frame at {frame[0]:g} s does not come after the one before, at {last:g} s")
@@ -133,6 +136,14 @@ class Stream:
             self._frames[: self._end] = self._frames[self._end :]
         self._frames[self._end] = frame
         self._end += 1
+
+    @staticmethod
+    def checked_frame(time, position):
+        """A frame as (4,): t, x, y, z. ValueError where it is none."""
+        frame = np.array([time, *position], float)
+        if frame.shape != (4,) or not np.isfinite(frame).all():
+            raise ValueError(f"a frame is a finite time and position (3,), not {time!r}, {position!r}")
+        return frame
 
     def forecast(self, times):
         """The Forecast at times (H,) s, as Predictor.forecast."""
@@ -143,14 +154,28 @@ class Stream:
 def load(name, sport="table_tennis"):
     """The predictor of that name in PREDICTORS, for a Sport, the name of one, or a path to its .toml.
 
-    `module:Class` names one of your own, made as Class(sport): a subclass of Predictor. ValueError (SportError) says
-    in a line which names there are.
+    A file of weights (.safetensors) gives what it was trained as, or with `FILE:name` one of those it holds;
+    `module:Class` names one of your own, made as Class(sport): a subclass of Predictor. ValueError (SportError) says in
+    a line which names there are.
     """
-    if name not in PREDICTORS and ":" not in str(name):
-        raise ValueError(f"no predictor is called {str(name)!r}; there are {', '.join(PREDICTORS)}, or module:Class")
-    cls = _found(PREDICTORS.get(name, name))
+    path, model = _weights(str(name))
+    if model not in PREDICTORS and ":" not in model:
+        known = ", ".join(PREDICTORS)
+        raise ValueError(f"no predictor is called {model!r}; there are {known}, files of weights, or module:Class")
+    cls = _found(PREDICTORS.get(model, model))
     sport = sport if isinstance(sport, sim.Sport) else sim.load(sport)
-    return cls(sport)
+    return cls(sport, path) if path else cls(sport)
+
+
+def _weights(name):
+    """(the file of weights that is named, or None, and the predictor's name)."""
+    file, _, model = name.partition(".safetensors")
+    if file == name:
+        return None, name
+    from models import weights
+
+    path, model = file + ".safetensors", model.removeprefix(":")
+    return path, model or weights.read(path)[0]["predictor"]
 
 
 def _found(where):

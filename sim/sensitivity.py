@@ -21,6 +21,7 @@ from sim.impact import SKID, along, dot, gap_and_normal, meet, roll
 from sim.step import AIR, FOREVER, roll_on, step_to
 
 UNKNOWNS = 15  # state and parameters
+MET = 6  # numbers of a contact: time (s), surface, place (m), the velocity's z before (m/s)
 LEAST_SHARE = 32  # balls, below which a second thread costs more than it gains
 
 
@@ -57,10 +58,10 @@ def surroundings(sport):
 @kernel
 def _batch(place, launch, times, out):
     s, count = np.zeros(columns.ROWS * C), times.shape[1]
-    path, jacobian = np.empty((count, 6)), np.empty((count, 3, C))
+    path, jacobian, met = np.empty((count, 6)), np.empty((count, 3, C)), np.empty((0, MET))
     for b in range(len(launch)):
         columns.unit(s)
-        fly(place, launch[b], times[b if len(times) > 1 else 0], s, path, jacobian)
+        fly(place, launch[b], times[b if len(times) > 1 else 0], s, path, jacobian, met)
         for k in range(count):
             for i in range(3):
                 for j in range(UNKNOWNS):
@@ -68,17 +69,19 @@ def _batch(place, launch, times, out):
 
 
 @kernel
-def fly(place, launch, times, s, path, jacobian):
+def fly(place, launch, times, s, path, jacobian, met):
     """Fly one ball to times[-1]: its place and velocity, into path (T, 6), and columns of its place, (T, 3, C).
 
     launch: a row of engine.launch_rows. s: rows of columns (columns.py), those of the launch; afterwards those of the
-    state at times[-1]. Returns that state, and when the ball first and last met a surface (inf, -inf if never), s.
+    state at times[-1]; where it is empty the flight goes without. Into met (n, MET) go the first contacts, a time of
+    inf after the last. Returns the state, and when the ball first and last met a surface (inf, -inf if never), s.
     """
     family, c, rows, boxes, inertia = place
     air = launch[9], launch[10], launch[11], launch[12], launch[13], launch[14]  # and how it bounces
     p, v, w = (launch[0], launch[1], launch[2]), (launch[3], launch[4], launch[5]), (launch[6], launch[7], launch[8])
     ground, phase, scale, t, k, end = AIR, SKID, 1.0, 0.0, 0, times[-1]
-    first, last = math.inf, -math.inf
+    first, last, moving, contacts = math.inf, -math.inf, len(s) > 0, 0
+    met[:, 0] = math.inf
     for j in range(len(rows)):
         g, n = gap_and_normal(p, rows[j])
         if g <= TOUCH and dot(v, n) <= 0.0:
@@ -87,7 +90,8 @@ def fly(place, launch, times, s, path, jacobian):
         hit, then = AIR, phase
         if ground >= 0:
             hit, h, then, p1, v1, w1, a = roll_on(c, rows, inertia, air[5], ground, phase, p, v, w, FOREVER)
-            columns.roll(rows[ground], c, inertia, air[5], phase, then, h, v, w, s)
+            if moving:
+                columns.roll(rows[ground], c, inertia, air[5], phase, then, h, v, w, s)
             a1 = a
         else:
             a = acceleration(family, c, air[0], air[1], v[0] - air[2], v[1] - air[3], v[2], w[0], w[1], w[2])
@@ -98,25 +102,33 @@ def fly(place, launch, times, s, path, jacobian):
                 continue
             scale = min(1.0, 2.0 * scale) if error < 0.025 * c.tolerance else scale
             hit, h, p1, v1, w1, a1 = _contact(family, c, rows, boxes, h, p, v, w, a, p1, v1, w1, a1, air)
-            columns.step(family, c, h, air, v, w, s)
+            if moving:
+                columns.step(family, c, h, air, v, w, s)
         while k < len(times) and times[k] <= t + h:
             f = (times[k] - t) / h if h > 0.0 else 0.0
             at, fast = _at(f, h, p, v, a, p1, v1, a1)
             for i in range(3):
                 path[k, i], path[k, 3 + i] = at[i], fast[i]
-            columns.place(f, h, s, jacobian[k])
+            if moving:
+                columns.place(f, h, s, jacobian[k])
             k += 1
         if t + h >= end:
             f = (end - t) / h
             at, fast = _at(f, h, p, v, a, p1, v1, a1)
-            columns.stop(f, h, s)
+            if moving:
+                columns.stop(f, h, s)
             return at, fast, along(along((0.0, 0.0, 0.0), 1.0 - f, w), f, w1), first, last
-        if ground >= 0:
-            columns.settle(s)
-        columns.go_on(s)
+        if moving:
+            if ground >= 0:
+                columns.settle(s)
+            columns.go_on(s)
         t, p, v, w, phase = t + h, p1, v1, w1, then
         if hit >= 0 and hit != ground:
             first, last = min(first, t), t
+            if contacts < len(met):
+                note = met[contacts]
+                note[0], note[1], note[2], note[3], note[4], note[5] = t, hit, p[0], p[1], p[2], v[2]
+                contacts += 1
             v, w, ground, phase = _through(family, c, rows, inertia, air, hit, ground, phase, p, v, w, s)
         elif hit == AIR:
             ground = AIR
@@ -190,7 +202,8 @@ def _through(family, c, rows, inertia, air, j, ground, phase, p, v, w, s):
         ground = AIR
     a1, rate1 = _rates(family, c, rows, inertia, air, ground, phase, after, spin)
     before, then = (v, w, a, rate), (after, spin, a1, rate1)
-    columns.contact(rows[j], p, n, before, then, stays, c.R, inertia, air[4], air[5], s)
+    if len(s):
+        columns.contact(rows[j], p, n, before, then, stays, c.R, inertia, air[4], air[5], s)
     return after, spin, ground, phase
 
 

@@ -90,6 +90,7 @@ class Surface:
     tangential: float = 0.0  # e_x: 0 grips, up to 1 reverses the speed of the contact point
     rolling: float = 0.02  # deceleration of rolling over gravity
     landing: bool = False
+    optional: bool = False  # play goes on without it too: networks learn both
     color: tuple = (128, 128, 128)
 
     @property
@@ -268,7 +269,7 @@ def _surface(table, where):
     kind = table.get("kind") if isinstance(table, dict) else None
     if kind not in KINDS:
         raise SportError(f"{where}.kind {kind!r} is not known; the kinds are {', '.join(KINDS)}")
-    shared = ("name", "kind", "restitution", "friction", "tangential", "rolling", "landing", "color")
+    shared = ("name", "kind", "restitution", "friction", "tangential", "rolling", "landing", "optional", "color")
     refuse_unknown(table, (*shared, *KINDS[kind]), where)
     for key in ("name", "restitution", "friction", *KINDS[kind]):
         if key not in table:
@@ -283,6 +284,7 @@ def _surface(table, where):
         rod=rod,
         restitution=build(Restitution, table["restitution"], f"{where}.restitution"),
         landing=bool(table.get("landing", False)),
+        optional=bool(table.get("optional", False)),
         color=numbers(table.get("color", (128, 128, 128)), 3, f"{where}.color"),
         **build(_Contact, {k: table[k] for k in ("friction", "tangential", "rolling") if k in table}, where).__dict__,
     )

@@ -1,0 +1,210 @@
+"""What one pass over the frames tells of a ball: an extended Kalman filter on the simulator, compiled.
+
+    memory = fresh(count)                        # (B,) records, one a ball, of constant size
+    observe(place, start, memory[b], t, y)       # takes in a frame; memory[b].x, .P are then the belief at it
+
+The unknowns are those of fit.py. The flight's own Jacobian carries the belief from frame to frame, through impacts too.
+The sensor's variances are learnt on the way; frames far off count less, as Student's t has it. Where several frames
+in a row are far off the ball has gone another way, and the filter begins again there.
+It is a first guess, which bends at a bounce where a Gaussian does not: networks read it and say what it misses.
+"""
+
+from collections import namedtuple
+
+import numpy as np
+
+from models.fit import HEIGHT, LOGS, SIZE, launch_of
+from models.physics import sport_prior
+from sim import columns
+from sim.columns import C
+from sim.compiled import kernel
+from sim.sensitivity import MET, fly
+
+# what a filter believes before it sees: mean (16,) and covariance (16, 16) of the unknowns; the sensor's variances
+# (4,), m2 of the axes and s2 of the stamps, the least and greatest they can be; the variance that each unknown gains in
+# a second
+Start = namedtuple("Start", "mean covariance sensor least most wander")
+RECENT = 17  # frames kept
+DEGREES = 6.0  # of Student's t
+SENSOR_FRAMES = 4.0  # that the sport's own sensor counts for
+SETTLED = 3  # frames, before which residuals tell nothing of the sensor
+STRANGE, STRANGERS = 6.0, 4  # a frame that counts so many times less is strange; so many in a row, and all begins anew
+AWAY = 1.0  # m, standard deviation of the first place before it is seen
+REGISTERED = 0.003  # m, standard deviation of the tracker's height
+# what the unknowns wander in a second, in standard deviations of their first spread: spin times lift bends the law of
+# what is believed, and a Gaussian of it grows too sure unless it is shaken
+WANDER = np.array([0.0] * 3 + [1e-3] * 3 + [0.3] * 3 + [0.01, 0.4, 0.01, 0.01] + [0.01] * 2 + [0.01])
+MOST_SPEED, MOST_SPIN, MOST_LOG = 120.0, 2000.0, 1.5
+MEMORY = np.dtype(
+    [
+        ("frames", np.int64),  # seen
+        ("strange", np.int64),  # frames in a row
+        ("since", np.float64),  # s, time of the frame it began with
+        ("contact", np.float64),  # s, time of the last contact
+        ("x", np.float64, (SIZE,)),  # belief at the last frame: mean
+        ("P", np.float64, (SIZE, SIZE)),  # and covariance
+        ("sensor", np.float64, (4,)),
+        ("tally", np.float64, (5,)),  # sums of variances met, and frames
+        ("innovation", np.float64, (3,)),  # of the last frame, m
+        ("innovation_sd", np.float64, (3,)),
+        ("square", np.float64),  # of the innovation, in standard deviations
+        ("widened", np.float64),  # how many times less than a clean one the last frame counted
+        ("recent", np.float64, (RECENT, 4)),  # the last frames, newest first: t, x, y, z
+        ("path", np.float64, (1, 6)),  # scratch
+        ("jacobian", np.float64, (1, 3, SIZE)),
+        ("columns", np.float64, (columns.ROWS * C,)),
+    ]
+)
+
+
+def start_of(sport):
+    """The Start of a ball of this sport, seen by a tracker such as the sport's."""
+    prior = sport_prior(sport)
+    covariance = np.diag(1.0 / np.diag(prior.precision))
+    covariance[:3, :3] = AWAY**2 * np.eye(3)
+    covariance[HEIGHT, HEIGHT] = REGISTERED**2
+    wander = WANDER**2 * np.diag(covariance)
+    return Start(prior.mean, covariance, prior.sensor[:4], prior.least, prior.most, wander)
+
+
+def fresh(count):
+    """Memories (B,) of balls of which nothing was seen."""
+    return np.zeros(count, MEMORY)
+
+
+@kernel
+def observe(place, start, m, t, y):
+    """Take a frame at t s, y (3,) m into memory m."""
+    if m.frames == 0:
+        _begin(start, m, t, y)
+        m.sensor[:] = start.sensor
+        m.tally[:] = 0.0
+    else:
+        _predict(place, start, m, t - m.recent[0, 0], t)
+    _update(m, y)
+    m.strange = m.strange + 1 if m.widened > STRANGE else 0
+    if m.strange >= STRANGERS:
+        _begin(start, m, t, y)
+        _update(m, y)
+    elif m.frames >= SETTLED:
+        _learn(start, m, y)
+    keep(m, t, y)
+
+
+@kernel
+def keep(m, t, y):
+    """Note a frame among the recent ones."""
+    m.frames += 1
+    m.recent[1:] = m.recent[:-1].copy()
+    m.recent[0, 0] = t
+    m.recent[0, 1:] = y
+
+
+@kernel
+def _begin(start, m, t, y):
+    m.x[:] = start.mean
+    m.P[:] = start.covariance
+    m.strange, m.since, m.contact = 0, t, -np.inf
+    for i in range(3):
+        m.x[i] = y[i]
+
+
+@kernel
+def _predict(place, start, m, dt, t):
+    """Carry the belief on by dt s."""
+    x, P, s = m.x, m.P, m.columns
+    row, times, M = launch_of(x), np.full(1, dt), np.zeros((9, SIZE))
+    columns.unit(s)
+    for k, factor in ((0, row[9]), (1, row[10]), (2, row[13]), (3, row[14])):
+        s[(columns.OWN + k) * C + LOGS + k] = factor  # by the logarithm
+    flight = fly(place, row, times, s, m.path, m.jacobian, np.empty((0, MET)))
+    if flight[4] > 0.0:
+        m.contact = t - dt + flight[4]
+    for i in range(3):
+        x[i], x[3 + i], x[6 + i] = flight[0][i], flight[1][i], flight[2][i]
+    for i in range(9):
+        for j in range(SIZE):
+            M[i, j] = s[i * C + j]
+    carried = M @ P
+    P[:9, 9:] = carried[:, 9:]
+    P[9:, :9] = carried[:, 9:].T
+    P[:9, :9] = carried @ M.T
+    for k in range(SIZE):
+        P[k, k] += start.wander[k] * dt
+
+
+@kernel
+def _update(m, y):
+    """Weigh a frame y (3,) m against the belief, and move the belief."""
+    x, P, v = m.x, m.P, m.x[3:6].copy()
+    r, R, H = np.empty(3), np.empty((3, 3)), P[:, :3].copy()  # H: covariance of the unknowns with what is seen
+    for k in range(SIZE):
+        H[k, 2] += P[k, HEIGHT]
+    S = H[:3].copy()
+    for i in range(3):
+        r[i] = y[i] - x[i]
+        S[2, i] += H[HEIGHT, i]
+        for j in range(3):
+            R[i, j] = m.sensor[3] * v[i] * v[j]
+        R[i, i] += m.sensor[i]
+    r[2] -= x[HEIGHT]
+    widened, G, g = 1.0, inverse3(S + R), np.empty(3)
+    m.square = r @ (G @ r)
+    for i in range(3):
+        m.innovation[i], m.innovation_sd[i] = r[i], np.sqrt(S[i, i] + R[i, i])
+    for _ in range(4):  # the residual that is left, against the sensor alone, says how far off the frame is
+        g = G @ r
+        square = widened * widened * (g @ (R @ g))
+        wider = max(1.0, (DEGREES + square) / (DEGREES + 3.0))
+        if abs(wider - widened) < 0.02 * widened:
+            break
+        widened = wider
+        G = inverse3(S + widened * R)
+    K = H @ G
+    step = K @ r
+    for k in range(SIZE):
+        x[k] += step[k]
+    P -= K @ H.T
+    m.widened = widened
+    for i in range(3):
+        x[3 + i] = min(max(x[3 + i], -MOST_SPEED), MOST_SPEED)
+        x[6 + i] = min(max(x[6 + i], -MOST_SPIN), MOST_SPIN)
+    for k in range(LOGS, LOGS + 4):
+        x[k] = min(max(x[k], -MOST_LOG), MOST_LOG)
+
+
+@kernel
+def inverse3(A):
+    """The inverse of A (3, 3), symmetric."""
+    a, b, c, d, e, f = A[0, 0], A[0, 1], A[0, 2], A[1, 1], A[1, 2], A[2, 2]
+    p, q, r = d * f - e * e, c * e - b * f, b * e - c * d
+    det = a * p + b * q + c * r
+    return np.array([[p, q, r], [q, a * f - c * c, b * c - a * e], [r, b * c - a * e, a * d - b * b]]) / det
+
+
+@kernel
+def _learn(start, m, y):
+    """Move the sensor's variances towards what a frame tells: expectation and maximisation, see likelihood.py."""
+    x, P, sensor, tally = m.x, m.P, m.sensor, m.tally
+    v, a, R = x[3:6], np.empty(3), np.empty((3, 3))
+    e = y - x[:3]
+    e[2] -= x[HEIGHT]
+    va = 0.0
+    for i in range(3):
+        for j in range(3):
+            R[i, j] = e[i] * e[j] + P[i, j]
+        a[i] = v[i] / sensor[i]
+        va += v[i] * a[i]
+    for i in range(3):
+        R[2, i] += P[HEIGHT, i]
+        R[i, 2] += P[i, HEIGHT]
+    R[2, 2] += P[HEIGHT, HEIGHT]
+    var, weight, Ra = 1.0 / (1.0 / (sensor[3] + 1e-14) + va), 1.0 / m.widened, R @ a
+    delay = weight * var * var * (a @ Ra) + var
+    for i in range(3):
+        tally[i] += weight * (R[i, i] - 2.0 * v[i] * var * Ra[i]) + v[i] * v[i] * delay
+    tally[3] += delay
+    tally[4] += 1.0
+    for i in range(4):
+        found = (tally[i] + SENSOR_FRAMES * start.sensor[i]) / (tally[4] + SENSOR_FRAMES)
+        sensor[i] = min(max(found, start.least[i]), start.most[i])

@@ -1,0 +1,40 @@
+"""Batches made ahead of their use, in a thread of their own: the simulator runs while the network learns."""
+
+import queue
+import threading
+
+
+class Feed:
+    """The batches from number `first` on, in order: with Feed(batches, first) as feed: next(feed)."""
+
+    def __init__(self, batches, first, ahead=3):
+        self.queue, self.stop = queue.Queue(ahead), threading.Event()
+        self.thread = threading.Thread(target=self._work, args=(batches, first), daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join()
+
+    def __next__(self):
+        made = self.queue.get()
+        if isinstance(made, BaseException):
+            raise made
+        return made
+
+    def _work(self, batches, number):
+        while not self.stop.is_set():
+            try:
+                made = batches[number]
+            except Exception as error:  # noqa: BLE001 - whatever it was is raised where the batch is asked for
+                made = error
+            while not self.stop.is_set():
+                try:
+                    self.queue.put(made, timeout=0.1)
+                    break
+                except queue.Full:
+                    pass
+            number += 1

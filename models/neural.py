@@ -1,0 +1,214 @@
+"""Trained networks as predictors: what they watch, what they remember, and how many balls are watched at once.
+
+    predictor = load("gru", sport="table_tennis")
+    watch = predictor.streams(1000)             # many balls at once
+    watch.observe(time, position)               # (B,) s and (B, 3) m; NaN where a ball was not seen
+    forecast = watch.forecast(times)            # one Forecast of arrays with the balls first
+
+Everything between the frames and the forecast is compiled; torch is not imported.
+"""
+
+import math
+from collections import namedtuple
+
+import numpy as np
+
+from models import weights
+from models.features import SETS, SIZES, read
+from models.kalman import fresh, start_of
+from models.network import brain_of, measured, remember
+from models.predictor import Predictor, Stream
+from sim.compiled import kernel
+from sim.engine import shared
+from sim.sensitivity import surroundings
+
+LEAST_SHARE = 64  # balls, below which a second thread costs more than it gains
+# what reads frames: the set of features, the place, the filter's start, 1 where the optional surfaces are away
+Eye = namedtuple("Eye", "kind place start without")
+
+
+class Neural(Predictor):
+    """A network made by train.py. One of a sport's own weights, or of a file of them."""
+
+    told = "sport, by its weights"
+    file = "gru"  # whose weights it runs on
+
+    def __init__(self, sport, path=None):
+        super().__init__(sport)
+        path = path or shipped(self.file, sport)
+        self.info, tensors = weights.read(path)
+        check(self.info, self.file, sport, path)
+        self.tensors = {name: a.astype(float) for name, a in tensors.items()}
+        self.brain = brain_of(self.info["model"], tensors)
+        without = float(len(self.info["surfaces"]) > len(sport.surfaces))
+        self.eye = Eye(SETS[self.info["kind"]], surroundings(sport), start_of(sport), without)
+        self.active = np.array(self.info["unknowns"])
+        self.landing = np.array([s.landing for s in sport.surfaces], bool)
+
+    def forecast(self, history, times):
+        times = self.checked(history.time, times)
+        watch = self.streams(1)
+        watch.follow(history.time[None], history.position[None], np.array([len(history)]))
+        return watch.forecasts(times[None])[0]
+
+    def forecast_batch(self, tracks, times):
+        times = np.asarray(times, float)
+        times = times if times.ndim == 2 else np.broadcast_to(times, (len(tracks), len(times)))
+        for track, row in zip(tracks, times, strict=True):
+            self.checked(track.time, row)
+        counts = np.array([len(track) for track in tracks])
+        time, position = np.full((len(tracks), counts.max()), np.nan), np.full((len(tracks), counts.max(), 3), np.nan)
+        for n, track in enumerate(tracks):
+            time[n, : counts[n]], position[n, : counts[n]] = track.time, track.position
+        watch = self.streams(len(tracks))
+        watch.follow(time, position, counts)
+        return watch.forecasts(times)
+
+    def stream(self):
+        return NeuralStream(self)
+
+    def streams(self, count):
+        """A Watch over so many balls at once."""
+        return Watch(self, count)
+
+    def ahead(self, watch, rows, times):
+        """Forecasts of balls `rows` (slice) of a Watch at times (B, H) s after their last frames: a tuple of arrays."""
+        raise NotImplementedError
+
+    def said(self, ahead, n, last):
+        """The Forecast of ball n among what `ahead` returned, its last frame at `last` s."""
+        raise NotImplementedError
+
+
+class Watch:
+    """What is remembered of B balls: constant time and memory per frame, however long they are watched."""
+
+    def __init__(self, predictor, count):
+        self.predictor, units = predictor, predictor.info["shape"]["units"]
+        self.memories = fresh(count)
+        self.h, self.c = np.zeros((count, units), np.float32), np.zeros((count, units), np.float32)
+        self.x = np.zeros((count, len(predictor.brain.mean)), np.float32)
+        self.raw = np.zeros(self.x.shape)
+
+    def observe(self, time, position):
+        """Take in a frame of each ball: time (B,) s, position (B, 3) m; NaN where a ball was not seen."""
+        time, position = np.asarray(time, float), np.ascontiguousarray(position, float)
+        rows = np.flatnonzero(np.isfinite(time) & np.isfinite(position).all(axis=1))
+        if (time[rows] <= np.where(self.memories["frames"], self.memories["recent"][:, 0, 0], -math.inf)[rows]).any():
+            raise ValueError("a frame does not come after the one before")
+        told = self.predictor.eye, self.predictor.brain, self.memories, self.h, self.c, self.x, self.raw
+
+        def share(first, last):
+            see(*told, rows[first:last], time, position)
+
+        shared(share, len(rows), LEAST_SHARE)
+
+    def follow(self, time, position, counts):
+        """Take in the first counts[b] frames of each row: time (B, T) s, position (B, T, 3) m."""
+        told = self.predictor.eye, self.predictor.brain, self.memories, self.h, self.c, self.x, self.raw
+        order = np.argsort(-counts, kind="stable")
+        time, position = np.ascontiguousarray(time, float), np.ascontiguousarray(position, float)
+
+        def share(first, last):
+            follow(*told, order[first:last], counts, time, position)
+
+        shared(share, len(counts), LEAST_SHARE)
+
+    def forecast(self, times):
+        """What is ahead of every ball at times (H,) or (B, H) s: the predictor's arrays, the balls first."""
+        times = np.broadcast_to(np.asarray(times, float), (len(self.h), np.shape(times)[-1]))
+        ahead = times - self.memories["recent"][:, :1, 0]
+
+        def share(first, last):
+            return self.predictor.ahead(self, slice(first, last), np.ascontiguousarray(ahead[first:last]))
+
+        parts = shared(share, len(ahead), LEAST_SHARE)
+        return parts[0] if len(parts) == 1 else type(parts[0])(*map(np.concatenate, zip(*parts)))
+
+    def forecasts(self, times):
+        """One Forecast a ball."""
+        ahead, last = self.forecast(times), self.memories["recent"][:, 0, 0]
+        return [self.predictor.said(ahead, n, last[n]) for n in range(len(last))]
+
+
+class NeuralStream(Stream):
+    """One ball watched live."""
+
+    def __init__(self, predictor):
+        self.predictor, self.watch, self._seen = predictor, predictor.streams(1), 0
+        self._row, self._time, self._place = np.zeros(1, int), np.zeros(1), np.zeros((1, 3))
+
+    @property
+    def seen(self):
+        recent = self.watch.memories["recent"][0, : self._seen][::-1]
+        return recent[:, 0], recent[:, 1:]
+
+    def observe(self, time, position):
+        frame = self.checked_frame(time, position)
+        if self._seen and frame[0] <= (before := self.watch.memories["recent"][0, 0, 0]):
+            raise ValueError(f"frame at {frame[0]:g} s does not come after the one before, at {before:g} s")
+        self._time[0], self._place[0] = frame[0], frame[1:]
+        w, p = self.watch, self.predictor
+        see(p.eye, p.brain, w.memories, w.h, w.c, w.x, w.raw, self._row, self._time, self._place)
+        self._seen += 1
+
+    def forecast(self, times):
+        seen = self.watch.memories["recent"][0, : min(self._seen, 2), 0][::-1]
+        times = self.predictor.checked(seen, times)
+        ahead = self.predictor.ahead(self.watch, slice(0, 1), times[None] - seen[-1])
+        return self.predictor.said(ahead, 0, seen[-1])
+
+
+@kernel
+def see(eye, brain, memories, h, c, x, raw, rows, time, position):
+    """Take in a frame of balls `rows` (n,)."""
+    n, alone = len(rows), len(rows) == len(h)
+    for k in range(n):
+        b = rows[k]
+        read(eye.kind, eye.place, eye.start, memories[b], time[b], position[b], raw[b, :-1])
+        raw[b, -1] = eye.without
+    if alone:
+        x[:] = measured(raw, brain.mean, brain.inverse)
+        remember(brain, x, h, c)
+        return
+    mine, kept, other = measured(raw[rows], brain.mean, brain.inverse), h[rows], c[rows]
+    remember(brain, mine, kept, other)
+    for k in range(n):
+        x[rows[k]], h[rows[k]], c[rows[k]] = mine[k], kept[k], other[k]
+
+
+@kernel
+def follow(eye, brain, memories, h, c, x, raw, rows, counts, time, position):
+    """Take in the first counts[b] frames of balls `rows` (n,), those with most frames first."""
+    left = len(rows)
+    for k in range(counts[rows[0]]):
+        while counts[rows[left - 1]] <= k:
+            left -= 1
+        see(eye, brain, memories, h, c, x, raw, rows[:left], time[:, k], position[:, k])
+
+
+def shipped(file, sport):
+    """The path of a model's weights for a sport. ValueError in one line with those that there are."""
+    path = weights.FOLDER / f"{sport.name}-{file}.safetensors"
+    if not path.exists():
+        there = sorted(p.name.rpartition("-")[0] for p in weights.FOLDER.glob(f"*-{file}.safetensors"))
+        raise ValueError(
+            f"{file} has no weights for {sport.name}, but for {', '.join(there) or 'no sport'}; "
+            f"train some: python train.py --model {file} --sport {sport.name}"
+        )
+    return path
+
+
+def check(info, model, sport, path):
+    """Refuse weights of another model or sport. Raises ValueError."""
+    if info["model"] != model:
+        raise ValueError(
+            f"{path}: weights of {info['model']}, not of {model}; train some: python train.py --model {model}"
+        )
+    if (info["sport"], info["version"]) != (sport.name, sport.version):
+        theirs, ours = f"{info['sport']} version {info['version']}", f"{sport.name} version {sport.version}"
+        raise ValueError(
+            f"{path}: weights for {theirs}, not for {ours}; train some: python train.py --sport {sport.name}"
+        )
+    if info["shape"]["features"] != SIZES[info["kind"]] + 1:
+        raise ValueError(f"{path}: weights of an older Ballcast, which read other features; train them anew")
