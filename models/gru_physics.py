@@ -10,7 +10,8 @@ import numpy as np
 
 from models.baseline import KNOTS, STEP
 from models.features import whitener
-from models.fit import HEIGHT, SIZE
+from models.fit import SIZE
+from models.kalman import hold
 from models.network import believe
 from models.neural import Neural
 from models.physics import AHEAD, UNSETTLED, believed
@@ -77,7 +78,7 @@ def flown(brain, place, active, landing, standard, widen, h, x, memories, times)
             draws[n] = X[b]
             for i in range(size):
                 draws[n, active[i]] += strayed[n, i]
-        draws = within(draws)
+            hold(draws[n])
         X[b] = draws[0]
         places[b], used = fly_draws(place, draws, times[b], log)
         landings = first_landings(log, used, landing, draws)
@@ -92,16 +93,3 @@ def flown(brain, place, active, landing, standard, widen, h, x, memories, times)
             n = int(s)
             covariance[b, k] *= widen[0][n] + (s - n) * (widen[0][n + 1] - widen[0][n])
     return Flown(X, P, mean, covariance, places, probability, at, spread)
-
-
-@kernel
-def within(draws):
-    """Unknowns (K, 16) kept to numbers that can be flown."""
-    for x in draws:
-        for k in range(3, 9):
-            most = 120.0 if k < 6 else 2000.0
-            x[k] = min(max(x[k], -most), most)
-        for k in range(9, 13):
-            x[k] = min(max(x[k], -1.5), 1.5)
-        x[HEIGHT] = min(max(x[HEIGHT], -0.2), 0.2)
-    return draws

@@ -4,16 +4,17 @@
     observe(place, start, memory[b], t, y)       # takes in a frame; memory[b].x, .P are then the belief at it
 
 The unknowns are those of fit.py. The flight's own Jacobian carries the belief from frame to frame, through impacts too.
-The sensor's variances are learnt on the way; frames far off count less, as Student's t has it. Where several frames
-in a row are far off the ball has gone another way, and the filter begins again there.
-It is a first guess, which bends at a bounce where a Gaussian does not: networks read it and say what it misses.
+The sensor's variances are learnt on the way; frames far off count less, as Student's t has it. While the spin is not
+known the law of lift is far from straight: a few times early on all frames since the start are fitted together. Where
+several frames in a row are far off the ball has gone another way, and the filter begins again there.
+It is a first guess, a Gaussian where the truth is bent: networks read it and say what it misses.
 """
 
 from collections import namedtuple
 
 import numpy as np
 
-from models.fit import HEIGHT, LOGS, SIZE, launch_of
+from models.fit import HEIGHT, LOGS, SIZE, Prior, fit, launch_of
 from models.physics import sport_prior
 from sim import columns
 from sim.columns import C
@@ -22,9 +23,10 @@ from sim.sensitivity import MET, fly
 
 # what a filter believes before it sees: mean (16,) and covariance (16, 16) of the unknowns; the sensor's variances
 # (4,), m2 of the axes and s2 of the stamps, the least and greatest they can be; the variance that each unknown gains in
-# a second
-Start = namedtuple("Start", "mean covariance sensor least most wander")
-RECENT = 17  # frames kept
+# a second; and the Prior of the fits
+Start = namedtuple("Start", "mean covariance sensor least most wander prior")
+FITS, FLIGHTS = (6, 12, 24, 48), 3  # frames since it began, at which they are fitted together; flights of a fit
+RECENT = 49  # frames kept
 DEGREES = 6.0  # of Student's t
 SENSOR_FRAMES = 4.0  # that the sport's own sensor counts for
 SETTLED = 3  # frames, before which residuals tell nothing of the sensor
@@ -34,13 +36,15 @@ REGISTERED = 0.003  # m, standard deviation of the tracker's height
 # what the unknowns wander in a second, in standard deviations of their first spread: spin times lift bends the law of
 # what is believed, and a Gaussian of it grows too sure unless it is shaken
 WANDER = np.array([0.0] * 3 + [1e-3] * 3 + [0.3] * 3 + [0.01, 0.4, 0.01, 0.01] + [0.01] * 2 + [0.01])
-MOST_SPEED, MOST_SPIN, MOST_LOG = 120.0, 2000.0, 1.5
+MOST_SPEED, MOST_SPIN, MOST_LOG, MOST_HEIGHT = 120.0, 2000.0, 1.5, 0.2
 MEMORY = np.dtype(
     [
         ("frames", np.int64),  # seen
+        ("fresh", np.int64),  # frames since it began
         ("strange", np.int64),  # frames in a row
         ("since", np.float64),  # s, time of the frame it began with
         ("contact", np.float64),  # s, time of the last contact
+        ("first", np.float64, (SIZE,)),  # the likeliest state at the frame it began with, by the last fit
         ("x", np.float64, (SIZE,)),  # belief at the last frame: mean
         ("P", np.float64, (SIZE, SIZE)),  # and covariance
         ("sensor", np.float64, (4,)),
@@ -64,7 +68,8 @@ def start_of(sport):
     covariance[:3, :3] = AWAY**2 * np.eye(3)
     covariance[HEIGHT, HEIGHT] = REGISTERED**2
     wander = WANDER**2 * np.diag(covariance)
-    return Start(prior.mean, covariance, prior.sensor[:4], prior.least, prior.most, wander)
+    told = prior._replace(precision=np.linalg.inv(covariance), registered=0.0, weight=0.0)
+    return Start(prior.mean, covariance, prior.sensor[:4], prior.least, prior.most, wander, told)
 
 
 def fresh(count):
@@ -89,6 +94,10 @@ def observe(place, start, m, t, y):
     elif m.frames >= SETTLED:
         _learn(start, m, y)
     keep(m, t, y)
+    m.fresh += 1
+    for count in FITS:
+        if m.fresh == count:
+            _fit(place, start, m)
 
 
 @kernel
@@ -104,9 +113,10 @@ def keep(m, t, y):
 def _begin(start, m, t, y):
     m.x[:] = start.mean
     m.P[:] = start.covariance
-    m.strange, m.since, m.contact = 0, t, -np.inf
+    m.strange, m.fresh, m.since, m.contact = 0, 0, t, -np.inf
     for i in range(3):
         m.x[i] = y[i]
+    m.first[:] = m.x
 
 
 @kernel
@@ -166,11 +176,35 @@ def _update(m, y):
         x[k] += step[k]
     P -= K @ H.T
     m.widened = widened
+    hold(x)
+
+
+@kernel
+def _fit(place, start, m):
+    """Fit all frames since it began together, and go on from there."""
+    frames, sensor, mean = m.recent[: m.fresh][::-1].copy(), np.empty(5), start.mean.copy()
+    sensor[:4], sensor[4] = m.sensor, DEGREES
+    mean[:3] = frames[0, 1:]
+    p = start.prior
+    prior = Prior(mean, p.precision, p.registered, sensor, p.least, p.most, p.weight, p.outliers)
+    t, y = np.ascontiguousarray(frames[:, 0]), np.ascontiguousarray(frames[:, 1:])
+    found = fit(place, t, y, m.first, prior, FLIGHTS)
+    for i in range(SIZE):
+        if not found.last_covariance[i, i] > 0.0:
+            return
+    m.first[:], m.x[:], m.P[:] = found.x, found.last, found.last_covariance
+    hold(m.x)
+
+
+@kernel
+def hold(x):
+    """Keep unknowns to numbers that can be flown."""
     for i in range(3):
         x[3 + i] = min(max(x[3 + i], -MOST_SPEED), MOST_SPEED)
         x[6 + i] = min(max(x[6 + i], -MOST_SPIN), MOST_SPIN)
     for k in range(LOGS, LOGS + 4):
         x[k] = min(max(x[k], -MOST_LOG), MOST_LOG)
+    x[HEIGHT] = min(max(x[HEIGHT], -MOST_HEIGHT), MOST_HEIGHT)
 
 
 @kernel
