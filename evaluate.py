@@ -76,8 +76,8 @@ def run(asked):
     if asked.compare:
         return compare(asked.compare, console)
     check(asked)
-    names = predictors(asked)
-    results, failed = evaluate(asked, names, suites(asked), console)
+    balls = suites(asked)
+    results, failed = evaluate(asked, predictors(asked, balls), balls, console)
     if asked.json:
         results.write(asked.json)
     from evaluation.table import latencies, tables
@@ -121,8 +121,8 @@ def check(asked):
         )
 
 
-def predictors(asked):
-    """The names to score, each once."""
+def predictors(asked, suites):
+    """The names to score, each once: of networks where none is named those that have weights for every sport."""
     import models
     from evaluation.limits import LIMITS
 
@@ -130,7 +130,8 @@ def predictors(asked):
     for name in asked.predictor:
         if name in LIMITS and told:
             raise ValueError(f"--predictor {name}: a limit is told the truth, which recorded balls do not have")
-    every = [*models.PREDICTORS, *([] if told else LIMITS)]
+    able = [name for name in models.PREDICTORS if all(name in models.available(suite.sport) for suite in suites)]
+    every = [*able, *([] if told else LIMITS)]
     return list(dict.fromkeys(asked.predictor or every))
 
 

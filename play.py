@@ -23,7 +23,7 @@ class Options:
     sport: str = "table_tennis"
     """a sport's name, or a .toml file of your own"""
     predictor: tuple[str, ...] = ()
-    """predictors (names, or files of weights) for the keys 1-9; all there are, physics first, where none is named"""
+    """predictors (names, or files of weights) for the keys 1-9; all there are, the best first, where none is named"""
     track: tuple[str, ...] = ()
     """recorded tracks to replay: CSV files (t,x,y,z), TT3D or SpinDOE files, folders of them, - for standard input"""
     format: str | None = None
@@ -89,8 +89,7 @@ def choice(asked, sport):
     import models
     from viewer.session import Choice
 
-    every = sorted(models.PREDICTORS, key=lambda name: name != "physics")
-    chooser = Choice(asked.predictor or every, sport)
+    chooser = Choice(asked.predictor or models.available(sport), sport)
     for index in range(max(1, len(asked.predictor))):
         chooser.load(index)
     return chooser
@@ -104,7 +103,8 @@ def run(asked):
 
     sport = sim.load(asked.sport)
     balls, waiting = source(asked, sport), "one moment ..."
-    if (balls.live or "physics" in (asked.predictor or ["physics"])) and not sim.compiled():
+    simulates = {"parabola", "constant_velocity"}.isdisjoint(asked.predictor)
+    if (balls.live or simulates) and not sim.compiled():
         waiting = "compiling the simulator, once ..."
         print(waiting, flush=True)
     predictors = choice(asked, sport)

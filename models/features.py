@@ -78,7 +78,7 @@ def _beliefs(m, gap, out):
 
 @kernel
 def whitener(P, active, L):
-    """L (D, D), lower, of the active unknowns' covariance L L^T, a hair widened; whether there is one."""
+    """L (D, D), lower, of the active unknowns' covariance L L^T, a hair widened (without one, the diagonal)."""
     D = np.empty(len(active))
     for i in range(len(active)):
         D[i] = math.sqrt(max(P[active[i], active[i]], LEAST_SD**2))
@@ -87,8 +87,8 @@ def whitener(P, active, L):
         for j in range(len(active)):
             R[i, j] = P[active[i], active[j]] / (D[i] * D[j])
         R[i, i] += 1e-6
-    good = cholesky(R, L)
+    if not cholesky(R, L):
+        L[:] = np.eye(len(active))
     for i in range(len(active)):
         for j in range(i + 1):
             L[i, j] *= D[i]
-    return good

@@ -36,6 +36,7 @@ REGISTERED = 0.003  # m, standard deviation of the tracker's height
 # what the unknowns wander in a second, in standard deviations of their first spread: spin times lift bends the law of
 # what is believed, and a Gaussian of it grows too sure unless it is shaken
 WANDER = np.array([0.0] * 3 + [1e-3] * 3 + [0.3] * 3 + [0.01, 0.4, 0.01, 0.01] + [0.01] * 2 + [0.01])
+LEAST_VARIANCE = 1e-14
 MOST_SPEED, MOST_SPIN, MOST_LOG, MOST_HEIGHT = 120.0, 2000.0, 1.5, 0.2
 MEMORY = np.dtype(
     [
@@ -175,6 +176,10 @@ def _update(m, y):
     for k in range(SIZE):
         x[k] += step[k]
     P -= K @ H.T
+    for k in range(SIZE):
+        P[k, k] = max(P[k, k], LEAST_VARIANCE)
+        for i in range(k):
+            P[i, k] = P[k, i] = 0.5 * (P[i, k] + P[k, i])
     m.widened = widened
     hold(x)
 

@@ -17,7 +17,7 @@ from models import weights
 from models.features import SETS, SIZES, read
 from models.kalman import fresh, start_of
 from models.network import brain_of, measured, remember
-from models.predictor import Predictor, Stream
+from models.predictor import TRAINED, Predictor, Stream, shipped
 from sim.compiled import kernel
 from sim.engine import shared
 from sim.sensitivity import surroundings
@@ -31,13 +31,12 @@ class Neural(Predictor):
     """A network made by train.py. One of a sport's own weights, or of a file of them."""
 
     told = "sport, by its weights"
-    file = "gru"  # whose weights it runs on
 
     def __init__(self, sport, path=None):
         super().__init__(sport)
-        path = path or shipped(self.file, sport)
+        path = path or weights_of(self.name, sport)
         self.info, tensors = weights.read(path)
-        check(self.info, self.file, sport, path)
+        check(self.info, TRAINED[self.name], sport, path)
         self.tensors = {name: a.astype(float) for name, a in tensors.items()}
         self.brain = brain_of(self.info["model"], tensors)
         without = float(len(self.info["surfaces"]) > len(sport.surfaces))
@@ -187,15 +186,14 @@ def follow(eye, brain, memories, h, c, x, raw, rows, counts, time, position):
         see(eye, brain, memories, h, c, x, raw, rows[:left], time[:, k], position[:, k])
 
 
-def shipped(file, sport):
-    """The path of a model's weights for a sport. ValueError in one line with those that there are."""
-    path = weights.FOLDER / f"{sport.name}-{file}.safetensors"
+def weights_of(name, sport):
+    """The path of a network's weights for a Sport. ValueError in one line with the sports that have some."""
+    path = shipped(name, sport)
     if not path.exists():
-        there = sorted(p.name.rpartition("-")[0] for p in weights.FOLDER.glob(f"*-{file}.safetensors"))
-        raise ValueError(
-            f"{file} has no weights for {sport.name}, but for {', '.join(there) or 'no sport'}; "
-            f"train some: python train.py --model {file} --sport {sport.name}"
-        )
+        end = path.name.removeprefix(sport.name)
+        there = ", ".join(sorted(p.name.removesuffix(end) for p in path.parent.glob(f"*{end}"))) or "no sport"
+        command = f"python train.py --model {name} --sport {sport.name}"
+        raise ValueError(f"{name} has no weights for {sport.name}, but for {there}; train some: {command}")
     return path
 
 

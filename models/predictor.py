@@ -11,6 +11,7 @@ import importlib
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -19,13 +20,15 @@ import sim
 PREDICTORS = {  # name -> "module:Class", imported when used
     "gru_physics": "models.gru_physics:GruPhysics",
     "gru": "models.recurrent:Gru",
-    "lstm": "models.recurrent:Lstm",
-    "rnn": "models.recurrent:Rnn",
-    "mlp": "models.recurrent:Mlp",
     "physics": "models.physics:Physics",
     "parabola": "models.parabola:Parabola",
     "constant_velocity": "models.constant_velocity:ConstantVelocity",
+    "lstm": "models.recurrent:Lstm",
+    "rnn": "models.recurrent:Rnn",
+    "mlp": "models.recurrent:Mlp",
 }
+TRAINED = {"gru_physics": "gru", "gru": "gru", "lstm": "lstm", "rnn": "rnn", "mlp": "mlp"}  # name -> whose weights
+SHIPPED = Path(__file__).parent / "weights"
 
 
 class TooShort(ValueError):
@@ -149,6 +152,16 @@ class Stream:
         """The Forecast at times (H,) s, as Predictor.forecast."""
         seen, position = self.seen
         return self.predictor.predict(seen, position, self.predictor.checked(seen, times))
+
+
+def available(sport):
+    """The names in PREDICTORS that can be loaded for a Sport: a network needs weights of it."""
+    return [name for name in PREDICTORS if name not in TRAINED or shipped(name, sport).exists()]
+
+
+def shipped(name, sport):
+    """The path of the weights that a network of that name has for a Sport, if it has any."""
+    return SHIPPED / f"{sport.name}-{TRAINED[name]}.safetensors"
 
 
 def load(name, sport="table_tennis"):

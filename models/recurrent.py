@@ -78,18 +78,18 @@ def paths(brain, kind, place, landing, measure, h, x, raw, memories, times):
 
 
 class Gru(Direct):
-    name = file = "gru"
+    name = "gru"
 
 
 class Lstm(Direct):
-    name = file = "lstm"
+    name = "lstm"
 
 
 class Rnn(Direct):
-    name = file = "rnn"
+    name = "rnn"
 
 
 class Mlp(Direct):
     """Feed-forward on the last frames: no memory of what was before them."""
 
-    name = file = "mlp"
+    name = "mlp"

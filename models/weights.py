@@ -14,7 +14,6 @@ from safetensors.numpy import load
 from safetensors.numpy import save as packed
 
 FORMAT = 1
-FOLDER = Path(__file__).parent / "weights"
 KEYS = ("model", "predictor", "sport", "version", "kind", "shape", "unknowns", "surfaces", "seed", "steps", "scores")
 
 

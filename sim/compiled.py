@@ -14,8 +14,9 @@ FASTMATH = {"contract", "reassoc", "nsz", "arcp", "afn"}
 
 @functools.cache
 def _stamp(folder):
-    """A checksum of all that can be compiled into a function of that folder: it and this one."""
-    files = sorted({*Path(folder).glob("*.py"), *Path(__file__).parent.glob("*.py")})
+    """A checksum of all that can be compiled into a function of that folder: it, the packages round it, this one."""
+    packages = [folder, *(above for above in folder.parents if (above / "__init__.py").exists()), Path(__file__).parent]
+    files = sorted({file for package in packages for file in package.glob("*.py")})
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 

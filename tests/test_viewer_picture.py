@@ -190,7 +190,7 @@ def test_ball_track_forecast_and_landing_are_in_the_picture():
     at = session.ball.at(session.now)[0]
     for what, point in {
         "the ball": at,
-        "a dot": session.seen.position[5],
+        "a dot": session.ball.seen.position[session.seen[5]],
         "the landing": np.array(session.forecast.landing.place) - (0, 0, 0.02),
     }.items():
         app.session.again()

@@ -34,9 +34,8 @@ class Recorder:
         last = self.seen[-1][0]
         self.asked.append((last, np.array(times)))
         mean = np.column_stack([0 * times, 0 * times, times])
-        return SimpleNamespace(
-            mean=mean, landing=SimpleNamespace(time=last + 0.25, place=np.array([0.1, 0.2, 0.02])), belief=None
-        )
+        landing = SimpleNamespace(time=last + 0.25, place=np.array([0.1, 0.2, 0.02]))
+        return SimpleNamespace(mean=mean, covariance=None, landing=landing, belief=None)
 
 
 class OnlyChoice:

@@ -13,6 +13,7 @@ import numpy as np
 import pygame
 
 from viewer.backdrop import Backdrop, painted
+from viewer.region import region
 from viewer.scene import Patch, Place, below
 from viewer.stamps import along, ball_image, dots
 
@@ -117,6 +118,9 @@ class Painter:
                 fade = 0.16 * (1 - (now.made - past.made) / 0.7) * np.linspace(1, 0.2, ahead.sum())
                 self._line(past.mean[ahead], 1.0, FORECAST, fade)
         ahead = now.times > session.now
+        if now.covariance is not None:
+            tube = region(self._camera, now.mean[ahead], now.covariance[ahead], FORECAST)
+            self._images += [(now.mean[ahead][0], tube[1], (tube[0], tube[1]))] if tube else []
         points = np.vstack([session.ball.at(session.now)[0], now.mean[ahead]]) if ahead.all() else now.mean[ahead]
         self._line(points, 1.6, FORECAST, np.linspace(0.75, 0.06, len(points)))
         if now.landing is not None and now.landing.time > session.now - 0.5:
@@ -133,7 +137,7 @@ class Painter:
 
     def _seen(self, session):
         """What the tracker saw, the older the fainter."""
-        rows = slice(max(0, session.fed - DOTS), session.fed)
+        rows = session.seen[-DOTS:]
         points, age = session.ball.seen.position[rows], session.now - session.ball.seen.time[rows]
         xy, _ = self._camera.project(points)
         self._dots.append((points, xy, 1.9, SEEN, 0.25 + 0.6 * np.exp(-age / FADING)))

@@ -36,6 +36,7 @@ BINDINGS = (
     Binding((".",), ".", "one frame on", lambda app: app.session.step(), repeats=True),
     Binding(("r",), "R", "throw again", lambda app: app.session.again()),
     Binding(("n",), "N", "next ball", lambda app: app.session.next()),
+    Binding(("o",), "O", "hide the ball from the predictor", lambda app: app.session.hide()),
     Binding(("[", "page down"), "[  or Page Down", "slower", lambda app: app.session.faster(-1)),
     Binding(("]", "page up"), "]  or Page Up", "faster", lambda app: app.session.faster(1)),
     Binding(("left",), "arrows, mouse drag", "turn the camera", _turn(-1, 0)),

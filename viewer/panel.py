@@ -139,9 +139,10 @@ class Panel:
 
     def _foot(self, session, message):
         wide, bottom = self.surface.get_width() / self.unit, PIXELS - 28
-        state = "paused" if session.paused else ""
+        hidden = "hidden from the predictor" if session.hidden else ""
         speed = "" if session.speed == 1 else f"{session.speed:g} x speed"
-        self._on_picture(wide - MARGIN, bottom, "   ".join(filter(None, (speed, state))), 24, TEXT, 1.0)
+        state = "   ".join(filter(None, (hidden, speed, "paused" if session.paused else "")))
+        self._on_picture(wide - MARGIN, bottom, state, 24, TEXT, 1.0)
         names = session.choice.names[:9]
         choices = [f"{n}: {name}" for n, name in enumerate(names, 1)] if len(names) > 1 else []
         hint = message or session.remark or "     ".join(["H: all keys", *choices])

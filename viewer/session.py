@@ -46,11 +46,13 @@ class Choice:
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """A forecast as drawn and scored. mean (H, 3) m at times (H,) s; landing as in models, or None."""
+    """A forecast as drawn and scored: mean (H, 3) m and covariance (H, 3, 3) m2 or None at times (H,) s; landing and
+    belief as in models, or None."""
 
     made: float
     times: np.ndarray
     mean: np.ndarray
+    covariance: np.ndarray | None
     landing: object
     belief: object
 
@@ -61,7 +63,7 @@ class Session:
     def __init__(self, source, choice, speed=1.0):
         self.source, self.choice, self.speed = source, choice, speed
         self.sport = source.sport
-        self.paused, self.chosen, self.index = False, 0, 0
+        self.paused, self.chosen, self.index, self.hidden = False, 0, 0, False
         span = self.sport.sensor.duration * 2 / 3
         self.offsets = np.unique(np.round(np.append(np.linspace(span / 60, span, 60), LEADS), 6))
         self.lead_rows = np.searchsorted(self.offsets, LEADS)
@@ -75,6 +77,7 @@ class Session:
         self.ball = self.source.ball(self.index)
         self.now = self.ball.start
         self.turn, self.slow_turn = np.eye(3), np.eye(3)
+        self.missed, self.newest = np.zeros(len(self.ball.seen), bool), 0  # frames hidden; those that have come at all
         self._restart()
 
     def next(self):
@@ -88,6 +91,10 @@ class Session:
             self.predictor, self.remark = self.choice.load(index)
             self.chosen = index
             self._restart()
+
+    def hide(self):
+        """Hide the ball from the predictor, or show it again: the forecast runs on without new frames."""
+        self.hidden = not self.hidden
 
     def faster(self, steps):
         """So many speeds up (or, negative, down)."""
@@ -108,8 +115,8 @@ class Session:
 
     @property
     def seen(self):
-        """The track as seen so far."""
-        return self.ball.seen[: self.fed]
+        """The numbers of the frames that the predictor was shown so far."""
+        return np.flatnonzero(~self.missed[: self.fed])
 
     @property
     def spin(self):
@@ -150,8 +157,10 @@ class Session:
         """Show the predictor the frames that came in; forecast; score the forecasts whose time has come."""
         track, arrived = self.ball.seen, self._arrived()
         for row in range(self.fed, arrived):
-            self.stream.observe(track.time[row], track.position[row])
-        self.fed = arrived
+            self.missed[row] |= self.hidden and row >= self.newest
+            if not self.missed[row]:
+                self.stream.observe(track.time[row], track.position[row])
+        self.fed, self.newest = arrived, max(arrived, self.newest)
         if 0 < arrived < len(track):
             self._forecast()
         self._score()
@@ -163,7 +172,8 @@ class Session:
             forecast = self.stream.forecast(times)
         except models.TooShort:
             return
-        self.forecast = Shown(self.now, times, np.asarray(forecast.mean), forecast.landing, forecast.belief)
+        told = np.asarray(forecast.mean), forecast.covariance, forecast.landing, forecast.belief
+        self.forecast = Shown(self.now, times, *told)
         self.past = [past for past in self.past if past.made > self.now - KEPT] + [self.forecast]
         self.due += [(times[row], lead, self.forecast.mean[row]) for lead, row in zip(LEADS, self.lead_rows)]
 
