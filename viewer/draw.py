@@ -120,7 +120,7 @@ class Painter:
         ahead = now.times > session.now
         if now.covariance is not None:
             tube = region(self._camera, now.mean[ahead], now.covariance[ahead], FORECAST)
-            self._images += [(now.mean[ahead][0], tube[1], (tube[0], tube[1]))] if tube else []
+            self._images += [(now.mean[ahead][0], np.array(tube[1], float), tube)] if tube else []
         points = np.vstack([session.ball.at(session.now)[0], now.mean[ahead]]) if ahead.all() else now.mean[ahead]
         self._line(points, 1.6, FORECAST, np.linspace(0.75, 0.06, len(points)))
         if now.landing is not None and now.landing.time > session.now - 0.5:

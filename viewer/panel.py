@@ -75,7 +75,7 @@ class Panel:
         self._rule()
         self._motion(session, camera)
         self._rule()
-        told = f"told: {session.predictor.told}"
+        told = f"told: {session.predictor.told.partition(',')[0]}"  # the rest has no room beside the name
         self._say(0, session.predictor.name, 26, FORECAST, (told, 19, MUTED))
         self._errors(session)
         self._rule()

@@ -1,0 +1,238 @@
+"""Networks in torch: losses against closed forms, batches, gradients; and their twins at run time."""
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_t
+
+torch = pytest.importorskip("torch", reason="the extra train is not installed")
+
+import models  # noqa: E402
+import sim  # noqa: E402
+from models import network, told, weights  # noqa: E402
+from models.baseline import KNOTS, SEEN  # noqa: E402
+from models.nets import losses  # noqa: E402
+from models.nets.batches import Batches  # noqa: E402
+from models.nets.learning import Learner, shape_of, tensors  # noqa: E402
+from models.nets.network import Network  # noqa: E402
+from tracks import Track  # noqa: E402
+
+CONFIG = {
+    "model": "gru", "sport": "table_tennis", "data": None, "finetune": None, "tracks": [], "batch": 64, "seed": 0,
+    "units": 24, "device": "cpu", "rate": 3e-3, "exact": True,
+}  # fmt: skip
+MODELS = ("gru", "lstm", "rnn", "mlp")
+
+
+@pytest.fixture(scope="module")
+def sport():
+    return sim.load("table_tennis")
+
+
+@pytest.fixture(scope="module")
+def batches(sport):
+    return {kind: Batches(sport, kind, 64) for kind in ("filter", "frames")}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Files of small networks that have learnt for a few steps, by model."""
+    folder, files = tmp_path_factory.mktemp("weights"), {}
+    for model in MODELS:
+        learner = Learner(CONFIG | {"model": model})
+        for n in range(3):
+            learner.step(learner.batches[n], 1e-2, 1.0)
+        files[model] = folder / f"{model}.safetensors"
+        learner.keep(files[model], 3, {"belief": 0.0})
+    return files
+
+
+@pytest.fixture(scope="module")
+def seen(sport):
+    balls = sim.draw(sport, 12, purpose="validation", seed=7)
+    cuts = zip(balls.offsets[:-1], (9, 60, 25, 4, 2, 100, 33, 80, 12, 6, 47, 90))
+    return [Track(balls.time[a : a + n], balls.position[a : a + n]) for a, n in cuts]
+
+
+# --- losses -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size, degrees", [(3, 4.0), (14, 8.0)])
+def test_the_loss_is_students_t_up_to_a_constant(size, degrees):
+    rng = np.random.default_rng(size)
+    scales, regressions = rng.normal(0, 0.5, size), rng.normal(0, 0.5, size * (size - 1) // 2)
+    A = told.factor(scales, regressions)
+    errors = rng.normal(0, 2.0, (5, size))
+    law = multivariate_t(np.zeros(size), A @ A.T, df=degrees)
+    row = [torch.tensor(np.broadcast_to(a, (5, len(a))).copy()) for a in (scales, regressions)]
+    loss = losses.student(torch.tensor(errors), *row, degrees).numpy()
+    constant = loss + law.logpdf(errors)
+    np.testing.assert_allclose(constant, constant[0], atol=1e-9)
+
+
+def test_what_is_not_known_does_not_count(batches):
+    path = torch.randn(2, 3, 9 * KNOTS + 15)
+    future, known = torch.randn(2, 3, KNOTS, 3), torch.zeros(2, 3, KNOTS)
+    known[..., :5] = 1
+    wild = torch.where(known[..., None] > 0, future, 1e3 * torch.ones(()))
+    assert torch.equal(losses.path_loss(path, future, known), losses.path_loss(path, wild, known))
+    lands, landing = torch.tensor([[1.0, 0.0, -1.0]]), torch.randn(1, 3, 4)
+    loss = losses.landing_loss(path[:1], lands, landing)
+    assert loss[0, 2] == 0 and (loss[0, :2] != 0).all()
+
+
+# --- batches ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["filter", "frames"])
+def test_a_batch_is_the_same_again_and_slices_make_the_whole(sport, batches, kind):
+    whole = batches[kind][5]
+    again = Batches(sport, kind, 64)[5]
+    parts = [Batches(sport, kind, 64, rank=rank, ranks=2)[5] for rank in range(2)]
+    for name in ("features", "frames", "base", "truth", "future", "lands", "landing"):
+        a = getattr(whole, name)
+        assert np.isfinite(a).all()
+        assert np.array_equal(a, getattr(again, name))
+        assert np.array_equal(a, np.concatenate([getattr(part, name) for part in parts]))
+    assert not np.array_equal(whole.features, batches[kind][6].features)
+
+
+def test_what_is_told_beside_the_filter_is_of_the_size_of_one(batches):
+    batch = batches["filter"][2]
+    assert 0.3 < np.median(np.abs(batch.truth)) < 1.2
+    assert 0.3 < np.median(np.abs(batch.future)) < 1.5
+    assert 0.3 < np.median(np.abs(batch.landing[batch.lands > 0])) < 1.5
+
+
+def test_two_slices_have_the_gradient_of_the_whole(sport):
+    whole = Learner(CONFIG)
+    halves = [Learner(CONFIG) for _ in range(2)]
+    gradients = []
+    for rank, learner in enumerate(halves):
+        part = Batches(sport, "filter", 64, rank=rank, ranks=2)[1]
+        gradients.append(gradient(learner, part))
+    for a, b, c in zip(gradient(whole, whole.batches[1]), *gradients):
+        np.testing.assert_allclose(a, (b + c) / 2, atol=1e-5)
+
+
+def gradient(learner, batch):
+    from models.nets.learning import losses as parts
+
+    sum(parts(learner.network, tensors(batch))).backward()
+    return [p.grad.numpy() for p in learner.network.parameters()]
+
+
+# --- at run time ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_compiled_network_says_what_torch_says(batches, model):
+    kind = "frames" if model == "mlp" else "filter"
+    torch.manual_seed(3)
+    net = Network(shape_of(model, batches[kind], units=24))
+    for p in net.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    brain = network.brain_of(model, {name: a.numpy() for name, a in net.state_dict().items()})
+    x, base = torch.randn(5, 7, batches[kind].size), torch.randn(5, 7, SEEN)
+    with torch.no_grad():
+        belief, path = net(x, torch.arange(7).expand(5, 7), base)
+    h, c = np.zeros((5, 24), np.float32), np.zeros((5, 24), np.float32)
+    for t in range(7):
+        raw = network.measured(x[:, t].numpy().astype(float), brain.mean, brain.inverse)
+        network.remember(brain, raw, h, c)
+        first = np.empty((5, 0), np.float32)
+        if belief is not None:
+            said = network.believe(brain, raw, h)
+            np.testing.assert_allclose(said, belief[:, t], rtol=1e-5, atol=5e-5)
+            first = np.ascontiguousarray(said[:, : 2 * len(batches[kind].active)])
+        said = network.foresee(brain, raw, h, base[:, t].numpy().astype(float), first)
+        np.testing.assert_allclose(said, path[:, t], rtol=1e-5, atol=5e-5)
+
+
+@pytest.mark.parametrize("name", [*MODELS, "gru_physics"])
+def test_alone_in_a_batch_and_as_a_stream_it_says_the_same(trained, seen, name):
+    model = "gru" if name == "gru_physics" else name
+    predictor = models.load(f"{trained[model]}:{name}")
+    assert predictor.name == name
+    times = np.array([track.time[-1] + np.linspace(0.02, 1.3, 9) for track in seen])
+    together = predictor.forecast_batch(seen, times)
+    watch = predictor.streams(len(seen))
+    for k in range(max(map(len, seen))):
+        frame = [(t.time[k], *t.position[k]) if k < len(t) else [np.nan] * 4 for t in seen]
+        watch.observe(np.array(frame)[:, 0], np.array(frame)[:, 1:])
+    watched = watch.forecasts(times)
+    for track, row, a, b in zip(seen, times, together, watched):
+        stream = predictor.stream()
+        for t, place in zip(track.time, track.position):
+            stream.observe(t, place)
+        for other in (predictor.forecast(track, row), stream.forecast(row), b):
+            np.testing.assert_allclose(a.mean, other.mean, atol=1e-5)
+            np.testing.assert_allclose(a.covariance, other.covariance, rtol=1e-3, atol=1e-5)
+        assert np.linalg.eigvalsh(a.covariance).min() > 0
+
+
+def test_a_history_of_any_length(trained, sport):
+    flight = np.arange(0, 6.0, 1 / 180)
+    ball = sim.simulate(sport, [[0, -1, 0.4]], [[0.1, 3, 1]], [[0, 0, 0]], flight).position[0]
+    for name in ("gru", "gru_physics"):
+        forecast = models.load(f"{trained['gru']}:{name}").forecast(Track(flight, ball), [6.1, 6.9])
+        assert np.isfinite(forecast.mean).all() and np.isfinite(forecast.covariance).all()
+
+
+def test_its_memory_does_not_grow(trained):
+    stream = models.load(f"{trained['gru']}:gru").stream()
+    held = [a.nbytes for a in (stream.watch.memories, stream.watch.h, stream.watch.x)]
+    for k in range(2000):
+        stream.observe(k / 100, [0.0, 0.1 * np.sin(k / 10), 0.3])
+    assert held == [a.nbytes for a in (stream.watch.memories, stream.watch.h, stream.watch.x)]
+    assert np.isfinite(stream.forecast([20.5]).mean).all()
+
+
+def test_a_sport_without_its_net_is_told_to_the_network(trained, sport):
+    with_net, without = (models.load(f"{trained['gru']}:gru", s) for s in (sport, sport.without("net")))
+    assert (with_net.eye.without, without.eye.without) == (0.0, 1.0)
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def test_weights_read_back_as_they_were_but_for_their_rounding(trained):
+    info, tensors_ = weights.read(trained["gru"])
+    assert info["model"] == "gru" and info["sport"] == "table_tennis" and info["shape"]["units"] == 24
+    assert all(a.dtype == np.float32 for a in tensors_.values())
+
+
+def damaged(path, trained, how):
+    from safetensors.numpy import load, save
+
+    content = trained["gru"].read_bytes()
+    info, parts = weights.told_in(content), load(content)
+    if how == "cut short":
+        path.write_bytes(content[: len(content) // 2])
+    elif how == "a pickle":
+        path.write_bytes(b"\x80\x04cos\nsystem\n(S'touch /tmp/ballcast-pwned'\ntR.")
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how == "another format":
+        import json
+
+        path.write_bytes(save(parts, {"ballcast": json.dumps(info | {"format": 99})}))
+    elif how == "nothing told":
+        path.write_bytes(save(parts))
+    return path
+
+
+@pytest.mark.parametrize("how", ["cut short", "a pickle", "empty", "another format", "nothing told", "not there"])
+def test_a_file_that_holds_no_weights_is_refused_in_a_line(tmp_path, trained, how):
+    path = damaged(tmp_path / "bad.safetensors", trained, how)
+    with pytest.raises(ValueError, match="bad.safetensors") as caught:
+        models.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_sport_or_model_are_refused(trained):
+    with pytest.raises(ValueError, match="weights for table_tennis version 1, not for tennis"):
+        models.load(f"{trained['gru']}:gru", "tennis")
+    with pytest.raises(ValueError, match="weights of gru, not of lstm"):
+        models.load(f"{trained['gru']}:lstm")
+    with pytest.raises(ValueError, match="has no weights for room"):
+        models.load("lstm", "room")
