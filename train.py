@@ -70,8 +70,6 @@ def main():
 def run(asked):
     """Begin a run or go on with one, and train to its end. Raises ValueError or OSError, one line each."""
     check(asked)
-    import torch
-
     from models.nets import ranks
     from models.nets.learning import Learner
 
@@ -79,8 +77,10 @@ def run(asked):
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.append(True))
     with ranks.group(asked.device):
-        record, config = begun(asked)
+        record, config = planned(asked)
         learner = Learner(config, ranks.rank(), ranks.count())
+        if not asked.resume and ranks.first():
+            record.begin(config)
         step, best = record.restore(learner.network, learner.optimizer)
         if ranks.first():
             record.forget(step)
@@ -111,7 +111,6 @@ def run(asked):
         if ranks.first():
             record.keep(step, learner.network, learner.optimizer, best)
             farewell(record.folder, step, config)
-        torch.manual_seed(0)
 
 
 def check(asked):
@@ -129,18 +128,21 @@ def check(asked):
         raise ValueError("--finetune learns from --tracks and fresh balls, not from --data")
 
 
-def begun(asked):
-    """(Run, config) of a new run, or of the one in --out that goes on."""
+def planned(asked):
+    """(Run, config) of a new run, of which nothing is written yet, or of the one in --out that goes on."""
     from models.nets import ranks
     from models.nets.runs import Run
 
     out = asked.out or Path("runs") / f"{Path(asked.sport).stem}-{asked.model}"
+    run = Run(out)
     if asked.resume:
-        return Run.resumed(out)
+        return run, run.config()
+    if ranks.first():  # the others may come late, when it has begun
+        run.refuse_if_there()
     plain = {name: str(v) if isinstance(v, Path) else list(v) if isinstance(v, tuple) else v
              for name, v in asdict(asked).items() if name not in ("resume", "out")}  # fmt: skip
     config = plain | {"steps": asked.steps or None}
-    return (Run.begin(out, config) if ranks.first() else Run(out)), config
+    return run, config
 
 
 def done(step, config):

@@ -106,6 +106,20 @@ def test_wrong_input_ends_in_one_line(tmp_path, arguments, said):
     code, _, err = ran(*arguments)
     assert code == 2 and said in err and len(err.strip().splitlines()) == 1
     assert (tmp_path / "full" / "notes.txt").read_text() == "mine"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits on files there")
+def test_a_full_disk_ends_in_one_line_and_leaves_no_part_of_a_file(tmp_path):
+    import resource
+
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # noqa: E731
+    told = {"cwd": ROOT, "env": ENVIRONMENT | {"PYTHONDONTWRITEBYTECODE": "1"}, "preexec_fn": limit}
+    run = subprocess.run(
+        [sys.executable, "train.py", *SMALL, "--out", str(tmp_path / "run")], capture_output=True, text=True, **told
+    )
+    assert run.returncode == 2 and len(run.stderr.strip().splitlines()) == 1 and "File too large" in run.stderr
+    assert {path.name for path in (tmp_path / "run").iterdir()} <= {"config.json", "metrics.jsonl"}
 
 
 def test_two_processes_train_together(tmp_path):

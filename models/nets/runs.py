@@ -20,26 +20,23 @@ class Run:
     def __init__(self, folder):
         self.folder = Path(folder)
 
-    @classmethod
-    def begin(cls, folder, config):
-        """A new run, in a folder that is not there yet or empty. ValueError if there is something."""
-        run = cls(folder)
-        if run.folder.exists() and (not run.folder.is_dir() or any(run.folder.iterdir())):
-            raise ValueError(f"--out {folder}: there is something already; name another folder, or --resume")
-        run.folder.mkdir(parents=True, exist_ok=True)
-        run.configure(config)
-        return run
+    def refuse_if_there(self):
+        """Raises ValueError where the folder is not there to be filled."""
+        if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+            raise ValueError(f"--out {self.folder}: there is something already; name another folder, or --resume")
 
-    @classmethod
-    def resumed(cls, folder):
-        """(the run in a folder, its config). ValueError if there is none."""
-        run = cls(folder)
+    def begin(self, config):
+        """Make the folder."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.configure(config)
+
+    def config(self):
+        """The config of the run that was begun here. ValueError if there is none."""
         try:
-            return run, json.loads((run.folder / "config.json").read_text())
+            return json.loads((self.folder / "config.json").read_text())
         except (OSError, ValueError):
-            raise ValueError(
-                f"--resume: no training run in {folder} (its config.json); start one without --resume"
-            ) from None
+            message = f"--resume: {self.folder} holds no training run (config.json); begin one without it"
+            raise ValueError(message) from None
 
     def configure(self, config):
         """Keep the config, a dict."""
