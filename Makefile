@@ -1,4 +1,4 @@
-# make play | evaluate | test | lint | format | bench | setup     each sets up what it needs first; ARGS="..." is passed on
+# make play | train | evaluate | weights | test | lint | format | bench | setup     each sets up what it needs first; ARGS="..." is passed on
 #
 # The environment is .venv, or lies in the user's cache folder where the checkout is read-only. It is made when missing,
 # mended when pyproject.toml or constraints.txt changed since, and otherwise used as it is, whoever made it. An active
@@ -8,17 +8,23 @@
 BENCH ?= sim_speed latency fidelity viewer_speed
 IN = @sh -c "$$IN_ENVIRONMENT" make
 
-.PHONY: play evaluate test lint format bench setup
+.PHONY: play train evaluate weights test lint format bench setup
 .NOTPARALLEL:
 
 play:
 	$(IN) core play.py $(ARGS)
 
+train:
+	$(IN) "core train" train.py $(ARGS)
+
+weights:
+	$(IN) "core train" -m models.nets.ship $(ARGS)
+
 evaluate:
 	$(IN) core evaluate.py $(ARGS)
 
 test:
-	$(IN) "core test" -m pytest -q $(ARGS)
+	$(IN) "core train test" -m pytest -q $(ARGS)
 
 lint:
 	$(IN) lint -m ruff check $(or $(ARGS),.)
@@ -33,7 +39,7 @@ bench:
 	)
 
 setup:
-	$(IN) "core test lint" -c "import sys; print('Ballcast: environment ready,', sys.executable)"
+	$(IN) "core train test lint" -c "import sys; print('Ballcast: environment ready,', sys.executable)"
 
 # sh -c "$IN_ENVIRONMENT" make "PARTS" ARGUMENTS: python with these arguments, in an environment that has these parts
 # of pyproject.toml (core, or an extra). A part is there when its stamp in the environment holds the checksum of

@@ -15,7 +15,7 @@ import numpy as np
 
 from models import weights
 from models.features import SETS, SIZES, read
-from models.kalman import fresh, start_of
+from models.kalman import RECENT, fresh, start_of
 from models.network import brain_of, measured, remember
 from models.predictor import TRAINED, Predictor, Stream, shipped
 from sim.compiled import kernel
@@ -31,6 +31,7 @@ class Neural(Predictor):
     """A network made by train.py. One of a sport's own weights, or of a file of them."""
 
     told = "sport, by its weights"
+    window = RECENT  # frames that are kept as they came
 
     def __init__(self, sport, path=None):
         super().__init__(sport)
@@ -139,7 +140,7 @@ class NeuralStream(Stream):
 
     @property
     def seen(self):
-        recent = self.watch.memories["recent"][0, : self._seen][::-1]
+        recent = self.watch.memories["recent"][0, : min(self._seen, RECENT)][::-1]
         return recent[:, 0], recent[:, 1:]
 
     def observe(self, time, position):

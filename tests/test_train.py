@@ -123,8 +123,8 @@ def test_a_full_disk_ends_in_one_line_and_leaves_no_part_of_a_file(tmp_path):
 
 
 def test_two_processes_train_together(tmp_path):
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "train.py", "--steps", "3"]
-    arguments = ["--batch", "64", "--units", "16", "--out", str(tmp_path / "run")]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "train.py"]
+    arguments = ["--steps", "3", "--batch", "64", "--units", "16", "--out", str(tmp_path / "run")]
     run = subprocess.run([*command, *arguments], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=600)
     assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines()[-1].endswith("weights.safetensors")

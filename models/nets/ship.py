@@ -1,0 +1,51 @@
+"""Train the weights that ship: python -m models.nets.ship [SPORT-MODEL ...]. It goes on where it was stopped.
+
+Each is a run of train.py in runs/weights/, on all cores; what is done already is not done again.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from models.predictor import SHIPPED
+
+MINUTES = 45
+NAMES = (
+    "table_tennis-gru",
+    "tennis-gru",
+    "basketball-gru",
+    "room-gru",
+    "table_tennis-lstm",
+    "table_tennis-rnn",
+    "table_tennis-mlp",
+)
+RUNS = Path("runs") / "weights"
+
+
+def main():
+    wrong = [name for name in sys.argv[1:] if name not in NAMES]
+    if wrong:
+        raise SystemExit(f"python -m models.nets.ship: {wrong[0]} does not ship; there are {', '.join(NAMES)}")
+    for name in sys.argv[1:] or NAMES:
+        trained = train(name)
+        SHIPPED.mkdir(exist_ok=True)
+        shutil.copyfile(trained, SHIPPED / f"{name}.safetensors")
+
+
+def train(name):
+    """The file of weights of a finished run."""
+    out, (sport, _, model) = RUNS / name, name.partition("-")
+    cores = os.cpu_count() or 1
+    begin = ["--resume"] if (out / "config.json").exists() else ["--sport", sport, "--model", model]
+    begin += [] if begin == ["--resume"] else ["--minutes", str(MINUTES)]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(min(cores, 2))]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+    print(f"{name}: training", flush=True)
+    subprocess.run([*launch, "train.py", "--out", str(out), *begin], check=True, env=environment)
+    return out / "weights.safetensors"
+
+
+if __name__ == "__main__":
+    main()
