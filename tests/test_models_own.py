@@ -48,7 +48,7 @@ def test_a_predictor_of_ones_own_is_loaded_by_module_and_class(folder):
 @pytest.mark.parametrize(
     "name, says",
     [
-        ("nobody", "there are physics, "),
+        ("nobody", "there are gru_physics, "),
         ("my_none:Stay", "no module 'my_none'"),
         ("my_stay:Sty", "my_stay has no 'Sty'"),
         ("my_stay:", "my_stay has no ''"),
