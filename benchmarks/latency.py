@@ -1,17 +1,23 @@
 """How long a forecast takes: python -m benchmarks.latency. One ball, one thread, warm, table tennis at 180 Hz.
 
 Measured are `forecast` of 36 frames that are new to the predictor, at 60 times of the next second, over many balls;
-and a stream's observe and forecast of the same, frame by frame.
+and a stream's observe and forecast of the same, frame by frame. Of networks also a frame of 1,000 balls in one call of
+observe and one of forecast at the 60 times, on two cores (in a process of its own).
 
-Keys of the last line: PREDICTOR_p50_us, PREDICTOR_p99_us (forecast), PREDICTOR_stream_p50_us, PREDICTOR_stream_p99_us.
+Keys of the last line: PREDICTOR_p50_us, PREDICTOR_p99_us (forecast), PREDICTOR_stream_p50_us, PREDICTOR_stream_p99_us;
+gru_1000_balls_ms, gru_physics_1000_balls_ms.
 """
 
 import os
 
 for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[name] = "1"
+    os.environ.setdefault(name, "1")
+
+MANY = ("gru", "gru_physics")
 
 import json  # noqa: E402 - the environment must be set before numba is imported
+import subprocess  # noqa: E402
+import sys  # noqa: E402
 import time  # noqa: E402
 
 import numpy as np  # noqa: E402
@@ -60,7 +66,7 @@ def streamed(predictor, seen):
 def main():
     """Measure, print for people, then one JSON object."""
     seen, result = tracks(), {}
-    for name in models.PREDICTORS:
+    for name in models.available(sim.load("table_tennis")):
         predictor = models.load(name)
         taken, forecast = forecasts(predictor, seen)
         for what, seconds in (("", taken), ("stream_", streamed(predictor, seen))):
@@ -69,7 +75,35 @@ def main():
         spread = "with covariance" if forecast.covariance is not None else "no covariance"
         figures = (f"{key.removeprefix(name)[1:]} {v:.0f}" for key, v in result.items() if key.startswith(name))
         print(f"{name} ({spread}): {', '.join(figures)}")
+    for name in MANY:
+        result[f"{name}_1000_balls_ms"] = many_on_two_cores(name)
+        print(f"{name}: 1,000 balls, a frame and a forecast, {result[f'{name}_1000_balls_ms']} ms")
     print(json.dumps(result))
+
+
+def many(name, balls=1000, frames=30):
+    """Milliseconds of a frame and a forecast of so many balls at once, the median over frames."""
+    predictor = models.load(name)
+    drawn = sim.draw(predictor.sport, balls, purpose="test", seed=2, duration=0.5)
+    watch, taken = predictor.streams(balls), []
+    for k in range(frames):
+        row = np.minimum(drawn.offsets[:-1] + k, drawn.offsets[1:] - 1)
+        time_, place = drawn.time[row], drawn.position[row]
+        place[drawn.offsets[:-1] + k >= drawn.offsets[1:]] = np.nan
+        begin = time.perf_counter()
+        watch.observe(time_, place)
+        watch.forecast(time_[:, None] + AHEAD)
+        taken.append(time.perf_counter() - begin)
+    return float(f"{1e3 * np.median(taken[5:]):.3g}")
+
+
+def many_on_two_cores(name):
+    """The same in a process that may use two cores."""
+    told = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
+    told |= {"NUMBA_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "1"}  # the balls are shared out, not the products
+    code = f"from benchmarks.latency import many; print(many({name!r}))"
+    run = subprocess.run([sys.executable, "-c", code], env=told, capture_output=True, text=True, check=True)
+    return float(run.stdout.split()[-1])
 
 
 if __name__ == "__main__":

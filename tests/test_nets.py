@@ -236,3 +236,22 @@ def test_weights_of_another_sport_or_model_are_refused(trained):
         models.load(f"{trained['gru']}:lstm")
     with pytest.raises(ValueError, match="has no weights for room"):
         models.load("lstm", "room")
+
+
+def test_the_exported_step_says_what_torch_says(trained, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the extra export is not installed")
+    pytest.importorskip("onnxscript", reason="the extra export is not installed")
+    from models.nets.export import export, step_of
+
+    for model in MODELS:
+        step = step_of(trained[model])
+        export(step, tmp_path / f"{model}.onnx")
+        session = onnxruntime.InferenceSession(tmp_path / f"{model}.onnx")
+        told = {}
+        for put in session.get_inputs():
+            told[put.name] = torch.randn(5, put.shape[1])
+        with torch.no_grad():
+            expected = step(*told.values())
+        said = session.run(None, {name: a.numpy() for name, a in told.items()})
+        for a, b in zip(said, expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)

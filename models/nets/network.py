@@ -58,7 +58,10 @@ class Network(nn.Module):
         """features (B, T, F), frames (B, N), base (B, N, SEEN) -> belief (B, N, ...) or None, path (B, N, ...)."""
         features = ((features - self.read_mean) / self.read_scale).clamp(-HELD, HELD)
         memory, _ = self.trunk(features)
-        memory, now = (at(a, frames) for a in (memory, features))
+        return self.heads(*(at(a, frames) for a in (memory, features)), base)
+
+    def heads(self, memory, now, base):
+        """What both heads tell of memories (B, N, H), measured features (B, N, F) and base (B, N, SEEN)."""
         read = torch.cat([memory, now.to(memory.dtype)], -1)
         base = ((base - self.base_mean) / self.base_scale).clamp(-HELD, HELD).to(read.dtype)
         if self.belief is None:

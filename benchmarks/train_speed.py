@@ -1,0 +1,70 @@
+"""How near training is to the bare network: python -m benchmarks.train_speed. One process, one thread for torch.
+
+Measured in turns: frames/s of train.py's own loop (balls flown, filtered and read in a thread beside it, losses,
+clipped gradients, optimizer), and of forward and backward of the same recurrent layer alone on ready-made random numbers of the
+same shapes and precision.
+
+Keys of the last line: loop_frames_per_s, bare_frames_per_s, ratio (the median of the turns).
+"""
+
+import os
+
+for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ[name] = "1"
+
+import json  # noqa: E402 - the environment must be set before numba and torch are imported
+import time  # noqa: E402
+
+import numpy as np  # noqa: E402
+
+from models.nets.batches import FRAMES  # noqa: E402
+
+TURNS, STEPS, WARM, BATCH, UNITS = 5, 20, 5, 192, 192
+CONFIG = {
+    "model": "gru", "sport": "table_tennis", "data": None, "finetune": None, "tracks": [], "batch": BATCH, "seed": 0,
+    "units": UNITS, "device": "cpu", "rate": 3e-3, "exact": False,
+}  # fmt: skip
+
+
+def loop(learner, feed):
+    """Frames/s of some steps of training."""
+    begin, frames = time.perf_counter(), 0
+    for _ in range(STEPS):
+        batch = next(feed)
+        learner.step(batch, 1e-4, 1.0)
+        frames += int(batch.count)
+    return frames / (time.perf_counter() - begin)
+
+
+def bare(learner, torch):
+    """Frames/s of the recurrent layer alone; of all frames, since random ones have no end."""
+    trunk, x = learner.network.trunk, torch.randn(BATCH, FRAMES, learner.batches.size)
+    begin = time.perf_counter()
+    for _ in range(STEPS):
+        with torch.autocast("cpu", torch.bfloat16, enabled=learner.autocast):
+            told, _ = trunk(x)
+        told.float().mean().backward()
+    return STEPS * BATCH * FRAMES / (time.perf_counter() - begin)
+
+
+def main():
+    """Measure, print for people, then one JSON object."""
+    import torch
+
+    from models.nets.learning import Learner
+
+    torch.set_num_threads(1)
+    learner, turns = Learner(CONFIG), []
+    with learner.feed(0) as feed:
+        for _ in range(WARM):
+            learner.step(next(feed), 1e-4, 1.0)
+        for _ in range(TURNS):
+            turns.append((loop(learner, feed), bare(learner, torch)))
+            print(f"loop {turns[-1][0]:,.0f} frames/s, bare {turns[-1][1]:,.0f} frames/s", flush=True)
+    loops, bares = np.median(turns, axis=0)
+    ratio = float(np.median([a / b for a, b in turns]))
+    print(json.dumps({"loop_frames_per_s": round(loops), "bare_frames_per_s": round(bares), "ratio": round(ratio, 3)}))
+
+
+if __name__ == "__main__":
+    main()
