@@ -1,8 +1,8 @@
 """How near training is to the bare network: python -m benchmarks.train_speed. One process, one thread for torch.
 
 Measured in turns: frames/s of train.py's own loop (balls flown, filtered and read in a thread beside it, losses,
-clipped gradients, optimizer), and of forward and backward of the same recurrent layer alone on ready-made random numbers of the
-same shapes and precision.
+clipped gradients, optimizer), and of forward and backward of the same recurrent layer alone on ready-made random numbers
+of the same shapes and precision.
 
 Keys of the last line: loop_frames_per_s, bare_frames_per_s, ratio (the median of the turns).
 """
@@ -36,30 +36,24 @@ def loop(learner, feed):
     return frames / (time.perf_counter() - begin)
 
 
-def bare(learner, torch):
+def bare(learner):
     """Frames/s of the recurrent layer alone; of all frames, since random ones have no end."""
-    trunk, x = learner.network.trunk, torch.randn(BATCH, FRAMES, learner.batches.size)
     begin = time.perf_counter()
     for _ in range(STEPS):
-        with torch.autocast("cpu", torch.bfloat16, enabled=learner.autocast):
-            told, _ = trunk(x)
-        told.float().mean().backward()
+        learner.bare(BATCH, FRAMES)
     return STEPS * BATCH * FRAMES / (time.perf_counter() - begin)
 
 
 def main():
     """Measure, print for people, then one JSON object."""
-    import torch
-
     from models.nets.learning import Learner
 
-    torch.set_num_threads(1)
     learner, turns = Learner(CONFIG), []
     with learner.feed(0) as feed:
         for _ in range(WARM):
             learner.step(next(feed), 1e-4, 1.0)
         for _ in range(TURNS):
-            turns.append((loop(learner, feed), bare(learner, torch)))
+            turns.append((loop(learner, feed), bare(learner)))
             print(f"loop {turns[-1][0]:,.0f} frames/s, bare {turns[-1][1]:,.0f} frames/s", flush=True)
     loops, bares = np.median(turns, axis=0)
     ratio = float(np.median([a / b for a, b in turns]))

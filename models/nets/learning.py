@@ -87,6 +87,13 @@ class Learner:
         self.optimizer.step()
         return Losses(*(part.detach() for part in parts)), [float(norm) for norm in norms]
 
+    def bare(self, balls, frames):
+        """Forward and backward of the trunk alone on random numbers: what a step cannot do without."""
+        x = torch.randn(balls, frames, self.batches.size, device=self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            told, _ = self.network.trunk(x)
+        told.float().mean().backward()
+
     @torch.no_grad()
     def scores(self, batches):
         """The mean losses over batches, by name."""
