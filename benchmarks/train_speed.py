@@ -1,8 +1,8 @@
 """How near training is to the bare network: python -m benchmarks.train_speed. One process, one thread for torch.
 
 Measured in turns: frames/s of train.py's own loop (balls flown, filtered and read in a thread beside it, losses,
-clipped gradients, optimizer), and of forward and backward of the same recurrent layer alone on ready-made random numbers
-of the same shapes and precision.
+clipped gradients, optimizer), and of forward and backward of the same recurrent layer alone on random numbers of the
+same shapes and precision.
 
 Keys of the last line: loop_frames_per_s, bare_frames_per_s, ratio (the median of the turns).
 """
