@@ -73,7 +73,11 @@ def main():
             p50, p99 = 1e6 * np.percentile(seconds, (50, 99))
             result |= {f"{name}_{what}p50_us": float(f"{p50:.4g}"), f"{name}_{what}p99_us": float(f"{p99:.4g}")}
         spread = "with covariance" if forecast.covariance is not None else "no covariance"
-        figures = (f"{key.removeprefix(name)[1:]} {v:.0f}" for key, v in result.items() if key.startswith(name))
+        figures = (
+            f"{key.removeprefix(name)[1:]} {v:.0f}"
+            for key, v in result.items()
+            if key.startswith((f"{name}_p5", f"{name}_p9", f"{name}_s"))
+        )
         print(f"{name} ({spread}): {', '.join(figures)}")
     for name in MANY:
         result[f"{name}_1000_balls_ms"] = many_on_two_cores(name)
