@@ -48,7 +48,9 @@ class Run:
             file.write(json.dumps(numbers) + "\n")
 
     def forget(self, step):
-        """Drop lines of metrics that a stopped run wrote after its last checkpoint, at `step`."""
+        """Drop what a stopped run wrote after its last checkpoint, at `step`: lines of metrics, halves of files."""
+        for stray in self.folder.glob(".*.tmp"):
+            stray.unlink()
         path = self.folder / "metrics.jsonl"
         if not path.exists():
             return
@@ -76,8 +78,6 @@ class Run:
 
     def restore(self, network, optimizer):
         """Put back the last checkpoint: (steps done, best score so far); (0, None) if there is none."""
-        for stray in self.folder.glob(".*.tmp"):
-            stray.unlink()
         if not self.checkpoints():
             return 0, None
         path = self.checkpoints()[-1]
