@@ -15,13 +15,13 @@ from models.kalman import hold
 from models.network import believe
 from models.neural import Neural
 from models.physics import AHEAD, UNSETTLED, believed
-from models.posterior import LOG_SHARE, first_landings, fly_draws, likeliest_landing, spread_about_first, standard_draws
+from models.posterior import LOG_SHARE, first_landings, fly_each, likeliest_landing, spread_about_first, standard_draws
 from models.predictor import Forecast, Landing
 from models.told import factor
 from sim.compiled import kernel
 from sim.lanes import LOG
 
-DRAWS = 24
+DRAWS, GROUP = 18, 8  # of a ball; balls whose draws share the engine's lanes
 # of B balls: belief x (B, 16) and its covariance (B, 16, 16); at H times mean (B, H, 3) m, covariance (B, H, 3, 3) and
 # draws (B, K, H, 3); the landing as in recurrent.py
 Flown = namedtuple("Flown", "x P mean covariance places probability landing landing_covariance")
@@ -55,41 +55,69 @@ class GruPhysics(Neural):
 @kernel
 def flown(brain, place, active, landing, standard, widen, h, x, memories, times):
     """What is Flown of balls with memories h (B, H), features x (B, F), at times (B, H) s from their last frames."""
-    count, asked, size = times.shape[0], times.shape[1], len(active)
-    X, P = np.empty((count, SIZE)), np.zeros((count, SIZE, SIZE))
+    (count, asked), K = times.shape, len(standard)
+    X, P = np.zeros((count, SIZE)), np.zeros((count, SIZE, SIZE))
     mean, covariance = np.empty((count, asked, 3)), np.empty((count, asked, 3, 3))
-    places = np.empty((count, len(standard), asked, 3))
+    places = np.empty((count, K, asked, 3))
     probability, at, spread = np.empty(count), np.empty((count, 4)), np.empty((count, 4, 4))
-    told, L, log = believe(brain, x, h), np.empty((size, size)), np.empty((LOG_SHARE * len(standard), LOG))
-    for b in range(count):
-        m = memories[b]
-        whitener(m.P, active, L)
-        A = L @ factor(told[b, size : 2 * size], told[b, 2 * size :])
-        off, draws = L @ told[b, :size].astype(np.float64), np.empty((len(standard), SIZE))
-        strayed = standard @ A.T
-        X[b] = m.x
-        for i in range(size):
-            X[b, active[i]] += off[i]
-        C = A @ A.T
-        for i in range(size):
-            for j in range(size):
-                P[b, active[i], active[j]] = C[i, j]
-        for n in range(len(draws)):
-            draws[n] = X[b]
-            for i in range(size):
-                draws[n, active[i]] += strayed[n, i]
-            hold(draws[n])
-        X[b] = draws[0]
-        places[b], used = fly_draws(place, draws, times[b], log)
-        landings = first_landings(log, used, landing, draws)
-        if (landings[:, 0] == np.inf).mean() > UNSETTLED and times[b, -1] < AHEAD:
-            _, used = fly_draws(place, draws, np.array([AHEAD]), log)
-            landings = first_landings(log, used, landing, draws)
-        probability[b], at[b], spread[b] = likeliest_landing(landings, len(landing))
-        spread[b] *= widen[1]
-        mean[b], covariance[b] = places[b, 0], spread_about_first(places[b])
-        for k in range(asked):
-            s = min(times[b, k] / STEP, KNOTS - 1e-9)
-            n = int(s)
-            covariance[b, k] *= widen[0][n] + (s - n) * (widen[0][n + 1] - widen[0][n])
+    told = believe(brain, x, h)
+    for first in range(0, count, GROUP):
+        last = min(first + GROUP, count)
+        draws, asks = np.empty(((last - first) * K, SIZE)), np.empty(((last - first) * K, asked))
+        for b in range(first, last):
+            own = slice((b - first) * K, (b - first + 1) * K)
+            _draw(memories[b], told[b], active, standard, X[b], P[b], draws[own])
+            asks[own] = times[b]
+        flights, landings = _fly(place, landing, draws, asks, K)
+        for b in range(first, last):
+            own = slice((b - first) * K, (b - first + 1) * K)
+            places[b] = flights[own]
+            probability[b], at[b], spread[b] = likeliest_landing(landings[own], len(landing))
+            spread[b] *= widen[1]
+            mean[b], covariance[b] = places[b, 0], spread_about_first(places[b])
+            for k in range(asked):
+                s = min(times[b, k] / STEP, KNOTS - 1e-9)
+                n = int(s)
+                covariance[b, k] *= widen[0][n] + (s - n) * (widen[0][n + 1] - widen[0][n])
     return Flown(X, P, mean, covariance, places, probability, at, spread)
+
+
+@kernel
+def _draw(m, told, active, standard, x, P, draws):
+    """The belief x (16,), P (16, 16) that is told beside the filter's, and draws (K, 16) of it."""
+    size = len(active)
+    L = np.empty((size, size))
+    whitener(m.P, active, L)
+    A = L @ factor(told[size : 2 * size], told[2 * size :])
+    off, strayed, C = L @ told[:size].astype(np.float64), standard @ A.T, A @ A.T
+    x[:] = m.x
+    for i in range(size):
+        x[active[i]] += off[i]
+        for j in range(size):
+            P[active[i], active[j]] = C[i, j]
+    for n in range(len(draws)):
+        draws[n] = x
+        for i in range(size):
+            draws[n, active[i]] += strayed[n, i]
+        hold(draws[n])
+    x[:] = draws[0]
+
+
+@kernel
+def _fly(place, landing, draws, times, K):
+    """Places (B K, H, 3) m of the draws of B balls, K each, at times (B K, H) s, and their first landings (B K, 5).
+
+    Where too many of a ball's draws have not landed by the last time, those fly on.
+    """
+    log = np.empty((LOG_SHARE * len(draws), LOG))
+    places, used = fly_each(place, draws, times, log)
+    landings, late = first_landings(log, used, landing, draws), np.zeros(len(draws), np.bool_)
+    for first in range(0, len(draws), K):
+        own = slice(first, first + K)
+        if times[first, -1] < AHEAD and (landings[own, 0] == np.inf).mean() > UNSETTLED:
+            late[own] = landings[own, 0] == np.inf
+    if late.any():
+        left = draws[late]
+        _, used = fly_each(place, left, np.full((1, 1), AHEAD), log)
+        landings[late] = first_landings(log, used, landing, left)
+    return places, landings

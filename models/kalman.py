@@ -10,6 +10,7 @@ several frames in a row are far off the ball has gone another way, and the filte
 It is a first guess, a Gaussian where the truth is bent: networks read it and say what it misses.
 """
 
+import math
 from collections import namedtuple
 
 import numpy as np
@@ -18,7 +19,8 @@ from models.fit import HEIGHT, LOGS, SIZE, Prior, fit, launch_of
 from models.physics import sport_prior
 from sim import columns
 from sim.columns import C
-from sim.compiled import kernel
+from sim.compiled import kernel, piece
+from sim.impact import dot
 from sim.sensitivity import MET, fly
 
 # what a filter believes before it sees: mean (16,) and covariance (16, 16) of the unknowns; the sensor's variances
@@ -124,7 +126,7 @@ def _begin(start, m, t, y):
 def _predict(place, start, m, dt, t):
     """Carry the belief on by dt s."""
     x, P, s = m.x, m.P, m.columns
-    row, times, M = launch_of(x), np.full(1, dt), np.zeros((9, SIZE))
+    row, times = launch_of(x), np.full(1, dt)
     columns.unit(s)
     for k, factor in ((0, row[9]), (1, row[10]), (2, row[13]), (3, row[14])):
         s[(columns.OWN + k) * C + LOGS + k] = factor  # by the logarithm
@@ -133,50 +135,60 @@ def _predict(place, start, m, dt, t):
         m.contact = t - dt + flight[4]
     for i in range(3):
         x[i], x[3 + i], x[6 + i] = flight[0][i], flight[1][i], flight[2][i]
-    for i in range(9):
-        for j in range(SIZE):
-            M[i, j] = s[i * C + j]
-    carried = M @ P
-    P[:9, 9:] = carried[:, 9:]
-    P[9:, :9] = carried[:, 9:].T
-    P[:9, :9] = carried @ M.T
+    _carry(s, P)
     for k in range(SIZE):
         P[k, k] += start.wander[k] * dt
 
 
 @kernel
+def _carry(s, P):
+    """Take a covariance P (16, 16) along with the state's columns, the first rows of s. Small for BLAS: by loops."""
+    carried, M = np.zeros((9, SIZE)), np.empty((SIZE, 9))
+    for i in range(9):
+        for k in range(SIZE):
+            a = s[i * C + k]
+            M[k, i] = a
+            for j in range(SIZE):
+                carried[i, j] += a * P[k, j]
+    P[:9, :9] = 0.0
+    for i in range(9):
+        for k in range(SIZE):
+            for j in range(9):
+                P[i, j] += carried[i, k] * M[k, j]
+        for j in range(9, SIZE):
+            P[i, j] = P[j, i] = carried[i, j]
+
+
+@kernel
 def _update(m, y):
     """Weigh a frame y (3,) m against the belief, and move the belief."""
-    x, P, v = m.x, m.P, m.x[3:6].copy()
-    r, R, H = np.empty(3), np.empty((3, 3)), P[:, :3].copy()  # H: covariance of the unknowns with what is seen
+    x, P, sensor = m.x, m.P, m.sensor
+    H, S, R = np.empty((SIZE, 3)), np.empty((3, 3)), np.empty((3, 3))  # H: the unknowns' covariance with what is seen
     for k in range(SIZE):
-        H[k, 2] += P[k, HEIGHT]
-    S = H[:3].copy()
+        H[k, 0], H[k, 1], H[k, 2] = P[k, 0], P[k, 1], P[k, 2] + P[k, HEIGHT]
     for i in range(3):
-        r[i] = y[i] - x[i]
-        S[2, i] += H[HEIGHT, i]
         for j in range(3):
-            R[i, j] = m.sensor[3] * v[i] * v[j]
-        R[i, i] += m.sensor[i]
-    r[2] -= x[HEIGHT]
-    widened, G, g = 1.0, inverse3(S + R), np.empty(3)
-    m.square = r @ (G @ r)
+            S[i, j] = H[i, j] + (H[HEIGHT, j] if i == 2 else 0.0)
+            R[i, j] = sensor[3] * x[3 + i] * x[3 + j] + (sensor[i] if i == j else 0.0)
+    r = y[0] - x[0], y[1] - x[1], y[2] - x[2] - x[HEIGHT]
+    widened, G = 1.0, inverse3(S, R, 1.0)
+    g = times3(G, r)
+    m.square = dot(r, g)
     for i in range(3):
-        m.innovation[i], m.innovation_sd[i] = r[i], np.sqrt(S[i, i] + R[i, i])
+        m.innovation[i], m.innovation_sd[i] = r[i], math.sqrt(S[i, i] + R[i, i])
     for _ in range(4):  # the residual that is left, against the sensor alone, says how far off the frame is
-        g = G @ r
-        square = widened * widened * (g @ (R @ g))
+        square = widened * widened * dot(g, times3(R, g))
         wider = max(1.0, (DEGREES + square) / (DEGREES + 3.0))
         if abs(wider - widened) < 0.02 * widened:
             break
         widened = wider
-        G = inverse3(S + widened * R)
-    K = H @ G
-    step = K @ r
+        G = inverse3(S, R, widened)
+        g = times3(G, r)
     for k in range(SIZE):
-        x[k] += step[k]
-    P -= K @ H.T
-    for k in range(SIZE):
+        x[k] += H[k, 0] * g[0] + H[k, 1] * g[1] + H[k, 2] * g[2]
+        a, b, c = times3(G, (H[k, 0], H[k, 1], H[k, 2]))
+        for i in range(SIZE):
+            P[k, i] -= a * H[i, 0] + b * H[i, 1] + c * H[i, 2]
         P[k, k] = max(P[k, k], LEAST_VARIANCE)
         for i in range(k):
             P[i, k] = P[k, i] = 0.5 * (P[i, k] + P[k, i])
@@ -212,13 +224,27 @@ def hold(x):
     x[HEIGHT] = min(max(x[HEIGHT], -MOST_HEIGHT), MOST_HEIGHT)
 
 
+@piece
+def times3(A, x):
+    """A x for A (3, 3) and a tuple of three."""
+    return (
+        A[0, 0] * x[0] + A[0, 1] * x[1] + A[0, 2] * x[2],
+        A[1, 0] * x[0] + A[1, 1] * x[1] + A[1, 2] * x[2],
+        A[2, 0] * x[0] + A[2, 1] * x[1] + A[2, 2] * x[2],
+    )
+
+
 @kernel
-def inverse3(A):
-    """The inverse of A (3, 3), symmetric."""
-    a, b, c, d, e, f = A[0, 0], A[0, 1], A[0, 2], A[1, 1], A[1, 2], A[2, 2]
+def inverse3(S, R, k):
+    """The inverse of S + k R, both (3, 3) and symmetric."""
+    a, b, c = S[0, 0] + k * R[0, 0], S[0, 1] + k * R[0, 1], S[0, 2] + k * R[0, 2]
+    d, e, f = S[1, 1] + k * R[1, 1], S[1, 2] + k * R[1, 2], S[2, 2] + k * R[2, 2]
     p, q, r = d * f - e * e, c * e - b * f, b * e - c * d
-    det = a * p + b * q + c * r
-    return np.array([[p, q, r], [q, a * f - c * c, b * c - a * e], [r, b * c - a * e, a * d - b * b]]) / det
+    A, det = np.empty((3, 3)), a * p + b * q + c * r
+    A[0, 0], A[0, 1], A[0, 2] = p / det, q / det, r / det
+    A[1, 1], A[1, 2], A[2, 2] = (a * f - c * c) / det, (b * c - a * e) / det, (a * d - b * b) / det
+    A[1, 0], A[2, 0], A[2, 1] = A[0, 1], A[0, 2], A[1, 2]
+    return A
 
 
 @kernel

@@ -45,12 +45,18 @@ def spread_draws(mean, covariance, standard):
 @kernel
 def fly_draws(place, draws, times, log):
     """Places (K, H, 3) m of draws (K, 16) at times (H,) s after them, as the tracker sees them; impacts into log."""
+    return fly_each(place, draws, times.reshape((1, len(times))), log)
+
+
+@kernel
+def fly_each(place, draws, times, log):
+    """The same at times (K, H) s, a row a draw, or one row for all."""
     family, c, rows, boxes, inertia = place
-    count, asked = len(draws), len(times)
-    launch, padded = np.empty((count, 15)), np.full((1, asked + lanes.CHUNK), np.inf)
+    count, (told, asked) = len(draws), times.shape
+    launch, padded = np.empty((count, 15)), np.full((told, asked + lanes.CHUNK), np.inf)
     for n in range(count):
         launch[n] = launch_of(draws[n])
-    padded[0, :asked] = times
+    padded[:, :asked] = times
     out, none, counts = np.empty(count * asked * 3), np.empty((0, 0, 0)), np.full(count, asked)
     task = lanes.Task(family, c, c, rows, boxes, inertia, launch, padded, counts, out, none, none, log)
     used = lanes.run(task, 0, count)
@@ -63,19 +69,25 @@ def fly_draws(place, draws, times, log):
 
 @kernel
 def spread_about_first(samples):
-    """Second moments (H, D, D) of samples (K, H, D) about the first of them, the likeliest."""
-    count, asked, size = samples.shape
-    spread = np.zeros((asked, size, size))
+    """Second moments (H, 3, 3) of samples (K, H, 3) about the first of them, the likeliest."""
+    count, asked, _ = samples.shape
+    spread = np.zeros((asked, 3, 3))
     for n in range(1, count):
         for k in range(asked):
-            for i in range(size):
-                a = (samples[n, k, i] - samples[0, k, i]) / (count - 1)
-                for j in range(i + 1):
-                    spread[k, i, j] += a * (samples[n, k, j] - samples[0, k, j])
-    for k in range(asked):
-        for i in range(size):
-            for j in range(i):
-                spread[k, j, i] = spread[k, i, j]
+            x, y, z = (
+                samples[n, k, 0] - samples[0, k, 0],
+                samples[n, k, 1] - samples[0, k, 1],
+                samples[n, k, 2] - samples[0, k, 2],
+            )
+            spread[k, 0, 0] += x * x
+            spread[k, 1, 0] += y * x
+            spread[k, 1, 1] += y * y
+            spread[k, 2, 0] += z * x
+            spread[k, 2, 1] += z * y
+            spread[k, 2, 2] += z * z
+    spread /= count - 1
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        spread[:, i, j] = spread[:, j, i]
     return spread
 
 

@@ -22,6 +22,7 @@ from sim.step import AIR, FOREVER, roll_on, step_to
 
 UNKNOWNS = 15  # state and parameters
 MET = 6  # numbers of a contact: time (s), surface, place (m), the velocity's z before (m/s)
+PAST, TINY = 1.0 + 1e-12, 1e-12  # the last step ends a hair after the last frame
 LEAST_SHARE = 32  # balls, below which a second thread costs more than it gains
 
 
@@ -95,7 +96,7 @@ def fly(place, launch, times, s, path, jacobian, met):
             a1 = a
         else:
             a = acceleration(family, c, air[0], air[1], v[0] - air[2], v[1] - air[3], v[2], w[0], w[1], w[2])
-            h = scale * step_length(c, v[0] - air[2], v[1] - air[3], v[2])
+            h = min(scale * step_length(c, v[0] - air[2], v[1] - air[3], v[2]), (end - t) * PAST + TINY)
             error, p1, v1, w1, a1 = _step(family, c, h, air, p, v, w, a)
             if error > c.tolerance and scale > 0.0025:
                 scale *= 0.5
