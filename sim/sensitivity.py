@@ -17,11 +17,12 @@ from sim.columns import C
 from sim.compiled import kernel, piece
 from sim.detect import TOUCH, first_contact, quintic
 from sim.flight import acceleration, rk5_any, step_length
-from sim.impact import SKID, along, dot, gap_and_normal, meet, roll
+from sim.impact import REST, SKID, along, dot, gap_and_normal, meet, roll
 from sim.step import AIR, FOREVER, roll_on, step_to
 
 UNKNOWNS = 15  # state and parameters
 MET = 6  # numbers of a contact: time (s), surface, place (m), the velocity's z before (m/s)
+MOST_IMPACTS = 200  # of one ball: one that is wedged, as only a guess can be, is laid to rest
 PAST, TINY = 1.0 + 1e-12, 1e-12  # the last step ends a hair after the last frame
 LEAST_SHARE = 32  # balls, below which a second thread costs more than it gains
 
@@ -113,7 +114,7 @@ def fly(place, launch, times, s, path, jacobian, met):
             if moving:
                 columns.place(f, h, s, jacobian[k])
             k += 1
-        if t + h >= end:
+        if not t + h < end:  # a NaN ends too
             f = (end - t) / h
             at, fast = _at(f, h, p, v, a, p1, v1, a1)
             if moving:
@@ -129,8 +130,12 @@ def fly(place, launch, times, s, path, jacobian, met):
             if contacts < len(met):
                 note = met[contacts]
                 note[0], note[1], note[2], note[3], note[4], note[5] = t, hit, p[0], p[1], p[2], v[2]
-                contacts += 1
+            contacts += 1
             v, w, ground, phase = _through(family, c, rows, inertia, air, hit, ground, phase, p, v, w, s)
+            if contacts > MOST_IMPACTS:
+                v = w = (0.0, 0.0, 0.0)
+                ground, phase = hit, REST
+                s[columns.V * C : (columns.W + 3) * C] = 0.0
         elif hit == AIR:
             ground = AIR
 

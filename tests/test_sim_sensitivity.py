@@ -96,3 +96,10 @@ def test_a_wrong_out_is_refused():
     with pytest.raises(ValueError, match=r"shape \(1, 2, 3, 15\)"):
         arguments = [[0, 0, 1]], [[1, 2, 3]], [[4, 5, 6]], [0.0, 0.1]
         sim.simulate_with_jacobian(sim.load("room"), *arguments, out=np.empty((1, 2, 3, 9)))
+
+
+def test_a_ball_wedged_between_ring_and_board_comes_to_an_end():
+    wedged = np.array([[0.05 * k, 12.425 + 0.2286 + 0.07, 3.05 + 0.02 * j] for k in range(6) for j in range(8)])
+    still, spin = np.tile([0.0, 0.1, -1.0], (48, 1)), np.zeros((48, 3))
+    flight, jacobian = sim.simulate_with_jacobian(sim.load("basketball"), wedged, still, spin, [1.0, 2.0])
+    assert np.isfinite(flight.position).all() and np.isfinite(jacobian).all()
