@@ -45,9 +45,9 @@ class Options:
     resume: bool = False
     """go on with the run in that folder, as it was begun"""
     finetune: Path | None = None
-    """begin with these weights, and learn the future of recorded balls too"""
+    """begin with these weights"""
     tracks: tuple[str, ...] = ()
-    """the recorded balls of --finetune: files or folders; one in five is kept for validation"""
+    """with --finetune: learn the future of these recorded balls too; files or folders, one in five for validation"""
     batch: int = 192
     """balls a step, of all processes together"""
     rate: float = 3e-3
@@ -122,10 +122,10 @@ def check(asked):
             raise ValueError(f"--{name} {getattr(asked, name)}: must be above 0")
     if asked.steps < 0 or asked.seed < 0:
         raise ValueError("--steps and --seed: 0 or more")
-    if bool(asked.finetune) != bool(asked.tracks):
-        raise ValueError("--finetune WEIGHTS and --tracks RECORDINGS go together")
-    if asked.finetune and asked.data:
-        raise ValueError("--finetune learns from --tracks and fresh balls, not from --data")
+    if asked.tracks and not asked.finetune:
+        raise ValueError("--tracks RECORDINGS goes with --finetune WEIGHTS: they are too few to begin with")
+    if asked.tracks and asked.data:
+        raise ValueError("--tracks are learnt beside fresh balls, not beside --data")
 
 
 def planned(asked):

@@ -5,7 +5,9 @@
 
 Both answer with the posterior itself, which a Gaussian misses where spin and lift make up for each other: draws of the
 Gaussian fit walk by Metropolis' rule, each along the difference of two others (differential evolution, ter Braak 2006),
-until they follow the exact law. The forecast is the place of least expected distance.
+until they follow the exact law. Half of them begin at the fit that was begun at the truth, half at one that was not:
+else they would stay on the truth's side where two kinds of flight explain the frames, and nobody else could come near.
+The forecast is the place of least expected distance.
 They need the truth, so they stand outside the registry and cannot be asked for on recorded balls.
 """
 
@@ -18,7 +20,7 @@ import numpy as np
 import sim
 from models.fit import HEIGHT, LOGS, SIZE, Prior, fit
 from models.likelihood import OUTLIER_DENSITY
-from models.physics import AHEAD, Ahead, launch_prior, told_by
+from models.physics import AHEAD, Ahead, explain, launch_prior, told_by
 from models.posterior import LOG_SHARE, first_landings, fly_draws, likeliest_landing, root
 from sim.compiled import kernel
 from sim.lanes import LOG
@@ -26,7 +28,7 @@ from sim.launch import KINDS, SPINS
 from sim.sensitivity import surroundings
 
 LIMITS = {"informed": False, "oracle": True}  # whether it is told the ball's parameters
-DRAWS, MOVES = 128, 200  # a move is one of half of the draws
+DRAWS, MOVES = 128, 300  # a move is one of half of the draws
 WIDE = 1.3  # the walk starts from so much more than the Gaussian, which is too narrow where the law is bent
 FLIGHTS = 25
 EXACT = 1e-6  # standard deviation of what is told
@@ -120,7 +122,10 @@ def _spin_size(sport):
 def _limit(place, landing, t, y, truth, prior, spin_size, walk, times):
     """The Fit, and what is ahead of its posterior: see models.physics.Ahead."""
     found = fit(place, t, y, truth, prior, FLIGHTS)
-    draws = _posterior(place, t - t[0], y, found, prior, spin_size, walk)
+    blind, first = explain(place, t, y, prior.mean, False, prior, prior, FLIGHTS)
+    if first:  # not of all frames
+        blind = found
+    draws = _posterior(place, t - t[0], y, found, blind, prior, spin_size, walk)
     log, seen = np.empty((LOG_SHARE * len(draws), LOG)), t[-1] - t[0]
     places, used = fly_draws(place, draws, seen + times, log)
     middle, spread = _middle(places)
@@ -153,12 +158,14 @@ def _landings_after(log, used, seen, landing, draws):
 
 
 @kernel
-def _posterior(place, t, y, found, prior, spin_size, walk):
-    """Draws (K, 16) of the unknowns at the first frame: the Gaussian's, after the walk of Walk."""
+def _posterior(place, t, y, found, blind, prior, spin_size, walk):
+    """Draws (K, 16) of the unknowns at the first frame, after the walk of Walk: every second one began at the Fit that
+    was not begun at the truth, or the draws could not leave the truth's side of a bounce that slips or grips."""
     half, nothing = len(walk.start) // 2, np.empty((0, LOG))
     L = root(found.covariance)
     whiteners, norms = _whiteners(place, t, found)
     draws = found.x + walk.start @ L.T
+    draws[1::2] = (blind.x + walk.start @ root(blind.covariance).T)[1::2]
     weight = _log_posterior(place, t, y, draws, prior, spin_size, whiteners, norms, nothing)
     for m in range(len(walk.chances)):
         mine, others = draws[:half], draws[half:]

@@ -27,8 +27,9 @@ from sim.sensitivity import MET, fly
 # (4,), m2 of the axes and s2 of the stamps, the least and greatest they can be; the variance that each unknown gains in
 # a second; and the Prior of the fits
 Start = namedtuple("Start", "mean covariance sensor least most wander prior")
-FITS, FLIGHTS = (6, 12, 24, 48), 3  # frames since it began, at which they are fitted together; flights of a fit
-RECENT = 49  # frames kept
+# frames since it began, at which they are fitted together, in at most so many flights
+FITS, FLIGHTS = (6, 12, 24, 36, 48, 60, 72, 84, 96), 8
+RECENT = 97  # frames kept
 DEGREES = 6.0  # of Student's t
 SENSOR_FRAMES = 4.0  # that the sport's own sensor counts for
 SETTLED = 3  # frames, before which residuals tell nothing of the sensor

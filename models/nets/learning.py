@@ -40,7 +40,7 @@ class Learner:
         balls = sim.open_set(config["data"]) if config["data"] else None
         self.batches = Batches(self.sport, kind, config["batch"], config["seed"], rank=rank, ranks=ranks, balls=balls)
         self.checks = Batches(self.sport, kind, CHECKED, 0, "validation")
-        if config["finetune"]:
+        if config["tracks"]:
             self._recorded(rank, ranks)
         shape = shape_of(self.model, self.batches, units=config["units"])
         network = self._continued(shape) if config["finetune"] else made(shape, self.batches, config["seed"])

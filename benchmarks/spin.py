@@ -1,0 +1,89 @@
+"""How well the spin is found that no frame shows: python -m benchmarks.spin [--balls 500]
+
+The median length of the error of the spin vector, rad/s, of the predictors that tell one and of the limit `informed`:
+on simulated balls seen for 0.3 s that have touched nothing yet, and on the balls of SpinDOE whose spin was measured
+(Gossard et al. 2023; in the folder that BALLCAST_DATA names, skipped without), before they come down to the table.
+
+Keys of the last line: NAME_simulated and NAME_spindoe of each, of `none` (who says "no spin"), and of `balls`.
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+import models
+import sim
+from evaluation import limits, protocols
+from evaluation.suites import simulated
+from tracks import read_track
+
+SEEN, LOW, LEAST = 0.3, 0.06, 15  # s; m above the table, where the part before the bounce ends; frames
+PREDICTORS = ("gru_physics", "physics")
+ROOT = Path(__file__).parents[1]
+
+
+def untouched(count):
+    """(Suite, Cases) of simulated balls, and which of the cases have met nothing."""
+    suite = simulated(sim.load("table_tennis"), count, 0)
+    cases = protocols.horizon(suite, SEEN, (0.1,))
+    ends = np.array([[track.time[-1]] for track in cases.seen])
+    met = np.unique(suite.flight(cases.rows, ends).impacts.ball)
+    return suite, cases, np.setdiff1d(np.arange(len(cases)), met)
+
+
+def of_simulated(count):
+    """Median errors by name, and the number of balls."""
+    suite, cases, free = untouched(count)
+    ends = np.array([[track.time[-1]] for track in cases.seen])
+    truth = suite.flight(cases.rows, ends).spin[:, 0]
+    told = {name: models.load(name, suite.sport).forecast for name in PREDICTORS}
+    spins = {name: [f(cases.seen[n], cases.times[n]).belief.spin for n in free] for name, f in told.items()}
+    informed = limits.load("informed", suite.sport)
+    spins["informed"] = [
+        informed.forecast(cases.seen[n], cases.times[n], suite.told(cases.rows[n])).belief.spin for n in free
+    ]
+    return medians(spins, truth[free])
+
+
+def of_spindoe(folder):
+    """The same on recorded balls, by the spin that was measured on their markings."""
+    measured = np.loadtxt(folder / "index.csv", delimiter=",", skiprows=1)  # number, spin (rad/s)
+    sport, seen, truth = sim.load("table_tennis").without("net"), [], []
+    for path in sorted(folder.glob("[0-9]*.csv")):
+        track, row = read_track(path), measured[measured[:, 0] == int(path.stem)]
+        low = np.flatnonzero(track.position[:, 2] < LOW)
+        part = track.until(track.time[low[0] - 1]) if len(low) and low[0] else track
+        if len(part) >= LEAST and len(row):
+            seen.append(part), truth.append(row[0, -3:])
+    told = {name: models.load(name, sport).forecast for name in PREDICTORS}
+    spins = {name: [f(track, track.time[-1:] + 0.01).belief.spin for track in seen] for name, f in told.items()}
+    return medians(spins, np.array(truth))
+
+
+def medians(spins, truth):
+    """Median lengths of the errors of spins {name: (N, 3)}, of saying that there is none, and N."""
+    off = {name: np.linalg.norm(np.array(s) - truth, axis=1) for name, s in (spins | {"none": 0.0 * truth}).items()}
+    return {name: round(float(np.median(a)), 1) for name, a in off.items()} | {"balls": len(truth)}
+
+
+def main():
+    """Measure, print for people, then one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--balls", type=int, default=500)
+    asked = parser.parse_args()
+    found = {"simulated": of_simulated(asked.balls)}
+    folder = Path(os.environ.get("BALLCAST_DATA", ROOT.parent / "shared" / "data")) / "spindoe"
+    if folder.is_dir():
+        found["spindoe"] = of_spindoe(folder)
+    else:
+        print(f"{folder} is not there: SpinDOE is skipped")
+    for suite, told in found.items():
+        print(f"{suite}: " + ", ".join(f"{name} {v}" for name, v in told.items()))
+    print(json.dumps({f"{name}_{suite}": v for suite, told in found.items() for name, v in told.items()}))
+
+
+if __name__ == "__main__":
+    main()
