@@ -144,18 +144,21 @@ def _predict(place, start, m, dt, t):
 @kernel
 def _carry(s, P):
     """Take a covariance P (16, 16) along with the state's columns, the first rows of s. Small for BLAS: by loops."""
-    carried, M = np.zeros((9, SIZE)), np.empty((SIZE, 9))
+    row, carried = np.empty(SIZE), np.empty((9, SIZE))
     for i in range(9):
+        row[:] = 0.0
         for k in range(SIZE):
             a = s[i * C + k]
-            M[k, i] = a
-            for j in range(SIZE):
-                carried[i, j] += a * P[k, j]
-    P[:9, :9] = 0.0
+            if a != 0.0:
+                for j in range(SIZE):
+                    row[j] += a * P[k, j]
+        carried[i] = row
     for i in range(9):
-        for k in range(SIZE):
-            for j in range(9):
-                P[i, j] += carried[i, k] * M[k, j]
+        for j in range(i + 1):
+            a = 0.0
+            for k in range(SIZE):
+                a += carried[i, k] * s[j * C + k]
+            P[i, j] = P[j, i] = a
         for j in range(9, SIZE):
             P[i, j] = P[j, i] = carried[i, j]
 

@@ -53,6 +53,13 @@ def seen(sport):
     return [Track(balls.time[a : a + n], balls.position[a : a + n]) for a, n in cuts]
 
 
+def test_a_gradient_that_overflows_leaves_the_weights_alone():
+    learner = Learner(CONFIG)
+    before = {name: a.clone() for name, a in learner.network.state_dict().items()}
+    learner.step(learner.batches[0]._replace(truth=np.full_like(learner.batches[0].truth, np.inf)), 1e-2, 1.0)
+    assert all(torch.equal(a, before[name]) for name, a in learner.network.state_dict().items())
+
+
 # --- losses -----------------------------------------------------------------------------------------------------------
 
 

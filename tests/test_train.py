@@ -91,7 +91,7 @@ def wait_for(path, process, patience=300):
         (["--minutes", "0"], "--minutes"),
         (["--batch", "33"], "a multiple of 32"),
         (["--sport", "quidditch"], "quidditch"),
-        (["--finetune", "x.safetensors"], "go together"),
+        (["--tracks", "recordings"], "goes with --finetune"),
         (["--data", "{empty}/no.npz"], "no.npz"),
     ],
 )

@@ -84,7 +84,8 @@ class Learner:
         self.optimizer.zero_grad()
         sum(parts).backward()
         norms = [torch.nn.utils.clip_grad_norm_(part, clip) for part in self.parts]
-        self.optimizer.step()
+        if all(torch.isfinite(norm) for norm in norms):  # a gradient that overflows would spoil all weights for good
+            self.optimizer.step()
         return Losses(*(part.detach() for part in parts)), [float(norm) for norm in norms]
 
     def bare(self, balls, frames):
