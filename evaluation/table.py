@@ -1,5 +1,7 @@
 """Results on the screen."""
 
+from pathlib import Path
+
 from rich.table import Table
 
 from evaluation.limits import LIMITS
@@ -68,6 +70,10 @@ def _landings(results, suite, history, rows):
 
 
 def _titled(name):
+    """A name as it is shown: limits in colour, files of weights by their folder."""
+    file, weights, model = name.partition(".safetensors")
+    if weights:
+        return "/".join(Path(file).parts[-2:]).removesuffix("/weights") + model
     return f"[cyan]{name}[/cyan]" if name in LIMITS else name
 
 
