@@ -21,7 +21,7 @@ import sim
 from models.fit import HEIGHT, LOGS, SIZE, Prior, fit
 from models.likelihood import OUTLIER_DENSITY
 from models.physics import AHEAD, Ahead, explain, launch_prior, told_by
-from models.posterior import LOG_SHARE, first_landings, fly_draws, likeliest_landing, root
+from models.posterior import LOG_SHARE, first_landings, fly_draws, likeliest_landing, root, sky
 from sim.compiled import kernel
 from sim.lanes import LOG
 from sim.launch import KINDS, SPINS
@@ -74,7 +74,7 @@ class Limit:
     def __init__(self, name, sport):
         self.name, self.sport, self.knows_ball = name, sport, LIMITS[name]
         self.told = "the spreads, the noise" + (", the ball's parameters" if self.knows_ball else "")
-        self.place, self.spin_size = surroundings(sport), _spin_size(sport)
+        self.place, self.sky, self.spin_size = surroundings(sport), sky(sport, np.float64), _spin_size(sport)
         self.mean, self.sd = launch_prior(sport)
         self.sd[HEIGHT] = EXACT
         self.landing = np.array([s.landing for s in sport.surfaces], bool)
@@ -90,7 +90,7 @@ class Limit:
         prior = Prior(mean, np.diag(sd**-2.0), 0.0, sensor, sensor[:4], sensor[:4], 0.0, max(told.outlier, 1e-9))
         ahead = times - history.time[-1]
         seen = history.time, history.position
-        found, *rest = _limit(self.place, self.landing, *seen, truth, prior, self.spin_size, self.walk, ahead)
+        found, *rest = _limit(self.place, self.sky, self.landing, *seen, truth, prior, self.spin_size, self.walk, ahead)
         return told_by(found, Ahead(*rest), history.time[-1])
 
     def _at(self, time, told):
@@ -119,19 +119,19 @@ def _spin_size(sport):
 
 
 @kernel
-def _limit(place, landing, t, y, truth, prior, spin_size, walk, times):
+def _limit(place, sky, landing, t, y, truth, prior, spin_size, walk, times):
     """The Fit, and what is ahead of its posterior: see models.physics.Ahead."""
     found = fit(place, t, y, truth, prior, FLIGHTS)
     blind, first = explain(place, t, y, prior.mean, False, prior, prior, FLIGHTS)
     if first:  # not of all frames
         blind = found
-    draws = _posterior(place, t - t[0], y, found, blind, prior, spin_size, walk)
+    draws = _posterior(sky, t - t[0], y, found, blind, prior, spin_size, walk)
     log, seen = np.empty((LOG_SHARE * len(draws), LOG)), t[-1] - t[0]
-    places, used = fly_draws(place, draws, seen + times, log)
+    places, used = fly_draws(sky, draws, seen + times, log)
     middle, spread = _middle(places)
     landings = _landings_after(log, used, seen, landing, draws)
     if (landings[:, 0] == math.inf).any() and times[-1] < AHEAD:
-        _, used = fly_draws(place, draws, np.array([seen + AHEAD]), log)
+        _, used = fly_draws(sky, draws, np.array([seen + AHEAD]), log)
         landings = _landings_after(log, used, seen, landing, draws)
     places[0] = middle
     probability, at, covariance = likeliest_landing(_middle_first(landings), len(landing))
@@ -158,15 +158,15 @@ def _landings_after(log, used, seen, landing, draws):
 
 
 @kernel
-def _posterior(place, t, y, found, blind, prior, spin_size, walk):
+def _posterior(sky, t, y, found, blind, prior, spin_size, walk):
     """Draws (K, 16) of the unknowns at the first frame, after the walk of Walk: every second one began at the Fit that
     was not begun at the truth, or the draws could not leave the truth's side of a bounce that slips or grips."""
     half, nothing = len(walk.start) // 2, np.empty((0, LOG))
     L = root(found.covariance)
-    whiteners, norms = _whiteners(place, t, found)
+    whiteners, norms = _whiteners(sky, t, found)
     draws = found.x + walk.start @ L.T
     draws[1::2] = (blind.x + walk.start @ root(blind.covariance).T)[1::2]
-    weight = _log_posterior(place, t, y, draws, prior, spin_size, whiteners, norms, nothing)
+    weight = _log_posterior(sky, t, y, draws, prior, spin_size, whiteners, norms, nothing)
     for m in range(len(walk.chances)):
         mine, others = draws[:half], draws[half:]
         if m % 2:
@@ -175,7 +175,7 @@ def _posterior(place, t, y, found, blind, prior, spin_size, walk):
         moved = walk.noise[m] @ L.T
         for n in range(half):
             moved[n] += mine[n] + walk.stride[m] * (others[walk.pairs[m, n, 0]] - others[walk.pairs[m, n, 1]])
-        better = _log_posterior(place, t, y, moved, prior, spin_size, whiteners, norms, nothing)
+        better = _log_posterior(sky, t, y, moved, prior, spin_size, whiteners, norms, nothing)
         for n in range(half):
             if walk.chances[m, n] < better[n] - score[n]:
                 mine[n], score[n] = moved[n], better[n]
@@ -183,12 +183,12 @@ def _posterior(place, t, y, found, blind, prior, spin_size, walk):
 
 
 @kernel
-def _whiteners(place, t, found):
+def _whiteners(sky, t, found):
     """W (T, 3, 3) that whiten a frame's error at the Fit's flight, and half the log-determinants (T,)."""
     near = np.empty(2 * len(t))
     near[0::2], near[1::2] = t, t + 1e-4
     one = np.ascontiguousarray(found.x).reshape((1, SIZE))
-    places, _ = fly_draws(place, one, near, np.empty((0, LOG)))
+    places, _ = fly_draws(sky, one, near, np.empty((0, LOG)))
     W, norms = np.empty((len(t), 3, 3)), np.empty(len(t))
     scale = 1.0 / np.sqrt(found.sensor[:3])
     for n in range(len(t)):
@@ -203,9 +203,9 @@ def _whiteners(place, t, found):
 
 
 @kernel
-def _log_posterior(place, t, y, draws, prior, spin_size, W, norms, nothing):
+def _log_posterior(sky, t, y, draws, prior, spin_size, W, norms, nothing):
     """Log of the posterior (K,) of draws (K, 16)."""
-    places, _ = fly_draws(place, draws, t, nothing)
+    places, _ = fly_draws(sky, draws, t, nothing)
     weight = np.empty(len(draws))
     near, far = math.log(1.0 - prior.outliers), math.log(prior.outliers * OUTLIER_DENSITY)
     for n in range(len(draws)):

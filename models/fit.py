@@ -93,10 +93,11 @@ def fit(place, t, y, x, prior, most):
     weights, weights1, squares, squares1 = np.empty(count), np.empty(count), np.empty(count), np.empty(count)
     A, A1, g, g1 = np.empty((SIZE, SIZE)), np.empty((SIZE, SIZE)), np.empty(SIZE), np.empty(SIZE)
     flight = _flown(place, x, t, s, path, jacobian)
-    _cost(path, jacobian, y, x, prior, sensor, weights, squares, A, g)
+    cost = _cost(path, jacobian, y, x, prior, sensor, weights, squares, A, g)
     doubt, damping, lessons = _doubt(squares, math.inf), DAMPING, LESSONS if prior.weight > 0.0 else 0
     doubted = _doubted(sensor, doubt)
-    cost = _cost(path, jacobian, y, x, prior, doubted, weights, squares, A, g)
+    if doubt > 1.0:
+        cost = _cost(path, jacobian, y, x, prior, doubted, weights, squares, A, g)
     for _ in range(most):
         step, promise = _step(A, g, damping)
         moved, settled = False, not promise > STOP
@@ -113,7 +114,7 @@ def fit(place, t, y, x, prior, most):
             s, s1, path, path1, jacobian, jacobian1 = s1, s, path1, path, jacobian1, jacobian
             weights, weights1, squares, squares1 = weights1, weights, squares1, squares
             A, A1, g, g1 = A1, A, g1, g
-        if moved or settled:
+        if (moved or settled) and (doubt > 1.0 or lessons > 0):  # else the sensor stays what it is, and so the cost
             doubt = _doubt(squares * doubt, doubt) if doubt > 1.0 else 1.0
             if doubt == 1.0 and lessons > 0:
                 sensor[4] = tails(squares)
@@ -121,7 +122,7 @@ def fit(place, t, y, x, prior, most):
                 lessons = lessons - 1 if more else 0
             doubted = _doubted(sensor, doubt)
             cost = _cost(path, jacobian, y, x, prior, doubted, weights, squares, A, g)
-        elif damping > MOST_DAMPING:
+        elif not moved and damping > MOST_DAMPING:
             break
     covariance = inverse(A) * (sensor[4] + 5.0) / (sensor[4] + 3.0)  # of Student's t the weighted Hessian says too much
     last, M = _moved(x, flight, s)

@@ -15,7 +15,15 @@ from models.kalman import hold
 from models.network import believe
 from models.neural import Neural
 from models.physics import AHEAD, UNSETTLED, believed
-from models.posterior import LOG_SHARE, first_landings, fly_each, likeliest_landing, spread_about_first, standard_draws
+from models.posterior import (
+    LOG_SHARE,
+    first_landings,
+    fly_each,
+    likeliest_landing,
+    sky,
+    spread_about_first,
+    standard_draws,
+)
 from models.predictor import Forecast, Landing
 from models.told import factor
 from sim.compiled import kernel
@@ -35,13 +43,21 @@ class GruPhysics(Neural):
 
     def __init__(self, sport, path=None):
         super().__init__(sport, path)
+        self.sky = sky(sport, np.float32)
         self.standard = np.ascontiguousarray(standard_draws(DRAWS)[:, : len(self.active)])
         widen = self.info.get("widen", {})
         self.widen = np.array([1.0, *widen.get("flown", np.ones(KNOTS))]), float(widen.get("flown_landing", 1.0))
 
-    def ahead(self, watch, rows, times):
-        told = self.brain, self.eye.place, self.active, self.landing, self.standard, self.widen
-        return flown(*told, watch.h[rows], watch.x[rows], watch.memories[rows], times)
+    def blank(self, count, asked):
+        return Flown(
+            np.zeros((count, SIZE)), np.zeros((count, SIZE, SIZE)), np.empty((count, asked, 3)),
+            np.empty((count, asked, 3, 3)), np.empty((count, DRAWS, asked, 3), np.float32),
+            np.empty(count), np.empty((count, 4)), np.empty((count, 4, 4)),
+        )  # fmt: skip
+
+    def ahead(self, watch, rows, times, out):
+        told = self.brain, self.sky, self.active, self.landing, self.standard, self.widen
+        fly_ahead(*told, watch.h[rows], watch.x[rows], watch.memories[rows], times, out)
 
     def said(self, ahead, n, last):
         landing = None
@@ -53,13 +69,11 @@ class GruPhysics(Neural):
 
 
 @kernel
-def flown(brain, place, active, landing, standard, widen, h, x, memories, times):
-    """What is Flown of balls with memories h (B, H), features x (B, F), at times (B, H) s from their last frames."""
+def fly_ahead(brain, sky, active, landing, standard, widen, h, x, memories, times, out):
+    """What is Flown, into out, of balls with memories h (B, H), features x (B, F), at times (B, H) s from their last
+    frames."""
     (count, asked), K = times.shape, len(standard)
-    X, P = np.zeros((count, SIZE)), np.zeros((count, SIZE, SIZE))
-    mean, covariance = np.empty((count, asked, 3)), np.empty((count, asked, 3, 3))
-    places = np.empty((count, K, asked, 3))
-    probability, at, spread = np.empty(count), np.empty((count, 4)), np.empty((count, 4, 4))
+    X, P, mean, covariance, places, probability, at, spread = out
     told = believe(brain, x, h)
     for first in range(0, count, GROUP):
         last = min(first + GROUP, count)
@@ -68,10 +82,9 @@ def flown(brain, place, active, landing, standard, widen, h, x, memories, times)
             own = slice((b - first) * K, (b - first + 1) * K)
             _draw(memories[b], told[b], active, standard, X[b], P[b], draws[own])
             asks[own] = times[b]
-        flights, landings = _fly(place, landing, draws, asks, K)
+        landings = _fly(sky, landing, draws, asks, places[first:last].reshape((len(draws), asked, 3)), K)
         for b in range(first, last):
             own = slice((b - first) * K, (b - first + 1) * K)
-            places[b] = flights[own]
             probability[b], at[b], spread[b] = likeliest_landing(landings[own], len(landing))
             spread[b] *= widen[1]
             mean[b], covariance[b] = places[b, 0], spread_about_first(places[b])
@@ -79,7 +92,6 @@ def flown(brain, place, active, landing, standard, widen, h, x, memories, times)
                 s = min(times[b, k] / STEP, KNOTS - 1e-9)
                 n = int(s)
                 covariance[b, k] *= widen[0][n] + (s - n) * (widen[0][n + 1] - widen[0][n])
-    return Flown(X, P, mean, covariance, places, probability, at, spread)
 
 
 @kernel
@@ -104,13 +116,13 @@ def _draw(m, told, active, standard, x, P, draws):
 
 
 @kernel
-def _fly(place, landing, draws, times, K):
-    """Places (B K, H, 3) m of the draws of B balls, K each, at times (B K, H) s, and their first landings (B K, 5).
+def _fly(sky, landing, draws, times, places, K):
+    """Fly the draws of B balls, K each, into places (B K, H, 3) m at times (B K, H) s; their first landings (B K, 5).
 
     Where too many of a ball's draws have not landed by the last time, those fly on.
     """
     log = np.empty((LOG_SHARE * len(draws), LOG))
-    places, used = fly_each(place, draws, times, log)
+    used = fly_each(sky, draws, times, places, log)
     landings, late = first_landings(log, used, landing, draws), np.zeros(len(draws), np.bool_)
     for first in range(0, len(draws), K):
         own = slice(first, first + K)
@@ -118,6 +130,6 @@ def _fly(place, landing, draws, times, K):
             late[own] = landings[own, 0] == np.inf
     if late.any():
         left = draws[late]
-        _, used = fly_each(place, left, np.full((1, 1), AHEAD), log)
+        used = fly_each(sky, left, np.full((1, 1), AHEAD), np.empty((len(left), 1, 3), np.float32), log)
         landings[late] = first_landings(log, used, landing, left)
-    return places, landings
+    return landings

@@ -71,8 +71,12 @@ class Neural(Predictor):
         """A Watch over so many balls at once."""
         return Watch(self, count)
 
-    def ahead(self, watch, rows, times):
-        """Forecasts of balls `rows` (slice) of a Watch at times (B, H) s after their last frames: a tuple of arrays."""
+    def blank(self, count, asked):
+        """Room for forecasts of so many balls at so many times: a tuple of arrays, the balls first."""
+        raise NotImplementedError
+
+    def ahead(self, watch, rows, times, out):
+        """Forecasts of balls `rows` (slice) of a Watch at times (B, H) s after their last frames, into `out`."""
         raise NotImplementedError
 
     def said(self, ahead, n, last):
@@ -119,11 +123,14 @@ class Watch:
         times = np.broadcast_to(np.asarray(times, float), (len(self.h), np.shape(times)[-1]))
         ahead = times - self.memories["recent"][:, :1, 0]
 
-        def share(first, last):
-            return self.predictor.ahead(self, slice(first, last), np.ascontiguousarray(ahead[first:last]))
+        whole = self.predictor.blank(*ahead.shape)
 
-        parts = shared(share, len(ahead), LEAST_SHARE)
-        return parts[0] if len(parts) == 1 else type(parts[0])(*map(np.concatenate, zip(*parts)))
+        def share(first, last):
+            part = type(whole)(*(a[first:last] for a in whole))
+            self.predictor.ahead(self, slice(first, last), np.ascontiguousarray(ahead[first:last]), part)
+
+        shared(share, len(ahead), LEAST_SHARE)
+        return whole
 
     def forecasts(self, times):
         """One Forecast a ball."""
@@ -155,7 +162,8 @@ class NeuralStream(Stream):
     def forecast(self, times):
         seen = self.watch.memories["recent"][0, : min(self._seen, 2), 0][::-1]
         times = self.predictor.checked(seen, times)
-        ahead = self.predictor.ahead(self.watch, slice(0, 1), times[None] - seen[-1])
+        ahead = self.predictor.blank(1, len(times))
+        self.predictor.ahead(self.watch, slice(0, 1), times[None] - seen[-1], ahead)
         return self.predictor.said(ahead, 0, seen[-1])
 
 

@@ -16,6 +16,7 @@ from models.posterior import (
     first_landings,
     fly_draws,
     likeliest_landing,
+    sky,
     spread_about_first,
     spread_draws,
     standard_draws,
@@ -117,24 +118,24 @@ def _other_starts(place, t, y, found, prior, most):
 
 
 @kernel
-def ahead(place, landing, standard, found, times):
+def ahead(sky, landing, standard, found, times):
     """What is Ahead of a Fit at times (H,) s after its last frame; landing (n,) bool: the surfaces that count."""
     log = np.empty((LOG_SHARE * len(standard), LOG))
     draws = spread_draws(found.last, found.last_covariance, standard)
-    places, used = fly_draws(place, draws, times, log)
+    places, used = fly_draws(sky, draws, times, log)
     covariance = spread_about_first(places)
     landings = first_landings(log, used, landing, draws)
     if (landings[:, 0] == math.inf).mean() > UNSETTLED and times[-1] < AHEAD:
-        _, used = fly_draws(place, draws, np.array([AHEAD]), log)
+        _, used = fly_draws(sky, draws, np.array([AHEAD]), log)
         landings = first_landings(log, used, landing, draws)
     return Ahead(places, covariance, *likeliest_landing(landings, len(landing)))
 
 
 @kernel
-def explain_and_fly(place, landing, standard, t, y, x, warm, prior, fresh, most, times):
+def explain_and_fly(place, sky, landing, standard, t, y, x, warm, prior, fresh, most, times):
     """Fit, the first frame used, and what is Ahead at times (H,) s after the last frame."""
     found, first = explain(place, t, y, x, warm, prior, fresh, most)
-    return found, first, ahead(place, landing, standard, found, times)
+    return found, first, ahead(sky, landing, standard, found, times)
 
 
 class Physics(Predictor):
@@ -148,7 +149,7 @@ class Physics(Predictor):
     def __init__(self, sport):
         super().__init__(sport)
         self.place, self.prior, self.standard = surroundings(sport), sport_prior(sport), standard_draws(DRAWS)
-        self.landing = np.array([s.landing for s in sport.surfaces], bool)
+        self.sky, self.landing = sky(sport, np.float32), np.array([s.landing for s in sport.surfaces], bool)
 
     def predict(self, time, position, times):
         found, _, ahead = self.explained(time, position, times, self.prior.mean, False, self.prior)
@@ -160,7 +161,7 @@ class Physics(Predictor):
     def explained(self, time, position, times, x, warm, prior):
         """Fit, the first frame used, and what is Ahead at times (H,) s."""
         frames = np.ascontiguousarray(time), np.ascontiguousarray(position)
-        told = self.place, self.landing, self.standard
+        told = self.place, self.sky, self.landing, self.standard
         return explain_and_fly(*told, *frames, x, warm, prior, self.prior, FLIGHTS, times - time[-1])
 
 
@@ -212,7 +213,7 @@ def told_by(found, ahead, last):
     if ahead.probability >= 0.5:
         at = ahead.landing
         landing = Landing(last + at[0], at[1:], ahead.landing_covariance, ahead.probability)
-    return Forecast(ahead.places[0].copy(), ahead.covariance, ahead.places, landing, believed(found))
+    return Forecast(ahead.places[0].astype(float), ahead.covariance, ahead.places, landing, believed(found))
 
 
 def believed(found):

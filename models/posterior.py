@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from models.fit import HEIGHT, SIZE, cholesky, launch_of
-from sim import lanes
+from sim import engine, flight, impact, lanes
 from sim.compiled import kernel
 
 LOG_SHARE = 8  # impacts kept for each draw
@@ -42,29 +42,40 @@ def spread_draws(mean, covariance, standard):
     return mean + standard @ root(covariance).T
 
 
-@kernel
-def fly_draws(place, draws, times, log):
-    """Places (K, H, 3) m of draws (K, 16) at times (H,) s after them, as the tracker sees them; impacts into log."""
-    return fly_each(place, draws, times.reshape((1, len(times))), log)
+def sky(sport, dtype):
+    """What the lanes need of the sport to fly draws in that precision."""
+    family, c = flight.air(sport, dtype)
+    rows = impact.surfaces(sport)
+    boxes = engine.boxes_of(rows).astype(dtype)
+    return family, c, flight.air(sport, np.float64)[1], rows, boxes, sport.ball.inertia
 
 
 @kernel
-def fly_each(place, draws, times, log):
-    """The same at times (K, H) s, a row a draw, or one row for all."""
-    family, c, rows, boxes, inertia = place
+def fly_draws(sky, draws, times, log):
+    """Places (K, H, 3) m of draws (K, 16) at times (H,) s after them, as the tracker sees them; impacts into log.
+
+    With how many impacts there are in the log; the places are as precise as the sky.
+    """
+    places = np.empty((len(draws), len(times), 3), sky[4].dtype)
+    return places, fly_each(sky, draws, times.reshape((1, len(times))), places, log)
+
+
+@kernel
+def fly_each(sky, draws, times, places, log):
+    """The same at times (K, H) s, a row a draw, or one row for all, into places (K, H, 3); how many impacts."""
+    family, c, c64, rows, boxes, inertia = sky
     count, (told, asked) = len(draws), times.shape
     launch, padded = np.empty((count, 15)), np.full((told, asked + lanes.CHUNK), np.inf)
     for n in range(count):
         launch[n] = launch_of(draws[n])
     padded[:, :asked] = times
-    out, none, counts = np.empty(count * asked * 3), np.empty((0, 0, 0)), np.full(count, asked)
-    task = lanes.Task(family, c, c, rows, boxes, inertia, launch, padded, counts, out, none, none, log)
+    out, none, counts = places.reshape(-1), np.empty((0, 0, 0), places.dtype), np.full(count, asked)
+    task = lanes.Task(family, c, c64, rows, boxes, inertia, launch, padded, counts, out, none, none, log)
     used = lanes.run(task, 0, count)
-    out = out.reshape((count, asked, 3))
     for n in range(count):
         for k in range(asked):
-            out[n, k, 2] += draws[n, HEIGHT]
-    return out, min(used, len(log))
+            places[n, k, 2] += draws[n, HEIGHT]
+    return min(used, len(log))
 
 
 @kernel

@@ -36,9 +36,13 @@ class Direct(Neural):
             float(widen.get("landing", 1.0)), 2 * self.info["shape"]["unknowns"],
         )  # fmt: skip
 
-    def ahead(self, watch, rows, times):
+    def blank(self, count, asked):
+        spaces = (count, asked, 3), (count, asked, 3, 3), (count,), (count, 4), (count, 4, 4)
+        return Paths(*map(np.empty, spaces))
+
+    def ahead(self, watch, rows, times, out):
         state = watch.h[rows], watch.x[rows], watch.raw[rows], watch.memories[rows]
-        return paths(self.brain, self.eye.kind, self.eye.place, self.landing, self.measure, *state, times)
+        paths(self.brain, self.eye.kind, self.eye.place, self.landing, self.measure, *state, times, out)
 
     def said(self, ahead, n, last):
         landing = None
@@ -49,11 +53,10 @@ class Direct(Neural):
 
 
 @kernel
-def paths(brain, kind, place, landing, measure, h, x, raw, memories, times):
-    """The Paths of balls with memories h (B, H), features x (B, F), at times (B, H) s from their last frames."""
+def paths(brain, kind, place, landing, measure, h, x, raw, memories, times, out):
+    """The Paths, into out, of balls with memories h (B, H), features x (B, F), at times (B, H) s ahead."""
     count, asked = times.shape
-    mean, covariance = np.empty((count, asked, 3)), np.empty((count, asked, 3, 3))
-    probability, landings, spread = np.empty(count), np.empty((count, 4)), np.empty((count, 4, 4))
+    mean, covariance, probability, landings, spread = out
     beliefs = np.empty((count, 0), np.float32)
     if measure.beliefs:
         beliefs = np.ascontiguousarray(believe(brain, x, h)[:, : measure.beliefs])
@@ -74,7 +77,6 @@ def paths(brain, kind, place, landing, measure, h, x, raw, memories, times):
         mean[b], covariance[b] = path_of(*beside)
         beside = told[b], measure.landing_mean, measure.landing_scale, measure.landing_widen, wheres[b], units[b]
         probability[b], landings[b], spread[b] = landing_of(*beside)
-    return Paths(mean, covariance, probability, landings, spread)
 
 
 class Gru(Direct):

@@ -59,7 +59,7 @@ def test_what_is_asked_beside_a_time_does_not_change_it(predictor, seen):
     assert np.allclose(alone, predictor.forecast(seen, times).mean[10], atol=2e-4)
 
 
-def test_a_batch_is_its_forecasts(predictor, seen):  # but for rounding: of a product of many rows BLAS may sum otherwise
+def test_a_batch_is_its_forecasts(predictor, seen):  # but for rounding: sums of BLAS depend on the number of rows
     tracks, times = [seen, seen[:-4]], seen.time[-1] + AHEAD
     forecasts = predictor.forecast_batch(tracks, times)
     for track, forecast in zip(tracks, forecasts, strict=True):
