@@ -3,7 +3,7 @@
     u = v - wind,  S = R |w x u| / |u|^2,  Re = 2 R |u| / nu,  K = rho pi R^2 / (2 m)
     dv/dt = g - K Cd |u| u + K CL |u|^2 (w x u) / |w x u|,   dw/dt = -decay |u| w
 
-A sport names a form of Cd and of CL, and its numbers. A form is a row of `Air`; the rows fall into three families, and
+A sport names a form of Cd and of CL, and its numbers. A form is a row of `Air`; the rows fall into four families, and
 a kernel picks the family outside its lane loop. The pieces take scalars, so they serve a lane in any precision.
 """
 
@@ -18,6 +18,9 @@ DRAG_FORMS = {
     "constant": ("cd",),
     "spin": ("base", "per_krpm"),  # base + per_krpm |w| in thousands of rpm
     "logistic": ("sub", "super", "centre", "width"),  # super + (sub - super) / (1 + exp((|u| - centre) / width))
+    # logistic; a ball that spins, S > spin, and is faster than centre: factor S^power, at least super; the passage from
+    # one to the other is smooth, over 0.02 in S and 0.5 m/s
+    "goff": ("sub", "super", "centre", "width", "spin", "factor", "power"),
     "polynomial": ("constant", "s", "s2", "re", "re_at", "min", "max"),  # constant + s S + s2 S^2 + re (Re/1e5 - re_at)
 }
 LIFT_FORMS = {
@@ -25,11 +28,12 @@ LIFT_FORMS = {
     "saturating": ("a", "b"),  # S / (a + b S)
     "polynomial": ("constant", "s", "s2", "max"),  # constant + s S + s2 S^2, between 0 and max
 }
-PLAIN, SMOOTH, CRISIS = range(3)  # constant Cd and saturating CL; polynomials too; a drag crisis too
+PLAIN, SMOOTH, CRISIS, SPINNING = range(4)  # constant Cd and saturating CL; polynomials too; a drag crisis; goff
 
 Air = namedtuple(
     "Air",
     "gravity K R decay drag drag_s drag_s2 drag_v drag_w drag_min drag_max sub centre width "
+    "spin factor power steep_v steep_s "
     "lift lift_s lift_s2 lift_max sat a b stiffness tolerance longest tiny half one zero fifth twentieth tableau",
 )
 # Dormand and Prince (1980): the rows of a (15 numbers), b without its zero (5), sum_j b_j a_ji for the place (5), and
@@ -47,6 +51,7 @@ RPM = 60.0 / (2.0 * math.pi)
 ETA = 0.16  # a step may turn or slow the ball by about this share
 TOLERANCE = {np.float64: 5e-7, np.float32: 5e-6}  # m/s, of the fourth-order rule inside: the fifth errs far less
 CORNERS = 0.02  # of it where a law has corners (least and greatest values), which hide from the estimate
+BLEND_V, BLEND_S = 0.5, 0.02  # m/s, and in S: how wide the passage of `goff` is
 LONGEST = 0.12  # s, a step of a slow ball
 
 
@@ -62,9 +67,10 @@ def air(sport, dtype):
         longest=LONGEST,
         tiny=1e-18,
     )
+    row.update(steep_v=1.0 / BLEND_V, steep_s=1.0 / BLEND_S)
     row.update(half=0.5, one=1.0, fifth=0.2, twentieth=0.05)
     plain = sport.drag.form == "constant" and sport.lift.form in ("none", "saturating")
-    family = PLAIN if plain else CRISIS if sport.drag.form == "logistic" else SMOOTH
+    family = PLAIN if plain else {"logistic": CRISIS, "goff": SPINNING}.get(sport.drag.form, SMOOTH)
     row["tolerance"] = TOLERANCE[dtype] * (1.0 if plain else CORNERS)
     row["tableau"] = tuple(dtype(x) for x in TABLEAU)
     return family, Air(*(row[n] if n == "tableau" else dtype(row[n]) for n in Air._fields))
@@ -76,8 +82,9 @@ def _drag(law, re_per_speed):
         return {"drag": v["cd"]}
     if law.form == "spin":
         return {"drag": v["base"], "drag_w": v["per_krpm"] * RPM / 1000.0}
-    if law.form == "logistic":
-        return {"drag": v["super"], "sub": v["sub"] - v["super"], "centre": v["centre"], "width": v["width"]}
+    if law.form in ("logistic", "goff"):
+        row = {"drag": v["super"], "sub": v["sub"] - v["super"], "centre": v["centre"], "width": v["width"]}
+        return row | {key: v[key] for key in ("spin", "factor", "power") if key in v}
     return {"drag": v["constant"] - v["re"] * v["re_at"], "drag_s": v["s"], "drag_s2": v["s2"],
             "drag_v": v["re"] * re_per_speed, "drag_min": v["min"], "drag_max": v["max"]}  # fmt: skip
 
@@ -145,6 +152,35 @@ def crisis(c, drag, lift, ux, uy, uz, wx, wy, wz):
 
 
 @piece
+def spinning(c, drag, lift, ux, uy, uz, wx, wy, wz):
+    """As `crisis`, but a ball that spins has drag that grows with its spin."""
+    uu = ux * ux + uy * uy + uz * uz + c.tiny
+    speed = math.sqrt(uu)
+    mx, my, mz = wy * uz - wz * uy, wz * ux - wx * uz, wx * uy - wy * ux
+    S = c.R * math.sqrt(mx * mx + my * my + mz * mz + c.tiny) / uu
+    extra, _, _ = _goff(c, speed, S)
+    return _curved(c, drag, lift, extra, uu, speed, ux, uy, uz, wx, wy, wz)
+
+
+@piece
+def _goff(c, speed, S):
+    """What `goff` adds to its least Cd; its slopes by speed and by S."""
+    two = c.one + c.one
+    z = c.one / (c.one + math.exp((speed - c.centre) / c.width))
+    still, still_v = c.sub * z, -c.sub * z * (c.one - z) / c.width
+    turning = c.factor * math.exp(c.power * math.log(S + c.tiny))
+    turning_s = c.power * turning / (S + c.tiny) if turning > c.drag else c.zero
+    turning = max(turning - c.drag, c.zero)
+    x = min(max((speed - c.centre) * c.steep_v + c.half, c.zero), c.one)
+    y = min(max((S - c.spin) * c.steep_s + c.half, c.zero), c.one)
+    a, b = x * x * (two + c.one - two * x), y * y * (two + c.one - two * y)
+    a_v = (two + two + two) * x * (c.one - x) * c.steep_v
+    b_s = (two + two + two) * y * (c.one - y) * c.steep_s
+    over = turning - still
+    return still + a * b * over, still_v * (c.one - a * b) + a_v * b * over, a * b * turning_s + a * b_s * over
+
+
+@piece
 def plain_slopes(c, speed, m):
     """D and L of dv/dt = g + drag D u + lift L (w x u) with their slopes, for the Jacobian: constant Cd, S / (a + b S).
 
@@ -159,12 +195,15 @@ def curved_slopes(c, speed, m, w):
     """As `plain_slopes` for every other law; w = |w|."""
     uu, R = speed * speed, c.R
     S = R * m / uu
-    z = c.one / (c.one + math.exp((speed - c.centre) / c.width))
-    whole = c.drag + S * (c.drag_s + S * c.drag_s2) + c.drag_v * speed + c.drag_w * w + c.sub * z
+    extra, extra_v, extra_s = _goff(c, speed, S)
+    if c.factor == c.zero:
+        z = c.one / (c.one + math.exp((speed - c.centre) / c.width))
+        extra, extra_v, extra_s = c.sub * z, -c.sub * z * (c.one - z) / c.width, c.zero
+    whole = c.drag + S * (c.drag_s + S * c.drag_s2) + c.drag_v * speed + c.drag_w * w + extra
     Cd = min(max(whole, c.drag_min), c.drag_max)
     free = c.one if Cd == whole else c.zero
-    curve = free * (c.drag_s + 2.0 * S * c.drag_s2)
-    Cd_v = free * (c.drag_v - c.sub * z * (c.one - z) / c.width) - 2.0 * curve * S / speed
+    curve = free * (c.drag_s + 2.0 * S * c.drag_s2 + extra_s)
+    Cd_v = free * (c.drag_v + extra_v) - 2.0 * curve * S / speed
     L, L_v, L_m = _saturating_slopes(c, speed, m)
     whole = c.lift + S * (c.lift_s + S * c.lift_s2)
     CL = min(max(whole, c.zero), c.lift_max)
@@ -251,6 +290,8 @@ def rk5_any(family, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz):
         return rk5(plain, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz)
     if family == SMOOTH:
         return rk5(smooth, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz)
+    if family == SPINNING:
+        return rk5(spinning, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz)
     return rk5(crisis, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz)
 
 
@@ -261,6 +302,8 @@ def acceleration(family, c, drag, lift, ux, uy, uz, wx, wy, wz):
         ax, ay, az, _ = plain(c, drag, lift, ux, uy, uz, wx, wy, wz)
     elif family == SMOOTH:
         ax, ay, az, _ = smooth(c, drag, lift, ux, uy, uz, wx, wy, wz)
+    elif family == SPINNING:
+        ax, ay, az, _ = spinning(c, drag, lift, ux, uy, uz, wx, wy, wz)
     else:
         ax, ay, az, _ = crisis(c, drag, lift, ux, uy, uz, wx, wy, wz)
     return ax, ay, az - c.gravity

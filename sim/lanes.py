@@ -16,7 +16,7 @@ import numpy as np
 
 from sim.compiled import kernel, piece
 from sim.detect import TOUCH, first_contact, quintic, slope
-from sim.flight import CRISIS, PLAIN, acceleration, crisis, plain, rk5, smooth, step_length
+from sim.flight import CRISIS, PLAIN, SPINNING, acceleration, crisis, plain, rk5, smooth, spinning, step_length
 from sim.impact import REST, SKID, dot, gap_and_normal, meet
 from sim.step import AIR, FOREVER, roll_on, step_to
 
@@ -295,6 +295,8 @@ def run(task, first, last):
             _evolve(plain, c, s)
         elif family == CRISIS:
             _evolve(crisis, c, s)
+        elif family == SPINNING:
+            _evolve(spinning, c, s)
         else:
             _evolve(smooth, c, s)
         _near(c, s, boxes)

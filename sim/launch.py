@@ -21,8 +21,14 @@ VELOCITIES = {
     "polar": ("speed", "azimuth", "elevation"),
     "isotropic": ("speed",),
     "shot": ("factor", "azimuth", "elevation"),  # speed: factor times the vacuum speed to `target`
+    "aimed": ("speed", "azimuth", "elevation"),  # azimuth: from where `target` lies
 }
-SPINS = {"components": ("x", "y", "z"), "isotropic": ("size",), "flight": ("top", "side", "gyro")}
+SPINS = {
+    "components": ("x", "y", "z"),
+    "isotropic": ("size",),
+    "flight": ("top", "side", "gyro"),
+    "across": ("size", "tilt", "gyro"),  # top = size cos tilt, side = size sin tilt
+}
 KINDS = ("number", "uniform", "normal", "half_normal")
 
 
@@ -52,7 +58,7 @@ def read_launch(table, where):
         forms.append(list(known).index(form))
         rows += _distributions(table[part], known[form], points, f"{where}.{part}")
     around = numbers(at.get("around", (0, 0)), 2, f"{where}.position.around")
-    if table["velocity"]["form"] == "shot" and "target" not in table["velocity"]:
+    if table["velocity"]["form"] in ("shot", "aimed") and "target" not in table["velocity"]:
         raise SportError(f"{where}.velocity.target is missing; a shot needs a point [x, y, z] to be aimed at")
     target = numbers(table["velocity"].get("target", (0, 0, 0)), 3, f"{where}.velocity.target")
     mirror, weight = (finite(table.get(k, d), f"{where}.{k}") for k, d in (("mirror", 0.0), ("weight", 1.0)))
@@ -148,11 +154,12 @@ def _aim(stream, row, gravity, position, velocity):
         _isotropic(stream, velocity)
         return
     speed, azimuth, elevation = velocity[0], math.radians(velocity[1]), math.radians(velocity[2])
+    dx, dy, dz = row[50] - position[0], row[51] - position[1], row[52] - position[2]
     if form == 3.0:
-        dx, dy, dz = row[50] - position[0], row[51] - position[1], row[52] - position[2]
         along = math.hypot(dx, dy)
         rise = max(along * math.tan(elevation) - dz, 1e-3)
         speed *= along / math.cos(elevation) * math.sqrt(0.5 * gravity / rise)
+    if form >= 3.0:
         azimuth += math.atan2(-dx, dy)
     velocity[0] = -speed * math.cos(elevation) * math.sin(azimuth)
     velocity[1] = speed * math.cos(elevation) * math.cos(azimuth)
@@ -164,8 +171,11 @@ def _twist(stream, row, velocity, spin):
     """flight: top is about the level axis to the left's opposite, side about the axis up, gyro along the motion."""
     if row[2] == 1.0:
         _isotropic(stream, spin)
-    elif row[2] == 2.0:
+    elif row[2] >= 2.0:
         top, side, gyro = spin[0], spin[1], spin[2]
+        if row[2] == 3.0:
+            tilt = math.radians(side)
+            top, side = top * math.cos(tilt), top * math.sin(tilt)
         speed = math.sqrt(velocity[0] ** 2 + velocity[1] ** 2 + velocity[2] ** 2) + 1e-12
         fx, fy, fz = velocity[0] / speed, velocity[1] / speed, velocity[2] / speed
         level = math.hypot(fx, fy)

@@ -169,11 +169,22 @@ def drag_coefficient(law, speed, spin_ratio, reynolds, size):
     if law.form == "logistic":
         sub, sup, centre, width = law.values
         return sup + (sub - sup) * 0.5 * (1 - math.tanh((speed - centre) / (2 * width)))
+    if law.form == "goff":
+        sub, sup, centre, width, spin, factor, power = law.values
+        still = sup + (sub - sup) * 0.5 * (1 - math.tanh((speed - centre) / (2 * width)))
+        turning = max(factor * spin_ratio**power, sup)
+        return still + _ramp((speed - centre) / 0.5) * _ramp((spin_ratio - spin) / 0.02) * (turning - still)
     if law.form == "polynomial":
         constant, s, s2, re, re_at, low, high = law.values
         cd = constant + s * spin_ratio + s2 * spin_ratio**2 + re * (reynolds / 1e5 - re_at)
         return min(max(cd, low), high)
     raise ValueError(f"the reference knows no drag of the form {law.form!r}")
+
+
+def _ramp(x):
+    """0 below -1/2, 1 above 1/2, smooth between."""
+    x = min(max(x + 0.5, 0.0), 1.0)
+    return x * x * (3 - 2 * x)
 
 
 def lift_coefficient(law, spin_ratio):

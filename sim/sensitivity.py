@@ -17,12 +17,13 @@ from sim.columns import C
 from sim.compiled import kernel, piece
 from sim.detect import TOUCH, first_contact, quintic
 from sim.flight import acceleration, rk5_any, step_length
-from sim.impact import REST, SKID, along, dot, gap_and_normal, meet, roll
+from sim.impact import REST, ROLL, SKID, along, dot, gap_and_normal, meet, roll
 from sim.step import AIR, FOREVER, roll_on, step_to
 
 UNKNOWNS = 15  # state and parameters
 MET = 6  # numbers of a contact: time (s), surface, place (m), the velocity's z before (m/s)
 MOST_IMPACTS = 200  # of one ball: one that is wedged, as only a guess can be, is laid to rest
+STILL = 1e-9  # m/s, of the contact point
 PAST, TINY = 1.0 + 1e-12, 1e-12  # the last step ends a hair after the last frame
 LEAST_SHARE = 32  # balls, below which a second thread costs more than it gains
 
@@ -217,6 +218,8 @@ def _through(family, c, rows, inertia, air, j, ground, phase, p, v, w, s):
 def _rates(family, c, rows, inertia, air, ground, phase, v, w):
     """Acceleration and rate of change of spin, in the air or on a surface."""
     if ground >= 0:
+        if phase == SKID and abs(v[0] - c.R * w[1]) + abs(v[1] + c.R * w[0]) < STILL:
+            phase = ROLL  # it gripped: what is left of its slip is rounding, and has no direction
         a, rate, _ = roll(rows[ground], v, w, c.R, inertia, c.gravity, air[5], phase)
         return a, rate
     u = v[0] - air[2], v[1] - air[3], v[2]

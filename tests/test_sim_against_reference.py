@@ -89,6 +89,7 @@ def test_wind_and_factors():
 
 FORMS = {
     "logistic drag": {"drag": Law("logistic", (0.501, 0.155, 12.19, 1.309))},
+    "drag of a ball that spins": {"drag": Law("goff", (0.501, 0.155, 32.0, 1.309, 0.2, 0.4127, 0.3056))},
     "polynomial drag and lift": {
         "drag": Law("polynomial", (0.1971, 0.5485, -0.5269, -0.0916, 1.5, 0.15, 0.45)),
         "lift": Law("polynomial", (0.0663, 1.3755, -1.4162, 0.40)),

@@ -10,6 +10,7 @@ STEPS = np.array([1e-5] * 3 + [1e-4] * 3 + [1e-2] * 3 + [1e-4] * 6)  # of the di
 TIMES = np.arange(1, 61) / 50.0
 LAWS = {
     "spin drag": {"drag": Law("spin", (0.3, 0.03))},
+    "drag of a ball that spins": {"drag": Law("goff", (0.5, 0.155, 7.0, 1.3, 0.3, 0.4127, 0.3056))},
     "drag crisis": {"drag": Law("logistic", (0.47, 0.17, 9.0, 1.5)), "lift": Law("saturating", (0.583, 2.333))},
     "polynomials": {
         "drag": Law("polynomial", (0.1971, 0.5485, -0.5269, -0.0916, 1.5, 0.15, 0.45)),

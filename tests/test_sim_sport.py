@@ -13,7 +13,7 @@ WRONG = {  # what is wrong: text, what it is replaced with, what the message mus
     "negative mass": ("mass = 0.0027 ", "mass = -0.0027 ", "ball.mass = -0.0027 must be above 0"),
     "mass as text": ("mass = 0.0027 ", 'mass = "light" ', "ball.mass = 'light' must be a finite number"),
     "not a number": ("mass = 0.0027 ", "mass = nan ", "ball.mass = nan must be a finite number"),
-    "unknown law": ('form = "constant"', 'form = "cubic"', "the forms are constant, spin, logistic, polynomial"),
+    "unknown law": ('form = "constant"', 'form = "cubic"', "the forms are constant, spin, logistic, goff, polynomial"),
     "law without its number": ("cd = 0.50", "", "drag.cd is missing"),
     "unknown key": ("[ball]", "[ball]\ncolour = 3", "ball.colour is not known"),
     "unknown table": ("[ball]", "[bat]\n[ball]", "bat is not known"),
