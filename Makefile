@@ -21,7 +21,7 @@ weights:
 	$(IN) "core train" -m models.nets.ship $(ARGS)
 
 evaluate:
-	$(IN) core evaluate.py $(ARGS)
+	$(IN) "core report filters" evaluate.py $(ARGS)
 
 test:
 	$(IN) "core train test" -m pytest -q $(ARGS)

@@ -14,7 +14,7 @@ from models.fit import SIZE
 from models.kalman import hold
 from models.network import believe
 from models.neural import Neural
-from models.physics import AHEAD, UNSETTLED, believed
+from models.physics import AHEAD, UNSETTLED, Found, believed
 from models.posterior import (
     LOG_SHARE,
     first_landings,
@@ -33,7 +33,6 @@ DRAWS, GROUP = 18, 8  # of a ball; balls whose draws share the engine's lanes
 # of B balls: belief x (B, 16) and its covariance (B, 16, 16); at H times mean (B, H, 3) m, covariance (B, H, 3, 3) and
 # draws (B, K, H, 3); the landing as in recurrent.py
 Flown = namedtuple("Flown", "x P mean covariance places probability landing landing_covariance")
-Believed = namedtuple("Believed", "last last_covariance")
 
 
 class GruPhysics(Neural):
@@ -64,7 +63,7 @@ class GruPhysics(Neural):
         if ahead.probability[n] >= 0.5:
             at = ahead.landing[n]
             landing = Landing(last + at[0], at[1:], ahead.landing_covariance[n], float(ahead.probability[n]))
-        belief = believed(Believed(ahead.x[n], ahead.P[n]))
+        belief = believed(Found(ahead.x[n], ahead.P[n]))
         return Forecast(ahead.mean[n], ahead.covariance[n], ahead.places[n], landing, belief)
 
 

@@ -48,6 +48,7 @@ BROAD = 3.0  # the velocity may lie this many times farther off than at launch
 # what is flown ahead of a fit: places (K, H, 3) m of draws, the first the likeliest, their covariance (H, 3, 3) about
 # it; the landing: its probability, time (s from the last frame) and place (4,), their covariance (4, 4)
 Ahead = namedtuple("Ahead", "places covariance probability landing landing_covariance")
+Found = namedtuple("Found", "last last_covariance")  # a belief at the last frame, of whatever made it
 
 
 def launch_prior(sport):

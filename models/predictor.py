@@ -8,6 +8,7 @@ A predictor sees the history and what it declares in `told`, never the truth.
 """
 
 import importlib
+import importlib.util
 import os
 import sys
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ PREDICTORS = {  # name -> "module:Class", imported when used
     "gru_physics": "models.gru_physics:GruPhysics",
     "gru": "models.recurrent:Gru",
     "physics": "models.physics:Physics",
+    "ukf": "models.ukf:Ukf",
     "parabola": "models.parabola:Parabola",
     "constant_velocity": "models.constant_velocity:ConstantVelocity",
     "lstm": "models.recurrent:Lstm",
@@ -28,6 +30,7 @@ PREDICTORS = {  # name -> "module:Class", imported when used
     "mlp": "models.recurrent:Mlp",
 }
 TRAINED = {"gru_physics": "gru", "gru": "gru", "lstm": "lstm", "rnn": "rnn", "mlp": "mlp"}  # name -> whose weights
+NEEDS = {"ukf": "filterpy"}  # name -> a library beyond the core
 SHIPPED = Path(__file__).parent / "weights"
 
 
@@ -155,8 +158,9 @@ class Stream:
 
 
 def available(sport):
-    """The names in PREDICTORS that can be loaded for a Sport: a network needs weights of it."""
-    return [name for name in PREDICTORS if name not in TRAINED or shipped(name, sport).exists()]
+    """The names in PREDICTORS that can be loaded for a Sport: a network needs weights of it, a rival its library."""
+    there = [name for name in PREDICTORS if name not in NEEDS or importlib.util.find_spec(NEEDS[name])]
+    return [name for name in there if name not in TRAINED or shipped(name, sport).exists()]
 
 
 def shipped(name, sport):
@@ -175,6 +179,8 @@ def load(name, sport="table_tennis"):
     if model not in PREDICTORS and ":" not in model:
         known = ", ".join(PREDICTORS)
         raise ValueError(f"no predictor is called {model!r}; there are {known}, files of weights, or module:Class")
+    if model in NEEDS and not importlib.util.find_spec(NEEDS[model]):
+        raise ValueError(f"{model} needs {NEEDS[model]}: pip install -c constraints.txt {NEEDS[model]}")
     cls = _found(PREDICTORS.get(model, model))
     sport = sport if isinstance(sport, sim.Sport) else sim.load(sport)
     return cls(sport, path) if path else cls(sport)
