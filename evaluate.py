@@ -46,7 +46,7 @@ class Options:
     without: tuple[str, ...] = ()
     """surfaces of the sport that were not there, such as net"""
     protocol: tuple[str, ...] = ("horizon", "landing")
-    """horizon, landing or both"""
+    """horizon, landing, l4dc2023, or several"""
     history: tuple[float, ...] = (0.1, 0.2, 0.3)
     """s seen, of horizon"""
     horizon: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
@@ -166,6 +166,7 @@ def evaluate(asked, names, suites, console):
         for cases in [
             *(protocols.horizon(suite, h, asked.horizon) for h in asked.history if "horizon" in asked.protocol),
             *(protocols.landing(suite, d) for d in protocols.BEFORE if "landing" in asked.protocol),
+            *(protocols.l4dc2023(suite, h) for h in protocols.ENDS if "l4dc2023" in asked.protocol),
         ]
     ]
     for suite, cases in work:
@@ -210,7 +211,11 @@ def told_of(suite, cases):
     where = f"{suite.name}, {cases.protocol}, {cases.history:g} s"
     left = len(suite.tracks) - len(cases)
     if left:
-        why = "fewer than 5 frames" if cases.protocol == "horizon" else "no landing with 5 frames so long before"
+        why = {
+            "horizon": "fewer than 5 frames",
+            "landing": "no landing with 5 frames so long before",
+            "l4dc2023": "fewer than 10 frames so long before the end",
+        }[cases.protocol]
         yield f"{where}: {left} of {len(suite.tracks)} tracks left out: {why}"
     if cases.beyond:
         yield f"{where}: {cases.beyond} times past a track's end left out"

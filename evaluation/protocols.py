@@ -2,6 +2,7 @@
 
 horizon   the history is all that was seen in the first h seconds; where is the ball h' seconds past its last frame?
 landing   the history ends d seconds before a landing; where and when is it?
+l4dc2023  the history ends H seconds before the track does; where are its last frames? (Achterhold et al. 2023)
 
 Simulated balls are scored against the true flight. Recorded ones against the first frame at or after the wanted time,
 and what the sensor adds to that is `sensor`.
@@ -13,10 +14,12 @@ import numpy as np
 
 from evaluation.suites import clear
 
-PROTOCOLS = ("horizon", "landing")
+PROTOCOLS = ("horizon", "landing", "l4dc2023")
 HISTORIES, HORIZONS = (0.1, 0.2, 0.3), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)  # s
 BEFORE = (0.1, 0.2, 0.3, 0.5)  # s before a landing
+ENDS = tuple(k / 10 for k in range(1, 11))  # s before the end of a track
 LEAST = 5  # frames
+END_FRAMES, END_LEAST = 5, 10  # of l4dc2023: frames that are asked, and seen at least
 SIDE = 6  # frames on either side of a recorded landing
 STAMP = 1e-9  # s, by which equal times may differ
 
@@ -26,11 +29,11 @@ class Cases:
     """N histories of one protocol and length, what is asked of each, and the truth, which no predictor sees."""
 
     protocol: str
-    history: float  # s seen, or s before the landing
+    history: float  # s seen, or s before the landing or the end
     rows: np.ndarray  # (N,) tracks of the suite
     seen: list  # (N,) of Track
     times: np.ndarray  # (N, H) s, NaN where nothing is asked
-    truth: np.ndarray  # horizon: (N, H, 3) m, NaN where it is not known; landing: (N, 4), time (s) and place (m)
+    truth: np.ndarray  # (N, H, 3) m, NaN where it is not known; of a landing (N, 4), time (s) and place (m)
     clear: np.ndarray  # (N,) whether the ball keeps off edges and nets
     sensor: np.ndarray  # (N, H, 3, 3) m2, what a recorded frame adds to a forecast's covariance
     beyond: int = 0  # askings past the end of a recorded track, left out
@@ -81,6 +84,24 @@ def landing(suite, before):
     if suite.balls is not None and len(rows):
         safe = clear(suite, rows, truth[:, 0] + 1e-3)
     return Cases("landing", before, rows, seen, times, truth, safe, np.zeros((len(rows), 1, 3, 3)))
+
+
+def l4dc2023(suite, before):
+    """The Cases of `l4dc2023`: seen is every frame more than `before` s before the last; asked are the last five.
+
+    Of those five, one that was seen (at low frame rates) is not asked.
+    """
+    cut = [np.searchsorted(t.time, t.time[-1] - before - STAMP) if len(t) else 0 for t in suite.tracks]
+    rows = np.array([i for i, count in enumerate(cut) if count >= END_LEAST], int)
+    seen = [suite.tracks[i].until(suite.tracks[i].time[cut[i] - 1]) for i in rows]
+    times = np.array([suite.tracks[i].time[-END_FRAMES:] for i in rows]).reshape(-1, END_FRAMES)
+    truth = np.array([suite.tracks[i].position[-END_FRAMES:] for i in rows]).reshape(-1, END_FRAMES, 3)
+    if suite.balls is not None and len(rows):
+        truth = suite.flight(rows, times).position
+    known = times <= np.array([track.time[-1] for track in seen])[:, None]
+    times, truth = np.where(known, np.nan, times), np.where(known[..., None], np.nan, truth)
+    clean = np.ones(len(rows), bool)
+    return Cases("l4dc2023", before, rows, seen, times, truth, clean, np.zeros((*times.shape, 3, 3)))
 
 
 def true_landings(suite):

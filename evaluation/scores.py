@@ -7,13 +7,21 @@ from evaluation.bootstrap import interval
 from evaluation.metrics import STATISTICS
 from evaluation.results import Row, key, number
 
+ENDS = {  # of errors (N, ...) over tracks
+    "median": STATISTICS["median"],
+    "q10": lambda e: np.quantile(e, 0.1, axis=0),
+    "q90": lambda e: np.quantile(e, 0.9, axis=0),
+}
+
 
 def score(results, name, suite, cases, answers, horizons):
     """Add the rows and errors of one predictor's answers to the results."""
     if cases.protocol == "horizon":
         _score_horizons(results, name, suite, cases, answers, horizons)
-    else:
+    elif cases.protocol == "landing":
         _score_landings(results, name, suite, cases, answers)
+    else:
+        _score_ends(results, name, suite, cases, answers)
 
 
 def _score_horizons(results, name, suite, cases, answers, horizons):
@@ -73,6 +81,20 @@ def _score_landings(results, name, suite, cases, answers):
         _add(results, where, None, "landing_time", late, STATISTICS["median"])
         names = [suite.tracks[i].name for i in cases.rows[rows]]
         results.errors[key(*where, 0.0)] = dict(zip(names, np.round(place, 6).tolist(), strict=True))
+
+
+def _score_ends(results, name, suite, cases, answers):
+    """l4dc2023: the error of a track is the largest of those at its last frames."""
+    where = name, suite.name, "l4dc2023", cases.history
+    errors = metrics.distance(answers.mean, cases.truth)
+    rows = np.flatnonzero((np.isnan(errors) == np.isnan(cases.times)).all(axis=1))
+    if not len(rows):
+        return
+    worst = np.nanmax(errors[rows], axis=1)
+    names = [suite.tracks[i].name for i in cases.rows[rows]]
+    results.errors[key(*where, 0.0)] = dict(zip(names, np.round(worst, 6).tolist(), strict=True))
+    for metric, statistic in ENDS.items():
+        _add(results, where, None, metric, worst, statistic)
 
 
 def score_latency(results, name, suite, taken):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 from rich.table import Table
 
 from evaluation.limits import LIMITS
@@ -10,11 +11,13 @@ from evaluation.results import FEW, ranking
 
 def tables(results):
     """A rich Table of every suite, protocol and history of the results."""
-    cells = {(r.suite, r.protocol, r.history) for r in results.rows if r.history is not None}
+    cells = {(r.suite, r.protocol, r.history) for r in results.rows if r.protocol in ("horizon", "landing")}
     order = {"horizon": 0, "landing": 1}
     for suite, protocol, history in sorted(cells, key=lambda c: (c[0], order[c[1]], c[2])):
         rows = [r for r in results.rows if (r.suite, r.protocol, r.history) == (suite, protocol, history)]
         yield (_horizons if protocol == "horizon" else _landings)(results, suite, history, rows)
+    for suite in sorted({r.suite for r in results.rows if r.protocol == "l4dc2023"}):
+        yield _ends(results, suite)
 
 
 def _horizons(results, suite, history, rows):
@@ -66,6 +69,30 @@ def _landings(results, suite, history, rows):
             f"{none.value:.0%}" if none else "-",
             str(none.tracks if none else 0),
         )
+    return table
+
+
+def _ends(results, suite):
+    """Of l4dc2023: median, q10 and q90 by how long before the end the history stops."""
+    rows = [r for r in results.rows if (r.suite, r.protocol) == (suite, "l4dc2023")]
+    value = {(r.predictor, r.history, r.metric): r for r in rows}
+    before = sorted({r.history for r in rows})
+    table = Table(title=f"{suite}: l4dc2023, largest error over the last 5 frames in mm, median (q10-q90)")
+    table.title_justify = "left"
+    table.add_column("")
+    for h in before:
+        table.add_column(f"{h:g} s", justify="right")
+    levels = {h: ranking(results, suite, "l4dc2023", h, 0.0) for h in before}
+    for name in levels[before[0]]:
+        line = [_titled(name)]
+        for h in before:
+            mm = [1e3 * value[name, h, m].value if (name, h, m) in value else np.nan for m in ("median", "q10", "q90")]
+            text = "-" if np.isnan(mm[0]) else f"{mm[0]:.0f} [dim]{mm[1]:.0f}-{mm[2]:.0f}[/dim]"
+            line.append(f"[bold]*{text}[/bold]" if levels[h].get(name) else text)
+        table.add_row(*line)
+    counts = ", ".join(f"{h:g} s {max(r.tracks for r in rows if r.history == h)}" for h in before)
+    table.caption = f"tracks: {counts}; * first, or within its paired interval of the first"
+    table.caption_justify = "left"
     return table
 
 

@@ -99,27 +99,54 @@ def test_what_a_broken_predictor_does_is_named():
     assert short is None
 
 
+def scored(suite, cases, *names):
+    """{(predictor, metric): value} of predictors on the cases, asked here and not in workers."""
+    results, asked = Results("", "", 0), ~np.isnan(cases.times)
+    for name in names:
+        predictor = harness.load(name, SPORT)
+        answers = harness.Answers(np.full(cases.truth.shape, np.nan), np.full((*cases.truth.shape, 3), np.nan))
+        for n, seen in enumerate(cases.seen):
+            found = harness.forecast_of(predictor, seen, cases.times[n][asked[n]])
+            harness._note(answers, n, asked[n], seen, found)
+        results.told[name] = predictor.told
+        score(results, name, suite, cases, answers, (0.1,))
+    return {(r.predictor, r.metric): r.value for r in results.rows}
+
+
 def test_scores_of_a_predictor_that_is_known_by_hand():
     """A line through straight tracks errs by nothing; one that stays errs by speed times time."""
     sys.path.insert(0, str(ROOT / "tests"))
     suite = suites.Suite("s", SPORT, [straight(1.0), straight(2.0), straight(4.0)])
-    results = Results("", "", 0)
-    cases = protocols.horizon(suite, 0.1, (0.1,))
-    for name in ("constant_velocity", "own_predictors:Still"):
-        predictor, asked = harness.load(name, SPORT), ~np.isnan(cases.times)
-        answers = harness.Answers(np.full((3, 1, 3), np.nan), np.full((3, 1, 3, 3), np.nan))
-        for n in range(3):
-            harness._note(
-                answers, n, asked[n], cases.seen[n], harness.forecast_of(predictor, cases.seen[n], cases.times[n])
-            )
-        results.told[name] = predictor.told
-        score(results, name, suite, cases, answers, (0.1,))
-    value = {(r.predictor, r.metric): r.value for r in results.rows}
+    value = scored(suite, protocols.horizon(suite, 0.1, (0.1,)), "constant_velocity", "own_predictors:Still")
     assert value["constant_velocity", "median"] == pytest.approx(0.0, abs=1e-9)
     assert value["own_predictors:Still", "median"] == pytest.approx(0.2)
     assert value["own_predictors:Still", "mean"] == pytest.approx(0.7 / 3)
     assert value["own_predictors:Still", "coverage90"] == 1.0
     assert ("constant_velocity", "nll") not in value
+
+
+def test_l4dc2023_of_three_tracks_known_by_hand():
+    """One that stays where it was 0.11 s before the end errs by 0.11 s of speed, by a metre where the ball jumps."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    jump = straight(4.0).position + [[0, 0, float(k == 37)] for k in range(40)]
+    tracks = [straight(1.0), straight(2.0), Track(straight(4.0).time, jump)]
+    suite = suites.Suite("s", SPORT, [*tracks, straight(1.0, 20)])  # of the last, nine frames are early enough
+    cases = protocols.l4dc2023(suite, 0.1)
+    assert [len(seen) for seen in cases.seen] == [29, 29, 29]
+    assert cases.times[0] == pytest.approx([0.35, 0.36, 0.37, 0.38, 0.39])
+    value = scored(suite, cases, "own_predictors:Still")
+    worst = np.hypot(4 * 0.09, 1.0)
+    assert value["own_predictors:Still", "median"] == pytest.approx(0.22)
+    assert value["own_predictors:Still", "q10"] == pytest.approx(0.11 + 0.2 * 0.11)
+    assert value["own_predictors:Still", "q90"] == pytest.approx(0.22 + 0.8 * (worst - 0.22))
+
+
+def test_l4dc2023_asks_no_frame_that_was_seen():
+    time = np.arange(20) / 30.0  # 30 Hz: the last five frames span more than 0.1 s
+    suite = suites.Suite("s", SPORT, [Track(time, np.stack([time, time, time], axis=1))])
+    cases = protocols.l4dc2023(suite, 0.1)
+    assert cases.seen[0].time[-1] == time[-5]
+    assert np.isnan(cases.times[0]).tolist() == [True, False, False, False, False]
 
 
 def test_limits_know_more_than_physics(simulated):

@@ -102,7 +102,7 @@ def test_millimetres_get_a_hint_and_scale_mends_them(run, tmp_path):
 @pytest.mark.parametrize(
     "words, says",
     [
-        (["--sport", "quidditch"], "no sport is called 'quidditch'; there are basketball"),
+        (["--sport", "quidditch"], "no sport is called 'quidditch'; there are baseball"),
         (["--sport", "none.toml"], "none.toml"),
         (["--predictor", "oracle"], "oracle"),
         (["--predictor", "parabola", "nosuch"], "nosuch"),

@@ -6,7 +6,7 @@ import pytest
 import sim
 from sim import engine
 
-TIMES = np.arange(1, 121) / 60
+TIMES = np.arange(1, 151) / 20  # s, past the landing of a golf ball
 
 
 @pytest.fixture(scope="module", params=sim.names())

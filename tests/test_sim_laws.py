@@ -166,7 +166,7 @@ def test_no_ball_enters_a_surface(sport):
 @pytest.fixture(scope="module")
 def contacts(sport):
     """Contacts (impacts, normals) of the sport's balls in flight; one that rolls has the ground to push on too."""
-    impacts = fly(sport, drawn(sport, 32)).impacts
+    impacts = fly(sport, drawn(sport, 32), 3 * TIMES).impacts
     free = (abs(impacts.velocity_before[:, 2]) > 1e-9) & (np.linalg.norm(impacts.velocity_before, axis=1) > 0)
     chosen = SimpleNamespace(**{name: getattr(impacts, name)[free] for name in IMPACTS})
     return chosen, normals_of(sport, chosen)

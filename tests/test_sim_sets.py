@@ -143,9 +143,9 @@ def test_the_command_writes_slices_and_joins_them(whole, tmp_path, monkeypatch, 
 @pytest.mark.parametrize(
     "line, says",
     [
-        ("--out a.npz", "name a sport (basketball, "),
+        ("--out a.npz", "name a sport (baseball, "),
         ("tennis --join b.npz --out a.npz", "or slices with --join"),
-        ("cricket --out a.npz", "no sport is called 'cricket'"),
+        ("quidditch --out a.npz", "no sport is called 'quidditch'"),
         ("none.toml --out a.npz", "none.toml: No such file"),
         ("tennis --out a.csv", "ends in .npz"),
         ("tennis --out none/a.npz", "cannot be written there"),
@@ -165,7 +165,7 @@ def test_the_command_refuses_in_a_line_and_writes_nothing(tmp_path, monkeypatch,
 
 
 def test_the_command_ends_a_mistake_with_status_2(tmp_path):
-    for line in ("tennis", "tennis --tracks many --out a.npz", "cricket --out a.npz"):
+    for line in ("tennis", "tennis --tracks many --out a.npz", "quidditch --out a.npz"):
         done = subprocess.run(
             [sys.executable, "-m", "sim", *line.split()], cwd=ROOT, capture_output=True, text=True, timeout=60
         )
