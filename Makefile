@@ -1,4 +1,4 @@
-# make play | train | evaluate | weights | test | lint | format | bench | setup     each sets up what it needs first; ARGS="..." is passed on
+# make play | train | evaluate | weights | leaderboard | test | lint | format | bench | setup     each sets up what it needs first; ARGS="..." is passed on
 #
 # The environment is .venv, or lies in the user's cache folder where the checkout is read-only. It is made when missing,
 # mended when pyproject.toml or constraints.txt changed since, and otherwise used as it is, whoever made it. An active
@@ -8,7 +8,7 @@
 BENCH ?= sim_speed latency fidelity viewer_speed train_speed robustness spin
 IN = @sh -c "$$IN_ENVIRONMENT" make
 
-.PHONY: play train evaluate weights test lint format bench setup
+.PHONY: play train evaluate weights leaderboard test lint format bench setup
 .NOTPARALLEL:
 
 play:
@@ -22,6 +22,9 @@ weights:
 
 evaluate:
 	$(IN) "core report filters" evaluate.py $(ARGS)
+
+leaderboard:
+	$(IN) "core report filters" -m evaluation.leaderboard $(ARGS)
 
 test:
 	$(IN) "core train test" -m pytest -q $(ARGS)

@@ -3,11 +3,13 @@
 python evaluate.py                                        # simulated table tennis, all that needs no weights
 python evaluate.py --sport tennis room --predictor physics informed
 python evaluate.py --tracks recordings/ --without net     # recorded balls: a file, a folder, several
+python evaluate.py --report page                          # a page to read: page/index.html
 python evaluate.py --json a.json; python evaluate.py --compare a.json b.json
 
 Exit status: 0 all well; 1 a predictor failed on some track (it is said which); 2 wrong input.
 """
 
+import importlib.util
 import os
 import sys
 from dataclasses import dataclass
@@ -57,6 +59,8 @@ class Options:
     """of the simulated balls"""
     json: Path | None = None
     """write the results to this file"""
+    report: Path | None = None
+    """write a page for people into this folder: index.html, all in one"""
     compare: tuple[Path, ...] = ()
     """two such files: say which differences are larger than their paired intervals, and do nothing else"""
 
@@ -80,6 +84,10 @@ def run(asked):
     results, failed = evaluate(asked, predictors(asked, balls), balls, console)
     if asked.json:
         results.write(asked.json)
+    if asked.report:
+        from evaluation import report
+
+        console.print(f"{report.write(asked.report, results, balls, asked.history, asked.horizon)}: the report")
     from evaluation.table import latencies, tables
 
     for table in [*tables(results), latencies(results)]:
@@ -115,6 +123,10 @@ def check(asked):
         raise ValueError(f"--balls {asked.balls} must be at least 1, --seed {asked.seed} at least 0")
     if asked.tracks and len(asked.sport) > 1:
         raise ValueError("--tracks are of one sport: name one with --sport")
+    if asked.report and not all(importlib.util.find_spec(library) for library in ("jinja2", "matplotlib")):
+        raise ValueError("--report needs jinja2 and matplotlib: pip install -c constraints.txt jinja2 matplotlib")
+    if asked.report and asked.report.exists() and not asked.report.is_dir():
+        raise ValueError(f"--report {asked.report}: is a file; name a folder")
     if asked.json and (asked.json.is_dir() or not os.access(asked.json.absolute().parent, os.W_OK)):
         raise ValueError(
             f"--json {asked.json}: cannot be written there; name a file in a folder that can be written to"

@@ -11,6 +11,7 @@ from evaluation import bootstrap
 from evaluation.metrics import STATISTICS
 
 FEW = 30  # tracks; a cell of fewer decides nothing
+LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)  # that regions are told to hold
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Results:
     errors: dict = field(default_factory=dict)
     told: dict = field(default_factory=dict)  # predictor -> what it knows beyond the history
     notes: list = field(default_factory=list)  # what was left out, what failed
+    reliability: dict = field(default_factory=dict)  # as errors -> shares that lay within the regions of LEVELS
 
     def write(self, path):
         """Write JSON; the file appears whole or not at all."""
@@ -59,7 +61,7 @@ class Results:
             table = json.loads(Path(path).read_text(encoding="utf-8"))
             rows = [Row(**row) for row in table["rows"]]
             keep = {key: table[key] for key in ("command", "version", "seed", "errors", "told", "notes")}
-            return Results(**keep, rows=rows)
+            return Results(**keep, rows=rows, reliability=table.get("reliability", {}))
         except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise ValueError(f"{path}: not a results file of evaluate.py --json ({error})") from None
 
@@ -74,10 +76,13 @@ def number(value):
     return float(value) if np.isfinite(value) else None
 
 
-def ranking(results, suite, protocol, history, horizon):
-    """Predictors by median error, each with whether it is first, or within its paired interval of the first."""
+def ranking(results, suite, protocol, history, horizon, of=None):
+    """Predictors by median error, each with whether it is first, or within its paired interval of the first.
+
+    of: the predictors that are ranked; all where it is not said.
+    """
     cells = {}
-    for name in results.told:
+    for name in results.told if of is None else of:
         found = results.errors.get(key(name, suite, protocol, history, horizon))
         if found:
             cells[name] = found

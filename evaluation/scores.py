@@ -5,7 +5,7 @@ import numpy as np
 from evaluation import metrics
 from evaluation.bootstrap import interval
 from evaluation.metrics import STATISTICS
-from evaluation.results import Row, key, number
+from evaluation.results import LEVELS, Row, key, number
 
 ENDS = {  # of errors (N, ...) over tracks
     "median": STATISTICS["median"],
@@ -51,9 +51,11 @@ def _score_regions(results, where, horizon, answers, rows, h, covariance, cases)
     """Coverage over the clear cases, and the proper scores."""
     told = answers.mean[rows, h], covariance[rows, h], cases.truth[rows, h]
     safe = cases.clear[rows]
-    for share in (0.5, 0.9):
-        inside = metrics.covered(*told, share)[safe]
-        _add(results, where, horizon, f"coverage{100 * share:.0f}", inside, STATISTICS["mean"])
+    inside = {level: metrics.covered(*told, level)[safe] for level in LEVELS}
+    for level in (0.5, 0.9):
+        _add(results, where, horizon, f"coverage{100 * level:.0f}", inside[level], STATISTICS["mean"])
+    if safe.any():
+        results.reliability[key(*where, horizon)] = [round(float(inside[level].mean()), 4) for level in LEVELS]
     _add(results, where, horizon, "nll", metrics.nll(*told), STATISTICS["mean"])
     _add(results, where, horizon, "crps", metrics.crps(*told), STATISTICS["mean"])
     asked = ~np.isnan(cases.times)

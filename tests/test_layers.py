@@ -25,6 +25,8 @@ LIVES_IN = {  # library -> the only places that import it
     "pygame": ("viewer/",),
     "torch": ("models/nets/", "train.py"),
     "mujoco": ("benchmarks/",),
+    "matplotlib": ("evaluation/figures.py",),
+    "jinja2": ("evaluation/report.py", "evaluation/leaderboard.py"),
 }
 FILES = sorted(
     path.relative_to(ROOT).as_posix()

@@ -1,0 +1,98 @@
+"""The gallery: the best, the median and the worst track of a suite's best predictor, seen from the side and from above.
+
+The forecasts are made again, dense in time, from the history that was scored.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluation import harness, protocols
+from evaluation.figures import View, paths
+from evaluation.limits import LIMITS
+from evaluation.results import key
+from evaluation.standings import MIDDLE, middle
+
+STEPS = 60  # of a path
+SHOWN = 3  # predictors beside each other
+AXES = "xyz"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One track: what it stands for, its name, its error, two views."""
+
+    place: str
+    track: str
+    error: float  # m, at the last asked time
+    side: str
+    top: str
+
+
+def gallery(results, suite, names, history, horizons):
+    """Pictures of the best, the median and the worst track of names[0]; the first few of `names` are drawn."""
+    history = middle(history, MIDDLE[0])
+    names = [name for name in names if name not in LIMITS][:SHOWN]
+    asked = [h for h in horizons if names and _errors(results, names, suite, history, h)]
+    if not asked:
+        return
+    horizon = asked[-1]
+    errors = _errors(results, names, suite, history, horizon)
+    cases = protocols.horizon(suite, history, (horizon,))
+    order = sorted(errors, key=errors.get)
+    for place, track in (("best", order[0]), ("median", order[(len(order) - 1) // 2]), ("worst", order[-1])):
+        n = next(n for n, row in enumerate(cases.rows) if suite.tracks[row].name == track)
+        side, top = _views(suite, cases, n, names, horizon)
+        yield Picture(place, track, errors[track], paths(side), paths(top))
+
+
+def _errors(results, names, suite, history, horizon):
+    return results.errors.get(key(names[0], suite.name, "horizon", history, horizon), {})
+
+
+def _views(suite, cases, n, names, horizon):
+    """The side View, along the axis with more way to go, and the top View of case n."""
+    seen, end = cases.seen[n], cases.times[n, 0]
+    times = seen.time[-1] + (end - seen.time[-1]) * np.arange(1, STEPS + 1) / STEPS
+    truth = _truth(suite, cases.rows[n], times)
+    forecasts = {}
+    for name in names:
+        answer = harness.forecast_of(harness.load(name, suite.sport), seen, times)
+        if isinstance(answer, tuple):
+            forecasts[name] = answer
+    along = int(np.ptp(np.concatenate([seen.position, truth])[:, :2], axis=0).argmax())
+    return (
+        _view("from the side", (along, 2), suite.sport, seen.position, truth, forecasts),
+        _view("from above", (along, 1 - along), suite.sport, seen.position, truth, forecasts),
+    )
+
+
+def _truth(suite, row, times):
+    """Places (T, 3) m that the ball truly went through; of a recorded one its frames."""
+    if suite.balls is not None:
+        return suite.flight(np.array([row]), times[None]).position[0]
+    track = suite.tracks[row]
+    return track.position[(track.time >= times[0]) & (track.time <= times[-1] + protocols.STAMP)]
+
+
+def _view(title, axes, sport, seen, truth, forecasts):
+    def flat(a):
+        return a[..., list(axes)]
+
+    regions = {}
+    for name, (mean, covariance, *_) in forecasts.items():
+        if covariance is not None:
+            some = slice(STEPS // 6 - 1, None, STEPS // 6)
+            regions[name] = flat(mean[some]), covariance[some][:, axes][:, :, axes]
+    ways = {name: flat(answer[0]) for name, answer in forecasts.items()}
+    names = [f"{AXES[a]}, m" for a in axes]
+    return View(title, *names, flat(seen), flat(truth), ways, regions, [*_ground(sport, axes)])
+
+
+def _ground(sport, axes):
+    """Outlines (N, 2) m of the sport's surfaces."""
+    for surface in sport.surfaces:
+        low, high = np.array(surface.low)[list(axes)], np.array(surface.high)[list(axes)]
+        low, high = np.clip(low, -1e3, 1e3), np.clip(high, -1e3, 1e3)
+        corners = [(low[0], low[1]), (high[0], low[1]), (high[0], high[1]), (low[0], high[1]), (low[0], low[1])]
+        yield np.array(corners, float)

@@ -1,0 +1,82 @@
+"""Who is best on a suite, by how much, and how far from the limit: one line a predictor, of Results."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluation.limits import LIMITS
+from evaluation.results import ranking
+
+MIDDLE = 0.2, 0.3  # s seen, s ahead: the cell that stands for the others in a sentence
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a predictor reached on a suite; None where it was not asked, or does not say."""
+
+    name: str
+    told: str
+    times: float  # its median error over that of `informed` (recorded: of the best), geometric mean over the cells
+    first: int  # cells in which it is first, limits aside, or within its paired interval of the first
+    cells: int
+    rows: dict  # metric -> Row, of the middle cell and the middle time before a landing
+    latency: dict  # share of the forecasts, such as 50 -> s
+
+    @property
+    def limit(self):
+        return self.name in LIMITS
+
+
+def standings(results, suite):
+    """Standings of a suite, the best first: of `horizon`, else of the first protocol that was asked."""
+    cells = cells_of(results, suite)
+    medians = {c: {n: np.median(list(e.values())) for n, e in by_name.items()} for c, by_name in cells.items()}
+    base = {cell: m["informed"] if "informed" in m else min(m.values()) for cell, m in medians.items()}
+    rivals = {cell: [n for n, even in ranked(results, suite, cell).items() if even] for cell in cells}
+    found = []
+    for name in results.told:
+        own = [cell for cell in cells if name in medians[cell]]
+        if own:
+            ratios = [max(medians[cell][name], 1e-9) / max(base[cell], 1e-9) for cell in own]
+            first = sum(name in rivals[cell] for cell in own)
+            latency = {int(r.metric[9:]): r.value for r in _rows(results, suite, name) if r.protocol == "latency"}
+            told, rows = results.told[name], _middle(results, suite, name)
+            found.append(Standing(name, told, float(np.exp(np.mean(np.log(ratios)))), first, len(own), rows, latency))
+    return sorted(found, key=lambda s: (s.times, s.name))
+
+
+def cells_of(results, suite):
+    """(protocol, history, horizon) -> predictor -> track -> error m, of the protocol that ranks the suite."""
+    found = {}
+    for name, errors in results.errors.items():
+        predictor, where, protocol, history, horizon = name.split("|")
+        if where == suite:
+            found.setdefault((protocol, float(history), float(horizon)), {})[predictor] = errors
+    ranks = next((p for p in ("horizon", "l4dc2023", "landing") if any(c[0] == p for c in found)), None)
+    return {cell: by_name for cell, by_name in sorted(found.items()) if cell[0] == ranks}
+
+
+def ranked(results, suite, cell):
+    """Predictors of a cell by median error, limits aside: whether each is first or level with the first."""
+    return ranking(results, suite, *cell, of=[name for name in results.told if name not in LIMITS])
+
+
+def middle(values, wanted):
+    """The one of values that is nearest to what is wanted; None of none."""
+    return min(values, key=lambda v: abs(v - wanted)) if values else None
+
+
+def _middle(results, suite, name):
+    """metric -> Row of the middle history and horizon; ADE and FDE of that history; landings of the middle time."""
+    chosen = {}
+    for protocol in ("horizon", "landing", "l4dc2023"):
+        rows = [r for r in _rows(results, suite, name) if r.protocol == protocol]
+        history = middle({r.history for r in rows}, MIDDLE[0])
+        rows = [r for r in rows if r.history == history]
+        horizon = middle({r.horizon for r in rows if r.horizon is not None}, MIDDLE[1])
+        chosen = {r.metric: r for r in rows if r.horizon in (None, horizon)} | chosen
+    return chosen
+
+
+def _rows(results, suite, name):
+    return [r for r in results.rows if (r.suite, r.predictor) == (suite, name)]
