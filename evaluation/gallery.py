@@ -10,7 +10,7 @@ import numpy as np
 from evaluation import harness, protocols
 from evaluation.figures import View, paths
 from evaluation.limits import LIMITS
-from evaluation.results import key
+from evaluation.results import FEW, key
 from evaluation.standings import MIDDLE, middle
 
 STEPS = 60  # of a path
@@ -24,7 +24,8 @@ class Picture:
 
     place: str
     track: str
-    error: float  # m, at the last asked time
+    horizon: float  # s
+    error: float  # m, so long after the last seen frame
     side: str
     top: str
 
@@ -33,17 +34,17 @@ def gallery(results, suite, names, history, horizons):
     """Pictures of the best, the median and the worst track of names[0]; the first few of `names` are drawn."""
     history = middle(history, MIDDLE[0])
     names = [name for name in names if name not in LIMITS][:SHOWN]
-    asked = [h for h in horizons if names and _errors(results, names, suite, history, h)]
-    if not asked:
+    found = {h: _errors(results, names, suite, history, h) for h in horizons if names}
+    if not any(found.values()):
         return
-    horizon = asked[-1]
-    errors = _errors(results, names, suite, history, horizon)
+    horizon = max(found, key=lambda h: (min(len(found[h]), FEW), h))  # the last with enough tracks
+    errors = found[horizon]
     cases = protocols.horizon(suite, history, (horizon,))
     order = sorted(errors, key=errors.get)
     for place, track in (("best", order[0]), ("median", order[(len(order) - 1) // 2]), ("worst", order[-1])):
         n = next(n for n, row in enumerate(cases.rows) if suite.tracks[row].name == track)
         side, top = _views(suite, cases, n, names, horizon)
-        yield Picture(place, track, errors[track], paths(side), paths(top))
+        yield Picture(place, track, horizon, errors[track], paths(side), paths(top))
 
 
 def _errors(results, names, suite, history, horizon):

@@ -1,4 +1,5 @@
-"""python -m evaluation.leaderboard: every sport with weights scored anew, into results/*.json and LEADERBOARD.md.
+"""python -m evaluation.leaderboard [NAME ...]: every sport with weights (or those) scored anew, into results/*.json and
+LEADERBOARD.md.
 
 Recorded balls are scored where they are found, in the folder that BALLCAST_DATA names (else ../shared/data); without
 them the figures of before stay. Latency is left out: it is the machine's as much as the predictor's.
@@ -19,7 +20,7 @@ from evaluation.standings import standings
 from models.predictor import SHIPPED
 
 ROOT = Path(__file__).parents[1]
-BALLS = 150
+BALLS = 100  # a sport in two or three minutes
 KEPT = ("median", "coverage90", "landing_place", "landing_time", "landing_missing", "q10", "q90")  # of the metrics
 RECORDED = {  # name of the results -> folder, further words of the command
     "tt3d": ("tt3d/3d", ["--without", "net"]),
@@ -32,7 +33,13 @@ def main():
     data = Path(os.environ.get("BALLCAST_DATA") or ROOT.parent / "shared" / "data")
     results = ROOT / "results"
     results.mkdir(exist_ok=True)
-    for name, words in [*simulated(), *recorded(data)]:
+    asked = dict([*simulated(), *recorded(data)])
+    wrong = [name for name in sys.argv[1:] if name not in asked]
+    if wrong:
+        raise SystemExit(
+            f"python -m evaluation.leaderboard: no results are called {wrong[0]!r}; there are {', '.join(asked)}"
+        )
+    for name, words in [(n, w) for n, w in asked.items() if n in (sys.argv[1:] or asked)]:
         print(f"{name}: python evaluate.py {' '.join(words)}", flush=True)
         _write(results / f"{name}.json", _lines(condensed(scored(words), _told(words, data))))
     files = sorted(results.glob("*.json"), key=lambda f: (f.stem in RECORDED, f.stem))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.limits import LIMITS
-from evaluation.results import ranking
+from evaluation.results import FEW, ranking
 
 MIDDLE = 0.2, 0.3  # s seen, s ahead: the cell that stands for the others in a sentence
 
@@ -46,14 +46,19 @@ def standings(results, suite):
 
 
 def cells_of(results, suite):
-    """(protocol, history, horizon) -> predictor -> track -> error m, of the protocol that ranks the suite."""
+    """(protocol, history, horizon) -> predictor -> track -> error m, of the protocol that ranks the suite.
+
+    Cells of few tracks decide nothing and are left out, unless there are no others.
+    """
     found = {}
     for name, errors in results.errors.items():
         predictor, where, protocol, history, horizon = name.split("|")
         if where == suite:
             found.setdefault((protocol, float(history), float(horizon)), {})[predictor] = errors
     ranks = next((p for p in ("horizon", "l4dc2023", "landing") if any(c[0] == p for c in found)), None)
-    return {cell: by_name for cell, by_name in sorted(found.items()) if cell[0] == ranks}
+    found = {cell: by_name for cell, by_name in sorted(found.items()) if cell[0] == ranks}
+    enough = {cell: by_name for cell, by_name in found.items() if max(map(len, by_name.values())) >= FEW}
+    return enough or found
 
 
 def ranked(results, suite, cell):

@@ -59,7 +59,7 @@ def test_the_page_stands_alone(results, suite, monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     page = report.page(results, [suite], HISTORIES, HORIZONS)
     assert not re.search(r"<script|<link|<img|@import|src=|url\((?!#)|href=\"(?!#)", page)
-    assert "evaluate.py --told &#39;a &lt; b&#39;" in page and "<why>" not in page 
+    assert "evaluate.py --told &#39;a &lt; b&#39;" in page and "<why>" not in page
     assert "constant_velocity forecasts best: 892 mm off, 0.3 s ahead after 0.2 s seen" in page
     assert "2.00 times as far off as the limit. Level with it, within the paired intervals: parabola" in page
     for heading in ("Error against horizon", "The spread", "what was seen", "honest", "Latency", "Gallery"):
@@ -99,3 +99,11 @@ def test_the_leaderboard_is_written_from_condensed_results(results):
     assert "| *informed* | 1.00 |" in page and "| constant_velocity | **2.00** |" in page
     assert "| parabola | 2.00 | 4 of 4 | 892 | 892 | - | 90 | 20 | - | - |" in page
     assert "`python evaluate.py --sport table_tennis`" in page
+
+
+def test_cells_of_few_tracks_decide_nothing(results):
+    few = Results("", "0", 0, told=results.told, errors=dict(results.errors), rows=results.rows)
+    for cell, errors in results.errors.items():
+        if cell.endswith("|0.1"):
+            few.errors[cell] = {track: 1.0 for track in list(errors)[:29]}
+    assert {s.cells for s in standings(few, "sim:table_tennis")} == {2}
