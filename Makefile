@@ -27,7 +27,7 @@ leaderboard:
 	$(IN) "core report filters" -m evaluation.leaderboard $(ARGS)
 
 test:
-	$(IN) "core train test" -m pytest -q $(ARGS)
+	$(IN) "core train test" -m pytest -q -n auto --dist worksteal $(ARGS)
 
 lint:
 	$(IN) lint -m ruff check $(or $(ARGS),.)

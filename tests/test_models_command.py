@@ -36,17 +36,17 @@ def test_a_pipe_is_answered_frame_by_frame_and_a_file_alike(tmp_path):
         if k >= 2:  # the answer comes while the pipe stays open
             rows += [run.stdout.readline(), run.stdout.readline()]
     run.stdin.write("0.1,soon,1,1\nnan,1,1,1\n0,0.01,0,0\n1,2\n")
-    rest, said = run.communicate(timeout=60)
+    rest, said = run.communicate(timeout=300)
     assert run.returncode == 1 and rest == ""
     left = ["'soon' is not a number", "nan, 1, 1 is not finite", "not come after", "2 cells where there should be 4"]
     assert all(f"row {n}: " in line for n, line in zip(range(14, 18), said.splitlines(), strict=True))
     assert all(what in line for what, line in zip(left, said.splitlines(), strict=True))
     write_track(tmp_path / "a.csv", Track(TIME, PLACE))
-    out, _ = start(str(tmp_path / "a.csv")).communicate(timeout=60)
+    out, _ = start(str(tmp_path / "a.csv")).communicate(timeout=300)
     assert out.splitlines() == [HEADER, *(row.strip() for row in rows)]
 
 
 @pytest.mark.parametrize("text, said", [("", "nothing came"), ("a,b\n1,2\n", "no column t, x, y, z")])
 def test_a_pipe_that_is_no_track_ends_with_one_line(text, said):
-    out, error = (run := start("-")).communicate(text, timeout=60)
+    out, error = (run := start("-")).communicate(text, timeout=300)
     assert run.returncode == 2 and said in error and len(error.splitlines()) == 1
