@@ -20,7 +20,7 @@ from evaluation.standings import standings
 from models.predictor import SHIPPED
 
 ROOT = Path(__file__).parents[1]
-BALLS = 100  # a sport in two or three minutes
+BALLS = 80  # a sport in two or three minutes
 KEPT = ("median", "coverage90", "landing_place", "landing_time", "landing_missing", "q10", "q90")  # of the metrics
 RECORDED = {  # name of the results -> folder, further words of the command
     "tt3d": ("tt3d/3d", ["--without", "net"]),

@@ -17,7 +17,7 @@ class Standing:
     name: str
     told: str
     times: float  # its median error over that of `informed` (recorded: of the best), geometric mean over the cells
-    first: int  # cells in which it is first, limits aside, or within its paired interval of the first
+    first: int  # cells in which it is first, (other) limits aside, or within its paired interval of the first
     cells: int
     rows: dict  # metric -> Row, of the middle cell and the middle time before a landing
     latency: dict  # share of the forecasts, such as 50 -> s
@@ -32,13 +32,12 @@ def standings(results, suite):
     cells = cells_of(results, suite)
     medians = {c: {n: np.median(list(e.values())) for n, e in by_name.items()} for c, by_name in cells.items()}
     base = {cell: m["informed"] if "informed" in m else min(m.values()) for cell, m in medians.items()}
-    rivals = {cell: [n for n, even in ranked(results, suite, cell).items() if even] for cell in cells}
     found = []
     for name in results.told:
         own = [cell for cell in cells if name in medians[cell]]
         if own:
             ratios = [max(medians[cell][name], 1e-9) / max(base[cell], 1e-9) for cell in own]
-            first = sum(name in rivals[cell] for cell in own)
+            first = sum(_level(results, suite, cell, name) for cell in own)
             latency = {int(r.metric[9:]): r.value for r in _rows(results, suite, name) if r.protocol == "latency"}
             told, rows = results.told[name], _middle(results, suite, name)
             found.append(Standing(name, told, float(np.exp(np.mean(np.log(ratios)))), first, len(own), rows, latency))
@@ -61,9 +60,10 @@ def cells_of(results, suite):
     return enough or found
 
 
-def ranked(results, suite, cell):
-    """Predictors of a cell by median error, limits aside: whether each is first or level with the first."""
-    return ranking(results, suite, *cell, of=[name for name in results.told if name not in LIMITS])
+def _level(results, suite, cell, name):
+    """Whether a predictor, or a limit, is first or level with the first of all predictors."""
+    among = [n for n in results.told if n not in LIMITS or n == name]
+    return ranking(results, suite, *cell, of=among)[name]
 
 
 def middle(values, wanted):

@@ -46,7 +46,7 @@ def results():
 def test_standings_of_known_factors(results):
     table = standings(results, "sim:table_tennis")
     assert [(s.name, round(s.times, 9), s.first, s.cells) for s in table] == [
-        ("informed", 1.0, 0, 4),
+        ("informed", 1.0, 4, 4),
         ("constant_velocity", 2.0, 4, 4),
         ("parabola", 2.0, 4, 4),
         ("own_predictors:Still", 3.0, 0, 4),
