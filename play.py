@@ -23,7 +23,8 @@ class Options:
     sport: str = "table_tennis"
     """a sport's name, or a .toml file of your own"""
     predictor: tuple[str, ...] = ()
-    """predictors (names, or files of weights) for the keys 1-9; all there are, the best first, where none is named"""
+    """predictors (names, or files of weights) that forecast side by side; the best alone where none is named.
+    The keys 1-9 choose one, with Shift one more"""
     track: tuple[str, ...] = ()
     """recorded tracks to replay: CSV files (t,x,y,z), TT3D or SpinDOE files, folders of them, - for standard input"""
     format: str | None = None
@@ -111,7 +112,8 @@ def run(asked):
     from viewer.window import App
 
     frames = asked.frames or (HEADLESS_FRAMES if asked.headless else None)
-    App(balls, predictors, size, asked.headless, frames, asked.screenshot, waiting).run()
+    shown = range(max(1, len(asked.predictor)))
+    App(balls, predictors, size, asked.headless, frames, asked.screenshot, waiting, shown).run()
 
 
 def main():

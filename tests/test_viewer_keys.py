@@ -86,9 +86,39 @@ def test_r_throws_again_n_the_next_and_digits_choose(app):
     press(app, pygame.K_n, "N")
     assert app.session.index == 1
     press(app, pygame.K_2, "2")
-    assert app.session.chosen == 1
+    assert app.session.chosen == [1]
     press(app, pygame.K_9, "9")
-    assert app.session.chosen == 1
+    assert app.session.chosen == [1]
+
+
+def test_shift_and_a_digit_shows_one_more(app):
+    app.frame(FRAME)
+    pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_2, unicode='"', mod=pygame.KMOD_LSHIFT))
+    app.frame(FRAME)
+    assert app.session.chosen == [0, 1]
+
+
+def test_the_time_line_and_the_comma_go_back(app):
+    for _ in range(30):
+        app.frame(FRAME)
+    now = app.session.now
+    press(app, pygame.K_COMMA, ",")
+    assert app.session.now == pytest.approx(now - FRAME) and app.session.paused
+    left, right, y = (value * app.panel.unit for value in app.panel._reach())
+    for kind, x in ((pygame.MOUSEBUTTONDOWN, left), (pygame.MOUSEMOTION, left + 0.1 * (right - left))):
+        camera = app.camera
+        pygame.event.post(pygame.event.Event(kind, button=1, pos=(x, y), rel=(9, 0), buttons=(1, 0, 0)))
+        app.frame(FRAME)
+        assert app.camera == camera
+    ball = app.session.ball
+    assert app.session.now == pytest.approx(ball.start + 0.1 * (ball.end - ball.start), abs=FRAME)
+
+
+def test_t_shows_the_truth(app):
+    press(app, pygame.K_t, "t")
+    assert app.session.truth
+    press(app, pygame.K_t, "t")
+    assert not app.session.truth
 
 
 def test_brackets_and_pages_change_the_speed(app):

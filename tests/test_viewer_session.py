@@ -5,7 +5,8 @@ import pytest
 from viewer_fakes import OneBall, OnlyChoice, Recorder
 
 import models
-from viewer.session import FRAME, LEADS, Choice, Session, rotation
+from viewer.session import FRAME, Choice, Session, rotation
+from viewer.watcher import LEADS
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_a_landing_scores_the_forecasts_made_before_it(session):
     play(session, 0.05)
     off = {lead: session.landing_errors[lead] for lead in LEADS}
     assert off[0.1][0] == pytest.approx(0.2) and off[0.1][1] == pytest.approx(0.15, abs=0.03)
-    assert off[0.3][1] == pytest.approx(-0.05, abs=0.03)
+    assert off[0.4][1] == pytest.approx(-0.15, abs=0.03)
 
 
 def test_nobody_is_scored_where_a_recording_has_a_gap(predictor):
@@ -92,9 +93,52 @@ def test_another_predictor_is_shown_what_was_seen_so_far(session, predictor):
     session.choose(1)
     other = session.predictor
     assert other is not predictor and other.seen == predictor.seen
-    assert session.errors == {lead: [] for lead in LEADS} and session.forecast is not None
+    assert other.asked[-1][0] == predictor.asked[-1][0] and len(other.asked) == len(predictor.asked)
     session.choose(8)
     assert session.predictor is other
+
+
+def test_predictors_stand_beside_each_other_and_one_always_stays(session, predictor):
+    play(session, 0.4)
+    session.beside(1)
+    first, second = session.watchers
+    assert session.chosen == [0, 1] and session.predictor is predictor
+    assert first.errors(session.now) == second.errors(session.now) and first.errors(session.now)[0.1]
+    session.beside(0)
+    assert session.chosen == [1] and session.watchers == [second]
+    session.beside(1)
+    assert session.chosen == [1]
+    session.next()
+    assert [watcher.number for watcher in session.watchers] == [1]
+
+
+def test_a_moment_gone_back_to_is_what_it_was_and_what_comes_is_not_changed(session, predictor):
+    moments = []
+    for _ in range(40):
+        session.advance(FRAME)
+        moments.append((session.now, session.forecast, session.errors, session.turn, len(session.seen)))
+    told = len(predictor.seen)
+    for now, forecast, errors, turn, seen in moments[::-3]:
+        session.rewind(now + 0.4 * FRAME)
+        assert (session.now, session.forecast, session.errors, len(session.seen)) == (now, forecast, errors, seen)
+        assert session.turn is turn and session.paused
+    session.back()
+    session.step()
+    assert session.now == moments[0][0]
+    session.paused = False
+    for now, forecast, *_ in moments[1:]:
+        session.advance(FRAME)
+        assert session.forecast is forecast and session.now == pytest.approx(now)
+    assert len(predictor.seen) == told
+    session.advance(2 * FRAME)
+    assert session.forecast.made == session.now and len(predictor.seen) > told
+
+
+def test_latency_is_measured_by_the_clock_that_is_given(predictor):
+    ticks = iter(range(10_000))
+    session = Session(OneBall(), OnlyChoice(predictor), clock=lambda: next(ticks))
+    play(session, 0.3)
+    assert session.watchers[0].latency == pytest.approx(1)
 
 
 def test_pause_step_again_and_speed(session):

@@ -17,7 +17,11 @@ from viewer.region import region
 from viewer.scene import Patch, Place, below
 from viewer.stamps import along, ball_image, dots
 
-SEEN, FORECAST, SHADOW = (178, 208, 255), (96, 240, 190), (0, 0, 0)
+SEEN, TRUTH, SHADOW = (178, 208, 255), (255, 255, 255), (0, 0, 0)
+FORECASTS = (  # by the number of the predictor; to be told apart without red and green (after Okabe and Ito 2008)
+    (96, 240, 190), (255, 159, 64), (226, 140, 255), (255, 235, 110), (90, 180, 255), (255, 120, 120), (170, 200, 110),
+)  # fmt: skip
+FORECAST = FORECASTS[0]
 DOTS = 600  # of the seen frames are drawn, the last ones
 FADING = 1.2  # s over which a seen dot fades
 SMALLEST = 6.0  # px; a ball is drawn no smaller, or nobody would see it
@@ -39,7 +43,10 @@ class Painter:
             self._camera, self._backdrop = camera, Backdrop.of(self.place, self.sport.view, camera)
         self._dots, self._images = [], []
         self._shadow(session)
-        self._paths(session)
+        if session.truth:
+            self._truth(session)
+        for watcher in reversed(session.watchers):
+            self._paths(session, watcher, watcher is session.watchers[0])
         self._seen(session)
         self._ball(session)
         surface.blit(self._backdrop.ground, (0, 0))
@@ -104,36 +111,46 @@ class Painter:
             self._images.append((foot, self._camera.project(foot[None])[0][0], shape))
         self._line(np.linspace(foot, position, 9), 0.6, (255, 255, 255), 0.16, spacing=1.5)
 
-    def _paths(self, session):
-        """The forecast, the older ones fading behind it, and where the ball is to land."""
-        now = session.forecast
+    def _truth(self, session):
+        """Where the ball will truly go, which nobody was told."""
+        ball, ahead = session.ball, session.now + session.offsets
+        ahead = ahead[[ball.known(time) for time in ahead]]
+        if len(ahead) > 1:
+            self._line(np.array([ball.at(time)[0] for time in ahead]), 1.0, TRUTH, 0.35, spacing=4.0)
+
+    def _paths(self, session, watcher, first):
+        """A forecast, the first predictor's older ones fading behind it, and where the ball is to land."""
+        now, color = watcher.forecast(session.now), color_of(watcher)
         if now is None:
             return
-        old = [past for past in session.past[::-1] if past.made < now.made - FAN / 2]
-        shown = now.made
-        for past in old:
-            if past.made <= shown - FAN + 1e-9:
-                shown = past.made
-                ahead = past.times > session.now
-                fade = 0.16 * (1 - (now.made - past.made) / 0.7) * np.linspace(1, 0.2, ahead.sum())
-                self._line(past.mean[ahead], 1.0, FORECAST, fade)
+        if first:
+            self._fan(session, watcher.past(session.now), now, color)
         ahead = now.times > session.now
-        if now.covariance is not None:
-            tube = region(self._camera, now.mean[ahead], now.covariance[ahead], FORECAST)
+        if now.covariance is not None and ahead.any():
+            tube = region(self._camera, now.mean[ahead], now.covariance[ahead], color)
             self._images += [(now.mean[ahead][0], np.array(tube[1], float), tube)] if tube else []
         points = np.vstack([session.ball.at(session.now)[0], now.mean[ahead]]) if ahead.all() else now.mean[ahead]
-        self._line(points, 1.6, FORECAST, np.linspace(0.75, 0.06, len(points)))
+        self._line(points, 1.6, color, np.linspace(0.75, 0.06, len(points)))
         if now.landing is not None and now.landing.time > session.now - 0.5:
-            self._mark(np.asarray(now.landing.place, float))
+            self._mark(np.asarray(now.landing.place, float), color)
 
-    def _mark(self, place):
+    def _fan(self, session, past, now, color):
+        shown = now.made
+        for old in past[::-1]:
+            if old.made < now.made - FAN / 2 and old.made <= shown - FAN + 1e-9:
+                shown = old.made
+                ahead = old.times > session.now
+                fade = 0.16 * (1 - (now.made - old.made) / 0.7) * np.linspace(1, 0.2, ahead.sum())
+                self._line(old.mean[ahead], 1.0, color, fade)
+
+    def _mark(self, place, color):
         """A landing: a target on the surface, under the ball's centre at contact."""
         foot = place - (0, 0, self.sport.ball.radius - 1e-3)
         _, depth = self._camera.project(foot[None])
         pixel = max(depth[0], 0.1) / self._camera.focal  # m
         radius = max(2.5 * self.sport.ball.radius, 11 * pixel)
-        self._line(foot + RIM * radius, 1.6, FORECAST, 0.6)
-        self._line(foot + RIM * radius * 0.3, 1.6, FORECAST, 0.6)
+        self._line(foot + RIM * radius, 1.6, color, 0.6)
+        self._line(foot + RIM * radius * 0.3, 1.6, color, 0.6)
 
     def _seen(self, session):
         """What the tracker saw, the older the fainter."""
@@ -157,6 +174,11 @@ class Painter:
         depth = max(float(self._camera.project(position[None])[1][0]), 0.05)
         pixels = max(self.sport.ball.radius * self._camera.focal / depth, SMALLEST)
         return pixels, pixels * depth / self._camera.focal
+
+
+def color_of(watcher):
+    """A predictor's colour, the same wherever it is drawn."""
+    return FORECASTS[watcher.number % len(FORECASTS)]
 
 
 def seen_turn(camera, turn):

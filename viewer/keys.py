@@ -34,9 +34,11 @@ def _zoom(factor):
 BINDINGS = (
     Binding(("space",), "Space", "pause and go on", lambda app: app.pause()),
     Binding((".",), ".", "one frame on", lambda app: app.session.step(), repeats=True),
+    Binding((",",), ",  or the time line", "one frame back", lambda app: app.session.back(), repeats=True),
     Binding(("r",), "R", "throw again", lambda app: app.session.again()),
     Binding(("n",), "N", "next ball", lambda app: app.session.next()),
-    Binding(("o",), "O", "hide the ball from the predictor", lambda app: app.session.hide()),
+    Binding(("o",), "O", "hide the ball from the predictors", lambda app: app.session.hide()),
+    Binding(("t",), "T", "show where it will truly go", lambda app: app.toggle_truth()),
     Binding(("[", "page down"), "[  or Page Down", "slower", lambda app: app.session.faster(-1)),
     Binding(("]", "page up"), "]  or Page Up", "faster", lambda app: app.session.faster(1)),
     Binding(("left",), "arrows, mouse drag", "turn the camera", _turn(-1, 0)),
@@ -50,6 +52,15 @@ BINDINGS = (
         Binding((str(n),), "1-9" if n == 1 else "", "choose the predictor", lambda app, n=n: app.session.choose(n - 1))
         for n in range(1, 10)
     ),
+    *(
+        Binding(
+            (f"shift+{n}",),
+            "Shift 1-9" if n == 1 else "",
+            "a predictor more, or less",
+            lambda app, n=n: app.session.beside(n - 1),
+        )
+        for n in range(1, 10)
+    ),
     Binding(("s",), "S", "save a screenshot", lambda app: app.save()),
     Binding(("h",), "H", "show or hide the keys", lambda app: app.toggle_help()),
     Binding(("q", "escape"), "Q  or Esc", "quit", lambda app: app.quit()),
@@ -61,6 +72,9 @@ _HELD = {pygame.K_LEFT: (-1, 0), pygame.K_RIGHT: (1, 0), pygame.K_UP: (0, 1), py
 
 def name(event):
     """What a KEYDOWN event is called in BINDINGS."""
+    shifted = f"shift+{pygame.key.name(event.key)}"
+    if getattr(event, "mod", 0) & pygame.KMOD_SHIFT and shifted in _BY_KEY:
+        return shifted
     typed = getattr(event, "unicode", "").lower()
     return typed if typed in _BY_KEY else pygame.key.name(event.key)
 
@@ -76,6 +90,13 @@ def handle(app, event):
         app.held.add(event.key)
     elif event.type == pygame.KEYUP:
         app.held.discard(event.key)
+    elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
+        app.scrubbing = app.panel.on_time_line(event.pos)
+        app.scrub(event.pos)
+    elif event.type == pygame.MOUSEBUTTONUP:
+        app.scrubbing = False
+    elif event.type == pygame.MOUSEMOTION and event.buttons[0] and app.scrubbing:
+        app.scrub(event.pos)
     elif event.type == pygame.MOUSEMOTION and event.buttons[0]:
         app.turn(-event.rel[0] * DRAG, event.rel[1] * DRAG)
     elif event.type == pygame.MOUSEWHEEL:

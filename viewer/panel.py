@@ -11,13 +11,15 @@ import numpy as np
 import pygame
 
 from viewer import keys
-from viewer.draw import FORECAST, SEEN, seen_turn
-from viewer.session import LEADS, SLOWED
+from viewer.draw import FORECAST, SEEN, color_of, seen_turn
+from viewer.session import SLOWED
 from viewer.stamps import ball_image, dots
+from viewer.watcher import LEADS
 
 WIDTH, MARGIN, PAD = 292, 16, 16  # px at a height of 720
 TEXT, MUTED, FAINT = (238, 241, 245), (158, 168, 180), (112, 122, 134)
 GLASS = (10, 13, 18, 178)
+LINE, NEAR = 7, 14  # px of the time line above the lower edge, and how near to it a click counts
 PIXELS = 720.0  # the height of the picture that the sizes here are for
 
 
@@ -60,13 +62,15 @@ class Panel:
         self._column(session, camera)
         self._landing(session, camera)
         self._foot(session, message)
+        self._time_line(session)
         if help:
             self._help()
 
     # --- the column on the left ---------------------------------------------------------------------------------------
 
     def _column(self, session, camera):
-        self._pane(MARGIN, MARGIN, WIDTH, 408)
+        several = len(session.watchers) > 1
+        self._pane(MARGIN, MARGIN, WIDTH, 276 + 21 * len(session.watchers) if several else 408)
         ball = session.ball
         self.y = MARGIN + PAD
         self._say(0, session.sport.name.replace("_", " ").capitalize(), 34)
@@ -75,9 +79,12 @@ class Panel:
         self._rule()
         self._motion(session, camera)
         self._rule()
-        told = f"told: {session.predictor.told.partition(',')[0]}"  # the rest has no room beside the name
-        self._say(0, session.predictor.name, 26, FORECAST, (told, 19, MUTED))
-        self._errors(session)
+        if several:
+            self._compared(session)
+        else:
+            told = f"told: {session.predictor.told.partition(',')[0]}"  # the rest has no room beside the name
+            self._say(0, session.predictor.name, 26, color_of(session.watchers[0]), (told, 19, MUTED))
+            self._errors(session)
         self._rule()
         self._legend()
 
@@ -112,6 +119,25 @@ class Panel:
             place, time = (_length(off[0]), f"{round(1e3 * off[1]):+d} ms") if off else ("-", "-")
             self._row(f"{lead:.1f} s before", place, time, TEXT)
 
+    def _compared(self, session):
+        """Of each predictor the median errors of this ball, its last landing's, and how long it takes."""
+        self._cells(("median error", "+0.2 s", "+0.4 s", "landing", "ms"), MUTED)
+        for watcher in session.watchers:
+            errors = watcher.errors(session.now)
+            cells = [_length(float(np.median(errors[lead]))) if errors[lead] else "-" for lead in LEADS[1:]]
+            landing = watcher.landing_errors(session.now).get(LEADS[1])
+            took = "-" if watcher.latency is None else f"{1e3 * watcher.latency:.1f}"
+            self._cells((watcher.predictor.name, *cells, _length(landing[0]) if landing else "-", took), TEXT, watcher)
+        self.y += 4
+        self._say(0, f"landing: as told {LEADS[1]:g} s before it", 17, FAINT)
+
+    def _cells(self, words, color, watcher=None):
+        x, y = MARGIN + PAD, self.y
+        self._at(x, y, words[0], 20, color_of(watcher) if watcher else color)
+        for right, word in zip((136, 182, 234, WIDTH - 2 * PAD), words[1:]):
+            self._at(x + right, y + 1, word, 18, color, 1.0)
+        self.y += 21
+
     def _row(self, label, middle, right, color):
         x, y = MARGIN + PAD, self.y
         self._at(x, y, label, 20, MUTED)
@@ -138,15 +164,46 @@ class Panel:
     # --- the foot and the help ----------------------------------------------------------------------------------------
 
     def _foot(self, session, message):
-        wide, bottom = self.surface.get_width() / self.unit, PIXELS - 28
-        hidden = "hidden from the predictor" if session.hidden else ""
+        wide, bottom = self.surface.get_width() / self.unit, PIXELS - 36
+        hidden = "hidden from the predictors" if session.hidden else ""
         speed = "" if session.speed == 1 else f"{session.speed:g} x speed"
         state = "   ".join(filter(None, (hidden, speed, "paused" if session.paused else "")))
         self._on_picture(wide - MARGIN, bottom, state, 24, TEXT, 1.0)
         names = session.choice.names[:9]
         choices = [f"{n}: {name}" for n, name in enumerate(names, 1)] if len(names) > 1 else []
-        hint = message or session.remark or "     ".join(["H: all keys", *choices])
+        hint = message or session.watchers[0].remark or "     ".join(["H: all keys", *choices])
         self._on_picture(MARGIN + 4, bottom, hint, 20, TEXT)
+
+    # --- the time line ------------------------------------------------------------------------------------------------
+
+    def on_time_line(self, pixel):
+        """Whether a place (x, y) px of the last picture is on the time line."""
+        left, right, y = self._reach()
+        return left - NEAR <= pixel[0] / self.unit <= right + NEAR and abs(pixel[1] / self.unit - y) <= NEAR
+
+    def time_at(self, session, pixel):
+        """The time, s, on the ball's clock at a place on the time line."""
+        left, right, _ = self._reach()
+        share = float(np.clip((pixel[0] / self.unit - left) / (right - left), 0.0, 1.0))
+        return session.ball.start + share * (session.ball.end - session.ball.start)
+
+    def _reach(self):
+        return WIDTH + 2 * MARGIN, self.surface.get_width() / self.unit - MARGIN, PIXELS - LINE
+
+    def _time_line(self, session):
+        """The ball's time: what has been, where it stands, and its landings so far."""
+        left, right, y = self._reach()
+        ball, last = session.ball, session.moments[-1].now
+
+        def at(time):
+            return round((left + (right - left) * (time - ball.start) / (ball.end - ball.start)) * self.unit)
+
+        thick = max(1, round(2 * self.unit))
+        for until, color in ((ball.end, (70, 78, 88)), (last, (120, 130, 142)), (session.now, FORECAST)):
+            pygame.draw.line(self.surface, color, (at(ball.start), y * self.unit), (at(until), y * self.unit), thick)
+        for time in ball.landing_time[ball.landing_time <= last]:
+            pygame.draw.circle(self.surface, TEXT, (at(time), y * self.unit), max(2, round(2.5 * self.unit)))
+        pygame.draw.circle(self.surface, FORECAST, (at(session.now), y * self.unit), max(3, round(5 * self.unit)))
 
     def _help(self):
         tall = 70 + 24 * len(keys.HELP)

@@ -1,25 +1,28 @@
-"""One ball after the other: the clock, what was seen so far, the forecast, and how wrong earlier forecasts were.
+"""One ball after the other: the clock, what was seen so far, who forecasts; and back to any moment of this ball.
 
-    session = Session(source, Choice(["physics"], sport))
+    session = Session(source, Choice(["gru", "physics"], sport))
     session.advance(1 / 60)       # s; everything below then speaks of the new moment
     session.forecast.mean, session.errors[0.1], session.ball.at(session.now)
+    session.rewind(session.now - 0.5)
 
-The predictor is given the frames seen up to now, in order, through its stream, and nothing else. What then happened
-(`ball.at`) is used to draw the ball and to score forecasts whose time has come. Knows no window and no wall clock.
+The predictors are given the frames seen up to now, in order, through their streams, and nothing else. What then
+happened (`ball.at`) is used to draw the ball and to score forecasts whose time has come. A moment gone back to shows
+what was forecast then; past the last moment that was reached the show goes on as if nobody had looked back. Knows no
+window and no wall clock but the one it may be given, to measure latency.
 """
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
 import numpy as np
 
 import models
+from viewer.watcher import LEADS, Watcher
 
 FRAME = 1 / 60  # s, one step
-LEADS = (0.1, 0.2, 0.3)  # s ahead at which forecasts are scored
-LATE = 0.05  # s by which a forecast may miss its lead before a landing
-KEPT = 0.6  # s that forecasts are kept
-CAUGHT_UP = 1000  # frames that a newly chosen predictor is shown of what was seen so far
-SPEEDS = (0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+CAUGHT_UP = 1000  # frames, and as many moments, that a newly chosen predictor is shown of what was
+REWIND = 1800  # moments that one can go back
+SPEEDS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0)
 SLOWED = 20  # times slower than the ball the model in the panel spins
 
 
@@ -45,29 +48,24 @@ class Choice:
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
-    """A forecast as drawn and scored: mean (H, 3) m and covariance (H, 3, 3) m2 or None at times (H,) s; landing and
-    belief as in models, or None."""
+class Moment:
+    """A moment of the show: s on the ball's clock, and how the ball (3, 3), and its slow model, were turned."""
 
-    made: float
-    times: np.ndarray
-    mean: np.ndarray
-    covariance: np.ndarray | None
-    landing: object
-    belief: object
+    now: float
+    turn: np.ndarray
+    slow_turn: np.ndarray
 
 
 class Session:
     """Where the show stands. `index` counts the balls, `now` is the time on the ball's own clock."""
 
-    def __init__(self, source, choice, speed=1.0):
-        self.source, self.choice, self.speed = source, choice, speed
+    def __init__(self, source, choice, speed=1.0, shown=(0,), clock=None):
+        self.source, self.choice, self.speed, self.clock = source, choice, speed, clock
         self.sport = source.sport
-        self.paused, self.chosen, self.index, self.hidden = False, 0, 0, False
+        self.paused, self.index, self.hidden, self.truth = False, 0, False, False
         span = self.sport.sensor.duration * 2 / 3
         self.offsets = np.unique(np.round(np.append(np.linspace(span / 60, span, 60), LEADS), 6))
-        self.lead_rows = np.searchsorted(self.offsets, LEADS)
-        self.predictor, self.remark = choice.load(0)
+        self.chosen = list(shown)  # numbers of the predictors, the first of them the one that the panel speaks of
         self.again()
 
     # --- what a person asks for ---------------------------------------------------------------------------------------
@@ -75,25 +73,29 @@ class Session:
     def again(self):
         """The same ball from its start."""
         self.ball = self.source.ball(self.index)
-        self.now = self.ball.start
-        self.turn, self.slow_turn = np.eye(3), np.eye(3)
         self.missed, self.newest = np.zeros(len(self.ball.seen), bool), 0  # frames hidden; those that have come at all
-        self._restart()
+        self.moments = []
+        self.watchers = [self._watcher(number) for number in self.chosen]
+        self._look(Moment(self.ball.start, np.eye(3), np.eye(3)))
 
     def next(self):
         """The next ball."""
         self.index += 1
         self.again()
 
-    def choose(self, index):
-        """Another predictor, from this moment on. Nothing happens when there are not so many."""
-        if index < len(self.choice.names):
-            self.predictor, self.remark = self.choice.load(index)
-            self.chosen = index
-            self._restart()
+    def choose(self, number):
+        """That predictor alone. Nothing happens when there are not so many."""
+        if number < len(self.choice.names):
+            self._show([number])
+
+    def beside(self, number):
+        """That predictor beside the others, or no longer; one always stays."""
+        if number < len(self.choice.names):
+            rest = [n for n in self.chosen if n != number]
+            self._show(rest or [number] if number in self.chosen else [*rest, number])
 
     def hide(self):
-        """Hide the ball from the predictor, or show it again: the forecast runs on without new frames."""
+        """Hide the ball from the predictors, or show it again: the forecast runs on without new frames."""
         self.hidden = not self.hidden
 
     def faster(self, steps):
@@ -104,19 +106,63 @@ class Session:
     def step(self):
         """Pause, and go one frame on."""
         self.paused = True
-        self._move(FRAME * self.speed)
+        if self.now < self.moments[-1].now:
+            self._moment = self.moments[bisect_right(self.moments, self.now, key=_now)]
+        else:
+            self._move(FRAME * self.speed)
+
+    def back(self):
+        """Pause, and go one frame back."""
+        self.paused = True
+        self._moment = self.moments[max(0, bisect_left(self.moments, self.now, key=_now) - 1)]
+
+    def rewind(self, time):
+        """Pause, and go to the last moment up to a time, s, that has been."""
+        self.paused = True
+        self._moment = self.moments[max(0, bisect_right(self.moments, time, key=_now) - 1)]
 
     def advance(self, elapsed):
         """`elapsed` seconds pass in front of the window."""
         if not self.paused:
             self._move(elapsed * self.speed)
 
-    # --- what was seen and forecast -----------------------------------------------------------------------------------
+    # --- what is to be seen -------------------------------------------------------------------------------------------
+
+    @property
+    def now(self):
+        return self._moment.now
+
+    @property
+    def turn(self):
+        return self._moment.turn
+
+    @property
+    def slow_turn(self):
+        return self._moment.slow_turn
 
     @property
     def seen(self):
-        """The numbers of the frames that the predictor was shown so far."""
-        return np.flatnonzero(~self.missed[: self.fed])
+        """The numbers of the frames that the predictors were shown so far."""
+        return np.flatnonzero(~self.missed[: self._arrived(self.now)])
+
+    @property
+    def predictor(self):
+        return self.watchers[0].predictor
+
+    @property
+    def forecast(self):
+        """What the first predictor forecasts, a Shown or None."""
+        return self.watchers[0].forecast(self.now)
+
+    @property
+    def errors(self):
+        """lead -> errors (m) of the first predictor's forecasts."""
+        return self.watchers[0].errors(self.now)
+
+    @property
+    def landing_errors(self):
+        """lead -> how far off (m, s) the first predictor forecast the last landing."""
+        return self.watchers[0].landing_errors(self.now)
 
     @property
     def spin(self):
@@ -126,80 +172,64 @@ class Session:
     @property
     def believed_spin(self):
         """The spin (3,) rad/s that the last forecast believes in, or None."""
-        belief = self.forecast.belief if self.forecast else None
-        return None if belief is None else np.asarray(belief.spin)
+        forecast = self.forecast
+        return None if forecast is None or forecast.belief is None else np.asarray(forecast.belief.spin)
 
-    def _restart(self):
-        """A fresh stream, shown what was seen up to now."""
-        self.stream = self.predictor.stream()
-        self.forecast, self.past, self.due = None, [], []
-        self.errors = {lead: [] for lead in LEADS}
-        self.landing_errors = {}
-        self.landed = int(np.searchsorted(self.ball.landing_time, self.now, side="right"))
-        self.fed = max(0, self._arrived() - CAUGHT_UP)
-        self._look()
+    # --- time passes --------------------------------------------------------------------------------------------------
 
-    def _arrived(self):
-        return int(np.searchsorted(self.ball.seen.time, self.now, side="right"))
+    def _show(self, numbers):
+        """Watchers for these predictors; a new one is shown all that was, moment by moment."""
+        there = {watcher.number: watcher for watcher in self.watchers}
+        self.watchers = [there.get(number) or self._caught_up(self._watcher(number)) for number in numbers]
+        self.chosen = numbers
+
+    def _watcher(self, number):
+        return Watcher(*self.choice.load(number), number, self.ball, self.offsets, self.clock)
+
+    def _caught_up(self, watcher):
+        moments = self.moments[-CAUGHT_UP:]
+        watcher.fed = max(0, self._arrived(moments[0].now) - CAUGHT_UP)
+        watcher.landed = int(np.searchsorted(self.ball.landing_time, moments[0].now, side="right"))
+        for moment in moments:
+            watcher.look(moment.now, self.missed)
+        return watcher
+
+    def _arrived(self, now):
+        return int(np.searchsorted(self.ball.seen.time, now, side="right"))
 
     def _move(self, elapsed):
-        """Time passes on the ball's clock."""
-        self.now += elapsed
-        if self.now > self.ball.end:
+        """Time passes on the ball's clock: over moments that have been, or on from the last of them."""
+        now, last = self.now + elapsed, self.moments[-1]
+        if now > self.ball.end:
             self.next()
-            return
-        if (spin := self.spin) is not None and self.now <= self.ball.time[-1]:
-            self.turn = rotation(spin * elapsed) @ self.turn
-            self.slow_turn = rotation(spin * elapsed / SLOWED) @ self.slow_turn
-        self._look()
+        elif now <= last.now:
+            was = self.moments[bisect_right(self.moments, now, key=_now) - 1]
+            self._moment = Moment(now, was.turn, was.slow_turn)
+        else:
+            self._moment = last
+            spin, turn, slow = self.spin, last.turn, last.slow_turn
+            if spin is not None and now <= self.ball.time[-1]:
+                turn = rotation(spin * (now - last.now)) @ turn
+                slow = rotation(spin * (now - last.now) / SLOWED) @ slow
+            self._look(Moment(now, turn, slow))
 
-    def _look(self):
-        """Show the predictor the frames that came in; forecast; score the forecasts whose time has come."""
-        track, arrived = self.ball.seen, self._arrived()
-        for row in range(self.fed, arrived):
-            self.missed[row] |= self.hidden and row >= self.newest
-            if not self.missed[row]:
-                self.stream.observe(track.time[row], track.position[row])
-        self.fed, self.newest = arrived, max(arrived, self.newest)
-        if 0 < arrived < len(track):
-            self._forecast()
-        self._score()
-        self._score_landings()
+    def _look(self, moment):
+        """A new moment: the frames that came in are shown to the predictors, unless the ball is hidden."""
+        self._moment = moment
+        self.moments.append(moment)
+        arrived = self._arrived(moment.now)
+        self.missed[self.newest : arrived] = self.hidden
+        self.newest = arrived
+        for watcher in self.watchers:
+            watcher.look(moment.now, self.missed)
+        if len(self.moments) > 2 * REWIND:
+            del self.moments[:REWIND]
+            for watcher in self.watchers:
+                watcher.forget(self.moments[0].now)
 
-    def _forecast(self):
-        times = self.now + self.offsets
-        try:
-            forecast = self.stream.forecast(times)
-        except models.TooShort:
-            return
-        told = np.asarray(forecast.mean), forecast.covariance, forecast.landing, forecast.belief
-        self.forecast = Shown(self.now, times, *told)
-        self.past = [past for past in self.past if past.made > self.now - KEPT] + [self.forecast]
-        self.due += [(times[row], lead, self.forecast.mean[row]) for lead, row in zip(LEADS, self.lead_rows)]
 
-    # --- what then happened -------------------------------------------------------------------------------------------
-
-    def _score(self):
-        """Distances (m) between the forecasts that were for a time now past, and where the ball then was."""
-        ripe = [due for due in self.due if due[0] <= self.now]
-        self.due = [due for due in self.due if due[0] > self.now]
-        for time, lead, place in ripe:
-            if self.ball.known(time):
-                self.errors[lead].append(float(np.linalg.norm(place - self.ball.at(time)[0])))
-
-    def _score_landings(self):
-        """When the ball lands: how far off (m, s) the landing was forecast, each lead before it."""
-        ball = self.ball
-        while self.landed < len(ball.landing_time) and ball.landing_time[self.landed] <= self.now:
-            time, place = ball.landing_time[self.landed], ball.landing_place[self.landed]
-            earlier = ball.landing_time[self.landed - 1] if self.landed else -np.inf
-            self.landing_errors = {}
-            for lead in LEADS:
-                made = [p for p in self.past if max(earlier, time - lead - LATE) <= p.made <= time - lead + 1e-9]
-                if made and (landing := made[-1].landing) is not None:
-                    off = float(np.linalg.norm(landing.place - place))
-                    self.landing_errors[lead] = (off, float(landing.time - time))
-            self.landed += 1
+def _now(moment):
+    return moment.now
 
 
 def rotation(angle):

@@ -9,6 +9,7 @@ byte. With a screen time is real.
 import gc
 import io
 import os
+import time
 from pathlib import Path
 
 import pygame
@@ -31,16 +32,26 @@ class App:
     frames      how many; None: until it is closed
     screenshot  where the last picture goes
     waiting     what the window says until its first frame is there
+    shown       numbers of the predictors that forecast from the start
     """
 
     def __init__(
-        self, source, choice, size=(1280, 720), headless=False, frames=None, screenshot=None, waiting="one moment ..."
+        self,
+        source,
+        choice,
+        size=(1280, 720),
+        headless=False,
+        frames=None,
+        screenshot=None,
+        waiting="one moment ...",
+        shown=(0,),
     ):
         self.headless, self.frames, self.screenshot = headless, frames, screenshot
         self.screen = _open(size, headless, waiting)
-        self.session = Session(source, choice)
+        self.session = Session(source, choice, shown=shown, clock=None if headless else time.perf_counter)
         self.painter, self.panel = Painter(source.sport), Panel()
         self.held, self.running, self.help, self.toast, self.message = set(), True, False, 0, ""
+        self.scrubbing = False
         self.reset_camera()
         gc.collect()
         gc.freeze()  # a full collection over all that numba and scipy keep would cost 50 ms, in the middle of a flight
@@ -81,6 +92,14 @@ class App:
 
     def pause(self):
         self.session.paused = not self.session.paused
+
+    def toggle_truth(self):
+        self.session.truth = not self.session.truth
+
+    def scrub(self, pixel):
+        """Go to the moment of the time line that the mouse is at."""
+        if self.scrubbing:
+            self.session.rewind(self.panel.time_at(self.session, pixel))
 
     def toggle_help(self):
         self.help = not self.help
