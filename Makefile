@@ -1,4 +1,4 @@
-# make play | train | evaluate | weights | leaderboard | test | lint | format | bench | setup     each sets up what it needs first; ARGS="..." is passed on
+# make play | train | evaluate | weights | leaderboard | demo | test | lint | format | bench | setup     each sets up what it needs first; ARGS="..." is passed on
 #
 # The environment is .venv, or lies in the user's cache folder where the checkout is read-only. It is made when missing,
 # mended when pyproject.toml or constraints.txt changed since, and otherwise used as it is, whoever made it. An active
@@ -8,7 +8,7 @@
 BENCH ?= sim_speed latency fidelity viewer_speed train_speed robustness spin
 IN = @sh -c "$$IN_ENVIRONMENT" make
 
-.PHONY: play train evaluate weights leaderboard test lint format bench setup
+.PHONY: play train evaluate weights leaderboard demo test lint format bench setup
 .NOTPARALLEL:
 
 play:
@@ -25,6 +25,10 @@ evaluate:
 
 leaderboard:
 	$(IN) "core report filters" -m evaluation.leaderboard $(ARGS)
+
+demo:
+	$(IN) "core record" play.py --seed 187 --headless --frames 24 --screenshot docs/viewer.png
+	$(IN) "core record" play.py --seed 187 --predictor gru_physics physics --headless --frames 300 --record docs/viewer.gif
 
 test:
 	$(IN) "core train test" -m pytest -q -n auto --dist worksteal $(ARGS)

@@ -45,6 +45,8 @@ class Options:
     """stop after so many frames; 0: when the window is closed, or after 120 where headless"""
     screenshot: Path | None = None
     """save the last picture as this PNG"""
+    record: Path | None = None
+    """save what is shown as this film, .mp4 or .gif, 60 frames a second; also with --headless"""
 
 
 def picture_size(text):
@@ -68,6 +70,10 @@ def check(asked):
             raise ValueError(f"--screenshot {asked.screenshot}: name a file that ends in .png")
         if not folder.is_dir() or not os.access(folder, os.W_OK):
             raise ValueError(f"--screenshot {asked.screenshot}: {folder} is not a folder that can be written to")
+    if asked.record is not None:
+        from viewer import film
+
+        film.check(asked.record)
 
 
 def source(asked, sport):
@@ -113,7 +119,7 @@ def run(asked):
 
     frames = asked.frames or (HEADLESS_FRAMES if asked.headless else None)
     shown = range(max(1, len(asked.predictor)))
-    App(balls, predictors, size, asked.headless, frames, asked.screenshot, waiting, shown).run()
+    App(balls, predictors, size, asked.headless, frames, asked.screenshot, waiting, shown, asked.record).run()
 
 
 def main():

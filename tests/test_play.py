@@ -116,6 +116,8 @@ def test_millimetres_get_a_hint_and_scale_mends_them(run, tmp_path):
         (["--screenshot", "nofolder/out.png"], "nofolder"),
         (["--screenshot", "out.jpg"], ".png"),
         (["--track", "nosuch.csv"], "nosuch.csv: cannot be read"),
+        (["--record", "out.avi"], ".mp4 or .gif"),
+        (["--record", "nofolder/out.mp4"], "nofolder"),
         (["--nosuch"], "--nosuch"),
         (["--scale", "x"], "--scale"),
     ],

@@ -62,6 +62,7 @@ BINDINGS = (
         for n in range(1, 10)
     ),
     Binding(("s",), "S", "save a screenshot", lambda app: app.save()),
+    Binding(("v",), "V", "begin or end a film", lambda app: app.record()),
     Binding(("h",), "H", "show or hide the keys", lambda app: app.toggle_help()),
     Binding(("q", "escape"), "Q  or Esc", "quit", lambda app: app.quit()),
 )

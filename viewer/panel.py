@@ -121,20 +121,22 @@ class Panel:
 
     def _compared(self, session):
         """Of each predictor the median errors of this ball, its last landing's, and how long it takes."""
-        self._cells(("median error", "+0.2 s", "+0.4 s", "landing", "ms"), MUTED)
+        self._cells(("error, mm", *(f"+{lead:g} s" for lead in LEADS[1:]), "landing", "ms"), MUTED)
         for watcher in session.watchers:
             errors = watcher.errors(session.now)
-            cells = [_length(float(np.median(errors[lead]))) if errors[lead] else "-" for lead in LEADS[1:]]
+            cells = [f"{1e3 * np.median(errors[lead]):.0f}" if errors[lead] else "-" for lead in LEADS[1:]]
             landing = watcher.landing_errors(session.now).get(LEADS[1])
             took = "-" if watcher.latency is None else f"{1e3 * watcher.latency:.1f}"
-            self._cells((watcher.predictor.name, *cells, _length(landing[0]) if landing else "-", took), TEXT, watcher)
+            self._cells(
+                (watcher.predictor.name, *cells, f"{1e3 * landing[0]:.0f}" if landing else "-", took), TEXT, watcher
+            )
         self.y += 4
-        self._say(0, f"landing: as told {LEADS[1]:g} s before it", 17, FAINT)
+        self._say(0, f"medians of this ball; landing as told {LEADS[1]:g} s before", 16, FAINT)
 
     def _cells(self, words, color, watcher=None):
         x, y = MARGIN + PAD, self.y
         self._at(x, y, words[0], 20, color_of(watcher) if watcher else color)
-        for right, word in zip((136, 182, 234, WIDTH - 2 * PAD), words[1:]):
+        for right, word in zip((134, 178, 232, WIDTH - 2 * PAD), words[1:]):
             self._at(x + right, y + 1, word, 18, color, 1.0)
         self.y += 21
 

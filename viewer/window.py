@@ -17,6 +17,7 @@ import pygame
 from viewer import keys
 from viewer.camera import Camera
 from viewer.draw import Painter
+from viewer.film import Film
 from viewer.panel import Panel
 from viewer.session import FRAME, Session
 
@@ -33,6 +34,7 @@ class App:
     screenshot  where the last picture goes
     waiting     what the window says until its first frame is there
     shown       numbers of the predictors that forecast from the start
+    record      where the film goes
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class App:
         screenshot=None,
         waiting="one moment ...",
         shown=(0,),
+        record=None,
     ):
         self.headless, self.frames, self.screenshot = headless, frames, screenshot
         self.screen = _open(size, headless, waiting)
@@ -52,6 +55,7 @@ class App:
         self.painter, self.panel = Painter(source.sport), Panel()
         self.held, self.running, self.help, self.toast, self.message = set(), True, False, 0, ""
         self.scrubbing = False
+        self.film = Film(record, self.screen.get_size()) if record else None
         self.reset_camera()
         gc.collect()
         gc.freeze()  # a full collection over all that numba and scipy keep would cost 50 ms, in the middle of a flight
@@ -59,12 +63,17 @@ class App:
     def run(self):
         """Show frame after frame; then save the screenshot that was asked for."""
         clock, shown = pygame.time.Clock(), 0
-        while self.running and shown != self.frames:
-            self.frame(FRAME if self.headless else min(SLOWEST, clock.tick(RATE) / 1000))
-            shown += 1
-        if self.screenshot:
-            save_png(self.screen, self.screenshot)
-        pygame.display.quit()
+        try:
+            while self.running and shown != self.frames:
+                passed = min(SLOWEST, clock.tick(0 if self.headless else RATE) / 1000)
+                self.frame(FRAME if self.headless or self.film else passed)
+                shown += 1
+            if self.screenshot:
+                save_png(self.screen, self.screenshot)
+        finally:
+            if self.film:
+                self.film.close()
+            pygame.display.quit()
 
     def frame(self, elapsed):
         """One frame: what was asked for, `elapsed` s more of the show, the picture."""
@@ -76,6 +85,8 @@ class App:
         self.toast = max(0, self.toast - 1)
         self.painter.paint(self.screen, self.session, self.camera)
         self.panel.paint(self.screen, self.session, self.camera, self.message if self.toast else "", self.help)
+        if self.film:
+            self.film.add(self.screen)
         pygame.display.flip()
 
     # --- what the keys ask for ----------------------------------------------------------------------------------------
@@ -109,14 +120,29 @@ class App:
 
     def save(self):
         """Save the picture under the next free name in the current folder, and say so (or why not)."""
-        names = (f"ballcast-{number:03d}.png" for number in range(1, 1000))
-        name = next((name for name in names if not os.path.exists(name)), "ballcast-001.png")
+        name = _free_name(".png")
         try:
             save_png(self.screen, name)
-            self.message = f"saved {name}"
+            self.say(f"saved {name}")
         except OSError as error:
-            self.message = f"{name} cannot be written: {error.strerror}"
-        self.toast = TOAST
+            self.say(f"{name} cannot be written: {error.strerror}")
+
+    def record(self):
+        """Begin a film under the next free name in the current folder, or end the one that is being made."""
+        try:
+            if self.film:
+                film, self.film = self.film, None
+                film.close()
+                self.say(f"saved {film.path}")
+            else:
+                self.film = Film(_free_name(".mp4"), self.screen.get_size())
+                self.say(f"recording {self.film.path}")
+        except (ImportError, OSError, ValueError) as error:
+            self.say(str(error))
+
+    def say(self, message):
+        """Show a message for a while."""
+        self.message, self.toast = message, TOAST
 
     def _fit(self):
         """The camera follows the window's size."""
@@ -140,6 +166,12 @@ def _open(size, headless, waiting):
     screen.blit(words, words.get_rect(center=screen.get_rect().center))
     pygame.display.flip()
     return screen
+
+
+def _free_name(suffix):
+    """The first name in the current folder that is not taken."""
+    names = (f"ballcast-{number:03d}{suffix}" for number in range(1, 1000))
+    return next((name for name in names if not os.path.exists(name)), f"ballcast-001{suffix}")
 
 
 def save_png(surface, path):

@@ -1,0 +1,70 @@
+"""What is on the screen as a film: MP4 (H.264) or GIF, through imageio-ffmpeg.
+
+    film = Film("out.mp4", surface.get_size())
+    film.add(surface)             # one frame of 60 a second
+    film.close()                  # only now it stands under its name
+
+A window that changes its size goes on in the film's own. Raises ValueError where it cannot be made.
+"""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pygame
+
+RATE = 60  # frames/s
+KINDS = {
+    ".mp4": {"codec": "libx264", "fps": RATE, "output_params": ["-crf", "20", "-preset", "veryfast"]},
+    ".gif": {
+        "codec": "gif",
+        "fps": RATE,
+        "pix_fmt_out": "pal8",
+        "output_params": [
+            "-vf",
+            "fps=20,scale=640:-1:flags=lanczos,split[a][b];[a]palettegen=stats_mode=diff[p];[b][p]paletteuse=dither=bayer",
+        ],
+    },
+}
+
+
+def check(path):
+    """Refuse a film that could not be made, before anything takes time. Raises ValueError."""
+    path = Path(path)
+    if path.suffix.lower() not in KINDS or path.is_dir():
+        raise ValueError(f"--record {path}: name a file that ends in {' or '.join(KINDS)}")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ValueError(f"--record {path}: {path.parent} is not a folder that can be written to")
+    if not importlib.util.find_spec("imageio_ffmpeg"):
+        raise ValueError("--record needs imageio-ffmpeg: pip install -c constraints.txt imageio-ffmpeg")
+
+
+class Film:
+    """A film that is being made beside its place."""
+
+    def __init__(self, path, size):
+        import imageio_ffmpeg
+
+        check(path)
+        self.path, self.frames = Path(path), 0
+        self.size = size[0] // 2 * 2, size[1] // 2 * 2  # H.264 halves the colours: even sides
+        self._aside = self.path.with_name(f".{self.path.stem}.{os.getpid()}{self.path.suffix}")
+        told = KINDS[self.path.suffix.lower()]
+        self._writer = imageio_ffmpeg.write_frames(
+            str(self._aside), self.size, macro_block_size=1, ffmpeg_log_level="error", **told
+        )
+        self._writer.send(None)
+
+    def add(self, surface):
+        """One frame more. Raises OSError where it cannot be written."""
+        if surface.get_size() != self.size:
+            surface = pygame.transform.smoothscale(surface, self.size)
+        self._writer.send(pygame.image.tobytes(surface, "RGB"))
+        self.frames += 1
+
+    def close(self):
+        """Finish it and put it in its place; a film without frames is none."""
+        self._writer.close()
+        if self.frames:
+            os.replace(self._aside, self.path)
+        self._aside.unlink(missing_ok=True)
