@@ -1,5 +1,6 @@
 """The keys: each does what the help says; typed through pygame's own events, with no screen."""
 
+import numpy as np
 import pygame
 import pytest
 from viewer_fakes import OneBall, OnlyChoice, Recorder
@@ -76,6 +77,22 @@ def test_the_mouse_drags_the_camera_round(app):
     pygame.event.post(pygame.event.Event(pygame.MOUSEMOTION, pos=(9, 9), rel=(20, 10), buttons=(1, 0, 0)))
     app.frame(FRAME)
     assert app.camera.azimuth != before.azimuth and app.camera.elevation > before.elevation
+
+
+def test_the_right_button_moves_the_camera_and_f_keys_look_from_elsewhere(app):
+    before = app.camera
+    place = before.project(np.array([before.target]))[0][0]
+    pygame.event.post(pygame.event.Event(pygame.MOUSEMOTION, pos=(9, 9), rel=(20, 10), buttons=(0, 0, 1)))
+    app.frame(FRAME)
+    moved = app.camera.project(np.array([before.target]))[0][0]
+    assert moved - place == pytest.approx([20, 10], abs=1)
+    press(app, pygame.K_c, "c")
+    assert app.camera == before
+    ways = []
+    for key in (pygame.K_F1, pygame.K_F2, pygame.K_F3):
+        press(app, key)
+        ways.append(app.camera.axes[2].round(1).tolist())
+    assert ways[0][0] < -0.9 and ways[1][1] > 0.9 and ways[2][2] < -0.9
 
 
 def test_r_throws_again_n_the_next_and_digits_choose(app):

@@ -42,6 +42,15 @@ class Camera:
         tilt = float(np.clip(self.elevation + elevation, FLATTEST, STEEPEST))
         return dataclasses.replace(self, azimuth=(self.azimuth + azimuth) % 360, elevation=tilt)
 
+    def seen_from(self, azimuth, elevation):
+        """The camera on another side of its target, in degrees."""
+        return dataclasses.replace(self, azimuth=azimuth % 360, elevation=float(np.clip(elevation, FLATTEST, STEEPEST)))
+
+    def panned(self, right, down):
+        """The camera moved so that its target stands so many pixels further right and down in the picture."""
+        step = (-right * self.axes[0] - down * self.axes[1]) * self.distance / self.focal
+        return dataclasses.replace(self, target=tuple(float(t) for t in self.target + step))
+
     def zoomed(self, factor):
         """The camera nearer by `factor`; no nearer than 0.3 m, no farther than 300 m."""
         return dataclasses.replace(self, distance=float(np.clip(self.distance / factor, 0.3, 300.0)))

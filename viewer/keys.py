@@ -47,7 +47,12 @@ BINDINGS = (
     Binding(("down",), "", "", _turn(0, -1)),
     Binding(("+", "="), "+ -, mouse wheel", "zoom", _zoom(ZOOM), repeats=True),
     Binding(("-", "_"), "", "", _zoom(1 / ZOOM), repeats=True),
-    Binding(("c",), "C", "camera back to its place", lambda app: app.reset_camera()),
+    Binding(("c",), "C, F1 F2 F3", "camera back; from the side, the end, above", lambda app: app.reset_camera()),
+    *(
+        Binding((f"f{n}",), "", "", lambda app, way=way: app.look_from(*way))
+        for n, way in enumerate(((90, 8), (0, 8), (0, 88)), 1)
+    ),
+    Binding((), "right mouse drag", "move the camera", None),
     *(
         Binding((str(n),), "1-9" if n == 1 else "", "choose the predictor", lambda app, n=n: app.session.choose(n - 1))
         for n in range(1, 10)
@@ -98,6 +103,8 @@ def handle(app, event):
         app.scrubbing = False
     elif event.type == pygame.MOUSEMOTION and event.buttons[0] and app.scrubbing:
         app.scrub(event.pos)
+    elif event.type == pygame.MOUSEMOTION and event.buttons[2]:
+        app.camera = app.camera.panned(*event.rel)
     elif event.type == pygame.MOUSEMOTION and event.buttons[0]:
         app.turn(-event.rel[0] * DRAG, event.rel[1] * DRAG)
     elif event.type == pygame.MOUSEWHEEL:

@@ -209,8 +209,8 @@ class Panel:
 
     def _help(self):
         tall = 70 + 24 * len(keys.HELP)
-        left, top = (self.surface.get_width() / self.unit - 430) / 2, (PIXELS - tall) / 2
-        self._pane(left, top, 430, tall)
+        left, top = (self.surface.get_width() / self.unit - 520) / 2, (PIXELS - tall) / 2
+        self._pane(left, top, 520, tall)
         self._at(left + 24, top + 18, "Keys", 30, TEXT)
         for row, (label, text) in enumerate(keys.HELP):
             self._at(left + 24, top + 54 + 24 * row, label, 22, FORECAST)

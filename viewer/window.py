@@ -97,6 +97,9 @@ class App:
     def zoom(self, factor):
         self.camera = self.camera.zoomed(factor)
 
+    def look_from(self, azimuth, elevation):
+        self.camera = self.camera.seen_from(azimuth, elevation)
+
     def reset_camera(self):
         size = self.screen.get_size()
         self.camera = Camera.of(self.session.sport.view, size, SHIFT * size[0])
