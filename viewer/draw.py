@@ -25,6 +25,7 @@ FORECAST = FORECASTS[0]
 DOTS = 600  # of the seen frames are drawn, the last ones
 FADING = 1.2  # s over which a seen dot fades
 SMALLEST = 6.0  # px; a ball is drawn no smaller, or nobody would see it
+AIM = 0.12  # s of flight that the arrow of a launch shows
 FAN = 0.1  # s between the old forecasts that are drawn
 EDGE = 40  # px round a layer within which a ball, as large as it is, may be hidden by it
 RIM = np.stack([np.cos(np.linspace(0, 2 * np.pi, 49)), np.sin(np.linspace(0, 2 * np.pi, 49)), np.zeros(49)], axis=1)
@@ -37,8 +38,8 @@ class Painter:
         self.sport, self.place = sport, Place.of(sport)
         self._camera = self._backdrop = None
 
-    def paint(self, surface, session, camera):
-        """Fill the surface with the picture of this moment."""
+    def paint(self, surface, session, camera, throw=None):
+        """Fill the surface with the picture of this moment; throw: a Throw that is being made."""
         if camera != self._camera:
             self._camera, self._backdrop = camera, Backdrop.of(self.place, self.sport.view, camera)
         self._dots, self._images = [], []
@@ -48,6 +49,8 @@ class Painter:
         for watcher in reversed(session.watchers):
             self._paths(session, watcher, watcher is session.watchers[0])
         self._seen(session)
+        if throw is not None:
+            self._arrow(throw)
         self._ball(session)
         surface.blit(self._backdrop.ground, (0, 0))
         for slot, layer in zip(self._sorted(), (*self._backdrop.layers, None)):
@@ -133,6 +136,18 @@ class Painter:
         self._line(points, 1.6, color, np.linspace(0.75, 0.06, len(points)))
         if now.landing is not None and now.landing.time > session.now - 0.5:
             self._mark(np.asarray(now.landing.place, float), color)
+
+    def _arrow(self, throw):
+        """The launch: as long as the ball flies in AIM seconds."""
+        tip = throw.place + AIM * throw.velocity
+        self._line(np.linspace(throw.place, tip, 9), 2.2, TRUTH, 0.9)
+        across = np.cross(throw.velocity, self._camera.axes[2])
+        size = np.linalg.norm(across)
+        if size > 1e-6:
+            barb = 0.25 * AIM * np.linalg.norm(throw.velocity) * across / size * 0.5
+            back = tip - 0.25 * AIM * throw.velocity
+            for side in (barb, -barb):
+                self._line(np.linspace(back + side, tip, 5), 2.2, TRUTH, 0.9)
 
     def _fan(self, session, past, now, color):
         shown = now.made

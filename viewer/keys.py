@@ -52,6 +52,7 @@ BINDINGS = (
         Binding((f"f{n}",), "", "", lambda app, way=way: app.look_from(*way))
         for n, way in enumerate(((90, 8), (0, 8), (0, 88)), 1)
     ),
+    Binding((), "drag the ball", "throw it; wheel: topspin, Shift: sidespin", None),
     Binding((), "right mouse drag", "move the camera", None),
     *(
         Binding((str(n),), "1-9" if n == 1 else "", "choose the predictor", lambda app, n=n: app.session.choose(n - 1))
@@ -99,8 +100,15 @@ def handle(app, event):
     elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
         app.scrubbing = app.panel.on_time_line(event.pos)
         app.scrub(event.pos)
-    elif event.type == pygame.MOUSEBUTTONUP:
+        app.take(event.pos)
+    elif event.type == pygame.MOUSEBUTTONUP and event.button == 1:
         app.scrubbing = False
+        app.let_go()
+    elif event.type == pygame.MOUSEMOTION and app.thrown:
+        app.pull(event.pos)
+    elif event.type == pygame.MOUSEWHEEL and app.thrown:
+        sideways = pygame.key.get_mods() & pygame.KMOD_SHIFT
+        app.thrown.turn(*((0, event.y) if sideways else (event.y, 0)))
     elif event.type == pygame.MOUSEMOTION and event.buttons[0] and app.scrubbing:
         app.scrub(event.pos)
     elif event.type == pygame.MOUSEMOTION and event.buttons[2]:
@@ -111,6 +119,7 @@ def handle(app, event):
         app.zoom(ZOOM**event.y)
     elif event.type == pygame.WINDOWFOCUSLOST:
         app.held.clear()
+        app.scrubbing, app.thrown = False, None
 
 
 def turn_while_held(app, elapsed):

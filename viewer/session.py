@@ -83,6 +83,12 @@ class Session:
         self.index += 1
         self.again()
 
+    def throw(self, position, velocity, spin):
+        """The next ball, launched by hand: (3,) m, m/s, rad/s. Only of a live source."""
+        self.source.throw(self.index + 1, position, velocity, spin)
+        self.paused = False
+        self.next()
+
     def choose(self, number):
         """That predictor alone. Nothing happens when there are not so many."""
         if number < len(self.choice.names):

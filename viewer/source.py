@@ -7,11 +7,14 @@
 A Ball holds both what a tracker saw and what then happened. Only the session decides who is told which.
 """
 
+import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 import sim
+from sim.launch import read_launch
 from tracks import Track
 
 PAUSE = 1.2  # s that a ball is shown after its last frame
@@ -70,11 +73,26 @@ class Throws:
     live = True
 
     def __init__(self, sport, seed=0):
-        self.sport, self.seed = sport, seed
+        self.sport, self.seed, self._own = sport, seed, {}
+
+    def throw(self, index, position, velocity, spin):
+        """Let ball `index` be launched so, (3,) m, m/s, rad/s, as this ball and seen by this tracker."""
+        parts = {"position": {}, "velocity": {"form": "components"}, "spin": {"form": "components"}}
+        for part, values in zip(parts, (position, velocity, spin)):
+            parts[part] |= dict(zip("xyz", map(float, values)))
+        self._own[index] = dataclasses.replace(self.sport, launches=(read_launch(parts, "throw"),))
+
+    @cached_property
+    def usual_speed(self):
+        """The median speed of the sport's launches, m/s."""
+        launched = sim.draw(self.sport, 64, seed=self.seed, purpose="play", duration=0.1).launch_velocity
+        return float(np.median(np.linalg.norm(launched, axis=1)))
 
     def ball(self, index):
-        balls = sim.draw(self.sport, 1, first=index, seed=self.seed, purpose="play")
-        seen = Track(balls.time, balls.position, f"throw {index + 1}, seed {self.seed}")
+        sport = self._own.get(index, self.sport)
+        balls = sim.draw(sport, 1, first=index, seed=self.seed, purpose="play")
+        name = f"throw {index + 1}, " + ("by hand" if index in self._own else f"seed {self.seed}")
+        seen = Track(balls.time, balls.position, name)
         end = max(self.sport.sensor.duration, float(seen.time[-1]) if len(seen) else 0.0) + PAUSE
         times = np.arange(0.0, end + GRID, GRID)
         flight = balls.flight(times)

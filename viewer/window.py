@@ -12,6 +12,7 @@ import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pygame
 
 from viewer import keys
@@ -20,9 +21,11 @@ from viewer.draw import Painter
 from viewer.film import Film
 from viewer.panel import Panel
 from viewer.session import FRAME, Session
+from viewer.throw import Throw
 
 RATE = 60  # frames/s
 SLOWEST = 0.1  # s; a frame that took longer counts as this much
+GRASP, LEAST = 24, 0.03  # px within which the mouse takes the ball; share of the usual speed that is a throw
 TOAST = 150  # frames that a message stays
 SHIFT = 0.09  # of the width: the place stands this far right of the middle, beside the panel
 
@@ -54,7 +57,7 @@ class App:
         self.session = Session(source, choice, shown=shown, clock=None if headless else time.perf_counter)
         self.painter, self.panel = Painter(source.sport), Panel()
         self.held, self.running, self.help, self.toast, self.message = set(), True, False, 0, ""
-        self.scrubbing = False
+        self.scrubbing, self.thrown = False, None  # whether the time line is dragged; a Throw that is being made
         self.film = Film(record, self.screen.get_size()) if record else None
         self.reset_camera()
         gc.collect()
@@ -81,9 +84,9 @@ class App:
             keys.handle(self, event)
         keys.turn_while_held(self, elapsed)
         self._fit()
-        self.session.advance(elapsed)
+        self.session.advance(0.0 if self.thrown else elapsed)
         self.toast = max(0, self.toast - 1)
-        self.painter.paint(self.screen, self.session, self.camera)
+        self.painter.paint(self.screen, self.session, self.camera, self.thrown)
         self.panel.paint(self.screen, self.session, self.camera, self.message if self.toast else "", self.help)
         if self.film:
             self.film.add(self.screen)
@@ -114,6 +117,25 @@ class App:
         """Go to the moment of the time line that the mouse is at."""
         if self.scrubbing:
             self.session.rewind(self.panel.time_at(self.session, pixel))
+
+    def take(self, pixel):
+        """Take the ball, where the mouse is on it, to throw it."""
+        place = self.session.ball.at(self.session.now)[0]
+        on = np.linalg.norm(self.camera.project(place[None])[0][0] - pixel) <= GRASP
+        if on and self.session.source.live and not self.scrubbing:
+            self.thrown = Throw(place, self.session.source.usual_speed, self.session.sport.ball.radius)
+            self.taken = pixel
+
+    def pull(self, pixel):
+        self.thrown.pull(self.camera, np.subtract(pixel, self.taken))
+        speed, spin = np.linalg.norm(self.thrown.velocity), self.thrown
+        self.say(f"{speed:.1f} m/s, topspin {spin.top:.0f} rad/s, sidespin {spin.side:.0f} rad/s")
+
+    def let_go(self):
+        """Throw the ball that was taken, unless it was hardly pulled."""
+        throw, self.thrown = self.thrown, None
+        if throw and np.linalg.norm(throw.velocity) > LEAST * throw.speed:
+            self.session.throw(throw.place, throw.velocity, throw.spin)
 
     def toggle_help(self):
         self.help = not self.help
