@@ -1,6 +1,6 @@
 """The best that can be hoped for: predictors that are told what no predictor can know, so that others have a measure.
 
-`informed`  the physics fit started at the truth, told the exact spreads and this track's noise
+`informed`  the physics fit started at the truth, told the exact spreads, this track's noise and how play launches balls
 `oracle`    the same, told this very ball's parameters: what knowing the ball would be worth
 
 Both answer with the posterior itself, which a Gaussian misses where spin and lift make up for each other: draws of the
@@ -11,6 +11,7 @@ The forecast is the place of least expected distance.
 They need the truth, so they stand outside the registry and cannot be asked for on recorded balls.
 """
 
+import dataclasses
 import math
 from collections import namedtuple
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ LIMITS = {"informed": False, "oracle": True}  # whether it is told the ball's pa
 DRAWS, MOVES = 128, 300  # a move is one of half of the draws
 WIDE = 1.3  # the walk starts from so much more than the Gaussian, which is too narrow where the law is bent
 FLIGHTS = 25
+LAUNCHES, FIRST_FRAMES = 2000, 30  # drawn of each way to launch, to know its law; of which the first that is seen
+FINEST = np.repeat([1e-3, 1e-2, 1e-1], 3)  # m, m/s, rad/s: no launch is known better
+MIRROR = 53  # in a launch's row: the share that is turned round
 EXACT = 1e-6  # standard deviation of what is told
 CALM = 5.0  # rad/s, below which the density of the spin stays finite
 
@@ -48,6 +52,11 @@ class Told:
     rate: float  # Hz
     outlier: float = 0.0  # share of the frames
 
+
+# how play launches, as a mixture of normal laws of the state at the first seen frame: logarithms of their weights (M,),
+# means (M, D) and whiteners (M, D, D). D is 9; 6, without the spin, where its size is half-normal and its axis any:
+# spin_size is then the scale, rad/s, else 0
+Law = namedtuple("Law", "weights means whiteners spin_size")
 
 # random numbers of a walk, the same for every track: standard draws (K, 16) to start from; of each move its stride, a
 # little noise (K / 2, 16), pairs of the other half (K / 2, 2), and the logarithms of chances (K / 2,)
@@ -73,8 +82,8 @@ class Limit:
 
     def __init__(self, name, sport):
         self.name, self.sport, self.knows_ball = name, sport, LIMITS[name]
-        self.told = "the spreads, the noise" + (", the ball's parameters" if self.knows_ball else "")
-        self.place, self.sky, self.spin_size = surroundings(sport), sky(sport, np.float64), _spin_size(sport)
+        self.told = "the spreads, the noise, the launches" + (", the ball's parameters" if self.knows_ball else "")
+        self.place, self.sky, self.law = surroundings(sport), sky(sport, np.float64), launch_law(sport)
         self.mean, self.sd = launch_prior(sport)
         self.sd[HEIGHT] = EXACT
         self.landing = np.array([s.landing for s in sport.surfaces], bool)
@@ -90,7 +99,7 @@ class Limit:
         prior = Prior(mean, np.diag(sd**-2.0), 0.0, sensor, sensor[:4], sensor[:4], 0.0, max(told.outlier, 1e-9))
         ahead = times - history.time[-1]
         seen = history.time, history.position
-        found, *rest = _limit(self.place, self.sky, self.landing, *seen, truth, prior, self.spin_size, self.walk, ahead)
+        found, *rest = _limit(self.place, self.sky, self.landing, *seen, truth, prior, self.law, self.walk, ahead)
         return told_by(found, Ahead(*rest), history.time[-1])
 
     def _at(self, time, told):
@@ -109,6 +118,40 @@ def load(name, sport):
     return Limit(name, sport)
 
 
+def launch_law(sport):
+    """The Law of a sport: a part for each way to launch, two where it is turned round for half of the balls.
+
+    A network learns from its training how balls are launched - basketball's shots go to the hoop - so a limit must
+    know it too.
+    """
+    spin_size, parts = _spin_size(sport), []
+    total = sum(launch.weight for launch in sport.launches)
+    for launch in sport.launches:
+        state = _first_states(sport, launch)[:, : 6 if spin_size else 9]
+        for some in _sides(state, launch.row[MIRROR]):
+            W = np.linalg.inv(np.linalg.cholesky(np.cov(some.T) + np.diag(FINEST[: some.shape[1]] ** 2)))
+            weight = math.log(launch.weight / total * len(some) / len(state)) + np.log(np.diag(W)).sum()
+            parts.append((weight, some.mean(axis=0), W))
+    return Law(*map(np.array, zip(*parts, strict=True)), spin_size)
+
+
+def _first_states(sport, launch):
+    """Position, velocity and spin (N, 9) at the first seen frames of balls launched so."""
+    alone, rate = dataclasses.replace(sport, launches=(launch,)), sport.sensor.rate
+    balls = sim.draw(alone, LAUNCHES, rate=rate, duration=FIRST_FRAMES / rate)
+    first = balls.offsets[:-1][np.diff(balls.offsets) > 0]
+    return np.concatenate([balls.truth_position[first], balls.truth_velocity[first], balls.truth_spin[first]], axis=1)
+
+
+def _sides(state, mirror):
+    """The states apart by which way they go, where some are turned round."""
+    if mirror in (0.0, 1.0):
+        return [state]
+    _, axes = np.linalg.eigh(np.cov(state[:, 3:5].T))
+    one_way = state[:, 3:5] @ axes[:, 1] > 0.0
+    return [state[one_way], state[~one_way]]
+
+
 def _spin_size(sport):
     """The scale of a half-normal size of isotropic spin, rad/s; 0 where launches spin otherwise."""
     rows = [launch.row for launch in sport.launches]
@@ -119,13 +162,13 @@ def _spin_size(sport):
 
 
 @kernel
-def _limit(place, sky, landing, t, y, truth, prior, spin_size, walk, times):
+def _limit(place, sky, landing, t, y, truth, prior, law, walk, times):
     """The Fit, and what is ahead of its posterior: see models.physics.Ahead."""
     found = fit(place, t, y, truth, prior, FLIGHTS)
     blind, first = explain(place, t, y, prior.mean, False, prior, prior, FLIGHTS)
     if first:  # not of all frames
         blind = found
-    draws = _posterior(sky, t - t[0], y, found, blind, prior, spin_size, walk)
+    draws = _posterior(sky, t - t[0], y, found, blind, prior, law, walk)
     log, seen = np.empty((LOG_SHARE * len(draws), LOG)), t[-1] - t[0]
     places, used = fly_draws(sky, draws, seen + times, log)
     middle, spread = _middle(places)
@@ -158,7 +201,7 @@ def _landings_after(log, used, seen, landing, draws):
 
 
 @kernel
-def _posterior(sky, t, y, found, blind, prior, spin_size, walk):
+def _posterior(sky, t, y, found, blind, prior, law, walk):
     """Draws (K, 16) of the unknowns at the first frame, after the walk of Walk: every second one began at the Fit that
     was not begun at the truth, or the draws could not leave the truth's side of a bounce that slips or grips."""
     half, nothing = len(walk.start) // 2, np.empty((0, LOG))
@@ -166,7 +209,7 @@ def _posterior(sky, t, y, found, blind, prior, spin_size, walk):
     whiteners, norms = _whiteners(sky, t, found)
     draws = found.x + walk.start @ L.T
     draws[1::2] = (blind.x + walk.start @ root(blind.covariance).T)[1::2]
-    weight = _log_posterior(sky, t, y, draws, prior, spin_size, whiteners, norms, nothing)
+    weight = _log_posterior(sky, t, y, draws, prior, law, whiteners, norms, nothing)
     for m in range(len(walk.chances)):
         mine, others = draws[:half], draws[half:]
         if m % 2:
@@ -175,7 +218,7 @@ def _posterior(sky, t, y, found, blind, prior, spin_size, walk):
         moved = walk.noise[m] @ L.T
         for n in range(half):
             moved[n] += mine[n] + walk.stride[m] * (others[walk.pairs[m, n, 0]] - others[walk.pairs[m, n, 1]])
-        better = _log_posterior(sky, t, y, moved, prior, spin_size, whiteners, norms, nothing)
+        better = _log_posterior(sky, t, y, moved, prior, law, whiteners, norms, nothing)
         for n in range(half):
             if walk.chances[m, n] < better[n] - score[n]:
                 mine[n], score[n] = moved[n], better[n]
@@ -203,13 +246,13 @@ def _whiteners(sky, t, found):
 
 
 @kernel
-def _log_posterior(sky, t, y, draws, prior, spin_size, W, norms, nothing):
+def _log_posterior(sky, t, y, draws, prior, law, W, norms, nothing):
     """Log of the posterior (K,) of draws (K, 16)."""
     places, _ = fly_draws(sky, draws, t, nothing)
     weight = np.empty(len(draws))
     near, far = math.log(1.0 - prior.outliers), math.log(prior.outliers * OUTLIER_DENSITY)
     for n in range(len(draws)):
-        total = _log_prior(draws[n], prior, spin_size)
+        total = _log_prior(draws[n], prior, law)
         for k in range(len(t)):
             square = 0.0
             for i in range(3):
@@ -225,15 +268,29 @@ def _log_posterior(sky, t, y, draws, prior, spin_size, W, norms, nothing):
 
 
 @kernel
-def _log_prior(x, prior, spin_size):
-    total = 0.0
-    for k in range(SIZE):
-        if spin_size == 0.0 or not 6 <= k < 9:
-            total -= 0.5 * prior.precision[k, k] * (x[k] - prior.mean[k]) ** 2
-    if spin_size > 0.0:
+def _log_prior(x, prior, law):
+    """Log density of the unknowns (16,): how balls are launched, and how they differ."""
+    total = _log_launch(x, law)
+    for k in range(9, SIZE):
+        total -= 0.5 * prior.precision[k, k] * (x[k] - prior.mean[k]) ** 2
+    if law.spin_size > 0.0:
         ww = x[6] * x[6] + x[7] * x[7] + x[8] * x[8]
-        total -= 0.5 * ww / (spin_size * spin_size) + math.log(ww + CALM * CALM)
+        total -= 0.5 * ww / (law.spin_size * law.spin_size) + math.log(ww + CALM * CALM)
     return total
+
+
+@kernel
+def _log_launch(x, law):
+    """Log density of the Law at the state of x (16,), up to a constant."""
+    logs = law.weights.copy()
+    for m in range(len(logs)):
+        for i in range(law.means.shape[1]):
+            a = 0.0
+            for j in range(i + 1):
+                a += law.whiteners[m, i, j] * (x[j] - law.means[m, j])
+            logs[m] -= 0.5 * a * a
+    top = logs.max()
+    return top + math.log(np.exp(logs - top).sum())
 
 
 @kernel
