@@ -31,7 +31,7 @@ demo:
 	$(IN) "core record" play.py --seed 187 --predictor gru_physics physics --headless --frames 300 --record docs/viewer.gif
 
 test:
-	$(IN) "core train test" -m pytest -q -n auto --dist worksteal $(ARGS)
+	$(IN) "core train test" -m pytest -q $(ARGS)
 
 lint:
 	$(IN) lint -m ruff check $(or $(ARGS),.)
