@@ -70,14 +70,15 @@ def main():
 def run(asked):
     """Begin a run or go on with one, and train to its end. Raises ValueError or OSError, one line each."""
     check(asked)
-    from models.nets import ranks
+    from models.nets import fresh, ranks
     from models.nets.learning import Learner
 
     stopped = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.append(True))
+    record, config = planned(asked)
+    fresh.warm(config)
     with ranks.group(asked.device):
-        record, config = planned(asked)
         learner = Learner(config, ranks.rank(), ranks.count())
         if not asked.resume and ranks.first():
             record.begin(config)
