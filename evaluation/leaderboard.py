@@ -18,6 +18,7 @@ from evaluation.limits import LIMITS
 from evaluation.results import Results
 from evaluation.standings import standings
 from models.predictor import SHIPPED
+from models.weights import write
 
 ROOT = Path(__file__).parents[1]
 BALLS = 80  # a sport in two or three minutes
@@ -41,9 +42,9 @@ def main():
         )
     for name, words in [(n, w) for n, w in asked.items() if n in (sys.argv[1:] or asked)]:
         print(f"{name}: python evaluate.py {' '.join(words)}", flush=True)
-        _write(results / f"{name}.json", _lines(condensed(scored(words), _told(words, data))))
+        write(results / f"{name}.json", _lines(condensed(scored(words), _told(words, data))).encode())
     files = sorted(results.glob("*.json"), key=lambda f: (f.stem in RECORDED, f.stem))
-    _write(ROOT / "LEADERBOARD.md", written([json.loads(file.read_text(encoding="utf-8")) for file in files]))
+    write(ROOT / "LEADERBOARD.md", written([json.loads(file.read_text(encoding="utf-8")) for file in files]).encode())
 
 
 def simulated():
@@ -62,7 +63,7 @@ def recorded(data):
 
 
 def scored(words):
-    """The Results of evaluate.py with these words; CalledProcessError where it could not."""
+    """The Results of evaluate.py with these words; SystemExit where it could not."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "results.json"
         done = subprocess.run(
@@ -108,19 +109,6 @@ def _lines(table):
     return "{\n" + ",\n".join(head) + "\n}\n"
 
 
-def _write(path, text):
-    """Write a file that appears whole or not at all."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(aside, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
 def written(tables):
     """LEADERBOARD.md of condensed results."""
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
@@ -145,7 +133,7 @@ def _mean(tables, name):
 
 
 def _cell(table, predictor, protocol, history, horizon, metric, unit=1000.0):
-    """The figure of a row, with its interval where there is one; a dash where there is none."""
+    """The figure of a row; a dash where there is none."""
     row = table["by"].get((predictor, protocol, history, horizon, metric))
     if row is None or row["value"] is None:
         return "-"

@@ -1,12 +1,11 @@
 """The report: one page of HTML that needs nothing else, from Results and the suites they are of.
 
-    write(folder, results, suites, options)      # folder/index.html
+    write(folder, results, suites, histories, horizons)      # folder/index.html
 
 Who is best and by how much; error against horizon and history; landings; how honest the told spreads are; latency;
 the best, the median and the worst track; what each predictor was told; the command that makes it again.
 """
 
-import os
 from pathlib import Path
 
 import jinja2
@@ -16,8 +15,9 @@ from markupsafe import Markup
 from evaluation.figures import Curve, Panel, curves, dots, style
 from evaluation.gallery import SHOWN, gallery
 from evaluation.limits import LIMITS
-from evaluation.results import FEW, LEVELS, key
+from evaluation.results import FEW, LEVELS, key, short
 from evaluation.standings import MIDDLE, middle, standings
+from models import weights as files
 
 MM, MS = 1e3, 1e3
 TEMPLATE = Path(__file__).parent / "report.html"
@@ -27,15 +27,8 @@ def write(folder, results, suites, histories, horizons):
     """Write folder/index.html; it appears whole or not at all. Returns its path."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    aside, path = folder / f".index.html.{os.getpid()}.tmp", folder / "index.html"
-    try:
-        with open(aside, "w", encoding="utf-8") as file:
-            file.write(page(results, suites, histories, horizons))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    path = folder / "index.html"
+    files.write(path, page(results, suites, histories, horizons).encode())
     return path
 
 
@@ -46,12 +39,6 @@ def page(results, suites, histories, horizons):
     sections = [_section(results, suite, histories, horizons) for suite in suites]
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(results=results, sections=sections, few=FEW, limits=LIMITS)
-
-
-def short(name):
-    """A predictor's name as it is shown: files of weights by their folder."""
-    file, weights, model = name.partition(".safetensors")
-    return f"{Path(file).parent.name or Path(file).name}{model}" if weights else name
 
 
 def _section(results, suite, histories, horizons):

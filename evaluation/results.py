@@ -1,7 +1,6 @@
 """Results: rows of figures and the errors behind them, as JSON and back; as a table; two of them compared."""
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 
 from evaluation import bootstrap
 from evaluation.metrics import STATISTICS
+from models.weights import write
 
 FEW = 30  # tracks; a cell of fewer decides nothing
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)  # that regions are told to hold
@@ -43,16 +43,8 @@ class Results:
 
     def write(self, path):
         """Write JSON; the file appears whole or not at all."""
-        aside = Path(path).with_name(f".{Path(path).name}.{os.getpid()}.tmp")
         table = asdict(self) | {"rows": [asdict(row) for row in self.rows]}
-        try:
-            with open(aside, "w", encoding="utf-8") as file:
-                json.dump(table, file, indent=1, allow_nan=False)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(aside, path)
-        finally:
-            aside.unlink(missing_ok=True)
+        write(path, json.dumps(table, indent=1, allow_nan=False).encode())
 
     @staticmethod
     def read(path):
@@ -64,6 +56,12 @@ class Results:
             return Results(**keep, rows=rows, reliability=table.get("reliability", {}))
         except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise ValueError(f"{path}: not a results file of evaluate.py --json ({error})") from None
+
+
+def short(name):
+    """A predictor's name as it is shown: files of weights by their folder."""
+    file, weights, model = name.partition(".safetensors")
+    return "/".join(Path(file).parts[-2:]).removesuffix("/weights") + model if weights else name
 
 
 def key(predictor, suite, protocol, history, horizon):

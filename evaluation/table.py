@@ -1,12 +1,10 @@
 """Results on the screen."""
 
-from pathlib import Path
-
 import numpy as np
 from rich.table import Table
 
 from evaluation.limits import LIMITS
-from evaluation.results import FEW, ranking
+from evaluation.results import FEW, ranking, short
 
 
 def tables(results):
@@ -98,10 +96,7 @@ def _ends(results, suite):
 
 def _titled(name):
     """A name as it is shown: limits in colour, files of weights by their folder."""
-    file, weights, model = name.partition(".safetensors")
-    if weights:
-        return "/".join(Path(file).parts[-2:]).removesuffix("/weights") + model
-    return f"[cyan]{name}[/cyan]" if name in LIMITS else name
+    return f"[cyan]{name}[/cyan]" if name in LIMITS else short(name)
 
 
 def latencies(results):

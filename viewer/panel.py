@@ -98,7 +98,7 @@ class Panel:
         self._say(84, "spin" if session.ball.spin is not None or spin is None else "spin, as believed", 19, MUTED)
         self._say(84, "not known" if spin is None else _turns(spin), 27, TEXT)
         if believed is not None and session.ball.spin is not None:
-            self._say(84, f"believed {_turns(believed)}", 19, FORECAST)
+            self._say(84, f"believed {_turns(believed)}", 19, color_of(session.watchers[0]))
         image = ball_image(radius * self.unit, session.sport.view.ball_color, seen_turn(camera, session.slow_turn))
         x, y = (MARGIN + PAD) * self.unit, (top + 4) * self.unit
         self.surface.blit(image, (round(x), round(y)), special_flags=pygame.BLEND_PREMULTIPLIED)
@@ -161,7 +161,7 @@ class Panel:
             return
         x, y = camera.project(np.asarray(landing.place, float)[None])[0][0] / self.unit
         if np.isfinite(x) and WIDTH + 2 * MARGIN < x:
-            self._on_picture(x + 24, y - 4, f"{landing.time - session.now:.2f} s", 18, FORECAST)
+            self._on_picture(x + 24, y - 4, f"{landing.time - session.now:.2f} s", 18, color_of(session.watchers[0]))
 
     # --- the foot and the help ----------------------------------------------------------------------------------------
 

@@ -10,11 +10,11 @@ import gc
 import io
 import os
 import time
-from pathlib import Path
 
 import numpy as np
 import pygame
 
+from models.weights import write
 from viewer import keys
 from viewer.camera import Camera
 from viewer.draw import Painter
@@ -201,12 +201,6 @@ def _free_name(suffix):
 
 def save_png(surface, path):
     """Write a PNG whole or not at all. Raises OSError."""
-    path = Path(path)
     buffer = io.BytesIO()
     pygame.image.save(surface, buffer, "picture.png")
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        aside.write_bytes(buffer.getvalue())
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    write(path, buffer.getvalue())
