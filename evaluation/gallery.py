@@ -40,10 +40,11 @@ def gallery(results, suite, names, history, horizons):
     horizon = max(found, key=lambda h: (min(len(found[h]), FEW), h))  # the last with enough tracks
     errors = found[horizon]
     cases = protocols.horizon(suite, history, (horizon,))
+    predictors = {name: harness.load(name, suite.sport) for name in names}
     order = sorted(errors, key=errors.get)
     for place, track in (("best", order[0]), ("median", order[(len(order) - 1) // 2]), ("worst", order[-1])):
         n = next(n for n, row in enumerate(cases.rows) if suite.tracks[row].name == track)
-        side, top = _views(suite, cases, n, names, horizon)
+        side, top = _views(suite, cases, n, predictors)
         yield Picture(place, track, horizon, errors[track], paths(side), paths(top))
 
 
@@ -51,14 +52,14 @@ def _errors(results, names, suite, history, horizon):
     return results.errors.get(key(names[0], suite.name, "horizon", history, horizon), {})
 
 
-def _views(suite, cases, n, names, horizon):
+def _views(suite, cases, n, predictors):
     """The side View, along the axis with more way to go, and the top View of case n."""
     seen, end = cases.seen[n], cases.times[n, 0]
     times = seen.time[-1] + (end - seen.time[-1]) * np.arange(1, STEPS + 1) / STEPS
     truth = _truth(suite, cases.rows[n], times)
     forecasts = {}
-    for name in names:
-        answer = harness.forecast_of(harness.load(name, suite.sport), seen, times)
+    for name, predictor in predictors.items():
+        answer = harness.forecast_of(predictor, seen, times)
         if isinstance(answer, tuple):
             forecasts[name] = answer
     along = int(np.ptp(np.concatenate([seen.position, truth])[:, :2], axis=0).argmax())
