@@ -16,7 +16,7 @@ import numpy as np
 from models import weights
 from models.features import SETS, SIZES, read
 from models.kalman import RECENT, fresh, start_of
-from models.network import brain_of, measured, remember
+from models.network import CELLS, brain_of, measured, remember
 from models.predictor import TRAINED, Predictor, Stream, shipped
 from sim.compiled import kernel
 from sim.engine import shared
@@ -70,6 +70,18 @@ class Neural(Predictor):
     def streams(self, count):
         """A Watch over so many balls at once."""
         return Watch(self, count)
+
+    @property
+    def gated(self):
+        """Whether this is a GRU, which has gates to be looked at."""
+        return CELLS[self.brain.cell] == "gru"
+
+    def gates(self, features, memory):
+        """A GRU's update and reset gates (T, 2, H) at frames of `features` (T, F), from the `memory` (T, H) before
+        each. Update is the share of the new; reset 1 where the old is read in full."""
+        a, b = features @ self.brain.Wx + self.brain.bx, memory @ self.brain.Wh + self.brain.bh
+        reset, keep = np.split(1 / (1 + np.exp(-(a + b)[:, : 2 * memory.shape[1]])), 2, axis=1)
+        return np.stack([1 - keep, reset], axis=1)
 
     def blank(self, count, asked):
         """Room for forecasts of so many balls at so many times: a tuple of arrays, the balls first."""
@@ -149,6 +161,16 @@ class NeuralStream(Stream):
     def seen(self):
         recent = self.watch.memories["recent"][0, : min(self._seen, RECENT)][::-1]
         return recent[:, 0], recent[:, 1:]
+
+    @property
+    def memory(self):
+        """What is remembered now, (H,)."""
+        return self.watch.h[0].copy()
+
+    @property
+    def features(self):
+        """What was read of the last frame, (F,), in the network's own measure."""
+        return self.watch.x[0].copy()
 
     def observe(self, time, position):
         frame = self.checked_frame(time, position)

@@ -45,19 +45,22 @@ class Balls:
         return engine.simulate(self.sport, *launched, times, self.parameters)
 
 
-def draw(sport, count, first=0, seed=0, purpose="train", rate=None, duration=None):
+def draw(sport, count, first=0, seed=0, purpose="train", rate=None, duration=None, wind=(0.0, 0.0), launched=None):
     """Balls `first` to `first + count` of the set (purpose, seed), as a tracker sees them for `duration` seconds.
 
     purpose is one of rng.PURPOSES; `train` draws the frame rate of each ball, the others take the sensor's; rate
-    (Hz) and duration (s) override the sport's. Ball i depends on (purpose, seed, i) alone. ValueError says what is
-    wrong.
+    (Hz) and duration (s) override the sport's. wind (2,) m/s blows beside what each ball draws; launched (3, 3) is a
+    position (m), velocity (m/s) and spin (rad/s) in place of play's launches. Ball i depends on (purpose, seed, i)
+    alone, its own parameters and its sensor not even on how it is launched. ValueError says what is wrong.
     """
-    _check(count, first, seed, purpose, rate, duration)
+    _check(count, first, seed, purpose, rate, duration, wind, launched)
     duration = duration or sport.sensor.duration
     row, misses = sensors.ranges(sport.sensor, rate, purpose == "train")
     spread = sport.spread
     sds = np.array([spread.drag, spread.lift, spread.restitution, spread.friction, *spread.wind])
-    fixed = (rng.PURPOSES.index(purpose), seed, *launch.table(sport), sport.world.gravity, sds, row, misses, duration)
+    wind, launched = np.asarray(wind, float), np.asarray(np.empty((0, 3)) if launched is None else launched, float)
+    fixed = (rng.PURPOSES.index(purpose), seed, *launch.table(sport), launched, sport.world.gravity, wind, sds, row,
+             misses, duration)  # fmt: skip
     work = _work(min(BATCH, count), int(duration * row[1]))
     parts = [
         _draw(sport, work, begin, min(BATCH, first + count - begin), *fixed)
@@ -67,7 +70,7 @@ def draw(sport, count, first=0, seed=0, purpose="train", rate=None, duration=Non
     return Balls(sport, np.concatenate([[0], np.cumsum(columns[0])]), *columns[1:])
 
 
-def _check(count, first, seed, purpose, rate, duration):
+def _check(count, first, seed, purpose, rate, duration, wind, launched):
     if purpose not in rng.PURPOSES:
         raise ValueError(f"purpose {purpose!r} is not known; there are {', '.join(rng.PURPOSES)}")
     for name, value, least in (("count", count, 1), ("first", first, 0), ("seed", seed, 0)):
@@ -76,6 +79,9 @@ def _check(count, first, seed, purpose, rate, duration):
     for name, value in (("rate", rate), ("duration", duration)):
         if value is not None and not 0 < value < np.inf:
             raise ValueError(f"{name} = {value} must be above 0")
+    for name, value, shape in (("wind", wind, (2,)), ("launched", launched, (3, 3))):
+        if value is not None and not (np.shape(value) == shape and np.isfinite(value).all()):
+            raise ValueError(f"{name} = {value} must be {shape} finite numbers")
 
 
 def _work(count, longest):
@@ -84,13 +90,13 @@ def _work(count, longest):
     return *times, *(np.empty((count, longest, 3)) for _ in range(5)), np.zeros((count, longest), np.bool_)
 
 
-def _draw(sport, work, first, count, purpose, seed, weights, rows, gravity, sds, row, misses, duration):
+def _draw(sport, work, first, count, purpose, seed, weights, rows, launched, gravity, wind, sds, row, misses, duration):
     """The columns of Balls, with lengths in place of offsets."""
     state, drawn, streams = np.empty((count, 15)), np.empty((count, 9)), np.empty((count, 4), np.uint64)
     stamps, exposures, exposed, truth, velocity, spin, seen, kept = (a[:count] for a in work)
     counts = np.empty(count, np.int64)
-    _start(purpose, seed, first, weights, rows, gravity, sds, row, misses, duration, state, drawn, streams, stamps,
-           exposures, counts)  # fmt: skip
+    _start(purpose, seed, first, weights, rows, launched, gravity, wind, sds, row, misses, duration, state, drawn,
+           streams, stamps, exposures, counts)  # fmt: skip
     none = np.empty((0, 0, 0))
     engine.fly(sport, state, exposures, counts, exposed.reshape(-1), (none, none), False)
     engine.fly(sport, state, stamps, counts, truth.reshape(-1), (velocity, spin), False)
@@ -112,18 +118,26 @@ def _draw(sport, work, first, count, purpose, seed, weights, rows, gravity, sds,
 
 
 @exact
-def _start(purpose, seed, first, weights, rows, gravity, sds, row, misses, duration, state, drawn, streams, stamps,
-           exposures, counts):  # fmt: skip
+def _start(purpose, seed, first, weights, rows, launched, gravity, wind, sds, row, misses, duration, state, drawn,
+           streams, stamps, exposures, counts):  # fmt: skip
     """Launch, parameters, sensor and frame times of balls `first` on; streams stay where the noise begins."""
     factor = np.empty(6)
     for b in range(len(state)):
         stream = streams[b]
         rng.start(stream, purpose, seed, first + b)
         launch.draw_launch(stream, weights, rows, gravity, state[b, :3], state[b, 3:6], state[b, 6:9])
+        if len(launched):
+            for k in range(9):
+                state[b, k] = launched[k // 3, k % 3]
         for k in range(6):
             x = sds[k] * rng.normal(stream)
             factor[k] = np.exp(x) if k < 4 else x
-        state[b, 9], state[b, 10], state[b, 11], state[b, 12] = factor[0], factor[1], factor[4], factor[5]
+        state[b, 9], state[b, 10], state[b, 11], state[b, 12] = (
+            factor[0],
+            factor[1],
+            factor[4] + wind[0],
+            factor[5] + wind[1],
+        )
         state[b, 13], state[b, 14] = factor[2], factor[3]
         d = sensors.draw_sensor(stream, row, misses)
         for k in range(9):

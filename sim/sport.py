@@ -158,6 +158,7 @@ class Sport:
     spread: Spread
     view: View
     origin: str = ""
+    throws: tuple = ()  # of (name, Launch): what a person may ask for; play is not made of them
 
     def replace(self, **changes):
         """The sport with other numbers: fields of Sport, Ball or World by their names."""
@@ -231,7 +232,7 @@ def parse(text, where):
 
 def _read(table, where):
     known = ("name", "version", "origin", "ball", "world", "drag", "lift", "spin_decay", "surface", "launch",
-             "sensor", "spread", "view")  # fmt: skip
+             "throw", "sensor", "spread", "view")  # fmt: skip
     refuse_unknown(table, known, where)
     for key in ("name", "version", "ball", "drag", "lift", "surface", "launch", "sensor", "view"):
         if key not in table:
@@ -250,7 +251,15 @@ def _read(table, where):
         sensor=_sensor(table["sensor"], f"{where}: sensor"),
         spread=build(Spread, table.get("spread", {}), f"{where}: spread"),
         view=_view(table["view"], f"{where}: view"),
+        throws=tuple(_throw(t, f"{where}: throw {i + 1}") for i, t in enumerate(table.get("throw", ()))),
     )
+
+
+def _throw(table, where):
+    """(name, Launch) of a [[throw]] table."""
+    if not isinstance(table, dict) or not isinstance(table.get("name"), str):
+        raise SportError(f"{where} must be a table with a name, and what a launch has")
+    return table["name"], read_launch({k: v for k, v in table.items() if k != "name"}, where)
 
 
 def _law(table, forms, where):

@@ -6,7 +6,9 @@ import pytest
 from viewer_fakes import OneBall, OnlyChoice, Recorder
 
 from viewer import keys
+from viewer.pen import Pen
 from viewer.session import FRAME
+from viewer.timeline import TimeLine
 from viewer.window import App
 
 
@@ -121,7 +123,8 @@ def test_the_time_line_and_the_comma_go_back(app):
     now = app.session.now
     press(app, pygame.K_COMMA, ",")
     assert app.session.now == pytest.approx(now - FRAME) and app.session.paused
-    left, right, y = (value * app.panel.unit for value in app.panel._reach())
+    line = TimeLine(Pen(app.screen))
+    left, right, y = (value * line.pen.unit for value in (line.left, line.right, line.y))
     for kind, x in ((pygame.MOUSEBUTTONDOWN, left), (pygame.MOUSEMOTION, left + 0.1 * (right - left))):
         camera = app.camera
         pygame.event.post(pygame.event.Event(kind, button=1, pos=(x, y), rel=(9, 0), buttons=(1, 0, 0)))
@@ -133,9 +136,9 @@ def test_the_time_line_and_the_comma_go_back(app):
 
 def test_t_shows_the_truth(app):
     press(app, pygame.K_t, "t")
-    assert app.session.truth
+    assert app.options.truth
     press(app, pygame.K_t, "t")
-    assert not app.session.truth
+    assert not app.options.truth
 
 
 def test_brackets_and_pages_change_the_speed(app):

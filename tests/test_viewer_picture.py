@@ -8,10 +8,10 @@ import pytest
 from viewer_fakes import OneBall, OnlyChoice, Recorder
 
 import sim
+from viewer import raster
 from viewer.camera import Camera
 from viewer.scene import Place, below
 from viewer.session import FRAME
-from viewer.stamps import along, ball_image, dots
 from viewer.window import App, save_png
 
 SIZE = (640, 360)
@@ -127,42 +127,88 @@ def test_a_sport_of_bare_ground_can_be_drawn():
     assert pixels(app).std() > 5 and not Place.of(bare).parts
 
 
-# --- stamps -----------------------------------------------------------------------------------------------------------
+# --- pixels -----------------------------------------------------------------------------------------------------------
 
 
-def test_dots_lie_where_they_are_put_to_a_quarter_pixel():
-    for x, y in ((20.0, 20.0), (20.25, 19.5), (19.75, 20.75)):
-        surface = pygame.Surface((40, 40))
-        surface.fblits(dots(np.array([[x, y]]), 3.0, (200, 200, 200), 1.0), pygame.BLEND_PREMULTIPLIED)
-        light = pygame.surfarray.array3d(surface).sum(axis=2)
-        centre = [np.average(np.arange(40), weights=light.sum(axis=axis)) for axis in (1, 0)]
+def blank(size=(40, 40)):
+    return np.zeros(size, np.uint32)
+
+
+def light(pixels):
+    """The blue of each pixel."""
+    return (pixels & 255).astype(int)
+
+
+def put(xy, radius, alpha, slots=None, slot=0, size=(40, 40)):
+    pixels, count = blank(size), len(xy)
+    slots = np.zeros(count, int) if slots is None else np.array(slots)
+    tones = np.full((count, 3), 200.0)
+    raster.discs(pixels, np.array(xy, float), np.full(count, radius), tones, np.full(count, alpha), slots, slot)
+    return light(pixels)
+
+
+def test_discs_lie_where_they_are_put():
+    for x, y in ((20.0, 20.0), (20.25, 19.5), (19.7, 20.6)):
+        shown = put([(x, y)], 3.0, 1.0)
+        centre = [np.average(np.arange(40), weights=shown.sum(axis=axis)) for axis in (1, 0)]
         np.testing.assert_allclose(centre, [x, y], atol=0.05)
+        assert shown.max() == 200 and shown.sum() / 200 == pytest.approx(np.pi * 3**2, rel=0.03)
 
 
-def test_dots_out_of_sight_or_faint_are_left_out():
-    xy = np.array([[np.nan, np.nan], [1e6, 0], [5, 5]])
-    assert len(dots(xy, 2.0, (1, 2, 3), np.array([1, 1, 0.0]))) == 0
-    assert len(dots(xy, 2.0, (1, 2, 3), 1.0)) == 1
-    assert dots(np.empty((0, 2)), 2.0, (1, 2, 3), 1.0) == []
+def test_discs_out_of_sight_or_of_another_slot_are_left_out():
+    far = [(np.nan, np.nan), (1e6, 0), (-50, 5)]
+    assert put(far, 2.0, 1.0).max() == 0 and put(far, 2.0, 1.0, size=(4, 4)).max() == 0
+    assert put([(5, 5)], 2.0, 1.0, slots=[1]).max() == 0 < put([(5, 5)], 2.0, 1.0, slots=[1], slot=1).max()
+
+
+def covered(outlines, size=(40, 36), alpha=1.0):
+    pixels, room = blank(size), raster.room_for(size)
+    corners, starts = np.concatenate(outlines).astype(float), np.cumsum([0, *map(len, outlines)])
+    raster.fill(pixels, corners, starts, np.full(3, 255.0), alpha, room)
+    assert not room.any()
+    return light(pixels) / 255
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_outline_covers_of_each_pixel_what_it_covers_of_its_area(seed):
+    rng, fine = np.random.default_rng(seed), 16
+    thin = np.array([(5, 5), (5.4, 5), (30.4, 30), (30, 30)]) + rng.uniform(0, 1, 2)
+    flat = np.array([(-500, 3.2), (800, 3.9), (800, 9), (-500, 8)]) + rng.uniform(-0.2, 0.2, (4, 2))
+    for outline in (rng.uniform(-10, 50, (3, 2)), thin, flat, flat[::-1]):
+        x, y = np.meshgrid(*((np.arange(n * fine) + 0.5) / fine for n in (40, 36)), indexing="ij")
+        sides = [
+            (b[0] - a[0]) * (y - a[1]) - (b[1] - a[1]) * (x - a[0]) for a, b in zip(np.roll(outline, 1, 0), outline)
+        ]
+        inside = np.all(np.array(sides) >= 0, axis=0) | np.all(np.array(sides) <= 0, axis=0)
+        expected = inside.reshape(40, fine, 36, fine).mean(axis=(1, 3))
+        np.testing.assert_allclose(covered([outline]), expected, atol=0.05)
+
+
+def test_outlines_that_overlap_cover_once_whichever_way_they_turn():
+    square = np.array([(5, 5), (15, 5), (15, 15), (5, 15)])
+    once, twice = covered([square], alpha=0.5), covered([square, square[::-1] + 2], alpha=0.5)
+    assert np.allclose(once[5:15, 5:15], 0.5, atol=3e-3) and once.max() == twice.max() < 0.51
 
 
 def test_points_along_a_line_are_evenly_spaced_and_a_break_in_it_stays_open():
-    xy, values = along(np.array([[0, 0], [10, 0], [10, 10.0]]), np.array([[0.0], [1], [2]]), 2.0)
-    assert len(xy) == 10 and np.allclose(np.abs(np.diff(xy, axis=0)).sum(axis=1), 2)
+    bend = np.array([[0, 0], [10, 0], [10, 10.0]])
+    xy, values, line = raster.along(bend, np.array([[0.0], [1], [2]]), np.array([0, 3]), np.array([2.0]), (50, 50))
+    assert len(xy) == 10 and np.allclose(np.abs(np.diff(xy, axis=0)).sum(axis=1), 2) and not line.any()
     np.testing.assert_allclose(values[:, 0], np.arange(10) / 5)
-    xy, _ = along(np.array([[0, 0], [4, 0], [np.nan, np.nan], [9, 0], [12, 0.0]]), np.zeros((5, 1)), 1.0)
-    kept = xy[np.isfinite(xy[:, 0]), 0]
-    assert not np.any((kept > 4) & (kept < 9))
+    broken = np.array([[0, 0], [4, 0], [np.nan, np.nan], [9, 0], [12, 0.0]])
+    xy, _, _ = raster.along(broken, np.zeros((5, 1)), np.array([0, 5]), np.array([1.0]), (50, 50))
+    assert len(xy) and not np.any((xy[:, 0] > 4) & (xy[:, 0] < 9))
 
 
 def test_the_ball_shows_how_it_is_turned():
-    images = [
-        ball_image(12.0, (200, 100, 50), turn) for turn in (np.eye(3), np.diag([1.0, -1, -1])[[1, 0, 2]], np.eye(3))
-    ]
-    first, turned, again = (pygame.surfarray.array3d(image).astype(int) for image in images)
-    assert np.array_equal(first, again)
-    tilted = pygame.surfarray.array3d(ball_image(12.0, (200, 100, 50), _tilt(0.7))).astype(int)
-    assert np.abs(first - tilted).max() > 60 and turned.shape == first.shape
+    shown = []
+    for turn in (np.eye(3), _tilt(0.7), np.eye(3)):
+        pixels = blank()
+        raster.sphere(pixels, 20.0, 20.0, 12.0, np.array([200.0, 100, 50]), turn)
+        shown.append(light(pixels))
+    first, tilted, again = shown
+    assert np.array_equal(first, again) and np.abs(first - tilted).max() > 30
+    assert first[20, 5] == 0 and first[20, 20] > 0
 
 
 def _tilt(angle):
@@ -194,7 +240,7 @@ def test_ball_track_forecast_and_landing_are_in_the_picture():
         "the landing": np.array(session.forecast.landing.place) - (0, 0, 0.02),
     }.items():
         app.session.again()
-        app.painter.paint(app.screen, app.session, camera)
+        app.picture.paint(app.screen, app.session, camera)
         bare = pixels(app)
         x, y = np.round(camera.project(point[None])[0][0]).astype(int)
         changed = np.abs(full - bare)[x - size : x + size + 1, y - size : y + size + 1]

@@ -1,11 +1,8 @@
 """All of the place that stands still, painted once for each camera: the ground, then one layer for each part.
 
-    backdrop = Backdrop.of(place, sport.view, camera)
-    screen.blit(backdrop.ground, (0, 0))
-    for layer in backdrop.layers: ...        # far to near; what is behind a layer is drawn before it
-
-Polygons are drawn twice as large and scaled down, which smooths their edges. Layers hold colours already multiplied by
-their alpha; blit them with pygame.BLEND_PREMULTIPLIED.
+backdrop = Backdrop.of(place, sport.view, camera)
+slots = backdrop.hidden(points, xy, 40)          # the layer that hides each point
+backdrop.paint(screen, set(slots), pour)         # pour(slot) paints what that layer hides, before the layer
 """
 
 from dataclasses import dataclass
@@ -13,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import pygame
 
+from viewer import raster
 from viewer.scene import Part
 
-FINE = 2  # times the picture's size that polygons are drawn at
 COARSE = 6  # pixels of the picture to one of the smooth floor's
 TABLE_SHADOW = 0.45  # how much darker the floor is under a table
 SOFT = 0.12  # m, the softness of that shadow
@@ -30,8 +27,11 @@ class Layer:
 
 @dataclass(frozen=True, eq=False)
 class Backdrop:
+    eye: np.ndarray  # (3,) m
     ground: pygame.Surface
     layers: tuple  # of Layer, far to near
+    whole: pygame.Surface  # all of it, for when nothing is hidden
+    room: np.ndarray  # for raster.fill
 
     @classmethod
     def of(cls, place, view, camera):
@@ -42,11 +42,41 @@ class Backdrop:
         for part in sorted(place.parts, key=lambda part: part.order(camera.eye)):
             if layer := painted([p for p in part.patches if p.faces(camera.eye)], camera):
                 layers.append(Layer(part, *layer))
-        return cls(ground, tuple(layers))
+        whole = ground.copy()
+        for layer in layers:
+            whole.blit(layer.image, layer.corner, special_flags=pygame.BLEND_PREMULTIPLIED)
+        return cls(camera.eye, ground, tuple(layers), whole, raster.room_for(camera.size))
+
+    def hidden(self, points, xy, edge):
+        """The number of the first layer that hides each point (N, 3) m at xy (N, 2) px; len(layers) for none.
+
+        edge  px round a layer within which a thing, as large as it is, may be hidden by it
+        """
+        first, (x, y) = np.full(len(points), len(self.layers)), xy.T
+        for i in reversed(range(len(self.layers))):
+            (left, top), (wide, high) = self.layers[i].corner, self.layers[i].image.get_size()
+            inside = (x >= left - edge) & (x <= left + wide + edge) & (y >= top - edge) & (y <= top + high + edge)
+            over = np.flatnonzero(inside)
+            if len(over):
+                first[over[self.layers[i].part.hides(self.eye, points[over])]] = i
+        return first
+
+    def paint(self, surface, slots, pour):
+        """Fill the surface; pour(slot) paints the things of a slot: before that layer, or last, before none."""
+        last = len(self.layers)
+        surface.blit(self.whole if slots <= {last} else self.ground, (0, 0))
+        for slot, layer in enumerate(() if slots <= {last} else self.layers):
+            if slot in slots:
+                pour(slot)
+            surface.blit(layer.image, layer.corner, special_flags=pygame.BLEND_PREMULTIPLIED)
+        pour(last)
 
 
 def painted(patches, camera):
-    """Patches in their order as (image, its corner in px), no larger than it must be; None when none is in sight."""
+    """Patches in their order as (image, its corner in px), no larger than it must be; None when none is in sight.
+
+    The image holds colours already multiplied by their alpha; blit it with pygame.BLEND_PREMULTIPLIED.
+    """
     outlines = [camera.outline(patch.points) for patch in patches]
     corners = np.concatenate([*outlines, np.empty((0, 2))])
     if not len(corners):
@@ -55,14 +85,12 @@ def painted(patches, camera):
     high = np.minimum(np.ceil(corners.max(axis=0)) + 2, camera.size).astype(int)
     if (high <= low).any():
         return None
-    large = pygame.Surface(tuple((high - low) * FINE), pygame.SRCALPHA)
-    for patch, outline in zip(patches, outlines):
-        if len(outline):
-            color = [round(c * patch.alpha) for c in (*patch.color, 255)]
-            corners = ((outline - low) * FINE).tolist()
-            pygame.draw.polygon(large, color, corners)
-            pygame.draw.aalines(large, color, True, corners)
-    return pygame.transform.smoothscale(large, tuple(high - low)), tuple(low.tolist())
+    image = pygame.Surface(tuple(high - low), pygame.SRCALPHA)
+    starts = np.cumsum([0, *map(len, outlines)])
+    colors, alphas = np.array([p.color for p in patches], float), np.array([p.alpha for p in patches], float)
+    room = raster.room_for(image.get_size())
+    raster.fill_each(pygame.surfarray.pixels2d(image), corners - low, starts, colors, alphas, room)
+    return image, tuple(low.tolist())
 
 
 def _floor(place, view, camera):

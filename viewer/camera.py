@@ -51,6 +51,10 @@ class Camera:
         step = (-right * self.axes[0] - down * self.axes[1]) * self.distance / self.focal
         return dataclasses.replace(self, target=tuple(float(t) for t in self.target + step))
 
+    def followed(self, target, nearer):
+        """The camera moved over to another target (3,) m, at `nearer` times its distance."""
+        return dataclasses.replace(self, target=tuple(map(float, target)), distance=self.distance * nearer)
+
     def zoomed(self, factor):
         """The camera nearer by `factor`; no nearer than 0.3 m, no farther than 300 m."""
         return dataclasses.replace(self, distance=float(np.clip(self.distance / factor, 0.3, 300.0)))

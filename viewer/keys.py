@@ -13,6 +13,8 @@ TURNING = 80.0  # degrees a second, held down
 ZOOM = 1.12  # a press, a notch of the wheel
 DRAG = 0.3  # degrees a pixel
 
+_HELD = {pygame.K_LEFT: (-1, 0), pygame.K_RIGHT: (1, 0), pygame.K_UP: (0, 1), pygame.K_DOWN: (0, -1)}
+
 
 @dataclass(frozen=True)
 class Binding:
@@ -23,8 +25,20 @@ class Binding:
     repeats: bool = False  # while held down
 
 
-def _turn(azimuth, elevation):
-    return lambda app: app.turn(azimuth * TURN, elevation * TURN)
+def _arrow(key, act):
+    """An arrow turns the camera; where the sliders are open it chooses and moves them."""
+
+    def pressed(app):
+        if app.options.sliders:
+            act(app)
+        elif key not in app.held:  # held down it turns smoothly, see below
+            app.turn(*(TURN * way for way in _HELD[key]))
+
+    return pressed
+
+
+def _show(name):
+    return lambda app: app.toggle(name)
 
 
 def _zoom(factor):
@@ -38,16 +52,29 @@ BINDINGS = (
     Binding(("r",), "R", "throw again", lambda app: app.session.again()),
     Binding(("n",), "N", "next ball", lambda app: app.session.next()),
     Binding(("o",), "O", "hide the ball from the predictors", lambda app: app.session.hide()),
-    Binding(("t",), "T", "show where it will truly go", lambda app: app.toggle_truth()),
+    Binding(("p",), "P, Shift P", "the sport's own throws, one by one", lambda app: app.throw_kind(1)),
+    Binding(("shift+p",), "", "", lambda app: app.throw_kind(-1)),
+    Binding(("t",), "T", "show where it will truly go", _show("truth")),
+    Binding(("e",), "E", "errors over time", _show("errors")),
+    Binding(("g",), "G", "the gates of a gru over time", _show("gates")),
+    Binding(("b",), "B", "what is believed of spin, drag, wind ...", _show("beliefs")),
+    Binding(("y",), "Y", "why: which frames matter for the forecast", lambda app: app.ask_why()),
+    Binding(("w",), "W", "the ball's world: sliders", _show("sliders")),
+    Binding(("backspace",), "", "", lambda app: app.move_rule(None)),
     Binding(("[", "page down"), "[  or Page Down", "slower", lambda app: app.session.faster(-1)),
     Binding(("]", "page up"), "]  or Page Up", "faster", lambda app: app.session.faster(1)),
-    Binding(("left",), "arrows, mouse drag", "turn the camera", _turn(-1, 0)),
-    Binding(("right",), "", "", _turn(1, 0)),
-    Binding(("up",), "", "", _turn(0, 1)),
-    Binding(("down",), "", "", _turn(0, -1)),
+    Binding(
+        ("left",), "arrows, mouse drag", "turn the camera", _arrow(pygame.K_LEFT, lambda app: app.move_rule(-1)), True
+    ),
+    Binding(("right",), "", "", _arrow(pygame.K_RIGHT, lambda app: app.move_rule(1)), True),
+    Binding(("up",), "", "", _arrow(pygame.K_UP, lambda app: app.choose_rule(-1)), True),
+    Binding(("down",), "", "", _arrow(pygame.K_DOWN, lambda app: app.choose_rule(1)), True),
+    Binding((), "with W: arrows", "choose a slider and move it; Backspace: back", None),
     Binding(("+", "="), "+ -, mouse wheel", "zoom", _zoom(ZOOM), repeats=True),
     Binding(("-", "_"), "", "", _zoom(1 / ZOOM), repeats=True),
-    Binding(("c",), "C, F1 F2 F3", "camera back; from the side, the end, above", lambda app: app.reset_camera()),
+    Binding(("c",), "C, F1 F2 F3", "camera as on TV; from the side, the end, above", lambda app: app.reset_camera()),
+    Binding(("f", "f4"), "F", "the camera follows the ball", _show("follow")),
+    Binding(("i",), "I", "a small picture from above", _show("inset")),
     *(
         Binding((f"f{n}",), "", "", lambda app, way=way: app.look_from(*way))
         for n, way in enumerate(((90, 8), (0, 8), (0, 88)), 1)
@@ -69,12 +96,11 @@ BINDINGS = (
     ),
     Binding(("s",), "S", "save a screenshot", lambda app: app.save()),
     Binding(("v",), "V", "begin or end a film", lambda app: app.record()),
-    Binding(("h",), "H", "show or hide the keys", lambda app: app.toggle_help()),
+    Binding(("h",), "H", "show or hide the keys", _show("help")),
     Binding(("q", "escape"), "Q  or Esc", "quit", lambda app: app.quit()),
 )
 HELP = tuple((b.label, b.help) for b in BINDINGS if b.label)
 _BY_KEY = {key: binding for binding in BINDINGS for key in binding.keys}
-_HELD = {pygame.K_LEFT: (-1, 0), pygame.K_RIGHT: (1, 0), pygame.K_UP: (0, 1), pygame.K_DOWN: (0, -1)}
 
 
 def name(event):
@@ -98,11 +124,9 @@ def handle(app, event):
     elif event.type == pygame.KEYUP:
         app.held.discard(event.key)
     elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
-        app.scrubbing = app.panel.on_time_line(event.pos)
-        app.scrub(event.pos)
-        app.take(event.pos)
+        app.grasp_time(event.pos) or app.grasp_rule(event.pos) or app.grasp_ball(event.pos)
     elif event.type == pygame.MOUSEBUTTONUP and event.button == 1:
-        app.scrubbing = False
+        app.scrubbing, app.sliding = False, None
         app.let_go()
     elif event.type == pygame.MOUSEMOTION and app.thrown:
         app.pull(event.pos)
@@ -111,6 +135,8 @@ def handle(app, event):
         app.thrown.turn(*((0, event.y) if sideways else (event.y, 0)))
     elif event.type == pygame.MOUSEMOTION and event.buttons[0] and app.scrubbing:
         app.scrub(event.pos)
+    elif event.type == pygame.MOUSEMOTION and event.buttons[0] and app.sliding is not None:
+        app.slide(event.pos)
     elif event.type == pygame.MOUSEMOTION and event.buttons[2]:
         app.camera = app.camera.panned(*event.rel)
     elif event.type == pygame.MOUSEMOTION and event.buttons[0]:
@@ -119,11 +145,11 @@ def handle(app, event):
         app.zoom(ZOOM**event.y)
     elif event.type == pygame.WINDOWFOCUSLOST:
         app.held.clear()
-        app.scrubbing, app.thrown = False, None
+        app.scrubbing, app.sliding, app.thrown = False, None, None
 
 
 def turn_while_held(app, elapsed):
     """The arrows that are down turn the camera for `elapsed` seconds."""
-    for key in app.held & _HELD.keys():
+    for key in () if app.options.sliders else app.held & _HELD.keys():
         azimuth, elevation = _HELD[key]
         app.turn(azimuth * TURNING * elapsed, elevation * TURNING * elapsed)

@@ -62,7 +62,7 @@ class Session:
     def __init__(self, source, choice, speed=1.0, shown=(0,), clock=None):
         self.source, self.choice, self.speed, self.clock = source, choice, speed, clock
         self.sport = source.sport
-        self.paused, self.index, self.hidden, self.truth = False, 0, False, False
+        self.paused, self.index, self.hidden = False, 0, False
         span = self.sport.sensor.duration * 2 / 3
         self.offsets = np.unique(np.round(np.append(np.linspace(span / 60, span, 60), LEADS), 6))
         self.chosen = list(shown)  # numbers of the predictors, the first of them the one that the panel speaks of
@@ -99,6 +99,24 @@ class Session:
         if number < len(self.choice.names):
             rest = [n for n in self.chosen if n != number]
             self._show(rest or [number] if number in self.chosen else [*rest, number])
+
+    def change(self, rule, value):
+        """Let the ball fly by another rule from this moment on, and all after it; None: by the sport's own again.
+
+        What had been after this moment is gone. Only of a live source, whose predictors are not told.
+        """
+        self.source.world = {key: old for key, old in self.source.world.items() if key != rule}
+        if value is not None:
+            self.source.world[rule] = value
+        if self.now < self.ball.time[-1]:
+            self._branch()
+
+    def throw_kind(self, step):
+        """The next ball as the next of the sport's throws, or of play: round and round."""
+        kinds = [None, *range(len(self.sport.throws))]
+        self.source.kind = kinds[(kinds.index(self.source.kind) + step) % len(kinds)]
+        self.paused = False
+        self.next()
 
     def hide(self):
         """Hide the ball from the predictors, or show it again: the forecast runs on without new frames."""
@@ -188,6 +206,15 @@ class Session:
         there = {watcher.number: watcher for watcher in self.watchers}
         self.watchers = [there.get(number) or self._caught_up(self._watcher(number)) for number in numbers]
         self.chosen = numbers
+
+    def _branch(self):
+        """The ball goes on from here by the rules of now."""
+        self.ball = self.source.branch(self.ball, self.index, self.now)
+        del self.moments[bisect_right(self.moments, self.now, key=_now) :]
+        self.newest = self._arrived(self.now)
+        self.missed = np.append(self.missed[: self.newest], np.zeros(len(self.ball.seen) - self.newest, bool))
+        for watcher in self.watchers:
+            watcher.branch(self.ball, self.now, self.missed)
 
     def _watcher(self, number):
         return Watcher(*self.choice.load(number), number, self.ball, self.offsets, self.clock)

@@ -14,13 +14,14 @@ from functools import cached_property
 import numpy as np
 
 import sim
-from sim.launch import read_launch
 from tracks import Track
+from viewer import rules
 
 PAUSE = 1.2  # s that a ball is shown after its last frame
 GRID = 1e-3  # s between the true places kept of a live ball: straight lines between them err by micrometres
 GAP = 0.05  # s; across a longer gap of a recording nobody knows where the ball was
 REACH = 4  # frames on either side that a recording's speed is taken over
+MOTION, LANDINGS = ("time", "position", "velocity", "spin"), ("landing_time", "landing_place")
 ARC = 6  # frames on either side of a bounce that its two quadratics are laid through
 
 
@@ -34,6 +35,7 @@ class Ball:
     landing_time (L,) s, landing_place (L, 3) m: its landings, the ball's centre
     measured  True where "where it was" is itself a measurement
     end     s; how long it is shown
+    eras    (since s, (6,)): from when on which parameters were true, in the terms of the sport that predictors know
     """
 
     name: str
@@ -46,6 +48,7 @@ class Ball:
     landing_place: np.ndarray
     measured: bool
     end: float
+    eras: tuple = ()
 
     @property
     def start(self):
@@ -53,11 +56,22 @@ class Ball:
 
     def at(self, time):
         """Position, velocity and spin (or None) at one time, (3,) each; held still before and after what is known."""
-        right = int(np.clip(np.searchsorted(self.time, time), 1, len(self.time) - 1))
+        right = min(max(int(np.searchsorted(self.time, time)), 1), len(self.time) - 1)
         a, b = self.time[right - 1], self.time[right]
-        part = float(np.clip((time - a) / (b - a), 0.0, 1.0))
+        part = min(max(float((time - a) / (b - a)), 0.0), 1.0)
         values = (self.position, self.velocity, self.spin)
         return [None if v is None else v[right - 1] + part * (v[right] - v[right - 1]) for v in values]
+
+    def path(self, times):
+        """Those of times (T,) s at which the place is known, and the places then (N, 3) m."""
+        right = np.clip(np.searchsorted(self.time, times), 1, len(self.time) - 1)
+        near = (not self.measured) | (self.time[right] - self.time[right - 1] <= GAP)
+        times = times[near & (times >= self.time[0]) & (times <= self.time[-1])]
+        return times, np.column_stack([np.interp(times, self.time, axis) for axis in self.position.T])
+
+    def parameters(self, time):
+        """The true parameters (6,) at this time, in the order of sim.PARAMETERS, or None."""
+        return next((values for since, values in reversed(self.eras) if since <= time), None)
 
     def known(self, time):
         """Whether the ball's place at this time is known: not after its end, not in a gap of a recording."""
@@ -68,19 +82,21 @@ class Ball:
 
 
 class Throws:
-    """Endless seeded throws of a sport: ball i of seed s is the same on every day and machine."""
+    """Endless seeded throws of a sport: ball i of seed s is the same on every day and machine.
+
+    world   rule -> value (see rules.py): by which balls fly from now on, where not by the sport
+    kind    which of the sport's throws is thrown; None: as play launches
+    """
 
     live = True
 
     def __init__(self, sport, seed=0):
-        self.sport, self.seed, self._own = sport, seed, {}
+        self.sport, self.seed, self.world, self.kind = sport, seed, {}, None
+        self._hands, self._kinds = {}, {}  # index -> launched (3, 3), or which of the sport's throws
 
     def throw(self, index, position, velocity, spin):
         """Let ball `index` be launched so, (3,) m, m/s, rad/s, as this ball and seen by this tracker."""
-        parts = {"position": {}, "velocity": {"form": "components"}, "spin": {"form": "components"}}
-        for part, values in zip(parts, (position, velocity, spin)):
-            parts[part] |= dict(zip("xyz", map(float, values)))
-        self._own[index] = dataclasses.replace(self.sport, launches=(read_launch(parts, "throw"),))
+        self._hands[index] = np.array([position, velocity, spin], float)
 
     @cached_property
     def usual_speed(self):
@@ -89,25 +105,56 @@ class Throws:
         return float(np.median(np.linalg.norm(launched, axis=1)))
 
     def ball(self, index):
-        sport = self._own.get(index, self.sport)
-        balls = sim.draw(sport, 1, first=index, seed=self.seed, purpose="play")
-        name = f"throw {index + 1}, " + ("by hand" if index in self._own else f"seed {self.seed}")
-        seen = Track(balls.time, balls.position, name)
-        end = max(self.sport.sensor.duration, float(seen.time[-1]) if len(seen) else 0.0) + PAUSE
-        times = np.arange(0.0, end + GRID, GRID)
+        """Ball `index`, by the rules of now; thrown as it was when it was first asked for."""
+        if index not in self._kinds:
+            self._kinds = {index: self.kind}
+        hand, kind = self._hands.get(index), self._kinds[index]
+        launch = self.sport.launches if kind is None else (self.sport.throws[kind][1],)
+        how = "by hand" if hand is not None else f"seed {self.seed}" if kind is None else self.sport.throws[kind][0]
+        sport = dataclasses.replace(self.sport, launches=launch)
+        return self._flown(sport, index, f"throw {index + 1}, {how}", 0.0, hand)
+
+    def branch(self, ball, index, now):
+        """The ball as it goes on from `now` by the rules of now: what was stays as it was."""
+        left = max(ball.end - PAUSE - now, 0.1)
+        new = self._flown(self.sport, index, ball.name, now, np.array(ball.at(now)), left)
+        old, seen, landed = ball.time < now, ball.seen.time <= now, ball.landing_time <= now
+
+        def joined(before, after):
+            return np.concatenate([before, after])
+
+        track = Track(
+            joined(ball.seen.time[seen], new.seen.time), joined(ball.seen.position[seen], new.seen.position), ball.name
+        )
+        return dataclasses.replace(
+            new,
+            seen=track,
+            **{part: joined(getattr(ball, part)[old], getattr(new, part)) for part in MOTION},
+            **{part: joined(getattr(ball, part)[landed], getattr(new, part)) for part in LANDINGS},
+            eras=tuple(era for era in ball.eras if era[0] < now) + new.eras,
+        )
+
+    def _flown(self, sport, index, name, since, launched, duration=None):
+        """The Ball `index` from a launch at `since` s on, watched for `duration` s."""
+        sport, drawn = rules.applied(sport, self.world)
+        duration = duration or sport.sensor.duration
+        balls = sim.draw(sport, 1, index, self.seed, "play", duration=duration, launched=launched, **drawn)
+        seen = Track(since + balls.time, balls.position, name)
+        times = np.arange(0.0, duration + PAUSE + GRID, GRID)
         flight = balls.flight(times)
         landed = np.isin(flight.impacts.surface, self.sport.landing_surfaces)
         return Ball(
-            name=seen.name,
+            name=name,
             seen=seen,
-            time=times,
+            time=since + times,
             position=flight.position[0],
             velocity=flight.velocity[0],
             spin=flight.spin[0],
-            landing_time=flight.impacts.time[landed],
+            landing_time=since + flight.impacts.time[landed],
             landing_place=flight.impacts.place[landed],
             measured=False,
-            end=end,
+            end=since + duration + PAUSE,
+            eras=((since, rules.as_told(self.sport, sport, balls.parameters[0])),),
         )
 
 

@@ -6,6 +6,7 @@ Headless every frame is 1/60 s and the picture holds no wall-clock reading: the 
 byte. With a screen time is real.
 """
 
+import dataclasses
 import gc
 import io
 import os
@@ -17,11 +18,15 @@ import pygame
 from models.weights import write
 from viewer import keys
 from viewer.camera import Camera
-from viewer.draw import Painter
 from viewer.film import Film
-from viewer.panel import Panel
+from viewer.options import PLAIN
+from viewer.pen import Pen
+from viewer.picture import Picture, sliders
+from viewer.rules import RULES
 from viewer.session import FRAME, Session
 from viewer.throw import Throw
+from viewer.timeline import TimeLine
+from viewer.why import Why
 
 RATE = 60  # frames/s
 SLOWEST = 0.1  # s; a frame that took longer counts as this much
@@ -38,6 +43,7 @@ class App:
     waiting     what the window says until its first frame is there
     shown       numbers of the predictors that forecast from the start
     record      where the film goes
+    options     what is shown from the start
     """
 
     def __init__(
@@ -51,13 +57,15 @@ class App:
         waiting="one moment ...",
         shown=(0,),
         record=None,
+        options=PLAIN,
     ):
         self.headless, self.frames, self.screenshot = headless, frames, screenshot
         self.screen = _open(size, headless, waiting)
         self.session = Session(source, choice, shown=shown, clock=None if headless else time.perf_counter)
-        self.painter, self.panel = Painter(source.sport), Panel()
-        self.held, self.running, self.help, self.toast, self.message = set(), True, False, 0, ""
-        self.scrubbing, self.thrown = False, None  # whether the time line is dragged; a Throw that is being made
+        self.picture, self.options = Picture(source.sport), options
+        self.held, self.running, self.toast, self.message = set(), True, 0, ""
+        self.scrubbing, self.sliding, self.thrown = False, None, None  # what the mouse drags: time, a rule, the ball
+        self.why = None  # a Why, as long as the show stands at its moment
         self.film = Film(record, self.screen.get_size()) if record else None
         self.reset_camera()
         gc.collect()
@@ -85,9 +93,13 @@ class App:
         keys.turn_while_held(self, elapsed)
         self._fit()
         self.session.advance(0.0 if self.thrown else elapsed)
+        if self.why and self.why.of != self._moment():
+            self.why = None
+        if self.why:
+            self.why.work()
         self.toast = max(0, self.toast - 1)
-        self.painter.paint(self.screen, self.session, self.camera, self.thrown)
-        self.panel.paint(self.screen, self.session, self.camera, self.message if self.toast else "", self.help)
+        shown = self.thrown, self.message if self.toast else "", self.why
+        self.picture.paint(self.screen, self.session, self.camera, self.options, *shown)
         if self.film:
             self.film.add(self.screen)
         pygame.display.flip()
@@ -110,24 +122,86 @@ class App:
     def pause(self):
         self.session.paused = not self.session.paused
 
-    def toggle_truth(self):
-        self.session.truth = not self.session.truth
+    def toggle(self, name):
+        """Show one of the Options, or no longer."""
+        self.options = dataclasses.replace(self.options, **{name: not getattr(self.options, name)})
+
+    def throw_kind(self, step):
+        """Throw the next of the sport's throws, where balls are thrown."""
+        if not self.session.source.live:
+            return self.say("a recording is not thrown")
+        self.session.throw_kind(step)
+        kind = self.session.source.kind
+        self.say("as play launches" if kind is None else self.session.sport.throws[kind][0])
+
+    def ask_why(self):
+        """Pause, and find out which of the frames seen matter; or put that away."""
+        session, watcher = self.session, self.session.watchers[0]
+        if self.why or watcher.forecast(session.now) is None:
+            self.why = None
+            return
+        session.paused = True
+        rows, seen = session.seen, session.ball.seen
+        self.why = Why(watcher, seen.time[rows], seen.position[rows], session.now)
+        self.why.of = self._moment()
+
+    def _moment(self):
+        """What a Why was asked at: it is put away when any of this changes."""
+        return self.session.ball, self.session.now, self.session.predictor
+
+    # --- the world's rules --------------------------------------------------------------------------------------------
+
+    def choose_rule(self, step):
+        self.options = dataclasses.replace(self.options, slider=(self.options.slider + step) % len(RULES))
+
+    def move_rule(self, steps):
+        """Move the chosen rule by so many steps; None: to where the sport has it."""
+        rule, session = RULES[self.options.slider], self.session
+        if not session.source.live:
+            return self.say("a recording flies as it flew")
+        value = session.source.world.get(rule.name, rule.of(session.sport))
+        session.change(rule.name, None if steps is None else rule.clipped(value + steps * rule.step))
+
+    def grasp_rule(self, pixel):
+        """Take the slider that is at a place, if one is; whether the panel is there."""
+        if self.options.sliders and self.session.source.live:
+            self.sliding = sliders(Pen(self.screen), self.options).hit(pixel)
+            self.slide(pixel)
+        return self.sliding is not None
+
+    def slide(self, pixel):
+        """Pull the slider that was taken."""
+        if self.sliding is not None:
+            self.options = dataclasses.replace(self.options, slider=self.sliding)
+            value = sliders(Pen(self.screen), self.options).value_at(self.sliding, pixel)
+            if self.session.source.world.get(RULES[self.sliding].name) != value:
+                self.session.change(RULES[self.sliding].name, value)
+
+    # --- the mouse on the time line and on the ball -------------------------------------------------------------------
+
+    def grasp_time(self, pixel):
+        """Take the time line, if it is there; whether it is."""
+        self.scrubbing = TimeLine(Pen(self.screen)).hit(pixel)
+        self.scrub(pixel)
+        return self.scrubbing
 
     def scrub(self, pixel):
         """Go to the moment of the time line that the mouse is at."""
         if self.scrubbing:
-            self.session.rewind(self.panel.time_at(self.session, pixel))
+            self.session.rewind(TimeLine(Pen(self.screen)).time_at(self.session, pixel))
 
-    def take(self, pixel):
+    def grasp_ball(self, pixel):
         """Take the ball, where the mouse is on it, to throw it."""
-        place = self.session.ball.at(self.session.now)[0]
-        on = np.linalg.norm(self.camera.project(place[None])[0][0] - pixel) <= GRASP
-        if on and self.session.source.live and not self.scrubbing:
+        place, camera = self.session.ball.at(self.session.now)[0], self._seeing()
+        if self.session.source.live and np.linalg.norm(camera.project(place[None])[0][0] - pixel) <= GRASP:
             self.thrown = Throw(place, self.session.source.usual_speed, self.session.sport.ball.radius)
             self.taken = pixel
 
+    def _seeing(self):
+        return self.picture.camera(self.session, self.camera, self.options)
+
     def pull(self, pixel):
-        self.thrown.pull(self.camera, np.subtract(pixel, self.taken))
+        self.thrown.pull(self._seeing(), np.subtract(pixel, self.taken))
         speed, spin = np.linalg.norm(self.thrown.velocity), self.thrown
         self.say(f"{speed:.1f} m/s, topspin {spin.top:.0f} rad/s, sidespin {spin.side:.0f} rad/s")
 
@@ -136,9 +210,6 @@ class App:
         throw, self.thrown = self.thrown, None
         if throw and np.linalg.norm(throw.velocity) > LEAST * throw.speed:
             self.session.throw(throw.place, throw.velocity, throw.spin)
-
-    def toggle_help(self):
-        self.help = not self.help
 
     def quit(self):
         self.running = False
@@ -187,6 +258,7 @@ def _open(size, headless, waiting):
     except pygame.error as error:
         raise ValueError(f"no window can be opened ({error}); --headless needs no screen") from error
     pygame.display.set_caption("Ballcast")
+    pygame.key.set_repeat(350, 40)
     words = pygame.font.Font(None, 28).render(waiting, True, (158, 168, 180))
     screen.blit(words, words.get_rect(center=screen.get_rect().center))
     pygame.display.flip()

@@ -1,0 +1,22 @@
+"""What of the show is drawn, beside the show itself: all that a key shows or hides."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Options:
+    """Each of these can be on or off; `slider` is the number of the rule that the keys move."""
+
+    truth: bool = False  # where the ball will truly go
+    errors: bool = False  # the strip of errors over time
+    gates: bool = False  # of a GRU, over time
+    beliefs: bool = False  # spin and parameters beside the truth
+    inset: bool = False  # a small picture from above
+    follow: bool = False  # the camera goes with the ball
+    sliders: bool = False  # the rules of the world
+    help: bool = False  # the keys
+    slider: int = 0
+
+
+PLAIN = Options()
+EVERYTHING = Options(truth=True, errors=True, gates=True, beliefs=True, inset=True, sliders=True)
