@@ -6,6 +6,8 @@ import pytest
 import sim
 from sim import rng
 
+SPORT = sim.load("table_tennis")
+
 
 @pytest.fixture(scope="module", params=sim.names())
 def balls(request):
@@ -82,3 +84,24 @@ def test_nonsense_is_refused_in_one_line(change):
     with pytest.raises(ValueError, match=next(iter(change))) as caught:
         sim.draw(sim.load("room"), **({"count": 3} | change))
     assert "\n" not in str(caught.value)
+
+
+def test_a_ball_launched_otherwise_is_the_same_ball_seen_by_the_same_tracker():
+    launched = np.array([[0.1, -1.0, 0.4], [0.0, 4.0, 2.0], [-100.0, 0.0, 20.0]])
+    plain, own = (sim.draw(SPORT, 3, seed=1, purpose="play", launched=way) for way in (None, launched))
+    for part, value in zip((own.launch_position, own.launch_velocity, own.launch_spin), launched):
+        assert np.array_equal(part, np.tile(value, (3, 1)))
+    for name in ("parameters", "rate", "noise", "jitter", "outlier"):
+        assert np.array_equal(getattr(own, name), getattr(plain, name))
+
+
+def test_a_wind_blows_beside_what_each_ball_draws():
+    plain, blown = (sim.draw(SPORT, 3, seed=1, purpose="play", wind=wind) for wind in ((0, 0), (2.0, -3.0)))
+    np.testing.assert_allclose(blown.parameters - plain.parameters, np.tile([0, 0, 0, 0, 2.0, -3.0], (3, 1)))
+    assert not np.allclose(blown.flight([0.5]).position, plain.flight([0.5]).position, atol=1e-3)
+
+
+@pytest.mark.parametrize("wrong", [{"wind": (1.0,)}, {"wind": (np.nan, 0)}, {"launched": np.zeros((2, 3))}])
+def test_a_wind_or_launch_that_cannot_be_is_refused(wrong):
+    with pytest.raises(ValueError, match="finite numbers"):
+        sim.draw(SPORT, 1, **wrong)

@@ -1,13 +1,20 @@
 """The keys: each does what the help says; typed through pygame's own events, with no screen."""
 
+import dataclasses
+
 import numpy as np
 import pygame
 import pytest
 from viewer_fakes import OneBall, OnlyChoice, Recorder
 
+import sim
 from viewer import keys
 from viewer.pen import Pen
+from viewer.picture import sliders
+from viewer.rules import RULES
 from viewer.session import FRAME
+from viewer.sliders import HEAD, ROW
+from viewer.source import Replays, Throws
 from viewer.timeline import TimeLine
 from viewer.window import App
 
@@ -134,13 +141,6 @@ def test_the_time_line_and_the_comma_go_back(app):
     assert app.session.now == pytest.approx(ball.start + 0.1 * (ball.end - ball.start), abs=FRAME)
 
 
-def test_t_shows_the_truth(app):
-    press(app, pygame.K_t, "t")
-    assert app.options.truth
-    press(app, pygame.K_t, "t")
-    assert not app.options.truth
-
-
 def test_brackets_and_pages_change_the_speed(app):
     press(app, pygame.K_LEFTBRACKET, "[")
     assert app.session.speed == 0.5
@@ -196,3 +196,78 @@ def test_the_window_may_change_its_size(app):
     pygame.display.set_mode((480, 300))
     app.frame(FRAME)
     assert app.camera.size == (480, 300)
+
+
+def live():
+    sport = sim.load("table_tennis")
+    return App(Throws(sport, 5), OnlyChoice(Recorder()), (1280, 720), headless=True)
+
+
+def mouse(app, kind, pos, buttons=(1, 0, 0)):
+    pygame.event.post(pygame.event.Event(kind, button=1, pos=tuple(map(int, pos)), rel=(1, 0), buttons=buttons))
+    app.frame(FRAME)
+
+
+def test_w_opens_the_sliders_whose_arrows_choose_and_move(app):
+    app = live()
+    press(app, pygame.K_w, "w")
+    azimuth, gravity = app.camera.azimuth, 9.81
+    press(app, pygame.K_RIGHT)
+    assert app.session.source.world == {"gravity": pytest.approx(9.9)} and app.camera.azimuth == azimuth
+    press(app, pygame.K_DOWN)
+    press(app, pygame.K_LEFT)
+    assert app.session.source.world["density"] < app.session.sport.world.rho
+    press(app, pygame.K_BACKSPACE)
+    press(app, pygame.K_UP)
+    assert set(app.session.source.world) == {"gravity"} and app.options.slider == 0
+    press(app, pygame.K_BACKSPACE)
+    assert app.session.source.world == {} and app.session.sport.world.gravity == gravity
+    press(app, pygame.K_w, "w")
+    press(app, pygame.K_RIGHT)
+    assert app.camera.azimuth != azimuth
+
+
+def test_the_mouse_pulls_a_slider(app):
+    app = live()
+    press(app, pygame.K_w, "w")
+    panel = sliders(Pen(app.screen), app.options)
+    row = next(n for n, rule in enumerate(RULES) if rule.name == "along")
+    y, camera = panel.top + HEAD + ROW * row + 15, app.camera
+    mouse(app, pygame.MOUSEBUTTONDOWN, (panel.left, y))
+    assert app.session.source.world == {"along": RULES[row].low} and app.options.slider == row
+    mouse(app, pygame.MOUSEMOTION, (panel.right + 50, y + 200))
+    mouse(app, pygame.MOUSEBUTTONUP, (panel.right, y), (0, 0, 0))
+    mouse(app, pygame.MOUSEMOTION, (panel.left, y), (0, 0, 0))
+    assert app.session.source.world == {"along": RULES[row].high} and app.camera == camera
+
+
+def test_a_recording_flies_as_it_flew():
+    sport = sim.load("table_tennis")
+    track = Throws(sport, 5).ball(0).seen
+    app = App(Replays(sport, [track]), OnlyChoice(Recorder()), (640, 360), headless=True)
+    press(app, pygame.K_w, "w")
+    press(app, pygame.K_RIGHT)
+    assert "flew" in app.message and np.array_equal(app.session.ball.position, track.position)
+    press(app, pygame.K_p, "p")
+    assert "not thrown" in app.message and app.session.index == 0
+
+
+def test_p_throws_the_sports_own_throws(app):
+    app = live()
+    press(app, pygame.K_p, "p")
+    assert app.session.index == 1 and app.message == app.session.sport.throws[0][0]
+    pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_p, unicode="P", mod=pygame.KMOD_LSHIFT))
+    app.frame(FRAME)
+    assert app.message == "as play launches" and app.session.index == 2
+
+
+SHOWN = dict(t="truth", e="errors", g="gates", b="beliefs", i="inset", f="follow", w="sliders", h="help")
+
+
+@pytest.mark.parametrize("key, name", SHOWN.items())
+def test_each_letter_shows_its_own(app, key, name):
+    before = app.options
+    press(app, pygame.key.key_code(key), key)
+    assert app.options == dataclasses.replace(before, **{name: True})
+    press(app, pygame.key.key_code(key), key)
+    assert app.options == before

@@ -52,6 +52,7 @@ class OneBall:
     """A source whose every ball is the same: up from (0, -1, 0.3) and down again, landing once at 0.5 s."""
 
     live = True
+    world = {}
 
     def __init__(self, measured=False, sport=None, gap=()):
         self.sport = sport or sim.load("table_tennis")

@@ -12,6 +12,7 @@ TURN = 2.0  # degrees a press
 TURNING = 80.0  # degrees a second, held down
 ZOOM = 1.12  # a press, a notch of the wheel
 DRAG = 0.3  # degrees a pixel
+PAN = 5.0  # px in place of a degree
 
 _HELD = {pygame.K_LEFT: (-1, 0), pygame.K_RIGHT: (1, 0), pygame.K_UP: (0, 1), pygame.K_DOWN: (0, -1)}
 
@@ -32,9 +33,17 @@ def _arrow(key, act):
         if app.options.sliders:
             act(app)
         elif key not in app.held:  # held down it turns smoothly, see below
-            app.turn(*(TURN * way for way in _HELD[key]))
+            _go(app, _HELD[key], TURN)
 
     return pressed
+
+
+def _go(app, way, degrees):
+    """Turn the camera that way, or with Shift move it."""
+    if pygame.key.get_mods() & pygame.KMOD_SHIFT:
+        app.camera = app.camera.panned(-way[0] * degrees * PAN, way[1] * degrees * PAN)
+    else:
+        app.turn(way[0] * degrees, way[1] * degrees)
 
 
 def _show(name):
@@ -52,13 +61,13 @@ BINDINGS = (
     Binding(("r",), "R", "throw again", lambda app: app.session.again()),
     Binding(("n",), "N", "next ball", lambda app: app.session.next()),
     Binding(("o",), "O", "hide the ball from the predictors", lambda app: app.session.hide()),
-    Binding(("p",), "P, Shift P", "the sport's own throws, one by one", lambda app: app.throw_kind(1)),
+    Binding(("p",), "P, Shift P", "serve, lob ...: the sport's throws", lambda app: app.throw_kind(1)),
     Binding(("shift+p",), "", "", lambda app: app.throw_kind(-1)),
     Binding(("t",), "T", "show where it will truly go", _show("truth")),
     Binding(("e",), "E", "errors over time", _show("errors")),
     Binding(("g",), "G", "the gates of a gru over time", _show("gates")),
-    Binding(("b",), "B", "what is believed of spin, drag, wind ...", _show("beliefs")),
-    Binding(("y",), "Y", "why: which frames matter for the forecast", lambda app: app.ask_why()),
+    Binding(("b",), "B", "what is believed of spin, drag ...", _show("beliefs")),
+    Binding(("y",), "Y", "why: which frames matter", lambda app: app.ask_why()),
     Binding(("w",), "W", "the ball's world: sliders", _show("sliders")),
     Binding(("backspace",), "", "", lambda app: app.move_rule(None)),
     Binding(("[", "page down"), "[  or Page Down", "slower", lambda app: app.session.faster(-1)),
@@ -69,18 +78,18 @@ BINDINGS = (
     Binding(("right",), "", "", _arrow(pygame.K_RIGHT, lambda app: app.move_rule(1)), True),
     Binding(("up",), "", "", _arrow(pygame.K_UP, lambda app: app.choose_rule(-1)), True),
     Binding(("down",), "", "", _arrow(pygame.K_DOWN, lambda app: app.choose_rule(1)), True),
-    Binding((), "with W: arrows", "choose a slider and move it; Backspace: back", None),
+    Binding((), "with W: arrows", "choose and move; Backspace: back", None),
     Binding(("+", "="), "+ -, mouse wheel", "zoom", _zoom(ZOOM), repeats=True),
     Binding(("-", "_"), "", "", _zoom(1 / ZOOM), repeats=True),
-    Binding(("c",), "C, F1 F2 F3", "camera as on TV; from the side, the end, above", lambda app: app.reset_camera()),
+    Binding(("c",), "C, F1 F2 F3", "camera as on TV; side, end, above", lambda app: app.reset_camera()),
     Binding(("f", "f4"), "F", "the camera follows the ball", _show("follow")),
     Binding(("i",), "I", "a small picture from above", _show("inset")),
     *(
         Binding((f"f{n}",), "", "", lambda app, way=way: app.look_from(*way))
         for n, way in enumerate(((90, 8), (0, 8), (0, 88)), 1)
     ),
-    Binding((), "drag the ball", "throw it; wheel: topspin, Shift: sidespin", None),
-    Binding((), "right mouse drag", "move the camera", None),
+    Binding((), "drag the ball", "throw it; wheel, Shift wheel: spin", None),
+    Binding((), "Shift, right drag", "move the camera", None),
     *(
         Binding((str(n),), "1-9" if n == 1 else "", "choose the predictor", lambda app, n=n: app.session.choose(n - 1))
         for n in range(1, 10)
@@ -149,7 +158,6 @@ def handle(app, event):
 
 
 def turn_while_held(app, elapsed):
-    """The arrows that are down turn the camera for `elapsed` seconds."""
+    """The arrows that are down turn, or move, the camera for `elapsed` seconds."""
     for key in () if app.options.sliders else app.held & _HELD.keys():
-        azimuth, elevation = _HELD[key]
-        app.turn(azimuth * TURNING * elapsed, elevation * TURNING * elapsed)
+        _go(app, _HELD[key], TURNING * elapsed)

@@ -15,7 +15,7 @@ from viewer.camera import Camera
 from viewer.draw import Painter
 from viewer.options import PLAIN
 from viewer.panel import MARGIN, Panel
-from viewer.pen import FAINT, MUTED, Pen
+from viewer.pen import FAINT, TEXT, Pen
 from viewer.sliders import WIDTH, Sliders
 from viewer.timeline import TimeLine
 
@@ -38,7 +38,7 @@ class Picture:
         self._world.paint(surface, session, camera, options.truth, throw, why)
         if options.inset:
             self._inset(pen, session, options)
-        overlay.landing(pen, session, camera)
+        overlay.landing(pen, session, camera, pen.wide - (WIDTH + 2 * MARGIN) * (options.inset or options.sliders))
         bottom = Panel().paint(pen, session, camera)
         if options.beliefs:
             Beliefs().paint(pen, session, bottom + 10)
@@ -66,7 +66,7 @@ class Picture:
         camera = self._from_above(part.get_size())
         self._above.paint(part, session, camera, options.truth)
         pygame.draw.rect(part, FAINT, part.get_rect(), 1)
-        pen.text(x + 8, y + 6, "from above", 16, MUTED)
+        pen.outlined(x + 8, y + 6, "from above", 16, TEXT)
 
     def _from_above(self, size):
         """A camera over the middle of the place, which sees all of it, its longer side level."""
@@ -74,7 +74,7 @@ class Picture:
         middle, span = (place.low + place.high) / 2, place.high - place.low
         azimuth = 90.0 if span[1] > span[0] else 0.0
         wide, deep = max(span), min(span)
-        distance = max(deep, wide * size[1] / size[0]) * 0.62 / 0.1763  # tan 10 degrees: half of what it sees
+        distance = max(deep, wide * size[1] / size[0]) * 0.8 / 0.1763  # tan 10 degrees: half of what it sees
         target = (float(middle[0]), float(middle[1]), 0.0)
         return Camera(target, azimuth, ABOVE[1], float(distance), 20.0, size)
 

@@ -68,7 +68,7 @@ class TimeLine:
         self.foot -= tall + GAP
         session, top = self.session, self.foot
         self.pen.pane(self.left - 6, top, self.right - self.left + 12, tall)
-        for time in session.ball.landing_time[session.ball.landing_time <= session.moments[-1].now]:
+        for time in session.ball.landing_time[session.ball.landing_time <= session.now]:
             self.pen.line(self._at(time), top + 3, self._at(time), top + tall - 3, RULE)
         self.pen.text(self.right - 2, top + 4, title, 16, MUTED, 1.0)
         return top
@@ -97,7 +97,6 @@ class TimeLine:
             top = self._strip(GATES, name if found else "no predictor here has gates (a gru does)")
             if told is not None and len(told[0]):
                 self._map(told[0], told[1][:, number], top)
-            self.pen.text(self.right - 2, top + 4, name if found else "", 16, TEXT, 1.0)
 
     def _map(self, times, values, top):
         """Values (T, N) in 255ths as colours, one under the other, over their frames' times (T,) s."""

@@ -1,0 +1,146 @@
+"""The viewer under strain: memory over a long show, moments gone back to, keys mashed and windows resized.
+
+    python -m benchmarks.viewer_soak [hour rewind mash] [--frames 216000]
+
+The last line is one JSON object:
+    memory_growth    of the process from the first minute (3,600 frames) to the end of `hour`, in fast motion: share
+    rewinds_equal    of 50 random moments gone back to, those whose picture is what it was to the pixel
+    mash_frames      frames of random keys, mouse and window sizes that went by without an exception
+    film_frames      of the film that was being made when the window was closed
+"""
+
+import argparse
+import hashlib
+import itertools
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pygame
+
+import sim
+from viewer import keys
+from viewer.options import EVERYTHING
+from viewer.session import FRAME, Choice
+from viewer.source import Throws
+from viewer.window import App
+
+MINUTE = 3600  # frames
+PREDICTORS = ("gru_physics", "gru", "physics")
+SIZES = ((320, 180), (640, 360), (1280, 720), (501, 333), (3840, 2160))
+KEYS = sorted({key for binding in keys.BINDINGS for key in binding.keys} - {"q", "escape"})
+
+
+def app_of(size=(1280, 720), predictors=PREDICTORS, **options):
+    """A table-tennis App without a screen, everything open."""
+    sport = sim.load("table_tennis")
+    choice = Choice(predictors, sport)
+    return App(Throws(sport), choice, size, True, shown=range(len(predictors)), options=EVERYTHING, **options)
+
+
+def memory():
+    """Bytes of memory this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def hour(frames):
+    """Memory (bytes) at the end of each minute of a show at eight times its speed."""
+    app, held = app_of(), []
+    app.session.speed = 8.0
+    for frame in range(1, frames + 1):
+        app.frame(FRAME)
+        if frame % MINUTE == 0:
+            held.append(memory())
+            print(f"{frame:7} frames, ball {app.session.index:6}: {held[-1] / 2**20:.1f} MB", flush=True)
+    return held
+
+
+def pictured(app):
+    """A checksum of the picture, its state line left out: it says whether the show is paused."""
+    pixels = pygame.surfarray.array3d(app.screen)
+    return hashlib.sha256(pixels[:, : int(0.93 * pixels.shape[1])].tobytes()).hexdigest()
+
+
+def rewinds(frames, count, **options):
+    """Of `count` random moments of one ball, how many show the same picture when gone back to."""
+    app, was = app_of(**options), {}
+    for _ in range(frames):
+        app.frame(FRAME)
+        was[app.session.now] = pictured(app)
+    same = 0
+    for time in np.random.default_rng(1).choice(list(was), count):
+        app.session.rewind(time)
+        app.frame(FRAME)
+        same += pictured(app) == was[time]
+    return same
+
+
+def mash(frames, seed=0, **options):
+    """Random keys, mouse and window sizes; closed while a film is made, whose frames are counted."""
+    rng, app = np.random.default_rng(seed), app_of(**options)
+    for frame in range(frames):
+        for event in itertools.islice(_events(rng, app), int(rng.integers(4))):
+            pygame.event.post(event)
+        if frame % 50 == 49:
+            pygame.display.set_mode(SIZES[rng.integers(len(SIZES))])
+        if frame >= frames - 40 and app.film is None:
+            app.record()
+        app.frame(FRAME)
+    pygame.event.post(pygame.event.Event(pygame.QUIT))
+    path = app.film.path if app.film else None
+    app.run()
+    return path
+
+
+def _events(rng, app):
+    """Endless events as a person who understands nothing would make them."""
+    wide, high = app.screen.get_size()
+    while True:
+        name = KEYS[rng.integers(len(KEYS))]
+        bare, mod = name.removeprefix("shift+"), pygame.KMOD_LSHIFT if name.startswith("shift+") else 0
+        code, typed = pygame.key.key_code(bare), bare if len(bare) == 1 else ""
+        place = int(rng.integers(wide)), int(rng.integers(high))
+        if rng.random() < 0.3:  # at the ball, else it would hardly ever be taken
+            spot = app._seeing().project(app.session.ball.at(app.session.now)[0][None])[0][0]
+            place = tuple(np.nan_to_num(spot).astype(int).tolist())
+        left, rel = (int(rng.random() < 0.7), 0, int(rng.random() < 0.3)), tuple(rng.integers(-40, 40, 2).tolist())
+        kinds = (
+            pygame.event.Event(pygame.KEYDOWN, key=code, unicode=typed, mod=mod),
+            pygame.event.Event(pygame.KEYUP, key=code, mod=mod),
+            pygame.event.Event(pygame.MOUSEBUTTONDOWN, button=1, pos=place),
+            pygame.event.Event(pygame.MOUSEBUTTONUP, button=1, pos=place),
+            pygame.event.Event(pygame.MOUSEMOTION, pos=place, rel=rel, buttons=left),
+            pygame.event.Event(pygame.MOUSEWHEEL, x=0, y=int(rng.integers(-3, 4)), flipped=False),
+            pygame.event.Event(pygame.WINDOWFOCUSLOST),
+        )
+        yield kinds[rng.choice(len(kinds), p=(0.4, 0.15, 0.1, 0.1, 0.19, 0.05, 0.01))]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", nargs="*", default=["hour", "rewind", "mash"])
+    parser.add_argument("--frames", type=int, default=60 * MINUTE, help="of the hour")
+    asked, result = parser.parse_args(), {}
+    if "rewind" in asked.what:
+        result["rewinds_equal"] = rewinds(150, 50)
+        print(f"{result['rewinds_equal']} of 50 moments look as they did")
+    if "mash" in asked.what:
+        here = os.getcwd()
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)  # screenshots and films go where one is
+            path = mash(5000)
+            import imageio_ffmpeg
+
+            result |= {"mash_frames": 5000, "film_frames": imageio_ffmpeg.count_frames_and_secs(str(path))[0]}
+            os.chdir(here)
+        print(f"5000 frames of random keys; the film that was closed in the middle has {result['film_frames']} frames")
+    if "hour" in asked.what:
+        held = hour(asked.frames)
+        result["memory_growth"] = round(held[-1] / held[0] - 1, 4)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
