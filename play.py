@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import command
+from viewer.options import SHOWN
+from viewer.options import Options as Opened
 
 HEADLESS_FRAMES = 120
 
@@ -39,6 +41,12 @@ class Options:
     """of the live throws"""
     size: str = "1280x720"
     """of the picture, in pixels"""
+    show: tuple[str, ...] = ()
+    """what is open from the start: truth, errors, gates, beliefs, inset, follow, sliders, why, help"""
+    throw: str | None = None
+    """the kind of throw that is thrown, one of the sport's own: serve, lob, free kick ..."""
+    world: tuple[str, ...] = ()
+    """rules by which the ball flies and is seen, and that no predictor is told, as in gravity=1.6 missed=50; W: all"""
     headless: bool = False
     """without a window: 1/60 s a frame, the same picture every time"""
     frames: int = 0
@@ -70,6 +78,9 @@ def check(asked):
             raise ValueError(f"--screenshot {asked.screenshot}: name a file that ends in .png")
         if not folder.is_dir() or not os.access(folder, os.W_OK):
             raise ValueError(f"--screenshot {asked.screenshot}: {folder} is not a folder that can be written to")
+    for name in asked.show:
+        if name not in SHOWN:
+            raise ValueError(f"--show {name}: there are {', '.join(SHOWN)}")
     if asked.record is not None:
         from viewer import film
 
@@ -81,7 +92,9 @@ def source(asked, sport):
     from viewer.source import Replays, Throws
 
     if not asked.track:
-        return Throws(sport, asked.seed)
+        throws = Throws(sport, asked.seed)
+        throws.kind, throws.world = kind_of_throw(asked.throw, sport), world_of(asked.world)
+        return throws
     from tracks import read_tracks
 
     placement = {"scale": asked.scale, "axes": asked.axes, "origin": tuple(asked.origin.split(","))}
@@ -89,6 +102,33 @@ def source(asked, sport):
     for note in (note for track in tracks for note in track.notes):
         print(note)
     return Replays(sport, tracks)
+
+
+def kind_of_throw(name, sport):
+    """The number of the sport's throw of that name; None for none."""
+    names = [label for label, _ in sport.throws]
+    if name is not None and name not in names:
+        raise ValueError(f"--throw {name!r}: {sport.name} has {', '.join(names) or 'none'}")
+    return None if name is None else names.index(name)
+
+
+def world_of(words):
+    """Rule -> value of words like gravity=1.6."""
+    from viewer.rules import RULES
+
+    ranges, world = {rule.name: rule for rule in RULES}, {}
+    for word in words:
+        name, _, value = word.partition("=")
+        rule = ranges.get(name)
+        if rule is None:
+            raise ValueError(f"--world {word}: RULE=NUMBER; the rules are {', '.join(ranges)}")
+        try:
+            world[name] = float(value)
+        except ValueError:
+            raise ValueError(f"--world {word}: {value!r} is not a number") from None
+        if not rule.low <= world[name] <= rule.high:
+            raise ValueError(f"--world {word}: from {rule.low:g} to {rule.high:g}")
+    return world
 
 
 def choice(asked, sport):
@@ -119,7 +159,9 @@ def run(asked):
 
     frames = asked.frames or (HEADLESS_FRAMES if asked.headless else None)
     shown = range(max(1, len(asked.predictor)))
-    App(balls, predictors, size, asked.headless, frames, asked.screenshot, waiting, shown, asked.record).run()
+    opened = Opened(**dict.fromkeys(asked.show, True))
+    saved = asked.screenshot, waiting, shown, asked.record
+    App(balls, predictors, size, asked.headless, frames, *saved, opened).run()
 
 
 def main():

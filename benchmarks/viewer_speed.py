@@ -1,10 +1,12 @@
-"""How fast the viewer is without a screen: frame times at 1280x720, a forecast in each, and the time to a first frame.
+"""How fast the viewer is without a screen: frame times, a forecast in each, and the time to a first frame.
 
     python -m benchmarks.viewer_speed [--frames 600] [--predictor parabola]
 
-The last line is one JSON object:
-    p50_ms, p99_ms   of a frame of live table tennis, `parabola` forecasting in each, the change to the next throws
-                     included (ms); the first frame, which paints the place, is left out
+The last line is one JSON object; frames are of live table tennis at 1280x720, the change to the next throws included:
+    p50_ms, p99_ms   of a frame, `parabola` forecasting in each (ms); the first, which paints the place, is left out
+    full_p50_ms, full_p99_ms   gru_physics, gru and physics forecasting side by side, sliders and strips open (ms)
+    full_1080_p99_ms           the same at 1920x1080 (ms)
+    follow_p50_ms              as p50_ms, the camera following the ball, so that the place is painted anew (ms)
     first_frame_s    from the command `python play.py --headless --frames 1` to its end, warm: the best of three (s)
 """
 
@@ -18,16 +20,19 @@ from pathlib import Path
 import numpy as np
 
 import sim
+from viewer.options import PLAIN, Options
 from viewer.session import FRAME, Choice
 from viewer.source import Throws
 from viewer.window import App
 
+FULL = ("gru_physics", "gru", "physics")
 ROOT = Path(__file__).parents[1]
 
 
-def frame_times(sport, predictor, frames):
+def frame_times(sport, predictors, frames, size=(1280, 720), options=PLAIN):
     """Seconds of each frame after the first, (frames,)."""
-    app = App(Throws(sport), Choice([predictor], sport), headless=True)
+    choice = Choice(predictors, sport)
+    app = App(Throws(sport), choice, size, headless=True, shown=range(len(predictors)), options=options)
     app.frame(FRAME)
     times = np.empty(frames)
     for i in range(frames):
@@ -48,17 +53,35 @@ def first_frame(runs=3):
     return min(took[1:])
 
 
+def full(frames):
+    """Frame times of everything that is asked of the viewer at once, and of a camera that never stands still."""
+    sport, result = sim.load("table_tennis"), {}
+    for size in ((1280, 720), (1920, 1080)):
+        times = 1e3 * frame_times(sport, FULL, frames, size, Options(errors=True, gates=True, sliders=True))
+        p50, p99 = np.percentile(times, [50, 99])
+        print(f"{size[0]}x{size[1]} {', '.join(FULL)}, sliders and strips: p50 {p50:5.2f} ms, p99 {p99:5.2f} ms")
+        result |= (
+            {"full_p50_ms": round(p50, 3), "full_p99_ms": round(p99, 3)}
+            if not result
+            else {"full_1080_p99_ms": round(p99, 3)}
+        )
+    follow = np.median(1e3 * frame_times(sport, ["parabola"], frames, options=Options(follow=True)))
+    print(f"1280x720 parabola, the camera following: p50 {follow:5.2f} ms")
+    return result | {"follow_p50_ms": round(float(follow), 3)}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=600)
     parser.add_argument("--predictor", default="parabola")
     asked = parser.parse_args()
     for name in sim.names():
-        times = 1e3 * frame_times(sim.load(name), asked.predictor, asked.frames)
+        times = 1e3 * frame_times(sim.load(name), [asked.predictor], asked.frames)
         p50, p99 = np.percentile(times, [50, 99])
         print(f"{name:14} {asked.predictor}: p50 {p50:5.2f} ms, p99 {p99:5.2f} ms, longest {times.max():.1f} ms")
         if name == "table_tennis":
             result = {"p50_ms": round(p50, 3), "p99_ms": round(p99, 3)}
+    result |= full(asked.frames)
     result["first_frame_s"] = round(first_frame(), 3)
     print(f"first frame {result['first_frame_s']:.2f} s after the command, warm")
     print(json.dumps(result))

@@ -56,7 +56,8 @@ def frames(stream, d, duration, stamps, exposures):
 @exact
 def see(stream, d, row, count, exposed, seen, kept):
     """Fill seen (T, 3) m from positions at the exposures, and which of the frames are kept; the number kept."""
-    begin = d.miss / (1.0 - d.miss + 1e-12) / (0.5 * (d.run_low + d.run_high))  # so that the share of misses is d.miss
+    run = 0.5 * (d.run_low + d.run_high)
+    begin = d.miss / (d.miss + (1.0 - d.miss) * run)  # so that the share of misses is d.miss
     gone, total = 0, 0
     for k in range(count):
         seen[k, 0] = exposed[k, 0] + d.noise_x * normal(stream)

@@ -1,5 +1,7 @@
 """Drawn balls: seeded one by one, seen as the sensor says, with the truth beside them."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -105,3 +107,13 @@ def test_a_wind_blows_beside_what_each_ball_draws():
 def test_a_wind_or_launch_that_cannot_be_is_refused(wrong):
     with pytest.raises(ValueError, match="finite numbers"):
         sim.draw(SPORT, 1, **wrong)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9])
+@pytest.mark.parametrize("run", [(1.0, 1.0), (2.0, 6.0)])
+def test_as_many_frames_are_missed_as_the_sport_says(share, run):
+    burst = sim.sport.Burst(1.0, run)
+    sensor = dataclasses.replace(SPORT.sensor, miss=(share,), burst=burst)
+    balls = sim.draw(SPORT.replace(sensor=sensor), 200, purpose="test")
+    frames = int(SPORT.sensor.duration * SPORT.sensor.rate)
+    assert 1 - balls.offsets[-1] / (200 * frames) == pytest.approx(share, abs=0.015)

@@ -89,6 +89,9 @@ def test_why_is_asked_for_by_a_key_pauses_and_goes_when_the_show_goes_on():
         app.frame(FRAME)
     assert app.session.paused and len(app.why.weight) == len(app.session.seen)
     assert app.why.weight[-10:].mean() > app.why.weight[:10].mean() > 0
+    app.session.back()
+    app.frame(FRAME)
+    assert app.why.now == app.session.now and len(app.why.weight) < len(app.session.seen)
     app.pause()
     app.frame(FRAME)
     assert app.why is None

@@ -5,11 +5,13 @@ slots = backdrop.hidden(points, xy, 40)          # the layer that hides each poi
 backdrop.paint(screen, set(slots), pour)         # pour(slot) paints what that layer hides, before the layer
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import pygame
 
+from sim.compiled import exact
 from viewer import raster
 from viewer.scene import Part
 
@@ -95,38 +97,42 @@ def painted(patches, camera):
 
 def _floor(place, view, camera):
     """The picture's lowest layer: the sky and a floor that fades into it, as an opaque image."""
-    width, height = -(-camera.size[0] // COARSE) + 1, -(-camera.size[1] // COARSE) + 1
-    x, y = np.meshgrid((np.arange(width) + 0.5) * COARSE, (np.arange(height) + 0.5) * COARSE)
-    sky = np.array(view.background, np.float32)
-    color = sky * (1.25 - 0.45 * (y / camera.size[1]))[..., None].astype(np.float32)
-    if place.floor is not None:
-        rays = camera.rays(np.stack([x, y], axis=-1))
-        share, light = _lit(place, camera.eye.astype(np.float32), rays)
-        color += share[..., None] * (np.array(place.floor.color, np.float32) * light[..., None] - color)
-    pixels = np.clip(color, 0, 255).astype(np.uint8)
-    coarse = pygame.image.frombuffer(np.ascontiguousarray(pixels), (width, height), "RGB")
-    large = pygame.transform.smoothscale(coarse, (width * COARSE, height * COARSE))
+    size = -(-camera.size[0] // COARSE) + 1, -(-camera.size[1] // COARSE) + 1
+    sky, pixels = np.array(view.background, float), np.empty((size[1], size[0], 3), np.uint8)
+    tables = np.array([part.vertices[[0, 2], :2].ravel() for part in place.parts if part.level]).reshape(-1, 4)
+    height, color = (-np.inf, sky) if place.floor is None else (place.floor.high[2], np.array(place.floor.color, float))
+    seen = camera.eye, camera.axes, camera.focal, camera.centre, camera.size[1]
+    _light(pixels, *seen, sky, color, height, place.low, place.high, place.reach, tables)
+    coarse = pygame.image.frombuffer(pixels, size, "RGB")
     ground = pygame.Surface(camera.size)
-    ground.blit(large, (0, 0))
-    return ground.convert()
+    ground.blit(pygame.transform.smoothscale(coarse, (size[0] * COARSE, size[1] * COARSE)), (0, 0))
+    return ground
 
 
-def _lit(place, eye, rays):
-    """For each ray: how much of the floor it sees (fading away from the place), and how light the floor is there."""
-    height = np.float32(place.floor.high[2])
-    down = np.minimum(rays[..., 2], -1e-6)
-    spot = eye[:2] + rays[..., :2] * ((height - eye[2]) / down)[..., None]  # where the ray meets the floor
-    outside = np.maximum(np.maximum(place.low - spot, spot - place.high), 0)
-    far = np.hypot(outside[..., 0], outside[..., 1]) / place.reach
-    share = np.where((rays[..., 2] < 0) & (eye[2] > height), np.exp(-(far**2)), 0)
-    light = 0.62 + 0.38 * np.exp(-((far * 0.9) ** 2))
-    for part in place.parts:
-        if part.level:
-            light = light * (1 - TABLE_SHADOW * _inside(spot, *part.vertices[[0, 2], :2]))
-    return share.astype(np.float32), light.astype(np.float32)
+@exact
+def _light(pixels, eye, axes, focal, centre, tall, sky, color, height, low, high, reach, tables):
+    """Fill pixels (H, W, 3), each COARSE wide, with the sky and the floor, lit in the middle, dark below tables (K, 4).
 
-
-def _inside(spot, low, high):
-    """1 within a rectangle, 0 outside, soft between."""
-    depth = np.minimum(spot - low, high - spot).min(axis=-1)
-    return 0.5 + 0.5 * np.tanh(np.clip(depth / SOFT, -9, 9))
+    The floor is at `height` m; it fades away, over `reach` m, outside of low ... high (2,) m.
+    """
+    ray, spot = np.empty(3), np.empty(2)
+    for j in range(pixels.shape[0]):
+        v = (j + 0.5) * COARSE
+        dusk = 1.25 - 0.45 * v / tall
+        for i in range(pixels.shape[1]):
+            u = (i + 0.5) * COARSE
+            for k in range(3):
+                ray[k] = ((u - centre[0]) * axes[0, k] + (v - centre[1]) * axes[1, k]) / focal + axes[2, k]
+            share, light = 0.0, 1.0
+            if ray[2] < -1e-6 and eye[2] > height:
+                far = 0.0
+                for k in range(2):
+                    spot[k] = eye[k] + ray[k] * (height - eye[2]) / ray[2]
+                    far += (max(low[k] - spot[k], spot[k] - high[k], 0.0) / reach) ** 2
+                share, light = math.exp(-far), 0.62 + 0.38 * math.exp(-0.81 * far)
+                for table in tables:
+                    depth = min(spot[0] - table[0], spot[1] - table[1], table[2] - spot[0], table[3] - spot[1])
+                    light *= 1.0 - TABLE_SHADOW * (0.5 + 0.5 * math.tanh(min(max(depth / SOFT, -9.0), 9.0)))
+            for k in range(3):
+                shade = dusk * sky[k]
+                pixels[j, i, k] = np.uint8(min(max(shade + share * (color[k] * light - shade), 0.0), 255.0))

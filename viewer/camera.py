@@ -104,12 +104,6 @@ class Camera:
             return np.empty((0, 2))
         return np.clip(self.centre + self.focal * local[:, :2] / local[:, 2:], -2e4, 2e4)
 
-    def rays(self, xy):
-        """The directions (..., 3) in which the pixels xy (..., 2) look, not of unit length."""
-        flat = (np.asarray(xy, np.float32) - self.centre.astype(np.float32)) / np.float32(self.focal)
-        axes = self.axes.astype(np.float32)
-        return flat[..., :1] * axes[0] + flat[..., 1:] * axes[1] + axes[2]
-
 
 def _cut(local):
     """What is left of a polygon (N, 3) in the camera's axes where it is far enough away."""

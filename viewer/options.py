@@ -1,6 +1,6 @@
 """What of the show is drawn, beside the show itself: all that a key shows or hides."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
@@ -14,9 +14,11 @@ class Options:
     inset: bool = False  # a small picture from above
     follow: bool = False  # the camera goes with the ball
     sliders: bool = False  # the rules of the world
+    why: bool = False  # which frames mattered, while the show is paused
     help: bool = False  # the keys
     slider: int = 0
 
 
 PLAIN = Options()
+SHOWN = tuple(field.name for field in fields(Options) if field.type is bool)
 EVERYTHING = Options(truth=True, errors=True, gates=True, beliefs=True, inset=True, sliders=True)

@@ -80,11 +80,18 @@ class App:
                 self.frame(FRAME if self.headless or self.film else passed)
                 shown += 1
             if self.screenshot:
+                self._settle()
                 save_png(self.screen, self.screenshot)
         finally:
             if self.film:
                 self.film.close()
             pygame.display.quit()
+
+    def _settle(self):
+        """Let what takes several frames come to its end."""
+        self.session.paused |= self.options.why
+        while self._find_out():
+            self.frame(0.0)
 
     def frame(self, elapsed):
         """One frame: what was asked for, `elapsed` s more of the show, the picture."""
@@ -93,10 +100,7 @@ class App:
         keys.turn_while_held(self, elapsed)
         self._fit()
         self.session.advance(0.0 if self.thrown else elapsed)
-        if self.why and self.why.of != self._moment():
-            self.why = None
-        if self.why:
-            self.why.work()
+        self._find_out()
         self.toast = max(0, self.toast - 1)
         shown = self.thrown, self.message if self.toast else "", self.why
         self.picture.paint(self.screen, self.session, self.camera, self.options, *shown)
@@ -135,19 +139,20 @@ class App:
         self.say("as play launches" if kind is None else self.session.sport.throws[kind][0])
 
     def ask_why(self):
-        """Pause, and find out which of the frames seen matter; or put that away."""
-        session, watcher = self.session, self.session.watchers[0]
-        if self.why or watcher.forecast(session.now) is None:
-            self.why = None
-            return
-        session.paused = True
-        rows, seen = session.seen, session.ball.seen
-        self.why = Why(watcher, seen.time[rows], seen.position[rows], session.now)
-        self.why.of = self._moment()
+        """Pause and show which of the frames seen matter, or put that away."""
+        self.toggle("why")
+        self.session.paused = self.session.paused or self.options.why
 
-    def _moment(self):
-        """What a Why was asked at: it is put away when any of this changes."""
-        return self.session.ball, self.session.now, self.session.predictor
+    def _find_out(self):
+        """While the show is paused: ask a little more of why the forecast is what it is."""
+        session, watcher = self.session, self.session.watchers[0]
+        asked = self.options.why and session.paused and watcher.forecast(session.now) is not None
+        if not asked:
+            self.why = None
+        elif self.why is None or (self.why.watcher, self.why.now) != (watcher, session.now):
+            rows, seen = session.seen, session.ball.seen
+            self.why = Why(watcher, seen.time[rows], seen.position[rows], session.now)
+        return bool(asked) and self.why.work()
 
     # --- the world's rules --------------------------------------------------------------------------------------------
 
