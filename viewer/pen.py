@@ -44,10 +44,10 @@ def _glass(size):
 class Pen:
     """Writes on a surface. Places and sizes are in units, from the left and from above."""
 
-    def __init__(self, surface):
+    def __init__(self, surface, unit=None):
         self.surface = surface
         size = surface.get_size()
-        self.unit = min(size[0] / WIDE, size[1] / TALL)  # px
+        self.unit = unit or min(size[0] / WIDE, size[1] / TALL)  # px
         self.wide, self.tall = size[0] / self.unit, size[1] / self.unit
         self._words, self._dots = [], []  # one call for all of them takes a tenth of the time
 

@@ -13,7 +13,7 @@ from sim.compiled import exact
 from viewer.camera import NEAR
 
 RADIUS = 2.5003  # standard deviations: nine in ten of a normal law in three dimensions
-CORNERS = 20
+CORNERS = 16
 LARGEST = 3000.0  # px; a ball of which nothing is known has no outline
 CIRCLE = np.column_stack([f(np.linspace(0, 2 * np.pi, CORNERS, False)) for f in (np.cos, np.sin)])
 
@@ -21,6 +21,7 @@ CIRCLE = np.column_stack([f(np.linspace(0, 2 * np.pi, CORNERS, False)) for f in 
 def tube(camera, mean, covariance):
     """The tube of a forecast, mean (H, 3) m and covariance (H, 3, 3) m2: corners (M, 2) px and starts (K + 1,)."""
     ovals, flanks = outlines(camera, mean, covariance)
+    ovals = ovals[len(ovals) % 2 == 0 :: 2]  # every other one, and the last: the quads lie between them
     quads = np.concatenate([flanks[:-1], flanks[1:, ::-1]], axis=1)
     corners = np.concatenate([ovals.reshape(-1, 2), quads.reshape(-1, 2)])
     starts = np.cumsum([0] + [CORNERS] * len(ovals) + [4] * len(quads))

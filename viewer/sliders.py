@@ -6,9 +6,13 @@ sliders.hit(pixel)                   # the number of a rule, or None
 sliders.value_at(number, pixel)
 """
 
+from functools import lru_cache
+
+import pygame
+
 from viewer.draw import FORECAST
 from viewer.panel import MARGIN
-from viewer.pen import FAINT, MUTED, RULE, TEXT
+from viewer.pen import FAINT, MUTED, RULE, TEXT, Pen
 from viewer.rules import RULES
 
 WIDTH, PAD, ROW = 268, 14, 26
@@ -39,18 +43,31 @@ class Sliders:
 
     def paint(self, session, chosen):
         """All sliders; the one that the keys move is marked."""
-        pen, world = self.pen, session.source.world if session.source.live else {}
-        pen.pane(self.x, self.top, WIDTH, self.tall)
-        pen.text(self.left, self.top + 10, "The ball's world", 21, TEXT)
-        told = "the predictors are not told" if session.source.live else "a recording flies as it flew"
-        pen.text(self.left, self.top + HEAD + ROW * len(RULES) + 3, told, 16, FAINT)
-        for number, rule in enumerate(RULES):
-            y, moved = self.top + HEAD + ROW * number, rule.name in world
-            value = world.get(rule.name, rule.of(session.sport))
-            color = TEXT if number == chosen else MUTED
-            words = rule.unit.format(value) if moved or not rule.varies else "varies"
-            pen.text(self.left, y, ("> " if number == chosen else "") + rule.label, 18, color)
-            pen.text(self.right, y, words, 18, FORECAST if moved else color, 1.0)
-            at = self.left + (self.right - self.left) * (value - rule.low) / (rule.high - rule.low)
-            pen.line(self.left, y + 19, self.right, y + 19, RULE, 2)
-            pen.dots([(min(max(at, self.left), self.right), y + 19)], 4.5, FORECAST if moved else color)
+        live = session.source.live
+        world = session.source.world if live else {}
+        told = tuple((rule.name in world, float(world.get(rule.name, rule.of(session.sport)))) for rule in RULES)
+        size = round(WIDTH * self.pen.unit), round(self.tall * self.pen.unit)
+        image = _painted(size, self.pen.unit, told, live, chosen)
+        self.pen.surface.blit(image, (round(self.x * self.pen.unit), round(self.top * self.pen.unit)))
+
+
+@lru_cache(maxsize=4)
+def _painted(size, unit, world, live, chosen):
+    """The panel as a picture, which hardly ever changes; world: whether each rule was moved, and where it stands."""
+    pen = Pen(pygame.Surface(size, pygame.SRCALPHA), unit)
+    left, right = PAD, WIDTH - PAD
+    pen.pane(0, 0, WIDTH, Sliders.tall)
+    pen.text(left, 10, "The ball's world", 21, TEXT)
+    told = "the predictors are not told" if live else "a recording flies as it flew"
+    pen.text(left, HEAD + ROW * len(RULES) + 3, told, 16, FAINT)
+    for number, (rule, (moved, value)) in enumerate(zip(RULES, world)):
+        y = HEAD + ROW * number
+        color = TEXT if number == chosen else MUTED
+        words = rule.unit.format(value) if moved or not rule.varies else "varies"
+        pen.text(left, y, ("> " if number == chosen else "") + rule.label, 18, color)
+        pen.text(right, y, words, 18, FORECAST if moved else color, 1.0)
+        at = left + (right - left) * min(max((value - rule.low) / (rule.high - rule.low), 0.0), 1.0)
+        pen.line(left, y + 19, right, y + 19, RULE, 2)
+        pen.dots([(at, y + 19)], 4.5, FORECAST if moved else color)
+    pen.flush()
+    return pen.surface

@@ -13,7 +13,7 @@ from viewer.pen import FAINT, MUTED, RULE, TEXT
 
 LINE, NEAR = 7, 14  # units of the line above the lower edge, and how near to it a click counts
 FOOT = 44  # units that the line and the hints above it take
-GAP, ERRORS, GATES, WHY = 8, 76, 46, 46  # units: between strips, and their heights
+GAP, ERRORS, GATES, WHY = 8, 76, 88, 46  # units: between strips, and their heights
 LEAD = 0.2  # s ahead of the forecasts whose errors the strip shows
 DECADES = (1e-3, 1e-2, 1e-1, 1.0)  # m, from the foot of the strip to its top
 AHEAD, BEHIND, LANDED = (70, 78, 88), (120, 130, 142), TEXT
@@ -92,18 +92,22 @@ class TimeLine:
     def _gates(self):
         """Of the first predictor that has gates: bright where a unit takes in the new, or reads its old memory."""
         found = next((w for w in self.session.watchers if w.gated), None)
-        told = found and found.gates(self.session.now)
-        for number, name in ((1, "reset: reads its memory"), (0, "update: takes in the new")):
-            top = self._strip(GATES, name if found else "no predictor here has gates (a gru does)")
-            if told is not None and len(told[0]):
-                self._map(told[0], told[1][:, number], top)
+        name = f"gates of {found.predictor.name}" if found else "no predictor here has gates (a gru does)"
+        top = self._strip(GATES, name)
+        times, values = found.gates(self.session.now) if found else ((), None)
+        if len(times):
+            self._map(times, values, top)
+            for place, word in ((18, "update: takes in the new"), (GATES / 2 + 4, "reset: reads its memory")):
+                self.pen.text(self.right - 2, top + place, word, 15, FAINT, 1.0)
 
     def _map(self, times, values, top):
-        """Values (T, N) in 255ths as colours, one under the other, over their frames' times (T,) s."""
+        """Values (T, 2, N) in 255ths as colours, all N one under the other, over their frames' times (T,) s."""
         first, last = self._at(times[0]), min(self._at(times[-1]) + 2, self.right)
-        where = np.linspace(times[0], times[-1], max(1, round((last - first) * self.pen.unit / 2)))
-        frame = np.searchsorted(times, where, side="right") - 1
-        self.pen.picture(SHADES[values[frame]], first, top + 3, last - first, GATES - 6)
+        where = np.linspace(times[0], times[-1], max(1, round((last - first) * self.pen.unit / 3)))
+        colors = SHADES[values[np.searchsorted(times, where, side="right") - 1]]
+        dark = np.zeros((len(where), 1, values.shape[2] // 8, 3), np.uint8)  # a gap between the two
+        colors = np.concatenate([colors[:, 0], dark[:, 0], colors[:, 1]], axis=1)
+        self.pen.picture(colors, first, top + 3, last - first, GATES - 6)
 
     def _why(self, why):
         """How far the forecast would move by each frame seen."""
