@@ -47,7 +47,7 @@ def memory():
 
 def hour(frames):
     """Memory (bytes) at the end of each minute of a show at eight times its speed."""
-    app, held = app_of((640, 360)), []
+    app, held = app_of((320, 180)), []  # what is kept does not hang on the size of the picture
     app.session.speed = 8.0
     for frame in range(1, frames + 1):
         app.frame(FRAME)

@@ -119,6 +119,11 @@ def test_millimetres_get_a_hint_and_scale_mends_them(run, tmp_path):
         (["--record", "out.avi"], ".mp4 or .gif"),
         (["--record", "nofolder/out.mp4"], "nofolder"),
         (["--nosuch"], "--nosuch"),
+        (["--show", "errors", "nosuch"], "there are truth, errors"),
+        (["--throw", "curve"], "table_tennis has serve"),
+        (["--world", "moon=1"], "the rules are gravity"),
+        (["--world", "gravity=99"], "from 0 to 25"),
+        (["--world", "gravity=x"], "not a number"),
         (["--scale", "x"], "--scale"),
     ],
 )
@@ -167,9 +172,12 @@ def test_wrong_placement_is_refused_in_a_line(run, stroke, words, says):
     refused(run("--track", stroke, *words), says)
 
 
-def test_no_screen_is_said_in_a_line(stroke):
-    environment = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
-    environment["SDL_VIDEODRIVER"] = "x11"
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a screen")
+@pytest.mark.parametrize("driver", [{"SDL_VIDEODRIVER": "x11"}, {}])
+def test_no_screen_is_said_in_a_line(stroke, driver, tmp_path):
+    away = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
+    environment = {key: value for key, value in os.environ.items() if key not in away}
+    environment |= driver | {"XDG_RUNTIME_DIR": str(tmp_path)}
     command = [sys.executable, "play.py", "--predictor", "parabola", "--track", stroke]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     refused((done.returncode, done.stdout, done.stderr), "--headless")
@@ -178,3 +186,10 @@ def test_no_screen_is_said_in_a_line(stroke):
 def test_help_is_the_manual(run):
     status, out, _ = run("--help")
     assert not status and all(f"--{word}" in out for word in ("sport", "predictor", "track", "headless", "screenshot"))
+
+
+def test_panels_throws_and_worlds_can_be_asked_for(run, tmp_path):
+    picture = tmp_path / "out.png"
+    words = ("--throw", "serve", "--world", "gravity=2", "missed=50", "--show", "errors", "sliders", "why", "inset")
+    status, _, err = run(*words, "--frames", "25", "--screenshot", picture)
+    assert (status, err) == (0, "") and picture.stat().st_size > 10_000

@@ -258,6 +258,8 @@ def _open(size, headless, waiting):
         os.environ["SDL_VIDEODRIVER"] = "dummy"
     try:
         pygame.display.init()
+        if pygame.display.get_driver() == "offscreen" and "SDL_VIDEODRIVER" not in os.environ:
+            raise pygame.error("there is no display")  # SDL would draw where nobody sees it
         pygame.font.init()
         screen = pygame.display.set_mode(size, 0 if headless else pygame.RESIZABLE)
     except pygame.error as error:
