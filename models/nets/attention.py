@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.functional import pad, scaled_dot_product_attention
 
 HEADS = 4
+FEW = 4  # windows, up to which one mask over all frames costs less than blocks
 FASTEST, SLOWEST = 200.0, 1.0  # rad/s: a turn in 6 frames at 180 Hz, and in 6 s
 
 
@@ -62,19 +63,26 @@ def turned(a, turn):
 
 
 def windowed(q, k, v, window):
-    """Attention (B, HEADS, T, D) to the last `window` frames, block by block: each sees itself and the one before."""
+    """Attention (B, HEADS, T, D) to the last `window` frames: under a mask, or block by block where that is less."""
     frames = q.shape[2]
-    if frames <= window:
-        return scaled_dot_product_attention(q, k, v, is_causal=True)
+    back = torch.arange(frames, device=q.device)
+    if frames <= FEW * window:
+        return scaled_dot_product_attention(q, k, v, within(back[:, None] - back, window))
+    return by_blocks(q, k, v, window)
+
+
+def by_blocks(q, k, v, window):
+    """The same: each block of `window` frames sees itself and the one before."""
+    frames = q.shape[2]
     q, k, v = (pad(a, (0, 0, 0, -frames % window)).unflatten(2, (-1, window)) for a in (q, k, v))
     k, v = (torch.cat([pad(a, (0, 0, 0, 0, 1, 0))[:, :, :-1], a], 3) for a in (k, v))
-    seen = scaled_dot_product_attention(q.flatten(1, 2), k.flatten(1, 2), v.flatten(1, 2), mask(q.shape[2], window, q))
-    return seen.unflatten(1, (HEADS, -1)).flatten(2, 3)[:, :, :frames]
-
-
-def mask(blocks, window, like):
-    """What the queries of each block see of the block before and their own, (HEADS blocks, window, 2 window)."""
-    back = torch.arange(window)[:, None] + window - torch.arange(2 * window)  # frames back
-    seen = ((back >= 0) & (back < window)).repeat(blocks, 1, 1)
+    key, blocks = torch.arange(2 * window, device=q.device) - window, q.shape[2]
+    seen = within(torch.arange(window, device=q.device)[:, None] - key, window).repeat(blocks, 1, 1)
     seen[0, :, :window] = False  # before the first block there is nothing
-    return seen.repeat(HEADS, 1, 1).to(like.device)
+    told = scaled_dot_product_attention(*(a.flatten(1, 2) for a in (q, k, v)), seen.repeat(HEADS, 1, 1))
+    return told.unflatten(1, (HEADS, -1)).flatten(2, 3)[:, :, :frames]
+
+
+def within(back, window):
+    """Whether a key so many frames back is seen."""
+    return (back >= 0) & (back < window)
