@@ -14,6 +14,7 @@ from models.nets import attention, losses  # noqa: E402
 from models.nets.batches import Batches  # noqa: E402
 from models.nets.learning import Learner, shape_of, tensors  # noqa: E402
 from models.nets.network import MIXERS, Network  # noqa: E402
+from models.nets.runs import Run  # noqa: E402
 from models.nets.scan import one_by_one, scan  # noqa: E402
 from tracks import Track  # noqa: E402
 
@@ -59,6 +60,20 @@ def test_a_gradient_that_overflows_leaves_the_weights_alone():
     before = {name: a.clone() for name, a in learner.network.state_dict().items()}
     learner.step(learner.batches[0]._replace(truth=np.full_like(learner.batches[0].truth, np.inf)), 1e-2, 1.0)
     assert all(torch.equal(a, before[name]) for name, a in learner.network.state_dict().items())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_is_kept_of_a_run_goes_on_to_the_bit(tmp_path, model):
+    whole, half, other = (Learner(CONFIG | {"model": model, "seed": seed}) for seed in (0, 0, 1))
+    for n in range(4):
+        whole.step(whole.batches[n], 1e-2, 1.0)
+    for n in range(2):
+        half.step(half.batches[n], 1e-2, 1.0)
+    Run(tmp_path).keep(2, half.network, half.optimizer, None)
+    assert Run(tmp_path).restore(other.network, other.optimizer) == (2, None)
+    for n in (2, 3):
+        other.step(half.batches[n], 1e-2, 1.0)
+    assert all(torch.equal(a, whole.network.state_dict()[n]) for n, a in other.network.state_dict().items())
 
 
 # --- losses -----------------------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-HEADS = 4
+from models.stack import HEADS
+
 FEW = 4  # windows, up to which one mask over all frames costs less than blocks
 FASTEST, SLOWEST = 200.0, 1.0  # rad/s: a turn in 6 frames at 180 Hz, and in 6 s
 
