@@ -54,7 +54,7 @@ class Options:
     rate: float = 3e-3
     """learning rate at its highest"""
     units: int | None = None
-    """of the memory; 192 where none are asked for, of mingru and transformer 128"""
+    """of the memory; 192 where none are asked for, of mingru 160, of a transformer 128"""
     seed: int = 0
     """of the weights and of the balls"""
     device: str = "cpu"

@@ -8,8 +8,6 @@ How time is mixed is the only difference between `mingru` (a scan) and `transfor
 import torch
 from torch import nn
 
-WIDER = 2  # the hidden layer of a block's mlp, in units
-
 
 class Stack(nn.Module):
     """The trunk of a parallel network: features and times of frames -> what is remembered at each."""
@@ -47,11 +45,9 @@ class Stack(nn.Module):
 class Block(nn.Module):
     def __init__(self, shape, mixer):
         super().__init__()
-        units = shape.units
+        units, hidden = shape.units, shape.wider * shape.units
         self.norm, self.mixer, self.tell = nn.LayerNorm(units), mixer, nn.Linear(units, units)
-        self.mlp = nn.Sequential(
-            nn.LayerNorm(units), nn.Linear(units, WIDER * units), nn.SiLU(), nn.Linear(WIDER * units, units)
-        )
+        self.mlp = nn.Sequential(nn.LayerNorm(units), nn.Linear(units, hidden), nn.SiLU(), nn.Linear(hidden, units))
 
     def forward(self, x, times):
         x = x + self.tell(self.mixer(self.norm(x), times))

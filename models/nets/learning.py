@@ -19,7 +19,7 @@ from models.baseline import SEEN
 from models.nets.batches import Batches
 from models.nets.feed import Feed
 from models.nets.losses import belief_loss, landing_loss, path_loss
-from models.nets.network import UNITS, Network, Shape
+from models.nets.network import SIZES, Network, Shape
 
 SURVEYED = 8  # batches from which the measures are taken
 FLAT = 1e-3  # a number that varies less is told as 0
@@ -42,7 +42,7 @@ class Learner:
         self.checks = Batches(self.sport, kind, CHECKED, 0, "validation")
         if config["tracks"]:
             self._recorded(rank, ranks)
-        shape = shape_of(self.model, self.batches, units=config["units"] or UNITS.get(self.model, Shape.units))
+        shape = shape_of(self.model, self.batches, **({"units": config["units"]} if config["units"] else {}))
         network = self._continued(shape) if config["finetune"] else made(shape, self.batches, config["seed"])
         self.network = network.to(self.device)
         self.wrapped = DistributedDataParallel(self.network) if ranks > 1 else self.network
@@ -144,8 +144,9 @@ def measures(a):
 
 
 def shape_of(model, batches, **sizes):
-    """The Shape of a model that reads these batches."""
-    return Shape(model, batches.size, len(batches.active) if batches.kind == "filter" else 0, **sizes)
+    """The Shape of a model that reads these batches, of its own sizes but for those that are named."""
+    unknowns = len(batches.active) if batches.kind == "filter" else 0
+    return Shape(model, batches.size, unknowns, **SIZES.get(model, {}) | sizes)
 
 
 def tensors(batch, device="cpu"):

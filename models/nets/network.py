@@ -23,7 +23,7 @@ from models.nets.mingru import MinGRU
 
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}
 MIXERS = {"mingru": MinGRU, "transformer": Attention}
-UNITS = {"mingru": 128, "transformer": 128}  # where none are asked for; of the others 192
+SIZES = {"mingru": {"units": 160, "wider": 1}, "transformer": {"units": 128}}  # where nothing else is asked for
 PLACE, LANDING = 9, 15  # numbers of a knot, and of a landing
 HELD = 20.0  # standard deviations, beyond which a feature is held
 CALM = 0.1  # the last layers start so small: before it has learnt, a network says what the filter says
@@ -40,6 +40,7 @@ class Shape:
     head: int = 128  # of the belief's hidden layer
     path: int = 256  # of the path's
     layers: int = 2  # of mingru and transformer
+    wider: int = 2  # the hidden layer of their mlp, in units
     window: int = 48  # frames that a transformer looks back, itself among them
 
     @property
