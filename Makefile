@@ -5,7 +5,7 @@
 # virtual environment is left alone: it may be there for something else. VENV=folder names another one,
 # PYTHON=program the interpreter a new one is made with, BENCH="..." the benchmarks to run.
 
-BENCH ?= sim_speed latency fidelity viewer_speed train_speed robustness spin
+BENCH ?= sim_speed latency fidelity viewer_speed train_speed scan_speed robustness spin
 IN = @sh -c "$$IN_ENVIRONMENT" make
 
 .PHONY: play train evaluate weights leaderboard demo test lint format bench setup

@@ -22,7 +22,7 @@ WARM, TIMED = 100, 100  # steps: of warm-up; and those that are timed where minu
 CLIP = 1.0  # norm of the gradient of a part, at most
 VALIDATE, VALIDATED, LOG = 250, 4, 25  # steps; batches; steps
 SAVE = 20.0  # s
-MODELS = ("gru", "gru_physics", "lstm", "rnn", "mlp")
+MODELS = ("gru", "gru_physics", "lstm", "rnn", "mlp", "mingru", "transformer")
 FRESH = ("resume", "out", "steps", "minutes")  # what may differ when a run goes on
 
 
@@ -31,7 +31,8 @@ class Options:
     """Train a network on balls that are simulated as it learns, never the same one twice."""
 
     model: str = "gru"
-    """gru, gru_physics (the same weights, its belief flown by the simulator), lstm, rnn, or mlp, which has no memory"""
+    """gru, gru_physics (the same weights, its belief flown by the simulator), lstm, rnn; mingru and transformer, which
+    are trained on all frames at once; or mlp, which has no memory"""
     sport: str = "table_tennis"
     """a sport's name, or a .toml file of your own"""
     data: Path | None = None
@@ -52,8 +53,8 @@ class Options:
     """balls a step, of all processes together"""
     rate: float = 3e-3
     """learning rate at its highest"""
-    units: int = 192
-    """of the memory"""
+    units: int | None = None
+    """of the memory; 192 where none are asked for, of mingru 160, of a transformer 128"""
     seed: int = 0
     """of the weights and of the balls"""
     device: str = "cpu"
@@ -119,8 +120,8 @@ def check(asked):
     if asked.model not in MODELS:
         raise ValueError(f"--model {asked.model}: there are {', '.join(MODELS)}")
     for name in ("minutes", "rate", "units", "batch"):
-        if not getattr(asked, name) > 0:
-            raise ValueError(f"--{name} {getattr(asked, name)}: must be above 0")
+        if (value := getattr(asked, name)) is not None and not value > 0:
+            raise ValueError(f"--{name} {value}: must be above 0")
     if asked.steps < 0 or asked.seed < 0:
         raise ValueError("--steps and --seed: 0 or more")
     if asked.tracks and not asked.finetune:

@@ -24,6 +24,8 @@ PALETTE = {
     "ukf": ("#cc79a7", "--"),
     "lstm": ("#e69f00", "--"),
     "rnn": ("#56b4e9", "--"),
+    "mingru": ("#332288", "-"),
+    "transformer": ("#882255", "-"),
     "mlp": ("#8c6d1f", "-."),
     "parabola": ("#7a7a7a", "-."),
     "constant_velocity": ("#a9a9a9", ":"),

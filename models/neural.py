@@ -16,7 +16,7 @@ import numpy as np
 from models import weights
 from models.features import SETS, SIZES, read
 from models.kalman import RECENT, fresh, start_of
-from models.network import CELLS, brain_of, measured, remember
+from models.network import CELLS, brain_of, measured, remember, size_of
 from models.predictor import TRAINED, Predictor, Stream, shipped
 from sim.compiled import kernel
 from sim.engine import shared
@@ -39,7 +39,7 @@ class Neural(Predictor):
         self.info, tensors = weights.read(path)
         check(self.info, TRAINED[self.name], sport, path)
         self.tensors = {name: a.astype(float) for name, a in tensors.items()}
-        self.brain = brain_of(self.info["model"], tensors)
+        self.brain = brain_of(self.info["shape"], tensors)
         without = float(len(self.info["surfaces"]) > len(sport.surfaces))
         self.eye = Eye(SETS[self.info["kind"]], surroundings(sport), start_of(sport), without)
         self.active = np.array(self.info["unknowns"])
@@ -102,7 +102,8 @@ class Watch:
     def __init__(self, predictor, count):
         self.predictor, units = predictor, predictor.info["shape"]["units"]
         self.memories = fresh(count)
-        self.h, self.c = np.zeros((count, units), np.float32), np.zeros((count, units), np.float32)
+        self.h = np.zeros((count, units), np.float32)  # what the heads read
+        self.state = np.zeros((count, size_of(predictor.brain)), np.float32)  # what else is remembered
         self.x = np.zeros((count, len(predictor.brain.mean)), np.float32)
         self.raw = np.zeros(self.x.shape)
 
@@ -112,7 +113,7 @@ class Watch:
         rows = np.flatnonzero(np.isfinite(time) & np.isfinite(position).all(axis=1))
         if (time[rows] <= np.where(self.memories["frames"], self.memories["recent"][:, 0, 0], -math.inf)[rows]).any():
             raise ValueError("a frame does not come after the one before")
-        told = self.predictor.eye, self.predictor.brain, self.memories, self.h, self.c, self.x, self.raw
+        told = self.predictor.eye, self.predictor.brain, self.memories, self.h, self.state, self.x, self.raw
 
         def share(first, last):
             see(*told, rows[first:last], time, position)
@@ -121,7 +122,7 @@ class Watch:
 
     def follow(self, time, position, counts):
         """Take in the first counts[b] frames of each row: time (B, T) s, position (B, T, 3) m."""
-        told = self.predictor.eye, self.predictor.brain, self.memories, self.h, self.c, self.x, self.raw
+        told = self.predictor.eye, self.predictor.brain, self.memories, self.h, self.state, self.x, self.raw
         order = np.argsort(-counts, kind="stable")
         time, position = np.ascontiguousarray(time, float), np.ascontiguousarray(position, float)
 
@@ -178,7 +179,7 @@ class NeuralStream(Stream):
             raise ValueError(f"frame at {frame[0]:g} s does not come after the one before, at {before:g} s")
         self._time[0], self._place[0] = frame[0], frame[1:]
         w, p = self.watch, self.predictor
-        see(p.eye, p.brain, w.memories, w.h, w.c, w.x, w.raw, self._row, self._time, self._place)
+        see(p.eye, p.brain, w.memories, w.h, w.state, w.x, w.raw, self._row, self._time, self._place)
         self._seen += 1
 
     def forecast(self, times):
@@ -190,7 +191,7 @@ class NeuralStream(Stream):
 
 
 @kernel
-def see(eye, brain, memories, h, c, x, raw, rows, time, position):
+def see(eye, brain, memories, h, state, x, raw, rows, time, position):
     """Take in a frame of balls `rows` (n,)."""
     n, alone = len(rows), len(rows) == len(h)
     for k in range(n):
@@ -199,22 +200,22 @@ def see(eye, brain, memories, h, c, x, raw, rows, time, position):
         raw[b, -1] = eye.without
     if alone:
         x[:] = measured(raw, brain.mean, brain.inverse)
-        remember(brain, x, h, c)
+        remember(brain, x, time, h, state, np.arange(n))
         return
-    mine, kept, other = measured(raw[rows], brain.mean, brain.inverse), h[rows], c[rows]
-    remember(brain, mine, kept, other)
+    mine, kept = measured(raw[rows], brain.mean, brain.inverse), h[rows]
+    remember(brain, mine, time[rows], kept, state, rows)
     for k in range(n):
-        x[rows[k]], h[rows[k]], c[rows[k]] = mine[k], kept[k], other[k]
+        x[rows[k]], h[rows[k]] = mine[k], kept[k]
 
 
 @kernel
-def follow(eye, brain, memories, h, c, x, raw, rows, counts, time, position):
+def follow(eye, brain, memories, h, state, x, raw, rows, counts, time, position):
     """Take in the first counts[b] frames of balls `rows` (n,), those with most frames first."""
     left = len(rows)
     for k in range(counts[rows[0]]):
         while counts[rows[left - 1]] <= k:
             left -= 1
-        see(eye, brain, memories, h, c, x, raw, rows[:left], time[:, k], position[:, k])
+        see(eye, brain, memories, h, state, x, raw, rows[:left], time[:, k], position[:, k])
 
 
 def weights_of(name, sport):

@@ -27,9 +27,12 @@ PREDICTORS = {  # name -> "module:Class", imported when used
     "constant_velocity": "models.constant_velocity:ConstantVelocity",
     "lstm": "models.recurrent:Lstm",
     "rnn": "models.recurrent:Rnn",
+    "mingru": "models.recurrent:MinGru",
+    "transformer": "models.recurrent:Transformer",
     "mlp": "models.recurrent:Mlp",
 }
-TRAINED = {"gru_physics": "gru", "gru": "gru", "lstm": "lstm", "rnn": "rnn", "mlp": "mlp"}  # name -> whose weights
+NETWORKS = ("gru", "lstm", "rnn", "mlp", "mingru", "transformer")
+TRAINED = {"gru_physics": "gru"} | {name: name for name in NETWORKS}  # name -> whose weights
 NEEDS = {"ukf": "filterpy"}  # name -> a library beyond the core
 SHIPPED = Path(__file__).parent / "weights"
 

@@ -91,6 +91,18 @@ class Rnn(Direct):
     name = "rnn"
 
 
+class MinGru(Direct):
+    """Gates that see the frame alone, so that it is trained on all frames at once."""
+
+    name = "mingru"
+
+
+class Transformer(Direct):
+    """Attention to the last frames, known by their times."""
+
+    name = "transformer"
+
+
 class Mlp(Direct):
     """Feed-forward on the last frames: no memory of what was before them."""
 

@@ -10,17 +10,19 @@ import models  # noqa: E402
 import sim  # noqa: E402
 from models import network, told, weights  # noqa: E402
 from models.baseline import KNOTS, SEEN  # noqa: E402
-from models.nets import losses  # noqa: E402
+from models.nets import attention, losses  # noqa: E402
 from models.nets.batches import Batches  # noqa: E402
 from models.nets.learning import Learner, shape_of, tensors  # noqa: E402
-from models.nets.network import Network  # noqa: E402
+from models.nets.network import MIXERS, Network  # noqa: E402
+from models.nets.runs import Run  # noqa: E402
+from models.nets.scan import one_by_one, scan  # noqa: E402
 from tracks import Track  # noqa: E402
 
 CONFIG = {
     "model": "gru", "sport": "table_tennis", "data": None, "finetune": None, "tracks": [], "batch": 64, "seed": 0,
     "units": 24, "device": "cpu", "rate": 3e-3, "exact": True,
 }  # fmt: skip
-MODELS = ("gru", "lstm", "rnn", "mlp")
+MODELS = ("gru", "lstm", "rnn", "mlp", "mingru", "transformer")
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +62,20 @@ def test_a_gradient_that_overflows_leaves_the_weights_alone():
     assert all(torch.equal(a, before[name]) for name, a in learner.network.state_dict().items())
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_what_is_kept_of_a_run_goes_on_to_the_bit(tmp_path, model):
+    whole, half, other = (Learner(CONFIG | {"model": model, "seed": seed}) for seed in (0, 0, 1))
+    for n in range(4):
+        whole.step(whole.batches[n], 1e-2, 1.0)
+    for n in range(2):
+        half.step(half.batches[n], 1e-2, 1.0)
+    Run(tmp_path).keep(2, half.network, half.optimizer, None)
+    assert Run(tmp_path).restore(other.network, other.optimizer) == (2, None)
+    for n in (2, 3):
+        other.step(half.batches[n], 1e-2, 1.0)
+    assert all(torch.equal(a, whole.network.state_dict()[n]) for n, a in other.network.state_dict().items())
+
+
 # --- losses -----------------------------------------------------------------------------------------------------------
 
 
@@ -95,7 +111,7 @@ def test_a_batch_is_the_same_again_and_slices_make_the_whole(sport, batches, kin
     whole = batches[kind][5]
     again = Batches(sport, kind, 64)[5]
     parts = [Batches(sport, kind, 64, rank=rank, ranks=2)[5] for rank in range(2)]
-    for name in ("features", "frames", "base", "truth", "future", "lands", "landing"):
+    for name in ("features", "times", "frames", "base", "truth", "future", "lands", "landing"):
         a = getattr(whole, name)
         assert np.isfinite(a).all()
         assert np.array_equal(a, getattr(again, name))
@@ -131,21 +147,21 @@ def gradient(learner, batch):
 # --- at run time ------------------------------------------------------------------------------------------------------
 
 
+FRAMES = 30
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_the_compiled_network_says_what_torch_says(batches, model):
     kind = "frames" if model == "mlp" else "filter"
-    torch.manual_seed(3)
-    net = Network(shape_of(model, batches[kind], units=24))
-    for p in net.parameters():
-        torch.nn.init.normal_(p, std=0.3)
-    brain = network.brain_of(model, {name: a.numpy() for name, a in net.state_dict().items()})
-    x, base = torch.randn(5, 7, batches[kind].size), torch.randn(5, 7, SEEN)
+    net = wild(shape_of(model, batches[kind], units=24, window=7))
+    brain = network.brain_of(vars(net.shape), {name: a.numpy() for name, a in net.state_dict().items()})
+    x, base, times = torch.randn(5, FRAMES, batches[kind].size), torch.randn(5, FRAMES, SEEN), uneven(5, FRAMES)
     with torch.no_grad():
-        belief, path = net(x, torch.arange(7).expand(5, 7), base)
-    h, c = np.zeros((5, 24), np.float32), np.zeros((5, 24), np.float32)
-    for t in range(7):
+        belief, path = net(x, times, torch.arange(FRAMES).expand(5, FRAMES), base)
+    h, state, rows = np.zeros((5, 24), np.float32), np.zeros((9, network.size_of(brain)), np.float32), np.arange(5) + 3
+    for t in range(FRAMES):
         raw = network.measured(x[:, t].numpy().astype(float), brain.mean, brain.inverse)
-        network.remember(brain, raw, h, c)
+        network.remember(brain, raw, times[:, t].numpy() + 1e4, h, state, rows)
         first = np.empty((5, 0), np.float32)
         if belief is not None:
             said = network.believe(brain, raw, h)
@@ -153,6 +169,21 @@ def test_the_compiled_network_says_what_torch_says(batches, model):
             first = np.ascontiguousarray(said[:, : 2 * len(batches[kind].active)])
         said = network.foresee(brain, raw, h, base[:, t].numpy().astype(float), first)
         np.testing.assert_allclose(said, path[:, t], rtol=1e-5, atol=2e-4)
+    assert not state[:3].any() and not state[8:].any()  # balls that were not seen
+
+
+def wild(shape):
+    """A Network of a Shape with weights that are not as calm as fresh ones."""
+    torch.manual_seed(3)
+    net = Network(shape)
+    for p in net.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    return net
+
+
+def uneven(balls, frames):
+    """Times (B, T) s of frames of which many are missing."""
+    return torch.cumsum(torch.rand(balls, frames, dtype=torch.double) ** 2 * 0.05, 1)
 
 
 @pytest.mark.parametrize("name", [*MODELS, "gru_physics"])
@@ -185,18 +216,72 @@ def test_a_history_of_any_length(trained, sport):
         assert np.isfinite(forecast.mean).all() and np.isfinite(forecast.covariance).all()
 
 
-def test_its_memory_does_not_grow(trained):
-    stream = models.load(f"{trained['gru']}:gru").stream()
-    held = [a.nbytes for a in (stream.watch.memories, stream.watch.h, stream.watch.x)]
+@pytest.mark.parametrize("model", ["gru", "mingru", "transformer"])
+def test_its_memory_does_not_grow(trained, model):
+    stream = models.load(f"{trained[model]}:{model}").stream()
+    held = [a.nbytes for a in (stream.watch.memories, stream.watch.h, stream.watch.state, stream.watch.x)]
     for k in range(2000):
         stream.observe(k / 100, [0.0, 0.1 * np.sin(k / 10), 0.3])
-    assert held == [a.nbytes for a in (stream.watch.memories, stream.watch.h, stream.watch.x)]
+    assert held == [a.nbytes for a in (stream.watch.memories, stream.watch.h, stream.watch.state, stream.watch.x)]
     assert np.isfinite(stream.forecast([20.5]).mean).all()
 
 
 def test_a_sport_without_its_net_is_told_to_the_network(trained, sport):
     with_net, without = (models.load(f"{trained['gru']}:gru", s) for s in (sport, sport.without("net")))
     assert (with_net.eye.without, without.eye.without) == (0.0, 1.0)
+
+
+# --- parallel over time -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("frames", [1, 2, 15, 16, 17, 96, 255, 257, 2000, 5000])
+@pytest.mark.parametrize("dtype, near", [(torch.float32, 2e-6), (torch.bfloat16, 2e-2)])
+def test_the_scan_is_its_reference_with_its_gradients(frames, dtype, near):
+    torch.manual_seed(frames)
+    a = torch.sigmoid(3.0 * torch.randn(2, frames, 8)).to(dtype).requires_grad_()
+    b = torch.randn(2, frames, 8).to(dtype).requires_grad_()
+    exact = [x.detach().double().requires_grad_() for x in (a, b)]
+    slope = torch.randn(2, frames, 8).to(dtype)
+    h, truth = scan(a, b), one_by_one(*exact)
+    h.backward(slope)
+    truth.backward(slope.double())
+    assert h.dtype == a.grad.dtype == b.grad.dtype == dtype
+    of_a = torch.zeros_like(exact[0]) if exact[0].grad is None else exact[0].grad  # one frame: a does not matter
+    for said, true in ((h, truth), (a.grad, of_a), (b.grad, exact[1].grad)):
+        assert torch.allclose(said.double(), true, rtol=near, atol=near * float(true.detach().abs().max()))
+
+
+@pytest.mark.parametrize("frames", [1, 5, 7, 8, 20, 50])
+def test_attention_block_by_block_is_attention_under_a_mask(frames):
+    q, k, v = torch.randn(3, 2, attention.HEADS, frames, 6)
+    back = torch.arange(frames)[:, None] - torch.arange(frames)
+    seen = (back >= 0) & (back < 7)
+    whole = torch.nn.functional.scaled_dot_product_attention(q, k, v, seen)
+    for way in (attention.windowed, attention.by_blocks):
+        assert torch.allclose(way(q, k, v, 7), whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("model", MIXERS)
+def test_all_frames_at_once_are_frame_by_frame_and_alone(batches, model):
+    net = wild(shape_of(model, batches["filter"], units=24, window=7))
+    x, times = torch.randn(3, 50, batches["filter"].size), uneven(3, 50)
+    with torch.no_grad():
+        whole = net.memory(x, times)
+        memory = torch.zeros(3, net.trunk.memory)
+        for k in range(50):
+            told, memory = net.trunk.step(x[:, k], times[:, k], memory)
+            assert torch.allclose(told, whole[:, k], atol=1e-5)
+        for b, count in enumerate((1, 9, 33)):  # what comes after, be it padding, changes nothing
+            assert torch.allclose(
+                net.memory(x[b : b + 1, :count], times[b : b + 1, :count]), whole[b, :count], atol=1e-5
+            )
+        later = net.memory(x, times + 5.0)
+        assert torch.allclose(later, whole, atol=1e-4)
+
+
+def test_a_transformer_takes_whole_heads():
+    with pytest.raises(ValueError, match="--units 20: of a transformer a multiple of 8"):
+        Learner(CONFIG | {"model": "transformer", "units": 20})
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -254,9 +339,7 @@ def test_the_exported_step_says_what_torch_says(trained, tmp_path):
         step = step_of(trained[model])
         export(step, tmp_path / f"{model}.onnx")
         session = onnxruntime.InferenceSession(tmp_path / f"{model}.onnx")
-        told = {}
-        for put in session.get_inputs():
-            told[put.name] = torch.randn(5, put.shape[1])
+        told = {put.name: torch.randn(5, put.shape[1]) for put in session.get_inputs()}
         with torch.no_grad():
             expected = step(*told.values())
         said = session.run(None, {name: a.numpy() for name, a in told.items()})

@@ -85,7 +85,8 @@ def wait_for(path, process, patience=300):
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        (["--model", "transformer"], "--model transformer: there are gru"),
+        (["--model", "perceptron"], "--model perceptron: there are gru"),
+        (["--model", "transformer", "--units", "20"], "a multiple of 8"),
         (["--resume", "--out", "{empty}"], "holds no training run"),
         (["--out", "{full}"], "there is something already"),
         (["--minutes", "0"], "--minutes"),

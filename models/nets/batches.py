@@ -29,11 +29,11 @@ REGISTERED, MISPLACED = 0.001, 0.05  # m: half of all trackers see the place les
 FAR = 30.0  # standard deviations, beyond which the truth is held
 ACTIVE = 1e-5  # of the first standard deviation: an unknown that differs less is known
 
-# arrays of B sequences: features (B, T, F) float32, frames (B, N) chosen; at those base (B, N, SEEN), the baseline
-# as it is shown, truth (B, N, D) beside the filter's belief in its standard deviations (None: not known), future
-# (B, N, KNOTS, 3) and landing (B, N, 4) beside the baseline in its units, known (B, N, KNOTS) or None (all are), lands
-# (B, N): 1, 0, or -1 if it is not known; and the count of real frames
-Batch = namedtuple("Batch", "features frames base truth future known lands landing count")
+# arrays of B sequences: features (B, T, F) float32, times (B, T) s since the first, frames (B, N) chosen; at those base
+# (B, N, SEEN), the baseline as it is shown, truth (B, N, D) beside the filter's belief in its standard deviations
+# (None: not known), future (B, N, KNOTS, 3) and landing (B, N, 4) beside the baseline in its units, known (B, N, KNOTS)
+# or None (all are), lands (B, N): 1, 0, or -1 if it is not known; and the count of real frames
+Batch = namedtuple("Batch", "features times frames base truth future known lands landing count")
 
 
 class Batches:
@@ -77,7 +77,7 @@ class Batches:
         frames = np.minimum(((np.arange(CHOSEN) + within) / CHOSEN * count[:, None]).astype(int), count[:, None] - 1)
         seen = balls.position.copy()
         seen[:, 2] += np.repeat(height, lengths)
-        features, x, sd, L = self.look(bare, balls.time, seen, first, count, frames)
+        features, times, x, sd, L = self.look(bare, balls.time, seen, first, count, frames)
         at = first[:, None] + frames
         truth = _truth(balls, at, height)[..., self.active] - x[..., self.active]
         future, lands, landing = _ahead(balls, balls.time[at])
@@ -87,13 +87,13 @@ class Batches:
         landing *= lands[..., None]
         told = (np.clip(a, -FAR, FAR).astype(np.float32) for a in (truth, future, landing))
         truth, future, landing = told
-        return features, frames, base, truth, future, None, lands.astype(np.float32), landing, count.sum()
+        return features, times, frames, base, truth, future, None, lands.astype(np.float32), landing, count.sum()
 
     def look(self, bare, time, seen, first, count, frames):
         """What is read of B sequences, count (B,) frames from `first` on, of time (N,) s and places seen (N, 3) m.
 
-        features (B, FRAMES, F); and at the chosen frames (B, n) what baselines start from, x and sd, and the whitener L
-        of the filter's belief.
+        features (B, FRAMES, F), times (B, FRAMES) s since the first; and at the chosen frames (B, n) what baselines
+        start from, x and sd, and the whitener L of the filter's belief.
         """
         shape, size = frames.shape, len(self.active)
         features = np.zeros((shape[0], FRAMES, self.size), np.float32)
@@ -101,7 +101,8 @@ class Batches:
         x, sd, L = np.zeros((*shape, SIZE)), np.zeros((*shape, 3, 3)), np.zeros((*shape, size, size))
         told = SETS[self.kind], self.surroundings[bare], self.start, fresh(1)[0]
         _read(*told, time, seen, first, count, frames, self.active, features, x, sd, L)
-        return features, x, sd, L
+        rows = first[:, None] + np.minimum(np.arange(FRAMES), count[:, None] - 1)
+        return features, time[rows] - time[first][:, None], x, sd, L
 
     def beside(self, bare, x, sd, L, truth, future, landing):
         """Turn the truth (B, n, D), the future (B, n, KNOTS, 3) and landings (B, n, 4) into what lies beside the filter

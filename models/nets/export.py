@@ -1,7 +1,9 @@
 """A single step of a network as ONNX, for whoever runs it elsewhere: python -m models.nets.export NAME --out FILE.onnx
 
 In: features (B, F) and base (B, SEEN) as models/features.py and models/baseline.py make them, and the memory, h (B, H)
-and of an lstm c (B, H). Out: belief (B, D (D + 3) / 2) where it has one, path (B, 9 KNOTS + 15), and the memory then.
+and of an lstm c (B, H); of mingru and transformer one row `memory` (B, M), zeros at first, and of a transformer before
+it `time` (B, 1), s since some moment within minutes. Out: belief (B, D (D + 3) / 2) where it has one, path
+(B, 9 KNOTS + 15), and the memory then.
 What the numbers mean stands in models/nets/network.py; needs the extras train and export.
 """
 
@@ -17,7 +19,7 @@ import command
 import sim
 from models import weights
 from models.baseline import SEEN
-from models.nets.network import Network, Shape
+from models.nets.network import MIXERS, Network, Shape
 from models.neural import weights_of
 from models.predictor import TRAINED
 
@@ -29,7 +31,7 @@ class Options:
     """A single step of a network as ONNX."""
 
     name: Annotated[str, tyro.conf.Positional]
-    """gru, lstm, rnn or mlp, or a file of weights"""
+    """gru, lstm, rnn, mlp, mingru or transformer, or a file of weights"""
     out: Path
     """the file to write, .onnx"""
     sport: str = "table_tennis"
@@ -42,20 +44,30 @@ class Step(nn.Module):
     def __init__(self, network):
         super().__init__()
         self.network, self.model = network, network.shape.model
+        units = network.shape.units
+        self.memory = {"mlp": {}, "lstm": {"h": units, "c": units}}.get(self.model, {"h": units})  # name -> numbers
+        if self.model in MIXERS:
+            self.memory = {"memory": network.trunk.memory}
+        self.timed = {"time": 1} if self.model == "transformer" else {}
 
     def forward(self, features, base, *memory):
         """features (B, F), base (B, SEEN), memory (B, H) each -> belief (if any), path, and the memory then."""
-        net, now = self.network, features[:, None]
-        read = ((now - net.read_mean) / net.read_scale).clamp(-20.0, 20.0)
-        if self.model == "mlp":
-            told, then = net.trunk(read)[0], ()
-        elif self.model == "lstm":
-            told, then = net.trunk(read, tuple(m[None] for m in memory))
-        else:
-            told, then = net.trunk(read, memory[0][None])
-            then = (then,)
+        net, read = self.network, self.network.measured(features[:, None])
+        told, then = self.remembered(read, memory)
         belief, path = net.heads(told, read, base[:, None])
-        return *(() if belief is None else (belief[:, 0],)), path[:, 0], *(m[0] for m in then)
+        return *(() if belief is None else (belief[:, 0],)), path[:, 0], *then
+
+    def remembered(self, read, memory):
+        """What is remembered (B, 1, H) of the frame read (B, 1, F), and the memory then."""
+        trunk = self.network.trunk
+        if self.model == "mlp":
+            return trunk(read, None), ()
+        if self.model in MIXERS:
+            time, memory = memory if self.timed else (torch.zeros_like(memory[0]), memory[0])
+            told, then = trunk.step(read[:, 0], time[:, 0], memory)
+            return told[:, None], (then,)
+        told, then = trunk(read, tuple(m[None] for m in memory) if self.model == "lstm" else memory[0][None])
+        return told, tuple(m[0] for m in (then if self.model == "lstm" else (then,)))
 
 
 def step_of(path):
@@ -69,16 +81,14 @@ def step_of(path):
 def export(step, out):
     """Write a Step as ONNX."""
     shape = step.network.shape
-    memory = {"lstm": ["h", "c"], "mlp": []}.get(shape.model, ["h"])
-    inputs = torch.zeros(2, shape.features), torch.zeros(2, SEEN), *(torch.zeros(2, shape.units) for _ in memory)
+    sizes = step.timed | step.memory
+    inputs = torch.zeros(2, shape.features), torch.zeros(2, SEEN), *(torch.zeros(2, n) for n in sizes.values())
     told = ["belief", "path"] if shape.unknowns else ["path"]
-    names = ["features", "base", *memory]
     many = torch.export.Dim("balls", min=1)
-    shapes = {"features": {0: many}, "base": {0: many}}
-    shapes |= {"memory": tuple({0: many} for _ in memory)} if memory else {}
+    shapes = {"features": {0: many}, "base": {0: many}} | ({"memory": tuple({0: many} for _ in sizes)} if sizes else {})
     program = torch.onnx.export(
-        step, inputs, dynamo=True, input_names=names, output_names=[*told, *(f"{m}_then" for m in memory)],
-        dynamic_shapes=shapes, verbose=False,
+        step, inputs, dynamo=True, input_names=["features", "base", *sizes],
+        output_names=[*told, *(f"{m}_then" for m in step.memory)], dynamic_shapes=shapes, verbose=False,
     )  # fmt: skip
     weights.write(out, program.model_proto.SerializeToString())
 

@@ -19,7 +19,7 @@ from models.baseline import SEEN
 from models.nets.batches import Batches
 from models.nets.feed import Feed
 from models.nets.losses import belief_loss, landing_loss, path_loss
-from models.nets.network import Network, Shape
+from models.nets.network import SIZES, Network, Shape
 
 SURVEYED = 8  # batches from which the measures are taken
 FLAT = 1e-3  # a number that varies less is told as 0
@@ -42,7 +42,7 @@ class Learner:
         self.checks = Batches(self.sport, kind, CHECKED, 0, "validation")
         if config["tracks"]:
             self._recorded(rank, ranks)
-        shape = shape_of(self.model, self.batches, units=config["units"])
+        shape = shape_of(self.model, self.batches, **({"units": config["units"]} if config["units"] else {}))
         network = self._continued(shape) if config["finetune"] else made(shape, self.batches, config["seed"])
         self.network = network.to(self.device)
         self.wrapped = DistributedDataParallel(self.network) if ranks > 1 else self.network
@@ -61,7 +61,7 @@ class Learner:
 
     def _continued(self, shape):
         info, tensors = weights.read(self.config["finetune"])
-        if info["shape"] != asdict(shape) or info["sport"] != self.sport.name:
+        if Shape(**info["shape"]) != shape or info["sport"] != self.sport.name:
             theirs = f"{info['model']} for {info['sport']}, {info['shape'].get('units')} units"
             raise ValueError(f"--finetune {self.config['finetune']}: weights of a {theirs}, which is not asked for")
         network = Network(shape)
@@ -92,7 +92,7 @@ class Learner:
         """Forward and backward of the trunk alone on random numbers: what a step cannot do without."""
         x = torch.randn(balls, frames, self.batches.size, device=self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            told, _ = self.network.trunk(x)
+            told = self.network.memory(x, torch.arange(frames, device=self.device).expand(balls, -1) / 180)
         told.float().mean().backward()
 
     @torch.no_grad()
@@ -144,8 +144,9 @@ def measures(a):
 
 
 def shape_of(model, batches, **sizes):
-    """The Shape of a model that reads these batches."""
-    return Shape(model, batches.size, len(batches.active) if batches.kind == "filter" else 0, **sizes)
+    """The Shape of a model that reads these batches, of its own sizes but for those that are named."""
+    unknowns = len(batches.active) if batches.kind == "filter" else 0
+    return Shape(model, batches.size, unknowns, **SIZES.get(model, {}) | sizes)
 
 
 def tensors(batch, device="cpu"):
@@ -159,7 +160,7 @@ def losses(network, batch, autocast=False):
     """The Losses of a Network on a Batch of tensors."""
     own = getattr(network, "module", network)  # DDP wraps
     with torch.autocast(batch.features.device.type, torch.bfloat16, enabled=autocast):
-        belief, path = network(batch.features, batch.frames, batch.base)
+        belief, path = network(batch.features, batch.times, batch.frames, batch.base)
     future = (batch.future - own.path_mean) / own.path_scale
     landing = (batch.landing - own.landing_mean) / own.landing_scale
     path = path.float()

@@ -1,9 +1,10 @@
-"""The networks: features of every frame -> a recurrent trunk -> two heads.
+"""The networks: features of every frame -> a trunk that remembers -> two heads.
 
     network = Network(Shape(model="gru", ...))
-    belief, path = network(features, frames, base)     # at the chosen frames of every sequence
+    belief, path = network(features, times, frames, base)     # at the chosen frames of every sequence
 
-One class; the cell is a word. `mlp` has no cell: it is the baseline without memory.
+One class; the trunk is a word: a cell that goes from frame to frame (`gru`, `lstm`, `rnn`), or one that computes all
+frames at once (`mingru`, `transformer`). `mlp` remembers nothing: it is the baseline.
     belief   how the truth lies beside the running filter's belief, in its own standard deviations: mean, log-scales and
              how they hang together; the simulator flies it ahead
     path     what the network itself says of the future: place and spread on a grid of horizons, and the next landing,
@@ -16,8 +17,13 @@ import torch
 from torch import nn
 
 from models.baseline import KNOTS, SEEN
+from models.nets.attention import Attention
+from models.nets.blocks import Stack
+from models.nets.mingru import MinGRU
 
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}
+MIXERS = {"mingru": MinGRU, "transformer": Attention}
+SIZES = {"mingru": {"units": 160, "wider": 1}, "transformer": {"units": 128}}  # where nothing else is asked for
 PLACE, LANDING = 9, 15  # numbers of a knot, and of a landing
 HELD = 20.0  # standard deviations, beyond which a feature is held
 CALM = 0.1  # the last layers start so small: before it has learnt, a network says what the filter says
@@ -27,12 +33,15 @@ CALM = 0.1  # the last layers start so small: before it has learnt, a network sa
 class Shape:
     """What makes a network."""
 
-    model: str  # gru, lstm, rnn or mlp
+    model: str  # gru, lstm, rnn, mlp, mingru or transformer
     features: int  # numbers read of a frame
     unknowns: int  # of the belief; 0: this network has none
     units: int = 192  # of the trunk
     head: int = 128  # of the belief's hidden layer
     path: int = 256  # of the path's
+    layers: int = 2  # of mingru and transformer
+    wider: int = 2  # the hidden layer of their mlp, in units
+    window: int = 48  # frames that a transformer looks back, itself among them
 
     @property
     def belief(self):
@@ -45,20 +54,29 @@ class Network(nn.Module):
 
     def __init__(self, shape):
         super().__init__()
-        self.shape, cell = shape, CELLS.get(shape.model)
+        self.shape = shape
         for name, size in (("read_", (shape.features,)), ("base_", (SEEN,)), ("path_", (KNOTS, 3)), ("landing_", (4,))):
             self.register_buffer(f"{name}mean", torch.zeros(size))
             self.register_buffer(f"{name}scale", torch.ones(size))
-        self.trunk = cell(shape.features, shape.units, batch_first=True) if cell else Frames(shape)
+        self.trunk = trunk(shape)
         read = shape.units + shape.features
         self.belief = two_layers(read, shape.head, shape.belief) if shape.unknowns else None
         self.path = two_layers(read + SEEN + 2 * shape.unknowns, shape.path, PLACE * KNOTS + LANDING)
 
-    def forward(self, features, frames, base):
-        """features (B, T, F), frames (B, N), base (B, N, SEEN) -> belief (B, N, ...) or None, path (B, N, ...)."""
-        features = ((features - self.read_mean) / self.read_scale).clamp(-HELD, HELD)
-        memory, _ = self.trunk(features)
+    def forward(self, features, times, frames, base):
+        """features (B, T, F), times (B, T) s, frames (B, N), base (B, N, SEEN) -> belief (B, N, ...) or None, path
+        (B, N, ...)."""
+        features = self.measured(features)
+        memory = self.memory(features, times)
         return self.heads(*(at(a, frames) for a in (memory, features)), base)
+
+    def measured(self, features):
+        """Features (..., F) in the network's own measure."""
+        return ((features - self.read_mean) / self.read_scale).clamp(-HELD, HELD)
+
+    def memory(self, features, times):
+        """What is remembered (B, T, H) at every frame; measured features (B, T, F), times (B, T) s."""
+        return self.trunk(features)[0] if self.shape.model in CELLS else self.trunk(features, times)
 
     def heads(self, memory, now, base):
         """What both heads tell of memories (B, N, H), measured features (B, N, F) and base (B, N, SEEN)."""
@@ -72,6 +90,13 @@ class Network(nn.Module):
         return belief, self.path(torch.cat([read, base, told], -1).detach())
 
 
+def trunk(shape):
+    """The trunk of a Shape."""
+    if shape.model in CELLS:
+        return CELLS[shape.model](shape.features, shape.units, batch_first=True)
+    return Stack(shape, MIXERS[shape.model]) if shape.model in MIXERS else Frames(shape)
+
+
 class Frames(nn.Module):
     """In place of a cell: a hidden layer that sees one frame's features and nothing else."""
 
@@ -81,8 +106,8 @@ class Frames(nn.Module):
             nn.Linear(shape.features, shape.units), nn.SiLU(), nn.Linear(shape.units, shape.units), nn.SiLU()
         )
 
-    def forward(self, features):
-        return self.layers(features), None
+    def forward(self, features, times):
+        return self.layers(features)
 
 
 def two_layers(read, hidden, told):

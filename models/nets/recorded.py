@@ -50,14 +50,16 @@ class Mixed:
         time, place = np.concatenate([t.time for t in tracks]), np.concatenate([t.position for t in tracks])
         future, known = np.zeros((count, CHOSEN, KNOTS, 3)), np.zeros((count, CHOSEN, KNOTS))
         for b, track in enumerate(tracks):
-            times = track.time[first[b] + frames[b]][:, None] + STEP * np.arange(1, KNOTS + 1)
-            after = np.clip(np.searchsorted(track.time, times), 1, len(track) - 1)
-            known[b] = (times <= track.time[-1]) & (track.time[after] - track.time[after - 1] < GAP)
+            asked = track.time[first[b] + frames[b]][:, None] + STEP * np.arange(1, KNOTS + 1)
+            after = np.clip(np.searchsorted(track.time, asked), 1, len(track) - 1)
+            known[b] = (asked <= track.time[-1]) & (track.time[after] - track.time[after - 1] < GAP)
             for i in range(3):
-                future[b, ..., i] = np.interp(times, track.time, track.position[:, i])
-        features, x, sd, L = own.look(0, time, place, offsets[:-1] + first, seen, frames)
+                future[b, ..., i] = np.interp(asked, track.time, track.position[:, i])
+        features, times, x, sd, L = own.look(0, time, place, offsets[:-1] + first, seen, frames)
         shape = frames.shape
         base = own.beside(0, x, sd, L, np.zeros((*shape, len(own.active))), future, np.zeros((*shape, 4)))
         future, unknown = np.clip(future, -FAR, FAR).astype(np.float32), np.full(shape, -1.0, np.float32)
         landing = np.zeros((*shape, 4), np.float32)
-        return Batch(features, frames, base, None, future, known.astype(np.float32), unknown, landing, seen.sum())
+        return Batch(
+            features, times, frames, base, None, future, known.astype(np.float32), unknown, landing, seen.sum()
+        )

@@ -22,6 +22,8 @@ MINUTES = {  # of training on two cores
     "table_tennis-lstm": 12,
     "table_tennis-rnn": 12,
     "table_tennis-mlp": 12,
+    "table_tennis-mingru": 12,
+    "table_tennis-transformer": 12,
 }
 RUNS = Path("runs") / "weights"
 

@@ -1,0 +1,79 @@
+"""The associative scan: h_t = a_t h_{t-1} + b_t for all t at once, h_{-1} = 0.
+
+    h = scan(a, b)              # (B, T, H) each; with its gradient
+    h = one_by_one(a, b)        # the slow obvious twin, which tests hold it equal to
+
+Two steps in a row are one such step, (a2, b2) after (a1, b1) = (a2 a1, a2 b1 + b2): so pieces of time can be scanned
+side by side, and their ends by the same scan again. Everything is computed in float32, whatever goes in and comes out.
+"""
+
+import torch
+
+CHUNK = 16  # frames of a piece: measured, see LOG.md
+
+
+def one_by_one(a, b):
+    """h (B, T, H) of a, b (B, T, H), one step after the other."""
+    h = [b[:, 0]]
+    for t in range(1, b.shape[1]):
+        h.append(a[:, t] * h[-1] + b[:, t])
+    return torch.stack(h, 1)
+
+
+def scan(a, b):
+    """h (B, T, H) of a, b (B, T, H)."""
+    return Scan.apply(a, b)
+
+
+class Scan(torch.autograd.Function):
+    """The scan with its gradient, which is the same scan back in time."""
+
+    @staticmethod
+    def forward(ctx, a, b):
+        a, told = a.float(), b.dtype
+        h = scanned(a, b.float())
+        ctx.save_for_backward(a, h)
+        return h.to(told)
+
+    @staticmethod
+    def backward(ctx, slope):
+        """slope (B, T, H): d loss / d h_t. g_t = slope_t + a_{t+1} g_{t+1} is that by all ways, and d loss / d b_t."""
+        a, h = ctx.saved_tensors
+        g = scanned(shifted(a, -1).flip(1), slope.float().flip(1)).flip(1)
+        # autograd itself brings these to the types of a and b
+        return g * shifted(h, 1), g
+
+
+def scanned(a, b):
+    """h (B, T, H) of a, b (B, T, H) float32: pieces of CHUNK frames side by side, then what came before each."""
+    frames = b.shape[1]
+    if frames <= CHUNK:
+        return in_turn(a, b)[1]
+    a, b = pieces(a), pieces(b)
+    product, h = in_turn(a, b)
+    ends = scanned(product[:, :, -1], h[:, :, -1])
+    h[:, 1:].addcmul_(product[:, 1:], ends[:, :-1, None])
+    return h.flatten(1, 2)[:, :frames]
+
+
+def in_turn(a, b):
+    """Products of a up to each frame, and h: over the last but one dimension of a, b (..., T, H), one by one."""
+    product, h = torch.empty_like(a), torch.empty_like(b)
+    product[..., 0, :], h[..., 0, :] = a[..., 0, :], b[..., 0, :]
+    for t in range(1, b.shape[-2]):
+        torch.mul(a[..., t, :], product[..., t - 1, :], out=product[..., t, :])
+        torch.addcmul(b[..., t, :], a[..., t, :], h[..., t - 1, :], out=h[..., t, :])
+    return product, h
+
+
+def pieces(a):
+    """a (B, T, H) as (B, N, CHUNK, H), the last piece filled up with zeros."""
+    lacking = -a.shape[1] % CHUNK
+    return torch.nn.functional.pad(a, (0, 0, 0, lacking)).unflatten(1, (-1, CHUNK))
+
+
+def shifted(a, by):
+    """a (B, T, H) later by a frame (1) or earlier (-1); zeros come in."""
+    a = a.roll(by, 1)
+    a[:, 0 if by > 0 else -1] = 0.0
+    return a
