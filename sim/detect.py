@@ -121,9 +121,9 @@ def _fall(surface, p, v, c2, c3, c4, c5, axis, h):
             return 0.0, False, False
         gap = start + s * (v + s * (c2 + s * (c3 + s * (c4 + s * c5))))
         step = gap / rate
+        if abs(gap) <= TOUCH:  # one step more, but at the top of a hop as low as this it would lead anywhere
+            return s - step if 0.0 <= s - step <= h else s, True, True
         s = min(max(s - step, 0.0), h)
-        if abs(gap) <= TOUCH:
-            return s, True, True
     return 0.0, False, False
 
 

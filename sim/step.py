@@ -6,7 +6,7 @@ Vectors are tuples of three. The lanes and the sensitivities both step with thes
 import math
 
 from sim.compiled import kernel, piece
-from sim.detect import end_of_rectangle, first_contact
+from sim.detect import LEAST, end_of_rectangle, first_contact
 from sim.flight import rk5_any
 from sim.impact import REST, ROLL, along, dot, gap_and_normal, roll
 
@@ -22,6 +22,7 @@ def step_to(family, c, rows, hit, tau, p, v, w, a, air):
     air: drag, lift, wind_x, wind_y. A path that only grazes has hit AIR.
     """
     drag, lift, wx, wy = air
+    tau = max(tau, LEAST)  # a path that grazes at its very start moves on; a true contact there is stepped back to
     dx, dy, dz, bx, by, bz, q, ax, ay, az, _ = rk5_any(
         family, c, tau, drag, lift, a[0], a[1], a[2], v[0] - wx, v[1] - wy, v[2], w[0], w[1], w[2]
     )

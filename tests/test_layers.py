@@ -22,7 +22,7 @@ MAY_IMPORT = {  # package or script -> those of ours it may import besides itsel
     "evaluate": {"command", "sim", "tracks", "models", "evaluation"},
 }
 LIVES_IN = {  # library -> the only places that import it
-    "pygame": ("viewer/",),
+    "pygame": ("viewer/", "benchmarks/viewer_soak.py"),
     "torch": ("models/nets/", "train.py"),
     "mujoco": ("benchmarks/",),
     "matplotlib": ("evaluation/figures.py",),
