@@ -1,4 +1,4 @@
-# make play | train | evaluate | weights | leaderboard | demo | test | lint | format | bench | setup     each sets up what it needs first; ARGS="..." is passed on
+# make play | train | evaluate | weights | leaderboard | demo | lessons | test | lint | format | bench | setup     each sets up what it needs first; ARGS="..." is passed on
 #
 # The environment is .venv, or lies in the user's cache folder where the checkout is read-only. It is made when missing,
 # mended when pyproject.toml or constraints.txt changed since, and otherwise used as it is, whoever made it. An active
@@ -8,7 +8,7 @@
 BENCH ?= sim_speed latency fidelity viewer_speed train_speed scan_speed robustness spin
 IN = @sh -c "$$IN_ENVIRONMENT" make
 
-.PHONY: play train evaluate weights leaderboard demo test lint format bench setup
+.PHONY: play train evaluate weights leaderboard demo lessons test lint format bench setup
 .NOTPARALLEL:
 
 play:
@@ -38,6 +38,9 @@ demo:
 	$(IN) core play.py --headless --sport soccer --throw "free kick" --frames 45 --show inset truth --screenshot docs/free_kick.png
 	$(IN) core play.py --headless --sport basketball --throw "free throw" --frames 45 --show follow inset truth --screenshot docs/free_throw.png
 	$(IN) core play.py --headless --sport tennis --throw "kick serve" --frames 36 --show inset beliefs truth --screenshot docs/kick_serve.png
+
+lessons:
+	$(IN) "core train report" -m lessons.gradients
 
 test:
 	$(IN) "core train test" -m pytest -q $(ARGS)

@@ -16,6 +16,7 @@ MAY_IMPORT = {  # package or script -> those of ours it may import besides itsel
     "models": {"command", "sim", "tracks"},
     "evaluation": {"sim", "tracks", "models"},
     "viewer": {"sim", "tracks", "models"},
+    "lessons": {"sim", "tracks", "models", "evaluation"},
     "benchmarks": {"sim", "tracks", "models", "evaluation", "viewer"},
     "play": {"command", "sim", "tracks", "models", "viewer"},
     "train": {"command", "sim", "tracks", "models"},
@@ -23,9 +24,9 @@ MAY_IMPORT = {  # package or script -> those of ours it may import besides itsel
 }
 LIVES_IN = {  # library -> the only places that import it
     "pygame": ("viewer/", "benchmarks/viewer_soak.py"),
-    "torch": ("models/nets/", "train.py"),
+    "torch": ("models/nets/", "train.py", "lessons/"),
     "mujoco": ("benchmarks/",),
-    "matplotlib": ("evaluation/figures.py",),
+    "matplotlib": ("evaluation/figures.py", "lessons/page.py"),
     "jinja2": ("evaluation/report.py", "evaluation/leaderboard.py"),
 }
 FILES = sorted(
