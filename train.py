@@ -22,7 +22,7 @@ WARM, TIMED = 100, 100  # steps: of warm-up; and those that are timed where minu
 CLIP = 1.0  # norm of the gradient of a part, at most
 VALIDATE, VALIDATED, LOG = 250, 4, 25  # steps; batches; steps
 SAVE = 20.0  # s
-MODELS = ("gru", "gru_physics", "lstm", "rnn", "mlp", "mingru", "transformer")
+MODELS = ("gru", "gru_physics", "lstm", "rnn", "mlp", "mingru", "transformer", "tokens")
 FRESH = ("resume", "out", "steps", "minutes")  # what may differ when a run goes on
 
 
@@ -32,7 +32,7 @@ class Options:
 
     model: str = "gru"
     """gru, gru_physics (the same weights, its belief flown by the simulator), lstm, rnn; mingru and transformer, which
-    are trained on all frames at once; or mlp, which has no memory"""
+    are trained on all frames at once; mlp, which has no memory; or tokens, words of motion on the sport's gru"""
     sport: str = "table_tennis"
     """a sport's name, or a .toml file of your own"""
     data: Path | None = None
@@ -54,7 +54,7 @@ class Options:
     rate: float = 3e-3
     """learning rate at its highest"""
     units: int | None = None
-    """of the memory; 192 where none are asked for, of mingru 160, of a transformer 128"""
+    """of the memory; 192 where none are asked for, of mingru 160, of a transformer 128, of what speaks in tokens 128"""
     seed: int = 0
     """of the weights and of the balls"""
     device: str = "cpu"
@@ -72,7 +72,7 @@ def run(asked):
     """Begin a run or go on with one, and train to its end. Raises ValueError or OSError, one line each."""
     check(asked)
     from models.nets import fresh, ranks
-    from models.nets.learning import Learner
+    from models.nets.learning import learner_of
 
     stopped = []
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -80,7 +80,7 @@ def run(asked):
     record, config = planned(asked)
     fresh.warm(config)
     with ranks.group(asked.device):
-        learner = Learner(config, ranks.rank(), ranks.count())
+        learner = learner_of(config, ranks.rank(), ranks.count())
         if not asked.resume and ranks.first():
             record.begin(config)
         step, best = record.restore(learner.network, learner.optimizer)
@@ -128,6 +128,8 @@ def check(asked):
         raise ValueError("--tracks RECORDINGS goes with --finetune WEIGHTS: they are too few to begin with")
     if asked.tracks and asked.data:
         raise ValueError("--tracks are learnt beside fresh balls, not beside --data")
+    if asked.tracks and asked.model == "tokens":
+        raise ValueError("--model tokens learns from simulated balls; finetune its gru on --tracks first")
 
 
 def planned(asked):

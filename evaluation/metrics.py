@@ -68,6 +68,11 @@ def energy(samples, truth):
     return distance(samples, truth).mean(axis=0) - 0.5 * apart
 
 
+def min_ade(samples, truth):
+    """Average displacement error (...) m of the best of samples (K, ..., H, 3), beside the truth (..., H, 3)."""
+    return distance(samples, truth).mean(axis=-1).min(axis=0)
+
+
 def gaussian_samples(mean, covariance, count=DRAWS):
     """The same (count, ..., 3) samples of a normal law each time, for forecasts that bring none of their own."""
     draws = np.random.default_rng(0).standard_normal((count, 3))

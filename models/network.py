@@ -68,13 +68,11 @@ def remember(brain, x, times, h, state, rows):
         h[:] = silu(linear(silu(a), brain.Wh, brain.bh))
         return
     b, H = linear(h, brain.Wh, brain.bh), h.shape[1]
+    if brain.cell == 0:
+        gated(a, b, h)
+        return
     for k in range(len(h)):
-        if brain.cell == 0:
-            for i in range(H):
-                r, z = sigmoid(a[k, i] + b[k, i]), sigmoid(a[k, H + i] + b[k, H + i])
-                n = tanh(a[k, 2 * H + i] + r * b[k, 2 * H + i])
-                h[k, i] = n + z * (h[k, i] - n)
-        elif brain.cell == 1:
+        if brain.cell == 1:
             c = state[rows[k]]
             for i in range(H):
                 take, forget = sigmoid(a[k, i] + b[k, i]), sigmoid(a[k, H + i] + b[k, H + i])
@@ -87,13 +85,29 @@ def remember(brain, x, times, h, state, rows):
 
 
 @kernel
+def gated(a, b, h):
+    """Move a GRU's memories h (n, H) on, in place, by what it reads, a (n, 3 H), and what it remembers, b (n, 3 H)."""
+    H = h.shape[1]
+    for k in range(len(h)):
+        for i in range(H):
+            r, z = sigmoid(a[k, i] + b[k, i]), sigmoid(a[k, H + i] + b[k, H + i])
+            n = tanh(a[k, 2 * H + i] + r * b[k, 2 * H + i])
+            h[k, i] = n + z * (h[k, i] - n)
+
+
+@kernel
 def believe(brain, x, h):
     """What the belief's head tells of memories h (B, H) and features x (B, F)."""
     return linear(silu(linear(np.hstack((h, x)), brain.B1, brain.b1)), brain.B2, brain.b2)
 
 
 @kernel
+def reading(brain, x, h, base, told):
+    """What the path's head reads; base (B, SEEN): the baselines; told (B, ...): the belief's first columns, or none."""
+    return np.hstack((h, x, measured(base, brain.base_mean, brain.base_inverse), told))
+
+
+@kernel
 def foresee(brain, x, h, base, told):
-    """What the path's head tells; base (B, SEEN): the baselines; told (B, ...): the belief's first columns, or none."""
-    read = np.hstack((h, x, measured(base, brain.base_mean, brain.base_inverse), told))
-    return linear(silu(linear(read, brain.P1, brain.p1)), brain.P2, brain.p2)
+    """What the path's head tells of its reading."""
+    return linear(silu(linear(reading(brain, x, h, base, told), brain.P1, brain.p1)), brain.P2, brain.p2)

@@ -30,9 +30,10 @@ PREDICTORS = {  # name -> "module:Class", imported when used
     "mingru": "models.recurrent:MinGru",
     "transformer": "models.recurrent:Transformer",
     "mlp": "models.recurrent:Mlp",
+    "tokens": "models.tokens:Tokens",
 }
 NETWORKS = ("gru", "lstm", "rnn", "mlp", "mingru", "transformer")
-TRAINED = {"gru_physics": "gru"} | {name: name for name in NETWORKS}  # name -> whose weights
+TRAINED = {"gru_physics": "gru", "tokens": "tokens"} | {name: name for name in NETWORKS}  # name -> whose weights
 NEEDS = {"ukf": "filterpy"}  # name -> a library beyond the core
 SHIPPED = Path(__file__).parent / "weights"
 

@@ -223,3 +223,18 @@ def test_wrong_input_ends_with_one_line(told, said, tmp_path, capsys, monkeypatc
         evaluate.main()
     error = capsys.readouterr().err.strip()
     assert stop.value.code == 2 and said in error and len(error.splitlines()) == 1
+
+
+def test_balls_of_the_net_clip_set_are_seen_before_the_net_and_come_to_it():
+    from evaluation.net_clip import BEFORE, net_clips
+
+    sport = sim.load("table_tennis")
+    suite, cases = net_clips(sport, 20)
+    radius, top = sport.ball.radius, 0.1525
+    for row, seen, times in zip(cases.rows, cases.seen, cases.times):
+        path = np.linspace(seen.time[-1], seen.time[-1] + BEFORE[1] + 0.02, 400)
+        there = suite.flight([row], path[None]).position[0]
+        near = np.abs(there[:, 1]) <= 2 * radius
+        assert near.any() and (there[near, 2] < top + 2.1 * radius).any()
+        assert (np.abs(there[path < seen.time[-1] + BEFORE[0] - 0.03, 1]) > radius).all()
+        assert times[0] > seen.time[-1] and len(seen) >= 5

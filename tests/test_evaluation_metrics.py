@@ -83,3 +83,9 @@ def test_paired_difference_is_narrower_than_the_errors_apart():
     assert difference == pytest.approx(0.1) and low == pytest.approx(0.1) and high == pytest.approx(0.1)
     _, low, high = bootstrap.paired(errors, errors[::-1], STATISTICS["median"])
     assert low <= 0.0 <= high
+
+
+def test_min_ade_is_that_of_the_best_way():
+    truth = np.zeros((4, 3))
+    samples = np.stack([np.full((4, 3), 1.0), np.full((4, 3), 0.1), np.full((4, 3), -2.0)])
+    assert metrics.min_ade(samples, truth) == pytest.approx(0.1 * np.sqrt(3))

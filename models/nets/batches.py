@@ -32,18 +32,24 @@ ACTIVE = 1e-5  # of the first standard deviation: an unknown that differs less i
 # arrays of B sequences: features (B, T, F) float32, times (B, T) s since the first, frames (B, N) chosen; at those base
 # (B, N, SEEN), the baseline as it is shown, truth (B, N, D) beside the filter's belief in its standard deviations
 # (None: not known), future (B, N, KNOTS, 3) and landing (B, N, 4) beside the baseline in its units, known (B, N, KNOTS)
-# or None (all are), lands (B, N): 1, 0, or -1 if it is not known; and the count of real frames
-Batch = namedtuple("Batch", "features times frames base truth future known lands landing count")
+# or None (all are), lands (B, N): 1, 0, or -1 if it is not known; unit (B, N, KNOTS, 3) m, what the future is told in;
+# and the count of real frames
+Batch = namedtuple("Batch", "features times frames base truth future known lands landing unit count")
 
 
 class Batches:
-    """Batches of `batch` balls by number; of `ranks` processes number `rank` has its own slice of each."""
+    """Batches of `batch` balls by number; of `ranks` processes number `rank` has its own slice of each.
 
-    def __init__(self, sport, kind, batch=256, seed=0, purpose="train", rank=0, ranks=1, balls=None):
+    Of a sequence `chosen` frames have a loss; the truth is held `far` standard deviations from what it lies beside.
+    """
+
+    def __init__(
+        self, sport, kind, batch=256, seed=0, purpose="train", rank=0, ranks=1, balls=None, chosen=CHOSEN, far=FAR
+    ):
         if batch % (GROUP * ranks):
             raise ValueError(f"--batch {batch}: a multiple of {GROUP * ranks}")
         self.sport, self.kind, self.seed, self.purpose, self.balls = sport, kind, seed, purpose, balls
-        self.batch, self.share, self.rank = batch, batch // ranks, rank
+        self.batch, self.share, self.rank, self.chosen, self.far = batch, batch // ranks, rank, chosen, far
         if balls is not None and len(balls) < GROUP:
             raise ValueError(f"--data: {len(balls)} balls are too few; at least {GROUP}")
         optional = [s.name for s in sport.surfaces if s.optional and balls is None]
@@ -57,7 +63,7 @@ class Batches:
         height = REGISTERED * np.tan(np.pi * (chance.random(self.batch) - 0.5))
         height = np.clip(height, -MISPLACED, MISPLACED)
         begin, late = chance.random(self.batch), chance.random(self.batch) > FROM_LAUNCH
-        within = chance.random((self.batch, CHOSEN))
+        within = chance.random((self.batch, self.chosen))
         parts = []
         for first in range(self.rank * self.share, (self.rank + 1) * self.share, GROUP):
             s = slice(first, first + GROUP)
@@ -74,7 +80,8 @@ class Batches:
         lengths = np.diff(balls.offsets)
         skipped = (begin * np.maximum(lengths - LEAST, 0)).astype(int)
         first, count = balls.offsets[:-1] + skipped, np.minimum(lengths - skipped, FRAMES)
-        frames = np.minimum(((np.arange(CHOSEN) + within) / CHOSEN * count[:, None]).astype(int), count[:, None] - 1)
+        frames = ((np.arange(self.chosen) + within) / self.chosen * count[:, None]).astype(int)
+        frames = np.minimum(frames, count[:, None] - 1)
         seen = balls.position.copy()
         seen[:, 2] += np.repeat(height, lengths)
         features, times, x, sd, L = self.look(bare, balls.time, seen, first, count, frames)
@@ -83,11 +90,12 @@ class Batches:
         future, lands, landing = _ahead(balls, balls.time[at])
         future[..., 2] += height[:, None, None]
         landing[..., 3] += height[:, None]
-        base = self.beside(bare, x, sd, L, truth, future, landing)
+        base, unit = self.beside(bare, x, sd, L, truth, future, landing)
         landing *= lands[..., None]
-        told = (np.clip(a, -FAR, FAR).astype(np.float32) for a in (truth, future, landing))
+        told = (np.clip(a, -self.far, self.far).astype(np.float32) for a in (truth, future, landing))
         truth, future, landing = told
-        return features, times, frames, base, truth, future, None, lands.astype(np.float32), landing, count.sum()
+        lands = lands.astype(np.float32)
+        return features, times, frames, base, truth, future, None, lands, landing, unit, count.sum()
 
     def look(self, bare, time, seen, first, count, frames):
         """What is read of B sequences, count (B,) frames from `first` on, of time (N,) s and places seen (N, 3) m.
@@ -106,11 +114,11 @@ class Batches:
 
     def beside(self, bare, x, sd, L, truth, future, landing):
         """Turn the truth (B, n, D), the future (B, n, KNOTS, 3) and landings (B, n, 4) into what lies beside the filter
-        and its forecast, in place; what is shown of that forecast (B, n, SEEN)."""
-        base = np.empty((*x.shape[:2], SEEN), np.float32)
+        and its forecast, in place; what is shown of that forecast (B, n, SEEN), and the unit (B, n, KNOTS, 3) m."""
+        base, unit = np.empty((*x.shape[:2], SEEN), np.float32), np.empty((*x.shape[:2], KNOTS, 3), np.float32)
         place, landed = self.surroundings[bare], self.landing[bare]
-        _beside(SETS[self.kind], place, landed, x, sd, L, base, truth, future, landing)
-        return base
+        _beside(SETS[self.kind], place, landed, x, sd, L, base, unit, truth, future, landing)
+        return base, unit
 
     def _balls(self, sport, number):
         if self.balls is None:
@@ -168,7 +176,7 @@ def _merge(t, times, order):
 
 
 @kernel
-def _beside(kind, place, landing, x, sd, L, seen, truth, future, landed):
+def _beside(kind, place, landing, x, sd, L, seen, units, truth, future, landed):
     """See Batches.beside."""
     where, scale, one = np.empty(4), np.empty(4), np.empty(3)
     places, times = np.empty((KNOTS, 3)), STEP * np.arange(1, KNOTS + 1)
@@ -179,6 +187,7 @@ def _beside(kind, place, landing, x, sd, L, seen, truth, future, landed):
             for k in range(KNOTS):
                 unit(sd[b, n], times[k], one)
                 for i in range(3):
+                    units[b, n, k, i] = one[i]
                     future[b, n, k, i] = (future[b, n, k, i] - places[k, i]) / one[i]
             for i in range(4):
                 landed[b, n, i] = (landed[b, n, i] - where[i]) / scale[i]

@@ -22,6 +22,8 @@ NARROW, WIDE = 0.1, 10.0  # a factor beyond these would be a mistake
 def calibrate(path, sport):
     """Measure the factors of a file of weights, for a sport's name or .toml, and keep them there."""
     info, tensors = weights.read(path)
+    if info["model"] == "tokens":  # its samples are spread as they are
+        return
     sport = sim.load(sport)
     tracks, times, truth, landings, clear = questions(sport)
     info["widen"] = {}

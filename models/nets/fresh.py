@@ -7,8 +7,11 @@ number in ten thousand). So a process that had to compile begins anew, and only 
 import os
 import sys
 
+import numpy as np
+
 import sim
 from models.nets.batches import Batches
+from models.words import encode
 
 BALLS = 32  # of the batch that calls all that training calls
 ONCE = "BALLCAST_BEGUN_ANEW"  # where nothing can be cached, once is enough
@@ -18,6 +21,8 @@ def warm(config):
     """Compile what a run by this config needs; where that had to be done, the process begins anew."""
     kind = "frames" if config["model"] == "mlp" else "filter"
     Batches(sim.load(config["sport"]), kind, BALLS, 0)[0]
+    if config["model"] == "tokens":
+        encode(np.zeros((1, 1, 3)), np.zeros((1, 3)))
     if compiled_here() and ONCE not in os.environ:
         os.environ[ONCE] = "1"
         sys.stdout.flush()

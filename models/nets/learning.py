@@ -32,19 +32,20 @@ CHECKED = 256  # balls of a batch of validation
 class Learner:
     """A Network with its balls and its optimizer, by a run's config; of `ranks` processes number `rank`."""
 
+    balls = {}  # what else Batches are asked for
+
     def __init__(self, config, rank=0, ranks=1):
         self.config, self.device = config, torch.device(config["device"])
         self.sport = sim.load(config["sport"])
         self.model = config["model"].removesuffix("_physics")
         kind = "frames" if self.model == "mlp" else "filter"
         balls = sim.open_set(config["data"]) if config["data"] else None
-        self.batches = Batches(self.sport, kind, config["batch"], config["seed"], rank=rank, ranks=ranks, balls=balls)
-        self.checks = Batches(self.sport, kind, CHECKED, 0, "validation")
+        own = {"rank": rank, "ranks": ranks, "balls": balls} | self.balls
+        self.batches = Batches(self.sport, kind, config["batch"], config["seed"], **own)
+        self.checks = Batches(self.sport, kind, CHECKED, 0, "validation", **self.balls)
         if config["tracks"]:
             self._recorded(rank, ranks)
-        shape = shape_of(self.model, self.batches, **({"units": config["units"]} if config["units"] else {}))
-        network = self._continued(shape) if config["finetune"] else made(shape, self.batches, config["seed"])
-        self.network = network.to(self.device)
+        self.network = self.begun().to(self.device)
         self.wrapped = DistributedDataParallel(self.network) if ranks > 1 else self.network
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=config["rate"], betas=BETAS, fused=True)
         path = [p for name, p in self.network.named_parameters() if name.startswith("path.")]
@@ -58,6 +59,12 @@ class Learner:
         learnt, kept = split(read_tracks(self.config["tracks"]))
         self.batches = Mixed(self.batches, learnt, self.config["seed"])
         self.checks = Mixed(self.checks, kept, 0)
+
+    def begun(self):
+        """The network before it learns."""
+        units = {"units": self.config["units"]} if self.config["units"] else {}
+        shape = shape_of(self.model, self.batches, **units)
+        return self._continued(shape) if self.config["finetune"] else made(shape, self.batches, self.config["seed"])
 
     def _continued(self, shape):
         info, tensors = weights.read(self.config["finetune"])
@@ -77,16 +84,16 @@ class Learner:
         return [self.checks[n] for n in range(count)]
 
     def step(self, batch, rate, clip):
-        """Learn from a Batch: its Losses, and the gradient's norms of the path's head and of the rest."""
+        """Learn from a Batch: what it lost, and the gradient's norms of the path's head and of the rest."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        parts = losses(self.wrapped, tensors(batch, self.device), self.autocast)
+        parts = self.losses(self.wrapped, tensors(batch, self.device))
         self.optimizer.zero_grad()
         sum(parts).backward()
         norms = [torch.nn.utils.clip_grad_norm_(part, clip) for part in self.parts]
         if all(torch.isfinite(norm) for norm in norms):  # a gradient that overflows would spoil all weights for good
             self.optimizer.step()
-        return Losses(*(part.detach() for part in parts)), [float(norm) for norm in norms]
+        return type(parts)(*(part.detach() for part in parts)), [float(norm) for norm in norms]
 
     def bare(self, balls, frames):
         """Forward and backward of the trunk alone on random numbers: what a step cannot do without."""
@@ -98,18 +105,33 @@ class Learner:
     @torch.no_grad()
     def scores(self, batches):
         """The mean losses over batches, by name."""
-        every = [losses(self.network, tensors(batch, self.device), self.autocast) for batch in batches]
-        return {name: round(float(sum(v) / len(every)), 5) for name, v in zip(Losses._fields, zip(*every))}
+        every = [self.losses(self.network, tensors(batch, self.device)) for batch in batches]
+        return {name: round(float(sum(v) / len(every)), 5) for name, v in zip(every[0]._fields, zip(*every))}
+
+    def losses(self, network, batch):
+        """The Losses of the network, or of what wraps it, on a Batch of tensors."""
+        return losses(network, batch, self.autocast)
 
     def keep(self, path, steps, scores):
         """Write the weights."""
-        info = {
+        info = self.told() | {"steps": steps, "scores": scores}
+        weights.save(path, {name: a.detach().cpu().numpy() for name, a in self.network.state_dict().items()}, info)
+
+    def told(self):
+        """What is written beside the weights."""
+        return {
             "model": self.model, "predictor": self.config["model"], "sport": self.sport.name,
             "version": self.sport.version, "kind": self.batches.kind, "shape": asdict(self.network.shape),
             "unknowns": self.batches.active.tolist(), "surfaces": [s.name for s in self.sport.surfaces],
-            "seed": self.config["seed"], "steps": steps, "scores": scores,
+            "seed": self.config["seed"],
         }  # fmt: skip
-        weights.save(path, {name: a.detach().cpu().numpy() for name, a in self.network.state_dict().items()}, info)
+
+
+def learner_of(config, rank=0, ranks=1):
+    """The Learner that a run's config asks for."""
+    from models.nets.speaking import Speaker
+
+    return (Speaker if config["model"] == "tokens" else Learner)(config, rank, ranks)
 
 
 def has_bfloat16():

@@ -80,14 +80,19 @@ class Network(nn.Module):
 
     def heads(self, memory, now, base):
         """What both heads tell of memories (B, N, H), measured features (B, N, F) and base (B, N, SEEN)."""
+        belief, read = self.reading(memory, now, base)
+        return belief, self.path(read)
+
+    def reading(self, memory, now, base):
+        """What the belief's head tells, or None, and what the path's head reads."""
         read = torch.cat([memory, now.to(memory.dtype)], -1)
         base = ((base - self.base_mean) / self.base_scale).clamp(-HELD, HELD).to(read.dtype)
         if self.belief is None:
-            return None, self.path(torch.cat([read, base], -1))
+            return None, torch.cat([read, base], -1)
         belief = self.belief(read)
         told = belief[..., : 2 * self.shape.unknowns]
         # the path learns from the belief, and not the other way: its gradient would drown the other
-        return belief, self.path(torch.cat([read, base, told], -1).detach())
+        return belief, torch.cat([read, base, told], -1).detach()
 
 
 def trunk(shape):

@@ -57,9 +57,9 @@ class Mixed:
                 future[b, ..., i] = np.interp(asked, track.time, track.position[:, i])
         features, times, x, sd, L = own.look(0, time, place, offsets[:-1] + first, seen, frames)
         shape = frames.shape
-        base = own.beside(0, x, sd, L, np.zeros((*shape, len(own.active))), future, np.zeros((*shape, 4)))
+        base, unit = own.beside(0, x, sd, L, np.zeros((*shape, len(own.active))), future, np.zeros((*shape, 4)))
         future, unknown = np.clip(future, -FAR, FAR).astype(np.float32), np.full(shape, -1.0, np.float32)
         landing = np.zeros((*shape, 4), np.float32)
         return Batch(
-            features, times, frames, base, None, future, known.astype(np.float32), unknown, landing, seen.sum()
+            features, times, frames, base, None, future, known.astype(np.float32), unknown, landing, unit, seen.sum()
         )

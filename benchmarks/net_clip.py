@@ -1,0 +1,73 @@
+"""Over the net or into it: python -m benchmarks.net_clip [--balls 300]
+
+How well samples say where balls go that come to the net (evaluation/net_clip.py): the energy score, in the mean over
+the times asked, and the average error of the best of SAMPLES ways (minADE). `gru`, whose forecast is one normal law,
+has samples drawn from it with one normal deviate a path. `gru_physics` brings 18, of others SAMPLES are taken.
+
+Keys of the last line: balls; of each NAME, m, NAME_energy, NAME_min_ade, NAME_median (error of its forecast, over all
+times); tokens_over_gru_energy and tokens_over_gru_min_ade, the ratio of means with its interval of 95 % over balls.
+"""
+
+import argparse
+import json
+
+import numpy as np
+
+import sim
+from evaluation import limits, metrics
+from evaluation.bootstrap import interval
+from evaluation.harness import load
+from evaluation.net_clip import net_clips
+
+PREDICTORS = ("tokens", "gru", "gru_physics", "informed")
+SAMPLES = 20
+
+
+def samples_of(forecast):
+    """Samples (K, H, 3) of a Forecast, K SAMPLES at most."""
+    if forecast.samples is None:
+        return metrics.gaussian_samples(forecast.mean, forecast.covariance, SAMPLES)
+    return forecast.samples[:: max(1, len(forecast.samples) // SAMPLES)][:SAMPLES]
+
+
+def scores(name, suite, cases):
+    """Of every case (N,) energy score, minADE, and the error of the forecast in the median over the times, m."""
+    predictor, found = load(name, suite.sport), []
+    for row, seen, times, truth in zip(cases.rows, cases.seen, cases.times, cases.truth):
+        told = (suite.told(row),) if name in limits.LIMITS else ()
+        forecast = predictor.forecast(seen, times, *told)
+        samples = samples_of(forecast)
+        error = np.median(metrics.distance(forecast.mean, truth))
+        found.append((metrics.energy(samples, truth).mean(), metrics.min_ade(samples, truth), error))
+    return np.array(found).T
+
+
+def ratio(mine, theirs):
+    """Of means over cases, with its interval."""
+    both = np.stack([mine, theirs], 1)
+    of = lambda pairs: pairs[..., 0].mean(axis=0) / pairs[..., 1].mean(axis=0)  # noqa: E731
+    return [round(float(v), 3) for v in (of(both), *interval(both, of))]
+
+
+def main():
+    """Measure, print for people, then one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--balls", type=int, default=300)
+    parser.add_argument("--tokens", default="tokens", help="a file of weights, in place of those that ship")
+    asked = parser.parse_args()
+    suite, cases = net_clips(sim.load("table_tennis"), asked.balls)
+    found, result = {}, {"balls": len(cases)}
+    print(f"{len(cases)} balls that come to the net, mm{'energy':>12}{'minADE':>10}{'median':>10}")
+    for name in PREDICTORS:
+        found[name] = scores(asked.tokens if name == "tokens" else name, suite, cases)
+        energy, best, error = found[name][0].mean(), found[name][1].mean(), np.median(found[name][2])
+        result |= {f"{name}_energy": energy, f"{name}_min_ade": best, f"{name}_median": error}
+        print(f"{name:34}{1e3 * energy:>12.1f}{1e3 * best:>10.1f}{1e3 * error:>10.1f}", flush=True)
+    for n, key in enumerate(("energy", "min_ade")):
+        result[f"tokens_over_gru_{key}"] = told = ratio(found["tokens"][n], found["gru"][n])
+        print(f"tokens over gru, {key}: {told[0]} [{told[1]}, {told[2]}]")
+    print(json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in result.items()}))
+
+
+if __name__ == "__main__":
+    main()
