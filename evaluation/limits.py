@@ -22,7 +22,7 @@ import sim
 from models.fit import HEIGHT, LOGS, SIZE, Prior, fit
 from models.likelihood import OUTLIER_DENSITY
 from models.physics import AHEAD, Ahead, explain, launch_prior, told_by
-from models.posterior import LOG_SHARE, first_landings, fly_draws, likeliest_landing, root, sky
+from models.posterior import LOG_SHARE, first_landings, fly_draws, likeliest_landing, middle_first, root, sky
 from sim.compiled import kernel
 from sim.lanes import LOG
 from sim.launch import KINDS, SPINS
@@ -177,19 +177,8 @@ def _limit(place, sky, landing, t, y, truth, prior, law, walk, times):
         _, used = fly_draws(sky, draws, np.array([seen + AHEAD]), log)
         landings = _landings_after(log, used, seen, landing, draws)
     places[0] = middle
-    probability, at, covariance = likeliest_landing(_middle_first(landings), len(landing))
+    probability, at, covariance = likeliest_landing(middle_first(landings), len(landing))
     return found, places, spread, probability, at, covariance
-
-
-@kernel
-def _middle_first(landings):
-    """The landings (K, 5), the first of them in the middle of those on the surface that most draws reach."""
-    surface = np.median(landings[:, 4])
-    chosen = landings[landings[:, 4] == surface]
-    if len(chosen) and surface < math.inf:
-        for i in range(5):
-            landings[0, i] = np.median(chosen[:, i])
-    return landings
 
 
 @kernel

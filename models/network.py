@@ -109,5 +109,5 @@ def reading(brain, x, h, base, told):
 
 @kernel
 def foresee(brain, x, h, base, told):
-    """What the path's head tells of its reading."""
+    """What the path's head tells; base and told as in `reading`."""
     return linear(silu(linear(reading(brain, x, h, base, told), brain.P1, brain.p1)), brain.P2, brain.p2)

@@ -116,6 +116,17 @@ def first_landings(log, used, landing, draws):
 
 
 @kernel
+def middle_first(landings):
+    """The landings (K, 5), the first of them in the middle of those on the surface that most draws reach."""
+    surface = np.median(landings[:, 4])
+    chosen = landings[landings[:, 4] == surface]
+    if len(chosen) and surface < math.inf:
+        for i in range(5):
+            landings[0, i] = np.median(chosen[:, i])
+    return landings
+
+
+@kernel
 def likeliest_landing(found, surfaces):
     """(probability of a landing, time and place (4,), covariance (4, 4)) on the surface where most draws land.
 

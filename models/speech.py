@@ -14,6 +14,7 @@ import numpy as np
 
 from models.activations import F, linear, silu, tanh
 from models.network import gated
+from models.words import NUMBERS
 from sim.compiled import kernel
 
 # the vocabulary (V, 3), its embedding (V, E) and what each word is worth by itself (V,); then W, b of the two layers
@@ -22,11 +23,6 @@ Speech = namedtuple("Speech", "vocabulary embedding worth B1 b1 B2 b2 Wx bx Wh b
 LAYERS = ("begin.0", "begin.2", "cell", "cell", "query")
 PARTS = (("weight", "bias"), ("weight", "bias"), ("weight_ih_l0", "bias_ih_l0"), ("weight_hh_l0", "bias_hh_l0"),
          ("weight", "bias"))  # fmt: skip
-# numbers that go with a word: place (3,), velocity (3,), z (3,), the velocity that leads to the law's middle at the
-# next knot (3,), log of the standard deviations there (3,), and how much of the path is said
-NUMBERS = 16
-FAST, USUAL, LEAST_SD = 5.0, -4.0, 1e-4  # m/s; of logs of sd in m; m
-MOST = 12.0  # at which any of these numbers is held
 
 
 def speech_of(tensors):
@@ -47,25 +43,14 @@ def begin(speech, read):
 
 
 @kernel
-def note(place, velocity, z, ahead, sd, done, out):
-    """The NUMBERS, into out, from places and velocities (3,), z (3,), sd (3,) m, and the share that is said."""
-    for i in range(3):
-        out[i], out[3 + i], out[6 + i] = F(place[i]), F(velocity[i] / FAST), F(0.5 * z[i])
-        out[9 + i], out[12 + i] = F(ahead[i] / FAST), F(0.5 * (np.log(max(sd[i], LEAST_SD)) - USUAL))
-    out[15] = F(done)
-    for i in range(NUMBERS):
-        out[i] = min(max(out[i], F(-MOST)), F(MOST))
-
-
-@kernel
 def move(speech, before, numbers, h):
     """Move memories h (K, H) on, in place, by words said before (K,), -1 for none, and numbers (K, NUMBERS)."""
-    units = speech.embedding.shape[1]
-    x = np.zeros((len(h), units + NUMBERS), np.float32)
+    size = speech.embedding.shape[1]
+    x = np.zeros((len(h), size + NUMBERS), np.float32)
     for k in range(len(h)):
         if before[k] >= 0:
-            x[k, :units] = speech.embedding[before[k]]
-        x[k, units:] = numbers[k]
+            x[k, :size] = speech.embedding[before[k]]
+        x[k, size:] = numbers[k]
     gated(linear(x, speech.Wx, speech.bx), linear(h, speech.Wh, speech.bh), h)
 
 

@@ -5,9 +5,9 @@
     predictor.vocabulary                           # (V, 3): the displacement that each word stands for (words.py)
     predictor.embedding                            # (V, E): the vector that each word is to the network
 
-A GRU has read the frames and tells a normal law at every knot, as `gru` does. A second GRU then says, word after word,
-how this ball goes beside the middle of that law: it hears what was said before and where that has led, so it can say
-what one normal law cannot, over the net or into it. The random numbers are fixed: the same history, the same samples.
+A GRU has read the frames, as in `gru`. A second GRU says word after word how the ball is displaced beside what physics
+expect of it: it hears what was said before and where that has led, so it can say what one normal law cannot, over the
+net or into it. The random numbers are fixed: the same history, the same samples.
 """
 
 from collections import namedtuple
@@ -15,22 +15,21 @@ from collections import namedtuple
 import numpy as np
 
 from models.activations import F
-from models.baseline import KNOTS, SEEN, STEP, both, shown, spot_of, unit
-from models.fit import SIZE
-from models.landed import FINE, landing_of
-from models.network import believe, foresee, reading
+from models.baseline import KNOTS, LANDS, SEEN, STEP, base, shown, spot_of, unit
+from models.fit import HEIGHT, SIZE
+from models.network import believe, reading
 from models.neural import Neural
+from models.posterior import likeliest_landing, middle_first
 from models.predictor import Forecast, Landing
-from models.speech import NUMBERS, begin, choose, move, note, query, speech_of
-from models.told import law_of
+from models.speech import begin, choose, move, query, speech_of
+from models.words import CONTACTS, NUMBERS, STATE, lead, note, onward, outset
 from sim.compiled import kernel
+from sim.sensitivity import MET
 
 SAMPLES = 32
 # of B balls at H times: samples (B, K, H, 3) m, their mean (B, H, 3) and covariance (B, H, 3, 3); the landing as in
 # recurrent.py
 Spoken = namedtuple("Spoken", "samples mean covariance probability landing landing_covariance")
-# what a path is told in, mean and scale (KNOTS, 3); numbers of the belief that the path's head reads
-Measure = namedtuple("Measure", "mean scale beliefs")
 
 
 class Tokens(Neural):
@@ -40,14 +39,9 @@ class Tokens(Neural):
 
     def __init__(self, sport, path=None):
         super().__init__(sport, path)
-        t = self.tensors
-        scale = np.where(np.isfinite(t["path_scale"]), t["path_scale"], 0.0)
-        self.measure = Measure(t["path_mean"], scale, 2 * self.info["shape"]["unknowns"])
-        self.speech, self.chances = speech_of(t), chances(SAMPLES)
-        self.vocabulary, self.embedding = t["speech.vocabulary"], t["speech.embedding.weight"]
-        lands = [s for s in sport.surfaces if s.landing]
-        self.grounds = np.array([[*s.low, *s.high] for s in lands], float)
-        self.grounds[:, [2, 5]] += sport.ball.radius
+        self.speech, self.chances = speech_of(self.tensors), chances(SAMPLES)
+        self.vocabulary, self.embedding = (self.tensors[f"speech.{n}"] for n in ("vocabulary", "embedding.weight"))
+        self.beliefs = 2 * self.info["shape"]["unknowns"]
 
     def blank(self, count, asked):
         path, landing = ((count, asked, 3), (count, asked, 3, 3)), ((count,), (count, 4), (count, 4, 4))
@@ -55,8 +49,8 @@ class Tokens(Neural):
 
     def ahead(self, watch, rows, times, out):
         state = watch.h[rows], watch.x[rows], watch.raw[rows], watch.memories[rows]
-        place = self.eye.kind, self.eye.place, self.landing
-        speak(self.brain, self.speech, place, self.measure, self.grounds, self.chances, *state, times, out)
+        told = self.brain, self.speech, self.eye.kind, self.eye.place, self.landing, self.beliefs, self.chances
+        speak(*told, *state, times, out)
 
     def said(self, ahead, n, last):
         landing = None
@@ -73,78 +67,71 @@ def chances(count, seed=0):
 
 
 @kernel
-def speak(brain, speech, place, measure, grounds, chances, h, x, raw, memories, times, out):
+def speak(brain, speech, kind, place, landing, beliefs, chances, h, x, raw, memories, times, out):
     """What is Spoken, into out, of balls with memories h (B, H), features x (B, F), at times (B, H) s ahead."""
-    kind, surroundings, landing = place
-    (count, asked), samples = times.shape, chances.shape[1]
-    fine = FINE * np.arange(1, int(round(KNOTS * STEP / FINE)) + 1)
-    spot, sd, where, one = np.empty(SIZE), np.empty((3, 3)), np.empty(4), np.empty(4)
-    knots, seen, along = np.empty((KNOTS, 3)), np.empty((1, SEEN)), np.empty((len(fine), 3))
-    places, ways = np.empty((asked, 3)), np.empty((samples, len(fine), 3))
-    told = np.empty((count, 0), np.float32)
-    if measure.beliefs:
-        told = np.ascontiguousarray(believe(brain, x, h)[:, : measure.beliefs])
-    for b in range(count):
+    spot, sd, where, scale, one = np.empty(SIZE), np.empty((3, 3)), np.empty(4), np.empty(4), np.empty(3)
+    knots, seen, at_knots = np.empty((KNOTS, 3)), np.empty((1, SEEN)), STEP * np.arange(1, KNOTS + 1)
+    found = np.empty((chances.shape[1], 5))
+    for b in range(len(times)):
         spot_of(kind, memories[b], raw[b], spot, sd)
-        both(kind, surroundings, landing, spot, sd, times[b], places, knots, where, one)
+        base(kind, place, landing, spot, sd, at_knots, knots, where, scale)
         shown(knots, where, spot, seen[0])
+        unit(sd, STEP, one)
         own = slice(b, b + 1)
-        row = foresee(brain, x[own], h[own], seen, told[own])[0].astype(np.float64)
-        off, A = law_of(row, measure.mean, measure.scale, np.ones(KNOTS))
-        first = begin(speech, reading(brain, x[own], h[own], seen, told[own]))
-        beside = say(speech, first, off, A, knots, sd, spot, chances)
-        follow(beside, places, sd, times[b], out.samples[b])
-        both(kind, surroundings, landing, spot, sd, fine, along, knots, where, one)
-        follow(beside, along, sd, fine, ways)
+        told = np.ascontiguousarray(believe(brain, x[own], h[own])[:, :beliefs])
+        first = begin(speech, reading(brain, x[own], h[own], seen, told))
+        say(speech, first, place, landing, spot, one, times[b], chances, out.samples[b], found)
         summed(out.samples[b], out.mean[b], out.covariance[b])
-        out.probability[b] = landing_of(ways, fine, grounds, out.landing[b], out.landing_covariance[b])
+        out.probability[b], out.landing[b], out.landing_covariance[b] = likeliest_landing(
+            middle_first(found), len(landing)
+        )
 
 
 @kernel
-def say(speech, first, off, A, knots, sd, spot, chances):
-    """Where K samples lie beside the baseline's knots (KNOTS, 3), in its units: (K, KNOTS + 1, 3), from the last frame.
+def say(speech, first, place, landing, spot, unit, times, chances, samples, found):
+    """Say K ways that a ball may go from a spot on: samples (K, H, 3) m at times (H,) s, first landings found (K, 5).
 
-    first (1, H): what is remembered before; off and A: the law (told.law_of); chances (KNOTS, K).
+    first (1, H): what is remembered before the first word; unit (3,) m; chances (KNOTS, K). After the last word the
+    ball flies on as it is.
     """
-    count = chances.shape[1]
+    count, begun, height = len(samples), 0, spot[HEIGHT]
     h, words, numbers = np.empty((count, first.shape[1]), np.float32), np.full(count, -1), np.empty((count, NUMBERS), F)
-    place, velocity = np.empty((count, 3)), np.empty((count, 3))
+    states, ends, met = np.empty((count, STATE)), np.empty((count, 9)), np.empty(count, np.bool_)
+    path, contacts = np.empty((len(times) + 1, 6)), np.empty((CONTACTS, MET))
+    h[:], found[:] = first[0], np.inf
     for n in range(count):
-        h[n], place[n], velocity[n] = first[0], spot[:3], spot[3:6]
-    z, beside = np.zeros((count, 3)), np.zeros((count, KNOTS + 1, 3))
-    one, middle = np.empty(3), np.empty(3)
-    for k in range(KNOTS):
-        unit(sd, STEP * (k + 1), one)
-        middle[:] = knots[k] + one * off[k + 1]
-        spread = one * np.diag(A[k + 1])
+        states[n] = outset(spot)
+    for k in range(KNOTS + 1):
+        until = STEP * (k + 1) if k < KNOTS else max(LANDS, times[-1])
+        done = np.searchsorted(times, until, side="right")
+        stretch = np.append(times[begun:done], until) - STEP * k
         for n in range(count):
-            note(place[n], velocity[n], z[n], (middle - place[n]) / STEP, spread, k / KNOTS, numbers[n])
-        move(speech, words, numbers, h)
-        words[:] = choose(query(speech, h), chances[k])
-        for n in range(count):
-            for i in range(3):
-                z[n, i] += speech.vocabulary[words[n], i]
-            beside[n, k + 1] = off[k + 1] + A[k + 1] @ z[n]
-            if k == 0:  # before the first knot a path is off as it is there
-                beside[n, 0] = z[n]
-            for i in range(3):
-                now = knots[k, i] + one[i] * beside[n, k + 1, i]
-                velocity[n, i], place[n, i] = (now - place[n, i]) / STEP, now
-    return beside
+            ends[n], met[n] = onward(place, spot, states[n], stretch, path[: len(stretch)], contacts)
+            samples[n, begun:done] = path[: done - begun, :3]
+            samples[n, begun:done, 2] += height
+            if found[n, 0] == np.inf:
+                land(contacts, landing, STEP * k, height, found[n])
+            if k < KNOTS:
+                note(states[n], ends[n], met[n], unit, k, numbers[n])
+        if k < KNOTS:
+            move(speech, words, numbers, h)
+            words[:] = choose(query(speech, h), chances[k])
+            for n in range(count):
+                lead(states[n], ends[n], met[n], speech.vocabulary[words[n]], unit)
+                for j in range(begun, done):
+                    samples[n, j] += stretch[j - begun] / STEP * (states[n, :3] - ends[n, :3])
+        begun = done
 
 
 @kernel
-def follow(beside, places, sd, times, out):
-    """Samples out (K, H, 3) m at times (H,) s, beside the baseline's places (H, 3); straight between knots."""
-    one = np.empty(3)
-    for k in range(len(times)):
-        s = min(times[k] / STEP, float(KNOTS))
-        m = min(int(s), KNOTS - 1)
-        unit(sd, times[k], one)
-        for n in range(len(out)):
-            for i in range(3):
-                away = beside[n, m, i] + (s - m) * (beside[n, m + 1, i] - beside[n, m, i])
-                out[n, k, i] = places[k, i] + one[i] * away
+def land(contacts, landing, begun, height, found):
+    """The first landing among contacts (n, MET) of a stretch that began at `begun` s, into found (5,)."""
+    for met in contacts:
+        if met[0] < np.inf and landing[int(met[1])]:
+            found[0], found[4] = begun + met[0], met[1]
+            found[1:4] = met[2:5]
+            found[3] += height
+            return
 
 
 @kernel

@@ -29,10 +29,11 @@ def factor(scales, regressions):
 
 
 @kernel
-def law_of(told, mean, scale, widen):
-    """Off (KNOTS + 1, 3) and A (KNOTS + 1, 3, 3): beside the baseline, in its units, a path lies at off + A z.
+def path_of(told, mean, scale, widen, sd, times, places):
+    """(mean (H, 3) m, covariance (H, 3, 3) m2) at times (H,) s of a path told beside the baseline's places (H, 3).
 
-    z is standard; the first row is the last frame, where all is the baseline's.
+    mean and scale (KNOTS, 3): what the path is measured in, besides the baseline's units; widen (KNOTS,): by how much
+    the variances are to be larger. Between knots what is told goes straight; at the last frame it is the baseline's.
     """
     off, A = np.zeros((KNOTS + 1, 3)), np.zeros((KNOTS + 1, 3, 3))
     A[0] = np.eye(3)
@@ -43,17 +44,6 @@ def law_of(told, mean, scale, widen):
             off[k + 1, i] = mean[k, i] + scale[k, i] * row[i]
             for j in range(3):
                 A[k + 1, i, j] = scale[k, i] * L[i, j]
-    return off, A
-
-
-@kernel
-def path_of(told, mean, scale, widen, sd, times, places):
-    """(mean (H, 3) m, covariance (H, 3, 3) m2) at times (H,) s of a path told beside the baseline's places (H, 3).
-
-    mean and scale (KNOTS, 3): what the path is measured in, besides the baseline's units; widen (KNOTS,): by how much
-    the variances are to be larger. Between knots what is told goes straight; at the last frame it is the baseline's.
-    """
-    off, A = law_of(told, mean, scale, widen)
     out, covariance, one, B = np.empty((len(times), 3)), np.empty((len(times), 3, 3)), np.empty(3), np.empty((3, 3))
     for h in range(len(times)):
         s = min(times[h] / STEP, float(KNOTS))  # past the last knot the baseline's units go on growing

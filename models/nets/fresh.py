@@ -10,8 +10,10 @@ import sys
 import numpy as np
 
 import sim
+from models.baseline import KNOTS
+from models.fit import SIZE
 from models.nets.batches import Batches
-from models.words import encode
+from models.words import NUMBERS, spell
 
 BALLS = 32  # of the batch that calls all that training calls
 ONCE = "BALLCAST_BEGUN_ANEW"  # where nothing can be cached, once is enough
@@ -20,9 +22,12 @@ ONCE = "BALLCAST_BEGUN_ANEW"  # where nothing can be cached, once is enough
 def warm(config):
     """Compile what a run by this config needs; where that had to be done, the process begins anew."""
     kind = "frames" if config["model"] == "mlp" else "filter"
-    Batches(sim.load(config["sport"]), kind, BALLS, 0)[0]
+    batches = Batches(sim.load(config["sport"]), kind, BALLS, 0)
+    batches[0]
     if config["model"] == "tokens":
-        encode(np.zeros((1, 1, 3)), np.zeros((1, 3)))
+        said, numbers = np.zeros((0, KNOTS), int), np.zeros((0, KNOTS, NUMBERS), np.float32)
+        none, path = np.zeros((0, 3)), np.zeros((0, KNOTS, 3))
+        spell(batches.surroundings[0], np.zeros((0, SIZE)), none, path, none, said, numbers, path)
     if compiled_here() and ONCE not in os.environ:
         os.environ[ONCE] = "1"
         sys.stdout.flush()

@@ -10,16 +10,21 @@ import numpy as np
 import torch
 
 from models import weights
+from models.baseline import KNOTS
+from models.fit import SIZE
 from models.nets.learning import Learner, tensors
 from models.nets.network import Shape
 from models.nets.speech import Sizes, Tokens
-from models.nets.vocabulary import learn
+from models.nets.vocabulary import grouped
 from models.neural import weights_of
+from models.words import NUMBERS, spell
 
 CHOSEN, SURVEYED = 6, 8  # frames of a sequence from which a path is said; batches that words are learnt from
+AGAIN = 2  # how often their paths are said anew with what was learnt: a word also mends what those before have left
 FAR = 1e4  # standard deviations: a ball that goes another way is not held back
-READ = ("features", "times", "frames", "base", "future", "unit")  # of a Batch
 Spelled = namedtuple("Spelled", "words")  # mean cross-entropy of a word, nats
+# of M paths: spots they begin at (M, 16), units (M, 3) m, futures (M, KNOTS, 3) m, which surroundings are theirs (M,)
+Paths = namedtuple("Paths", "spots units futures bare")
 
 
 class Speaker(Learner):
@@ -37,23 +42,48 @@ class Speaker(Learner):
         sizes = Sizes(**({"units": self.config["units"]} if self.config["units"] else {}))
         network = Tokens(Shape(**info["shape"]), sizes)
         network.load_state_dict({name: torch.from_numpy(a) for name, a in parts.items()}, strict=False)
-        z = surveyed(network, [self.batches[2**40 + n] for n in range(SURVEYED)])
-        network.speech.teach(learn(z, sizes.words), z)
+        network.speech.teach(*self.vocabulary(sizes.words))
         return network
 
+    def vocabulary(self, words):
+        """A vocabulary (V, 3) of so many words, and what is said with it of a few batches, (M, KNOTS)."""
+        every = [paths(self.batches[2**40 + n]) for n in range(SURVEYED)]
+        found, rng = np.empty((0, 3)), np.random.default_rng(0)
+        for _ in range(1 + AGAIN):
+            displaced = np.concatenate([self.spelled(own, found)[2] for own in every])
+            found = grouped(displaced.reshape(-1, 3), words, rng)
+        return found, np.concatenate([self.spelled(own, found)[0] for own in every])
+
+    def spelled(self, own, vocabulary):
+        """Words (M, KNOTS), numbers (M, KNOTS, NUMBERS) and displacements (M, KNOTS, 3) of Paths; see words.spell."""
+        shape = len(own.spots), KNOTS
+        out = np.zeros(shape, int), np.empty((*shape, NUMBERS), np.float32), np.empty((*shape, 3))
+        for bare, place in enumerate(self.batches.surroundings):
+            rows = np.flatnonzero(own.bare == bare)
+            part = [a[rows] for a in out]
+            spell(place, own.spots[rows], own.units[rows], own.futures[rows], vocabulary, *part)
+            for whole, a in zip(out, part):
+                whole[rows] = a
+        return out
+
     def losses(self, network, batch):
+        vocabulary = self.network.speech.vocabulary.double().cpu().numpy()
+        said, numbers, _ = (torch.from_numpy(a).to(self.device) for a in self.spelled(paths(batch), vocabulary))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            return Spelled(network(*(getattr(batch, name) for name in READ)).mean())
+            told = network(batch.features, batch.times, batch.frames, batch.base, numbers, said)
+        return Spelled(told.mean())
 
     def told(self):
         return super().told() | {"sizes": asdict(self.network.sizes)}
 
 
-@torch.no_grad()
-def surveyed(network, batches):
-    """Paths z (M, KNOTS, 3) of batches, in the standard deviations of the gru's law."""
-    found = []
-    for batch in map(tensors, batches):
-        _, law = network.law(batch.features, batch.times, batch.frames, batch.base)
-        found.append(network.standard(law, batch.future).flatten(0, 1).double().numpy())
-    return np.concatenate(found)
+def paths(batch):
+    """The Paths of a Batch, of arrays or tensors."""
+    features, base, unit, future = (np.asarray(a.cpu() if hasattr(a, "cpu") else a, float) for a in
+                                    (batch.features, batch.base, batch.unit, batch.future))  # fmt: skip
+    balls = np.arange(len(features))[:, None]
+    start = features[balls, np.asarray(batch.frames)]
+    places = base[..., : 3 * KNOTS].reshape(unit.shape) + start[..., None, :3]
+    futures = (places + unit * future).reshape(-1, KNOTS, 3)
+    start = start.reshape(len(futures), -1)
+    return Paths(np.ascontiguousarray(start[:, :SIZE]), unit[..., 0, :].reshape(-1, 3), futures, start[:, -1].astype(int))

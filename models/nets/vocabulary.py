@@ -1,32 +1,25 @@
 """Words learnt from flights: the displacements that a ball makes, put into so many groups (k-means).
 
-vocabulary = learn(z, words=512)        # (V, 3) of paths z (M, KNOTS, 3), as models/words.py has them
+vocabulary = grouped(displacements, words=512, rng=rng)        # (V, 3) of displacements (N, 3)
 """
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from models.words import decode, encode
-
-ROUNDS, AGAIN = 20, 2  # of k-means; and how often the paths are said anew with what was learnt
-FINE = 0.3  # standard deviations: smaller displacements are told apart evenly, larger ones by ratios
+ROUNDS = 20  # of k-means
+FINE = 0.3  # units: smaller displacements are told apart evenly, larger ones, which are rare, by ratios
 ORDER = 1  # words are sorted by how far they lead along the court, so that neighbours in the list are alike
 
 
-def learn(z, words, seed=0):
-    """A vocabulary (V, 3), sorted, of paths z (M, KNOTS, 3)."""
-    rng = np.random.default_rng(seed)
-    steps, vocabulary = np.diff(z, axis=1, prepend=0.0).reshape(-1, 3), None
-    for _ in range(1 + AGAIN):
-        vocabulary = wide(means(narrow(steps), words, rng))
-        before = np.concatenate([np.zeros_like(z[:, :1]), decode(encode(z, vocabulary), vocabulary)[:, :-1]], 1)
-        steps = (z - before).reshape(-1, 3)  # a word also mends what the words before have left
+def grouped(displacements, words, rng):
+    """A vocabulary (V, 3), sorted, of displacements (N, 3)."""
+    vocabulary = wide(means(narrow(displacements), words, rng))
     return vocabulary[np.argsort(vocabulary[:, ORDER])]
 
 
-def narrow(steps):
-    """Displacements measured so that the large ones, which are rare, do not need as many words."""
-    return np.arcsinh(steps / FINE)
+def narrow(displacements):
+    """Displacements measured so that the large ones do not need as many words."""
+    return np.arcsinh(displacements / FINE)
 
 
 def wide(narrowed):

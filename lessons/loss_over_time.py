@@ -1,0 +1,125 @@
+"""The loss of every moment, their sum, and the gradient that goes back through time, moment by moment.
+
+python -m lessons.loss_over_time
+"""
+
+import numpy as np
+import torch
+
+import sim
+from lessons.page import Page
+from models.nets.batches import Batches
+from models.nets.learning import tensors
+from models.nets.losses import path_loss
+from models.nets.network import Network, Shape
+from models.predictor import shipped
+from models.weights import read
+
+SPORT, BALLS, SLICES = "table_tennis", 192, 16
+PARTS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+SHOWN = (0, 1, 3, 7, 11, 15)  # slices that are printed
+
+
+def trained(name="gru"):
+    """The Network that ships."""
+    info, parts = read(shipped(name, sim.load(SPORT)))
+    network = Network(Shape(**info["shape"]))
+    network.load_state_dict({key: torch.from_numpy(a) for key, a in parts.items()})
+    return network
+
+
+def batch_of(balls=BALLS):
+    """A Batch of tensors, of balls that were not learnt from."""
+    return tensors(Batches(sim.load(SPORT), "filter", balls, 0, "validation", chosen=SLICES)[0])
+
+
+def unrolled(network, features):
+    """The memory (B, T, H) of a GRU at every frame, each step with weights of its own: those, one list a step.
+
+    All are the same numbers: the gradient of a step's copy is what the sum owes to that step alone.
+    """
+    steps, h, found = [], features.new_zeros(len(features), network.shape.units), []
+    for x in features.unbind(1):
+        own = [getattr(network.trunk, part).detach().clone().requires_grad_() for part in PARTS]
+        h = torch.gru_cell(x, h, *own)
+        steps.append(own)
+        found.append(h)
+    return torch.stack(found, 1), steps
+
+
+def slices(network, memory, batch):
+    """The loss (N,) of every slice: of the path that is told at the chosen frames, the mean over balls."""
+    rows = torch.arange(len(memory))[:, None]
+    features = network.measured(batch.features)
+    read, base = torch.cat([memory[rows, batch.frames], features[rows, batch.frames]], -1), batch.base
+    base = (base - network.base_mean) / network.base_scale
+    told = network.belief(read)[..., : 2 * network.shape.unknowns]
+    path = network.path(torch.cat([read, base, told], -1))
+    future = (batch.future - network.path_mean) / network.path_scale
+    return path_loss(path, future, batch.known).reshape(len(memory), -1).mean(0)
+
+
+def norm(parts):
+    """The length of a gradient in parts."""
+    return float(torch.sqrt(sum(part.square().sum() for part in parts)))
+
+
+def gradients(network, batch):
+    """Losses (N,) of slices; norms (T,) of the gradient of their sum by the weights of each step; that of all steps
+    together, added up and as torch finds it; and norms (N, T) by step of each slice's own loss."""
+    memory, steps = unrolled(network, network.measured(batch.features))
+    losses = slices(network, memory, batch)
+    every = [part for step in steps for part in step]
+    own = []
+    for loss in losses:
+        found = torch.autograd.grad(loss, every, retain_graph=True, allow_unused=True)
+        found = [torch.zeros_like(p) if g is None else g for g, p in zip(found, every)]
+        own.append(torch.stack([torch.stack([g.square().sum() for g in found[k : k + 4]]).sum().sqrt()
+                                for k in range(0, len(found), 4)]))  # fmt: skip
+    found = torch.autograd.grad(losses.sum(), every)
+    by_step = [found[k : k + 4] for k in range(0, len(found), 4)]
+    added = [sum(parts) for parts in zip(*by_step)]
+    whole = slices(network, network.memory(network.measured(batch.features), batch.times), batch).sum()
+    whole = torch.autograd.grad(whole, [getattr(network.trunk, part) for part in PARTS])
+    return losses.detach(), np.array([norm(parts) for parts in by_step]), (added, whole), torch.stack(own).numpy()
+
+
+def main():
+    page, network, batch = Page("loss_over_time"), trained(), batch_of()
+    losses, by_step, (added, whole), own = gradients(network, batch)
+    frames = batch.frames.float().mean(0)
+    page.say(f"{'slice':44}" + "".join(f"{n + 1:>8}" for n in SHOWN))
+    page.say(f"{'its frame, in the mean':44}" + "".join(f"{frames[n]:8.0f}" for n in SHOWN))
+    page.say(f"{'its loss':44}" + "".join(f"{losses[n]:8.2f}" for n in SHOWN))
+    page.say(f"the sum of all {len(losses)}, which is what a step makes smaller: {losses.sum():.2f}")
+    far = [int(f) for f in (1, 5, 10, 20, 40, 80)]
+    page.say(f"\n{'gradient of the sum by the weights of frame':44}" + "".join(f"{k:>8}" for k in far))
+    page.say(f"{'its norm':44}" + "".join(f"{by_step[k]:8.3f}" for k in far))
+    off = max(float((a - b).abs().max()) for a, b in zip(added, whole))
+    page.say(f"norm of the {len(by_step)} added up {norm(added):.3f}, of the gradient by the shared weights "
+             f"{norm(whole):.3f}; they differ by {off:.0e}")  # fmt: skip
+    late = own[SLICES // 2]
+    page.say(f"\nof slice {SLICES // 2 + 1} alone, about frame {frames[SLICES // 2]:.0f}: share of its gradient's norms "
+             + ", ".join(f"{name} {late[a:b].sum() / late.sum():.2f}" for name, a, b in windows(frames)))  # fmt: skip
+    figure, (left, right) = page.figure(2)
+    left.bar(frames, losses, width=4, color="#d55e00")
+    left.set_xlabel("frame")
+    left.set_ylabel("loss of a slice")
+    right.semilogy(np.arange(len(by_step)), by_step, color="#000000", label="of the sum")
+    for n in (3, 8, 13):
+        right.semilogy(np.where(own[n] > 0, own[n], np.nan), label=f"of slice {n + 1} alone")
+    right.set_ylim(1e-5)
+    right.set_xlabel("frame whose weights")
+    right.set_ylabel("norm of the gradient")
+    right.legend(fontsize=7)
+    page.close(figure)
+
+
+def windows(frames):
+    """(name, first, last) of stretches of frames; slices lie a few frames sooner or later, ball by ball."""
+    now = int(frames[SLICES // 2])
+    return ("the first 10 frames", 0, 10), ("those until 10 before it", 10, now - 10), ("the last", now - 10, None)
+
+
+if __name__ == "__main__":
+    main()
