@@ -45,8 +45,12 @@ def scores(name, suite, cases):
 def ratio(mine, theirs):
     """Of means over cases, with its interval."""
     both = np.stack([mine, theirs], 1)
-    of = lambda pairs: pairs[..., 0].mean(axis=0) / pairs[..., 1].mean(axis=0)  # noqa: E731
-    return [round(float(v), 3) for v in (of(both), *interval(both, of))]
+    return [round(float(v), 3) for v in (of_means(both), *interval(both, of_means))]
+
+
+def of_means(pairs):
+    """The ratio of means of pairs (N, ..., 2)."""
+    return pairs[..., 0].mean(axis=0) / pairs[..., 1].mean(axis=0)
 
 
 def main():

@@ -26,6 +26,7 @@ PALETTE = {
     "rnn": ("#56b4e9", "--"),
     "mingru": ("#332288", "-"),
     "transformer": ("#882255", "-"),
+    "tokens": ("#999933", "-"),
     "mlp": ("#8c6d1f", "-."),
     "parabola": ("#7a7a7a", "-."),
     "constant_velocity": ("#a9a9a9", ":"),

@@ -63,8 +63,8 @@ def main():
     units, quiet = about.mean(axis=0)[:, 0], slice(2, BEFORE - 2)
     calm, at = units[quiet].mean(axis=0), units[BEFORE]
     kept = np.sort(1 / calm)
-    page.say(f"\nin flight a unit keeps what it knows for so many frames: the fastest tenth {kept[len(kept) // 10]:.1f}, "
-             f"the middle {np.median(kept):.0f}, the slowest tenth {kept[-len(kept) // 10]:.0f}")  # fmt: skip
+    page.say(f"\nin flight a unit keeps what it knows for so many frames: the fastest tenth "
+             f"{kept[len(kept) // 10]:.1f}, the middle {np.median(kept):.0f}, the slowest tenth {kept[-len(kept) // 10]:.0f}")  # fmt: skip
     most = np.argmax(at - calm)
     page.say(f"at the bounce {np.mean(at > 1.5 * calm):.0%} of the {len(calm)} units open by half and more, "
              f"{np.mean(at < calm / 1.5):.0%} close by a third and more; most of all one goes from "
@@ -88,7 +88,9 @@ def drawn(page, about, units):
     left.legend(fontsize=7)
     order = np.argsort(units[: BEFORE - 2].mean(axis=0))
     extent = (-BEFORE - 0.5, AFTER - 0.5, 0, units.shape[1])
-    image = right.imshow(units[:, order].T, aspect="auto", origin="lower", extent=extent, vmin=0, vmax=1, cmap="viridis")
+    image = right.imshow(
+        units[:, order].T, aspect="auto", origin="lower", extent=extent, vmin=0, vmax=1, cmap="viridis"
+    )
     right.set_xlabel("frames from the bounce")
     right.set_ylabel("unit, the slowest first")
     figure.colorbar(image, label="update gate")

@@ -35,7 +35,7 @@ def lobs(count, seed=0):
 
 
 def seen(gap, count=BALLS, seed=0):
-    """(the whole Tracks, those of the late frames alone, times (B, 1) s, truth (B, 1, 3)) of balls hidden for `gap` s."""
+    """(whole Tracks, those of the late frames alone, times (B, 1) s, truth (B, 1, 3)) of balls hidden for `gap` s."""
     sport, launches = lobs(count, seed)
     early = np.arange(EARLY) / RATE
     late = early[-1] + gap + np.arange(1, LATE + 1) / RATE
@@ -93,7 +93,7 @@ def lobbed(frames, count=500):
 
 
 def learnt(name, gap, steps=STEPS):
-    """The error, mm, in the median of fresh balls, of a small network that has learnt to wait for so many frames; and of
+    """Errors, mm, in the median of fresh balls: of a small network that has learnt to wait for so many frames, and of
     one that says the same of every ball."""
     network, tell = memory_of(name, SEEN + gap)
     times = torch.arange(SEEN + gap).expand(BATCH, -1) / RATE
@@ -118,14 +118,20 @@ def learnt(name, gap, steps=STEPS):
 def main():
     page = Page("long_memory")
     found = by_gap(networks(*NAMES))
-    page.say(f"as they ship: error {ASKED:g} s ahead, mm, median of {BALLS} balls; {EARLY} frames, a gap, {LATE} frames")
+    page.say(
+        f"as they ship: error {ASKED:g} s ahead, mm, median of {BALLS} balls; {EARLY} frames, a gap, {LATE} frames"
+    )
     page.say(f"{'gap, s':34}" + "".join(f"{gap:>7g}" for gap in GAPS))
     for told in (True, False):
         for name in NAMES:
             label = name if told else f"{name}, the last {LATE} frames alone"
             page.say(f"{label:34}" + "".join(f"{1e3 * v:7.0f}" for v in np.median(found[name, told], axis=0)))
-    page.say(f"{'half an interval of 95 %, gru':34}" + "".join(f"{1e3 * interval(e):7.1f}" for e in found["gru", True].T))
-    page.say(f"\nsmall networks, each taught to wait: error, mm, where the ball was seen in {SEEN} frames, then in none")
+    page.say(
+        f"{'half an interval of 95 %, gru':34}" + "".join(f"{1e3 * interval(e):7.1f}" for e in found["gru", True].T)
+    )
+    page.say(
+        f"\nsmall networks, each taught to wait: error, mm, where the ball was seen in {SEEN} frames, then in none"
+    )
     page.say(f"{'frames of nothing':34}" + "".join(f"{gap:>7}" for gap in WAITS))
     waited = {name: np.array([learnt(name, gap) for gap in WAITS]) for name in SMALLS}
     for name, off in waited.items():

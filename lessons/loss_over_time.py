@@ -99,8 +99,8 @@ def main():
     page.say(f"norm of the {len(by_step)} added up {norm(added):.3f}, of the gradient by the shared weights "
              f"{norm(whole):.3f}; they differ by {off:.0e}")  # fmt: skip
     late = own[SLICES // 2]
-    page.say(f"\nof slice {SLICES // 2 + 1} alone, about frame {frames[SLICES // 2]:.0f}: share of its gradient's norms "
-             + ", ".join(f"{name} {late[a:b].sum() / late.sum():.2f}" for name, a, b in windows(frames)))  # fmt: skip
+    page.say(f"\nof slice {SLICES // 2 + 1} alone, about frame {frames[SLICES // 2]:.0f}: share of its gradient's "
+             "norms " + ", ".join(f"{name} {late[a:b].sum() / late.sum():.2f}" for name, a, b in windows(frames)))  # fmt: skip
     figure, (left, right) = page.figure(2)
     left.bar(frames, losses, width=4, color="#d55e00")
     left.set_xlabel("frame")

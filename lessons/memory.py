@@ -87,7 +87,9 @@ def drawn(page, predictors, pair, found):
     figure, (side, many) = page.figure(2)
     for (track, times, path), how in zip(pair, ("topspin", "backspin")):
         side.plot(track.position[:, 1], track.position[:, 2], ".", color="#7a7a7a", markersize=2)
-        side.plot(path[:, 1], path[:, 2], color="#000000", linewidth=0.8, label="both balls" if how == "topspin" else None)
+        side.plot(
+            path[:, 1], path[:, 2], color="#000000", linewidth=0.8, label="both balls" if how == "topspin" else None
+        )
         for name in ("mlp", "gru"):
             mean = predictors[name].forecast(last(track, PAST if name == "gru" else 3), times).mean
             label = {"mlp": "mlp, 3 frames", "gru": f"gru, {PAST} frames"}[name] if how == "topspin" else None

@@ -10,7 +10,7 @@ words are short; where it clips a net that it was to pass, they are long, and th
     note(state, end, met, unit, k, numbers)            # what is true of it, for a network
     lead(state, end, met, displacement, unit)          # the word: the state at the next knot
 
-    spell(place, spots, units, futures, vocabulary, said, numbers, displaced)       # the words of flights that are known
+    spell(place, spots, units, futures, vocabulary, said, numbers, displaced)    # the words of flights that are known
 """
 
 import math
@@ -103,9 +103,9 @@ def nearest(displacement, vocabulary):
 def spell(place, spots, units, futures, vocabulary, said, numbers, displaced):
     """Words said (M, KNOTS) of flights through futures (M, KNOTS, 3) m that begin at spots (M, 16).
 
-    units (M, 3) m; numbers (M, KNOTS, NUMBERS) and how the ball was displaced (M, KNOTS, 3) are told too. Each word goes
-    from where the words before have led, so errors do not add up. Of an empty vocabulary every displacement is a word
-    of its own.
+    units (M, 3) m; numbers (M, KNOTS, NUMBERS) and how the ball was displaced (M, KNOTS, 3) are told too. Each word
+    goes from where the words before have led, so errors do not add up. Of an empty vocabulary every displacement is a
+    word of its own.
     """
     times, path, contacts = np.array([STEP]), np.empty((1, 6)), np.empty((0, MET))
     for m in range(len(spots)):

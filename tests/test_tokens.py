@@ -9,14 +9,11 @@ import models  # noqa: E402
 import sim  # noqa: E402
 from models import speech, words  # noqa: E402
 from models.baseline import KNOTS, STEP  # noqa: E402
-from models.landed import FINE, landing_of  # noqa: E402
-from models.nets.learning import learner_of, tensors  # noqa: E402
-from models.nets.losses import whitened  # noqa: E402
-from models.nets.speaking import READ  # noqa: E402
-from models.nets.speech import coloured  # noqa: E402
-from models.nets.vocabulary import learn  # noqa: E402
+from models.nets.learning import learner_of  # noqa: E402
+from models.nets.speaking import paths  # noqa: E402
+from models.nets.vocabulary import grouped, narrow  # noqa: E402
 from models.tokens import chances, say  # noqa: E402
-from models.told import law_of  # noqa: E402
+from sim.sensitivity import surroundings  # noqa: E402
 from tracks import Track  # noqa: E402
 
 CONFIG = {
@@ -49,35 +46,48 @@ def seen():
     return [Track(balls.time[a : a + n], balls.position[a : a + n]) for a, n in cuts]
 
 
-def test_what_is_said_leads_where_the_ball_went():
-    rng = np.random.default_rng(0)
-    z = np.cumsum(rng.normal(0, 0.3, (500, KNOTS, 3)), axis=1)
-    vocabulary = learn(z, 400)
-    off = np.linalg.norm(words.decode(words.encode(z, vocabulary), vocabulary) - z, axis=2)
-    between = np.linalg.norm(vocabulary[:, None] - vocabulary, axis=2) + 1e9 * np.eye(len(vocabulary))
-    assert np.quantile(off, 0.99) < np.quantile(between.min(axis=1), 0.99)
-    assert off[:, -1].mean() < 1.2 * off[:, 4].mean()  # errors do not add up
+def test_words_are_told_apart_the_finer_the_more_common_they_are():
+    displaced = np.random.default_rng(0).normal(0, 1, (20_000, 3)) * np.random.default_rng(1).choice(
+        [0.1, 3], (20_000, 1)
+    )
+    vocabulary = grouped(displaced, 200, np.random.default_rng(0))
+    off = np.linalg.norm(narrow(displaced)[:, None] - narrow(vocabulary), axis=2).min(axis=1)
+    assert np.quantile(off, 0.9) < 1.0 and (np.diff(vocabulary[:, 1]) >= 0).all()
+    small = np.linalg.norm(displaced[:, None] - vocabulary, axis=2).min(axis=1)[np.abs(displaced).max(axis=1) < 0.3]
+    assert np.median(small) < 0.1
 
 
-def test_a_word_is_its_own_step():
-    vocabulary = np.random.default_rng(1).normal(size=(50, 3))
-    said = np.arange(40).reshape(2, KNOTS)
-    assert np.array_equal(words.encode(words.decode(said, vocabulary), vocabulary), said)
+def test_words_lead_where_the_ball_went_however_long_the_sentence(learner):
+    own = paths(learner.batches[3])
+    vocabulary = learner.network.speech.vocabulary.double().numpy()
+    said, _, displaced = learner.spelled(own, vocabulary)
+    missed = np.linalg.norm((vocabulary[said] - displaced) * own.units[:, None], axis=2)  # m
+    assert np.median(missed[:, -1]) < 0.004 and np.median(missed[:, -1]) < 3 * np.median(missed[:, 4])
+    away = np.linalg.norm(displaced * own.units[:, None], axis=2)
+    assert missed.mean() < 0.5 * away.mean()
 
 
-def test_coloured_undoes_whitened_and_is_the_law_at_run_time():
-    z, scales, regressions = torch.randn(3, 4, KNOTS, 3, dtype=torch.double)
-    error = coloured(z, scales, regressions)
-    assert torch.allclose(whitened(error, scales, regressions), z)
-    row = torch.cat([torch.zeros_like(z), scales, regressions], -1)[0].flatten().numpy()
-    off, A = law_of(row, np.zeros((KNOTS, 3)), np.ones((KNOTS, 3)), np.ones(KNOTS))
-    assert np.allclose(np.einsum("kij,kj->ki", A[1:], z[0].numpy()), error[0])
+def test_a_spelled_word_is_the_nearest_one(learner):
+    vocabulary = learner.network.speech.vocabulary.double().numpy()
+    said, _, displaced = learner.spelled(paths(learner.batches[4]), vocabulary)
+    nearest = np.linalg.norm(displaced[:50, :, None] - vocabulary, axis=3).argmin(axis=2)
+    assert np.array_equal(said[:50], nearest)
+
+
+def test_a_surprise_is_believed_in_full_and_a_habit_less():
+    end, unit = np.arange(9.0), np.full(3, 0.01)
+    calm, shaken = np.r_[np.zeros(9), 6.0], np.r_[np.zeros(9), 6.0]
+    words.lead(calm, end, False, np.array([0.0, 1.0, 0.0]), unit)
+    words.lead(shaken, end, False, np.array([0.0, 9.0, 0.0]), unit)
+    np.testing.assert_allclose(shaken[:6], end[:6] + 0.09 * np.array([0, 1, 0, 0, 1 / STEP, 0]))
+    assert 0.3 < (calm[1] - end[1]) / 0.01 < 0.7 and (calm[4] - end[4]) * STEP / 0.01 < 0.3
+    assert np.array_equal(calm[6:9], end[6:]) and shaken[9] == 2.0
 
 
 def test_the_compiled_network_speaks_as_torch_does(learner):
     network = learner.network
     told = speech.speech_of({name: a.numpy() for name, a in network.state_dict().items()})
-    read, numbers, said = torch.randn(6, network.path[0].in_features), torch.randn(6, KNOTS, 16), None
+    read, numbers, said = torch.randn(6, network.path[0].in_features), torch.randn(6, KNOTS, words.NUMBERS), None
     said = torch.randint(0, len(told.vocabulary), (6, KNOTS))
     with torch.no_grad():
         expected = network.speech(read, numbers, said).numpy()
@@ -88,37 +98,59 @@ def test_the_compiled_network_speaks_as_torch_does(learner):
         before = said[:, k].numpy()
 
 
-def test_the_numbers_that_go_with_words_are_those_it_was_taught_with(learner):
-    """Where every word is certain, what is said at run time is what torch would say at the places reached."""
-    network, batch = learner.network, tensors(learner.batches[0])
-    features, times, frames, base, future, unit = (getattr(batch, name)[:1] for name in READ)
-    with torch.no_grad():
-        read, law = network.law(features, times, frames, base)
-        _, numbers, said = network.sentences(features, times, frames, base, future, unit)
-        start = features[0, frames[0, 0]]
-        places = (base[0, 0, : 3 * KNOTS].view(KNOTS, 3) + start[:3]).double().numpy()
-        z = torch.zeros(1, 1, KNOTS, 3)
-        mine = network.numbers(law[:, :1], torch.tensor(places[None, None]).float(), unit[:, :1], start[None, None], z)
-    off, A = law_of(law[0, 0].flatten().double().numpy(), network.path_mean.double().numpy(),
-                    network.path_scale.double().numpy(), np.ones(KNOTS))  # fmt: skip
-    u, place, velocity, out = unit[0, 0].double().numpy(), start[:3].double().numpy(), start[3:6].double().numpy(), None
-    for k in range(KNOTS):
-        middle, out = places[k] + u[k] * off[k + 1], np.empty(16, np.float32)
-        speech.note(place, velocity, np.zeros(3), (middle - place) / STEP, u[k] * np.diag(A[k + 1]), k / KNOTS, out)
-        np.testing.assert_allclose(out, mine[0, 0, k], rtol=1e-4, atol=1e-4)
-        velocity, place = (middle - place) / STEP, middle
-
-
-def test_certain_words_lead_along_their_path(learner):
+def spoken(learner, vocabulary, times, count=3, spot=None):
+    """What is said where only word 0 of a vocabulary (1, 3) is ever said: samples (K, H, 3), landings found (K, 5)."""
     told = speech.speech_of({name: a.numpy() for name, a in learner.network.state_dict().items()})
-    worth = np.full(len(told.worth), -100.0, np.float32)
-    worth[7] = 100.0
-    silent = told._replace(Q=0 * told.Q, q=0 * told.q, worth=worth)
-    first, spot = np.zeros((1, told.Wh.shape[0]), np.float32), np.zeros(16)
-    off, A = np.zeros((KNOTS + 1, 3)), np.tile(np.eye(3), (KNOTS + 1, 1, 1))
-    beside = say(silent, first, off, A, np.zeros((KNOTS, 3)), np.ones((3, 3)), spot, chances(5))
-    expected = told.vocabulary[7] * np.arange(1, KNOTS + 1)[:, None]
-    np.testing.assert_allclose(beside[:, 1:], np.tile(expected, (5, 1, 1)), rtol=1e-6)
+    one = told._replace(vocabulary=vocabulary.astype(np.float32), embedding=told.embedding[:1], worth=told.worth[:1])
+    landing = np.array([s.landing for s in learner.sport.surfaces])
+    samples, found, first = (
+        np.empty((count, len(times), 3)),
+        np.empty((count, 5)),
+        np.zeros((1, told.Wh.shape[0]), "f4"),
+    )
+    place, unit = surroundings(learner.sport), np.full(3, 0.01)
+    say(one, first, place, landing, spot, unit, times, chances(count), samples, found)
+    return samples, found
+
+
+SPOT = np.r_[0.0, -0.9, 0.3, 0.1, 4.0, 0.5, -100.0, 20.0, 0.0, np.zeros(7)]  # over the net, onto the table
+
+
+def test_where_nothing_is_displaced_the_simulator_flies(learner):
+    times = np.array([0.02, STEP, 0.13, 0.4, 0.77, 1.0, 1.3])
+    samples, found = spoken(learner, np.zeros((1, 3)), times, spot=SPOT)
+    flight = sim.simulate(learner.sport, SPOT[None, :3], SPOT[None, 3:6], SPOT[None, 6:9], times)
+    np.testing.assert_allclose(samples, np.tile(flight.position, (3, 1, 1)), atol=1e-5)
+    hits, table = flight.impacts, [k for k, s in enumerate(learner.sport.surfaces) if s.landing]
+    first = np.flatnonzero(np.isin(hits.surface, table))[0]
+    np.testing.assert_allclose(found[1], [hits.time[first], *hits.place[first], hits.surface[first]], atol=1e-5)
+
+
+def test_words_displace_a_path_by_what_they_stand_for(learner):
+    times, word = STEP * np.arange(1, 6), np.array([[1.0, 0.0, 0.0]])
+    samples, _ = spoken(learner, word, times, spot=SPOT)
+    state, expected = words.outset(SPOT), []
+    for _ in times:
+        path, none = np.empty((1, 6)), np.empty((0, 6))
+        end, met = words.onward(surroundings(learner.sport), SPOT, state, np.array([STEP]), path, none)
+        words.lead(state, end, met, word[0], np.full(3, 0.01))
+        expected.append(state[:3].copy())
+    np.testing.assert_allclose(samples[0], expected, atol=1e-9)
+    assert samples[0, 0, 0] > 0.01 and (np.diff(samples[0, :, 0]) > 0.01).all()
+
+
+def test_the_numbers_that_go_with_words_are_those_it_was_taught_with(learner):
+    """Of a sentence that is known, every number is what a path told word by word has at that word."""
+    own = paths(learner.batches[0])
+    vocabulary, place = learner.network.speech.vocabulary.double().numpy(), learner.batches.surroundings[own.bare[0]]
+    said, numbers, _ = learner.spelled(own, vocabulary)
+    state, out = words.outset(own.spots[0]), np.empty(words.NUMBERS, np.float32)
+    for k in range(KNOTS):
+        path, none = np.empty((1, 6)), np.empty((0, 6))
+        end, met = words.onward(place, own.spots[0], state, np.array([STEP]), path, none)
+        words.note(state, end, met, own.units[0], k, out)
+        np.testing.assert_allclose(numbers[0, k], out, rtol=1e-6)
+        words.lead(state, end, met, vocabulary[said[0, k]], own.units[0])
 
 
 def test_mean_and_covariance_are_those_of_the_samples(predictor, seen):
@@ -147,14 +179,3 @@ def test_what_a_lesson_looks_at_is_there(predictor):
 def test_tokens_is_taught_on_a_gru():
     with pytest.raises(ValueError, match="weights of lstm for table_tennis; tokens is taught on a gru"):
         learner_of(CONFIG | {"finetune": models.predictor.SHIPPED / "table_tennis-lstm.safetensors"})
-
-
-def test_a_bounce_between_two_looks_is_found():
-    times, ground = FINE * np.arange(1, 101), np.array([[-0.7, -1.3, 0.02, 0.7, 1.3, 0.02]])
-    height = 0.02 + np.abs(0.3337 - times) * 3.0
-    path = np.stack([0.1 * times, 1.5 * times, height], 1)[None]
-    at, spread = np.empty(4), np.empty((4, 4))
-    assert landing_of(np.repeat(path, 3, 0), times, ground, at, spread) == 1.0
-    np.testing.assert_allclose(at, [0.3337, 0.03337, 0.50055, 0.02], atol=1e-6)
-    path[0, :, 0] += 1.0  # beside the table
-    assert landing_of(path, times, ground, at, spread) == 0.0

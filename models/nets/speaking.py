@@ -12,7 +12,7 @@ import torch
 from models import weights
 from models.baseline import KNOTS
 from models.fit import SIZE
-from models.nets.learning import Learner, tensors
+from models.nets.learning import Learner
 from models.nets.network import Shape
 from models.nets.speech import Sizes, Tokens
 from models.nets.vocabulary import grouped
@@ -31,6 +31,7 @@ class Speaker(Learner):
     """A Learner whose network says futures word by word."""
 
     balls = {"chosen": CHOSEN, "far": FAR}
+    words = Sizes.words
 
     def begun(self):
         path = self.config["finetune"] or weights_of("gru", self.sport)
@@ -39,7 +40,7 @@ class Speaker(Learner):
             told = f"weights of {info['model']} for {info['sport']}"
             raise ValueError(f"{path}: {told}; tokens is taught on a gru for {self.sport.name}")
         torch.manual_seed(self.config["seed"])
-        sizes = Sizes(**({"units": self.config["units"]} if self.config["units"] else {}))
+        sizes = Sizes(words=self.words, **({"units": self.config["units"]} if self.config["units"] else {}))
         network = Tokens(Shape(**info["shape"]), sizes)
         network.load_state_dict({name: torch.from_numpy(a) for name, a in parts.items()}, strict=False)
         network.speech.teach(*self.vocabulary(sizes.words))
@@ -86,4 +87,6 @@ def paths(batch):
     places = base[..., : 3 * KNOTS].reshape(unit.shape) + start[..., None, :3]
     futures = (places + unit * future).reshape(-1, KNOTS, 3)
     start = start.reshape(len(futures), -1)
-    return Paths(np.ascontiguousarray(start[:, :SIZE]), unit[..., 0, :].reshape(-1, 3), futures, start[:, -1].astype(int))
+    return Paths(
+        np.ascontiguousarray(start[:, :SIZE]), unit[..., 0, :].reshape(-1, 3), futures, start[:, -1].astype(int)
+    )
