@@ -3,9 +3,9 @@
 # The environment is .venv, or lies in the user's cache folder where the checkout is read-only. It is made when missing,
 # mended when pyproject.toml or constraints.txt changed since, and otherwise used as it is, whoever made it. An active
 # virtual environment is left alone: it may be there for something else. VENV=folder names another one,
-# PYTHON=program the interpreter a new one is made with, BENCH="..." the benchmarks to run.
+# PYTHON=program the interpreter a new one is made with, BENCH="..." the benchmarks to run, LESSONS="..." the lessons.
 
-BENCH ?= sim_speed latency fidelity viewer_speed train_speed scan_speed robustness spin
+BENCH ?= sim_speed latency fidelity viewer_speed train_speed scan_speed net_clip robustness spin
 IN = @sh -c "$$IN_ENVIRONMENT" make
 
 .PHONY: play train evaluate weights leaderboard demo lessons test lint format bench setup
@@ -39,8 +39,11 @@ demo:
 	$(IN) core play.py --headless --sport basketball --throw "free throw" --frames 45 --show follow inset truth --screenshot docs/free_throw.png
 	$(IN) core play.py --headless --sport tennis --throw "kick serve" --frames 36 --show inset beliefs truth --screenshot docs/kick_serve.png
 
+LESSONS ?= memory order loss_over_time gradients gates vocabulary parallel long_memory
+
 lessons:
-	$(IN) "core train report" -m lessons.gradients
+	$(foreach name,$(LESSONS),$(IN) "core train report" -m lessons.$(name)
+	)
 
 test:
 	$(IN) "core train test" -m pytest -q $(ARGS)

@@ -64,7 +64,8 @@ def main():
     calm, at = units[quiet].mean(axis=0), units[BEFORE]
     kept = np.sort(1 / calm)
     page.say(f"\nin flight a unit keeps what it knows for so many frames: the fastest tenth "
-             f"{kept[len(kept) // 10]:.1f}, the middle {np.median(kept):.0f}, the slowest tenth {kept[-len(kept) // 10]:.0f}")  # fmt: skip
+             f"{kept[len(kept) // 10]:.1f}, the middle {np.median(kept):.0f}, "
+             f"the slowest tenth {kept[-len(kept) // 10]:.0f}")  # fmt: skip
     most = np.argmax(at - calm)
     page.say(f"at the bounce {np.mean(at > 1.5 * calm):.0%} of the {len(calm)} units open by half and more, "
              f"{np.mean(at < calm / 1.5):.0%} close by a third and more; most of all one goes from "
@@ -93,6 +94,7 @@ def drawn(page, about, units):
     )
     right.set_xlabel("frames from the bounce")
     right.set_ylabel("unit, the slowest first")
+    right.grid(False)
     figure.colorbar(image, label="update gate")
     page.close(figure)
 

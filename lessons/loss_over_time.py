@@ -100,7 +100,8 @@ def main():
              f"{norm(whole):.3f}; they differ by {off:.0e}")  # fmt: skip
     late = own[SLICES // 2]
     page.say(f"\nof slice {SLICES // 2 + 1} alone, about frame {frames[SLICES // 2]:.0f}: share of its gradient's "
-             "norms " + ", ".join(f"{name} {late[a:b].sum() / late.sum():.2f}" for name, a, b in windows(frames)))  # fmt: skip
+             "norms " + ", ".join(f"{name} {late[a:b].sum() / late.sum():.2f}"
+                                 for name, a, b in windows(frames)))  # fmt: skip
     figure, (left, right) = page.figure(2)
     left.bar(frames, losses, width=4, color="#d55e00")
     left.set_xlabel("frame")
@@ -108,7 +109,7 @@ def main():
     right.semilogy(np.arange(len(by_step)), by_step, color="#000000", label="of the sum")
     for n in (3, 8, 13):
         right.semilogy(np.where(own[n] > 0, own[n], np.nan), label=f"of slice {n + 1} alone")
-    right.set_ylim(1e-5)
+    right.set_ylim(1e-3)
     right.set_xlabel("frame whose weights")
     right.set_ylabel("norm of the gradient")
     right.legend(fontsize=7)

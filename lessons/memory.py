@@ -102,6 +102,8 @@ def drawn(page, predictors, pair, found):
     many.set_xlabel("frames given")
     many.set_ylabel(f"error {ASKED:g} s ahead, mm")
     many.set_xticks([3, 10, 30, 60], ["3", "10", "30", "60"])
+    many.minorticks_off()
+    many.set_yticks([20, 50, 100, 200], ["20", "50", "100", "200"])
     many.legend(fontsize=7)
     page.close(figure)
 

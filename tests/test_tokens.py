@@ -47,9 +47,8 @@ def seen():
 
 
 def test_words_are_told_apart_the_finer_the_more_common_they_are():
-    displaced = np.random.default_rng(0).normal(0, 1, (20_000, 3)) * np.random.default_rng(1).choice(
-        [0.1, 3], (20_000, 1)
-    )
+    chance = np.random.default_rng(0)
+    displaced = chance.normal(0, 1, (20_000, 3)) * chance.choice([0.1, 3], (20_000, 1))
     vocabulary = grouped(displaced, 200, np.random.default_rng(0))
     off = np.linalg.norm(narrow(displaced)[:, None] - narrow(vocabulary), axis=2).min(axis=1)
     assert np.quantile(off, 0.9) < 1.0 and (np.diff(vocabulary[:, 1]) >= 0).all()
@@ -103,11 +102,8 @@ def spoken(learner, vocabulary, times, count=3, spot=None):
     told = speech.speech_of({name: a.numpy() for name, a in learner.network.state_dict().items()})
     one = told._replace(vocabulary=vocabulary.astype(np.float32), embedding=told.embedding[:1], worth=told.worth[:1])
     landing = np.array([s.landing for s in learner.sport.surfaces])
-    samples, found, first = (
-        np.empty((count, len(times), 3)),
-        np.empty((count, 5)),
-        np.zeros((1, told.Wh.shape[0]), "f4"),
-    )
+    samples, found = np.empty((count, len(times), 3)), np.empty((count, 5))
+    first = np.zeros((1, told.Wh.shape[0]), np.float32)
     place, unit = surroundings(learner.sport), np.full(3, 0.01)
     say(one, first, place, landing, spot, unit, times, chances(count), samples, found)
     return samples, found
