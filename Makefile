@@ -5,6 +5,11 @@
 # virtual environment is left alone: it may be there for something else. VENV=folder names another one,
 # PYTHON=program the interpreter a new one is made with, BENCH="..." the benchmarks to run, LESSONS="..." the lessons.
 
+LESSONS ?= memory order loss_over_time gradients gates vocabulary parallel long_memory
+define LINE
+
+
+endef
 BENCH ?= sim_speed latency fidelity viewer_speed train_speed scan_speed net_clip robustness spin
 IN = @sh -c "$$IN_ENVIRONMENT" make
 
@@ -39,11 +44,8 @@ demo:
 	$(IN) core play.py --headless --sport basketball --throw "free throw" --frames 45 --show follow inset truth --screenshot docs/free_throw.png
 	$(IN) core play.py --headless --sport tennis --throw "kick serve" --frames 36 --show inset beliefs truth --screenshot docs/kick_serve.png
 
-LESSONS ?= memory order loss_over_time gradients gates vocabulary parallel long_memory
-
 lessons:
-	$(foreach name,$(LESSONS),$(IN) "core train report" -m lessons.$(name)
-	)
+	$(foreach name,$(LESSONS),$(IN) "core train report" -m lessons.$(name)$(LINE))
 
 test:
 	$(IN) "core train test" -m pytest -q $(ARGS)
@@ -57,8 +59,7 @@ format:
 	$(IN) lint -m ruff format $(or $(ARGS),.)
 
 bench:
-	$(foreach name,$(BENCH),$(IN) "core train test" -m benchmarks.$(name) $(ARGS)
-	)
+	$(foreach name,$(BENCH),$(IN) "core train test" -m benchmarks.$(name) $(ARGS)$(LINE))
 
 setup:
 	$(IN) "core train test lint" -c "import sys; print('Ballcast: environment ready,', sys.executable)"

@@ -134,8 +134,10 @@ def main():
     )
     page.say(f"{'frames of nothing':34}" + "".join(f"{gap:>7}" for gap in WAITS))
     waited = {name: np.array([learnt(name, gap) for gap in WAITS]) for name in SMALLS}
-    for name, off in waited.items():
-        page.say(f"{name:34}" + "".join(f"{v:7.0f}" for v in off[:, 0]))
+    waited = {}
+    for name in SMALLS:
+        waited[name] = np.array([learnt(name, gap) for gap in WAITS])
+        page.say(f"{name:34}" + "".join(f"{v:7.0f}" for v in waited[name][:, 0]))
     same = waited["gru"][:, 1]
     page.say(f"{'the same said of every ball':34}" + "".join(f"{v:7.0f}" for v in same))
     drawn(page, found, waited, same)

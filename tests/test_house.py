@@ -100,6 +100,16 @@ def test_a_target_installs_what_it_needs_once(make):
     assert not make("test")[1] and not make("setup")[1]
 
 
+@pytest.mark.parametrize("target, folder", (("lessons", "lessons"), ("bench", "benchmarks")))
+def test_a_target_of_many_runs_them_one_by_one(make, target, folder):
+    done, _ = make(target)
+    ran = re.findall(rf"^ran -m {folder}\.(\w+)\s*$", done.stdout, re.MULTILINE)
+    assert done.returncode == 0 and len(ran) > 7 and len(ran) == len(set(ran)) == len(done.stdout.splitlines())
+    assert all((ROOT / folder / f"{name}.py").exists() for name in ran)
+    pages = {page.stem for page in (ROOT / folder).glob("[a-z]*.md")}
+    assert pages <= set(ran)
+
+
 def test_changed_pins_make_the_environment_stale(make):
     make("lint")
     with open(make.house / "constraints.txt", "a") as file:
