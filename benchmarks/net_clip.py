@@ -57,13 +57,12 @@ def main():
     """Measure, print for people, then one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--balls", type=int, default=300)
-    parser.add_argument("--tokens", default="tokens", help="a file of weights, in place of those that ship")
     asked = parser.parse_args()
     suite, cases = net_clips(sim.load("table_tennis"), asked.balls)
     found, result = {}, {"balls": len(cases)}
     print(f"{len(cases)} balls that come to the net, mm{'energy':>12}{'minADE':>10}{'median':>10}")
     for name in PREDICTORS:
-        found[name] = scores(asked.tokens if name == "tokens" else name, suite, cases)
+        found[name] = scores(name, suite, cases)
         energy, best, error = found[name][0].mean(), found[name][1].mean(), np.median(found[name][2])
         result |= {f"{name}_energy": energy, f"{name}_min_ade": best, f"{name}_median": error}
         print(f"{name:34}{1e3 * energy:>12.1f}{1e3 * best:>10.1f}{1e3 * error:>10.1f}", flush=True)

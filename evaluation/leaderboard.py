@@ -23,16 +23,7 @@ from models.weights import write
 
 ROOT = Path(__file__).parents[1]
 BALLS = 80  # a sport in two or three minutes
-KEPT = (
-    "median",
-    "coverage90",
-    "landing_place",
-    "landing_time",
-    "landing_missing",
-    "q10",
-    "q90",
-    "latency_p50",
-)  # of the metrics
+KEPT = "median coverage90 landing_place landing_time landing_missing q10 q90 latency_p50".split()  # of the metrics
 RECORDED = {  # name of the results -> folder, further words of the command
     "tt3d": ("tt3d/3d", ["--without", "net"]),
     "spindoe": ("spindoe", ["--without", "net"]),

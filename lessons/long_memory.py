@@ -121,25 +121,25 @@ def main():
     page.say(
         f"as they ship: error {ASKED:g} s ahead, mm, median of {BALLS} balls; {EARLY} frames, a gap, {LATE} frames"
     )
-    page.say(f"{'gap, s':34}" + "".join(f"{gap:>7g}" for gap in GAPS))
+    page.say(f"{'gap, s':38}" + "".join(f"{gap:>7g}" for gap in GAPS))
     for told in (True, False):
         for name in NAMES:
             label = name if told else f"{name}, the last {LATE} frames alone"
-            page.say(f"{label:34}" + "".join(f"{1e3 * v:7.0f}" for v in np.median(found[name, told], axis=0)))
+            page.say(f"{label:38}" + "".join(f"{1e3 * v:7.0f}" for v in np.median(found[name, told], axis=0)))
     page.say(
-        f"{'half an interval of 95 %, gru':34}" + "".join(f"{1e3 * interval(e):7.1f}" for e in found["gru", True].T)
+        f"{'half an interval of 95 %, gru':38}" + "".join(f"{1e3 * interval(e):7.1f}" for e in found["gru", True].T)
     )
     page.say(
         f"\nsmall networks, each taught to wait: error, mm, where the ball was seen in {SEEN} frames, then in none"
     )
-    page.say(f"{'frames of nothing':34}" + "".join(f"{gap:>7}" for gap in WAITS))
+    page.say(f"{'frames of nothing':38}" + "".join(f"{gap:>7}" for gap in WAITS))
     waited = {name: np.array([learnt(name, gap) for gap in WAITS]) for name in SMALLS}
     waited = {}
     for name in SMALLS:
         waited[name] = np.array([learnt(name, gap) for gap in WAITS])
-        page.say(f"{name:34}" + "".join(f"{v:7.0f}" for v in waited[name][:, 0]))
+        page.say(f"{name:38}" + "".join(f"{v:7.0f}" for v in waited[name][:, 0]))
     same = waited["gru"][:, 1]
-    page.say(f"{'the same said of every ball':34}" + "".join(f"{v:7.0f}" for v in same))
+    page.say(f"{'the same said of every ball':38}" + "".join(f"{v:7.0f}" for v in same))
     drawn(page, found, waited, same)
 
 

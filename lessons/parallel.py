@@ -58,7 +58,7 @@ def kept(work):
 
 
 def crossing(mine, theirs, lengths):
-    """From which length on `mine` (L,) frames/s is above `theirs`, on lines between logarithms; None: never."""
+    """From which length on `mine` (L,) frames/s is above `theirs`, by lines between logarithms; None: not at the end."""
     ahead = np.log(np.asarray(mine) / theirs)
     if (ahead <= 0).all() or ahead[-1] <= 0:
         return None
@@ -103,8 +103,10 @@ def main():
     for batch in BATCHES:
         of = {name: [speed[name, batch, length] for length in LENGTHS] for name in NAMES}
         where = {name: crossing(of[name], of["gru"], LENGTHS) for name in ("mingru", "transformer")}
-        page.say(f"batch {batch}: ahead of gru " + "; ".join(
-            f"{name} {'never' if at is None else f'from length {at} on'}" for name, at in where.items()))  # fmt: skip
+        said = (
+            f"{name} {'not at the longest' if at is None else f'from length {at} on'}" for name, at in where.items()
+        )
+        page.say(f"batch {batch}: ahead of gru {'; '.join(said)}")
     page.say(f"\nlive, as they ship, one ball: microseconds a frame at first, and after {STREAMED:,} frames")
     for name in NAMES:
         page.say(f"{name:14}" + "".join(f"{v:9.0f}" for v in streamed(name)))

@@ -119,6 +119,5 @@ def spell(place, spots, units, futures, vocabulary, said, numbers, displaced):
                 one[i] = (futures[m, k, i] - height - end[i]) / units[m, i]
             if len(vocabulary):
                 said[m, k] = nearest(one, vocabulary)
-                lead(state, end, met, vocabulary[said[m, k]], units[m])
-            else:
-                lead(state, end, met, one, units[m])
+                one = vocabulary[said[m, k]]
+            lead(state, end, met, one, units[m])
