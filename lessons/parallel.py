@@ -58,7 +58,7 @@ def kept(work):
 
 
 def crossing(mine, theirs, lengths):
-    """From which length on `mine` (L,) frames/s is above `theirs`, by lines between logarithms; None: not at the end."""
+    """From which length on `mine` (L,) frames/s is above `theirs`, by lines between logarithms; None: not at last."""
     ahead = np.log(np.asarray(mine) / theirs)
     if (ahead <= 0).all() or ahead[-1] <= 0:
         return None
