@@ -23,13 +23,13 @@ train:
 	$(IN) "core train" train.py $(ARGS)
 
 weights:
-	$(IN) "core train" -m models.nets.ship $(ARGS)
+	$(IN) "core train" -m ballcast.models.training.ship $(ARGS)
 
 evaluate:
 	$(IN) "core report filters" evaluate.py $(ARGS)
 
 leaderboard:
-	$(IN) "core report filters" -m evaluation.leaderboard $(ARGS)
+	$(IN) "core report filters" -m ballcast.evaluation.leaderboard $(ARGS)
 
 demo:
 	$(IN) core play.py --headless --seed 187 --frames 24 --screenshot docs/viewer.png

@@ -15,11 +15,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluation.harness import one_thread
+from ballcast.evaluation.harness import one_thread
 
 one_thread()
 
-import command  # noqa: E402 - the environment must be set before numba is imported
+from ballcast import command  # noqa: E402 - the environment must be set before numba is imported
 
 VERSION = "0.1.0"
 
@@ -85,10 +85,10 @@ def run(asked):
     if asked.json:
         results.write(asked.json)
     if asked.report:
-        from evaluation import report
+        from ballcast.evaluation import report
 
         console.print(f"{report.write(asked.report, results, balls, asked.history, asked.horizon)}: the report")
-    from evaluation.table import latencies, tables
+    from ballcast.evaluation.table import latencies, tables
 
     for table in [*tables(results), latencies(results)]:
         console.print(table, "")
@@ -99,8 +99,8 @@ def run(asked):
 
 def compare(files, console):
     """Say what differs between two files of results."""
-    from evaluation.results import Results
-    from evaluation.results import compare as differences
+    from ballcast.evaluation.results import Results
+    from ballcast.evaluation.results import compare as differences
 
     if len(files) != 2:
         raise ValueError(f"--compare takes two files of results, not {len(files)}")
@@ -111,7 +111,7 @@ def compare(files, console):
 
 def check(asked):
     """Refuse numbers and paths that cannot work before anything takes time. Raises ValueError."""
-    from evaluation.protocols import PROTOCOLS
+    from ballcast.evaluation.protocols import PROTOCOLS
 
     for name, values in (("history", asked.history), ("horizon", asked.horizon)):
         if not values or any(not 0 < v < 60 for v in values) or list(values) != sorted(set(values)):
@@ -135,8 +135,9 @@ def check(asked):
 
 def predictors(asked, suites):
     """The names to score, each once: of networks where none is named those that have weights for every sport."""
-    import models
-    from evaluation.limits import LIMITS
+    from ballcast.evaluation.limits import LIMITS
+
+    from ballcast import models
 
     told = bool(asked.tracks) and not all(t.endswith(".npz") for t in asked.tracks)
     for name in asked.predictor:
@@ -149,8 +150,9 @@ def predictors(asked, suites):
 
 def suites(asked):
     """The Suites that were asked for."""
-    import sim
-    from evaluation.suites import generated, recorded, simulated
+    from ballcast.evaluation.suites import generated, recorded, simulated
+
+    from ballcast import sim
 
     sports = [sim.load(name).without(*asked.without) for name in asked.sport]
     if not asked.tracks:
@@ -165,11 +167,10 @@ def suites(asked):
 
 def evaluate(asked, names, suites, console):
     """(Results, whether a predictor failed somewhere)."""
+    from ballcast.evaluation import harness, protocols
+    from ballcast.evaluation.results import Results
+    from ballcast.evaluation.scores import score, score_latency
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from evaluation import harness, protocols
-    from evaluation.results import Results
-    from evaluation.scores import score, score_latency
 
     results = Results(" ".join(["evaluate.py", *sys.argv[1:]]), VERSION, asked.seed)
     work = [
@@ -206,7 +207,7 @@ def evaluate(asked, names, suites, console):
 
 def timed(results, name, suite, predictor, score_latency):
     """Measure a predictor's latency; whether it failed."""
-    from evaluation.harness import latency
+    from ballcast.evaluation.harness import latency
 
     try:
         taken = latency(predictor, suite.tracks)

@@ -11,9 +11,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import command
-from viewer.options import SHOWN
-from viewer.options import Options as Opened
+from ballcast.viewer.options import SHOWN
+from ballcast.viewer.options import Options as Opened
+
+from ballcast import command
 
 HEADLESS_FRAMES = 120
 
@@ -82,20 +83,20 @@ def check(asked):
         if name not in SHOWN:
             raise ValueError(f"--show {name}: there are {', '.join(SHOWN)}")
     if asked.record is not None:
-        from viewer import film
+        from ballcast.viewer import film
 
         film.check(asked.record)
 
 
 def source(asked, sport):
     """Recorded tracks where some are named, else live throws."""
-    from viewer.source import Replays, Throws
+    from ballcast.viewer.playback.source import Replays, Throws
 
     if not asked.track:
         throws = Throws(sport, asked.seed)
         throws.kind, throws.world = kind_of_throw(asked.throw, sport), world_of(asked.world)
         return throws
-    from tracks import read_tracks
+    from ballcast.tracks import read_tracks
 
     placement = {"scale": asked.scale, "axes": asked.axes, "origin": tuple(asked.origin.split(","))}
     tracks = read_tracks(asked.track, format=asked.format, **placement)
@@ -114,7 +115,7 @@ def kind_of_throw(name, sport):
 
 def world_of(words):
     """Rule -> value of words like gravity=1.6."""
-    from viewer.rules import RULES
+    from ballcast.viewer.playback.overrides import RULES
 
     ranges, world = {rule.name: rule for rule in RULES}, {}
     for word in words:
@@ -133,8 +134,9 @@ def world_of(words):
 
 def choice(asked, sport):
     """The predictors for the keys 1-9. Those that were named are loaded at once, so that a wrong name is refused."""
-    import models
-    from viewer.session import Choice
+    from ballcast.viewer.playback.session import Choice
+
+    from ballcast import models
 
     chooser = Choice(asked.predictor or models.available(sport), sport)
     for index in range(max(1, len(asked.predictor))):
@@ -146,7 +148,7 @@ def run(asked):
     """Check what was asked for, then show it. Raises ValueError or OSError, one line each."""
     check(asked)
     size = picture_size(asked.size)
-    import sim
+    from ballcast import sim
 
     sport = sim.load(asked.sport)
     balls, waiting = source(asked, sport), "one moment ..."
@@ -155,7 +157,7 @@ def run(asked):
         waiting = "compiling the simulator, once ..."
         print(waiting, flush=True)
     predictors = choice(asked, sport)
-    from viewer.window import App
+    from ballcast.viewer.window import App
 
     frames = asked.frames or (HEADLESS_FRAMES if asked.headless else None)
     shown = range(max(1, len(asked.predictor)))

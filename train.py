@@ -16,7 +16,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import command
+from ballcast import command
 
 WARM, TIMED = 100, 100  # steps: of warm-up; and those that are timed where minutes are given
 CLIP = 1.0  # norm of the gradient of a part, at most
@@ -36,7 +36,7 @@ class Options:
     sport: str = "table_tennis"
     """a sport's name, or a .toml file of your own"""
     data: Path | None = None
-    """learn from this generated set (python -m sim) in place of fresh balls"""
+    """learn from this generated set (python -m ballcast.sim) in place of fresh balls"""
     minutes: float = 30.0
     """how long: the first 100 steps are timed, from then on steps are counted"""
     steps: int = 0
@@ -71,8 +71,9 @@ def main():
 def run(asked):
     """Begin a run or go on with one, and train to its end. Raises ValueError or OSError, one line each."""
     check(asked)
-    from models.nets import fresh, ranks
-    from models.nets.learning import learner_of
+    from ballcast.models.training import compile_cache as fresh
+    from ballcast.models.training import distributed as ranks
+    from ballcast.models.training.learner import learner_of
 
     stopped = []
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -134,8 +135,8 @@ def check(asked):
 
 def planned(asked):
     """(Run, config) of a new run, of which nothing is written yet, or of the one in --out that goes on."""
-    from models.nets import ranks
-    from models.nets.runs import Run
+    from ballcast.models.training import distributed as ranks
+    from ballcast.models.training.run_folder import Run
 
     out = asked.out or Path("runs") / f"{Path(asked.sport).stem}-{asked.model}"
     run = Run(out)
@@ -224,7 +225,7 @@ def farewell(folder, step, config):
     if not done(step, config):
         print(f"stopped after step {step}; it goes on with:\npython train.py --out {folder} --resume")
         return
-    from models.nets.calibrate import calibrate
+    from ballcast.models.training.calibrate import calibrate
 
     weights = folder / "weights.safetensors"
     calibrate(weights, config["sport"])

@@ -19,9 +19,9 @@ from multiprocessing import get_context
 
 import numpy as np
 import tyro
+from ballcast.sim.reference import Impacts, fly, normals
 
-import sim
-from sim.reference import Impacts, fly, normals
+from ballcast import sim
 
 GRAZE = 1e-4  # m
 SLOWEST = 0.06  # m/s, speed of approach: slower contacts are not compared

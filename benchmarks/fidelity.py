@@ -16,15 +16,15 @@ from pathlib import Path
 
 import numpy as np
 import tyro
+from ballcast.sim.kernels.aerodynamics import DRAG_FORMS, LIFT_FORMS
+from ballcast.sim.sport import SPIN_DECAY_FORMS, Law, Restitution, Surface
+from ballcast.tracks import read_track
 from numpy.polynomial import polynomial
 from scipy.interpolate import CubicHermiteSpline
 from scipy.optimize import least_squares
 
-import sim
+from ballcast import sim
 from benchmarks.other_laws import carry, fly_linear
-from sim.flight import DRAG_FORMS, LIFT_FORMS
-from sim.sport import SPIN_DECAY_FORMS, Law, Restitution, Surface
-from tracks import read_track
 
 ROOT = Path(__file__).parents[1]
 COMMAND = "python -m benchmarks.fidelity"

@@ -3,10 +3,9 @@
 import math
 
 import numpy as np
-
-from sim import flight
-from sim.compiled import kernel, piece
-from sim.flight import rk5
+from ballcast.sim.jit import kernel, piece
+from ballcast.sim.kernels import aerodynamics as flight
+from ballcast.sim.kernels.aerodynamics import rk5
 
 
 @piece

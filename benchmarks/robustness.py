@@ -13,13 +13,12 @@ import dataclasses
 import json
 
 import numpy as np
+from ballcast.evaluation import limits
+from ballcast.evaluation.suites import Suite
+from ballcast.sim.sport import Burst, Outlier
+from ballcast.tracks import Track
 
-import models
-import sim
-from evaluation import limits
-from evaluation.suites import Suite
-from sim.sport import Burst, Outlier
-from tracks import Track
+from ballcast import models, sim
 
 SEEN, AHEAD = 0.3, 0.3  # s
 LONG_FRAMES, LAST = 480, 1.0  # frames; s

@@ -39,7 +39,7 @@ def seconds(work):
 
 def main():
     """Measure, print for people, then one JSON object."""
-    from models.nets.bare import SCANS, learns, scans, threads
+    from ballcast.models.nets.timing import SCANS, learns, scans, threads
 
     result = {"threads": threads()}
     print(f"frames/s, {UNITS} units, {threads()} threads")

@@ -13,12 +13,11 @@ import os
 from pathlib import Path
 
 import numpy as np
+from ballcast.evaluation import limits, protocols
+from ballcast.evaluation.suites import simulated
+from ballcast.tracks import read_track
 
-import models
-import sim
-from evaluation import limits, protocols
-from evaluation.suites import simulated
-from tracks import read_track
+from ballcast import models, sim
 
 SEEN, LOW, LEAST = 0.3, 0.06, 15  # s; m above the table, where the part before the bounce ends; frames
 PREDICTORS = ("gru_physics", "physics")

@@ -16,8 +16,7 @@ import json  # noqa: E402 - the environment must be set before numba and torch a
 import time  # noqa: E402
 
 import numpy as np  # noqa: E402
-
-from models.nets.batches import FRAMES  # noqa: E402
+from ballcast.models.training.batches import FRAMES  # noqa: E402
 
 TURNS, STEPS, WARM, BATCH, UNITS = 5, 20, 5, 192, 192
 CONFIG = {
@@ -46,7 +45,7 @@ def bare(learner):
 
 def main():
     """Measure, print for people, then one JSON object."""
-    from models.nets.learning import Learner
+    from ballcast.models.training.learner import Learner
 
     learner, turns = Learner(CONFIG), []
     with learner.feed(0) as feed:

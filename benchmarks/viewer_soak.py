@@ -19,13 +19,13 @@ from pathlib import Path
 
 import numpy as np
 import pygame
+from ballcast.viewer import keys
+from ballcast.viewer.options import EVERYTHING, PLAIN
+from ballcast.viewer.playback.session import FRAME, Choice
+from ballcast.viewer.playback.source import Throws
+from ballcast.viewer.window import App
 
-import sim
-from viewer import keys
-from viewer.options import EVERYTHING, PLAIN
-from viewer.session import FRAME, Choice
-from viewer.source import Throws
-from viewer.window import App
+from ballcast import sim
 
 MINUTE = 3600  # frames
 PREDICTORS = ("gru_physics", "gru", "physics")

@@ -18,12 +18,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+from ballcast.viewer.options import PLAIN, Options
+from ballcast.viewer.playback.session import FRAME, Choice
+from ballcast.viewer.playback.source import Throws
+from ballcast.viewer.window import App
 
-import sim
-from viewer.options import PLAIN, Options
-from viewer.session import FRAME, Choice
-from viewer.source import Throws
-from viewer.window import App
+from ballcast import sim
 
 FULL = ("gru_physics", "gru", "physics")
 ROOT = Path(__file__).parents[1]

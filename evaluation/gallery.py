@@ -6,12 +6,11 @@ The forecasts are made again, dense in time, from the history that was scored.
 from dataclasses import dataclass
 
 import numpy as np
-
-from evaluation import harness, protocols
-from evaluation.figures import View, paths
-from evaluation.limits import LIMITS
-from evaluation.results import FEW, key
-from evaluation.standings import MIDDLE, middle
+from ballcast.evaluation import harness, protocols
+from ballcast.evaluation.figures import View, paths
+from ballcast.evaluation.limits import LIMITS
+from ballcast.evaluation.results import FEW, key
+from ballcast.evaluation.standings import MIDDLE, middle
 
 STEPS = 60  # of a path
 SHOWN = 3  # predictors beside each other

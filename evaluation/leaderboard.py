@@ -1,5 +1,6 @@
-"""python -m evaluation.leaderboard [NAME ...]: every sport with weights (or those) scored anew, into results/*.json and
-LEADERBOARD.md; the README's table of networks with them.
+"""python -m ballcast.evaluation.leaderboard [NAME ...]: every sport with weights (or those) scored anew.
+
+Writes results/*.json, LEADERBOARD.md, and the README's table of networks.
 
 Recorded balls are scored where they are found, in the folder that BALLCAST_DATA names (else ../shared/data); without
 them the figures of before stay. Latency is the machine's as much as the predictor's: only the README shows it.
@@ -13,13 +14,12 @@ import tempfile
 from pathlib import Path
 
 import jinja2
-
-from evaluation.limits import LIMITS
-from evaluation.networks import with_networks
-from evaluation.results import Results
-from evaluation.standings import standings
-from models.predictor import SHIPPED
-from models.weights import write
+from ballcast.evaluation.limits import LIMITS
+from ballcast.evaluation.networks import with_networks
+from ballcast.evaluation.results import Results
+from ballcast.evaluation.standings import standings
+from ballcast.models.contract import SHIPPED
+from ballcast.models.runtime.weights import write
 
 ROOT = Path(__file__).parents[1]
 BALLS = 80  # a sport in two or three minutes
@@ -38,9 +38,7 @@ def main():
     asked = dict([*simulated(), *recorded(data)])
     wrong = [name for name in sys.argv[1:] if name not in asked]
     if wrong:
-        raise SystemExit(
-            f"python -m evaluation.leaderboard: no results are called {wrong[0]!r}; there are {', '.join(asked)}"
-        )
+        raise SystemExit(f"leaderboard: no results are called {wrong[0]!r}; there are {', '.join(asked)}")
     for name, words in [(n, w) for n, w in asked.items() if n in (sys.argv[1:] or asked)]:
         print(f"{name}: python evaluate.py {' '.join(words)}", flush=True)
         write(results / f"{name}.json", _lines(condensed(scored(words), _told(words, data))).encode())
@@ -73,7 +71,7 @@ def scored(words):
             [sys.executable, "evaluate.py", *words, "--json", str(path)], cwd=ROOT, stdout=subprocess.DEVNULL
         )
         if done.returncode not in (0, 1):  # 1: a predictor failed on a track, which the notes say
-            raise SystemExit(f"python -m evaluation.leaderboard: evaluate.py {' '.join(words)} ended with an error")
+            raise SystemExit(f"leaderboard: evaluate.py {' '.join(words)} ended with an error")
         return Results.read(path)
 
 

@@ -17,16 +17,24 @@ from collections import namedtuple
 from dataclasses import dataclass
 
 import numpy as np
+from ballcast.models.estimation.fit import HEIGHT, LOGS, SIZE, Prior, fit
+from ballcast.models.estimation.likelihood import OUTLIER_DENSITY
+from ballcast.models.estimation.posterior import (
+    LOG_SHARE,
+    first_landings,
+    fly_draws,
+    likeliest_landing,
+    middle_first,
+    root,
+    sky,
+)
+from ballcast.models.predictors.physics import AHEAD, Ahead, explain, launch_prior, told_by
+from ballcast.sim.jit import kernel
+from ballcast.sim.kernels.flight import surroundings
+from ballcast.sim.kernels.lanes import LOG
+from ballcast.sim.launch import KINDS, SPINS
 
-import sim
-from models.fit import HEIGHT, LOGS, SIZE, Prior, fit
-from models.likelihood import OUTLIER_DENSITY
-from models.physics import AHEAD, Ahead, explain, launch_prior, told_by
-from models.posterior import LOG_SHARE, first_landings, fly_draws, likeliest_landing, middle_first, root, sky
-from sim.compiled import kernel
-from sim.lanes import LOG
-from sim.launch import KINDS, SPINS
-from sim.sensitivity import surroundings
+from ballcast import sim
 
 LIMITS = {"informed": False, "oracle": True}  # whether it is told the ball's parameters
 DRAWS, MOVES = 128, 300  # a move is one of half of the draws

@@ -7,9 +7,8 @@ They are chosen by the true flight, of purpose `test`; no predictor is told why.
 """
 
 import numpy as np
-
-from evaluation.protocols import HORIZONS, LEAST, Cases
-from evaluation.suites import simulated
+from ballcast.evaluation.protocols import HORIZONS, LEAST, Cases
+from ballcast.evaluation.suites import simulated
 
 BEFORE = 0.1, 0.2  # s, from the last frame seen to the net
 STEP = 0.002  # s, between the places that are looked at

@@ -6,9 +6,9 @@ text = with_networks(text, results)        # of the README, and of results/table
 import math
 import re
 
-from models.nets.ship import MINUTES
-from models.predictor import SHIPPED, TRAINED
-from models.weights import read
+from ballcast.models.contract import SHIPPED, TRAINED
+from ballcast.models.runtime.weights import read
+from ballcast.models.training.ship import MINUTES
 
 MARKED = re.compile(r"(<!-- networks -->\n).*?(<!-- -->\n)", re.DOTALL)
 HEAD = ("network", "parameters", "training, minutes", "error over `informed`", "a forecast, ms")

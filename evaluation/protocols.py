@@ -11,8 +11,7 @@ and what the sensor adds to that is `sensor`.
 from dataclasses import dataclass
 
 import numpy as np
-
-from evaluation.suites import clear
+from ballcast.evaluation.suites import clear
 
 PROTOCOLS = ("horizon", "landing", "l4dc2023")
 HISTORIES, HORIZONS = (0.1, 0.2, 0.3), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)  # s

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import jinja2
 import numpy as np
+from ballcast.evaluation.figures import Curve, Panel, curves, dots, style
+from ballcast.evaluation.gallery import SHOWN, gallery
+from ballcast.evaluation.limits import LIMITS
+from ballcast.evaluation.results import FEW, LEVELS, key, short
+from ballcast.evaluation.standings import MIDDLE, middle, standings
+from ballcast.models.runtime import weights as files
 from markupsafe import Markup
-
-from evaluation.figures import Curve, Panel, curves, dots, style
-from evaluation.gallery import SHOWN, gallery
-from evaluation.limits import LIMITS
-from evaluation.results import FEW, LEVELS, key, short
-from evaluation.standings import MIDDLE, middle, standings
-from models import weights as files
 
 MM, MS = 1e3, 1e3
 TEMPLATE = Path(__file__).parent / "report.html"

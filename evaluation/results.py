@@ -5,10 +5,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
-
-from evaluation import bootstrap
-from evaluation.metrics import STATISTICS
-from models.weights import write
+from ballcast.evaluation import bootstrap
+from ballcast.evaluation.metrics import STATISTICS
+from ballcast.models.runtime.weights import write
 
 FEW = 30  # tracks; a cell of fewer decides nothing
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)  # that regions are told to hold

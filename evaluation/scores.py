@@ -1,11 +1,10 @@
 """From what was answered to rows of figures, with intervals over tracks."""
 
 import numpy as np
-
-from evaluation import metrics
-from evaluation.bootstrap import interval
-from evaluation.metrics import STATISTICS
-from evaluation.results import LEVELS, Row, key, number
+from ballcast.evaluation import metrics
+from ballcast.evaluation.bootstrap import interval
+from ballcast.evaluation.metrics import STATISTICS
+from ballcast.evaluation.results import LEVELS, Row, key, number
 
 ENDS = {  # of errors (N, ...) over tracks
     "median": STATISTICS["median"],

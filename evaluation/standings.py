@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-
-from evaluation.limits import LIMITS
-from evaluation.results import FEW, ranking
+from ballcast.evaluation.limits import LIMITS
+from ballcast.evaluation.results import FEW, ranking
 
 MIDDLE = 0.2, 0.3  # s seen, s ahead: the cell that stands for the others in a sentence
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from ballcast.evaluation.limits import Told
+from ballcast.tracks import Track, read_tracks
 
-import sim
-from evaluation.limits import Told
-from tracks import Track, read_tracks
+from ballcast import sim
 
 STEPS = 600  # of the path that is looked at
 NEAR = 0.01  # m from an edge or the net: which way the ball goes is then a matter of chance
@@ -49,7 +49,7 @@ def recorded(source, sport, **placement):
 
 
 def generated(path, count):
-    """The Suite of the first balls of a generated set, see `python -m sim`."""
+    """The Suite of the first balls of a generated set, see `python -m ballcast.sim`."""
     found = sim.open_set(path)
     return _of_balls(Path(path).name, found.sport, found.balls(0, min(count, len(found))))
 

@@ -1,10 +1,9 @@
 """Results on the screen."""
 
 import numpy as np
+from ballcast.evaluation.limits import LIMITS
+from ballcast.evaluation.results import FEW, ranking, short
 from rich.table import Table
-
-from evaluation.limits import LIMITS
-from evaluation.results import FEW, ranking, short
 
 
 def tables(results):

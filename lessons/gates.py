@@ -5,8 +5,7 @@ python -m lessons.gates
 
 import numpy as np
 
-import models
-import sim
+from ballcast import models, sim
 from lessons.page import Page
 
 SPORT, BALLS = "table_tennis", 400

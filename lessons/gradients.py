@@ -5,13 +5,12 @@ python -m lessons.gradients
 
 import numpy as np
 import torch
+from ballcast.models.contract import shipped
+from ballcast.models.runtime.weights import read
 
-import models
-import sim
+from ballcast import models, sim
 from lessons.cells import carried, cell_of, chrono, jacobians, loaded, products, scaled
 from lessons.page import Page, color_of
-from models.predictor import shipped
-from models.weights import read
 
 FRAMES, INPUTS, UNITS = 100, 8, 48
 LOUD = 4.0  # times the recurrent weights, at which they explode

@@ -7,14 +7,14 @@ from functools import cache
 
 import numpy as np
 import torch
+from ballcast.models.nets.network import Network, Shape
+from ballcast.tracks import Track
 from torch import nn
 
-import sim
+from ballcast import sim
 from lessons.balls import NOISE, RATE, errors, interval, networks
 from lessons.cells import cell_of, chrono
 from lessons.page import Page, color_of
-from models.nets.network import Network, Shape
-from tracks import Track
 
 NAMES = ("gru", "lstm", "rnn", "mingru", "transformer", "mlp")
 EARLY, LATE = 36, 4  # frames seen before the gap, and after it

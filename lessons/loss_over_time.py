@@ -5,15 +5,15 @@ python -m lessons.loss_over_time
 
 import numpy as np
 import torch
+from ballcast.models.contract import shipped
+from ballcast.models.nets.losses import path_loss
+from ballcast.models.nets.network import Network, Shape
+from ballcast.models.runtime.weights import read
+from ballcast.models.training.batches import Batches
+from ballcast.models.training.learner import tensors
 
-import sim
+from ballcast import sim
 from lessons.page import Page
-from models.nets.batches import Batches
-from models.nets.learning import tensors
-from models.nets.losses import path_loss
-from models.nets.network import Network, Shape
-from models.predictor import shipped
-from models.weights import read
 
 SPORT, BALLS, SLICES = "table_tennis", 192, 16
 PARTS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")

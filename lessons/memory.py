@@ -4,11 +4,11 @@ python -m lessons.memory
 """
 
 import numpy as np
+from ballcast.tracks import Track
 
-import sim
+from ballcast import sim
 from lessons.balls import NOISE, RATE, errors, interval, last, networks, some
 from lessons.page import Page, color_of
-from tracks import Track
 
 NAMES = ("mlp", "rnn", "gru")
 PLACE, VELOCITY = np.array([0.1, -0.7, 0.45]), np.array([0.2, 6.0, 0.6])  # m, m/s: of both balls, now

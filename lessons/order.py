@@ -5,13 +5,13 @@ python -m lessons.order
 
 import numpy as np
 import torch
+from ballcast.tracks import Track
 
-import sim
+from ballcast import sim
 from lessons.balls import NOISE, RATE, errors, networks, some
 from lessons.long_memory import lobs
 from lessons.loss_over_time import trained
 from lessons.page import Page, color_of
-from tracks import Track
 
 NAMES, ASKED, FRAMES, BALLS = ("mlp", "rnn", "gru"), 0.3, 45, 400
 LONGEST, LENGTHS = 500, range(1, 501)  # frames

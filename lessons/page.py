@@ -12,12 +12,11 @@ import re
 from io import BytesIO
 from pathlib import Path
 
+from ballcast.evaluation.figures import PALETTE, STYLE
+from ballcast.models.runtime.weights import write
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-
-from evaluation.figures import PALETTE, STYLE
-from models.weights import write
 
 FOLDER = Path(__file__).parent
 BLOCK = re.compile(r"(```text\n).*?(```)", re.DOTALL)  # the first of a page is the script's own

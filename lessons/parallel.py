@@ -7,12 +7,12 @@ import time
 
 import numpy as np
 import torch
+from ballcast.models.nets.network import Network, Shape
+from ballcast.models.nets.timing import FEATURES, RATE
 
-import models
+from ballcast import models
 from lessons.balls import SPORT, some
 from lessons.page import Page, color_of
-from models.nets.bare import FEATURES, RATE
-from models.nets.network import Network, Shape
 
 NAMES = ("rnn", "gru", "mingru", "transformer")
 LENGTHS, BATCHES, UNITS = (50, 200, 1000, 5000), (1, 8, 64), 64

@@ -7,17 +7,17 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from ballcast.evaluation.metrics import distance, energy, min_ade
+from ballcast.evaluation.protocols import HORIZONS
+from ballcast.models.encoding.nominal import STEP
+from ballcast.models.encoding.vocabulary import narrow
+from ballcast.models.training.token_learner import Speaker, paths
+from ballcast.tracks import Track
 from scipy.stats import spearmanr
 
-import models
-from evaluation.metrics import distance, energy, min_ade
-from evaluation.protocols import HORIZONS
+from ballcast import models
 from lessons.balls import SPORT, some
 from lessons.page import Page
-from models.baseline import STEP
-from models.nets.speaking import Speaker, paths
-from models.nets.vocabulary import narrow
-from tracks import Track
 
 CONFIG = {
     "model": "tokens", "sport": SPORT, "data": None, "finetune": None, "tracks": [], "batch": 64, "seed": 0,

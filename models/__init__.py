@@ -1,5 +1,8 @@
 """PREDICTORS: from a history to a forecast. See predictor.py for the contract."""
 
-from models.predictor import PREDICTORS, Belief, Forecast, Landing, Predictor, Stream, TooShort, available, load
+if __name__ != "ballcast.models":
+    raise ImportError("this package is ballcast.models: write `from ballcast import models`")
+
+from ballcast.models.contract import PREDICTORS, Belief, Forecast, Landing, Predictor, Stream, TooShort, available, load
 
 __all__ = ["PREDICTORS", "Belief", "Forecast", "Landing", "Predictor", "Stream", "TooShort", "available", "load"]

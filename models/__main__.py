@@ -1,7 +1,7 @@
 """Forecasts as CSV: of a recorded track, or live of what a tracker pipes in.
 
-python -m models stroke.csv --at 0.1 0.2
-tail -n +1 -f growing.csv | python -m models -      # from its first line, the header, on
+python -m ballcast.models stroke.csv --at 0.1 0.2
+tail -n +1 -f growing.csv | python -m ballcast.models -      # from its first line, the header, on
 
 Out comes a row for every frame and asked time once there are frames enough: t (s, the last frame seen), at (s past it),
 x, y, z (m), their standard deviations (empty where the predictor does not say), and the landing it expects: time (s),
@@ -18,9 +18,9 @@ from typing import Annotated
 
 import tyro
 
-import command
+from ballcast import command
 
-PROGRAM = "python -m models"
+PROGRAM = "python -m ballcast.models"
 WARM_BALLS = 2
 HEADER = "t,at,x,y,z,sd_x,sd_y,sd_z,landing_t,landing_x,landing_y,landing_z,landing_probability"
 
@@ -59,8 +59,9 @@ def main():
 
 def run(asked):
     """Print the forecasts; how many lines were no frames, as 0 or 1. Raises ValueError or OSError, one line each."""
-    import sim
-    from models import load
+    from ballcast.models import load
+
+    from ballcast import sim
 
     if not asked.at or any(not 0 < v < 60 for v in asked.at) or list(asked.at) != sorted(set(asked.at)):
         raise ValueError(f"--at {' '.join(f'{v:g}' for v in asked.at)}: seconds above 0 that increase")
@@ -74,7 +75,7 @@ def run(asked):
 
 def recorded(predictor, asked, options):
     """Print the forecasts of all frames of a file."""
-    from tracks import read_track
+    from ballcast.tracks import read_track
 
     track = read_track(asked.file, **options)
     for note in track.notes:
@@ -88,7 +89,7 @@ def recorded(predictor, asked, options):
 
 def live(predictor, asked, options):
     """Answer every line as it comes; whether some were no frames, as 0 or 1."""
-    from tracks import Lines, TrackError
+    from ballcast.tracks import Lines, TrackError
 
     warm(predictor, asked.at)
     decoded = (line.decode("utf-8", "replace") for line in sys.stdin.buffer)
@@ -114,7 +115,7 @@ def live(predictor, asked, options):
 
 def answer(stream, t, place, at):
     """Show the stream a frame and print what it forecasts, if it has seen enough."""
-    from models import TooShort
+    from ballcast.models import TooShort
 
     stream.observe(t, place)
     try:
@@ -133,8 +134,9 @@ def answer(stream, t, place, at):
 
 def warm(predictor, at):
     """Forecast made-up balls to their end, through all that befalls them, so that no frame of the real one waits."""
-    import sim
-    from models import TooShort
+    from ballcast.models import TooShort
+
+    from ballcast import sim
 
     balls = sim.draw(predictor.sport, WARM_BALLS, purpose="play")
     for begin, end in itertools.pairwise(balls.offsets):

@@ -1,11 +1,14 @@
 """PHYSICS: how a ball truly flies, and what a tracker would see. Knows nothing of the rest of the house."""
 
-from sim.checked import SportError
-from sim.dataset import Balls, draw
-from sim.engine import PARAMETERS, Flight, Impacts, compiled, simulate
-from sim.sensitivity import simulate_with_jacobian
-from sim.sets import BallSet, open_set
-from sim.sport import Sport, load, names
+if __name__ != "ballcast.sim":
+    raise ImportError("this package is ballcast.sim: write `from ballcast import sim`")
+
+from ballcast.sim.dataset import Balls, draw
+from ballcast.sim.engine import PARAMETERS, Flight, Impacts, compiled, simulate
+from ballcast.sim.kernels.flight import simulate_with_jacobian
+from ballcast.sim.sets import BallSet, open_set
+from ballcast.sim.sport import Sport, load, names
+from ballcast.sim.toml_fields import SportError
 
 __all__ = ["PARAMETERS", "BallSet", "Balls", "Flight", "Impacts", "Sport", "SportError", "compiled", "draw", "load",
            "names", "open_set", "simulate", "simulate_with_jacobian"]  # fmt: skip

@@ -1,8 +1,8 @@
 """Write a generated set of balls: what was seen of them, and the truth.
 
-python -m sim table_tennis --tracks 10000 --seed 0 --out set.npz
-python -m sim table_tennis --tracks 5000 --first 5000 --out second.npz    # any slice of the same endless set
-python -m sim --join first.npz second.npz --out set.npz                   # equal, byte for byte, to the whole
+python -m ballcast.sim table_tennis --tracks 10000 --seed 0 --out set.npz
+python -m ballcast.sim table_tennis --tracks 5000 --first 5000 --out second.npz    # any slice of the same endless set
+python -m ballcast.sim --join first.npz second.npz --out set.npz                   # equal, byte for byte, to the whole
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Annotated
 
 import tyro
 
-import command
+from ballcast import command
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,17 +37,17 @@ class Options:
 
 
 def main():
-    asked = command.options(Options, "python -m sim")
-    command.run("python -m sim", lambda: run(asked))
+    asked = command.options(Options, "python -m ballcast.sim")
+    command.run("python -m ballcast.sim", lambda: run(asked))
 
 
 def run(asked):
     """Write what was asked for. Raises ValueError or OSError, one line each."""
+    from ballcast.sim.sets import join_sets, write_set
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    import sim
-    from sim.sets import join_sets, write_set
+    from ballcast import sim
 
     check(asked, sim.names())
     start, console = time.perf_counter(), Console(stderr=True)

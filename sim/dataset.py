@@ -7,11 +7,10 @@ balls.time[balls.offsets[i] : balls.offsets[i + 1]]     # the stamps of ball i
 from dataclasses import dataclass
 
 import numpy as np
-
-from sim import engine, launch, rng
-from sim import sensor as sensors
-from sim.compiled import exact
-from sim.lanes import CHUNK
+from ballcast.sim import engine, launch, rng
+from ballcast.sim import sensor as sensors
+from ballcast.sim.jit import exact
+from ballcast.sim.kernels.lanes import CHUNK
 
 BATCH = 1024  # balls flown at once, which bounds what is held beside the result
 

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-
-from sim import flight as laws
-from sim import impact, lanes
+from ballcast.sim.kernels import aerodynamics as laws
+from ballcast.sim.kernels import contact as impact
+from ballcast.sim.kernels import lanes
 
 PARAMETERS = ("drag", "lift", "restitution", "friction", "wind_x", "wind_y")
 PRESET = np.array([1.0, 1.0, 1.0, 1.0, 0.0, 0.0])

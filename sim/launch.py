@@ -10,10 +10,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-
-from sim.checked import SportError, finite, numbers, refuse_unknown
-from sim.compiled import exact
-from sim.rng import normal, uniform
+from ballcast.sim.jit import exact
+from ballcast.sim.rng import normal, uniform
+from ballcast.sim.toml_fields import SportError, finite, numbers, refuse_unknown
 
 POSITIONS = {"components": ("x", "y", "z"), "around": ("distance", "bearing", "z")}
 VELOCITIES = {

@@ -6,8 +6,7 @@ The first state is one-to-one in the three, so no two balls share a stream; a fe
 import math
 
 import numpy as np
-
-from sim.compiled import exact
+from ballcast.sim.jit import exact
 
 PURPOSES = ("train", "validation", "test", "play", "data")
 U = np.uint64

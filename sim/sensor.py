@@ -8,9 +8,8 @@ import math
 from collections import namedtuple
 
 import numpy as np
-
-from sim.compiled import exact
-from sim.rng import normal, uniform
+from ballcast.sim.jit import exact
+from ballcast.sim.rng import normal, uniform
 
 # what a track's sensor is, and how sensors differ
 Drawn = namedtuple("Drawn", "rate noise_x noise_y noise_z jitter miss run_low run_high outlier")

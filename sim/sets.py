@@ -1,6 +1,6 @@
 """Generated sets: many seeded balls in one file, written and read in constant memory.
 
-    write_set("set.npz", "table_tennis", 100_000)       # or python -m sim table_tennis --tracks 100000 --out set.npz
+    write_set("set.npz", "table_tennis", 100_000)       # or python -m ballcast.sim table_tennis --tracks 100000 ...
     found = open_set("set.npz")                          # nothing is read yet
     balls = found.balls(0, 1000)                         # sim.Balls, the same to the bit as sim.draw gives
 
@@ -17,9 +17,8 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-
-from sim.dataset import BATCH, Balls, draw
-from sim.sport import parse, text_of
+from ballcast.sim.dataset import BATCH, Balls, draw
+from ballcast.sim.sport import parse, text_of
 
 FORMAT = 1
 VERSION = "0.1.0"  # of Ballcast: another one may draw other balls
@@ -101,10 +100,10 @@ def open_set(path):
         info = json.loads(text.read(0, text.shape[0]).tobytes())
         _check(info, columns)
     except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}; name a set written by python -m sim") from None
+        raise ValueError(f"{path}: {error.strerror}; name a set written by python -m ballcast.sim") from None
     except Exception as error:  # zipfile and numpy raise a dozen kinds over damaged headers
         cause = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{path}: not a set written by python -m sim, or cut off ({cause})") from error
+        raise ValueError(f"{path}: not a set written by python -m ballcast.sim, or cut off ({cause})") from error
     return BallSet(path, info, columns)
 
 

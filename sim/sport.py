@@ -13,10 +13,10 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from sim import air
-from sim.checked import SportError, build, number, numbers, refuse_unknown, vector
-from sim.flight import DRAG_FORMS, LIFT_FORMS
-from sim.launch import read_launch
+from ballcast.sim import atmosphere as air
+from ballcast.sim.kernels.aerodynamics import DRAG_FORMS, LIFT_FORMS
+from ballcast.sim.launch import read_launch
+from ballcast.sim.toml_fields import SportError, build, number, numbers, refuse_unknown, vector
 
 FOLDER = Path(__file__).parent / "sports"
 SPIN_DECAY_FORMS = {"none": (), "scaling": (), "path": ("rate",)}

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ballcast.evaluation import harness, limits, protocols, suites
+from ballcast.evaluation.results import Results, compare
+from ballcast.evaluation.scores import score
+from ballcast.tracks import Track, write_track
 
 import evaluate
-import models
-import sim
-from evaluation import harness, limits, protocols, suites
-from evaluation.results import Results, compare
-from evaluation.scores import score
-from tracks import Track, write_track
+from ballcast import models, sim
 
 ROOT = Path(__file__).parents[1]
 SPORT = sim.load("table_tennis")
@@ -226,7 +225,7 @@ def test_wrong_input_ends_with_one_line(told, said, tmp_path, capsys, monkeypatc
 
 
 def test_balls_of_the_net_clip_set_are_seen_before_the_net_and_come_to_it():
-    from evaluation.net_clip import BEFORE, net_clips
+    from ballcast.evaluation.net_clip import BEFORE, net_clips
 
     sport = sim.load("table_tennis")
     suite, cases = net_clips(sport, 20)

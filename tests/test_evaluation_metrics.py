@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 import scoringrules
-
-from evaluation import bootstrap, metrics
-from evaluation.metrics import STATISTICS
+from ballcast.evaluation import bootstrap, metrics
+from ballcast.evaluation.metrics import STATISTICS
 
 RNG = np.random.default_rng(7)
 MEAN, TRUTH = RNG.normal(size=(20, 3)), RNG.normal(size=(20, 3))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import sim
+from ballcast import sim
 from lessons import gates, long_memory, loss_over_time, memory, order, parallel
 from lessons.balls import networks
 from lessons.gradients import cases

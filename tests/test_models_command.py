@@ -1,4 +1,4 @@
-"""python -m models: every frame of a pipe is answered before the next comes; a file gives the same rows."""
+"""python -m ballcast.models: every frame of a pipe is answered before the next comes; a file gives the same rows."""
 
 import os
 import subprocess
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ballcast.models.__main__ import HEADER
+from ballcast.tracks import Track, write_track
 
-import sim
-from models.__main__ import HEADER
-from tracks import Track, write_track
+from ballcast import sim
 
 ROOT = Path(__file__).parents[1]
 TIME = np.arange(12) / 180.0

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ballcast.tracks import Track
 
-import models
-import sim
-from tracks import Track
+from ballcast import models, sim
 
 AHEAD = np.linspace(0.02, 0.6, 30)  # s
 

@@ -4,9 +4,9 @@ import sys
 
 import numpy as np
 import pytest
+from ballcast.tracks import Track
 
-import models
-from tracks import Track
+from ballcast import models
 
 OWN = """
 import numpy as np

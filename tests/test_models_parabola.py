@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from ballcast.models.predictors.parabola import arc
+from ballcast.tracks import Track
 
-import models
-from models.parabola import arc
-from tracks import Track
+from ballcast import models
 
 G = 9.81
 

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
+from ballcast.tracks import Track
 
-import models
-import sim
-from tracks import Track
+from ballcast import models, sim
 
 SPORT = sim.load("table_tennis")
 TIME = np.arange(40) / 180.0  # s, 0.22 s

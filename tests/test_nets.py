@@ -6,17 +6,18 @@ from scipy.stats import multivariate_t
 
 torch = pytest.importorskip("torch", reason="the extra train is not installed")
 
-import models  # noqa: E402
-import sim  # noqa: E402
-from models import network, told, weights  # noqa: E402
-from models.baseline import KNOTS, SEEN  # noqa: E402
-from models.nets import attention, losses  # noqa: E402
-from models.nets.batches import Batches  # noqa: E402
-from models.nets.learning import Learner, shape_of, tensors  # noqa: E402
-from models.nets.network import MIXERS, Network  # noqa: E402
-from models.nets.runs import Run  # noqa: E402
-from models.nets.scan import one_by_one, scan  # noqa: E402
-from tracks import Track  # noqa: E402
+from ballcast.models.encoding import decoding as told  # noqa: E402
+from ballcast.models.encoding.nominal import KNOTS, SEEN  # noqa: E402
+from ballcast.models.nets import attention, losses  # noqa: E402
+from ballcast.models.nets.network import MIXERS, Network  # noqa: E402
+from ballcast.models.nets.scan import one_by_one, scan  # noqa: E402
+from ballcast.models.runtime import network, weights  # noqa: E402
+from ballcast.models.training.batches import Batches  # noqa: E402
+from ballcast.models.training.learner import Learner, shape_of, tensors  # noqa: E402
+from ballcast.models.training.run_folder import Run  # noqa: E402
+from ballcast.tracks import Track  # noqa: E402
+
+from ballcast import models, sim  # noqa: E402
 
 CONFIG = {
     "model": "gru", "sport": "table_tennis", "data": None, "finetune": None, "tracks": [], "batch": 64, "seed": 0,
@@ -138,7 +139,7 @@ def test_two_slices_have_the_gradient_of_the_whole(sport):
 
 
 def gradient(learner, batch):
-    from models.nets.learning import losses as parts
+    from ballcast.models.training.learner import losses as parts
 
     sum(parts(learner.network, tensors(batch))).backward()
     return [p.grad.numpy() for p in learner.network.parameters()]
@@ -333,7 +334,7 @@ def test_weights_of_another_sport_or_model_are_refused(trained):
 def test_the_exported_step_says_what_torch_says(trained, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra export is not installed")
     pytest.importorskip("onnxscript", reason="the extra export is not installed")
-    from models.nets.export import export, step_of
+    from ballcast.models.nets.export import export, step_of
 
     for model in MODELS:
         step = step_of(trained[model])

@@ -6,12 +6,12 @@ import xml.etree.ElementTree as tree
 from pathlib import Path
 
 import pytest
+from ballcast.evaluation import leaderboard, report, suites
+from ballcast.evaluation.results import LEVELS, Results, Row, key
+from ballcast.evaluation.standings import standings
 
 import evaluate
-import sim
-from evaluation import leaderboard, report, suites
-from evaluation.results import LEVELS, Results, Row, key
-from evaluation.standings import standings
+from ballcast import sim
 
 SPORT = sim.load("table_tennis")
 HISTORIES, HORIZONS = (0.1, 0.2), (0.1, 0.3)

@@ -5,11 +5,11 @@ import math
 
 import numpy as np
 import pytest
+from ballcast.sim.reference import fly
+from ballcast.sim.sport import Law, Restitution
 
-import sim
+from ballcast import sim
 from benchmarks.agreement import GRAZE, compare
-from sim.reference import fly
-from sim.sport import Law, Restitution
 
 LAUNCHES = 8
 TIMES = np.arange(0, 1201) / 120  # s

@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
+from ballcast.sim import rng
 
-import sim
-from sim import rng
+from ballcast import sim
 
 SPORT = sim.load("table_tennis")
 

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from ballcast.sim.reference import V_STOP, normals
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import sim
-from sim.reference import V_STOP, normals
+from ballcast import sim
 
 BALLS = 8
 TIMES = np.arange(0, 361) / 120  # s

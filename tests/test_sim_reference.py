@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from ballcast.sim.reference import V_STOP, fly
+from ballcast.sim.sport import Law, Restitution, Surface
 
-import sim
-from sim.reference import V_STOP, fly
-from sim.sport import Law, Restitution, Surface
+from ballcast import sim
 
 G = 9.81
 ORIGIN, STILL = np.zeros(3), np.zeros(3)

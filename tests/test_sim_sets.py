@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ballcast.sim.__main__ import Options, run
+from ballcast.sim.sets import BATCH, VERSION, join_sets, open_set, write_set
 
-import command
-import sim
-from sim.__main__ import Options, run
-from sim.sets import BATCH, VERSION, join_sets, open_set, write_set
+from ballcast import command, sim
 
 ROOT = Path(__file__).parents[1]
 
@@ -128,7 +127,7 @@ def test_more_than_a_batch_is_written_as_drawn(tmp_path):
 
 
 def commanded(line):
-    run(command.options(Options, "python -m sim", line.split()))
+    run(command.options(Options, "python -m ballcast.sim", line.split()))
 
 
 def test_the_command_writes_slices_and_joins_them(whole, tmp_path, monkeypatch, capsys):

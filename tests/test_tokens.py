@@ -5,16 +5,17 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra train is not installed")
 
-import models  # noqa: E402
-import sim  # noqa: E402
-from models import speech, words  # noqa: E402
-from models.baseline import KNOTS, STEP  # noqa: E402
-from models.nets.learning import learner_of  # noqa: E402
-from models.nets.speaking import paths  # noqa: E402
-from models.nets.vocabulary import grouped, narrow  # noqa: E402
-from models.tokens import chances, say  # noqa: E402
-from sim.sensitivity import surroundings  # noqa: E402
-from tracks import Track  # noqa: E402
+from ballcast.models.encoding import tokenizer as words  # noqa: E402
+from ballcast.models.encoding.nominal import KNOTS, STEP  # noqa: E402
+from ballcast.models.encoding.vocabulary import grouped, narrow  # noqa: E402
+from ballcast.models.predictors.tokens import chances, say  # noqa: E402
+from ballcast.models.runtime import token_decoder as speech  # noqa: E402
+from ballcast.models.training.learner import learner_of  # noqa: E402
+from ballcast.models.training.token_learner import paths  # noqa: E402
+from ballcast.sim.kernels.flight import surroundings  # noqa: E402
+from ballcast.tracks import Track  # noqa: E402
+
+from ballcast import models, sim  # noqa: E402
 
 CONFIG = {
     "model": "tokens", "sport": "table_tennis", "data": None, "finetune": None, "tracks": [], "batch": 64, "seed": 0,

@@ -4,8 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-
-from tracks import Track, TrackError
+from ballcast.tracks import Track, TrackError
 
 TIME = np.array([5.0, 5.1, 5.3, 5.4])
 POSITION = np.arange(12.0).reshape(4, 3)

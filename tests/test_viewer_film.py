@@ -3,10 +3,9 @@
 import numpy as np
 import pygame
 import pytest
+from ballcast.viewer.film import Film
+from ballcast.viewer.window import App
 from viewer_fakes import OneBall, OnlyChoice, Recorder
-
-from viewer.film import Film
-from viewer.window import App
 
 imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
 

@@ -3,18 +3,17 @@
 import numpy as np
 import pygame
 import pytest
+from ballcast.viewer.options import EVERYTHING, Options
+from ballcast.viewer.panels.timeline import SHADES
+from ballcast.viewer.playback.attribution import MOVED, Why
+from ballcast.viewer.playback.forecaster import LEADS, ROWS
+from ballcast.viewer.playback.session import FRAME, Session
+from ballcast.viewer.playback.source import Throws
+from ballcast.viewer.window import App
 from viewer_fakes import OneBall, OnlyChoice, Recorder
 
-import models
-import sim
+from ballcast import models, sim
 from benchmarks import viewer_soak
-from viewer.options import EVERYTHING, Options
-from viewer.session import FRAME, Session
-from viewer.source import Throws
-from viewer.timeline import SHADES
-from viewer.watcher import LEADS, ROWS
-from viewer.why import MOVED, Why
-from viewer.window import App
 
 SPORT = sim.load("table_tennis")
 

@@ -5,18 +5,18 @@ import dataclasses
 import numpy as np
 import pygame
 import pytest
+from ballcast.viewer import keys
+from ballcast.viewer.panels.canvas import Pen
+from ballcast.viewer.panels.sliders import HEAD, ROW
+from ballcast.viewer.panels.timeline import TimeLine
+from ballcast.viewer.picture import sliders
+from ballcast.viewer.playback.overrides import RULES
+from ballcast.viewer.playback.session import FRAME
+from ballcast.viewer.playback.source import Replays, Throws
+from ballcast.viewer.window import App
 from viewer_fakes import OneBall, OnlyChoice, Recorder
 
-import sim
-from viewer import keys
-from viewer.pen import Pen
-from viewer.picture import sliders
-from viewer.rules import RULES
-from viewer.session import FRAME
-from viewer.sliders import HEAD, ROW
-from viewer.source import Replays, Throws
-from viewer.timeline import TimeLine
-from viewer.window import App
+from ballcast import sim
 
 
 @pytest.fixture

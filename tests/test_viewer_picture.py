@@ -5,14 +5,14 @@ import dataclasses
 import numpy as np
 import pygame
 import pytest
+from ballcast.render import raster
+from ballcast.render.camera import Camera
+from ballcast.render.scene import Place, below
+from ballcast.viewer.playback.session import FRAME
+from ballcast.viewer.window import App, save_png
 from viewer_fakes import OneBall, OnlyChoice, Recorder
 
-import sim
-from viewer import raster
-from viewer.camera import Camera
-from viewer.scene import Place, below
-from viewer.session import FRAME
-from viewer.window import App, save_png
+from ballcast import sim
 
 SIZE = (640, 360)
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from ballcast.viewer.playback.forecaster import LEADS
+from ballcast.viewer.playback.session import FRAME, Choice, Session, rotation
 from viewer_fakes import OneBall, OnlyChoice, Recorder
 
-import models
-from viewer.session import FRAME, Choice, Session, rotation
-from viewer.watcher import LEADS
+from ballcast import models
 
 
 @pytest.fixture

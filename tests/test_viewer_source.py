@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from ballcast.tracks import Track, read_track
+from ballcast.viewer.playback.source import PAUSE, Replays, Throws, bounces
 
-import sim
-from tracks import Track, read_track
-from viewer.source import PAUSE, Replays, Throws, bounces
+from ballcast import sim
 
 TT = "table_tennis"
 

@@ -3,14 +3,14 @@
 import numpy as np
 import pygame
 import pytest
+from ballcast.render.camera import Camera
+from ballcast.viewer.playback.session import FRAME
+from ballcast.viewer.playback.source import Throws
+from ballcast.viewer.playback.throw import REACH, Throw
+from ballcast.viewer.window import App
 from viewer_fakes import OnlyChoice, Recorder
 
-import sim
-from viewer.camera import Camera
-from viewer.session import FRAME
-from viewer.source import Throws
-from viewer.throw import REACH, Throw
-from viewer.window import App
+from ballcast import sim
 
 SPORT = sim.load("table_tennis")
 

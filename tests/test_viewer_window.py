@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pygame
 import pytest
-
-from viewer import keys
+from ballcast.viewer import keys
 
 ROOT = Path(__file__).parents[1]
 NAMES = {" ": "space", ".": "period", ",": "comma", "[": "bracketleft", "]": "bracketright", "+": "plus", "=": "equal",

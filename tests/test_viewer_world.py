@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from ballcast.viewer.playback import overrides as rules
+from ballcast.viewer.playback.session import FRAME, Session
+from ballcast.viewer.playback.source import Throws
 from viewer_fakes import OnlyChoice, Recorder
 
-import sim
-from viewer import rules
-from viewer.session import FRAME, Session
-from viewer.source import Throws
+from ballcast import sim
 
 SPORT = sim.load("table_tennis")
 
@@ -150,6 +150,6 @@ def test_every_sport_has_throws_of_its_own(name):
 def test_a_throw_needs_a_name():
     for table, word in (({}, "name"), ({"name": "serve"}, "position")):
         with pytest.raises(sim.SportError, match=word):
-            from sim.sport import _throw
+            from ballcast.sim.sport import _throw
 
             _throw(table, "x.toml: throw 1")

@@ -3,11 +3,10 @@
 from types import SimpleNamespace
 
 import numpy as np
+from ballcast.tracks import Track
+from ballcast.viewer.playback.source import Ball
 
-import models
-import sim
-from tracks import Track
-from viewer.source import Ball
+from ballcast import models, sim
 
 G = np.array([0.0, 0.0, -9.81])
 

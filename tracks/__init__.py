@@ -3,7 +3,10 @@
 Needs numpy alone and knows nothing of sports, physics or forecasts.
 """
 
-from tracks.files import FORMATS, Lines, read_track, read_tracks, write_track
-from tracks.track import Track, TrackError
+if __name__ != "ballcast.tracks":
+    raise ImportError("this package is ballcast.tracks: write `from ballcast import tracks`")
+
+from ballcast.tracks.files import FORMATS, Lines, read_track, read_tracks, write_track
+from ballcast.tracks.track import Track, TrackError
 
 __all__ = ["FORMATS", "Lines", "Track", "TrackError", "read_track", "read_tracks", "write_track"]

@@ -20,8 +20,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-
-from tracks.track import Track, TrackError, fault
+from ballcast.tracks.track import Track, TrackError, fault
 
 HEADERS = {"csv": ("t", "x", "y", "z"), "tt3d": ("Timestamp", "X", "Y", "Z"), "spindoe": None}
 FORMATS = tuple(HEADERS)

@@ -12,6 +12,9 @@ keys.py     what the keys do; also the help
 window.py   the loop, with a screen and without
 """
 
+if __name__ != "ballcast.viewer":
+    raise ImportError("this package is ballcast.viewer: write `from ballcast import viewer`")
+
 import os
 
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # before pygame is imported anywhere in here

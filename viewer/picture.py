@@ -8,16 +8,15 @@ The same arguments give the same pixels. It keeps nothing but the backdrops of t
 
 import numpy as np
 import pygame
-
-from viewer import overlay
-from viewer.beliefs import Beliefs
-from viewer.camera import Camera
-from viewer.draw import Painter
-from viewer.options import PLAIN
-from viewer.panel import MARGIN, Panel
-from viewer.pen import FAINT, TEXT, Pen
-from viewer.sliders import WIDTH, Sliders
-from viewer.timeline import TimeLine
+from ballcast.render.camera import Camera
+from ballcast.render.painter import Painter
+from ballcast.viewer.options import PLAIN
+from ballcast.viewer.panels import overlay
+from ballcast.viewer.panels.beliefs import Beliefs
+from ballcast.viewer.panels.canvas import FAINT, TEXT, Pen
+from ballcast.viewer.panels.sidebar import MARGIN, Panel
+from ballcast.viewer.panels.sliders import WIDTH, Sliders
+from ballcast.viewer.panels.timeline import TimeLine
 
 INSET = WIDTH, 158  # units
 ABOVE = 0.0, 88.0  # degrees: the inset's camera

@@ -14,19 +14,18 @@ import time
 
 import numpy as np
 import pygame
-
-from models.weights import write
-from viewer import keys
-from viewer.camera import Camera
-from viewer.film import Film
-from viewer.options import PLAIN
-from viewer.pen import Pen
-from viewer.picture import Picture, sliders
-from viewer.rules import RULES
-from viewer.session import FRAME, Session
-from viewer.throw import Throw
-from viewer.timeline import TimeLine
-from viewer.why import Why
+from ballcast.models.runtime.weights import write
+from ballcast.render.camera import Camera
+from ballcast.viewer import keys
+from ballcast.viewer.film import Film
+from ballcast.viewer.options import PLAIN
+from ballcast.viewer.panels.canvas import Pen
+from ballcast.viewer.panels.timeline import TimeLine
+from ballcast.viewer.picture import Picture, sliders
+from ballcast.viewer.playback.attribution import Why
+from ballcast.viewer.playback.overrides import RULES
+from ballcast.viewer.playback.session import FRAME, Session
+from ballcast.viewer.playback.throw import Throw
 
 RATE = 60  # frames/s
 SLOWEST = 0.1  # s; a frame that took longer counts as this much

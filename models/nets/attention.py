@@ -6,10 +6,9 @@ A query sees its own frame and those before it, `window` in all: a stream rememb
 """
 
 import torch
+from ballcast.models.runtime.blocks import HEADS
 from torch import nn
 from torch.nn.functional import pad, scaled_dot_product_attention
-
-from models.stack import HEADS
 
 FEW = 4  # windows, up to which one mask over all frames costs less than blocks
 FASTEST, SLOWEST = 200.0, 1.0  # rad/s: a turn in 6 frames at 180 Hz, and in 6 s

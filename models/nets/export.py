@@ -1,4 +1,4 @@
-"""A single step of a network as ONNX, for whoever runs it elsewhere: python -m models.nets.export NAME --out FILE.onnx
+"""A single step of a network as ONNX, to run it elsewhere: python -m ballcast.models.nets.export NAME --out FILE.onnx
 
 In: features (B, F) and base (B, SEEN) as models/features.py and models/baseline.py make them, and the memory, h (B, H)
 and of an lstm c (B, H); of mingru and transformer one row `memory` (B, M), zeros at first, and of a transformer before
@@ -13,17 +13,16 @@ from typing import Annotated
 
 import torch
 import tyro
+from ballcast.models.contract import TRAINED
+from ballcast.models.encoding.nominal import SEEN
+from ballcast.models.nets.network import MIXERS, Network, Shape
+from ballcast.models.predictors.neural import weights_of
+from ballcast.models.runtime import weights
 from torch import nn
 
-import command
-import sim
-from models import weights
-from models.baseline import SEEN
-from models.nets.network import MIXERS, Network, Shape
-from models.neural import weights_of
-from models.predictor import TRAINED
+from ballcast import command, sim
 
-PROGRAM = "python -m models.nets.export"
+PROGRAM = "python -m ballcast.models.nets.export"
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,9 @@ before it (the factor of the precision): z_i = (e_i - sum_j<i b_ij e_j) / exp(s_
 """
 
 import torch
+from ballcast.models.encoding.nominal import KNOTS
+from ballcast.models.nets.network import PLACE
 from torch.nn.functional import binary_cross_entropy_with_logits
-
-from models.baseline import KNOTS
-from models.nets.network import PLACE
 
 BELIEF_DEGREES, PATH_DEGREES = 8.0, 4.0
 LEAST, MOST = -7.0, 7.0  # of log-scales

@@ -7,9 +7,8 @@ should see what is remembered is left to the layer above: see blocks.py.
 """
 
 import torch
+from ballcast.models.nets.scan import scan
 from torch import nn
-
-from models.nets.scan import scan
 
 LONGEST = 100.0  # frames: memories last from one to so many at the start
 

@@ -14,12 +14,11 @@ frames at once (`mingru`, `transformer`). `mlp` remembers nothing: it is the bas
 from dataclasses import dataclass
 
 import torch
+from ballcast.models.encoding.nominal import KNOTS, SEEN
+from ballcast.models.nets.attention import Attention
+from ballcast.models.nets.blocks import Stack
+from ballcast.models.nets.mingru import MinGRU
 from torch import nn
-
-from models.baseline import KNOTS, SEEN
-from models.nets.attention import Attention
-from models.nets.blocks import Stack
-from models.nets.mingru import MinGRU
 
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}
 MIXERS = {"mingru": MinGRU, "transformer": Attention}

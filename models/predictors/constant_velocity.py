@@ -1,0 +1,18 @@
+"""The straight line through the last frames: the floor that every other predictor has to beat."""
+
+import numpy as np
+from ballcast.models.contract import Forecast, Predictor
+
+
+class ConstantVelocity(Predictor):
+    """Least squares line through the last 8 frames. Told nothing; no landing."""
+
+    name = "constant_velocity"
+    told = "nothing"
+    needs = 2
+    window = 8
+
+    def predict(self, time, position, times):
+        t, middle = time - time.mean(), position.mean(axis=0)
+        velocity = t @ (position - middle) / (t @ t)
+        return Forecast(middle + np.multiply.outer(times - time.mean(), velocity))

@@ -1,0 +1,56 @@
+"""Train the weights that ship: python -m ballcast.models.training.ship [SPORT-MODEL ...]. A stopped run continues.
+
+Each is a run of train.py in runs/weights/, on all cores; what is done already is not done again.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from ballcast.models.contract import SHIPPED
+
+MINUTES = {  # of training on two cores
+    "table_tennis-gru": 45,
+    "tennis-gru": 45,
+    "basketball-gru": 25,
+    "room-gru": 25,
+    "soccer-gru": 25,
+    "baseball-gru": 15,
+    "volleyball-gru": 15,
+    "table_tennis-lstm": 12,
+    "table_tennis-rnn": 12,
+    "table_tennis-mlp": 12,
+    "table_tennis-mingru": 12,
+    "table_tennis-transformer": 12,
+    "table_tennis-tokens": 20,  # on the gru that ships
+}
+RUNS = Path("runs") / "weights"
+
+
+def main():
+    wrong = [name for name in sys.argv[1:] if name not in MINUTES]
+    if wrong:
+        raise SystemExit(f"ship: {wrong[0]} does not ship; there are {', '.join(MINUTES)}")
+    for name in sys.argv[1:] or MINUTES:
+        trained = train(name)
+        SHIPPED.mkdir(exist_ok=True)
+        shutil.copyfile(trained, SHIPPED / f"{name}.safetensors")
+
+
+def train(name):
+    """The file of weights of a finished run."""
+    out, (sport, _, model) = RUNS / name, name.partition("-")
+    cores = os.cpu_count() or 1
+    begin = ["--resume"] if (out / "config.json").exists() else ["--sport", sport, "--model", model]
+    begin += [] if begin == ["--resume"] else ["--minutes", str(MINUTES[name])]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(min(cores, 2))]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+    print(f"{name}: training", flush=True)
+    subprocess.run([*launch, "train.py", "--out", str(out), *begin], check=True, env=environment)
+    return out / "weights.safetensors"
+
+
+if __name__ == "__main__":
+    main()

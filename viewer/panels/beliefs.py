@@ -1,0 +1,77 @@
+"""What predictors believe of the ball beside what is true: its spin, and the parameters that make it differ.
+
+Each row has its own scale; a bright tick is the truth, dots are beliefs, their bars hold it nine times in ten.
+"""
+
+import numpy as np
+from ballcast.render.painter import color_of
+from ballcast.viewer.panels.canvas import FAINT, MUTED, RULE, TEXT
+from ballcast.viewer.panels.sidebar import LEFT, MARGIN, PAD, RIGHT, WIDTH
+
+from ballcast import sim
+
+ROW, HEAD = 18, 32
+NINE_IN_TEN = 1.645  # standard deviations
+KNOWN = slice(6, 15)  # where spin and parameters stand in a belief's covariance
+AXIS = (LEFT + 92, RIGHT)
+
+
+def rows(sport):
+    """(label, low, high) of every row: the spin's parts in rad/s, then the parameters."""
+    spread = sport.spread
+    usual = [max(0.25, 4 * sd) for sd in (spread.drag, spread.lift, spread.restitution, spread.friction)]
+    wind = max(3.0, 4 * max(spread.wind))
+    spin = 0.35 * 60.0 / sport.ball.radius / 10  # a rim at some 2 m/s, and as much again
+    parts = [(f"spin {axis}, rad/s", -spin * 4, spin * 4) for axis in "xyz"]
+    parts += [(name, 1 - a, 1 + a) for name, a in zip(sim.PARAMETERS[:4], usual)]
+    return parts + [(name.replace("_", " ") + ", m/s", -wind, wind) for name in sim.PARAMETERS[4:]]
+
+
+class Beliefs:
+    """Below the column on the left, from `top` on."""
+
+    def paint(self, pen, session, top):
+        known = [(color_of(w), *_told(w.forecast(session.now))) for w in session.watchers if _believes(w, session.now)]
+        table = rows(session.sport)
+        pen.pane(MARGIN, top, WIDTH, HEAD + ROW * len(table) + PAD)
+        pen.text(LEFT, top + 10, "Believed", 20, TEXT)
+        truth = _truth(session)
+        pen.text(
+            RIGHT, top + 12, "bright: the truth" if truth is not None else "the truth is not known", 16, FAINT, 1.0
+        )
+        for number, (label, low, high) in enumerate(table):
+            y = top + HEAD + ROW * number
+            pen.text(LEFT, y, label, 17, MUTED)
+            pen.line(AXIS[0], y + 7, AXIS[1], y + 7, RULE)
+            for place, (color, value, half) in enumerate(known):
+                at = y + 7 + 2.5 * (place - (len(known) - 1) / 2)
+                left, middle, right = (_at(value[number] + way * half[number], low, high) for way in (-1, 0, 1))
+                pen.line(left, at, right, at, color)
+                pen.dots([(middle, at)], 2.6, color)
+            if truth is not None:
+                x = _at(truth[number], low, high)
+                pen.line(x, y + 1, x, y + 13, TEXT, 2)
+
+
+def _believes(watcher, now):
+    shown = watcher.forecast(now)
+    return shown is not None and shown.belief is not None
+
+
+def _told(shown):
+    """Spin and parameters (9,) of a belief, and how far (9,) they may be off nine times in ten."""
+    belief = shown.belief
+    value, variance = np.concatenate([belief.spin, belief.parameters]), np.zeros(9)
+    if belief.covariance is not None:
+        variance = np.diag(belief.covariance)[KNOWN]
+    return value, NINE_IN_TEN * np.sqrt(np.maximum(variance, 0.0))
+
+
+def _at(value, low, high):
+    return AXIS[0] + (AXIS[1] - AXIS[0]) * min(max((value - low) / (high - low), 0.0), 1.0)
+
+
+def _truth(session):
+    """Spin and parameters (9,) as they are now, or None."""
+    spin, parameters = session.ball.at(session.now)[2], session.ball.parameters(session.now)
+    return None if spin is None or parameters is None else np.concatenate([spin, parameters])
