@@ -66,28 +66,28 @@ class Options:
 
 
 def main():
-    asked = command.options(Options, "evaluate.py")
+    options = command.options(Options, "evaluate.py")
     status = []
-    command.run("evaluate.py", lambda: status.append(run(asked)))
+    command.run("evaluate.py", lambda: status.append(run(options)))
     raise SystemExit(status[0])
 
 
-def run(asked):
+def run(options):
     """Do what was asked: 0, or 1 where a predictor failed. Raises ValueError or OSError, one line each."""
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else 150, emoji=False)
-    if asked.compare:
-        return compare(asked.compare, console)
-    check(asked)
-    balls = suites(asked)
-    results, failed = evaluate(asked, predictors(asked, balls), balls, console)
-    if asked.json:
-        results.write(asked.json)
-    if asked.report:
+    if options.compare:
+        return compare(options.compare, console)
+    check(options)
+    balls = suites(options)
+    results, failed = evaluate(options, predictors(options, balls), balls, console)
+    if options.json:
+        results.write(options.json)
+    if options.report:
         from ballcast.evaluation import report
 
-        console.print(f"{report.write(asked.report, results, balls, asked.history, asked.horizon)}: the report")
+        console.print(f"{report.write(options.report, results, balls, options.history, options.horizon)}: the report")
     from ballcast.evaluation.table import latencies, tables
 
     for table in [*tables(results), latencies(results)]:
@@ -109,142 +109,142 @@ def compare(files, console):
     return 0
 
 
-def check(asked):
+def check(options):
     """Refuse numbers and paths that cannot work before anything takes time. Raises ValueError."""
     from ballcast.evaluation.protocols import PROTOCOLS
 
-    for name, values in (("history", asked.history), ("horizon", asked.horizon)):
+    for name, values in (("history", options.history), ("horizon", options.horizon)):
         if not values or any(not 0 < v < 60 for v in values) or list(values) != sorted(set(values)):
             raise ValueError(f"--{name} {' '.join(f'{v:g}' for v in values)}: seconds above 0 that increase")
-    for protocol in asked.protocol:
+    for protocol in options.protocol:
         if protocol not in PROTOCOLS:
             raise ValueError(f"--protocol {protocol}: there are {', '.join(PROTOCOLS)}")
-    if asked.balls < 1 or asked.seed < 0:
-        raise ValueError(f"--balls {asked.balls} must be at least 1, --seed {asked.seed} at least 0")
-    if asked.tracks and len(asked.sport) > 1:
+    if options.balls < 1 or options.seed < 0:
+        raise ValueError(f"--balls {options.balls} must be at least 1, --seed {options.seed} at least 0")
+    if options.tracks and len(options.sport) > 1:
         raise ValueError("--tracks are of one sport: name one with --sport")
-    if asked.report and not all(importlib.util.find_spec(library) for library in ("jinja2", "matplotlib")):
+    if options.report and not all(importlib.util.find_spec(library) for library in ("jinja2", "matplotlib")):
         raise ValueError("--report needs jinja2 and matplotlib: pip install -c constraints.txt jinja2 matplotlib")
-    if asked.report and asked.report.exists() and not asked.report.is_dir():
-        raise ValueError(f"--report {asked.report}: is a file; name a folder")
-    if asked.json and (asked.json.is_dir() or not os.access(asked.json.absolute().parent, os.W_OK)):
+    if options.report and options.report.exists() and not options.report.is_dir():
+        raise ValueError(f"--report {options.report}: is a file; name a folder")
+    if options.json and (options.json.is_dir() or not os.access(options.json.absolute().parent, os.W_OK)):
         raise ValueError(
-            f"--json {asked.json}: cannot be written there; name a file in a folder that can be written to"
+            f"--json {options.json}: cannot be written there; name a file in a folder that can be written to"
         )
 
 
-def predictors(asked, suites):
+def predictors(options, suites):
     """The names to score, each once: of networks where none is named those that have weights for every sport."""
     from ballcast.evaluation.limits import LIMITS
 
     from ballcast import models
 
-    told = bool(asked.tracks) and not all(t.endswith(".npz") for t in asked.tracks)
-    for name in asked.predictor:
-        if name in LIMITS and told:
+    is_recorded = bool(options.tracks) and not all(t.endswith(".npz") for t in options.tracks)
+    for name in options.predictor:
+        if name in LIMITS and is_recorded:
             raise ValueError(f"--predictor {name}: a limit is told the truth, which recorded balls do not have")
     able = [name for name in models.PREDICTORS if all(name in models.available(suite.sport) for suite in suites)]
-    every = [*able, *([] if told else LIMITS)]
-    return list(dict.fromkeys(asked.predictor or every))
+    every = [*able, *([] if is_recorded else LIMITS)]
+    return list(dict.fromkeys(options.predictor or every))
 
 
-def suites(asked):
+def suites(options):
     """The Suites that were asked for."""
     from ballcast.evaluation.suites import generated, recorded, simulated
 
     from ballcast import sim
 
-    sports = [sim.load(name).without(*asked.without) for name in asked.sport]
-    if not asked.tracks:
-        return [simulated(sport, asked.balls, asked.seed) for sport in sports]
-    placement = {"scale": asked.scale, "axes": asked.axes, "origin": tuple(asked.origin.split(","))}
-    placement["format"] = asked.format
+    sports = [sim.load(name).without(*options.without) for name in options.sport]
+    if not options.tracks:
+        return [simulated(sport, options.balls, options.seed) for sport in sports]
+    reader_options = {"scale": options.scale, "axes": options.axes, "origin": tuple(options.origin.split(","))}
+    reader_options["format"] = options.format
     return [
-        generated(track, asked.balls) if track.endswith(".npz") else recorded(track, sports[0], **placement)
-        for track in asked.tracks
+        generated(track, options.balls) if track.endswith(".npz") else recorded(track, sports[0], **reader_options)
+        for track in options.tracks
     ]
 
 
-def evaluate(asked, names, suites, console):
+def evaluate(options, names, suites, console):
     """(Results, whether a predictor failed somewhere)."""
     from ballcast.evaluation import harness, protocols
     from ballcast.evaluation.results import Results
     from ballcast.evaluation.scores import score, score_latency
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    results = Results(" ".join(["evaluate.py", *sys.argv[1:]]), VERSION, asked.seed)
+    results = Results(" ".join(["evaluate.py", *sys.argv[1:]]), VERSION, options.seed)
     work = [
         (suite, cases)
         for suite in suites
         for cases in [
-            *(protocols.horizon(suite, h, asked.horizon) for h in asked.history if "horizon" in asked.protocol),
-            *(protocols.landing(suite, d) for d in protocols.BEFORE if "landing" in asked.protocol),
-            *(protocols.l4dc2023(suite, h) for h in protocols.ENDS if "l4dc2023" in asked.protocol),
+            *(protocols.horizon(suite, h, options.horizon) for h in options.history if "horizon" in options.protocol),
+            *(protocols.landing(suite, d) for d in protocols.LANDING_LEAD_TIMES if "landing" in options.protocol),
+            *(protocols.l4dc2023(suite, h) for h in protocols.END_LEAD_TIMES if "l4dc2023" in options.protocol),
         ]
     ]
     for suite, cases in work:
-        results.notes += told_of(suite, cases)
+        results.notes += left_out_lines(suite, cases)
     loaded = {(name, suite.name): harness.load(name, suite.sport) for suite in suites for name in names}
     failed = False
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True) as bar, harness.Workers(os.cpu_count() or 1) as workers:
         task = bar.add_task("", total=len(names) * sum(len(cases) for _, cases in work))
         for (name, suite_name), predictor in loaded.items():  # alone, before the others start
-            results.told[name] = predictor.told
+            results.told[name] = predictor.side_information
             suite = next(s for s in suites if s.name == suite_name)
             if hasattr(predictor, "stream"):
                 bar.update(task, description=f"{name}: latency")
-                failed |= timed(results, name, suite, predictor, score_latency)
+                failed |= measure_latency(results, name, suite, predictor, score_latency)
         for name in names:
             for suite, cases in work:
                 bar.update(task, description=f"{name}, {suite.name}, {cases.protocol}")
-                answers = workers.ask(name, suite, cases, lambda done: bar.advance(task, done))
-                score(results, name, suite, cases, answers, asked.horizon)
-                results.notes += said_of(name, suite, cases, answers)
+                answers = workers.forecast(name, suite, cases, lambda done: bar.advance(task, done))
+                score(results, name, suite, cases, answers, options.horizon)
+                results.notes += failure_lines(name, suite, cases, answers)
                 failed |= bool(answers.failures)
     return results, failed
 
 
-def timed(results, name, suite, predictor, score_latency):
+def measure_latency(results, name, suite, predictor, score_latency):
     """Measure a predictor's latency; whether it failed."""
     from ballcast.evaluation.harness import latency
 
     try:
-        taken = latency(predictor, suite.tracks)
+        durations = latency(predictor, suite.tracks)
     except Exception as error:  # noqa: BLE001 - a stranger's predictor may raise anything; it is named to the user
         results.notes.append(f"{name}: no latency, {type(error).__name__}: {error}")
         return True
-    if len(taken):
-        score_latency(results, name, suite, taken)
+    if len(durations):
+        score_latency(results, name, suite, durations)
     return False
 
 
-def told_of(suite, cases):
+def left_out_lines(suite, cases):
     """Lines on what a suite could not be asked, or was set aside."""
-    where = f"{suite.name}, {cases.protocol}, {cases.history:g} s"
-    left = len(suite.tracks) - len(cases)
-    if left:
+    case_name = f"{suite.name}, {cases.protocol}, {cases.history:g} s"
+    left_out = len(suite.tracks) - len(cases)
+    if left_out:
         why = {
             "horizon": "fewer than 5 frames",
             "landing": "no landing with 5 frames so long before",
             "l4dc2023": "fewer than 10 frames so long before the end",
         }[cases.protocol]
-        yield f"{where}: {left} of {len(suite.tracks)} tracks left out: {why}"
-    if cases.beyond:
-        yield f"{where}: {cases.beyond} times past a track's end left out"
-    aside = int((~cases.clear).sum())
-    if aside:
-        yield f"{where}: {aside} of {len(cases)} balls pass within 1 cm of an edge or the net: not counted in coverage"
+        yield f"{case_name}: {left_out} of {len(suite.tracks)} tracks left out: {why}"
+    if cases.beyond_end:
+        yield f"{case_name}: {cases.beyond_end} times past a track's end left out"
+    near_edges = int((~cases.clear_of_edges).sum())
+    if near_edges:
+        yield f"{case_name}: {near_edges} of {len(cases)} balls within 1 cm of an edge or net: not counted in coverage"
 
 
-def said_of(name, suite, cases, answers):
+def failure_lines(name, suite, cases, answers):
     """Lines on where a predictor failed."""
-    where = f"{name}: {suite.name}, {cases.protocol}, {cases.history:g} s"
-    if answers.short:
-        yield f"{where}: {answers.short} histories too short for it"
+    case_name = f"{name}: {suite.name}, {cases.protocol}, {cases.history:g} s"
+    if answers.too_short:
+        yield f"{case_name}: {answers.too_short} histories too short for it"
     if answers.failures:
         track, cause = answers.failures[0]
-        yield f"{where}: failed on {len(answers.failures)} of {len(cases)} tracks; on track {track}: {cause}"
+        yield f"{case_name}: failed on {len(answers.failures)} of {len(cases)} tracks; on track {track}: {cause}"
 
 
 if __name__ == "__main__":

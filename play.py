@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ballcast.viewer.options import SHOWN
-from ballcast.viewer.options import Options as Opened
+from ballcast.viewer.options import TOGGLES
+from ballcast.viewer.options import DisplayOptions as DisplayOptions
 
 from ballcast import command
 
@@ -67,45 +67,45 @@ def picture_size(text):
     return size
 
 
-def check(asked):
+def check(options):
     """Refuse numbers and paths that cannot work before anything takes time. Raises ValueError."""
-    if asked.frames < 0:
-        raise ValueError(f"--frames {asked.frames}: 0 or more")
-    if asked.seed < 0:
-        raise ValueError(f"--seed {asked.seed}: at least 0")
-    if asked.screenshot is not None:
-        folder = asked.screenshot.parent
-        if asked.screenshot.is_dir() or asked.screenshot.suffix.lower() != ".png":
-            raise ValueError(f"--screenshot {asked.screenshot}: name a file that ends in .png")
+    if options.frames < 0:
+        raise ValueError(f"--frames {options.frames}: 0 or more")
+    if options.seed < 0:
+        raise ValueError(f"--seed {options.seed}: at least 0")
+    if options.screenshot is not None:
+        folder = options.screenshot.parent
+        if options.screenshot.is_dir() or options.screenshot.suffix.lower() != ".png":
+            raise ValueError(f"--screenshot {options.screenshot}: name a file that ends in .png")
         if not folder.is_dir() or not os.access(folder, os.W_OK):
-            raise ValueError(f"--screenshot {asked.screenshot}: {folder} is not a folder that can be written to")
-    for name in asked.show:
-        if name not in SHOWN:
-            raise ValueError(f"--show {name}: there are {', '.join(SHOWN)}")
-    if asked.record is not None:
+            raise ValueError(f"--screenshot {options.screenshot}: {folder} is not a folder that can be written to")
+    for name in options.show:
+        if name not in TOGGLES:
+            raise ValueError(f"--show {name}: there are {', '.join(TOGGLES)}")
+    if options.record is not None:
         from ballcast.viewer import film
 
-        film.check(asked.record)
+        film.check(options.record)
 
 
-def source(asked, sport):
+def make_source(options, sport):
     """Recorded tracks where some are named, else live throws."""
-    from ballcast.viewer.playback.source import Replays, Throws
+    from ballcast.viewer.playback.source import LiveSource, RecordedSource
 
-    if not asked.track:
-        throws = Throws(sport, asked.seed)
-        throws.kind, throws.world = kind_of_throw(asked.throw, sport), world_of(asked.world)
+    if not options.track:
+        throws = LiveSource(sport, options.seed)
+        throws.throw_kind, throws.world = throw_number(options.throw, sport), parse_world(options.world)
         return throws
     from ballcast.tracks import read_tracks
 
-    placement = {"scale": asked.scale, "axes": asked.axes, "origin": tuple(asked.origin.split(","))}
-    tracks = read_tracks(asked.track, format=asked.format, **placement)
+    reader_options = {"scale": options.scale, "axes": options.axes, "origin": tuple(options.origin.split(","))}
+    tracks = read_tracks(options.track, format=options.format, **reader_options)
     for note in (note for track in tracks for note in track.notes):
         print(note)
-    return Replays(sport, tracks)
+    return RecordedSource(sport, tracks)
 
 
-def kind_of_throw(name, sport):
+def throw_number(name, sport):
     """The number of the sport's throw of that name; None for none."""
     names = [label for label, _ in sport.throws]
     if name is not None and name not in names:
@@ -113,62 +113,62 @@ def kind_of_throw(name, sport):
     return None if name is None else names.index(name)
 
 
-def world_of(words):
+def parse_world(words):
     """Rule -> value of words like gravity=1.6."""
-    from ballcast.viewer.playback.overrides import RULES
+    from ballcast.viewer.playback.overrides import OVERRIDES
 
-    ranges, world = {rule.name: rule for rule in RULES}, {}
+    ranges, world = {override.name: override for override in OVERRIDES}, {}
     for word in words:
         name, _, value = word.partition("=")
-        rule = ranges.get(name)
-        if rule is None:
+        override = ranges.get(name)
+        if override is None:
             raise ValueError(f"--world {word}: RULE=NUMBER; the rules are {', '.join(ranges)}")
         try:
             world[name] = float(value)
         except ValueError:
             raise ValueError(f"--world {word}: {value!r} is not a number") from None
-        if not rule.low <= world[name] <= rule.high:
-            raise ValueError(f"--world {word}: from {rule.low:g} to {rule.high:g}")
+        if not override.low <= world[name] <= override.high:
+            raise ValueError(f"--world {word}: from {override.low:g} to {override.high:g}")
     return world
 
 
-def choice(asked, sport):
+def load_predictors(options, sport):
     """The predictors for the keys 1-9. Those that were named are loaded at once, so that a wrong name is refused."""
-    from ballcast.viewer.playback.session import Choice
+    from ballcast.viewer.playback.session import PredictorPool
 
     from ballcast import models
 
-    chooser = Choice(asked.predictor or models.available(sport), sport)
-    for index in range(max(1, len(asked.predictor))):
-        chooser.load(index)
-    return chooser
+    pool = PredictorPool(options.predictor or models.available(sport), sport)
+    for index in range(max(1, len(options.predictor))):
+        pool.load(index)
+    return pool
 
 
-def run(asked):
+def run(options):
     """Check what was asked for, then show it. Raises ValueError or OSError, one line each."""
-    check(asked)
-    size = picture_size(asked.size)
+    check(options)
+    size = picture_size(options.size)
     from ballcast import sim
 
-    sport = sim.load(asked.sport)
-    balls, waiting = source(asked, sport), "one moment ..."
-    simulates = {"parabola", "constant_velocity"}.isdisjoint(asked.predictor)
-    if (balls.live or simulates) and not sim.compiled():
-        waiting = "compiling the simulator, once ..."
-        print(waiting, flush=True)
-    predictors = choice(asked, sport)
+    sport = sim.load(options.sport)
+    source, loading_text = make_source(options, sport), "one moment ..."
+    simulates = {"parabola", "constant_velocity"}.isdisjoint(options.predictor)
+    if (source.live or simulates) and not sim.is_compiled():
+        loading_text = "compiling the simulator, once ..."
+        print(loading_text, flush=True)
+    predictors = load_predictors(options, sport)
     from ballcast.viewer.window import App
 
-    frames = asked.frames or (HEADLESS_FRAMES if asked.headless else None)
-    shown = range(max(1, len(asked.predictor)))
-    opened = Opened(**dict.fromkeys(asked.show, True))
-    saved = asked.screenshot, waiting, shown, asked.record
-    App(balls, predictors, size, asked.headless, frames, *saved, opened).run()
+    frames = options.frames or (HEADLESS_FRAMES if options.headless else None)
+    shown = range(max(1, len(options.predictor)))
+    display_options = DisplayOptions(**dict.fromkeys(options.show, True))
+    saved = options.screenshot, loading_text, shown, options.record
+    App(source, predictors, size, options.headless, frames, *saved, display_options).run()
 
 
 def main():
-    asked = command.options(Options, "play.py")
-    command.run("play.py", lambda: run(asked))
+    options = command.options(Options, "play.py")
+    command.run("play.py", lambda: run(options))
 
 
 if __name__ == "__main__":

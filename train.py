@@ -18,12 +18,11 @@ from pathlib import Path
 
 from ballcast import command
 
-WARM, TIMED = 100, 100  # steps: of warm-up; and those that are timed where minutes are given
-CLIP = 1.0  # norm of the gradient of a part, at most
-VALIDATE, VALIDATED, LOG = 250, 4, 25  # steps; batches; steps
-SAVE = 20.0  # s
+WARM_UP_STEPS, TIMED_STEPS = 100, 100  # steps: of warm-up; and those that are timed where minutes are given
+MAX_GRADIENT_NORM = 1.0  # norm of the gradient of a part, at most
+VALIDATION_INTERVAL, VALIDATION_BATCHES, LOG_INTERVAL = 250, 4, 25  # steps; batches; steps
+SAVE_INTERVAL = 20.0  # s
 MODELS = ("gru", "gru_physics", "lstm", "rnn", "mlp", "mingru", "transformer", "tokens")
-FRESH = ("resume", "out", "steps", "minutes")  # what may differ when a run goes on
 
 
 @dataclass(frozen=True)
@@ -64,108 +63,112 @@ class Options:
 
 
 def main():
-    asked = command.options(Options, "train.py")
-    command.run("train.py", lambda: run(asked))
+    options = command.options(Options, "train.py")
+    command.run("train.py", lambda: run(options))
 
 
-def run(asked):
+def run(options):
     """Begin a run or go on with one, and train to its end. Raises ValueError or OSError, one line each."""
-    check(asked)
+    check(options)
     from ballcast.models.training import compile_cache as fresh
     from ballcast.models.training import distributed as ranks
-    from ballcast.models.training.learner import learner_of
+    from ballcast.models.training.learner import make_learner
 
     stopped = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.append(True))
-    record, config = planned(asked)
-    fresh.warm(config)
-    with ranks.group(asked.device):
-        learner = learner_of(config, ranks.rank(), ranks.count())
-        if not asked.resume and ranks.first():
-            record.begin(config)
-        step, best = record.restore(learner.network, learner.optimizer)
-        if ranks.first():
-            record.forget(step)
-        validation = learner.validation(VALIDATED) if ranks.first() else []
-        clock, show = Clock(step), Show(record, config)
+    run_folder, config = prepare_run(options)
+    fresh.warm_up(config)
+    with ranks.process_group(options.device):
+        learner = make_learner(config, ranks.rank(), ranks.world_size())
+        if not options.resume and ranks.is_main():
+            run_folder.create(config)
+        step, best = run_folder.load_checkpoint(learner.network, learner.optimizer)
+        if ranks.is_main():
+            run_folder.truncate_log(step)
+        validation = learner.validation(VALIDATION_BATCHES) if ranks.is_main() else []
+        progress, logger = Progress(step), Logger(run_folder, config)
         with learner.feed(step) as feed:
-            while not ranks.agreed(bool(stopped)) and not done(step, config):
+            while not ranks.all_reduce_max(bool(stopped)) and not is_done(step, config):
                 batch = next(feed)
-                parts, norms = learner.step(batch, config["rate"] * schedule(step, config["steps"]), CLIP)
-                step = clock.tick(batch.count * ranks.count())
-                if config["steps"] is None and clock.steps == TIMED:
-                    config["steps"] = step + max(1, int(ranks.agreed(60 * config["minutes"] / clock.spent - 1) * TIMED))
-                    if ranks.first():
-                        record.configure(config)
-                if not ranks.first():
+                losses, norms = learner.step(
+                    batch, config["rate"] * learning_rate_factor(step, config["steps"]), MAX_GRADIENT_NORM
+                )
+                step = progress.tick(batch.frame_count * ranks.world_size())
+                if config["steps"] is None and progress.steps == TIMED_STEPS:
+                    config["steps"] = step + max(
+                        1, int(ranks.all_reduce_max(60 * config["minutes"] / progress.spent - 1) * TIMED_STEPS)
+                    )
+                    if ranks.is_main():
+                        run_folder.write_config(config)
+                if not ranks.is_main():
                     continue
-                if step % LOG == 0 or done(step, config):
-                    show.step(step, parts, norms, clock)
-                if step % VALIDATE == 0 or done(step, config):
+                if step % LOG_INTERVAL == 0 or is_done(step, config):
+                    logger.step(step, losses, norms, progress)
+                if step % VALIDATION_INTERVAL == 0 or is_done(step, config):
                     scores = learner.scores(validation)
-                    show.validation(step, scores, clock)
+                    logger.validation(step, scores, progress)
                     if best is None or sum(scores.values()) < best:
                         best = sum(scores.values())
-                        learner.keep(record.folder / "weights.safetensors", step, scores)
-                if clock.since_saved() > SAVE:
-                    record.keep(step, learner.network, learner.optimizer, best)
-                    clock.saved = time.monotonic()
-        if ranks.first():
-            record.keep(step, learner.network, learner.optimizer, best)
-            farewell(record.folder, step, config)
+                        learner.save(run_folder.folder / "weights.safetensors", step, scores)
+                if progress.since_saved() > SAVE_INTERVAL:
+                    run_folder.save_checkpoint(step, learner.network, learner.optimizer, best)
+                    progress.saved = time.monotonic()
+        if ranks.is_main():
+            run_folder.save_checkpoint(step, learner.network, learner.optimizer, best)
+            report_end(run_folder.folder, step, config)
 
 
-def check(asked):
+def check(options):
     """Refuse what cannot work before anything takes time. Raises ValueError."""
-    if asked.model not in MODELS:
-        raise ValueError(f"--model {asked.model}: there are {', '.join(MODELS)}")
+    if options.model not in MODELS:
+        raise ValueError(f"--model {options.model}: there are {', '.join(MODELS)}")
     for name in ("minutes", "rate", "units", "batch"):
-        if (value := getattr(asked, name)) is not None and not value > 0:
+        if (value := getattr(options, name)) is not None and not value > 0:
             raise ValueError(f"--{name} {value}: must be above 0")
-    if asked.steps < 0 or asked.seed < 0:
+    if options.steps < 0 or options.seed < 0:
         raise ValueError("--steps and --seed: 0 or more")
-    if asked.tracks and not asked.finetune:
+    if options.tracks and not options.finetune:
         raise ValueError("--tracks RECORDINGS goes with --finetune WEIGHTS: they are too few to begin with")
-    if asked.tracks and asked.data:
+    if options.tracks and options.data:
         raise ValueError("--tracks are learnt beside fresh balls, not beside --data")
-    if asked.tracks and asked.model == "tokens":
+    if options.tracks and options.model == "tokens":
         raise ValueError("--model tokens learns from simulated balls; finetune its gru on --tracks first")
 
 
-def planned(asked):
+def prepare_run(options):
     """(Run, config) of a new run, of which nothing is written yet, or of the one in --out that goes on."""
     from ballcast.models.training import distributed as ranks
-    from ballcast.models.training.run_folder import Run
+    from ballcast.models.training.run_folder import RunFolder
 
-    out = asked.out or Path("runs") / f"{Path(asked.sport).stem}-{asked.model}"
-    run = Run(out)
-    if asked.resume:
-        return run, run.config()
-    if ranks.first():  # the others may come late, when it has begun
-        run.refuse_if_there()
+    out = options.out or Path("runs") / f"{Path(options.sport).stem}-{options.model}"
+    run_folder = RunFolder(out)
+    if options.resume:
+        return run_folder, run_folder.config()
+    if ranks.is_main():  # the others may come late, when it has begun
+        run_folder.require_empty()
     plain = {name: str(v) if isinstance(v, Path) else list(v) if isinstance(v, tuple) else v
-             for name, v in asdict(asked).items() if name not in ("resume", "out")}  # fmt: skip
-    config = plain | {"steps": asked.steps or None}
-    return run, config
+             for name, v in asdict(options).items() if name not in ("resume", "out")}  # fmt: skip
+    config = plain | {"steps": options.steps or None}
+    return run_folder, config
 
 
-def done(step, config):
+def is_done(step, config):
     return config["steps"] is not None and step >= config["steps"]
 
 
-def schedule(step, steps):
+def learning_rate_factor(step, steps):
     """The learning rate's share: a warm-up, then a cosine to zero."""
-    past = 0.0 if steps is None else max(0, step - WARM) / max(1, steps - WARM)
-    return min(1.0, (step + 1) / WARM) * 0.5 * (1.0 + math.cos(math.pi * past))
+    past = 0.0 if steps is None else max(0, step - WARM_UP_STEPS) / max(1, steps - WARM_UP_STEPS)
+    return min(1.0, (step + 1) / WARM_UP_STEPS) * 0.5 * (1.0 + math.cos(math.pi * past))
 
 
-class Clock:
+class Progress:
     """Counts steps, frames and seconds."""
 
     def __init__(self, step):
         self.step, self.steps, self.frames = step, 0, 0
-        self.begun = self.saved = time.monotonic()
+        self.started = self.saved = time.monotonic()
 
     def tick(self, frames):
         """One step more, of so many frames; the number of steps done."""
@@ -174,7 +177,7 @@ class Clock:
 
     @property
     def spent(self):
-        return time.monotonic() - self.begun
+        return time.monotonic() - self.started
 
     @property
     def speed(self):
@@ -184,45 +187,47 @@ class Clock:
         return time.monotonic() - self.saved
 
 
-class Show:
+class Logger:
     """What is written down of a run, and what is seen of it: a bar on a screen, else a line a validation."""
 
-    def __init__(self, record, config):
-        self.record, self.config, self.board = record, config, None
+    def __init__(self, run_folder, config):
+        self.run_folder, self.config, self.board = run_folder, config, None
         try:
             from torch.utils.tensorboard import SummaryWriter
 
-            self.board = SummaryWriter(record.folder)
+            self.board = SummaryWriter(run_folder.folder)
         except ImportError:  # the extra is not installed
             pass
 
-    def step(self, step, parts, norms, clock):
-        numbers = {name: float(v) for name, v in parts._asdict().items()}
-        self._note(step, numbers | {"norm_path": norms[0], "norm": norms[1], "frames_per_second": round(clock.speed)})
+    def step(self, step, losses, norms, progress):
+        numbers = {name: float(v) for name, v in losses._asdict().items()}
+        self._note(
+            step, numbers | {"norm_path": norms[0], "norm": norms[1], "frames_per_second": round(progress.speed)}
+        )
         if sys.stderr.isatty():
             loss = sum(numbers.values())
-            print(f"\r{self._where(step, clock)}, loss {loss:.3f}\x1b[K", end="", file=sys.stderr, flush=True)
+            print(f"\r{self._where(step, progress)}, loss {loss:.3f}\x1b[K", end="", file=sys.stderr, flush=True)
 
-    def validation(self, step, scores, clock):
+    def validation(self, step, scores, progress):
         self._note(step, {f"validation_{name}": v for name, v in scores.items()})
         clear = "\r\x1b[K" if sys.stderr.isatty() else ""
-        told = ", ".join(f"{name} {v:.3f}" for name, v in scores.items())
-        print(f"{clear}{self._where(step, clock)}; validation: {told}", flush=True)
+        text = ", ".join(f"{name} {v:.3f}" for name, v in scores.items())
+        print(f"{clear}{self._where(step, progress)}; validation: {text}", flush=True)
 
-    def _where(self, step, clock):
+    def _where(self, step, progress):
         steps = self.config["steps"]
-        left = "" if steps is None else f", {(steps - step) * clock.spent / clock.steps / 60:.1f} min left"
-        return f"step {step} of {steps or '?'}, {clock.speed:,.0f} frames/s{left}"
+        remaining = "" if steps is None else f", {(steps - step) * progress.spent / progress.steps / 60:.1f} min left"
+        return f"step {step} of {steps or '?'}, {progress.speed:,.0f} frames/s{remaining}"
 
     def _note(self, step, numbers):
-        self.record.log(step=step, **numbers)
+        self.run_folder.log(step=step, **numbers)
         for name, v in numbers.items() if self.board else ():
             self.board.add_scalar(name, v, step)
 
 
-def farewell(folder, step, config):
+def report_end(folder, step, config):
     """Say how it ended; the last line is the command that comes next."""
-    if not done(step, config):
+    if not is_done(step, config):
         print(f"stopped after step {step}; it goes on with:\npython train.py --out {folder} --resume")
         return
     from ballcast.models.training.calibrate import calibrate

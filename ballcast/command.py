@@ -14,21 +14,21 @@ import tyro
 
 def options(cls, program, arguments=None):
     """The dataclass `cls` filled from the arguments (those of the process where None), or `refuse`."""
-    said = io.StringIO()
+    captured = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(captured):
             return tyro.cli(cls, prog=program, description=cls.__doc__, args=arguments)
     except SystemExit as stop:
         if not stop.code:
             raise
-        lines = [line.strip("│| ") for line in said.getvalue().splitlines()[1:]]  # tyro frames what it says
+        lines = [line.strip("│| ") for line in captured.getvalue().splitlines()[1:]]  # tyro frames what it says
         blank = [not line.strip("─-╰╯+") for line in lines]
         start = blank.index(False)
         what = " ".join(lines[start : blank.index(True, start)]).rstrip(".")
-    refuse(program, f"{what}; --help is the manual")
+    fail(program, f"{what}; --help is the manual")
 
 
-def refuse(program, message):
+def fail(program, message):
     """End with one line on what is wrong, and exit status 2."""
     print(f"{program}: {' '.join(str(message).split())}", file=sys.stderr)
     raise SystemExit(2)
@@ -43,6 +43,6 @@ def run(program, work):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
     except (ValueError, OSError) as error:
-        refuse(program, error)
+        fail(program, error)
     except KeyboardInterrupt:
         raise SystemExit(130) from None

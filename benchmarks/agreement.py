@@ -19,12 +19,12 @@ from multiprocessing import get_context
 
 import numpy as np
 import tyro
-from ballcast.sim.reference import Impacts, fly, normals
+from ballcast.sim.reference import Impacts, normals, reference_flight
 
 from ballcast import sim
 
-GRAZE = 1e-4  # m
-SLOWEST = 0.06  # m/s, speed of approach: slower contacts are not compared
+NEAR_MISS = 1e-4  # m
+MIN_COMPARED_SPEED = 0.06  # m/s, speed of approach: slower contacts are not compared
 TIMES = np.arange(0, 1801) / 180  # s
 
 
@@ -35,40 +35,43 @@ class Options:
     seed: int = 0
 
 
-def approach(sport, impacts):
+def approach_speeds(sport, impacts):
     """Speeds (N,) m/s at which the balls came upon the surfaces."""
     speed = np.zeros(len(impacts.time))
     for i, surface in enumerate(sport.surfaces):
         here = impacts.surface == i
-        direction, _ = normals(surface, impacts.place[here])
+        direction, _ = normals(surface, impacts.position[here])
         speed[here] = -np.einsum("ij,ij->i", impacts.velocity_before[here], direction)
     return speed
 
 
-def same_list(sport, mine, truth, until=np.inf):
+def same_contacts(sport, computed, truth, until=np.inf):
     """Whether two lists of impacts name the same surfaces in the same order, slow contacts aside.
 
     The limit moves up where the truth has a contact so near to it that rounding would decide.
     """
-    speed = approach(sport, truth)
-    limit = SLOWEST
+    speed = approach_speeds(sport, truth)
+    limit = MIN_COMPARED_SPEED
     while (abs(speed - limit) < 1e-3).any():
         limit += 1e-3
-    lists = [impacts.surface[(approach(sport, impacts) >= limit) & (impacts.time < until)] for impacts in (mine, truth)]
+    lists = [
+        impacts.surface[(approach_speeds(sport, impacts) >= limit) & (impacts.time < until)]
+        for impacts in (computed, truth)
+    ]
     return np.array_equal(*lists)
 
 
-def second_ring(sport, impacts):
+def second_ring_contact_time(sport, impacts):
     """The time of the second contact with a ring; inf without."""
     rings = [i for i, surface in enumerate(sport.surfaces) if surface.kind == "ring"]
     touched = impacts.time[np.isin(impacts.surface, rings)]
     return touched[1] if len(touched) > 1 else np.inf
 
 
-def of_ball(impacts, ball):
+def ball_impacts(impacts, ball):
     """The impacts of one ball of a batch."""
-    mine = impacts.ball == ball
-    return Impacts(*(getattr(impacts, field.name)[mine] for field in fields(Impacts)))
+    rows = impacts.ball == ball
+    return Impacts(*(getattr(impacts, field.name)[rows] for field in fields(Impacts)))
 
 
 def compare(sport, launch, truths, times, dtype=np.float64):
@@ -80,17 +83,17 @@ def compare(sport, launch, truths, times, dtype=np.float64):
     flight = sim.simulate(sport, *state, times, parameters=parameters, dtype=dtype)
     errors, differ = [], []
     for i, truth in enumerate(truths):
-        until = second_ring(sport, truth.impacts) if dtype == np.float32 else np.inf
+        until = second_ring_contact_time(sport, truth.impacts) if dtype == np.float32 else np.inf
         off = np.linalg.norm(flight.position[i].astype(float) - truth.position, axis=1)
         errors.append(off[times < until].max())
         end = min(until, times[-1]) - 1e-3  # a contact at the end itself is in neither list
-        differ.append(not same_list(sport, of_ball(flight.impacts, i), truth.impacts, end))
+        differ.append(not same_contacts(sport, ball_impacts(flight.impacts, i), truth.impacts, end))
     return np.array(errors), np.array(differ)
 
 
 def _truth(case):
     sport, *launch = case
-    return fly(sport, *launch[:3], TIMES, launch[3])
+    return reference_flight(sport, *launch[:3], TIMES, launch[3])
 
 
 def agreement(sport, launches, seed, pool):
@@ -98,13 +101,13 @@ def agreement(sport, launches, seed, pool):
     balls = sim.draw(sport, launches, seed=seed, purpose="test")
     launch = balls.launch_position, balls.launch_velocity, balls.launch_spin, balls.parameters
     truths = list(pool.map(_truth, [(sport, *ball) for ball in zip(*launch)], chunksize=4))
-    clear = np.array([truth.graze >= GRAZE for truth in truths])
-    kept = [truth for truth, keep in zip(truths, clear) if keep]
+    clear = np.array([truth.near_miss >= NEAR_MISS for truth in truths])
+    compared = [truth for truth, keep in zip(truths, clear) if keep]
     launch = [part[clear] for part in launch]
     row = {"launches": launches, "grazing": int((~clear).sum())}
-    row["impacts"] = int(sum((approach(sport, truth.impacts) >= SLOWEST).sum() for truth in kept))
+    row["impacts"] = int(sum((approach_speeds(sport, truth.impacts) >= MIN_COMPARED_SPEED).sum() for truth in compared))
     for name, dtype, key in (("float64", np.float64, "lists_differ"), ("float32", np.float32, "lists_differ_float32")):
-        errors, differ = compare(sport, launch, kept, TIMES, dtype)
+        errors, differ = compare(sport, launch, compared, TIMES, dtype)
         row[f"worst_{name}_mm"], row[f"median_{name}_mm"] = 1e3 * errors.max(), 1e3 * np.median(errors)
         row[key] = int(differ.sum())
     return row

@@ -59,9 +59,9 @@ def make_sport(table, row):
     sport = sim.load(table.pop("sport", "table_tennis")).replace(**table)
     cd = row.get("cd")
     if "per_metre" in row:
-        cd = row["per_metre"] / sport.aerodynamic
+        cd = row["per_metre"] / sport.aerodynamic_constant
     if "terminal" in row:
-        cd = sport.world.gravity / (sport.aerodynamic * row["terminal"] ** 2)
+        cd = sport.world.gravity / (sport.aerodynamic_constant * row["terminal"] ** 2)
     return sport if cd is None else sport.replace(drag=Law("constant", (cd,)))
 
 
@@ -110,7 +110,7 @@ def run(sport, start, stop):
     flight = sim.simulate(sport, *state, GRID, parameters=parameters)
     if "impact" in stop:
         i, impacts = stop["impact"], flight.impacts
-        return Run(sport, flight, impacts.time[i], impacts.place[i], impacts.velocity_before[i])
+        return Run(sport, flight, impacts.time[i], impacts.position[i], impacts.velocity_before[i])
     time = stop["time"] if "time" in stop else _crossing(flight, *stop.items())
     end = sim.simulate(sport, *state, [0.0, time], parameters=parameters)
     return Run(sport, flight, time, end.position[0, -1], end.velocity[0, -1])
@@ -173,7 +173,7 @@ QUANTITIES = {
 def check_case(case, balls):
     """The Checks of a [[case]]: each row's asked quantities, their ratios to one row's, or their rms errors."""
     rows = [dict(zip(case["columns"], values)) for values in case["rows"]]
-    answers = [_ask(case, balls[case["ball"]], row) for row in rows]
+    answers = [_evaluate(case, balls[case["ball"]], row) for row in rows]
     if "relative_to" in case:
         base = case["relative_to"]
         rows = [row | {key: row[key] / rows[base][key] for key in answers[base]} for row in rows]
@@ -195,16 +195,16 @@ def _unit(case, key):
     return case.get("units", {}).get(key, "") if "relative_to" not in case else ""
 
 
-def _ask(case, table, row):
+def _evaluate(case, table, row):
     """Quantity -> value in the units of the case, for the asked columns of a row."""
     units = {key: UNITS[unit] for key, unit in case.get("units", {}).items()}
     given = {"launch_height": case["launch_height"]} if "launch_height" in case else {}
     given |= {key: value * units.get(key, 1) if key in units else value for key, value in row.items()}
-    asked = [key for key in row if key in QUANTITIES]
-    given = {key: value for key, value in given.items() if key not in asked}
+    quantities = [key for key in row if key in QUANTITIES]
+    given = {key: value for key, value in given.items() if key not in quantities}
     sport = make_sport(table | case.get("overrides", {}), given)
     r = run(sport, launch(sport, given), case["stop"])
-    return {key: np.asarray(QUANTITIES[key](r)) / units.get(key, 1) for key in asked}
+    return {key: np.asarray(QUANTITIES[key](r)) / units.get(key, 1) for key in quantities}
 
 
 def _compare(case, row, key, got, tolerance):
@@ -216,10 +216,10 @@ def _compare(case, row, key, got, tolerance):
     label = row.get("row", ", ".join(words for words in given if words.split()[0] not in QUANTITIES))
     name = ": ".join(part for part in (case["name"], label, f"{key} {_unit(case, key)}".rstrip()) if part)
     passed = bool(np.all(abs(got - expected) <= allowed))
-    return Check(case["section"], name, _text(row[key]), _text(got), str(tolerance), passed)
+    return Check(case["section"], name, _format(row[key]), _format(got), str(tolerance), passed)
 
 
-def _text(value):
+def _format(value):
     return ", ".join(f"{v:.8g}" for v in np.ravel(value))
 
 
@@ -263,8 +263,8 @@ def check_measured(table, balls, data):
     points = points * [1, -1] if axes == (1, 0) else points
 
     def distances(velocity):
-        told = {"launch_height": table["launch_height"], "spin": table.get("spin", [0, 0, 0])}
-        start = launch(sport, told | {"velocity": [table["velocity"][0], *velocity]})
+        row = {"launch_height": table["launch_height"], "spin": table.get("spin", [0, 0, 0])}
+        start = launch(sport, row | {"velocity": [table["velocity"][0], *velocity]})
         curve = sim.simulate(sport, *start[:3], np.arange(0, 4, 5e-4)).position[0][:, axes]
         return np.linalg.norm(points[:, None] - curve, axis=2).min(axis=1)
 
@@ -273,8 +273,8 @@ def check_measured(table, balls, data):
         velocity = least_squares(distances, velocity, diff_step=1e-4).x
     rms = math.sqrt(np.mean(distances(velocity) ** 2))
     name = f"{table['name']}: rms distance of {len(points)} points, launch {velocity[0]:.2f}, {velocity[1]:.2f} m/s"
-    told = f"{table['tolerance']} m" if "tolerance" in table else "told only"
-    yield Check(table["section"], name, "0", f"{rms:.4f} m", told, bool(rms <= table.get("tolerance", math.inf)))
+    tolerance = f"{table['tolerance']} m" if "tolerance" in table else "told only"
+    yield Check(table["section"], name, "0", f"{rms:.4f} m", tolerance, bool(rms <= table.get("tolerance", math.inf)))
 
 
 def check_spindoe(table, data):
@@ -372,9 +372,9 @@ def main(options):
             f"{'pass' if c.passed else 'FAIL':5}{c.section:5}{c.name[:110]:111}{c.expected:>24}{c.got:>30}", c.tolerance
         )
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    aside = options.out.with_suffix(".md.part")
-    aside.write_text(page(checks, skipped, book["left_out"]), encoding="utf-8")
-    os.replace(aside, options.out)
+    temporary_path = options.out.with_suffix(".md.part")
+    temporary_path.write_text(page(checks, skipped, book["left_out"]), encoding="utf-8")
+    os.replace(temporary_path, options.out)
     failed = sum(not check.passed for check in checks)
     print(json.dumps({"checks": len(checks), "failed": failed, "skipped": len(skipped)}))
 

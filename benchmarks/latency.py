@@ -13,7 +13,7 @@ import os
 for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
-MANY = ("gru", "gru_physics")
+BATCH_PREDICTORS = ("gru", "gru_physics")
 
 import json  # noqa: E402 - the environment must be set before numba is imported
 import subprocess  # noqa: E402
@@ -25,7 +25,7 @@ from ballcast.tracks import Track  # noqa: E402
 
 from ballcast import models, sim  # noqa: E402
 
-FRAMES, BALLS, STREAMED, AHEAD = 36, 1000, 20, np.linspace(1 / 60, 1.0, 60)
+FRAMES, BALLS, STREAM_TRACKS, LEAD_TIMES = 36, 1000, 20, np.linspace(1 / 60, 1.0, 60)
 
 
 def tracks():
@@ -35,28 +35,28 @@ def tracks():
     return [Track(balls.time[k : k + FRAMES], balls.position[k : k + FRAMES]) for k in starts]
 
 
-def forecasts(predictor, seen):
+def forecasts(predictor, histories):
     """Seconds (B,) of a forecast of each track, the first few to warm up; and the last Forecast."""
     taken = []
-    for track in [*seen[:20], *seen]:
-        times = track.time[-1] + AHEAD
+    for track in [*histories[:20], *histories]:
+        times = track.time[-1] + LEAD_TIMES
         begin = time.perf_counter()
         forecast = predictor.forecast(track, times)
         taken.append(time.perf_counter() - begin)
     return np.array(taken[20:]), forecast
 
 
-def streamed(predictor, seen):
+def stream_times(predictor, histories):
     """Seconds (M,) of observing a frame and forecasting, over the frames of some tracks."""
     taken = []
-    for track in seen[:STREAMED]:
+    for track in histories[:STREAM_TRACKS]:
         stream = predictor.stream()
-        for t, place in zip(track.time, track.position, strict=True):
+        for t, position in zip(track.time, track.position, strict=True):
             begin = time.perf_counter()
-            stream.observe(t, place)
+            stream.observe(t, position)
             try:
-                stream.forecast(t + AHEAD)
-            except models.TooShort:
+                stream.forecast(t + LEAD_TIMES)
+            except models.HistoryTooShort:
                 continue
             taken.append(time.perf_counter() - begin)
     return np.array(taken)
@@ -64,11 +64,11 @@ def streamed(predictor, seen):
 
 def main():
     """Measure, print for people, then one JSON object."""
-    seen, result = tracks(), {}
+    histories, result = tracks(), {}
     for name in models.available(sim.load("table_tennis")):
         predictor = models.load(name)
-        taken, forecast = forecasts(predictor, seen)
-        for what, seconds in (("", taken), ("stream_", streamed(predictor, seen))):
+        taken, forecast = forecasts(predictor, histories)
+        for what, seconds in (("", taken), ("stream_", stream_times(predictor, histories))):
             p50, p99 = 1e6 * np.percentile(seconds, (50, 99))
             result |= {f"{name}_{what}p50_us": float(f"{p50:.4g}"), f"{name}_{what}p99_us": float(f"{p99:.4g}")}
         spread = "with covariance" if forecast.covariance is not None else "no covariance"
@@ -78,7 +78,7 @@ def main():
             if key.startswith((f"{name}_p5", f"{name}_p9", f"{name}_s"))
         )
         print(f"{name} ({spread}): {', '.join(figures)}")
-    for name in MANY:
+    for name in BATCH_PREDICTORS:
         result[f"{name}_1000_balls_ms"] = many_on_two_cores(name)
         print(f"{name}: 1,000 balls, a frame and a forecast, {result[f'{name}_1000_balls_ms']} ms")
     print(json.dumps(result))
@@ -88,24 +88,24 @@ def many(name, balls=1000, frames=30):
     """Milliseconds of a frame and a forecast of so many balls at once, the median over frames."""
     predictor = models.load(name)
     drawn = sim.draw(predictor.sport, balls, purpose="test", seed=2, duration=0.5)
-    watch, taken = predictor.streams(balls), []
+    batch, taken = predictor.streams(balls), []
     for k in range(frames):
         row = np.minimum(drawn.offsets[:-1] + k, drawn.offsets[1:] - 1)
-        time_, place = drawn.time[row], drawn.position[row]
-        place[drawn.offsets[:-1] + k >= drawn.offsets[1:]] = np.nan
+        time_, position = drawn.time[row], drawn.position[row]
+        position[drawn.offsets[:-1] + k >= drawn.offsets[1:]] = np.nan
         begin = time.perf_counter()
-        watch.observe(time_, place)
-        watch.forecast(time_[:, None] + AHEAD)
+        batch.observe(time_, position)
+        batch.forecast(time_[:, None] + LEAD_TIMES)
         taken.append(time.perf_counter() - begin)
     return float(f"{1e3 * np.median(taken[5:]):.3g}")
 
 
 def many_on_two_cores(name):
     """The same in a process that may use two cores."""
-    told = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
-    told |= {"NUMBA_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "1"}  # the balls are shared out, not the products
+    environment = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
+    environment |= {"NUMBA_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "1"}  # the balls are shared out, not the products
     code = f"from benchmarks.latency import many; print(many({name!r}))"
-    run = subprocess.run([sys.executable, "-c", code], env=told, capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     return float(run.stdout.split()[-1])
 
 

@@ -23,7 +23,7 @@ PREDICTORS = ("tokens", "gru", "gru_physics", "informed")
 SAMPLES = 20
 
 
-def samples_of(forecast):
+def select_samples(forecast):
     """Samples (K, H, 3) of a Forecast, K SAMPLES at most."""
     if forecast.samples is None:
         return metrics.gaussian_samples(forecast.mean, forecast.covariance, SAMPLES)
@@ -32,23 +32,23 @@ def samples_of(forecast):
 
 def scores(name, suite, cases):
     """Of every case (N,) energy score, minADE, and the error of the forecast in the median over the times, m."""
-    predictor, found = load(name, suite.sport), []
-    for row, seen, times, truth in zip(cases.rows, cases.seen, cases.times, cases.truth):
-        told = (suite.told(row),) if name in limits.LIMITS else ()
-        forecast = predictor.forecast(seen, times, *told)
-        samples = samples_of(forecast)
+    predictor, results = load(name, suite.sport), []
+    for row, history, times, truth in zip(cases.track_numbers, cases.histories, cases.times, cases.truth):
+        truth_argument = (suite.truth_of(row),) if name in limits.LIMITS else ()
+        forecast = predictor.forecast(history, times, *truth_argument)
+        samples = select_samples(forecast)
         error = np.median(metrics.distance(forecast.mean, truth))
-        found.append((metrics.energy(samples, truth).mean(), metrics.min_ade(samples, truth), error))
-    return np.array(found).T
+        results.append((metrics.energy(samples, truth).mean(), metrics.min_ade(samples, truth), error))
+    return np.array(results).T
 
 
-def ratio(mine, theirs):
+def ratio(numerator, denominator):
     """Of means over cases, with its interval."""
-    both = np.stack([mine, theirs], 1)
-    return [round(float(v), 3) for v in (of_means(both), *interval(both, of_means))]
+    both = np.stack([numerator, denominator], 1)
+    return [round(float(v), 3) for v in (ratio_of_means(both), *interval(both, ratio_of_means))]
 
 
-def of_means(pairs):
+def ratio_of_means(pairs):
     """The ratio of means of pairs (N, ..., 2)."""
     return pairs[..., 0].mean(axis=0) / pairs[..., 1].mean(axis=0)
 
@@ -57,18 +57,22 @@ def main():
     """Measure, print for people, then one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--balls", type=int, default=300)
-    asked = parser.parse_args()
-    suite, cases = net_clips(sim.load("table_tennis"), asked.balls)
-    found, result = {}, {"balls": len(cases)}
+    options = parser.parse_args()
+    suite, cases = net_clips(sim.load("table_tennis"), options.balls)
+    by_predictor, result = {}, {"balls": len(cases)}
     print(f"{len(cases)} balls that come to the net, mm{'energy':>12}{'minADE':>10}{'median':>10}")
     for name in PREDICTORS:
-        found[name] = scores(name, suite, cases)
-        energy, best, error = found[name][0].mean(), found[name][1].mean(), np.median(found[name][2])
+        by_predictor[name] = scores(name, suite, cases)
+        energy, best, error = (
+            by_predictor[name][0].mean(),
+            by_predictor[name][1].mean(),
+            np.median(by_predictor[name][2]),
+        )
         result |= {f"{name}_energy": energy, f"{name}_min_ade": best, f"{name}_median": error}
         print(f"{name:34}{1e3 * energy:>12.1f}{1e3 * best:>10.1f}{1e3 * error:>10.1f}", flush=True)
     for n, key in enumerate(("energy", "min_ade")):
-        result[f"tokens_over_gru_{key}"] = told = ratio(found["tokens"][n], found["gru"][n])
-        print(f"tokens over gru, {key}: {told[0]} [{told[1]}, {told[2]}]")
+        result[f"tokens_over_gru_{key}"] = estimate = ratio(by_predictor["tokens"][n], by_predictor["gru"][n])
+        print(f"tokens over gru, {key}: {estimate[0]} [{estimate[1]}, {estimate[2]}]")
     print(json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in result.items()}))
 
 

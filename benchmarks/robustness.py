@@ -15,75 +15,76 @@ import json
 import numpy as np
 from ballcast.evaluation import limits
 from ballcast.evaluation.suites import Suite
-from ballcast.sim.sport import Burst, Outlier
+from ballcast.sim.sport import DropoutBurst, Outlier
 from ballcast.tracks import Track
 
 from ballcast import models, sim
 
-SEEN, AHEAD = 0.3, 0.3  # s
+HISTORY, LEAD_TIME = 0.3, 0.3  # s
 LONG_FRAMES, LAST = 480, 1.0  # frames; s
-LEAST = 5  # frames
+MIN_FRAMES = 5  # frames
 PREDICTORS = ("gru_physics", "gru", "informed")
 
 
-def trackers(sensor):
+def sensor_variants(sensor):
     """Sensors and rates by name; the clean one is measured against."""
     clean = dataclasses.replace(sensor, miss=(0.0,), outlier=Outlier(0.0, (0.0, 0.0), (0.05, 0.5)))
-    runs = dataclasses.replace(clean, miss=(0.2,), burst=Burst(1.0, (2, 6)))
+    runs = dataclasses.replace(clean, miss=(0.2,), burst=DropoutBurst(1.0, (2, 6)))
     outliers = dataclasses.replace(clean, outlier=Outlier(1.0, (0.02, 0.02), (0.05, 0.5)))
     rates = {f"{rate:.0f}_hz": (clean, rate) for rate in (60.0, 120.0, 240.0)}
     return {"clean": (clean, 180.0), **rates, "missing": (runs, 180.0), "outliers": (outliers, 180.0)}
 
 
-def suite_of(sport, count, rate, duration=None):
+def make_suite(sport, count, rate, duration=None):
     """The Suite of so many balls, seen at a rate, Hz."""
     balls = sim.draw(sport, count, seed=3, purpose="test", rate=rate, duration=duration)
     tracks = [Track(balls.time[a:b], balls.position[a:b]) for a, b in zip(balls.offsets[:-1], balls.offsets[1:])]
     return Suite("sim", sport, tracks, balls)
 
 
-def cut(suite, until):
+def truncate(suite, until):
     """(rows, tracks) of what was seen until so many s after the first frame, of tracks with LEAST frames."""
-    seen = {i: t.until(t.time[0] + until) for i, t in enumerate(suite.tracks) if len(t)}
-    seen = {i: t for i, t in seen.items() if len(t) >= LEAST}
-    return np.array(list(seen)), list(seen.values())
+    histories = {i: t.until(t.time[0] + until) for i, t in enumerate(suite.tracks) if len(t)}
+    histories = {i: t for i, t in histories.items() if len(t) >= MIN_FRAMES}
+    return np.array(list(histories)), list(histories.values())
 
 
-def error(name, suite, rows, seen):
+def error(name, suite, rows, histories):
     """The median error (m) of a predictor or limit AHEAD s past the last frames."""
-    times = np.array([[track.time[-1] + AHEAD] for track in seen])
+    times = np.array([[track.time[-1] + LEAD_TIME] for track in histories])
     truth = suite.flight(rows, times).position
     if name in limits.LIMITS:
         limit = limits.load(name, suite.sport)
-        told = [limit.forecast(track, t, suite.told(i)) for i, track, t in zip(rows, seen, times)]
+        forecasts = [limit.forecast(track, t, suite.truth_of(i)) for i, track, t in zip(rows, histories, times)]
     else:
-        told = models.load(name, suite.sport).forecast_batch(seen, times)
-    return float(np.median(np.linalg.norm(np.array([forecast.mean for forecast in told]) - truth, axis=2)))
+        forecasts = models.load(name, suite.sport).forecast_batch(histories, times)
+    return float(np.median(np.linalg.norm(np.array([forecast.mean for forecast in forecasts]) - truth, axis=2)))
 
 
-def long(name, sport, count):
+def long_history_ratio(name, sport, count):
     """The error after LONG_FRAMES frames over that of one who saw the LAST s of them alone."""
-    suite = suite_of(sport, count, 180.0, LONG_FRAMES / 180.0 + 0.01)
-    rows, seen = cut(suite, np.inf)
-    late = [Track(t.time[late], t.position[late]) for t in seen for late in [t.time > t.time[-1] - LAST]]
-    return error(name, suite, rows, seen) / error(name, suite, rows, late)
+    suite = make_suite(sport, count, 180.0, LONG_FRAMES / 180.0 + 0.01)
+    rows, histories = truncate(suite, np.inf)
+    late = [Track(t.time[late], t.position[late]) for t in histories for late in [t.time > t.time[-1] - LAST]]
+    return error(name, suite, rows, histories) / error(name, suite, rows, late)
 
 
 def main():
     """Measure, print for people, then one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--balls", type=int, default=400)
-    asked, result, sport = parser.parse_args(), {}, sim.load("table_tennis")
+    options, result, sport = parser.parse_args(), {}, sim.load("table_tennis")
     suites = {
-        k: suite_of(sport.replace(sensor=s), asked.balls, rate) for k, (s, rate) in trackers(sport.sensor).items()
+        k: make_suite(sport.replace(sensor=s), options.balls, rate)
+        for k, (s, rate) in sensor_variants(sport.sensor).items()
     }
     for name in PREDICTORS:
-        found = {tracker: error(name, suite, *cut(suite, SEEN)) for tracker, suite in suites.items()}
-        for tracker, off in found.items():
-            result[f"{name}_{tracker}"] = ratio = round(off / found["clean"], 3)
-            print(f"{name}, {tracker}: {1e3 * off:.1f} mm, {ratio} of the clean", flush=True)
+        errors = {variant: error(name, suite, *truncate(suite, HISTORY)) for variant, suite in suites.items()}
+        for variant, off in errors.items():
+            result[f"{name}_{variant}"] = ratio = round(off / errors["clean"], 3)
+            print(f"{name}, {variant}: {1e3 * off:.1f} mm, {ratio} of the clean", flush=True)
         if name not in limits.LIMITS:
-            result[f"{name}_long"] = ratio = round(long(name, sport, asked.balls // 4), 3)
+            result[f"{name}_long"] = ratio = round(long_history_ratio(name, sport, options.balls // 4), 3)
             print(f"{name}, {LONG_FRAMES} frames: {ratio} of the error after the last {LAST} s alone", flush=True)
     print(json.dumps(result))
 

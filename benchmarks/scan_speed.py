@@ -21,16 +21,16 @@ import numpy as np  # noqa: E402 - the environment must be set before torch is i
 NETWORKS = ("rnn", "gru", "mingru", "transformer")
 LENGTHS, BATCHES = (50, 200, 1000, 2000, 5000), (1, 8, 64)
 UNITS = 192
-ROUNDS, LEAST, MOST = 5, 0.1, 4.0  # measurements, the middle one counts; s, to repeat up to and to stop after
+ROUNDS, MIN_TIME, MAX_TIME = 5, 0.1, 4.0  # measurements, the middle one counts; s, to repeat up to and to stop after
 
 
 def seconds(work):
     """Seconds that `work` takes: the median of some rounds, after one to warm up."""
     work()
     taken, begun = [], time.perf_counter()
-    while len(taken) < ROUNDS and (not taken or time.perf_counter() - begun < MOST):
+    while len(taken) < ROUNDS and (not taken or time.perf_counter() - begun < MAX_TIME):
         begin, count = time.perf_counter(), 0
-        while not count or time.perf_counter() - begin < LEAST:
+        while not count or time.perf_counter() - begin < MIN_TIME:
             work()
             count += 1
         taken.append((time.perf_counter() - begin) / count)
@@ -39,7 +39,7 @@ def seconds(work):
 
 def main():
     """Measure, print for people, then one JSON object."""
-    from ballcast.models.nets.timing import SCANS, learns, scans, threads
+    from ballcast.models.nets.timing import SCANS, scan_pass, threads, training_pass
 
     result = {"threads": threads()}
     print(f"frames/s, {UNITS} units, {threads()} threads")
@@ -48,7 +48,7 @@ def main():
         for batch in BATCHES:
             row = {}
             for name in NETWORKS:
-                work, result[f"parameters_{name}"] = learns(name, length, batch, UNITS)
+                work, result[f"parameters_{name}"] = training_pass(name, length, batch, UNITS)
                 row[name] = batch * length / seconds(work)
             result |= {f"{name}_{length}_{batch}": round(v) for name, v in row.items()}
             ratio = row["mingru"] / row["gru"]
@@ -57,7 +57,7 @@ def main():
             )
     at = "2000_1"
     result["ratio"] = round(result[f"mingru_{at}"] / result[f"gru_{at}"], 2) if f"gru_{at}" in result else None
-    result |= {f"{name}_us": round(1e6 * seconds(scans(name, 2000, 1, UNITS)) / 2000, 3) for name in SCANS}
+    result |= {f"{name}_us": round(1e6 * seconds(scan_pass(name, 2000, 1, UNITS)) / 2000, 3) for name in SCANS}
     print(
         f"the scan alone, length 2,000, batch 1: {result['scan_us']} us a frame; one by one {result['one_by_one_us']}"
     )

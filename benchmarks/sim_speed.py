@@ -22,7 +22,7 @@ from ballcast.sim.sport import Law
 
 from ballcast import sim
 
-BALLS, FEW, FRAMES, RATE, ROUNDS, CHECKED = 20_000, 1000, 200, 180.0, 7, 20
+BALLS, JACOBIAN_BALLS, FRAMES, RATE, ROUNDS, CHECKED_BALLS = 20_000, 1000, 200, 180.0, 7, 20
 TIMES = np.arange(1, FRAMES + 1) / RATE
 
 
@@ -34,16 +34,16 @@ def main():
     outs = {dtype: np.zeros((BALLS, FRAMES, 3), dtype) for dtype in (np.float32, np.float64)}
     speed = {d: 0.0 for d in outs}
     draws = steps = 0.0
-    columns = np.zeros((FEW, FRAMES, 3, 15))
+    columns = np.zeros((JACOBIAN_BALLS, FRAMES, 3, 15))
     for _ in range(ROUNDS):
         for dtype, out in outs.items():
-            speed[dtype] = max(speed[dtype], out[..., 0].size / seconds(fly, sport, launch, dtype, out))
-        took = seconds(sim.simulate_with_jacobian, sport, *(a[:FEW] for a in launch), TIMES, out=columns)
-        steps = max(steps, FEW * FRAMES / took)
+            speed[dtype] = max(speed[dtype], out[..., 0].size / seconds(simulate_into, sport, launch, dtype, out))
+        took = seconds(sim.simulate_with_jacobian, sport, *(a[:JACOBIAN_BALLS] for a in launch), TIMES, out=columns)
+        steps = max(steps, JACOBIAN_BALLS * FRAMES / took)
         draws = max(draws, BALLS / seconds(sim.draw, whole, BALLS, seed=1, purpose="test", duration=1.0))
     errors = {d: error(sport, launch, out) for d, out in outs.items()}
     impacts = len(sim.simulate(sport, *launch, TIMES).impacts) / (BALLS * FRAMES)
-    mujoco, scipy, bare32, bare64 = rivals(whole)
+    mujoco, scipy, bare32, bare64 = baselines(whole)
     result = {
         "ball_steps_per_second_per_core": speed[np.float32],
         "float64_ball_steps_per_second_per_core": speed[np.float64],
@@ -75,26 +75,26 @@ def seconds(call, *args, **options):
     return time.perf_counter() - start
 
 
-def fly(sport, launch, dtype, out):
+def simulate_into(sport, launch, dtype, out):
     sim.simulate(sport, *launch, TIMES, dtype=dtype, out=out)
 
 
 def error(sport, launch, out):
     """The largest error in mm of the first balls against the reference."""
-    truth = [reference.fly(sport, *(a[i] for a in launch), TIMES).position for i in range(CHECKED)]
-    return 1e3 * np.linalg.norm(out[:CHECKED] - truth, axis=2).max()
+    truth = [reference.reference_flight(sport, *(a[i] for a in launch), TIMES).position for i in range(CHECKED_BALLS)]
+    return 1e3 * np.linalg.norm(out[:CHECKED_BALLS] - truth, axis=2).max()
 
 
-def rivals(whole):
+def baselines(whole):
     """Ball-steps per second of MuJoCo, scipy, and ours in float32 and float64: gravity and drag alone."""
     sport = whole.replace(surfaces=(), lift=Law("none"), spin_decay=Law("none"))
     launch = launches(sport, BALLS)
     ours = {}
     for dtype in (np.float32, np.float64):
         out = np.zeros((BALLS, FRAMES, 3), dtype)
-        ours[dtype] = BALLS * FRAMES / min(seconds(fly, sport, launch, dtype, out) for _ in range(ROUNDS))
+        ours[dtype] = BALLS * FRAMES / min(seconds(simulate_into, sport, launch, dtype, out) for _ in range(ROUNDS))
     few = [a[:20] for a in launch]
-    took = seconds(lambda: [reference.fly(sport, *(a[i] for a in few), TIMES) for i in range(20)])
+    took = seconds(lambda: [reference.reference_flight(sport, *(a[i] for a in few), TIMES) for i in range(20)])
     return mujoco_speed(sport, launch), 20 * FRAMES / took, ours[np.float32], ours[np.float64]
 
 

@@ -19,46 +19,49 @@ from ballcast.tracks import read_track
 
 from ballcast import models, sim
 
-SEEN, LOW, LEAST = 0.3, 0.06, 15  # s; m above the table, where the part before the bounce ends; frames
+HISTORY, MIN_HEIGHT, MIN_FRAMES = 0.3, 0.06, 15  # s; m above the table, where the part before the bounce ends; frames
 PREDICTORS = ("gru_physics", "physics")
 ROOT = Path(__file__).parents[1]
 
 
-def untouched(count):
+def before_first_contact(count):
     """(Suite, Cases) of simulated balls, and which of the cases have met nothing."""
     suite = simulated(sim.load("table_tennis"), count, 0)
-    cases = protocols.horizon(suite, SEEN, (0.1,))
-    ends = np.array([[track.time[-1]] for track in cases.seen])
-    met = np.unique(suite.flight(cases.rows, ends).impacts.ball)
+    cases = protocols.horizon(suite, HISTORY, (0.1,))
+    ends = np.array([[track.time[-1]] for track in cases.histories])
+    met = np.unique(suite.flight(cases.track_numbers, ends).impacts.ball)
     return suite, cases, np.setdiff1d(np.arange(len(cases)), met)
 
 
-def of_simulated(count):
+def simulated_errors(count):
     """Median errors by name, and the number of balls."""
-    suite, cases, free = untouched(count)
-    ends = np.array([[track.time[-1]] for track in cases.seen])
-    truth = suite.flight(cases.rows, ends).spin[:, 0]
-    told = {name: models.load(name, suite.sport).forecast for name in PREDICTORS}
-    spins = {name: [f(cases.seen[n], cases.times[n]).belief.spin for n in free] for name, f in told.items()}
+    suite, cases, free = before_first_contact(count)
+    ends = np.array([[track.time[-1]] for track in cases.histories])
+    truth = suite.flight(cases.track_numbers, ends).spin[:, 0]
+    forecasters = {name: models.load(name, suite.sport).forecast for name in PREDICTORS}
+    spins = {name: [f(cases.histories[n], cases.times[n]).belief.spin for n in free] for name, f in forecasters.items()}
     informed = limits.load("informed", suite.sport)
     spins["informed"] = [
-        informed.forecast(cases.seen[n], cases.times[n], suite.told(cases.rows[n])).belief.spin for n in free
+        informed.forecast(cases.histories[n], cases.times[n], suite.truth_of(cases.track_numbers[n])).belief.spin
+        for n in free
     ]
     return medians(spins, truth[free])
 
 
-def of_spindoe(folder):
+def spindoe_errors(folder):
     """The same on recorded balls, by the spin that was measured on their markings."""
     measured = np.loadtxt(folder / "index.csv", delimiter=",", skiprows=1)  # number, spin (rad/s)
-    sport, seen, truth = sim.load("table_tennis").without("net"), [], []
+    sport, histories, truth = sim.load("table_tennis").without("net"), [], []
     for path in sorted(folder.glob("[0-9]*.csv")):
         track, row = read_track(path), measured[measured[:, 0] == int(path.stem)]
-        low = np.flatnonzero(track.position[:, 2] < LOW)
+        low = np.flatnonzero(track.position[:, 2] < MIN_HEIGHT)
         part = track.until(track.time[low[0] - 1]) if len(low) and low[0] else track
-        if len(part) >= LEAST and len(row):
-            seen.append(part), truth.append(row[0, -3:])
-    told = {name: models.load(name, sport).forecast for name in PREDICTORS}
-    spins = {name: [f(track, track.time[-1:] + 0.01).belief.spin for track in seen] for name, f in told.items()}
+        if len(part) >= MIN_FRAMES and len(row):
+            histories.append(part), truth.append(row[0, -3:])
+    forecasters = {name: models.load(name, sport).forecast for name in PREDICTORS}
+    spins = {
+        name: [f(track, track.time[-1:] + 0.01).belief.spin for track in histories] for name, f in forecasters.items()
+    }
     return medians(spins, np.array(truth))
 
 
@@ -72,16 +75,16 @@ def main():
     """Measure, print for people, then one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--balls", type=int, default=500)
-    asked = parser.parse_args()
-    found = {"simulated": of_simulated(asked.balls)}
+    options = parser.parse_args()
+    results = {"simulated": simulated_errors(options.balls)}
     folder = Path(os.environ.get("BALLCAST_DATA", ROOT.parent / "shared" / "data")) / "spindoe"
     if folder.is_dir():
-        found["spindoe"] = of_spindoe(folder)
+        results["spindoe"] = spindoe_errors(folder)
     else:
         print(f"{folder} is not there: SpinDOE is skipped")
-    for suite, told in found.items():
-        print(f"{suite}: " + ", ".join(f"{name} {v}" for name, v in told.items()))
-    print(json.dumps({f"{name}_{suite}": v for suite, told in found.items() for name, v in told.items()}))
+    for suite, errors in results.items():
+        print(f"{suite}: " + ", ".join(f"{name} {v}" for name, v in errors.items()))
+    print(json.dumps({f"{name}_{suite}": v for suite, errors in results.items() for name, v in errors.items()}))
 
 
 if __name__ == "__main__":

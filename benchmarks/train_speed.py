@@ -16,9 +16,9 @@ import json  # noqa: E402 - the environment must be set before numba and torch a
 import time  # noqa: E402
 
 import numpy as np  # noqa: E402
-from ballcast.models.training.batches import FRAMES  # noqa: E402
+from ballcast.models.training.batches import MAX_FRAMES  # noqa: E402
 
-TURNS, STEPS, WARM, BATCH, UNITS = 5, 20, 5, 192, 192
+REPEATS, STEPS, WARM, BATCH, UNITS = 5, 20, 5, 192, 192
 CONFIG = {
     "model": "gru", "sport": "table_tennis", "data": None, "finetune": None, "tracks": [], "batch": BATCH, "seed": 0,
     "units": UNITS, "device": "cpu", "rate": 3e-3, "exact": False,
@@ -31,31 +31,31 @@ def loop(learner, feed):
     for _ in range(STEPS):
         batch = next(feed)
         learner.step(batch, 1e-4, 1.0)
-        frames += int(batch.count)
+        frames += int(batch.frame_count)
     return frames / (time.perf_counter() - begin)
 
 
-def bare(learner):
+def trunk_only(learner):
     """Frames/s of the recurrent layer alone; of all frames, since random ones have no end."""
     begin = time.perf_counter()
     for _ in range(STEPS):
-        learner.bare(BATCH, FRAMES)
-    return STEPS * BATCH * FRAMES / (time.perf_counter() - begin)
+        learner.trunk_pass(BATCH, MAX_FRAMES)
+    return STEPS * BATCH * MAX_FRAMES / (time.perf_counter() - begin)
 
 
 def main():
     """Measure, print for people, then one JSON object."""
     from ballcast.models.training.learner import Learner
 
-    learner, turns = Learner(CONFIG), []
+    learner, speeds = Learner(CONFIG), []
     with learner.feed(0) as feed:
         for _ in range(WARM):
             learner.step(next(feed), 1e-4, 1.0)
-        for _ in range(TURNS):
-            turns.append((loop(learner, feed), bare(learner)))
-            print(f"loop {turns[-1][0]:,.0f} frames/s, bare {turns[-1][1]:,.0f} frames/s", flush=True)
-    loops, bares = np.median(turns, axis=0)
-    ratio = float(np.median([a / b for a, b in turns]))
+        for _ in range(REPEATS):
+            speeds.append((loop(learner, feed), trunk_only(learner)))
+            print(f"loop {speeds[-1][0]:,.0f} frames/s, bare {speeds[-1][1]:,.0f} frames/s", flush=True)
+    loops, bares = np.median(speeds, axis=0)
+    ratio = float(np.median([a / b for a, b in speeds]))
     print(json.dumps({"loop_frames_per_s": round(loops), "bare_frames_per_s": round(bares), "ratio": round(ratio, 3)}))
 
 

@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 import pygame
 from ballcast.viewer import keys
-from ballcast.viewer.options import EVERYTHING, PLAIN
-from ballcast.viewer.playback.session import FRAME, Choice
-from ballcast.viewer.playback.source import Throws
+from ballcast.viewer.options import ALL_ON, DEFAULT
+from ballcast.viewer.playback.session import FRAME_TIME, PredictorPool
+from ballcast.viewer.playback.source import LiveSource
 from ballcast.viewer.window import App
 
 from ballcast import sim
@@ -33,11 +33,11 @@ SIZES = ((320, 180), (640, 360), (1280, 720), (501, 333), (3840, 2160))
 KEYS = sorted({key for binding in keys.BINDINGS for key in binding.keys} - {"q", "escape"})
 
 
-def app_of(size=(1280, 720), predictors=PREDICTORS, opened=EVERYTHING, **options):
+def make_app(size=(1280, 720), predictors=PREDICTORS, opened=ALL_ON, **options):
     """A table-tennis App without a screen, everything open."""
     sport = sim.load("table_tennis")
-    choice = Choice(predictors, sport)
-    return App(Throws(sport), choice, size, True, shown=range(len(predictors)), options=opened, **options)
+    pool = PredictorPool(predictors, sport)
+    return App(LiveSource(sport), pool, size, True, shown=range(len(predictors)), options=opened, **options)
 
 
 def memory():
@@ -45,20 +45,20 @@ def memory():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def hour(frames, everything=False):
+def memory_by_minute(frames, everything=False):
     """Memory (bytes) at the end of each minute of a show at eight times its speed, as the viewer starts."""
-    predictors, opened = (PREDICTORS, EVERYTHING) if everything else (PREDICTORS[:1], PLAIN)
-    app, held = app_of((320, 180), predictors, opened), []  # what is kept does not hang on the picture's size
+    predictors, opened = (PREDICTORS, ALL_ON) if everything else (PREDICTORS[:1], DEFAULT)
+    app, held = make_app((320, 180), predictors, opened), []  # what is kept does not hang on the picture's size
     app.session.speed = 8.0
     for frame in range(1, frames + 1):
-        app.frame(FRAME)
+        app.frame(FRAME_TIME)
         if frame % MINUTE == 0:
             held.append(memory())
             print(f"{frame:7} frames, ball {app.session.index:6}: {held[-1] / 2**20:.1f} MB", flush=True)
     return held
 
 
-def pictured(app):
+def frame_hash(app):
     """A checksum of the picture, its state line left out: it says whether the show is paused."""
     pixels = pygame.surfarray.array3d(app.screen)
     return hashlib.sha256(pixels[:, : int(0.93 * pixels.shape[1])].tobytes()).hexdigest()
@@ -66,21 +66,21 @@ def pictured(app):
 
 def rewinds(frames, count, **options):
     """Of `count` random moments of one ball, how many show the same picture when gone back to."""
-    app, was = app_of(**options), {}
+    app, hashes = make_app(**options), {}
     for _ in range(frames):
-        app.frame(FRAME)
-        was[app.session.now] = pictured(app)
+        app.frame(FRAME_TIME)
+        hashes[app.session.now] = frame_hash(app)
     same = 0
-    for time in np.random.default_rng(1).choice(list(was), count):
+    for time in np.random.default_rng(1).choice(list(hashes), count):
         app.session.rewind(time)
-        app.frame(FRAME)
-        same += pictured(app) == was[time]
+        app.frame(FRAME_TIME)
+        same += frame_hash(app) == hashes[time]
     return same
 
 
-def mash(frames, seed=0, **options):
+def random_input(frames, seed=0, **options):
     """Random keys, mouse and window sizes; closed while a film is made, whose frames are counted."""
-    rng, app = np.random.default_rng(seed), app_of(**options)
+    rng, app = np.random.default_rng(seed), make_app(**options)
     for frame in range(frames):
         for event in itertools.islice(_events(rng, app), int(rng.integers(4))):
             pygame.event.post(event)
@@ -88,7 +88,7 @@ def mash(frames, seed=0, **options):
             pygame.display.set_mode(SIZES[rng.integers(len(SIZES))])
         if frame >= frames - 40 and app.film is None:
             app.record()
-        app.frame(FRAME)
+        app.frame(FRAME_TIME)
     pygame.event.post(pygame.event.Event(pygame.QUIT))
     path = app.film.path if app.film else None
     app.run()
@@ -97,22 +97,22 @@ def mash(frames, seed=0, **options):
 
 def _events(rng, app):
     """Endless events as a person who understands nothing would make them."""
-    wide, high = app.screen.get_size()
+    width, height = app.screen.get_size()
     while True:
         name = KEYS[rng.integers(len(KEYS))]
         bare, mod = name.removeprefix("shift+"), pygame.KMOD_LSHIFT if name.startswith("shift+") else 0
         code, typed = pygame.key.key_code(bare), bare if len(bare) == 1 else ""
-        place = int(rng.integers(wide)), int(rng.integers(high))
+        position = int(rng.integers(width)), int(rng.integers(height))
         if rng.random() < 0.3:  # at the ball, else it would hardly ever be taken
-            spot = app._seeing().project(app.session.ball.at(app.session.now)[0][None])[0][0]
-            place = tuple(np.nan_to_num(spot).astype(int).tolist())
-        left, rel = (int(rng.random() < 0.7), 0, int(rng.random() < 0.3)), tuple(rng.integers(-40, 40, 2).tolist())
+            pixel = app._active_camera().project(app.session.ball.state_at(app.session.now)[0][None])[0][0]
+            position = tuple(np.nan_to_num(pixel).astype(int).tolist())
+        pressed, rel = (int(rng.random() < 0.7), 0, int(rng.random() < 0.3)), tuple(rng.integers(-40, 40, 2).tolist())
         kinds = (
             pygame.event.Event(pygame.KEYDOWN, key=code, unicode=typed, mod=mod),
             pygame.event.Event(pygame.KEYUP, key=code, mod=mod),
-            pygame.event.Event(pygame.MOUSEBUTTONDOWN, button=1, pos=place),
-            pygame.event.Event(pygame.MOUSEBUTTONUP, button=1, pos=place),
-            pygame.event.Event(pygame.MOUSEMOTION, pos=place, rel=rel, buttons=left),
+            pygame.event.Event(pygame.MOUSEBUTTONDOWN, button=1, pos=position),
+            pygame.event.Event(pygame.MOUSEBUTTONUP, button=1, pos=position),
+            pygame.event.Event(pygame.MOUSEMOTION, pos=position, rel=rel, buttons=pressed),
             pygame.event.Event(pygame.MOUSEWHEEL, x=0, y=int(rng.integers(-3, 4)), flipped=False),
             pygame.event.Event(pygame.WINDOWFOCUSLOST),
         )
@@ -124,22 +124,22 @@ def main():
     parser.add_argument("what", nargs="*", default=["hour", "rewind", "mash"])
     parser.add_argument("--frames", type=int, default=60 * MINUTE, help="of the hour")
     parser.add_argument("--everything", action="store_true", help="three predictors and all panels in the hour")
-    asked, result = parser.parse_args(), {}
-    if "rewind" in asked.what:
+    options, result = parser.parse_args(), {}
+    if "rewind" in options.what:
         result["rewinds_equal"] = rewinds(150, 50)
         print(f"{result['rewinds_equal']} of 50 moments look as they did")
-    if "mash" in asked.what:
+    if "mash" in options.what:
         here = os.getcwd()
         with tempfile.TemporaryDirectory() as folder:
             os.chdir(folder)  # screenshots and films go where one is
-            path = mash(5000)
+            path = random_input(5000)
             import imageio_ffmpeg
 
             result |= {"mash_frames": 5000, "film_frames": imageio_ffmpeg.count_frames_and_secs(str(path))[0]}
             os.chdir(here)
         print(f"5000 frames of random keys; the film that was closed in the middle has {result['film_frames']} frames")
-    if "hour" in asked.what:
-        held = hour(asked.frames, asked.everything)
+    if "hour" in options.what:
+        held = memory_by_minute(options.frames, options.everything)
         result["memory_growth"] = round(held[-1] / held[0] - 1, 4)
     print(json.dumps(result))
 

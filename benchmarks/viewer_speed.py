@@ -18,9 +18,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from ballcast.viewer.options import PLAIN, Options
-from ballcast.viewer.playback.session import FRAME, Choice
-from ballcast.viewer.playback.source import Throws
+from ballcast.viewer.options import DEFAULT, DisplayOptions
+from ballcast.viewer.playback.session import FRAME_TIME, PredictorPool
+from ballcast.viewer.playback.source import LiveSource
 from ballcast.viewer.window import App
 
 from ballcast import sim
@@ -29,15 +29,15 @@ FULL = ("gru_physics", "gru", "physics")
 ROOT = Path(__file__).parents[1]
 
 
-def frame_times(sport, predictors, frames, size=(1280, 720), options=PLAIN):
+def frame_times(sport, predictors, frames, size=(1280, 720), options=DEFAULT):
     """Seconds of each frame after the first, (frames,)."""
-    choice = Choice(predictors, sport)
-    app = App(Throws(sport), choice, size, headless=True, shown=range(len(predictors)), options=options)
-    app.frame(FRAME)
+    pool = PredictorPool(predictors, sport)
+    app = App(LiveSource(sport), pool, size, headless=True, shown=range(len(predictors)), options=options)
+    app.frame(FRAME_TIME)
     times = np.empty(frames)
     for i in range(frames):
         start = time.perf_counter()
-        app.frame(FRAME)
+        app.frame(FRAME_TIME)
         times[i] = time.perf_counter() - start
     return times
 
@@ -57,7 +57,7 @@ def full(frames):
     """Frame times of everything that is asked of the viewer at once, and of a camera that never stands still."""
     sport, result = sim.load("table_tennis"), {}
     for size in ((1280, 720), (1920, 1080)):
-        times = 1e3 * frame_times(sport, FULL, frames, size, Options(errors=True, gates=True, sliders=True))
+        times = 1e3 * frame_times(sport, FULL, frames, size, DisplayOptions(errors=True, gates=True, sliders=True))
         p50, p99 = np.percentile(times, [50, 99])
         print(f"{size[0]}x{size[1]} {', '.join(FULL)}, sliders and strips: p50 {p50:5.2f} ms, p99 {p99:5.2f} ms")
         result |= (
@@ -65,7 +65,7 @@ def full(frames):
             if not result
             else {"full_1080_p99_ms": round(p99, 3)}
         )
-    follow = np.median(1e3 * frame_times(sport, ["parabola"], frames, options=Options(follow=True)))
+    follow = np.median(1e3 * frame_times(sport, ["parabola"], frames, options=DisplayOptions(follow=True)))
     print(f"1280x720 parabola, the camera following: p50 {follow:5.2f} ms")
     return result | {"follow_p50_ms": round(float(follow), 3)}
 
@@ -74,14 +74,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=600)
     parser.add_argument("--predictor", default="parabola")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     for name in sim.names():
-        times = 1e3 * frame_times(sim.load(name), [asked.predictor], asked.frames)
+        times = 1e3 * frame_times(sim.load(name), [options.predictor], options.frames)
         p50, p99 = np.percentile(times, [50, 99])
-        print(f"{name:14} {asked.predictor}: p50 {p50:5.2f} ms, p99 {p99:5.2f} ms, longest {times.max():.1f} ms")
+        print(f"{name:14} {options.predictor}: p50 {p50:5.2f} ms, p99 {p99:5.2f} ms, longest {times.max():.1f} ms")
         if name == "table_tennis":
             result = {"p50_ms": round(p50, 3), "p99_ms": round(p99, 3)}
-    result |= full(asked.frames)
+    result |= full(options.frames)
     result["first_frame_s"] = round(first_frame(), 3)
     print(f"first frame {result['first_frame_s']:.2f} s after the command, warm")
     print(json.dumps(result))

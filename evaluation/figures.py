@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from matplotlib.ticker import LogLocator, NullLocator
 
-SIZE, WIDE, PATH = (3.9, 2.9), (3.9, 0.32), (3.9, 2.3)  # inches, at 96 px each; WIDE: height of a row
+SIZE, DOT_PLOT_SIZE, PATH = (3.9, 2.9), (3.9, 0.32), (3.9, 2.3)  # inches, at 96 px each; WIDE: height of a row
 SIDES = np.array([-1.0, 1.0])
 PALETTE = {
     "gru_physics": ("#0072b2", "-"),
@@ -33,7 +33,7 @@ PALETTE = {
     "informed": ("#000000", "--"),
     "oracle": ("#000000", ":"),
 }
-OTHERS = (("#6a3d9a", "-"), ("#b15928", "-"), ("#1b7837", "--"), ("#c51b7d", "-."))
+OTHER_STYLES = (("#6a3d9a", "-"), ("#b15928", "-"), ("#1b7837", "--"), ("#c51b7d", "-."))
 STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "ballcast",
@@ -81,7 +81,7 @@ class View:
     title: str
     x: str
     y: str
-    seen: np.ndarray
+    observed: np.ndarray
     truth: np.ndarray
     forecasts: dict
     regions: dict = field(default_factory=dict)
@@ -93,7 +93,7 @@ def style(name):
     name = re.sub(r"^.*\.safetensors:?", "", name) or name
     if name in PALETTE:
         return PALETTE[name]
-    return OTHERS[sum(map(ord, name)) % len(OTHERS)]
+    return OTHER_STYLES[sum(map(ord, name)) % len(OTHER_STYLES)]
 
 
 def curves(panel):
@@ -119,10 +119,10 @@ def curves(panel):
         return _svg(figure, panel.title)
 
 
-def dots(title, x, rows):
+def dot_plot(title, x, rows):
     """Rows of (name, [values]), a dot a value on a logarithmic axis, as SVG."""
     with matplotlib.rc_context(STYLE):
-        figure = Figure((WIDE[0], 0.9 + WIDE[1] * len(rows)))
+        figure = Figure((DOT_PLOT_SIZE[0], 0.9 + DOT_PLOT_SIZE[1] * len(rows)))
         axes = figure.add_subplot(title=title, xlabel=x, xscale="log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.xaxis.set_major_formatter("{x:g}")
@@ -145,19 +145,19 @@ def paths(view):
             axes.plot(*line.T, color="#c9c9c9", lw=1.0)
         for name, (centres, covariances) in view.regions.items():
             for centre, covariance in zip(centres, covariances, strict=True):
-                axes.add_patch(_oval(centre, covariance, style(name)[0]))
+                axes.add_patch(_ellipse(centre, covariance, style(name)[0]))
         axes.plot(*view.truth.T, color="#000000", lw=3.2, alpha=0.25)
         for name, line in view.forecasts.items():
             axes.plot(*line.T, style(name)[1], color=style(name)[0])
-        axes.plot(*view.seen.T, "o", color="#333333", ms=2)
-        points = np.concatenate([view.seen, view.truth, *view.forecasts.values()])
+        axes.plot(*view.observed.T, "o", color="#333333", ms=2)
+        points = np.concatenate([view.observed, view.truth, *view.forecasts.values()])
         centre, size = (points.max(axis=0) + points.min(axis=0)) / 2, np.ptp(points, axis=0)
         reach = max(size[0] / 2, size[1]) * np.array([1.1, 0.55])  # the frame is twice as long as high
         axes.set(xlim=centre[0] + reach[0] * SIDES, ylim=centre[1] + reach[1] * SIDES, aspect="equal")
         return _svg(figure, view.title)
 
 
-def _oval(centre, covariance, color):
+def _ellipse(centre, covariance, color):
     """The ellipse that holds nine in ten of a normal law in the plane."""
     values, vectors = np.linalg.eigh(covariance)
     width, height = 2.0 * np.sqrt(-2.0 * np.log(0.1) * np.maximum(values, 0.0))

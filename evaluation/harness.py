@@ -18,7 +18,8 @@ from ballcast import models
 
 CHUNK = 16  # cases that a worker takes at once
 THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-AHEAD, FRAMES, TRACKS = np.linspace(1 / 60, 1.0, 60), 60, 6  # of the latency: s asked, frames, tracks
+LATENCY_TIMES = np.linspace(1 / 60, 1.0, 60)  # s
+LATENCY_FRAMES, LATENCY_TRACKS = 60, 6
 
 
 @dataclass(eq=False)
@@ -29,7 +30,7 @@ class Answers:
     covariance: np.ndarray  # (N, H, 3, 3) m2
     samples: dict = field(default_factory=dict)  # case -> (K, H', 3) m at the times that were asked
     landing: np.ndarray | None = None  # (N, 4) s and m
-    short: int = 0  # histories that were too short for it
+    too_short: int = 0  # histories that were too short for it
     failures: list = field(default_factory=list)  # of (track, cause)
 
 
@@ -57,45 +58,50 @@ class Workers:
     def __exit__(self, kind, *_):
         self.pool.shutdown(wait=kind is None, cancel_futures=True)
 
-    def ask(self, name, suite, cases, progress=lambda done: None):
+    def forecast(self, name, suite, cases, progress=lambda done: None):
         """The Answers of a predictor or limit to cases of a suite; progress(n) is called as n more are done."""
-        asked = ~np.isnan(cases.times)
+        requested = ~np.isnan(cases.times)
         answers = Answers(np.full((*cases.times.shape, 3), np.nan), np.full((*cases.times.shape, 3, 3), np.nan))
         answers.landing = np.full((len(cases), 4), np.nan)
-        told = name in limits.LIMITS
+        is_limit = name in limits.LIMITS
         pending = {}
         for first in range(0, len(cases), CHUNK):
             numbers = range(first, min(first + CHUNK, len(cases)))
             work = [
-                (n, _bare(cases.seen[n]), cases.times[n, asked[n]], suite.told(cases.rows[n]) if told else None)
+                (
+                    n,
+                    _track_arrays(cases.histories[n]),
+                    cases.times[n, requested[n]],
+                    suite.truth_of(cases.track_numbers[n]) if is_limit else None,
+                )
                 for n in numbers
-                if asked[n].any()
+                if requested[n].any()
             ]
-            pending[self.pool.submit(_answer, name, suite.sport, work)] = len(numbers)
+            pending[self.pool.submit(_forecast_cases, name, suite.sport, work)] = len(numbers)
         while pending:
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
                 for n, answer in future.result():
-                    _note(answers, n, asked[n], cases.seen[n], answer)
+                    _store(answers, n, requested[n], cases.histories[n], answer)
                 progress(pending.pop(future))
         return answers
 
 
-def _bare(track):
+def _track_arrays(track):
     """What goes to a worker of a track."""
     return track.time, track.position, track.name
 
 
-def _note(answers, n, asked, seen, answer):
+def _store(answers, n, requested, history, answer):
     if isinstance(answer, str):
-        answers.failures.append((seen.name, answer))
+        answers.failures.append((history.name, answer))
     elif answer is None:
-        answers.short += 1
+        answers.too_short += 1
     else:
         mean, covariance, samples, landing = answer
-        answers.mean[n, asked] = mean
+        answers.mean[n, requested] = mean
         if covariance is not None:
-            answers.covariance[n, asked] = covariance
+            answers.covariance[n, requested] = covariance
         if samples is not None:
             answers.samples[n] = samples
         if landing is not None:
@@ -105,20 +111,20 @@ def _note(answers, n, asked, seen, answer):
 _loaded = {}  # in a worker: (name, sport) -> predictor
 
 
-def _answer(name, sport, work):
+def _forecast_cases(name, sport, work):
     """In a worker: (case, answer) of each case; a string is the cause of a failure, None a history too short."""
     key = name, sport
     if key not in _loaded:
         _loaded[key] = load(name, sport)
-    return [(n, forecast_of(_loaded[key], Track(*bare), *asked)) for n, bare, *asked in work]
+    return [(n, make_forecast(_loaded[key], Track(*track_arrays), *arguments)) for n, track_arrays, *arguments in work]
 
 
-def forecast_of(predictor, history, times, told=None):
+def make_forecast(predictor, history, times, truth=None):
     """(mean, covariance, samples, landing) of one forecast; or the cause of its failure; or None, too short."""
     try:
-        forecast = predictor.forecast(history, times) if told is None else predictor.forecast(history, times, told)
+        forecast = predictor.forecast(history, times) if truth is None else predictor.forecast(history, times, truth)
         return _checked(forecast, len(times))
-    except models.TooShort:
+    except models.HistoryTooShort:
         return None
     except Exception as error:  # noqa: BLE001 - a stranger's predictor may raise anything; it is named to the user
         return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
@@ -134,7 +140,7 @@ def _checked(forecast, count):
         raise ValueError("it has no mean" if mean is None else f"its samples (K, {count}, 3) are not all there")
     landing = forecast.landing
     if landing is not None and landing.probability >= 0.5:
-        return mean, covariance, samples, np.array([landing.time, *landing.place], float)
+        return mean, covariance, samples, np.array([landing.time, *landing.position], float)
     return mean, covariance, samples, None
 
 
@@ -144,16 +150,16 @@ def _array(values):
 
 def latency(predictor, tracks):
     """Seconds (M,) that a stream takes to observe a frame and forecast 60 times, over frames of a few tracks, warm."""
-    taken = []
-    for number, track in enumerate(tracks[: TRACKS + 1]):
+    durations = []
+    for number, track in enumerate(tracks[: LATENCY_TRACKS + 1]):
         stream = predictor.stream()
-        for t, place in zip(track.time[:FRAMES], track.position[:FRAMES], strict=True):
+        for t, position in zip(track.time[:LATENCY_FRAMES], track.position[:LATENCY_FRAMES], strict=True):
             begin = time.perf_counter()
-            stream.observe(t, place)
+            stream.observe(t, position)
             try:
-                stream.forecast(t + AHEAD)
-            except models.TooShort:
+                stream.forecast(t + LATENCY_TIMES)
+            except models.HistoryTooShort:
                 continue
             if number:  # the first warms up
-                taken.append(time.perf_counter() - begin)
-    return np.array(taken)
+                durations.append(time.perf_counter() - begin)
+    return np.array(durations)

@@ -15,15 +15,15 @@ from pathlib import Path
 
 import jinja2
 from ballcast.evaluation.limits import LIMITS
-from ballcast.evaluation.networks import with_networks
+from ballcast.evaluation.networks import insert_network_table
 from ballcast.evaluation.results import Results
 from ballcast.evaluation.standings import standings
-from ballcast.models.contract import SHIPPED
-from ballcast.models.runtime.weights import write
+from ballcast.models.contract import WEIGHTS_FOLDER
+from ballcast.models.runtime.weights import write_atomically
 
 ROOT = Path(__file__).parents[1]
 BALLS = 80  # a sport in two or three minutes
-KEPT = "median coverage90 landing_place landing_time landing_missing q10 q90 latency_p50".split()  # of the metrics
+KEPT_METRICS = "median coverage90 landing_place landing_time landing_missing q10 q90 latency_p50".split()
 RECORDED = {  # name of the results -> folder, further words of the command
     "tt3d": ("tt3d/3d", ["--without", "net"]),
     "spindoe": ("spindoe", ["--without", "net"]),
@@ -35,22 +35,26 @@ def main():
     data = Path(os.environ.get("BALLCAST_DATA") or ROOT.parent / "shared" / "data")
     results = ROOT / "results"
     results.mkdir(exist_ok=True)
-    asked = dict([*simulated(), *recorded(data)])
-    wrong = [name for name in sys.argv[1:] if name not in asked]
+    commands = dict([*simulated(), *recorded(data)])
+    wrong = [name for name in sys.argv[1:] if name not in commands]
     if wrong:
-        raise SystemExit(f"leaderboard: no results are called {wrong[0]!r}; there are {', '.join(asked)}")
-    for name, words in [(n, w) for n, w in asked.items() if n in (sys.argv[1:] or asked)]:
+        raise SystemExit(f"leaderboard: no results are called {wrong[0]!r}; there are {', '.join(commands)}")
+    for name, words in [(n, w) for n, w in commands.items() if n in (sys.argv[1:] or commands)]:
         print(f"{name}: python evaluate.py {' '.join(words)}", flush=True)
-        write(results / f"{name}.json", _lines(condensed(scored(words), _told(words, data))).encode())
+        write_atomically(
+            results / f"{name}.json", _lines(condense(score(words), _public_command(words, data))).encode()
+        )
     readme, table = ROOT / "README.md", json.loads((results / "table_tennis.json").read_text(encoding="utf-8"))
-    write(readme, with_networks(readme.read_text(encoding="utf-8"), table).encode())
+    write_atomically(readme, insert_network_table(readme.read_text(encoding="utf-8"), table).encode())
     files = sorted(results.glob("*.json"), key=lambda f: (f.stem in RECORDED, f.stem))
-    write(ROOT / "LEADERBOARD.md", written([json.loads(file.read_text(encoding="utf-8")) for file in files]).encode())
+    write_atomically(
+        ROOT / "LEADERBOARD.md", render([json.loads(file.read_text(encoding="utf-8")) for file in files]).encode()
+    )
 
 
 def simulated():
     """(name of the results, words of the command) of every sport that has weights."""
-    for path in sorted(SHIPPED.glob("*-gru.safetensors")):
+    for path in sorted(WEIGHTS_FOLDER.glob("*-gru.safetensors")):
         sport = path.name.removesuffix("-gru.safetensors")
         yield sport, ["--sport", sport, "--balls", str(BALLS)]
 
@@ -63,7 +67,7 @@ def recorded(data):
             yield name, ["--tracks", str(data / folder), *words, *protocols]
 
 
-def scored(words):
+def score(words):
     """The Results of evaluate.py with these words; SystemExit where it could not."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "results.json"
@@ -75,15 +79,15 @@ def scored(words):
         return Results.read(path)
 
 
-def _told(words, data):
+def _public_command(words, data):
     """The command as others give it: recorded balls lie elsewhere for them."""
     return " ".join(["python evaluate.py", *words]).replace(str(data), "$BALLCAST_DATA")
 
 
-def condensed(results, command):
+def condense(results, command):
     """What is kept of Results: standings and the rows of KEPT, with four figures; no track's own errors."""
     suite = next(row.suite for row in results.rows)
-    rows = [row for row in results.rows if row.metric in KEPT]
+    rows = [row for row in results.rows if row.metric in KEPT_METRICS]
     table = standings(results, suite)
     return {
         "command": command,
@@ -92,7 +96,8 @@ def condensed(results, command):
         "suite": suite,
         "told": results.told,
         "standings": [
-            {"predictor": s.name, "times": _figures(s.times), "first": s.first, "cells": s.cells} for s in table
+            {"predictor": s.name, "times": _figures(s.ratio_to_limit), "first": s.first, "cells": s.cells}
+            for s in table
         ],
         "rows": [vars(row) | {k: _figures(getattr(row, k)) for k in ("value", "low", "high")} for row in rows],
     }
@@ -110,7 +115,7 @@ def _lines(table):
     return "{\n" + ",\n".join(head) + "\n}\n"
 
 
-def written(tables):
+def render(tables):
     """LEADERBOARD.md of condensed results."""
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"cell": _cell, "title": lambda name: name.replace("_", " ")}

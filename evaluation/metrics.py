@@ -39,22 +39,22 @@ def mahalanobis2(mean, covariance, truth):
     return np.einsum("...i,...ij,...j", off, _inverse(covariance), off)
 
 
-def covered(mean, covariance, truth, share):
+def in_region(mean, covariance, truth, fraction):
     """Whether the truth lies in the region that should hold `share` of all (...): 1, 0, or NaN if not known."""
     square = mahalanobis2(mean, covariance, truth)
-    return np.where(np.isnan(square), np.nan, square <= chi2.ppf(share, 3))
+    return np.where(np.isnan(square), np.nan, square <= chi2.ppf(fraction, 3))
 
 
 def nll(mean, covariance, truth):
     """Negative log-likelihood (...) of the truth, in nats, its density per m3."""
-    covariance = _widened(covariance)
+    covariance = _with_jitter(covariance)
     _, log_determinant = np.linalg.slogdet(covariance)
     return 0.5 * (mahalanobis2(mean, covariance, truth) + log_determinant + 3.0 * math.log(2.0 * math.pi))
 
 
 def crps(mean, covariance, truth):
     """Continuous ranked probability score (...) m: the mean over the axes of the normal law's (Gneiting 2005)."""
-    sd = np.sqrt(np.diagonal(_widened(covariance), axis1=-2, axis2=-1))
+    sd = np.sqrt(np.diagonal(_with_jitter(covariance), axis1=-2, axis2=-1))
     z = (truth - np.asarray(mean)) / sd
     density = np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
     return np.mean(sd * (z * (2.0 * ndtr(z) - 1.0) + 2.0 * density - 1.0 / math.sqrt(math.pi)), axis=-1)
@@ -78,14 +78,14 @@ def gaussian_samples(mean, covariance, count=DRAWS):
     draws = np.random.default_rng(0).standard_normal((count, 3))
     draws -= draws.mean(axis=0)
     draws = draws @ np.linalg.inv(np.linalg.cholesky(draws.T @ draws / count)).T  # their covariance is the identity
-    root = np.linalg.cholesky(_widened(covariance))
+    root = np.linalg.cholesky(_with_jitter(covariance))
     return mean + np.einsum("...ij,kj->k...i", root, draws)
 
 
-def _widened(covariance):
+def _with_jitter(covariance):
     """A covariance that can be inverted: by a hair (1e-6 m) wider."""
     return np.asarray(covariance) + 1e-12 * np.eye(3)
 
 
 def _inverse(covariance):
-    return np.linalg.inv(_widened(covariance))
+    return np.linalg.inv(_with_jitter(covariance))

@@ -7,30 +7,32 @@ They are chosen by the true flight, of purpose `test`; no predictor is told why.
 """
 
 import numpy as np
-from ballcast.evaluation.protocols import HORIZONS, LEAST, Cases
+from ballcast.evaluation.protocols import HORIZONS, MIN_FRAMES, Cases
 from ballcast.evaluation.suites import simulated
 
-BEFORE = 0.1, 0.2  # s, from the last frame seen to the net
+LEAD_TIME_RANGE = 0.1, 0.2  # s, from the last frame seen to the net
 STEP = 0.002  # s, between the places that are looked at
-DRAWN = 2000  # balls at once
-SHARE = 8  # of the balls drawn one in about so many comes to the net late enough
+BATCH = 2000  # balls at once
+OVERSAMPLING = 8  # of the balls drawn one in about so many comes to the net late enough
 
 
 def net_clips(sport, count, seed=0, horizons=HORIZONS):
     """The Suite and `count` Cases, the first of the sport's test set; fewer where fewer balls reach the net."""
-    suite = simulated(sport, max(DRAWN, SHARE * count), seed)
+    suite = simulated(sport, max(BATCH, OVERSAMPLING * count), seed)
     ends = np.array([track.time[-1] if len(track) else 0.0 for track in suite.tracks])
-    when = reached(suite, ends)
-    before = np.random.default_rng(seed).uniform(*BEFORE, len(when))
-    seen = {i: suite.tracks[i].until(when[i] - before[i]) for i in np.flatnonzero(when < np.inf)}
-    rows = np.array([i for i, track in seen.items() if len(track) >= LEAST][:count], int)
-    seen = [seen[i] for i in rows]
-    times = np.array([track.time[-1] for track in seen])[:, None] + np.asarray(horizons, float)
-    sensor, clear = np.zeros((*times.shape, 3, 3)), np.zeros(len(rows), bool)
-    return suite, Cases("net_clip", 0.0, rows, seen, times, suite.flight(rows, times).position, clear, sensor)
+    when = net_arrival_times(suite, ends)
+    before = np.random.default_rng(seed).uniform(*LEAD_TIME_RANGE, len(when))
+    histories = {i: suite.tracks[i].until(when[i] - before[i]) for i in np.flatnonzero(when < np.inf)}
+    rows = np.array([i for i, track in histories.items() if len(track) >= MIN_FRAMES][:count], int)
+    histories = [histories[i] for i in rows]
+    times = np.array([track.time[-1] for track in histories])[:, None] + np.asarray(horizons, float)
+    sensor_covariance, clear_of_edges = np.zeros((*times.shape, 3, 3)), np.zeros(len(rows), bool)
+    return suite, Cases(
+        "net_clip", 0.0, rows, histories, times, suite.flight(rows, times).position, clear_of_edges, sensor_covariance
+    )
 
 
-def reached(suite, ends):
+def net_arrival_times(suite, ends):
     """When (B,) each ball first touches the net or passes its top, before `ends` (B,) s; inf where it does not."""
     times = np.arange(1, int(ends.max() / STEP) + 1) * STEP
     flight = suite.flight(np.arange(len(ends)), np.broadcast_to(times, (len(ends), len(times))))

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import jinja2
 import numpy as np
-from ballcast.evaluation.figures import Curve, Panel, curves, dots, style
-from ballcast.evaluation.gallery import SHOWN, gallery
+from ballcast.evaluation.figures import Curve, Panel, curves, dot_plot, style
+from ballcast.evaluation.gallery import MAX_PREDICTORS, gallery
 from ballcast.evaluation.limits import LIMITS
-from ballcast.evaluation.results import FEW, LEVELS, key, short
-from ballcast.evaluation.standings import MIDDLE, middle, standings
+from ballcast.evaluation.results import COVERAGE_LEVELS, MIN_TRACKS, cell_key, display_name
+from ballcast.evaluation.standings import CENTRAL, nearest, standings
 from ballcast.models.runtime import weights as files
 from markupsafe import Markup
 
@@ -27,17 +27,17 @@ def write(folder, results, suites, histories, horizons):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "index.html"
-    files.write(path, page(results, suites, histories, horizons).encode())
+    files.write_atomically(path, page(results, suites, histories, horizons).encode())
     return path
 
 
 def page(results, suites, histories, horizons):
     """The page as text."""
     environment = jinja2.Environment(autoescape=True, trim_blocks=True)
-    environment.filters |= {"mm": _millimetres, "short": short, "style": style, "figure": Markup}
+    environment.filters |= {"mm": _millimetres, "short": display_name, "style": style, "figure": Markup}
     sections = [_section(results, suite, histories, horizons) for suite in suites]
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(results=results, sections=sections, few=FEW, limits=LIMITS)
+    return template.render(results=results, sections=sections, few=MIN_TRACKS, limits=LIMITS)
 
 
 def _section(results, suite, histories, horizons):
@@ -61,7 +61,7 @@ def _section(results, suite, histories, horizons):
         "reliability": [*_reliability(results, suite.name, names)],
         "latency": _latency(table),
         "gallery": [*gallery(results, suite, names, histories, horizons)],
-        "drawn": [name for name in names if name not in LIMITS][:SHOWN],
+        "drawn": [name for name in names if name not in LIMITS][:MAX_PREDICTORS],
         "notes": [n for n in results.notes if n.startswith(f"{suite.name},") or f": {suite.name}," in n],
         "cells": _cells(results, suite.name, names),
     }
@@ -84,17 +84,18 @@ def verdict(table):
     if best is None:
         return "Only limits were asked."
     others = [s for s in table if not s.limit and s is not best]
-    level = [short(s.name) for s in others if s.first == s.cells]
-    text = f"{short(best.name)} forecasts best"
+    level = [display_name(s.name) for s in others if s.first == s.cells]
+    text = f"{display_name(best.name)} forecasts best"
     row = best.rows.get("median")
     if row and row.horizon:
         text += f": {_millimetres(row.value)} mm off, {row.horizon:g} s ahead after {row.history:g} s seen"
     if any(s.name == "informed" for s in table):
-        text += f"; over all that was asked {best.times:.2f} times as far off as the limit"
+        text += f"; over all that was asked {best.ratio_to_limit:.2f} times as far off as the limit"
     if level:
         text += f". Level with it, within the paired intervals: {', '.join(level)}"
     elif others:
-        text += f". Next is {short(others[0].name)}, {others[0].times / best.times:.2f} times as far off"
+        ratio = others[0].ratio_to_limit / best.ratio_to_limit
+        text += f". Next is {display_name(others[0].name)}, {ratio:.2f} times as far off"
     return text + "."
 
 
@@ -130,17 +131,17 @@ def _by_horizon(results, suite, names):
 def _bands(results, suite, names):
     """A Panel a predictor: the median and from q10 to q90 of the middle history, the limits beside it."""
     rows = _by(results, suite, "median", "horizon")
-    history = middle(_axis(rows, 1), MIDDLE[0])
+    history = nearest(_axis(rows, 1), CENTRAL[0])
     every = {name: _quantiles(results, suite, name, history, _axis(rows, 2)) for name in names}
     for name in names:
         if every[name].x:
             beside = [Curve(n, every[n].x, every[n].y) for n in LIMITS if n in names and n != name]
-            title = f"{short(name)}, {history:g} s seen"
+            title = f"{display_name(name)}, {history:g} s seen"
             yield curves(Panel(title, "s past the last seen frame", "error, mm", [*beside, every[name]], log=True))
 
 
 def _quantiles(results, suite, name, history, horizons):
-    found = {h: results.errors.get(key(name, suite, "horizon", history, h)) for h in horizons}
+    found = {h: results.errors.get(cell_key(name, suite, "horizon", history, h)) for h in horizons}
     found = {h: np.quantile(list(e.values()), (0.1, 0.5, 0.9)) for h, e in found.items() if e}
     low, mid, high = MM * np.array([*found.values()]).reshape(-1, 3).T
     return Curve(name, [*found], mid, low, high)
@@ -152,7 +153,7 @@ def _by_history(results, suite, names):
     histories, horizons = _axis(rows, 1), _axis(rows, 2)
     if len(histories) < 2:
         return
-    for horizon in sorted({horizons[0], middle(horizons, MIDDLE[1]), horizons[-1]}):
+    for horizon in sorted({horizons[0], nearest(horizons, CENTRAL[1]), horizons[-1]}):
         lines = []
         for name in names:
             own = [rows[name, h, horizon] for h in histories if (name, h, horizon) in rows]
@@ -199,15 +200,15 @@ def _reliability(results, suite, names):
         if where == suite:
             found.setdefault(float(history), {}).setdefault(name, []).append(shares)
     for history, by_name in sorted(found.items()):
-        lines = [Curve(n, LEVELS, np.mean(by_name[n], axis=0)) for n in names if n in by_name]
+        lines = [Curve(n, COVERAGE_LEVELS, np.mean(by_name[n], axis=0)) for n in names if n in by_name]
         label = "share of true places within"
         yield curves(Panel(f"{history:g} s seen", "told share of the region", label, lines, diagonal=True))
 
 
 def _latency(table):
     """Dots of p50, p95 and p99 of every predictor, as SVG; nothing where none was measured."""
-    rows = [(short(s.name), [MS * s.latency[p] for p in sorted(s.latency)]) for s in table if s.latency]
-    return dots("a frame observed, 60 times forecast", "ms: p50, p95, p99", rows) if rows else ""
+    rows = [(display_name(s.name), [MS * s.latency[p] for p in sorted(s.latency)]) for s in table if s.latency]
+    return dot_plot("a frame observed, 60 times forecast", "ms: p50, p95, p99", rows) if rows else ""
 
 
 def _cells(results, suite, names):

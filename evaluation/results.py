@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from ballcast.evaluation import bootstrap
 from ballcast.evaluation.metrics import STATISTICS
-from ballcast.models.runtime.weights import write
+from ballcast.models.runtime.weights import write_atomically
 
-FEW = 30  # tracks; a cell of fewer decides nothing
-LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)  # that regions are told to hold
+MIN_TRACKS = 30  # tracks; a cell of fewer decides nothing
+COVERAGE_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)  # that regions are told to hold
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Results:
     def write(self, path):
         """Write JSON; the file appears whole or not at all."""
         table = asdict(self) | {"rows": [asdict(row) for row in self.rows]}
-        write(path, json.dumps(table, indent=1, allow_nan=False).encode())
+        write_atomically(path, json.dumps(table, indent=1, allow_nan=False).encode())
 
     @staticmethod
     def read(path):
@@ -57,18 +57,18 @@ class Results:
             raise ValueError(f"{path}: not a results file of evaluate.py --json ({error})") from None
 
 
-def short(name):
+def display_name(name):
     """A predictor's name as it is shown: files of weights by their folder."""
     file, weights, model = name.partition(".safetensors")
     return "/".join(Path(file).parts[-2:]).removesuffix("/weights") + model if weights else name
 
 
-def key(predictor, suite, protocol, history, horizon):
+def cell_key(predictor, suite, protocol, history, horizon):
     """The name of one cell of Results.errors."""
     return f"{predictor}|{suite}|{protocol}|{history:g}|{horizon:g}"
 
 
-def number(value):
+def json_number(value):
     """A float for JSON: None where it is not finite."""
     return float(value) if np.isfinite(value) else None
 
@@ -80,7 +80,7 @@ def ranking(results, suite, protocol, history, horizon, of=None):
     """
     cells = {}
     for name in results.told if of is None else of:
-        found = results.errors.get(key(name, suite, protocol, history, horizon))
+        found = results.errors.get(cell_key(name, suite, protocol, history, horizon))
         if found:
             cells[name] = found
     order = sorted(cells, key=lambda name: np.median(list(cells[name].values())))
@@ -111,7 +111,7 @@ def compare(a, b):
             count += 1
             if low > 0.0 or high < 0.0:
                 larger += 1
-                few = f", only {len(both)} tracks: decides nothing" if len(both) < FEW else ""
+                few = f", only {len(both)} tracks: decides nothing" if len(both) < MIN_TRACKS else ""
                 suite, protocol, history, horizon = rest.split("|")
                 names = first if first == second else f"{second} against {first}"
                 lines.append(f"{names}: {suite}, {protocol}, {history} s, +{horizon} s: {1e3 * difference:+.1f} mm "

@@ -4,9 +4,9 @@ import numpy as np
 from ballcast.evaluation import metrics
 from ballcast.evaluation.bootstrap import interval
 from ballcast.evaluation.metrics import STATISTICS
-from ballcast.evaluation.results import LEVELS, Row, key, number
+from ballcast.evaluation.results import COVERAGE_LEVELS, Row, cell_key, json_number
 
-ENDS = {  # of errors (N, ...) over tracks
+END_STATISTICS = {  # of errors (N, ...) over tracks
     "median": STATISTICS["median"],
     "q10": lambda e: np.quantile(e, 0.1, axis=0),
     "q90": lambda e: np.quantile(e, 0.9, axis=0),
@@ -24,93 +24,95 @@ def score(results, name, suite, cases, answers, horizons):
 
 
 def _score_horizons(results, name, suite, cases, answers, horizons):
-    where = name, suite.name, "horizon", cases.history
+    cell = name, suite.name, "horizon", cases.history
     errors = metrics.distance(answers.mean, cases.truth)  # (N, H)
-    covariance = answers.covariance + cases.sensor
+    covariance = answers.covariance + cases.sensor_covariance
     for h, horizon in enumerate(horizons):
-        had = ~np.isnan(errors[:, h])
-        rows = np.flatnonzero(had)
+        has_error = ~np.isnan(errors[:, h])
+        rows = np.flatnonzero(has_error)
         if not len(rows):
             continue
-        names = [suite.tracks[i].name for i in cases.rows[rows]]
-        results.errors[key(*where, horizon)] = dict(zip(names, np.round(errors[rows, h], 6).tolist(), strict=True))
+        names = [suite.tracks[i].name for i in cases.track_numbers[rows]]
+        results.errors[cell_key(*cell, horizon)] = dict(zip(names, np.round(errors[rows, h], 6).tolist(), strict=True))
         for metric, statistic in STATISTICS.items():
-            _add(results, where, horizon, metric, errors[rows, h], statistic)
-        told = ~np.isnan(covariance[rows, h]).any(axis=(1, 2))
-        if told.any():
-            rows = rows[told]
-            _score_regions(results, where, horizon, answers, rows, h, covariance, cases)
+            _add(results, cell, horizon, metric, errors[rows, h], statistic)
+        has_covariance = ~np.isnan(covariance[rows, h]).any(axis=(1, 2))
+        if has_covariance.any():
+            rows = rows[has_covariance]
+            _score_regions(results, cell, horizon, answers, rows, h, covariance, cases)
     whole = ~np.isnan(errors).any(axis=1)
     if whole.any():
-        _add(results, where, None, "ade", metrics.ade(errors[whole]), STATISTICS["mean"])
-        _add(results, where, None, "fde", metrics.fde(errors[whole]), STATISTICS["mean"])
+        _add(results, cell, None, "ade", metrics.ade(errors[whole]), STATISTICS["mean"])
+        _add(results, cell, None, "fde", metrics.fde(errors[whole]), STATISTICS["mean"])
 
 
-def _score_regions(results, where, horizon, answers, rows, h, covariance, cases):
+def _score_regions(results, cell, horizon, answers, rows, h, covariance, cases):
     """Coverage over the clear cases, and the proper scores."""
-    told = answers.mean[rows, h], covariance[rows, h], cases.truth[rows, h]
-    safe = cases.clear[rows]
-    inside = {level: metrics.covered(*told, level)[safe] for level in LEVELS}
+    scored = answers.mean[rows, h], covariance[rows, h], cases.truth[rows, h]
+    is_clear = cases.clear_of_edges[rows]
+    inside = {level: metrics.in_region(*scored, level)[is_clear] for level in COVERAGE_LEVELS}
     for level in (0.5, 0.9):
-        _add(results, where, horizon, f"coverage{100 * level:.0f}", inside[level], STATISTICS["mean"])
-    if safe.any():
-        results.reliability[key(*where, horizon)] = [round(float(inside[level].mean()), 4) for level in LEVELS]
-    _add(results, where, horizon, "nll", metrics.nll(*told), STATISTICS["mean"])
-    _add(results, where, horizon, "crps", metrics.crps(*told), STATISTICS["mean"])
-    asked = ~np.isnan(cases.times)
+        _add(results, cell, horizon, f"coverage{100 * level:.0f}", inside[level], STATISTICS["mean"])
+    if is_clear.any():
+        results.reliability[cell_key(*cell, horizon)] = [
+            round(float(inside[level].mean()), 4) for level in COVERAGE_LEVELS
+        ]
+    _add(results, cell, horizon, "nll", metrics.nll(*scored), STATISTICS["mean"])
+    _add(results, cell, horizon, "crps", metrics.crps(*scored), STATISTICS["mean"])
+    requested = ~np.isnan(cases.times)
     scores = []
-    for n, mean, spread, truth in zip(rows, *told, strict=True):
-        column = int(asked[n, :h].sum())
+    for n, mean, spread, truth in zip(rows, *scored, strict=True):
+        column = int(requested[n, :h].sum())
         own = answers.samples.get(n)
         samples = own[:, column] if own is not None else metrics.gaussian_samples(mean, spread)
         scores.append(metrics.energy(samples, truth))
-    _add(results, where, horizon, "energy", np.array(scores), STATISTICS["mean"])
+    _add(results, cell, horizon, "energy", np.array(scores), STATISTICS["mean"])
 
 
 def _score_landings(results, name, suite, cases, answers):
-    where = name, suite.name, "landing", cases.history
+    cell = name, suite.name, "landing", cases.history
     answered = ~np.isnan(answers.mean).any(axis=(1, 2))
     if not answered.any():
         return
     missing = np.isnan(answers.landing[:, 0])
-    _add(results, where, None, "landing_missing", missing[answered].astype(float), STATISTICS["mean"])
+    _add(results, cell, None, "landing_missing", missing[answered].astype(float), STATISTICS["mean"])
     rows = np.flatnonzero(~missing)
     if len(rows):
-        place = metrics.distance(answers.landing[rows, 1:], cases.truth[rows, 1:])
-        late = np.abs(answers.landing[rows, 0] - cases.truth[rows, 0])
-        _add(results, where, None, "landing_place", place, STATISTICS["median"])
-        _add(results, where, None, "landing_time", late, STATISTICS["median"])
-        names = [suite.tracks[i].name for i in cases.rows[rows]]
-        results.errors[key(*where, 0.0)] = dict(zip(names, np.round(place, 6).tolist(), strict=True))
+        position_error = metrics.distance(answers.landing[rows, 1:], cases.truth[rows, 1:])
+        time_error = np.abs(answers.landing[rows, 0] - cases.truth[rows, 0])
+        _add(results, cell, None, "landing_place", position_error, STATISTICS["median"])
+        _add(results, cell, None, "landing_time", time_error, STATISTICS["median"])
+        names = [suite.tracks[i].name for i in cases.track_numbers[rows]]
+        results.errors[cell_key(*cell, 0.0)] = dict(zip(names, np.round(position_error, 6).tolist(), strict=True))
 
 
 def _score_ends(results, name, suite, cases, answers):
     """l4dc2023: the error of a track is the largest of those at its last frames."""
-    where = name, suite.name, "l4dc2023", cases.history
+    cell = name, suite.name, "l4dc2023", cases.history
     errors = metrics.distance(answers.mean, cases.truth)
     rows = np.flatnonzero((np.isnan(errors) == np.isnan(cases.times)).all(axis=1))
     if not len(rows):
         return
     worst = np.nanmax(errors[rows], axis=1)
-    names = [suite.tracks[i].name for i in cases.rows[rows]]
-    results.errors[key(*where, 0.0)] = dict(zip(names, np.round(worst, 6).tolist(), strict=True))
-    for metric, statistic in ENDS.items():
-        _add(results, where, None, metric, worst, statistic)
+    names = [suite.tracks[i].name for i in cases.track_numbers[rows]]
+    results.errors[cell_key(*cell, 0.0)] = dict(zip(names, np.round(worst, 6).tolist(), strict=True))
+    for metric, statistic in END_STATISTICS.items():
+        _add(results, cell, None, metric, worst, statistic)
 
 
-def score_latency(results, name, suite, taken):
+def score_latency(results, name, suite, durations):
     """Add the latency, s, of one ball watched alone."""
-    for share in (50, 95, 99):
-        value = number(np.percentile(taken, share))
+    for percent in (50, 95, 99):
+        value = json_number(np.percentile(durations, percent))
         results.rows.append(
-            Row(name, suite.name, "latency", None, None, f"latency_p{share}", value, None, None, len(taken))
+            Row(name, suite.name, "latency", None, None, f"latency_p{percent}", value, None, None, len(durations))
         )
 
 
-def _add(results, where, horizon, metric, values, statistic):
+def _add(results, cell, horizon, metric, values, statistic):
     values = np.asarray(values, float)
     if not len(values):
         return
     low, high = interval(values, statistic)
-    row = Row(*where, horizon, metric, number(statistic(values)), number(low), number(high), len(values))
+    row = Row(*cell, horizon, metric, json_number(statistic(values)), json_number(low), json_number(high), len(values))
     results.rows.append(row)

@@ -2,7 +2,7 @@
 
 import numpy as np
 from ballcast.evaluation.limits import LIMITS
-from ballcast.evaluation.results import FEW, ranking, short
+from ballcast.evaluation.results import MIN_TRACKS, display_name, ranking
 from rich.table import Table
 
 
@@ -39,8 +39,8 @@ def _horizons(results, suite, history, rows):
         table.add_row(*line)
     count = max((r.tracks for r in rows), default=0)
     table.caption = f"{count} tracks; * first, or within its paired interval of the first"
-    if count < FEW:
-        table.caption += f". Fewer than {FEW} tracks decide nothing"
+    if count < MIN_TRACKS:
+        table.caption += f". Fewer than {MIN_TRACKS} tracks decide nothing"
     table.caption_justify = "left"
     return table
 
@@ -56,8 +56,8 @@ def _landings(results, suite, history, rows):
     for title in ("", "place mm (95 %)", "time ms", "none told", "tracks"):
         table.add_column(title, justify="right" if title else "left")
     known = {r.predictor for r in rows}
-    place = {n: value[n, "landing_place"].value for n in known if (n, "landing_place") in value}
-    for name in sorted(known, key=lambda n: place.get(n, 1e9)):
+    position_error = {n: value[n, "landing_place"].value for n in known if (n, "landing_place") in value}
+    for name in sorted(known, key=lambda n: position_error.get(n, 1e9)):
         at, when, none = (value.get((name, f"landing_{k}")) for k in ("place", "time", "missing"))
         table.add_row(
             _titled(name),
@@ -95,7 +95,7 @@ def _ends(results, suite):
 
 def _titled(name):
     """A name as it is shown: limits in colour, files of weights by their folder."""
-    return f"[cyan]{name}[/cyan]" if name in LIMITS else short(name)
+    return f"[cyan]{name}[/cyan]" if name in LIMITS else display_name(name)
 
 
 def latencies(results):
@@ -104,7 +104,7 @@ def latencies(results):
     for title in ("", "told", "p50 us", "p95 us", "p99 us"):
         table.add_column(title, justify="right" if title.endswith("us") else "left")
     value = {(r.predictor, r.metric): r.value for r in results.rows if r.protocol == "latency"}
-    for name, told in results.told.items():
+    for name, side_information in results.told.items():
         figures = [value.get((name, f"latency_p{p}")) for p in (50, 95, 99)]
-        table.add_row(_titled(name), told, *(f"{1e6 * v:.0f}" if v else "-" for v in figures))
+        table.add_row(_titled(name), side_information, *(f"{1e6 * v:.0f}" if v else "-" for v in figures))
     return table

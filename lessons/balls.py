@@ -15,7 +15,7 @@ SPORT = "table_tennis"
 NOISE, RATE = 0.002, 180.0  # m and frames/s, where a lesson sees a ball of its own
 
 
-def some(count, seed=0):
+def test_balls(count, seed=0):
     """A Suite of so many balls."""
     return simulated(sim.load(SPORT), count, seed)
 
@@ -25,12 +25,12 @@ def networks(*names):
     return {name: models.load(name, SPORT) for name in names}
 
 
-def errors(predictor, seen, times, truth):
+def errors(predictor, histories, times, truth):
     """Distances (B, H) m of its forecasts from the truth (B, H, 3) at times (B, H) s, of Tracks seen."""
-    return distance(np.array([forecast.mean for forecast in predictor.forecast_batch(seen, times)]), truth)
+    return distance(np.array([forecast.mean for forecast in predictor.forecast_batch(histories, times)]), truth)
 
 
-def last(track, frames):
+def last_frames(track, frames):
     """The last so many frames of a Track."""
     return Track(track.time[-frames:], track.position[-frames:])
 

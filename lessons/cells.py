@@ -11,7 +11,7 @@ CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
 PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
-def cell_of(name, inputs, units, seed):
+def make_cell(name, inputs, units, seed):
     """A cell as torch makes it by default."""
     torch.manual_seed(seed)
     return CELLS[name](inputs, units)
@@ -24,16 +24,16 @@ def scaled(cell, factor):
     return cell
 
 
-def chrono(cell, longest):
+def chrono_initialise(cell, max_length):
     """The cell with biases for memories of up to `longest` frames (Tallec and Ollivier 2018), in place."""
     units = cell.hidden_size
-    lasts = torch.log(1.0 + torch.rand(units) * (longest - 2.0))
+    timescales = torch.log(1.0 + torch.rand(units) * (max_length - 2.0))
     with torch.no_grad():
         cell.bias_hh.zero_()
         if isinstance(cell, nn.LSTMCell):
-            cell.bias_ih[units : 2 * units], cell.bias_ih[:units] = lasts, -lasts  # forget, and take in
+            cell.bias_ih[units : 2 * units], cell.bias_ih[:units] = timescales, -timescales  # forget, and take in
         else:
-            cell.bias_ih[units : 2 * units] = lasts  # torch's update gate says how much of the old is kept
+            cell.bias_ih[units : 2 * units] = timescales  # torch's update gate says how much of the old is kept
     return cell
 
 
@@ -46,7 +46,7 @@ def loaded(name, tensors):
     return cell
 
 
-def step_of(cell):
+def make_step(cell):
     """One step on what is remembered as a single vector: an LSTM's h and c after each other."""
 
     def step(state, x):
@@ -59,7 +59,7 @@ def step_of(cell):
 
 def jacobians(cell, x):
     """d state_t / d state_{t-1} (T, S, S) along a sequence x (T, F), from a memory of nothing."""
-    step, size = step_of(cell), cell.hidden_size * (2 if isinstance(cell, nn.LSTMCell) else 1)
+    step, size = make_step(cell), cell.hidden_size * (2 if isinstance(cell, nn.LSTMCell) else 1)
     states = [torch.zeros(size)]
     with torch.no_grad():
         for frame in x[:-1]:
@@ -67,16 +67,16 @@ def jacobians(cell, x):
         return torch.func.vmap(torch.func.jacrev(step))(torch.stack(states), x)
 
 
-def products(steps):
+def jacobian_products(steps):
     """d state_T / d state_t (T + 1, S, S), from t = T (one) back to the start."""
-    product, found = torch.eye(steps.shape[1], dtype=torch.float64), []
-    found.append(product)
+    product, results = torch.eye(steps.shape[1], dtype=torch.float64), []
+    results.append(product)
     for step in steps.flip(0).double():
         product = product @ step
-        found.append(product)
-    return torch.stack(found)
+        results.append(product)
+    return torch.stack(results)
 
 
-def carried(cell, x):
+def jacobian_norms(cell, x):
     """Norms (T + 1,), the largest singular values, of d state_T / d state_t against T - t."""
-    return torch.linalg.matrix_norm(products(jacobians(cell, x)), ord=2)
+    return torch.linalg.matrix_norm(jacobian_products(jacobians(cell, x)), ord=2)

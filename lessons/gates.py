@@ -8,33 +8,35 @@ import numpy as np
 from ballcast import models, sim
 from lessons.page import Page
 
-SPORT, BALLS = "table_tennis", 400
+SPORT, BALL_COUNT = "table_tennis", 400
 BEFORE, AFTER = 12, 24  # frames about the bounce
 SHOWN = (-8, -4, -2, -1, 0, 1, 2, 4, 8, 16)  # frames from the bounce that are printed
 STARTS = (0, 1, 2, 4, 8, 16, 32)  # frames from the first
 
 
-def along(predictor, balls):
+def gates_along_flight(predictor, balls):
     """Update and reset gates (B, T, 2, H) at every frame; NaN after a ball's last."""
     lengths = np.diff(balls.offsets)
-    watch, found = predictor.streams(len(lengths)), []
+    batch, results = predictor.streams(len(lengths)), []
     for k in range(lengths.max()):
-        at = np.minimum(balls.offsets[:-1] + k, len(balls.time) - 1)
-        there, before = k < lengths, watch.h.copy()
-        watch.observe(np.where(there, balls.time[at], np.nan), np.where(there[:, None], balls.position[at], np.nan))
-        found.append(np.where(there[:, None, None], predictor.gates(watch.x, before), np.nan))
-    return np.stack(found, 1)
+        rows = np.minimum(balls.offsets[:-1] + k, len(balls.time) - 1)
+        is_present, before = k < lengths, batch.hidden.copy()
+        batch.observe(
+            np.where(is_present, balls.time[rows], np.nan), np.where(is_present[:, None], balls.position[rows], np.nan)
+        )
+        results.append(np.where(is_present[:, None, None], predictor.gates(batch.features, before), np.nan))
+    return np.stack(results, 1)
 
 
 def bounces(balls):
     """The first frame (B,) after each ball's first touch, where that is of the table with room about it; else -1."""
-    hits = balls.flight(np.array([1e-3, balls.time.max()])).impacts
+    impacts = balls.flight(np.array([1e-3, balls.time.max()])).impacts
     table = [k for k, surface in enumerate(balls.sport.surfaces) if surface.landing]
     frames = np.full(len(balls), -1)
     for b, (first, end) in enumerate(zip(balls.offsets[:-1], balls.offsets[1:])):
-        own = np.flatnonzero(hits.ball == b)
-        if len(own) and hits.surface[own[0]] in table:
-            k = np.searchsorted(balls.time[first:end], hits.time[own].min())
+        ball_rows = np.flatnonzero(impacts.ball == b)
+        if len(ball_rows) and impacts.surface[ball_rows[0]] in table:
+            k = np.searchsorted(balls.time[first:end], impacts.time[ball_rows].min())
             frames[b] = k if BEFORE <= k < end - first - AFTER else -1
     return frames
 
@@ -44,35 +46,37 @@ def aligned(gates, frames):
     return np.stack([gates[b, k - BEFORE : k + AFTER] for b, k in enumerate(frames) if k >= 0])
 
 
-def told(page, name, gates, columns, labels):
+def print_rows(page, name, gates, columns, labels):
     """Say the mean of the update and the reset gate (T, 2) at some columns."""
-    page.say(f"{name:38}" + "".join(f"{k:>7}" for k in labels))
-    for part, which in enumerate(("update: share of the new", "reset: share of the old that is read")):
-        page.say(f"{which:38}" + "".join(f"{gates[k, part]:7.3f}" for k in columns))
+    page.print(f"{name:38}" + "".join(f"{k:>7}" for k in labels))
+    for part, label in enumerate(("update: share of the new", "reset: share of the old that is read")):
+        page.print(f"{label:38}" + "".join(f"{gates[k, part]:7.3f}" for k in columns))
 
 
 def main():
     page, predictor = Page("gates"), models.load("gru", SPORT)
-    balls = sim.draw(predictor.sport, BALLS, seed=0, purpose="test")
-    gates = along(predictor, balls)
+    balls = sim.draw(predictor.sport, BALL_COUNT, seed=0, purpose="test")
+    gates = gates_along_flight(predictor, balls)
     about = aligned(gates, bounces(balls))
-    told(page, "frames from the first", np.nanmean(gates, axis=(0, 3)), STARTS, STARTS)
-    page.say()
-    told(page, f"from the bounce, {len(about)} balls", about.mean(axis=(0, 3)), [BEFORE + k for k in SHOWN], SHOWN)
+    print_rows(page, "frames from the first", np.nanmean(gates, axis=(0, 3)), STARTS, STARTS)
+    page.print()
+    print_rows(
+        page, f"from the bounce, {len(about)} balls", about.mean(axis=(0, 3)), [BEFORE + k for k in SHOWN], SHOWN
+    )
     units, quiet = about.mean(axis=0)[:, 0], slice(2, BEFORE - 2)
-    calm, at = units[quiet].mean(axis=0), units[BEFORE]
-    kept = np.sort(1 / calm)
-    page.say(f"\nin flight a unit keeps what it knows for so many frames: the fastest tenth "
-             f"{kept[len(kept) // 10]:.1f}, the middle {np.median(kept):.0f}, "
-             f"the slowest tenth {kept[-len(kept) // 10]:.0f}")  # fmt: skip
-    most = np.argmax(at - calm)
-    page.say(f"at the bounce {np.mean(at > 1.5 * calm):.0%} of the {len(calm)} units open by half and more, "
-             f"{np.mean(at < calm / 1.5):.0%} close by a third and more; most of all one goes from "
-             f"{calm[most]:.2f} to {at[most]:.2f}")  # fmt: skip
-    drawn(page, about, units)
+    calm, at_bounce = units[quiet].mean(axis=0), units[BEFORE]
+    timescales = np.sort(1 / calm)
+    page.print(f"\nin flight a unit keeps what it knows for so many frames: the fastest tenth "
+               f"{timescales[len(timescales) // 10]:.1f}, the middle {np.median(timescales):.0f}, "
+               f"the slowest tenth {timescales[-len(timescales) // 10]:.0f}")  # fmt: skip
+    largest = np.argmax(at_bounce - calm)
+    page.print(f"at the bounce {np.mean(at_bounce > 1.5 * calm):.0%} of the {len(calm)} units open by half and more, "
+               f"{np.mean(at_bounce < calm / 1.5):.0%} close by a third and more; most of all one goes from "
+               f"{calm[largest]:.2f} to {at_bounce[largest]:.2f}")  # fmt: skip
+    draw(page, about, units)
 
 
-def drawn(page, about, units):
+def draw(page, about, units):
     """Quantiles over units, and every unit, along the bounce."""
     figure, (left, right) = page.figure(2)
     frames = np.arange(-BEFORE, AFTER)

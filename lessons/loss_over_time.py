@@ -5,32 +5,32 @@ python -m lessons.loss_over_time
 
 import numpy as np
 import torch
-from ballcast.models.contract import shipped
+from ballcast.models.contract import weights_path
 from ballcast.models.nets.losses import path_loss
-from ballcast.models.nets.network import Network, Shape
+from ballcast.models.nets.network import Network, NetworkShape
 from ballcast.models.runtime.weights import read
 from ballcast.models.training.batches import Batches
-from ballcast.models.training.learner import tensors
+from ballcast.models.training.learner import to_tensors
 
 from ballcast import sim
 from lessons.page import Page
 
-SPORT, BALLS, SLICES = "table_tennis", 192, 16
+SPORT, BALL_COUNT, SLICES = "table_tennis", 192, 16
 PARTS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 SHOWN = (0, 1, 3, 7, 11, 15)  # slices that are printed
 
 
 def trained(name="gru"):
     """The Network that ships."""
-    info, parts = read(shipped(name, sim.load(SPORT)))
-    network = Network(Shape(**info["shape"]))
+    info, parts = read(weights_path(name, sim.load(SPORT)))
+    network = Network(NetworkShape(**info["shape"]))
     network.load_state_dict({key: torch.from_numpy(a) for key, a in parts.items()})
     return network
 
 
-def batch_of(balls=BALLS):
+def make_batch(balls=BALL_COUNT):
     """A Batch of tensors, of balls that were not learnt from."""
-    return tensors(Batches(sim.load(SPORT), "filter", balls, 0, "validation", chosen=SLICES)[0])
+    return to_tensors(Batches(sim.load(SPORT), "filter", balls, 0, "validation", loss_frames=SLICES)[0])
 
 
 def unrolled(network, features):
@@ -38,25 +38,25 @@ def unrolled(network, features):
 
     All are the same numbers: the gradient of a step's copy is what the sum owes to that step alone.
     """
-    steps, h, found = [], features.new_zeros(len(features), network.shape.units), []
+    steps, h, states = [], features.new_zeros(len(features), network.shape.units), []
     for x in features.unbind(1):
-        own = [getattr(network.trunk, part).detach().clone().requires_grad_() for part in PARTS]
-        h = torch.gru_cell(x, h, *own)
-        steps.append(own)
-        found.append(h)
-    return torch.stack(found, 1), steps
+        weights = [getattr(network.trunk, part).detach().clone().requires_grad_() for part in PARTS]
+        h = torch.gru_cell(x, h, *weights)
+        steps.append(weights)
+        states.append(h)
+    return torch.stack(states, 1), steps
 
 
-def slices(network, memory, batch):
+def slices(network, hidden, batch):
     """The loss (N,) of every slice: of the path that is told at the chosen frames, the mean over balls."""
-    rows = torch.arange(len(memory))[:, None]
-    features = network.measured(batch.features)
-    read, base = torch.cat([memory[rows, batch.frames], features[rows, batch.frames]], -1), batch.base
+    rows = torch.arange(len(hidden))[:, None]
+    features = network.standardise(batch.features)
+    inputs, base = torch.cat([hidden[rows, batch.loss_frames], features[rows, batch.loss_frames]], -1), batch.nominal
     base = (base - network.base_mean) / network.base_scale
-    told = network.belief(read)[..., : 2 * network.shape.unknowns]
-    path = network.path(torch.cat([read, base, told], -1))
+    outputs = network.belief(inputs)[..., : 2 * network.shape.unknowns]
+    path = network.path(torch.cat([inputs, base, outputs], -1))
     future = (batch.future - network.path_mean) / network.path_scale
-    return path_loss(path, future, batch.known).reshape(len(memory), -1).mean(0)
+    return path_loss(path, future, batch.future_known).reshape(len(hidden), -1).mean(0)
 
 
 def norm(parts):
@@ -67,48 +67,48 @@ def norm(parts):
 def gradients(network, batch):
     """Losses (N,) of slices; norms (T,) of the gradient of their sum by the weights of each step; that of all steps
     together, added up and as torch finds it; and norms (N, T) by step of each slice's own loss."""
-    memory, steps = unrolled(network, network.measured(batch.features))
-    losses = slices(network, memory, batch)
-    every = [part for step in steps for part in step]
-    own = []
+    hidden, steps = unrolled(network, network.standardise(batch.features))
+    losses = slices(network, hidden, batch)
+    all_weights = [part for step in steps for part in step]
+    by_slice = []
     for loss in losses:
-        found = torch.autograd.grad(loss, every, retain_graph=True, allow_unused=True)
-        found = [torch.zeros_like(p) if g is None else g for g, p in zip(found, every)]
-        own.append(torch.stack([torch.stack([g.square().sum() for g in found[k : k + 4]]).sum().sqrt()
-                                for k in range(0, len(found), 4)]))  # fmt: skip
-    found = torch.autograd.grad(losses.sum(), every)
-    by_step = [found[k : k + 4] for k in range(0, len(found), 4)]
+        grads = torch.autograd.grad(loss, all_weights, retain_graph=True, allow_unused=True)
+        grads = [torch.zeros_like(p) if g is None else g for g, p in zip(grads, all_weights)]
+        by_slice.append(torch.stack([torch.stack([g.square().sum() for g in grads[k : k + 4]]).sum().sqrt()
+                                     for k in range(0, len(grads), 4)]))  # fmt: skip
+    grads = torch.autograd.grad(losses.sum(), all_weights)
+    by_step = [grads[k : k + 4] for k in range(0, len(grads), 4)]
     added = [sum(parts) for parts in zip(*by_step)]
-    whole = slices(network, network.memory(network.measured(batch.features), batch.times), batch).sum()
+    whole = slices(network, network.hidden(network.standardise(batch.features), batch.times), batch).sum()
     whole = torch.autograd.grad(whole, [getattr(network.trunk, part) for part in PARTS])
-    return losses.detach(), np.array([norm(parts) for parts in by_step]), (added, whole), torch.stack(own).numpy()
+    return losses.detach(), np.array([norm(parts) for parts in by_step]), (added, whole), torch.stack(by_slice).numpy()
 
 
 def main():
-    page, network, batch = Page("loss_over_time"), trained(), batch_of()
-    losses, by_step, (added, whole), own = gradients(network, batch)
-    frames = batch.frames.float().mean(0)
-    page.say(f"{'slice':44}" + "".join(f"{n + 1:>8}" for n in SHOWN))
-    page.say(f"{'its frame, in the mean':44}" + "".join(f"{frames[n]:8.0f}" for n in SHOWN))
-    page.say(f"{'its loss':44}" + "".join(f"{losses[n]:8.2f}" for n in SHOWN))
-    page.say(f"the sum of all {len(losses)}, which is what a step makes smaller: {losses.sum():.2f}")
+    page, network, batch = Page("loss_over_time"), trained(), make_batch()
+    losses, by_step, (added, whole), by_slice = gradients(network, batch)
+    frames = batch.loss_frames.float().mean(0)
+    page.print(f"{'slice':44}" + "".join(f"{n + 1:>8}" for n in SHOWN))
+    page.print(f"{'its frame, in the mean':44}" + "".join(f"{frames[n]:8.0f}" for n in SHOWN))
+    page.print(f"{'its loss':44}" + "".join(f"{losses[n]:8.2f}" for n in SHOWN))
+    page.print(f"the sum of all {len(losses)}, which is what a step makes smaller: {losses.sum():.2f}")
     far = [int(f) for f in (1, 5, 10, 20, 40, 80)]
-    page.say(f"\n{'gradient of the sum by the weights of frame':44}" + "".join(f"{k:>8}" for k in far))
-    page.say(f"{'its norm':44}" + "".join(f"{by_step[k]:8.3f}" for k in far))
+    page.print(f"\n{'gradient of the sum by the weights of frame':44}" + "".join(f"{k:>8}" for k in far))
+    page.print(f"{'its norm':44}" + "".join(f"{by_step[k]:8.3f}" for k in far))
     off = max(float((a - b).abs().max()) for a, b in zip(added, whole))
-    page.say(f"norm of the {len(by_step)} added up {norm(added):.3f}, of the gradient by the shared weights "
-             f"{norm(whole):.3f}; they differ by {off:.0e}")  # fmt: skip
-    late = own[SLICES // 2]
-    page.say(f"\nof slice {SLICES // 2 + 1} alone, about frame {frames[SLICES // 2]:.0f}: share of its gradient's "
-             "norms " + ", ".join(f"{name} {late[a:b].sum() / late.sum():.2f}"
-                                 for name, a, b in windows(frames)))  # fmt: skip
+    page.print(f"norm of the {len(by_step)} added up {norm(added):.3f}, of the gradient by the shared weights "
+               f"{norm(whole):.3f}; they differ by {off:.0e}")  # fmt: skip
+    late = by_slice[SLICES // 2]
+    page.print(f"\nof slice {SLICES // 2 + 1} alone, about frame {frames[SLICES // 2]:.0f}: share of its gradient's "
+               "norms " + ", ".join(f"{name} {late[a:b].sum() / late.sum():.2f}"
+                                   for name, a, b in windows(frames)))  # fmt: skip
     figure, (left, right) = page.figure(2)
     left.bar(frames, losses, width=4, color="#d55e00")
     left.set_xlabel("frame")
     left.set_ylabel("loss of a slice")
     right.semilogy(np.arange(len(by_step)), by_step, color="#000000", label="of the sum")
     for n in (3, 8, 13):
-        right.semilogy(np.where(own[n] > 0, own[n], np.nan), label=f"of slice {n + 1} alone")
+        right.semilogy(np.where(by_slice[n] > 0, by_slice[n], np.nan), label=f"of slice {n + 1} alone")
     right.set_ylim(1e-3)
     right.set_xlabel("frame whose weights")
     right.set_ylabel("norm of the gradient")

@@ -13,14 +13,14 @@ from io import BytesIO
 from pathlib import Path
 
 from ballcast.evaluation.figures import PALETTE, STYLE
-from ballcast.models.runtime.weights import write
+from ballcast.models.runtime.weights import write_atomically
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 FOLDER = Path(__file__).parent
 BLOCK = re.compile(r"(```text\n).*?(```)", re.DOTALL)  # the first of a page is the script's own
-WIDE, HIGH = 4.4, 3.2  # inches of one plot
+WIDTH, HEIGHT = 4.4, 3.2  # inches of one plot
 
 
 class Page:
@@ -29,7 +29,7 @@ class Page:
     def __init__(self, name, folder=FOLDER):
         self.path, self.picture, self.lines = folder / f"{name}.md", folder / f"{name}.png", []
 
-    def say(self, line=""):
+    def print(self, line=""):
         """Print a line, and keep it."""
         print(line, flush=True)
         self.lines.append(line)
@@ -37,25 +37,25 @@ class Page:
     def figure(self, columns=1):
         """A Figure with so many plots side by side, and those."""
         with rc_context(STYLE):
-            figure = Figure((WIDE * columns, HIGH), dpi=110)
+            figure = Figure((WIDTH * columns, HEIGHT), dpi=110)
             return figure, figure.subplots(1, columns)
 
     def close(self, figure):
         """Save the picture, and put what was said into the page. ValueError where the page has no block for it."""
         text = self.path.read_text(encoding="utf-8")
-        said = "".join(line.rstrip() + "\n" for line in self.lines)
-        filled, found = BLOCK.subn(lambda block: block[1] + said + block[2], text, count=1)
-        if not found:
+        output = "".join(line.rstrip() + "\n" for line in self.lines)
+        filled, replaced = BLOCK.subn(lambda block: block[1] + output + block[2], text, count=1)
+        if not replaced:
             raise ValueError(f"{self.path} has no block of figures (```text)")
         with rc_context(STYLE):
             FigureCanvasAgg(figure)
             image = BytesIO()
             figure.savefig(image, format="png", metadata={"Software": None})
-        write(self.picture, image.getvalue())
-        write(self.path, filled.encode())
+        write_atomically(self.picture, image.getvalue())
+        write_atomically(self.path, filled.encode())
 
 
-def color_of(name):
+def line_style(name):
     """The colour and dash of a model, as in the reports."""
     color, dash = PALETTE[name]
     return {"color": color, "linestyle": dash, "label": name}

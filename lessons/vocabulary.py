@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from ballcast.evaluation.metrics import distance, energy, min_ade
 from ballcast.evaluation.protocols import HORIZONS
-from ballcast.models.encoding.nominal import STEP
-from ballcast.models.encoding.vocabulary import narrow
-from ballcast.models.training.token_learner import Speaker, paths
+from ballcast.models.encoding.nominal import HORIZON_STEP
+from ballcast.models.encoding.vocabulary import compand
+from ballcast.models.training.token_learner import TokenLearner, token_paths
 from ballcast.tracks import Track
 from scipy.stats import spearmanr
 
 from ballcast import models
-from lessons.balls import SPORT, some
+from lessons.balls import SPORT, test_balls
 from lessons.page import Page
 
 CONFIG = {
@@ -24,11 +24,11 @@ CONFIG = {
     "units": 48, "device": "cpu", "rate": 3e-3, "exact": False,
 }  # fmt: skip
 SIZES, STEPS, WARM = (8, 32, 128, 512), 150, 20
-SENTENCE, NEIGHBOURS = 10, 3  # words of a sentence, and of a word's neighbours, that are shown
-SAMPLES, FRAMES, BALLS = 20, 36, 200  # frames that are seen of so many balls
+TOKENS_SHOWN, NEIGHBOURS = 10, 3  # words of a sentence, and of a word's neighbours, that are shown
+SAMPLES, HISTORY_FRAMES, BALL_COUNT = 20, 36, 200  # frames that are seen of so many balls
 
 
-class Learner(Speaker):
+class SmallTokenLearner(TokenLearner):
     """A small Speaker of so many words."""
 
     def __init__(self, words):
@@ -36,9 +36,9 @@ class Learner(Speaker):
         super().__init__(CONFIG)
 
 
-def taught(words, steps=STEPS):
+def trained(words, steps=STEPS):
     """A Learner that has learnt for so many steps."""
-    learner = Learner(words)
+    learner = SmallTokenLearner(words)
     for n in range(steps):
         rate = CONFIG["rate"] * min(1.0, (n + 1) / WARM) * 0.5 * (1.0 + np.cos(np.pi * n / steps))
         learner.step(learner.batches[n], rate, 1.0)
@@ -47,86 +47,88 @@ def taught(words, steps=STEPS):
 
 def rounding(learner):
     """How far, m, a word's end lies from where the ball was, in the median over the words of a batch."""
-    own, vocabulary = paths(learner.checks[0]), learner.network.speech.vocabulary.double().numpy()
-    said, _, displaced = learner.spelled(own, vocabulary)
-    return float(np.median(np.linalg.norm((vocabulary[said] - displaced) * own.units[:, None], axis=2)))
+    batch, vocabulary = token_paths(learner.validation_batches[0]), learner.network.speech.vocabulary.double().numpy()
+    tokens, _, displaced = learner.tokenize(batch, vocabulary)
+    return float(np.median(np.linalg.norm((vocabulary[tokens] - displaced) * batch.position_sds[:, None], axis=2)))
 
 
-def spoken(predictor, count=BALLS):
+def score_samples(predictor, count=BALL_COUNT):
     """Of balls that were not learnt from, (3,) m: median error, energy score, minADE of SAMPLES samples; how many."""
-    suite = some(count)
-    rows = np.array([i for i, track in enumerate(suite.tracks) if len(track) >= FRAMES])
-    seen = [Track(suite.tracks[i].time[:FRAMES], suite.tracks[i].position[:FRAMES]) for i in rows]
-    times = np.array([track.time[-1] for track in seen])[:, None] + np.asarray(HORIZONS)
+    suite = test_balls(count)
+    rows = np.array([i for i, track in enumerate(suite.tracks) if len(track) >= HISTORY_FRAMES])
+    histories = [Track(suite.tracks[i].time[:HISTORY_FRAMES], suite.tracks[i].position[:HISTORY_FRAMES]) for i in rows]
+    times = np.array([track.time[-1] for track in histories])[:, None] + np.asarray(HORIZONS)
     truth = suite.flight(rows, times).position
-    found = []
-    for forecast, path in zip(predictor.forecast_batch(seen, times), truth):
+    results = []
+    for forecast, path in zip(predictor.forecast_batch(histories, times), truth):
         samples = forecast.samples[:SAMPLES]
         off = np.median(distance(forecast.mean, path))
-        found.append((off, energy(samples, path).mean(), min_ade(samples, path)))
-    found = np.array(found)
-    return np.array([np.median(found[:, 0]), *found[:, 1:].mean(axis=0)]), len(rows)
+        results.append((off, energy(samples, path).mean(), min_ade(samples, path)))
+    results = np.array(results)
+    return np.array([np.median(results[:, 0]), *results[:, 1:].mean(axis=0)]), len(rows)
 
 
-def kept(learner, folder):
+def as_predictor(learner, folder):
     """The learner's network as a predictor."""
     path = Path(folder) / f"{learner.words}.safetensors"
-    learner.keep(path, STEPS, {})
+    learner.save(path, STEPS, {})
     return models.load(path)
 
 
-def sentence(page, learner, vocabulary):
+def print_tokens(page, learner, vocabulary):
     """Say the sentence of a ball that met something it was not to meet: how it was displaced, and the word for it."""
-    own = paths(learner.checks[0])
-    said, _, displaced = learner.spelled(own, vocabulary)
-    long = np.linalg.norm(displaced, axis=2)
-    late = np.where(long[:, :2].max(axis=1) < 1.0, long[:, 3:7].max(axis=1), 0.0)  # not from the first word on
+    batch = token_paths(learner.validation_batches[0])
+    tokens, _, displaced = learner.tokenize(batch, vocabulary)
+    lengths = np.linalg.norm(displaced, axis=2)
+    late = np.where(lengths[:, :2].max(axis=1) < 1.0, lengths[:, 3:7].max(axis=1), 0.0)  # not from the first word on
     n = int(np.argsort(late)[int(0.995 * len(late))])
-    page.say("one ball; displaced beside what physics expect, mm, across, along and up; the word that is said for it")
-    page.say(f"{'after, s':>9}{'displaced':>26}{'word':>7}{'which stands for':>28}")
-    for k in range(SENTENCE):
-        mm = [1e3 * a * own.units[n] for a in (displaced[n, k], vocabulary[said[n, k]])]
-        there, word = ("".join(f"{v:9.1f}" for v in a) for a in mm)
-        page.say(f"{STEP * (k + 1):9.2f}{there:>28}{said[n, k]:7}{word:>28}")
+    page.print("one ball; displaced beside what physics expect, mm, across, along and up; the word that is said for it")
+    page.print(f"{'after, s':>9}{'displaced':>26}{'word':>7}{'which stands for':>28}")
+    for k in range(TOKENS_SHOWN):
+        mm = [1e3 * a * batch.position_sds[n] for a in (displaced[n, k], vocabulary[tokens[n, k]])]
+        displacement, word = ("".join(f"{v:9.1f}" for v in a) for a in mm)
+        page.print(f"{HORIZON_STEP * (k + 1):9.2f}{displacement:>28}{tokens[n, k]:7}{word:>28}")
 
 
-def neighbours(page, vocabulary, embedding):
+def print_neighbours(page, vocabulary, embedding):
     """Say which words are near each other as vectors."""
-    small = narrow(vocabulary)
-    apart = np.linalg.norm(embedding[:, None] - embedding, axis=2)
-    length, one = np.linalg.norm(vocabulary, axis=1), np.triu_indices(len(vocabulary), 1)
-    page.say(f"\nvectors of {embedding.shape[1]} numbers; the nearest words of a word, and what they stand for, units")
-    for share in (0.02, 0.5, 0.98):
-        w = int(np.argsort(length)[int(share * len(length))])
-        near = np.argsort(apart[w])[: 1 + NEIGHBOURS]
-        page.say("   ".join(f"{v:3}: " + " ".join(f"{a:.1f}" for a in vocabulary[v]) for v in near))
-    rank = spearmanr(apart[one], np.linalg.norm(small[:, None] - small, axis=2)[one]).statistic
-    page.say(f"words that mean nearly the same are near as vectors: rank correlation of the distances {rank:.2f}")
+    small = compand(vocabulary)
+    distances = np.linalg.norm(embedding[:, None] - embedding, axis=2)
+    length, pairs = np.linalg.norm(vocabulary, axis=1), np.triu_indices(len(vocabulary), 1)
+    page.print(
+        f"\nvectors of {embedding.shape[1]} numbers; the nearest words of a word, and what they stand for, units"
+    )
+    for fraction in (0.02, 0.5, 0.98):
+        w = int(np.argsort(length)[int(fraction * len(length))])
+        near = np.argsort(distances[w])[: 1 + NEIGHBOURS]
+        page.print("   ".join(f"{v:3}: " + " ".join(f"{a:.1f}" for a in vocabulary[v]) for v in near))
+    rank = spearmanr(distances[pairs], np.linalg.norm(small[:, None] - small, axis=2)[pairs]).statistic
+    page.print(f"words that mean nearly the same are near as vectors: rank correlation of the distances {rank:.2f}")
 
 
 def main():
     page, predictor = Page("vocabulary"), models.load("tokens", SPORT)
-    learners = {words: taught(words) for words in SIZES}
+    learners = {words: trained(words) for words in SIZES}
     vocabulary, embedding = predictor.vocabulary, predictor.embedding
-    sentence(page, learners[SIZES[-1]], vocabulary)
-    neighbours(page, vocabulary, embedding)
-    found = {}
+    print_tokens(page, learners[SIZES[-1]], vocabulary)
+    print_neighbours(page, vocabulary, embedding)
+    results = {}
     with tempfile.TemporaryDirectory() as folder:
         for words, learner in learners.items():
-            scores, count = spoken(kept(learner, folder))
-            found[words] = 1e3 * np.r_[rounding(learner), scores]
-    page.say(f"\nsmall networks, {STEPS} steps each; mm, {count} balls seen in {FRAMES} frames, "
-             f"{HORIZONS[0]:g} to {HORIZONS[-1]:g} s ahead")  # fmt: skip
-    page.say(f"{'words':>8}{'a word is off':>16}{'error':>9}{'energy score':>15}{'best of 20':>13}")
-    for words, row in found.items():
-        page.say(f"{words:8}" + "".join(f"{v:{n}.1f}" for v, n in zip(row, (16, 9, 15, 13))))
-    drawn(page, vocabulary, embedding, found)
+            scores, count = score_samples(as_predictor(learner, folder))
+            results[words] = 1e3 * np.r_[rounding(learner), scores]
+    page.print(f"\nsmall networks, {STEPS} steps each; mm, {count} balls seen in {HISTORY_FRAMES} frames, "
+               f"{HORIZONS[0]:g} to {HORIZONS[-1]:g} s ahead")  # fmt: skip
+    page.print(f"{'words':>8}{'a word is off':>16}{'error':>9}{'energy score':>15}{'best of 20':>13}")
+    for words, row in results.items():
+        page.print(f"{words:8}" + "".join(f"{v:{n}.1f}" for v, n in zip(row, (16, 9, 15, 13))))
+    draw(page, vocabulary, embedding, results)
 
 
-def drawn(page, vocabulary, embedding, found):
+def draw(page, vocabulary, embedding, results):
     """The words as displacements, as vectors, and how many are needed."""
     figure, (left, middle, right) = page.figure(3)
-    small, color = narrow(vocabulary), np.arctan2(*narrow(vocabulary)[:, [2, 1]].T)
+    small, color = compand(vocabulary), np.arctan2(*compand(vocabulary)[:, [2, 1]].T)
     left.scatter(small[:, 1], small[:, 2], 5, color, cmap="twilight")
     left.set_xlabel("along, units (asinh)")
     left.set_ylabel("up, units (asinh)")
@@ -137,10 +139,10 @@ def drawn(page, vocabulary, embedding, found):
     middle.set_title("their vectors, flattened")
     middle.set_xticks([])
     middle.set_yticks([])
-    figures = np.array(list(found.values()))
+    figures = np.array(list(results.values()))
     for column, name in enumerate(("a word is off", "error", "energy score", "best of 20")):
-        right.loglog(list(found), figures[:, column], marker=".", label=name)
-    right.set_xticks(list(found), [str(n) for n in found])
+        right.loglog(list(results), figures[:, column], marker=".", label=name)
+    right.set_xticks(list(results), [str(n) for n in results])
     right.minorticks_off()
     right.set_xlabel("words of the vocabulary")
     right.set_ylabel("mm")

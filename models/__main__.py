@@ -21,7 +21,7 @@ import tyro
 from ballcast import command
 
 PROGRAM = "python -m ballcast.models"
-WARM_BALLS = 2
+WARM_UP_BALLS = 2
 HEADER = "t,at,x,y,z,sd_x,sd_y,sd_z,landing_t,landing_x,landing_y,landing_z,landing_probability"
 
 
@@ -51,60 +51,60 @@ class Options:
 
 def main():
     os.environ.setdefault("NUMBA_NUM_THREADS", "1")
-    asked = command.options(Options, PROGRAM)
+    options = command.options(Options, PROGRAM)
     status = []
-    command.run(PROGRAM, lambda: status.append(run(asked)))
+    command.run(PROGRAM, lambda: status.append(run(options)))
     raise SystemExit(status[0])
 
 
-def run(asked):
+def run(options):
     """Print the forecasts; how many lines were no frames, as 0 or 1. Raises ValueError or OSError, one line each."""
     from ballcast.models import load
 
     from ballcast import sim
 
-    if not asked.at or any(not 0 < v < 60 for v in asked.at) or list(asked.at) != sorted(set(asked.at)):
-        raise ValueError(f"--at {' '.join(f'{v:g}' for v in asked.at)}: seconds above 0 that increase")
-    predictor = load(asked.predictor, sim.load(asked.sport).without(*asked.without))
-    if asked.predictor == "physics" and not sim.compiled():
+    if not options.at or any(not 0 < v < 60 for v in options.at) or list(options.at) != sorted(set(options.at)):
+        raise ValueError(f"--at {' '.join(f'{v:g}' for v in options.at)}: seconds above 0 that increase")
+    predictor = load(options.predictor, sim.load(options.sport).without(*options.without))
+    if options.predictor == "physics" and not sim.is_compiled():
         print("compiling the simulator, once ...", file=sys.stderr, flush=True)
-    placement = {"scale": asked.scale, "axes": asked.axes, "origin": tuple(asked.origin.split(","))}
-    work = live if asked.file == "-" else recorded
-    return work(predictor, asked, {"format": asked.format, **placement})
+    placement = {"scale": options.scale, "axes": options.axes, "origin": tuple(options.origin.split(","))}
+    work = live if options.file == "-" else recorded
+    return work(predictor, options, {"format": options.format, **placement})
 
 
-def recorded(predictor, asked, options):
+def recorded(predictor, options, reader_options):
     """Print the forecasts of all frames of a file."""
     from ballcast.tracks import read_track
 
-    track = read_track(asked.file, **options)
+    track = read_track(options.file, **reader_options)
     for note in track.notes:
         print(note, file=sys.stderr)
     print(HEADER)
     stream = predictor.stream()
-    for t, place in zip(track.time, track.position, strict=True):
-        answer(stream, t, place, asked.at)
+    for t, position in zip(track.time, track.position, strict=True):
+        print_forecasts(stream, t, position, options.at)
     return 0
 
 
-def live(predictor, asked, options):
+def live(predictor, options, reader_options):
     """Answer every line as it comes; whether some were no frames, as 0 or 1."""
-    from ballcast.tracks import Lines, TrackError
+    from ballcast.tracks import TrackError, TrackLineReader
 
-    warm(predictor, asked.at)
+    warm_up(predictor, options.at)
     decoded = (line.decode("utf-8", "replace") for line in sys.stdin.buffer)
     lines = ((row, line) for row, line in enumerate(decoded, 1) if line.strip())
     row, first = next(lines, (0, ""))
     if not first:
         raise ValueError("standard input: nothing came; it should start with the line t,x,y,z")
-    reader = Lines(first, **options)
-    if reader.begins_with_a_frame:
+    reader = TrackLineReader(first, **reader_options)
+    if reader.has_no_header:
         lines = itertools.chain([(row, first)], lines)
     print(HEADER, flush=True)
     stream, bad = predictor.stream(), 0
     for row, line in lines:
         try:
-            answer(stream, *reader.frame(row, line), asked.at)
+            print_forecasts(stream, *reader.frame(row, line), options.at)
             sys.stdout.flush()
         except ValueError as error:
             bad += 1
@@ -113,38 +113,38 @@ def live(predictor, asked, options):
     return int(bad > 0)
 
 
-def answer(stream, t, place, at):
+def print_forecasts(stream, t, position, lead_times):
     """Show the stream a frame and print what it forecasts, if it has seen enough."""
-    from ballcast.models import TooShort
+    from ballcast.models import HistoryTooShort
 
-    stream.observe(t, place)
+    stream.observe(t, position)
     try:
-        forecast = stream.forecast([t + ahead for ahead in at])
-    except TooShort:
+        forecast = stream.forecast([t + lead_time for lead_time in lead_times])
+    except HistoryTooShort:
         return
     landing = forecast.landing
-    end = [landing.time, *landing.place, landing.probability] if landing else [""] * 5
-    for k, ahead in enumerate(at):
+    end = [landing.time, *landing.position, landing.probability] if landing else [""] * 5
+    for k, lead_time in enumerate(lead_times):
         sd = [""] * 3 if forecast.covariance is None else forecast.covariance[k].diagonal() ** 0.5
-        cells = (f"{v:.6g}" if isinstance(v, float) else v for v in (ahead, *forecast.mean[k], *sd, *end[1:]))
+        cells = (f"{v:.6g}" if isinstance(v, float) else v for v in (lead_time, *forecast.mean[k], *sd, *end[1:]))
         cells = [f"{t:.6f}", *cells]
         cells.insert(8, f"{end[0]:.6f}" if landing else "")
         print(",".join(cells))
 
 
-def warm(predictor, at):
+def warm_up(predictor, lead_times):
     """Forecast made-up balls to their end, through all that befalls them, so that no frame of the real one waits."""
-    from ballcast.models import TooShort
+    from ballcast.models import HistoryTooShort
 
     from ballcast import sim
 
-    balls = sim.draw(predictor.sport, WARM_BALLS, purpose="play")
+    balls = sim.draw(predictor.sport, WARM_UP_BALLS, purpose="play")
     for begin, end in itertools.pairwise(balls.offsets):
         stream = predictor.stream()
-        for t, place in zip(balls.time[begin:end], balls.position[begin:end], strict=True):
-            stream.observe(t, place)
-            with contextlib.suppress(TooShort):
-                stream.forecast([t + ahead for ahead in at])
+        for t, position in zip(balls.time[begin:end], balls.position[begin:end], strict=True):
+            stream.observe(t, position)
+            with contextlib.suppress(HistoryTooShort):
+                stream.forecast([t + lead_time for lead_time in lead_times])
 
 
 if __name__ == "__main__":

@@ -32,13 +32,15 @@ PREDICTORS = {  # name -> "module:Class", imported when used
     "mlp": "ballcast.models.predictors.direct:Mlp",
     "tokens": "ballcast.models.predictors.tokens:Tokens",
 }
-NETWORKS = ("gru", "lstm", "rnn", "mlp", "mingru", "transformer")
-TRAINED = {"gru_physics": "gru", "tokens": "tokens"} | {name: name for name in NETWORKS}  # name -> whose weights
-NEEDS = {"ukf": "filterpy"}  # name -> a library beyond the core
-SHIPPED = Path(__file__).parent / "weights"
+NETWORK_PREDICTORS = ("gru", "lstm", "rnn", "mlp", "mingru", "transformer")
+WEIGHTS_OF = {"gru_physics": "gru", "tokens": "tokens"} | {
+    name: name for name in NETWORK_PREDICTORS
+}  # name -> whose weights
+REQUIRED_LIBRARY = {"ukf": "filterpy"}  # name -> a library beyond the core
+WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 
 
-class TooShort(ValueError):
+class HistoryTooShort(ValueError):
     """Fewer frames were seen than the predictor needs."""
 
 
@@ -47,7 +49,7 @@ class Landing:
     """The first contact with a landing surface after the last seen frame."""
 
     time: float  # s
-    place: np.ndarray  # (3,) m, the ball's centre
+    position: np.ndarray  # (3,) m, the ball's centre
     covariance: np.ndarray | None = None  # (4, 4) of time and place
     probability: float = 1.0
 
@@ -78,8 +80,8 @@ class Predictor:
     """Base of all predictors. One that remembers nothing but its last `window` frames defines `predict` alone."""
 
     name = ""
-    told = "nothing"  # what it knows beyond the history: "nothing", "gravity" or "sport"
-    needs = 2  # frames
+    side_information = "nothing"  # what it knows beyond the history: "nothing", "gravity" or "sport"
+    min_frames = 2  # frames
     window = 60  # frames, the most it looks back
 
     def __init__(self, sport):
@@ -94,7 +96,7 @@ class Predictor:
 
         TooShort when the history has fewer than `needs` frames; ValueError for times that cannot be.
         """
-        times = self.checked(history.time, times)
+        times = self.check_times(history.time, times)
         return self.predict(history.time[-self.window :], history.position[-self.window :], times)
 
     def forecast_batch(self, tracks, times):
@@ -107,16 +109,16 @@ class Predictor:
         """A Stream, for one ball watched live."""
         return Stream(self)
 
-    def checked(self, seen, times):
+    def check_times(self, frame_times, times):
         """The asked times as an array (H,); seen (T,) s are the frames'."""
-        if len(seen) < self.needs:
-            raise TooShort(f"{self.name} needs {self.needs} frames; {len(seen)} were seen")
+        if len(frame_times) < self.min_frames:
+            raise HistoryTooShort(f"{self.name} needs {self.min_frames} frames; {len(frame_times)} were seen")
         times = np.asarray(times, float)
         if times.ndim != 1 or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
             raise ValueError("times must be one row of finite seconds that increase")
-        if len(times) and times[0] <= seen[-1]:
+        if len(times) and times[0] <= frame_times[-1]:
             raise ValueError(
-                f"time {times[0]:g} s is not after the last seen frame at {seen[-1]:g} s; ask for later ones"
+                f"time {times[0]:g} s is not after the last seen frame at {frame_times[-1]:g} s; ask for later ones"
             )
         return times
 
@@ -130,14 +132,14 @@ class Stream:
         self._end = 0
 
     @property
-    def seen(self):
+    def frames(self):
         """The frames kept: time (T,) s and position (T, 3) m, T at most the predictor's window."""
         frames = self._frames[max(0, self._end - self.predictor.window) : self._end]
         return frames[:, 0], frames[:, 1:]
 
     def observe(self, time, position):
         """Take in a frame: time in s, after the one before; position (3,) m. ValueError for anything else."""
-        frame = self.checked_frame(time, position)
+        frame = self.check_frame(time, position)
         if self._end and frame[0] <= self._frames[self._end - 1, 0]:
             last = self._frames[self._end - 1, 0]
             raise ValueError(f"frame at {frame[0]:g} s does not come after the one before, at {last:g} s")
@@ -148,7 +150,7 @@ class Stream:
         self._end += 1
 
     @staticmethod
-    def checked_frame(time, position):
+    def check_frame(time, position):
         """A frame as (4,): t, x, y, z. ValueError where it is none."""
         frame = np.array([time, *position], float)
         if frame.shape != (4,) or not np.isfinite(frame).all():
@@ -157,19 +159,21 @@ class Stream:
 
     def forecast(self, times):
         """The Forecast at times (H,) s, as Predictor.forecast."""
-        seen, position = self.seen
-        return self.predictor.predict(seen, position, self.predictor.checked(seen, times))
+        time, position = self.frames
+        return self.predictor.predict(time, position, self.predictor.check_times(time, times))
 
 
 def available(sport):
     """The names in PREDICTORS that can be loaded for a Sport: a network needs weights of it, a rival its library."""
-    there = [name for name in PREDICTORS if name not in NEEDS or importlib.util.find_spec(NEEDS[name])]
-    return [name for name in there if name not in TRAINED or shipped(name, sport).exists()]
+    installed = [
+        name for name in PREDICTORS if name not in REQUIRED_LIBRARY or importlib.util.find_spec(REQUIRED_LIBRARY[name])
+    ]
+    return [name for name in installed if name not in WEIGHTS_OF or weights_path(name, sport).exists()]
 
 
-def shipped(name, sport):
+def weights_path(name, sport):
     """The path of the weights that a network of that name has for a Sport, if it has any."""
-    return SHIPPED / f"{sport.name}-{TRAINED[name]}.safetensors"
+    return WEIGHTS_FOLDER / f"{sport.name}-{WEIGHTS_OF[name]}.safetensors"
 
 
 def load(name, sport="table_tennis"):
@@ -183,9 +187,11 @@ def load(name, sport="table_tennis"):
     if model not in PREDICTORS and ":" not in model:
         known = ", ".join(PREDICTORS)
         raise ValueError(f"no predictor is called {model!r}; there are {known}, files of weights, or module:Class")
-    if model in NEEDS and not importlib.util.find_spec(NEEDS[model]):
-        raise ValueError(f"{model} needs {NEEDS[model]}: pip install -c constraints.txt {NEEDS[model]}")
-    cls = _found(PREDICTORS.get(model, model))
+    if model in REQUIRED_LIBRARY and not importlib.util.find_spec(REQUIRED_LIBRARY[model]):
+        raise ValueError(
+            f"{model} needs {REQUIRED_LIBRARY[model]}: pip install -c constraints.txt {REQUIRED_LIBRARY[model]}"
+        )
+    cls = _import_class(PREDICTORS.get(model, model))
     sport = sport if isinstance(sport, sim.Sport) else sim.load(sport)
     return cls(sport, path) if path else cls(sport)
 
@@ -201,19 +207,19 @@ def _weights(name):
     return path, model or weights.read(path)[0]["predictor"]
 
 
-def _found(where):
+def _import_class(where):
     """The class at `module:Class`, also of a module in the folder one is in."""
     module, _, name = where.partition(":")
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     try:
-        found = getattr(importlib.import_module(module), name, None)
+        cls = getattr(importlib.import_module(module), name, None)
     except ModuleNotFoundError as error:
         raise ValueError(f"{where}: there is no module {error.name!r}; name a predictor module:Class") from None
     except Exception as error:  # whatever a module of somebody else's does when it is imported
         raise ValueError(f"{where}: {module!r} cannot be imported ({type(error).__name__}: {error})") from error
-    if found is None:
+    if cls is None:
         raise ValueError(f"{where}: {module} has no {name!r}; name a predictor module:Class")
-    if not (isinstance(found, type) and issubclass(found, Predictor)):
+    if not (isinstance(cls, type) and issubclass(cls, Predictor)):
         raise ValueError(f"{where}: not a subclass of models.Predictor, which a predictor must be")
-    return found
+    return cls

@@ -13,10 +13,10 @@ import numpy as np
 import pygame
 from ballcast.render import raster
 
-EDGE = 40  # px round a layer within which a ball, as large as it is, may be hidden by it
+LAYER_MARGIN = 40  # px round a layer within which a ball, as large as it is, may be hidden by it
 
 
-class Ink:
+class DrawList:
     """Things to paint for one picture."""
 
     def __init__(self, camera):
@@ -36,54 +36,58 @@ class Ink:
         if len(corners):
             self._fills.append((anchor, corners, starts, color, alpha))
 
-    def ball(self, place, radius, color, turn):
+    def ball(self, position, radius, color, orientation):
         """A shaded ball of radius px at place (3,) m, turned so as raster.sphere says."""
-        self._balls.append((place, radius, color, turn))
+        self._balls.append((position, radius, color, orientation))
 
     def paint(self, surface, backdrop):
         """Fill the surface with the backdrop and all of this in it."""
-        points, xy, radius, color, alpha = self._spots()
-        anchors = np.array([thing[0] for thing in (*self._fills, *self._balls)]).reshape(-1, 3)
-        at = self.camera.project(anchors)[0]
-        slots = backdrop.hidden(np.concatenate([points, anchors]), np.concatenate([xy, at]), EDGE)
-        spots, things = slots[: len(points)], slots[len(points) :]
+        points, xy, radius, color, alpha = self._sample_points()
+        anchors = np.array([item[0] for item in (*self._fills, *self._balls)]).reshape(-1, 3)
+        anchor_pixels = self.camera.project(anchors)[0]
+        layers = backdrop.occluding_layer(
+            np.concatenate([points, anchors]), np.concatenate([xy, anchor_pixels]), LAYER_MARGIN
+        )
+        point_layers, anchor_layers = layers[: len(points)], layers[len(points) :]
 
-        def pour(slot):
+        def draw_layer(layer):
             pixels = pygame.surfarray.pixels2d(surface)
-            for (_, corners, starts, tone, share), mine in zip(self._fills, things):
-                if mine == slot:
-                    raster.fill(pixels, corners, starts, np.array(tone, float), share, backdrop.room)
-            raster.discs(pixels, xy, radius, color, alpha, spots, slot)
-            for (_, size, tone, turn), (x, y), mine in zip(
-                self._balls, at[len(self._fills) :], things[len(self._fills) :]
+            for (_, corners, starts, tone, opacity), item_layer in zip(self._fills, anchor_layers):
+                if item_layer == layer:
+                    raster.fill(pixels, corners, starts, np.array(tone, float), opacity, backdrop.coverage_buffer)
+            raster.discs(pixels, xy, radius, color, alpha, point_layers, layer)
+            for (_, size, tone, orientation), (x, y), item_layer in zip(
+                self._balls, anchor_pixels[len(self._fills) :], anchor_layers[len(self._fills) :]
             ):
-                if mine == slot:
-                    raster.sphere(pixels, x, y, size, np.array(tone, float), turn)
+                if item_layer == layer:
+                    raster.sphere(pixels, x, y, size, np.array(tone, float), orientation)
 
-        backdrop.paint(surface, set(slots.tolist()), pour)
+        backdrop.paint(surface, set(layers.tolist()), draw_layer)
 
-    def _spots(self):
+    def _sample_points(self):
         """All lines and dots as dots: points (N, 3) m, xy (N, 2) px, radius, color (N, 3), alpha (N,)."""
-        given = [*self._lines, *self._dots]
-        if not given:
+        entries = [*self._lines, *self._dots]
+        if not entries:
             return np.empty((0, 3)), np.empty((0, 2)), np.empty(0), np.empty((0, 3)), np.empty(0)
-        values = np.concatenate([np.column_stack([thing[0], thing[1]]) for thing in given])
+        values = np.concatenate([np.column_stack([entry[0], entry[1]]) for entry in entries])
         xy, _ = self.camera.project(values[:, :3])
         starts = np.cumsum([0] + [len(line[0]) for line in self._lines])
-        lines, loose = slice(0, starts[-1]), slice(starts[-1], None)
+        lines, dots = slice(0, starts[-1]), slice(starts[-1], None)
         styles = [(line[2], *line[3]) for line in self._lines] or [(0, 0, 0, 0)]
         spacing = np.array([line[4] for line in self._lines], float)
-        far = (np.abs(xy[lines] - self.camera.centre) > self.camera.size).any(axis=1)
-        xy[lines][far] = np.nan
-        drawn, told, line = raster.along(xy[lines], values[lines], starts, spacing, self.camera.size)
+        off_screen = (np.abs(xy[lines] - self.camera.principal_point) > self.camera.size).any(axis=1)
+        xy[lines][off_screen] = np.nan
+        sample_pixels, samples, line = raster.resample_polylines(
+            xy[lines], values[lines], starts, spacing, self.camera.size
+        )
         style = np.array(styles, float)[line]
         sizes = np.concatenate([dot[2] for dot in self._dots] or [np.empty(0)])
         tones = np.concatenate([np.tile(dot[3], (len(dot[0]), 1)) for dot in self._dots] or [np.empty((0, 3))])
-        told = np.concatenate([told, values[loose]])
+        samples = np.concatenate([samples, values[dots]])
         return (
-            told[:, :3],
-            np.concatenate([drawn, xy[loose]]),
+            samples[:, :3],
+            np.concatenate([sample_pixels, xy[dots]]),
             np.append(style[:, 0], sizes),
             np.concatenate([style[:, 1:], tones.astype(float)]),
-            told[:, 3],
+            samples[:, 3],
         )

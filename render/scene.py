@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CLOTH = 0.2  # restitution below which an upright rectangle is a net
-MARGIN = 0.03  # of the extent: how far past a rectangle's edge a ball still counts as behind it
+NET_RESTITUTION = 0.2  # restitution below which an upright rectangle is a net
+EDGE_MARGIN = 0.03  # of the extent: how far past a rectangle's edge a ball still counts as behind it
 WHITE, DARK, LEG = (226, 231, 236), (62, 72, 84), (30, 33, 38)
 
 
 @dataclass(frozen=True, eq=False)
-class Patch:
+class Polygon:
     """A flat polygon of one colour. With a normal, (3,) or (K, 3), painted where the eye is on that (a) side."""
 
     points: np.ndarray  # (N, 3) m
@@ -26,44 +26,44 @@ class Patch:
     alpha: float = 1.0
     normal: np.ndarray | None = None
 
-    def faces(self, eye):
+    def is_front_facing(self, eye):
         return self.normal is None or bool(np.any(self.normal @ (eye - self.points[0]) > 0))
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class Occluder:
     """Patches painted together, in their order, that can hide what is behind them.
 
     axis is the flat axis of a rectangle, with its low and high (3,) m; None for a thin thing (a ring's arc, a bar),
     which hides what is farther away than its nearest vertex.
     """
 
-    patches: tuple
+    polygons: tuple
     vertices: np.ndarray  # (V, 3) m
     axis: int | None = None
     level: bool = False
 
-    def hides(self, eye, points):
+    def occludes(self, eye, points):
         """Which points (N, 3) lie behind this part, seen from the eye (3,)."""
         if self.axis is None:
             gaps = np.linalg.norm(points[:, None] - self.vertices, axis=-1)
             nearest = np.linalg.norm(self.vertices - eye, axis=-1)[gaps.argmin(axis=1)]
             return np.linalg.norm(points - eye, axis=-1) > nearest
         low, high = self.vertices.min(axis=0), self.vertices.max(axis=0)
-        at, edge = low[self.axis], MARGIN * (high - low).max()
-        ahead, behind = eye[self.axis] - at, points[:, self.axis] - at
-        across = ahead * behind < -1e-9
-        part = ahead / np.where(across, ahead - behind, 1.0)
-        hit = eye + part[:, None] * (points - eye)
-        return across & ((hit >= low - edge) & (hit <= high + edge)).all(axis=1)
+        offset, margin = low[self.axis], EDGE_MARGIN * (high - low).max()
+        eye_side, point_side = eye[self.axis] - offset, points[:, self.axis] - offset
+        crosses = eye_side * point_side < -1e-9
+        fraction = eye_side / np.where(crosses, eye_side - point_side, 1.0)
+        intersection = eye + fraction[:, None] * (points - eye)
+        return crosses & ((intersection >= low - margin) & (intersection <= high + margin)).all(axis=1)
 
-    def order(self, eye):
+    def depth_key(self, eye):
         """Sort key: level things first, then from far to near."""
         return (not self.level, -np.linalg.norm(self.vertices.mean(axis=0) - eye))
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class Scene:
     """floor: the level plane without walls round it, or None; walls: patches behind everything; parts: what hides.
 
     low, high (2,) m bound what there is across and along; `reach` (m) is how far past that the floor fades away.
@@ -71,43 +71,45 @@ class Place:
 
     floor: object
     walls: tuple
-    parts: tuple
+    occluders: tuple
     low: np.ndarray
     high: np.ndarray
-    reach: float
+    fade_distance: float
 
     @classmethod
     def of(cls, sport):
-        lines = [end for line in sport.view.lines for end in _ends(line)]
-        corners = np.array([sport.view.target, *lines, *(c for s in sport.surfaces for c in _reach(s))])
+        lines = [end for line in sport.view.lines for end in _line_bounds(line)]
+        corners = np.array([sport.view.target, *lines, *(c for s in sport.surfaces for c in _surface_bounds(s))])
         bounded = np.where(np.isfinite(corners), corners, np.nan)
         low, high = np.nanmin(bounded, axis=0), np.nanmax(bounded, axis=0)
         floor = next((s for s in sport.surfaces if _is_floor(s, sport.surfaces)), None)
         width = min(0.05, 0.007 * (high - low)[:2].max()) * (1.0 if floor else 0.4)  # m, of a line; edges are thinner
-        walls, parts, drawn = [], [], {i: [] for i in range(len(sport.surfaces))}
+        walls, occluders, surface_lines = [], [], {i: [] for i in range(len(sport.surfaces))}
         for line in sport.view.lines:
-            drawn.setdefault(next(iter(_owners(line, sport.surfaces)), None), []).append(line)
+            surface_lines.setdefault(next(iter(_surfaces_under(line, sport.surfaces)), None), []).append(line)
         for i, surface in enumerate(sport.surfaces):
-            lines = [p for line in drawn[i] for p in _line(line, surface, width)]
+            lines = [p for line in surface_lines[i] for p in _line(line, surface, width)]
             if surface.kind == "plane":
                 walls += lines if surface is floor else [_wall(surface, low, high)]
             elif surface.kind == "ring":
-                parts += _ring(surface)
+                occluders += _ring(surface)
             else:
-                parts.append(_solid(surface, lines, width, floor))
+                occluders.append(_occluder(surface, lines, width, floor))
         if floor is None:
-            walls += _edges(sport, low, high, width)
-        walls += [p for line in drawn.get(None, []) for p in _line(line, None, width)]
-        reach = 0.45 * max((high - low)[:2].max(), np.linalg.norm(np.subtract(sport.view.eye, sport.view.target)))
-        return cls(floor, tuple(walls), tuple(parts), low[:2], high[:2], reach)
+            walls += _wall_lines(sport, low, high, width)
+        walls += [p for line in surface_lines.get(None, []) for p in _line(line, None, width)]
+        fade_distance = 0.45 * max(
+            (high - low)[:2].max(), np.linalg.norm(np.subtract(sport.view.eye, sport.view.target))
+        )
+        return cls(floor, tuple(walls), tuple(occluders), low[:2], high[:2], fade_distance)
 
 
-def below(sport, point):
+def support_height(sport, point):
     """Height (m) of the highest surface that carries, below a ball's centre (3,); None where there is none."""
     heights = [
         s.high[2]
         for s in sport.surfaces
-        if s.carries and s.high[2] <= point[2] and all(s.low[i] <= point[i] <= s.high[i] for i in (0, 1))
+        if s.supports and s.high[2] <= point[2] and all(s.low[i] <= point[i] <= s.high[i] for i in (0, 1))
     ]
     return max(heights, default=None)
 
@@ -115,17 +117,19 @@ def below(sport, point):
 # --- what there is ----------------------------------------------------------------------------------------------------
 
 
-def _reach(surface):
+def _surface_bounds(surface):
     """Two corners (3,) that bound a surface."""
-    out = np.array([surface.radius, surface.radius, 0.0])
-    return np.array(surface.low) - out, np.array(surface.high) + out
+    extent = np.array([surface.radius, surface.radius, 0.0])
+    return np.array(surface.low) - extent, np.array(surface.high) + extent
 
 
-def _ends(line):
+def _line_bounds(line):
     """Two corners (3,) that bound a line or circle."""
     first, second = line
-    out = np.array([second, second, 0.0]) if np.isscalar(second) else None
-    return (np.array(first), np.array(second)) if out is None else (np.array(first) - out, np.array(first) + out)
+    extent = np.array([second, second, 0.0]) if np.isscalar(second) else None
+    return (
+        (np.array(first), np.array(second)) if extent is None else (np.array(first) - extent, np.array(first) + extent)
+    )
 
 
 def _flat(surface):
@@ -136,12 +140,12 @@ def _flat(surface):
 def _is_floor(surface, surfaces):
     """A level plane that no walls bound."""
     walls = [s for s in surfaces if s.kind == "plane" and _flat(s) != 2]
-    return surface.kind == "plane" and surface.carries and not walls
+    return surface.kind == "plane" and surface.supports and not walls
 
 
-def _owners(line, surfaces):
+def _surfaces_under(line, surfaces):
     """Indices of the surfaces on which a line is drawn."""
-    ends = np.array(_ends(line))
+    ends = np.array(_line_bounds(line))
     for i, s in enumerate(surfaces):
         on = s.kind in ("plane", "rectangle") and (ends >= np.array(s.low) - 1e-6) & (ends <= np.array(s.high) + 1e-6)
         if np.all(on):
@@ -151,7 +155,7 @@ def _owners(line, surfaces):
 # --- patches ----------------------------------------------------------------------------------------------------------
 
 
-def shade(color, factor):
+def scale_brightness(color, factor):
     """A colour made darker or lighter."""
     return tuple(int(min(255, max(0, round(c * factor)))) for c in color)
 
@@ -161,10 +165,10 @@ def _contrast(color):
     return DARK if np.dot(color, (0.299, 0.587, 0.114)) > 170 else WHITE
 
 
-def ribbon(start, end, across, color, alpha=1.0, normal=None):
+def band(start, end, across, color, alpha=1.0, normal=None):
     """A straight band from start to end, whose half width is the vector `across`."""
     points = np.array([start - across, start + across, end + across, end - across])
-    return Patch(points, color, alpha, normal)
+    return Polygon(points, color, alpha, normal)
 
 
 def _line(line, surface, width):
@@ -178,18 +182,21 @@ def _line(line, surface, width):
         across = np.cross(normal, along)
         if not across.any():
             across = np.cross((1.0, 0.0, 0.0), along)
-        return [ribbon(first, np.array(second), across / np.linalg.norm(across) * width / 2, color, alpha)]
+        return [band(first, np.array(second), across / np.linalg.norm(across) * width / 2, color, alpha)]
     angle = np.linspace(0, 2 * np.pi, 65)
     rim = np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)
     inner, outer = first + rim * (second - width / 2), first + rim * (second + width / 2)
-    return [Patch(np.array([inner[i], outer[i], outer[i + 1], inner[i + 1]]), color, alpha) for i in range(64)]
+    return [Polygon(np.array([inner[i], outer[i], outer[i + 1], inner[i + 1]]), color, alpha) for i in range(64)]
 
 
 def _wall(surface, low, high):
     """A plane cut off where the place ends, painted where it is seen from inside."""
     inward = _inward(surface, low, high)
-    low, high = (np.where(np.isfinite(mine), mine, all) for mine, all in ((surface.low, low), (surface.high, high)))
-    return Patch(_corners(low, high), surface.color, 1.0, inward)
+    low, high = (
+        np.where(np.isfinite(bound), bound, scene_bound)
+        for bound, scene_bound in ((surface.low, low), (surface.high, high))
+    )
+    return Polygon(_corners(low, high), surface.color, 1.0, inward)
 
 
 def _inward(surface, low, high):
@@ -198,15 +205,15 @@ def _inward(surface, low, high):
     return np.eye(3)[axis] * (1.0 if 2 * surface.low[axis] <= low[axis] + high[axis] else -1.0)
 
 
-def _edges(sport, low, high, width):
+def _wall_lines(sport, low, high, width):
     """The lines on walls, painted where any of their walls is seen from inside."""
-    patches = []
+    polygons = []
     for line in sport.view.lines:
-        walls = [s for s in (sport.surfaces[i] for i in _owners(line, sport.surfaces)) if s.kind == "plane"]
+        walls = [s for s in (sport.surfaces[i] for i in _surfaces_under(line, sport.surfaces)) if s.kind == "plane"]
         if walls:
             inward = np.array([_inward(wall, low, high) for wall in walls])
-            patches += [dataclasses.replace(patch, normal=inward) for patch in _line(line, walls[0], width)]
-    return patches
+            polygons += [dataclasses.replace(polygon, normal=inward) for polygon in _line(line, walls[0], width)]
+    return polygons
 
 
 def _corners(low, high):
@@ -217,7 +224,7 @@ def _corners(low, high):
     return corners
 
 
-def _solid(surface, lines, width, floor):
+def _occluder(surface, lines, width, floor):
     """A rectangle or bar as a part; a level one stands on the floor, if there is one below it."""
     low, high = np.array(surface.low), np.array(surface.high)
     if surface.kind == "bar":
@@ -225,51 +232,55 @@ def _solid(surface, lines, width, floor):
     corners, axis = _corners(low, high), _flat(surface)
     if axis == 2:
         legs = _legs(low, high, floor.high[2]) if floor and floor.high[2] < low[2] else ()
-        return Part((*legs, *_slab(corners, surface.color), *lines), corners, 2, True)
-    if surface.restitution.e < CLOTH:
-        return Part((*_net(low, high, width, surface.color), *lines), corners, axis)
+        return Occluder((*legs, *_board(corners, surface.color), *lines), corners, 2, True)
+    if surface.restitution.e < NET_RESTITUTION:
+        return Occluder((*_net(low, high, width, surface.color), *lines), corners, axis)
     edges = [
-        ribbon(a, b, _across(a, b, axis, width / 2), surface.color, 0.95)
+        band(a, b, _across(a, b, axis, width / 2), surface.color, 0.95)
         for a, b in zip(corners, np.roll(corners, -1, axis=0))
     ]
-    return Part((Patch(corners, surface.color, 0.5), *edges, *lines), corners, axis)
+    return Occluder((Polygon(corners, surface.color, 0.5), *edges, *lines), corners, axis)
 
 
-def _slab(corners, color):
+def _board(corners, color):
     """A level board: its sides, then its top (or its underside, seen from below)."""
     up = np.array([0.0, 0.0, 1.0])
-    thick = 0.015 * np.ptp(corners, axis=0).max() * up
-    patches = [Patch(corners - thick, shade(color, 0.35), 1.0, -up)]
+    thickness = 0.015 * np.ptp(corners, axis=0).max() * up
+    polygons = [Polygon(corners - thickness, scale_brightness(color, 0.35), 1.0, -up)]
     for a, b in zip(corners, np.roll(corners, -1, axis=0)):
-        out = np.cross(b - a, up)
-        patches.append(Patch(np.array([a, b, b - thick, a - thick]), shade(color, 0.55), 1.0, out))
-    return [*patches, Patch(corners, color, 1.0, up)]
+        outward = np.cross(b - a, up)
+        polygons.append(
+            Polygon(np.array([a, b, b - thickness, a - thickness]), scale_brightness(color, 0.55), 1.0, outward)
+        )
+    return [*polygons, Polygon(corners, color, 1.0, up)]
 
 
 def _legs(low, high, ground):
     """Four legs under a level board, each as two bands that cross."""
-    inset, thick = 0.12 * (high - low), 0.009 * (high - low).max()
-    patches = []
+    inset, half_width = 0.12 * (high - low), 0.009 * (high - low).max()
+    polygons = []
     for x in (low[0] + inset[0], high[0] - inset[0]):
         for y in (low[1] + inset[1], high[1] - inset[1]):
             foot, top = np.array([x, y, ground]), np.array([x, y, low[2]])
-            patches += [ribbon(foot, top, np.eye(3)[axis] * thick, LEG) for axis in (0, 1)]
-    return patches
+            polygons += [band(foot, top, np.eye(3)[axis] * half_width, LEG) for axis in (0, 1)]
+    return polygons
 
 
 def _net(low, high, width, color):
     """An upright net: mesh, and a band along its top."""
-    wide = int(np.argmax((high - low)[:2]))
-    along, up = np.eye(3)[wide] * (high - low), np.eye(3)[2] * (high - low)
+    long_axis = int(np.argmax((high - low)[:2]))
+    along, up = np.eye(3)[long_axis] * (high - low), np.eye(3)[2] * (high - low)
     cell = up[2] / 8
     thread = 0.08 * cell
-    patches = [Patch(_corners(low, high), color, 0.12)]
-    for part in np.linspace(0, 1, max(2, round(along.sum() / cell)) + 1):
-        patches.append(ribbon(low + part * along, low + part * along + up, np.eye(3)[wide] * thread, color, 0.42))
-    for part in np.linspace(0, 1, 9)[:-1]:
-        patches.append(ribbon(low + part * up, low + part * up + along, np.eye(3)[2] * thread, color, 0.42))
-    band = low + up * (1 - 0.6 * width / up[2])
-    return [*patches, ribbon(band, band + along, np.eye(3)[2] * 0.6 * width, WHITE, 0.95)]
+    polygons = [Polygon(_corners(low, high), color, 0.12)]
+    for fraction in np.linspace(0, 1, max(2, round(along.sum() / cell)) + 1):
+        polygons.append(
+            band(low + fraction * along, low + fraction * along + up, np.eye(3)[long_axis] * thread, color, 0.42)
+        )
+    for fraction in np.linspace(0, 1, 9)[:-1]:
+        polygons.append(band(low + fraction * up, low + fraction * up + along, np.eye(3)[2] * thread, color, 0.42))
+    tape = low + up * (1 - 0.6 * width / up[2])
+    return [*polygons, band(tape, tape + along, np.eye(3)[2] * 0.6 * width, WHITE, 0.95)]
 
 
 def _across(a, b, axis, half):
@@ -280,10 +291,12 @@ def _across(a, b, axis, half):
 
 def _bar(low, high, rod, color):
     """A round bar as two bands that cross."""
-    length = int(np.argmax(high - low))
-    sides = [np.eye(3)[i] * rod for i in range(3) if i != length]
-    patches = [ribbon(low, high, side, shade(color, tone)) for side, tone in zip(sides, (0.85, 1.0))]
-    return Part(tuple(patches), np.linspace(low, high, 24))
+    long_axis = int(np.argmax(high - low))
+    sides = [np.eye(3)[i] * rod for i in range(3) if i != long_axis]
+    polygons = [
+        band(low, high, side, scale_brightness(color, brightness)) for side, brightness in zip(sides, (0.85, 1.0))
+    ]
+    return Occluder(tuple(polygons), np.linspace(low, high, 24))
 
 
 def _ring(surface, arcs=8, pieces=6):
@@ -293,12 +306,12 @@ def _ring(surface, arcs=8, pieces=6):
     centre, rod, up = np.array(surface.low), max(surface.rod, 0.015), np.array([0, 0, max(surface.rod, 0.015)])
     circle = centre + rim * surface.radius
     inner, outer = centre + rim * (surface.radius - rod), centre + rim * (surface.radius + rod)
-    parts = []
+    occluders = []
     for arc in range(arcs):
-        patches = []
+        polygons = []
         for i in range(arc * pieces, (arc + 1) * pieces):
             side = np.array([circle[i] - up, circle[i] + up, circle[i + 1] + up, circle[i + 1] - up])
-            patches.append(Patch(side, shade(surface.color, 0.8)))
-            patches.append(Patch(np.array([inner[i], outer[i], outer[i + 1], inner[i + 1]]), surface.color))
-        parts.append(Part(tuple(patches), circle[arc * pieces : (arc + 1) * pieces + 1]))
-    return parts
+            polygons.append(Polygon(side, scale_brightness(surface.color, 0.8)))
+            polygons.append(Polygon(np.array([inner[i], outer[i], outer[i + 1], inner[i + 1]]), surface.color))
+        occluders.append(Occluder(tuple(polygons), circle[arc * pieces : (arc + 1) * pieces + 1]))
+    return occluders

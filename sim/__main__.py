@@ -37,11 +37,11 @@ class Options:
 
 
 def main():
-    asked = command.options(Options, "python -m ballcast.sim")
-    command.run("python -m ballcast.sim", lambda: run(asked))
+    options = command.options(Options, "python -m ballcast.sim")
+    command.run("python -m ballcast.sim", lambda: run(options))
 
 
-def run(asked):
+def run(options):
     """Write what was asked for. Raises ValueError or OSError, one line each."""
     from ballcast.sim.sets import join_sets, write_set
     from rich.console import Console
@@ -49,31 +49,33 @@ def run(asked):
 
     from ballcast import sim
 
-    check(asked, sim.names())
+    check(options, sim.names())
     start, console = time.perf_counter(), Console(stderr=True)
-    columns = TextColumn(asked.out.name, markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    count = sum(len(sim.open_set(part)) for part in asked.join) if asked.join else asked.tracks
+    columns = TextColumn(options.out.name, markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    count = sum(len(sim.open_set(part)) for part in options.join) if options.join else options.tracks
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task("", total=count)
-        if asked.join:
-            join_sets(asked.out, asked.join, lambda done: bar.advance(task, done))
+        if options.join:
+            join_sets(options.out, options.join, lambda done: bar.advance(task, done))
         else:
-            told = asked.tracks, asked.first, asked.seed, asked.purpose
-            write_set(asked.out, asked.sport, *told, progress=lambda done: bar.advance(task, done))
-    took, size = time.perf_counter() - start, asked.out.stat().st_size
-    print(f"{asked.out}: {count} tracks, {size / 1e6:.1f} MB, {count / took:,.0f} tracks/s")
+            selection = options.tracks, options.first, options.seed, options.purpose
+            write_set(options.out, options.sport, *selection, progress=lambda done: bar.advance(task, done))
+    took, size = time.perf_counter() - start, options.out.stat().st_size
+    print(f"{options.out}: {count} tracks, {size / 1e6:.1f} MB, {count / took:,.0f} tracks/s")
 
 
-def check(asked, names):
+def check(options, names):
     """Refuse what cannot work before anything takes time. Raises ValueError."""
-    if bool(asked.sport) == bool(asked.join):
+    if bool(options.sport) == bool(options.join):
         raise ValueError(f"name a sport ({', '.join(names)}), or slices with --join")
-    if asked.out.suffix != ".npz":
-        raise ValueError(f"--out {asked.out}: name the file to write, one that ends in .npz")
-    if asked.out.is_dir() or not os.access(asked.out.absolute().parent, os.W_OK):
-        raise ValueError(f"--out {asked.out}: cannot be written there; name a file in a folder that can be written to")
-    if asked.tracks < 1 or asked.first < 0 or asked.seed < 0:
-        raise ValueError(f"--tracks {asked.tracks} must be at least 1, --first {asked.first} and --seed at least 0")
+    if options.out.suffix != ".npz":
+        raise ValueError(f"--out {options.out}: name the file to write, one that ends in .npz")
+    if options.out.is_dir() or not os.access(options.out.absolute().parent, os.W_OK):
+        raise ValueError(
+            f"--out {options.out}: cannot be written there; name a file in a folder that can be written to"
+        )
+    if options.tracks < 1 or options.first < 0 or options.seed < 0:
+        raise ValueError(f"--tracks {options.tracks} must be at least 1, --first {options.first} and --seed at least 0")
 
 
 if __name__ == "__main__":

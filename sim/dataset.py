@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from ballcast.sim import engine, launch, rng
 from ballcast.sim import sensor as sensors
-from ballcast.sim.jit import exact
+from ballcast.sim.jit import strict
 from ballcast.sim.kernels.lanes import CHUNK
 
 BATCH = 1024  # balls flown at once, which bounds what is held beside the result
@@ -40,11 +40,11 @@ class Balls:
 
     def flight(self, times):
         """The true Flight of all the balls at `times`, (T,) or (B, T) s from launch."""
-        launched = (self.launch_position, self.launch_velocity, self.launch_spin)
-        return engine.simulate(self.sport, *launched, times, self.parameters)
+        launch_state = (self.launch_position, self.launch_velocity, self.launch_spin)
+        return engine.simulate(self.sport, *launch_state, times, self.parameters)
 
 
-def draw(sport, count, first=0, seed=0, purpose="train", rate=None, duration=None, wind=(0.0, 0.0), launched=None):
+def draw(sport, count, first=0, seed=0, purpose="train", rate=None, duration=None, wind=(0.0, 0.0), launch_state=None):
     """Balls `first` to `first + count` of the set (purpose, seed), as a tracker sees them for `duration` seconds.
 
     purpose is one of rng.PURPOSES; `train` draws the frame rate of each ball, the others take the sensor's; rate
@@ -52,55 +52,62 @@ def draw(sport, count, first=0, seed=0, purpose="train", rate=None, duration=Non
     position (m), velocity (m/s) and spin (rad/s) in place of play's launches. Ball i depends on (purpose, seed, i)
     alone, its own parameters and its sensor not even on how it is launched. ValueError says what is wrong.
     """
-    _check(count, first, seed, purpose, rate, duration, wind, launched)
+    _check(count, first, seed, purpose, rate, duration, wind, launch_state)
     duration = duration or sport.sensor.duration
-    row, misses = sensors.ranges(sport.sensor, rate, purpose == "train")
+    row, misses = sensors.sensor_ranges(sport.sensor, rate, purpose == "train")
     spread = sport.spread
     sds = np.array([spread.drag, spread.lift, spread.restitution, spread.friction, *spread.wind])
-    wind, launched = np.asarray(wind, float), np.asarray(np.empty((0, 3)) if launched is None else launched, float)
-    fixed = (rng.PURPOSES.index(purpose), seed, *launch.table(sport), launched, sport.world.gravity, wind, sds, row,
-             misses, duration)  # fmt: skip
-    work = _work(min(BATCH, count), int(duration * row[1]))
+    wind, launch_state = (
+        np.asarray(wind, float),
+        np.asarray(np.empty((0, 3)) if launch_state is None else launch_state, float),
+    )
+    fixed = (rng.PURPOSES.index(purpose), seed, *launch.launch_records(sport), launch_state, sport.world.gravity,
+             wind, sds, row, misses, duration)  # fmt: skip
+    buffers = _buffers(min(BATCH, count), int(duration * row[1]))
     parts = [
-        _draw(sport, work, begin, min(BATCH, first + count - begin), *fixed)
+        _draw(sport, buffers, begin, min(BATCH, first + count - begin), *fixed)
         for begin in range(first, first + count, BATCH)
     ]
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     return Balls(sport, np.concatenate([[0], np.cumsum(columns[0])]), *columns[1:])
 
 
-def _check(count, first, seed, purpose, rate, duration, wind, launched):
+def _check(count, first, seed, purpose, rate, duration, wind, launch_state):
     if purpose not in rng.PURPOSES:
         raise ValueError(f"purpose {purpose!r} is not known; there are {', '.join(rng.PURPOSES)}")
-    for name, value, least in (("count", count, 1), ("first", first, 0), ("seed", seed, 0)):
-        if not least <= value < 2**62:
-            raise ValueError(f"{name} = {value} must be a whole number from {least} on")
+    for name, value, minimum in (("count", count, 1), ("first", first, 0), ("seed", seed, 0)):
+        if not minimum <= value < 2**62:
+            raise ValueError(f"{name} = {value} must be a whole number from {minimum} on")
     for name, value in (("rate", rate), ("duration", duration)):
         if value is not None and not 0 < value < np.inf:
             raise ValueError(f"{name} = {value} must be above 0")
-    for name, value, shape in (("wind", wind, (2,)), ("launched", launched, (3, 3))):
+    for name, value, shape in (("wind", wind, (2,)), ("launch_state", launch_state, (3, 3))):
         if value is not None and not (np.shape(value) == shape and np.isfinite(value).all()):
             raise ValueError(f"{name} = {value} must be {shape} finite numbers")
 
 
-def _work(count, longest):
+def _buffers(count, longest):
     """Arrays that every batch fills anew: stamps, exposures; places then, true, velocities, spins, seen; kept."""
     times = [np.full((count, longest + CHUNK), np.inf) for _ in range(2)]
     return *times, *(np.empty((count, longest, 3)) for _ in range(5)), np.zeros((count, longest), np.bool_)
 
 
-def _draw(sport, work, first, count, purpose, seed, weights, rows, launched, gravity, wind, sds, row, misses, duration):
+def _draw(
+    sport, buffers, first, count, purpose, seed, weights, rows, launch_state, gravity, wind, sds, row, misses, duration
+):
     """The columns of Balls, with lengths in place of offsets."""
-    state, drawn, streams = np.empty((count, 15)), np.empty((count, 9)), np.empty((count, 4), np.uint64)
-    stamps, exposures, exposed, truth, velocity, spin, seen, kept = (a[:count] for a in work)
+    state, track_sensors, streams = np.empty((count, 15)), np.empty((count, 9)), np.empty((count, 4), np.uint64)
+    stamps, exposures, exposed_position, true_position, velocity, spin, measured_position, is_observed = (
+        a[:count] for a in buffers
+    )
     counts = np.empty(count, np.int64)
-    _start(purpose, seed, first, weights, rows, launched, gravity, wind, sds, row, misses, duration, state, drawn,
-           streams, stamps, exposures, counts)  # fmt: skip
+    _initialise(purpose, seed, first, weights, rows, launch_state, gravity, wind, sds, row, misses, duration, state,
+                track_sensors, streams, stamps, exposures, counts)  # fmt: skip
     none = np.empty((0, 0, 0))
-    engine.fly(sport, state, exposures, counts, exposed.reshape(-1), (none, none), False)
-    engine.fly(sport, state, stamps, counts, truth.reshape(-1), (velocity, spin), False)
-    lengths = _see(streams, drawn, row, counts, exposed, seen, kept)
-    flat = _keep(kept, counts, lengths, stamps, seen, truth, velocity, spin)
+    engine.fly_batch(sport, state, exposures, counts, exposed_position.reshape(-1), (none, none), False)
+    engine.fly_batch(sport, state, stamps, counts, true_position.reshape(-1), (velocity, spin), False)
+    lengths = _measure(streams, track_sensors, row, counts, exposed_position, measured_position, is_observed)
+    flat = _collect(is_observed, counts, lengths, stamps, measured_position, true_position, velocity, spin)
     parameters = state[:, [9, 10, 13, 14, 11, 12]]
     return (
         lengths,
@@ -109,25 +116,25 @@ def _draw(sport, work, first, count, purpose, seed, weights, rows, launched, gra
         state[:, 3:6],
         state[:, 6:9],
         parameters,
-        drawn[:, 0],
-        drawn[:, 1:4],
-        drawn[:, 4],
-        drawn[:, 8],
+        track_sensors[:, 0],
+        track_sensors[:, 1:4],
+        track_sensors[:, 4],
+        track_sensors[:, 8],
     )
 
 
-@exact
-def _start(purpose, seed, first, weights, rows, launched, gravity, wind, sds, row, misses, duration, state, drawn,
-           streams, stamps, exposures, counts):  # fmt: skip
+@strict
+def _initialise(purpose, seed, first, weights, rows, launch_state, gravity, wind, sds, row, misses, duration, state,
+                track_sensors, streams, stamps, exposures, counts):  # fmt: skip
     """Launch, parameters, sensor and frame times of balls `first` on; streams stay where the noise begins."""
     factor = np.empty(6)
     for b in range(len(state)):
         stream = streams[b]
-        rng.start(stream, purpose, seed, first + b)
+        rng.seed_stream(stream, purpose, seed, first + b)
         launch.draw_launch(stream, weights, rows, gravity, state[b, :3], state[b, 3:6], state[b, 6:9])
-        if len(launched):
+        if len(launch_state):
             for k in range(9):
-                state[b, k] = launched[k // 3, k % 3]
+                state[b, k] = launch_state[k // 3, k % 3]
         for k in range(6):
             x = sds[k] * rng.normal(stream)
             factor[k] = np.exp(x) if k < 4 else x
@@ -138,36 +145,38 @@ def _start(purpose, seed, first, weights, rows, launched, gravity, wind, sds, ro
             factor[5] + wind[1],
         )
         state[b, 13], state[b, 14] = factor[2], factor[3]
-        d = sensors.draw_sensor(stream, row, misses)
+        sensor = sensors.draw_sensor(stream, row, misses)
         for k in range(9):
-            drawn[b, k] = d[k]
-        counts[b] = sensors.frames(stream, d, duration, stamps[b], exposures[b])
+            track_sensors[b, k] = sensor[k]
+        counts[b] = sensors.draw_frame_times(stream, sensor, duration, stamps[b], exposures[b])
 
 
-@exact
-def _see(streams, drawn, row, counts, exposed, seen, kept):
+@strict
+def _measure(streams, track_sensors, row, counts, exposed_position, measured_position, is_observed):
     lengths = np.empty(len(counts), np.int64)
     for b in range(len(counts)):
-        r = drawn[b]
-        d = sensors.Drawn(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8])
-        lengths[b] = sensors.see(streams[b], d, row, counts[b], exposed[b], seen[b], kept[b])
+        r = track_sensors[b]
+        sensor = sensors.TrackSensor(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8])
+        lengths[b] = sensors.measure(
+            streams[b], sensor, row, counts[b], exposed_position[b], measured_position[b], is_observed[b]
+        )
     return lengths
 
 
-@exact
-def _keep(kept, counts, lengths, stamps, seen, truth, velocity, spin):
+@strict
+def _collect(is_observed, counts, lengths, stamps, measured_position, true_position, velocity, spin):
     """The kept frames of all balls one after the other: stamps, then places seen and true, velocities, spins."""
     total = lengths.sum()
-    time, places, true, speeds, spins = (
+    time, positions, true_positions, velocities, spins = (
         np.empty(total), np.empty((total, 3)), np.empty((total, 3)), np.empty((total, 3)), np.empty((total, 3))
     )  # fmt: skip
     n = 0
-    for b in range(len(kept)):
+    for b in range(len(is_observed)):
         for k in range(counts[b]):
-            if kept[b, k]:
+            if is_observed[b, k]:
                 time[n] = stamps[b, k]
                 for i in range(3):
-                    places[n, i], true[n, i] = seen[b, k, i], truth[b, k, i]
-                    speeds[n, i], spins[n, i] = velocity[b, k, i], spin[b, k, i]
+                    positions[n, i], true_positions[n, i] = measured_position[b, k, i], true_position[b, k, i]
+                    velocities[n, i], spins[n, i] = velocity[b, k, i], spin[b, k, i]
                 n += 1
-    return time, places, true, speeds, spins
+    return time, positions, true_positions, velocities, spins

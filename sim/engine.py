@@ -13,8 +13,8 @@ from ballcast.sim.kernels import contact as impact
 from ballcast.sim.kernels import lanes
 
 PARAMETERS = ("drag", "lift", "restitution", "friction", "wind_x", "wind_y")
-PRESET = np.array([1.0, 1.0, 1.0, 1.0, 0.0, 0.0])
-LEAST_SHARE = 256  # balls, below which a second thread costs more than it gains
+PRESET_PARAMETERS = np.array([1.0, 1.0, 1.0, 1.0, 0.0, 0.0])
+MIN_BALLS_PER_THREAD = 256  # balls, below which a second thread costs more than it gains
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Impacts:
 
     ball: np.ndarray  # (N,)
     time: np.ndarray  # (N,) s
-    place: np.ndarray  # (N, 3) m, the ball's centre
+    position: np.ndarray  # (N, 3) m, the ball's centre
     surface: np.ndarray  # (N,) index into sport.surfaces
     velocity_before: np.ndarray  # (N, 3) m/s
     velocity_after: np.ndarray  # (N, 3) m/s
@@ -56,35 +56,35 @@ def simulate(sport, position, velocity, spin, times, parameters=None, dtype=np.f
     dtype = np.dtype(dtype)
     if dtype not in (np.float32, np.float64):
         raise ValueError(f"dtype {dtype} must be float32 or float64")
-    launch = launch_rows(position, velocity, spin, parameters)
-    times = frame_times(times, len(launch))
+    launch = pack_launches(position, velocity, spin, parameters)
+    times = check_times(times, len(launch))
     shape = (len(launch), times.shape[1], 3)
     times = np.pad(times, ((0, 0), (0, lanes.CHUNK)), constant_values=np.inf)
     if out is not None and (out.shape != shape or out.dtype != dtype or not out.flags.c_contiguous):
         raise ValueError(f"out must be a contiguous {dtype} array of shape {shape}, not {out.dtype} {out.shape}")
-    full = out is None
-    position = np.empty(shape, dtype) if full else out
-    motion = [np.empty(shape if full else (0, 0, 0), dtype) for _ in range(2)]
+    with_log = out is None
+    position = np.empty(shape, dtype) if with_log else out
+    velocity_and_spin = [np.empty(shape if with_log else (0, 0, 0), dtype) for _ in range(2)]
     counts = np.full(len(launch), shape[1])
-    log = fly(sport, launch, times, counts, position.reshape(-1), motion, full)
-    if not full:
+    contacts = fly_batch(sport, launch, times, counts, position.reshape(-1), velocity_and_spin, with_log)
+    if not with_log:
         return Flight(position, None, None, None)
-    return Flight(position, *motion, _impacts(log))
+    return Flight(position, *velocity_and_spin, _impacts(contacts))
 
 
-def compiled():
+def is_compiled():
     """Whether the compiled simulator lies ready from an earlier run; if not, the first flight takes some seconds."""
     return bool(lanes.run._cache._cache_file._load_index())
 
 
-def launch_rows(position, velocity, spin, parameters):
+def pack_launches(position, velocity, spin, parameters):
     """All that one ball needs in a row: state, drag, lift, wind, restitution, friction (B, 15)."""
     vectors = [np.asarray(a, float) for a in (position, velocity, spin)]
     count = vectors[0].shape[0] if vectors[0].ndim == 2 else -1
     for name, a in zip(("position", "velocity", "spin"), vectors, strict=True):
         if a.shape != (count, 3):
             raise ValueError(f"{name} has shape {a.shape}; position, velocity and spin must all be (B, 3)")
-    p = np.broadcast_to(PRESET, (count, 6)) if parameters is None else np.asarray(parameters, float)
+    p = np.broadcast_to(PRESET_PARAMETERS, (count, 6)) if parameters is None else np.asarray(parameters, float)
     if p.shape != (count, 6):
         raise ValueError(f"parameters have shape {p.shape}; they must be ({count}, 6): {', '.join(PARAMETERS)}")
     launch = np.concatenate([*vectors, p[:, [0, 1, 4, 5, 2, 3]]], axis=1)
@@ -93,7 +93,7 @@ def launch_rows(position, velocity, spin, parameters):
     return launch
 
 
-def frame_times(times, count):
+def check_times(times, count):
     """Checked times as (1 or B, T) s."""
     times = np.atleast_2d(np.asarray(times, float))
     if times.ndim != 2 or times.shape[0] not in (1, count) or times.shape[1] == 0:
@@ -103,48 +103,60 @@ def frame_times(times, count):
     return times
 
 
-def fly(sport, launch, times, counts, out, motion, full):
+def fly_batch(sport, launch, times, counts, out, velocity_and_spin, with_log):
     """Run the kernel (see lanes.run) over shares of the balls; the log of impacts (N, 18), ordered by ball and time."""
-    family, c = laws.air(sport, out.dtype.type)
-    c64, rows = laws.air(sport, np.float64)[1], impact.surfaces(sport)
-    boxes = boxes_of(rows).astype(out.dtype)
-    fixed = (family, c, c64, rows, boxes, sport.ball.inertia, launch, times, counts, out, *motion)
+    drag_model, aero = laws.air(sport, out.dtype.type)
+    aero64, surfaces = laws.air(sport, np.float64)[1], impact.surfaces(sport)
+    boxes = contact_boxes(surfaces).astype(out.dtype)
+    fixed = (
+        drag_model,
+        aero,
+        aero64,
+        surfaces,
+        boxes,
+        sport.ball.inertia,
+        launch,
+        times,
+        counts,
+        out,
+        *velocity_and_spin,
+    )
 
-    def share(first, last):
-        size = 8 * (last - first) + 64 if full else 0
+    def work_chunk(first, last):
+        size = 8 * (last - first) + 64 if with_log else 0
         while True:
-            log = np.empty((size, lanes.LOG))
-            used = lanes.run(lanes.Task(*fixed, log), first, last)
-            if not full or used <= size:
-                return log[: used if full else 0]
+            contacts = np.empty((size, lanes.LOG))
+            used = lanes.run(lanes.Task(*fixed, contacts), first, last)
+            if not with_log or used <= size:
+                return contacts[: used if with_log else 0]
             size = used
 
-    log = np.concatenate(shared(share, len(launch), LEAST_SHARE))
-    return log[np.argsort(log[:, 0], kind="stable")]
+    contacts = np.concatenate(run_in_threads(work_chunk, len(launch), MIN_BALLS_PER_THREAD))
+    return contacts[np.argsort(contacts[:, 0], kind="stable")]
 
 
-def shared(work, count, least):
+def run_in_threads(work, count, min_per_thread):
     """What work(first, last) returns for shares of so many balls, none smaller than `least`, on as many threads."""
     threads = int(os.environ.get("NUMBA_NUM_THREADS") or os.cpu_count() or 1)
-    shares = max(1, min(threads, count // least))
-    if shares == 1:
+    chunk_count = max(1, min(threads, count // min_per_thread))
+    if chunk_count == 1:
         return [work(0, count)]
-    cuts = np.linspace(0, count, shares + 1).astype(int)
-    with ThreadPoolExecutor(shares) as pool:
+    cuts = np.linspace(0, count, chunk_count + 1).astype(int)
+    with ThreadPoolExecutor(chunk_count) as pool:
         return list(pool.map(work, cuts[:-1], cuts[1:]))
 
 
-def boxes_of(rows):
+def contact_boxes(surfaces):
     """The box of each surface that a ball's centre must enter to touch it, (n, 6)."""
-    return np.array([_box(row) for row in rows]).reshape(-1, 6)
+    return np.array([_contact_box(surface) for surface in surfaces]).reshape(-1, 6)
 
 
-def _box(row):
+def _contact_box(surface):
     """What a centre must enter to touch the surface: its box grown by the reach, and a hair for rounding."""
-    grown = np.array([row["ring"], row["ring"], 0.0]) + row["reach"] * (1 + 1e-6) + 1e-6
-    return [*(row["low"] - grown), *(row["high"] + grown)]
+    margin = np.array([surface["ring"], surface["ring"], 0.0]) + surface["reach"] * (1 + 1e-6) + 1e-6
+    return [*(surface["low"] - margin), *(surface["high"] + margin)]
 
 
-def _impacts(log):
-    vectors = [log[:, k : k + 3] for k in (6, 9, 12, 15)]
-    return Impacts(log[:, 0].astype(int), log[:, 2], log[:, 3:6], log[:, 1].astype(int), *vectors)
+def _impacts(contacts):
+    vectors = [contacts[:, k : k + 3] for k in (6, 9, 12, 15)]
+    return Impacts(contacts[:, 0].astype(int), contacts[:, 2], contacts[:, 3:6], contacts[:, 1].astype(int), *vectors)

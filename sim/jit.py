@@ -192,5 +192,5 @@ def _load(module, name, types):
 
 
 kernel = functools.partial(_compile, by_address=True, fastmath=FASTMATH)
-piece = functools.partial(_compile, fastmath=FASTMATH, forceinline=True, no_cpython_wrapper=True)
-exact = _compile
+inlined = functools.partial(_compile, fastmath=FASTMATH, forceinline=True, no_cpython_wrapper=True)
+strict = _compile

@@ -10,25 +10,25 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from ballcast.sim.jit import exact
+from ballcast.sim.jit import strict
 from ballcast.sim.rng import normal, uniform
-from ballcast.sim.toml_fields import SportError, finite, numbers, refuse_unknown
+from ballcast.sim.toml_fields import SportError, finite, numbers, reject_unknown_keys
 
-POSITIONS = {"components": ("x", "y", "z"), "around": ("distance", "bearing", "z")}
-VELOCITIES = {
+POSITION_FORMS = {"components": ("x", "y", "z"), "around": ("distance", "bearing", "z")}
+VELOCITY_FORMS = {
     "components": ("x", "y", "z"),
     "polar": ("speed", "azimuth", "elevation"),
     "isotropic": ("speed",),
     "shot": ("factor", "azimuth", "elevation"),  # speed: factor times the vacuum speed to `target`
     "aimed": ("speed", "azimuth", "elevation"),  # azimuth: from where `target` lies
 }
-SPINS = {
+SPIN_FORMS = {
     "components": ("x", "y", "z"),
     "isotropic": ("size",),
     "flight": ("top", "side", "gyro"),
     "across": ("size", "tilt", "gyro"),  # top = size cos tilt, side = size sin tilt
 }
-KINDS = ("number", "uniform", "normal", "half_normal")
+DISTRIBUTIONS = ("number", "uniform", "normal", "half_normal")
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ def read_launch(table, where):
     """The Launch of one [[launch]] table; SportError says what is wrong with it."""
     if not isinstance(table, dict):
         raise SportError(f"{where} must be a table, not {table!r}")
-    refuse_unknown(table, ("weight", "position", "velocity", "spin", "mirror"), where)
+    reject_unknown_keys(table, ("weight", "position", "velocity", "spin", "mirror"), where)
     for key in ("position", "velocity", "spin"):
         if not isinstance(table.get(key), dict):
             raise SportError(f"{where}.{key} is missing; a launch needs position, velocity and spin tables")
     at = table["position"]
-    forms, rows = [list(POSITIONS).index("around" if "around" in at else "components")], []
-    rows += _distributions(at, POSITIONS[list(POSITIONS)[forms[0]]], ("around",), f"{where}.position")
-    for part, known, points in (("velocity", VELOCITIES, ("form", "target")), ("spin", SPINS, ("form",))):
+    forms, rows = [list(POSITION_FORMS).index("around" if "around" in at else "components")], []
+    rows += _distributions(at, POSITION_FORMS[list(POSITION_FORMS)[forms[0]]], ("around",), f"{where}.position")
+    for part, known, points in (("velocity", VELOCITY_FORMS, ("form", "target")), ("spin", SPIN_FORMS, ("form",))):
         form = table[part].get("form")
         if form not in known:
             raise SportError(f"{where}.{part}.form {form!r} is not known; the forms are {', '.join(known)}")
@@ -68,7 +68,7 @@ def read_launch(table, where):
 
 def _distributions(table, keys, points, where):
     """Three rows of (kind, a, b, low, high); unused ones are zero."""
-    refuse_unknown(table, (*points, *keys), where)
+    reject_unknown_keys(table, (*points, *keys), where)
     missing = [k for k in keys if k not in table]
     if missing:
         raise SportError(f"{where}.{missing[0]} is missing; it needs {', '.join(keys)}")
@@ -79,10 +79,10 @@ def _distributions(table, keys, points, where):
 def _distribution(value, where):
     if not isinstance(value, dict):
         return 0.0, finite(value, where), 0.0, -math.inf, math.inf
-    refuse_unknown(value, (*KINDS[1:], "within"), where)
-    kinds = [k for k in KINDS[1:] if k in value]
+    reject_unknown_keys(value, (*DISTRIBUTIONS[1:], "within"), where)
+    kinds = [k for k in DISTRIBUTIONS[1:] if k in value]
     if len(kinds) != 1:
-        raise SportError(f"{where} = {value!r} must be a number or one of {', '.join(KINDS[1:])}")
+        raise SportError(f"{where} = {value!r} must be a number or one of {', '.join(DISTRIBUTIONS[1:])}")
     kind = kinds[0]
     a, b = (0.0, finite(value[kind], where)) if kind == "half_normal" else numbers(value[kind], 2, where)
     low, high = numbers(value["within"], 2, f"{where}.within") if "within" in value else (-math.inf, math.inf)
@@ -90,16 +90,16 @@ def _distribution(value, where):
         raise SportError(f"{where} = {value!r}: ranges must rise and standard deviations not be negative")
     if kind != "uniform" and not (low < a + 3 * b and high > a - 3 * b):
         raise SportError(f"{where} = {value!r}: `within` lies more than three standard deviations from the mean")
-    return float(KINDS.index(kind)), a, b, low, high
+    return float(DISTRIBUTIONS.index(kind)), a, b, low, high
 
 
-def table(sport):
+def launch_records(sport):
     """(cumulative weights, rows) of the sport's launches, for `draw_launch`."""
     weights = np.array([launch.weight for launch in sport.launches])
     return np.cumsum(weights / weights.sum()), np.array([launch.row for launch in sport.launches])
 
 
-@exact
+@strict
 def draw_launch(stream, weights, rows, gravity, position, velocity, spin):
     """Fill position (3,) m, velocity (3,) m/s and spin (3,) rad/s from the random stream."""
     pick = uniform(stream)
@@ -112,15 +112,15 @@ def draw_launch(stream, weights, rows, gravity, position, velocity, spin):
         velocity[i] = _sample(stream, row, 3 + i)
         spin[i] = _sample(stream, row, 6 + i)
     if row[0] == 1.0:
-        _around(row, position)
-    _aim(stream, row, gravity, position, velocity)
-    _twist(stream, row, velocity, spin)
+        _position_around(row, position)
+    _direct_velocity(stream, row, gravity, position, velocity)
+    _orient_spin(stream, row, velocity, spin)
     if uniform(stream) < row[53]:  # turned round: the same ball from the other end, spin turned with it
         position[1], velocity[1] = -position[1], -velocity[1]
         spin[0], spin[2] = -spin[0], -spin[2]
 
 
-@exact
+@strict
 def _sample(stream, row, k):
     kind, a, b, low, high = row[3 + 5 * k], row[4 + 5 * k], row[5 + 5 * k], row[6 + 5 * k], row[7 + 5 * k]
     if kind == 0.0:
@@ -136,16 +136,16 @@ def _sample(stream, row, k):
             return x
 
 
-@exact
-def _around(row, position):
+@strict
+def _position_around(row, position):
     distance, bearing = position[0], math.radians(position[1])
     inward = -1.0 if row[49] > 0.0 else 1.0
     position[0] = row[48] + distance * math.sin(bearing)
     position[1] = row[49] + inward * distance * math.cos(bearing)
 
 
-@exact
-def _aim(stream, row, gravity, position, velocity):
+@strict
+def _direct_velocity(stream, row, gravity, position, velocity):
     form = row[1]
     if form == 0.0:
         return
@@ -155,9 +155,9 @@ def _aim(stream, row, gravity, position, velocity):
     speed, azimuth, elevation = velocity[0], math.radians(velocity[1]), math.radians(velocity[2])
     dx, dy, dz = row[50] - position[0], row[51] - position[1], row[52] - position[2]
     if form == 3.0:
-        along = math.hypot(dx, dy)
-        rise = max(along * math.tan(elevation) - dz, 1e-3)
-        speed *= along / math.cos(elevation) * math.sqrt(0.5 * gravity / rise)
+        distance = math.hypot(dx, dy)
+        rise = max(distance * math.tan(elevation) - dz, 1e-3)
+        speed *= distance / math.cos(elevation) * math.sqrt(0.5 * gravity / rise)
     if form >= 3.0:
         azimuth += math.atan2(-dx, dy)
     velocity[0] = -speed * math.cos(elevation) * math.sin(azimuth)
@@ -165,8 +165,8 @@ def _aim(stream, row, gravity, position, velocity):
     velocity[2] = speed * math.sin(elevation)
 
 
-@exact
-def _twist(stream, row, velocity, spin):
+@strict
+def _orient_spin(stream, row, velocity, spin):
     """flight: top is about the level axis to the left's opposite, side about the axis up, gyro along the motion."""
     if row[2] == 1.0:
         _isotropic(stream, spin)
@@ -185,7 +185,7 @@ def _twist(stream, row, velocity, spin):
         spin[2] = side * uz + gyro * fz
 
 
-@exact
+@strict
 def _isotropic(stream, vector):
     size = vector[0]
     z, angle = 2.0 * uniform(stream) - 1.0, 2.0 * math.pi * uniform(stream)

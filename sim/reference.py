@@ -14,11 +14,11 @@ import numpy as np
 from scipy.integrate import DOP853
 from scipy.optimize import brentq
 
-V_STOP = 0.03  # m/s: a ball that would leave a contact more slowly rolls, or is pushed off at this speed
+MIN_REBOUND_SPEED = 0.03  # m/s: a ball that would leave a contact more slowly rolls, or is pushed off at this speed
 RTOL, ATOL = 1e-11, 1e-13
 MAX_STEP = 0.05  # s; keeps the dense output as good as the steps
-SPACING = 0.1  # of the ball's radius: how far it moves between two looks at the gaps
-SAME_MOMENT = 1e-11  # s; of contacts closer than this the first surface of the list wins
+SAMPLE_SPACING = 0.1  # of the ball's radius: how far it moves between two looks at the gaps
+SIMULTANEITY_TOLERANCE = 1e-11  # s; of contacts closer than this the first surface of the list wins
 UP = np.array([0.0, 0.0, 1.0])
 
 
@@ -27,7 +27,7 @@ class Impacts:
     """The contacts of one ball, in the order of time; N of them."""
 
     time: np.ndarray  # (N,) s
-    place: np.ndarray  # (N, 3) m, the ball's centre
+    position: np.ndarray  # (N, 3) m, the ball's centre
     surface: np.ndarray  # (N,) index into sport.surfaces
     velocity_before: np.ndarray  # (N, 3) m/s
     velocity_after: np.ndarray  # (N, 3) m/s
@@ -48,12 +48,12 @@ class Flight:
     velocity: np.ndarray  # (T, 3) m/s
     spin: np.ndarray  # (T, 3) rad/s
     impacts: Impacts
-    grazes: tuple
+    near_misses: tuple
 
     @property
-    def graze(self):
+    def near_miss(self):
         """The smallest of the grazes, m; inf without any."""
-        return min((size for _, size in self.grazes), default=math.inf)
+        return min((size for _, size in self.near_misses), default=math.inf)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class _Ball:
         return self.sport.ball.inertia
 
 
-def fly(sport, position, velocity, spin, times, parameters=None):
+def reference_flight(sport, position, velocity, spin, times, parameters=None):
     """The Flight of one ball from t = 0: position, velocity, spin (3,) in m, m/s, rad/s.
 
     times (T,) s, increasing, none below 0; parameters (6,) as in sim.PARAMETERS, or None for the preset. At the moment
@@ -85,51 +85,51 @@ def fly(sport, position, velocity, spin, times, parameters=None):
     """
     ball, times = _Ball(sport, *(() if parameters is None else parameters)), np.asarray(times, float)
     state = np.concatenate([position, velocity, spin]).astype(float)
-    now, states, contacts, grazes = 0.0, np.empty((len(times), 9)), [], []
-    state, ground = _start(ball, state, contacts)
+    now, states, contacts, near_misses = 0.0, np.empty((len(times), 9)), [], []
+    state, support = _start(ball, state, contacts)
     states[times <= now] = state
     while now < times[-1]:
-        for begin, finish, path in _pieces(ball, now, state, ground, times[-1]):
-            hit = _first_hit(ball, path, begin, finish, ground, grazes)
+        for begin, finish, path in _segments(ball, now, state, support, times[-1]):
+            hit = _first_hit(ball, path, begin, finish, support, near_misses)
             now, surface = hit or (finish, None)
             inside = (begin <= times) & (times <= now)
             states[inside] = path(times[inside])
             if hit or now == times[-1]:
                 break
         state = path(np.array([now]))[0]
-        if hit and surface == ground:
-            ground = None  # past the end of what carried it
+        if hit and surface == support:
+            support = None  # past the end of what carried it
         elif hit:
-            _note_shallow(ball, now, state, surface, grazes)
-            state, ground = _contact(ball, now, state, surface, ground, contacts)
+            _note_shallow(ball, now, state, surface, near_misses)
+            state, support = _contact(ball, now, state, surface, support, contacts)
         states[times == now] = state
-    return Flight(states[:, :3], states[:, 3:6], states[:, 6:], _impacts(contacts), tuple(grazes))
+    return Flight(states[:, :3], states[:, 3:6], states[:, 6:], _impacts(contacts), tuple(near_misses))
 
 
 def _start(ball, state, contacts):
     """The state and the ground at launch: what the ball touches, and does not leave, is a contact at t = 0."""
-    ground = None
+    support = None
     for i, surface in enumerate(ball.sport.surfaces):
         gap, rate = _gap(ball, surface, state[None])
         if gap[0] <= 0 and rate[0] <= 0:
-            state, ground = _contact(ball, 0.0, state, i, ground, contacts)
-    return state, ground
+            state, support = _contact(ball, 0.0, state, i, support, contacts)
+    return state, support
 
 
 def _impacts(contacts):
     rows = [(t, before[:3], i, before[3:6], after[3:6], before[6:], after[6:]) for t, i, before, after in contacts]
-    time, place, surface, *rest = zip(*rows) if rows else ((), (), (), (), (), (), ())
-    vectors = [np.array(column, float).reshape(-1, 3) for column in (place, *rest)]
+    time, position, surface, *rest = zip(*rows) if rows else ((), (), (), (), (), (), ())
+    vectors = [np.array(column, float).reshape(-1, 3) for column in (position, *rest)]
     return Impacts(np.array(time, float), vectors[0], np.array(surface, int), *vectors[1:])
 
 
 # --- flight -----------------------------------------------------------------------------------------------------------
 
 
-def _pieces(ball, now, state, ground, end):
+def _segments(ball, now, state, support, end):
     """Pieces (begin, finish, path) from `now` to `end`; path: times (n,) -> states (n, 9), position, velocity, spin."""
-    if ground is not None:
-        yield from _roll(ball, ball.sport.surfaces[ground], now, state, end)
+    if support is not None:
+        yield from _roll(ball, ball.sport.surfaces[support], now, state, end)
         return
     solver = DOP853(lambda t, y: _rates(ball, y), now, state, end, rtol=RTOL, atol=ATOL, max_step=MAX_STEP)
     while solver.status == "running":
@@ -148,10 +148,10 @@ def _rates(ball, state):
     cross = math.sqrt(cx * cx + cy * cy + cz * cz)
     spin_ratio = ball.radius * cross / speed**2 if speed > 0 else 0.0  # S
     reynolds = 2.0 * ball.radius * speed / sport.world.nu
-    k, size = sport.aerodynamic, math.sqrt(wx * wx + wy * wy + wz * wz)
+    k, size = sport.aerodynamic_constant, math.sqrt(wx * wx + wy * wy + wz * wz)
     drag = ball.drag * k * drag_coefficient(sport.drag, speed, spin_ratio, reynolds, size) * speed
     lift = ball.lift * k * lift_coefficient(sport.lift, spin_ratio) * speed**2 / cross if cross > 0 else 0.0
-    decay = sport.decay * speed
+    decay = sport.spin_decay_rate * speed
     return [
         vx, vy, vz,
         lift * cx - drag * ux, lift * cy - drag * uy, lift * cz - drag * uz - ball.sport.world.gravity,
@@ -167,13 +167,17 @@ def drag_coefficient(law, speed, spin_ratio, reynolds, size):
         base, per_krpm = law.values
         return base + per_krpm * size * 60 / (2 * math.pi) / 1000
     if law.form == "logistic":
-        sub, sup, centre, width = law.values
-        return sup + (sub - sup) * 0.5 * (1 - math.tanh((speed - centre) / (2 * width)))
+        subcritical, supercritical, crisis_speed, crisis_width = law.values
+        return supercritical + (subcritical - supercritical) * 0.5 * (
+            1 - math.tanh((speed - crisis_speed) / (2 * crisis_width))
+        )
     if law.form == "goff":
-        sub, sup, centre, width, spin, factor, power = law.values
-        still = sup + (sub - sup) * 0.5 * (1 - math.tanh((speed - centre) / (2 * width)))
-        turning = max(factor * spin_ratio**power, sup)
-        return still + _ramp((speed - centre) / 0.5) * _ramp((spin_ratio - spin) / 0.02) * (turning - still)
+        subcritical, supercritical, crisis_speed, crisis_width, spin, factor, power = law.values
+        still = supercritical + (subcritical - supercritical) * 0.5 * (
+            1 - math.tanh((speed - crisis_speed) / (2 * crisis_width))
+        )
+        turning = max(factor * spin_ratio**power, supercritical)
+        return still + _ramp((speed - crisis_speed) / 0.5) * _ramp((spin_ratio - spin) / 0.02) * (turning - still)
     if law.form == "polynomial":
         constant, s, s2, re, re_at, low, high = law.values
         cd = constant + s * spin_ratio + s2 * spin_ratio**2 + re * (reynolds / 1e5 - re_at)
@@ -207,42 +211,46 @@ def _roll(ball, surface, now, state, end):
     """Pieces of a ball on a surface: it skids until its lowest point stands still, rolls until it stops, rests."""
     radius, inertia = ball.radius, ball.inertia
     grip = ball.friction * surface.friction * ball.sport.world.gravity  # m/s2, how a skid slows it
-    slowing = surface.rolling * ball.sport.world.gravity  # m/s2
+    slowing = surface.rolling_resistance * ball.sport.world.gravity  # m/s2
     unspin = slowing / (inertia * radius)  # of the spin about the vertical, rad/s2
     slip = np.array([state[3] - radius * state[7], state[4] + radius * state[6], 0.0])  # v + w x (-R z)
     push = -grip * _unit(slip)
     twist = np.cross(-radius * UP, push) / (inertia * radius**2)
-    finish, path = _level(now, state, push, twist, unspin, _ratio(np.linalg.norm(slip), grip * (1 + 1 / inertia)), end)
+    finish, path = _planar_motion(
+        now, state, push, twist, unspin, _time_to_zero(np.linalg.norm(slip), grip * (1 + 1 / inertia)), end
+    )
     yield now, finish, path
 
     now, state = finish, path(np.array([finish]))[0]
     state[6:8] = -state[4] / radius, state[3] / radius
     push = -slowing * _unit(state[3:6])
     twist = np.cross(UP, push) / radius
-    finish, path = _level(now, state, push, twist, unspin, _ratio(np.linalg.norm(state[3:6]), slowing), end)
+    finish, path = _planar_motion(
+        now, state, push, twist, unspin, _time_to_zero(np.linalg.norm(state[3:6]), slowing), end
+    )
     yield now, finish, path
 
     now, state = finish, path(np.array([finish]))[0]
     state[3:8] = 0.0
-    yield now, end, _level(now, state, np.zeros(3), np.zeros(3), unspin, math.inf, end)[1]
+    yield now, end, _planar_motion(now, state, np.zeros(3), np.zeros(3), unspin, math.inf, end)[1]
 
 
-def _level(now, state, push, twist, unspin, duration, end):
+def _planar_motion(now, state, push, twist, unspin, duration, end):
     """When the piece ends, and its path: constant acceleration `push` and `twist` (3,); the spin about z dies away."""
 
     def path(t):
-        s = (np.asarray(t) - now)[:, None]
-        out = np.empty((len(s), 9))
-        out[:, :3] = state[:3] + state[3:6] * s + 0.5 * push * s**2
-        out[:, 3:6] = state[3:6] + push * s
-        out[:, 6:] = state[6:] + twist * s
-        out[:, 8] = np.sign(state[8]) * np.maximum(abs(state[8]) - unspin * s[:, 0], 0.0)
+        elapsed = (np.asarray(t) - now)[:, None]
+        out = np.empty((len(elapsed), 9))
+        out[:, :3] = state[:3] + state[3:6] * elapsed + 0.5 * push * elapsed**2
+        out[:, 3:6] = state[3:6] + push * elapsed
+        out[:, 6:] = state[6:] + twist * elapsed
+        out[:, 8] = np.sign(state[8]) * np.maximum(abs(state[8]) - unspin * elapsed[:, 0], 0.0)
         return out
 
     return min(now + duration, end), path
 
 
-def _ratio(amount, rate):
+def _time_to_zero(amount, rate):
     """amount / rate: how long it takes; never, where the rate is 0."""
     return 0.0 if amount == 0 else amount / rate if rate > 0 else math.inf
 
@@ -255,11 +263,11 @@ def _unit(vector):
 # --- finding contacts -------------------------------------------------------------------------------------------------
 
 
-def _nearest(surface, place):
+def _nearest(surface, positions):
     """Of a surface (less its rod) the points nearest to places (n, 3): (n, 3)."""
     if surface.kind != "ring":
-        return np.clip(place, surface.low, surface.high)
-    away = (place - surface.low) * [1.0, 1.0, 0.0]
+        return np.clip(positions, surface.low, surface.high)
+    away = (positions - surface.low) * [1.0, 1.0, 0.0]
     away[~away.any(axis=1), 0] = 1.0  # on the axis every point is as near: take one
     return surface.low + surface.radius * away / np.linalg.norm(away, axis=1, keepdims=True)
 
@@ -270,41 +278,41 @@ def _gap(ball, surface, states):
     return distance - (ball.radius + surface.rod), np.einsum("ij,ij->i", states[:, 3:6], normal)
 
 
-def normals(surface, place):
+def normals(surface, positions):
     """Unit vectors (n, 3) from the surface to places (n, 3), and the distances (n,)."""
-    away = place - _nearest(surface, place)
+    away = positions - _nearest(surface, positions)
     distance = np.linalg.norm(away, axis=1)
     return away / np.where(distance > 0, distance, 1.0)[:, None], distance
 
 
-def _first_hit(ball, path, begin, finish, ground, grazes):
+def _first_hit(ball, path, begin, finish, support, near_misses):
     """(time, index of the surface) of the first contact in a piece, or None. Passes without one are added to `grazes`.
 
     For the surface that carries the ball it is the time when its centre passes the end.
     """
-    times = _looks(ball, path, begin, finish)
+    times = _sample_times(ball, path, begin, finish)
     states, hits, passes = path(times), [], []
     for i, surface in enumerate(ball.sport.surfaces):
-        if i == ground:
-            time = _end_of_ground(surface, path, times, states)
+        if i == support:
+            time = _end_of_support(surface, path, times, states)
         else:
-            time = _touch(ball, surface, path, times, states, passes)
+            time = _contact_time(ball, surface, path, times, states, passes)
         if time is not None:
             hits.append((time, i))
     hit = min(hits, default=None)
     if hit:
-        hit = min((h for h in hits if h[0] <= hit[0] + SAME_MOMENT), key=lambda h: h[1])
-    grazes += [(t, gap) for t, gap in passes if hit is None or t < hit[0]]
+        hit = min((h for h in hits if h[0] <= hit[0] + SIMULTANEITY_TOLERANCE), key=lambda h: h[1])
+    near_misses += [(t, gap) for t, gap in passes if hit is None or t < hit[0]]
     return hit
 
 
-def _looks(ball, path, begin, finish):
+def _sample_times(ball, path, begin, finish):
     """Times so close that the ball moves no more than SPACING radii in between."""
     speed = np.linalg.norm(path(np.linspace(begin, finish, 9))[:, 3:6], axis=1).max()
-    return np.linspace(begin, finish, 9 + int(1.1 * speed * (finish - begin) / (SPACING * ball.radius)))
+    return np.linspace(begin, finish, 9 + int(1.1 * speed * (finish - begin) / (SAMPLE_SPACING * ball.radius)))
 
 
-def _touch(ball, surface, path, times, states, passes):
+def _contact_time(ball, surface, path, times, states, passes):
     """The first time when ball and surface touch while they draw together, or None. Adds (time, gap) of passes."""
     gap, rate = _gap(ball, surface, states)
     if gap.min() > ball.radius:
@@ -316,14 +324,14 @@ def _touch(ball, surface, path, times, states, passes):
             return _root(path, lambda y: max(_gap(ball, surface, y))[0], times[i - 1], times[i])
         if i + 1 < len(times) and rate[i + 1] >= 0:  # the least gap lies between looks i and i + 1
             low = _root(path, lambda y: _gap(ball, surface, y)[1][0], times[i], times[i + 1])
-            least = _gap(ball, surface, path(np.array([low])))[0][0]
-            if least < 0:
+            min_gap = _gap(ball, surface, path(np.array([low])))[0][0]
+            if min_gap < 0:
                 return _root(path, lambda y: _gap(ball, surface, y)[0][0], times[i], low)
-            passes.append((low, least))
+            passes.append((low, min_gap))
     return None
 
 
-def _end_of_ground(surface, path, times, states):
+def _end_of_support(surface, path, times, states):
     """The time when a rolling ball's centre passes the end of its rectangle, or None."""
 
     def inside(y):
@@ -343,7 +351,7 @@ def _root(path, function, before, after):
     return brentq(lambda t: function(path(np.array([t]))), before, after, xtol=1e-14, rtol=1e-15)
 
 
-def _note_shallow(ball, now, state, surface, grazes):
+def _note_shallow(ball, now, state, surface, near_misses):
     """Add to `grazes` how deep a contact with an edge or a ring would go, on the ball's arc in vacuum."""
     surface = ball.sport.surfaces[surface]
     beyond = (state[:3] < surface.low) | (state[:3] > surface.high)
@@ -353,46 +361,46 @@ def _note_shallow(ball, now, state, surface, grazes):
     longest = min(
         2 * reach / max(np.linalg.norm(state[3:6]), 1e-9), math.sqrt(2 * reach / max(ball.sport.world.gravity, 1e-9))
     )
-    s = np.linspace(0, longest, 400)[:, None]
-    arc = state[:3] + state[3:6] * s - 0.5 * ball.sport.world.gravity * UP * s**2
-    grazes.append((now, reach - normals(surface, arc)[1].min()))
+    elapsed = np.linspace(0, longest, 400)[:, None]
+    arc = state[:3] + state[3:6] * elapsed - 0.5 * ball.sport.world.gravity * UP * elapsed**2
+    near_misses.append((now, reach - normals(surface, arc)[1].min()))
 
 
 # --- contact ----------------------------------------------------------------------------------------------------------
 
 
-def _contact(ball, now, state, index, ground, contacts):
+def _contact(ball, now, state, index, support, contacts):
     """(state after, the index of the surface it rolls on or None) of a contact, which is added to `contacts`."""
     surface = ball.sport.surfaces[index]
     normal = normals(surface, state[None, :3])[0][0]
-    velocity, spin, stays = _impulse(ball, surface, state, normal)
-    if stays:
-        ground = index
-    elif ground is not None and velocity[2] <= 0:
+    velocity, spin, is_captured = _impulse(ball, surface, state, normal)
+    if is_captured:
+        support = index
+    elif support is not None and velocity[2] <= 0:
         velocity[2] = 0.0  # what it rolls on holds it
     else:
-        ground = None
+        support = None
     after = np.concatenate([state[:3], velocity, spin])
     contacts.append((now, index, state, after))
-    return after, ground
+    return after, support
 
 
 def _impulse(ball, surface, state, normal):
     """(velocity, spin, whether it stays) after a rigid sphere's contact: a normal impulse, friction grips or slips."""
     radius, inertia, velocity, spin = ball.radius, ball.inertia, state[3:6], state[6:]
     approach = -velocity @ normal
-    leave = restitution(surface.restitution, approach, ball.restitution) * approach
-    stays = leave < V_STOP and _carried(surface, state, normal)
-    if leave < V_STOP:
-        leave = 0.0 if stays else V_STOP
+    rebound_speed = restitution(surface.restitution, approach, ball.restitution) * approach
+    is_captured = rebound_speed < MIN_REBOUND_SPEED and _is_supported(surface, state, normal)
+    if rebound_speed < MIN_REBOUND_SPEED:
+        rebound_speed = 0.0 if is_captured else MIN_REBOUND_SPEED
     arm = -radius * normal
     slip = velocity + approach * normal + np.cross(spin, arm)  # velocity of the contact point along the surface
-    grip = (1 + surface.tangential) * inertia / (1 + inertia) * np.linalg.norm(slip)
-    friction = -min(grip, ball.friction * surface.friction * (approach + leave)) * _unit(slip)
-    after = velocity + (approach + leave) * normal + friction
-    if stays:
+    grip = (1 + surface.tangential_restitution) * inertia / (1 + inertia) * np.linalg.norm(slip)
+    friction = -min(grip, ball.friction * surface.friction * (approach + rebound_speed)) * _unit(slip)
+    after = velocity + (approach + rebound_speed) * normal + friction
+    if is_captured:
         after[2] = 0.0
-    return after, spin + np.cross(arm, friction) / (inertia * radius**2), stays
+    return after, spin + np.cross(arm, friction) / (inertia * radius**2), is_captured
 
 
 def restitution(law, approach, factor=1.0):
@@ -401,8 +409,8 @@ def restitution(law, approach, factor=1.0):
     return min(1.0, factor * min(max(e, law.min), law.max))
 
 
-def _carried(surface, state, normal):
+def _is_supported(surface, state, normal):
     """Whether the ball stands on a level surface. One at its very end and on the way out does not."""
     soon = state[:3] + 1e-9 * state[3:6]
     over = np.all(soon[:2] >= surface.low[:2]) and np.all(soon[:2] <= surface.high[:2])
-    return surface.carries and normal[2] > 1 - 1e-12 and over
+    return surface.supports and normal[2] > 1 - 1e-12 and over

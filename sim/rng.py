@@ -6,56 +6,56 @@ The first state is one-to-one in the three, so no two balls share a stream; a fe
 import math
 
 import numpy as np
-from ballcast.sim.jit import exact
+from ballcast.sim.jit import strict
 
 PURPOSES = ("train", "validation", "test", "play", "data")
-U = np.uint64
+uint64 = np.uint64
 
 
-@exact
+@strict
 def _mix(x):
     """splitmix64's finaliser: one-to-one on 64 bits."""
-    x = (x ^ (x >> U(30))) * U(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> U(27))) * U(0x94D049BB133111EB)
-    return x ^ (x >> U(31))
+    x = (x ^ (x >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> uint64(27))) * uint64(0x94D049BB133111EB)
+    return x ^ (x >> uint64(31))
 
 
-@exact
-def start(stream, purpose, seed, number):
+@strict
+def seed_stream(stream, purpose, seed, number):
     """Set `stream` (4,) uint64 to the first state of a ball."""
-    stream[0] = _mix(U(number) + U(0x9E3779B97F4A7C15))
-    stream[1] = _mix(U(seed) + U(0x3C6EF372FE94F82B))
-    stream[2] = _mix(U(purpose) + U(0xDAA66D2C7DDF743F))
-    stream[3] = U(0x78DDE6E5FD29F05F)
+    stream[0] = _mix(uint64(number) + uint64(0x9E3779B97F4A7C15))
+    stream[1] = _mix(uint64(seed) + uint64(0x3C6EF372FE94F82B))
+    stream[2] = _mix(uint64(purpose) + uint64(0xDAA66D2C7DDF743F))
+    stream[3] = uint64(0x78DDE6E5FD29F05F)
     for _ in range(12):
         _next(stream)
 
 
-@exact
+@strict
 def _rotate(x, k):
-    return (x << U(k)) | (x >> U(64 - k))
+    return (x << uint64(k)) | (x >> uint64(64 - k))
 
 
-@exact
-def _next(s):
-    result = _rotate(s[0] + s[3], 23) + s[0]
-    t = s[1] << U(17)
-    s[2] ^= s[0]
-    s[3] ^= s[1]
-    s[1] ^= s[2]
-    s[0] ^= s[3]
-    s[2] ^= t
-    s[3] = _rotate(s[3], 45)
+@strict
+def _next(stream):
+    result = _rotate(stream[0] + stream[3], 23) + stream[0]
+    t = stream[1] << uint64(17)
+    stream[2] ^= stream[0]
+    stream[3] ^= stream[1]
+    stream[1] ^= stream[2]
+    stream[0] ^= stream[3]
+    stream[2] ^= t
+    stream[3] = _rotate(stream[3], 45)
     return result
 
 
-@exact
+@strict
 def uniform(stream):
     """A number in [0, 1)."""
-    return float(_next(stream) >> U(11)) * (1.0 / 9007199254740992.0)
+    return float(_next(stream) >> uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@exact
+@strict
 def normal(stream):
     """A standard normal number, by Marsaglia's polar method; its twin is thrown away: a stream has no memory."""
     while True:

@@ -18,14 +18,15 @@ from pathlib import Path
 
 import numpy as np
 from ballcast.sim.dataset import BATCH, Balls, draw
-from ballcast.sim.sport import parse, text_of
+from ballcast.sim.sport import parse, read_toml
 
 FORMAT = 1
 VERSION = "0.1.0"  # of Ballcast: another one may draw other balls
 COLUMNS = [field.name for field in dataclasses.fields(Balls) if field.name != "sport"]
-FRAMES = ("time", "position", "truth_position", "truth_velocity", "truth_spin")  # a row a frame; others a row a ball
+# one row per frame; the other columns have one row per ball
+PER_FRAME_COLUMNS = ("time", "position", "truth_position", "truth_velocity", "truth_spin")
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the time of every member: bytes depend on the balls alone
-PIECE = 1 << 22  # bytes copied at once
+COPY_CHUNK = 1 << 22  # bytes copied at once
 KEYS = ("format", "ballcast", "sport", "version", "toml", "purpose", "seed", "first", "count")
 
 
@@ -48,7 +49,7 @@ class BallSet:
             raise ValueError(f"{self.path}: its offsets do not rise; the file is damaged, write it anew")
         parts = {"offsets": offsets - offsets[0]}
         for name in COLUMNS[1:]:
-            ends = (offsets[0], offsets[-1]) if name in FRAMES else (first, first + count)
+            ends = (offsets[0], offsets[-1]) if name in PER_FRAME_COLUMNS else (first, first + count)
             parts[name] = self.columns[name].read(*ends)
         return Balls(self.sport, **parts)
 
@@ -58,15 +59,15 @@ def write_set(path, name, count, first=0, seed=0, purpose="data", progress=lambd
 
     progress(n) is called as n more are done. The file appears whole or not at all; one that stands there is replaced.
     """
-    text, where = text_of(name)
+    text, where = read_toml(name)
     sport = parse(text, where)
-    told = (FORMAT, VERSION, sport.name, sport.version, text, purpose, seed, first, count)
-    with _Spool(path, dict(zip(KEYS, told, strict=True))) as spool:
+    values = (FORMAT, VERSION, sport.name, sport.version, text, purpose, seed, first, count)
+    with _SetWriter(path, dict(zip(KEYS, values, strict=True))) as writer:
         for begin in range(first, first + count, BATCH):
             size = min(BATCH, first + count - begin)
-            spool.add(draw(sport, size, first=begin, seed=seed, purpose=purpose))
+            writer.add(draw(sport, size, first=begin, seed=seed, purpose=purpose))
             progress(size)
-        spool.finish()
+        writer.finish()
 
 
 def join_sets(path, parts, progress=lambda done: None):
@@ -83,12 +84,12 @@ def join_sets(path, parts, progress=lambda done: None):
             raise ValueError(f"{s.path}: begins with ball {s.info['first']}, the slice before ends with ball {end - 1}")
         end += len(s)
     info["count"] = end - info["first"]
-    with _Spool(path, info) as spool:
+    with _SetWriter(path, info) as writer:
         for s in slices:
             for begin in range(0, len(s), BATCH):
-                spool.add(s.balls(begin, min(BATCH, len(s) - begin)))
+                writer.add(s.balls(begin, min(BATCH, len(s) - begin)))
                 progress(min(BATCH, len(s) - begin))
-        spool.finish()
+        writer.finish()
 
 
 def open_set(path):
@@ -115,7 +116,7 @@ def _check(info, columns):
         raise ValueError(f"format {info['format']} is not known")
     count, offsets = info["count"], columns["offsets"]
     frames = int(offsets.read(offsets.shape[0] - 1, offsets.shape[0])[0])
-    rows = {name: frames if name in FRAMES else count for name in COLUMNS} | {"offsets": count + 1}
+    rows = {name: frames if name in PER_FRAME_COLUMNS else count for name in COLUMNS} | {"offsets": count + 1}
     for name, row in rows.items():
         if columns[name].shape[0] != row:
             raise ValueError(f"{columns[name].shape[0]} rows of {name} where {row} should be")
@@ -151,22 +152,22 @@ def _column(path, file, member):
     return _Column(path, file.tell(), dtype, shape)
 
 
-class _Spool:
+class _SetWriter:
     """Columns on their way into a file: each grows in a file of its own beside it, then they are put together."""
 
     def __init__(self, path, info):
         self.path, self.info = Path(path), info
-        self.aside = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        self.temporary_path = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
         self.files, self.kinds, self.frames = {}, {}, 0
 
     def __enter__(self):
-        self.aside.mkdir()
+        self.temporary_path.mkdir()
         return self
 
     def __exit__(self, *_):
         for file in self.files.values():
             file.close()
-        shutil.rmtree(self.aside, ignore_errors=True)
+        shutil.rmtree(self.temporary_path, ignore_errors=True)
 
     def add(self, balls):
         """Take in further balls."""
@@ -175,13 +176,13 @@ class _Spool:
             if name == "offsets":
                 a, self.frames = a[1:] + self.frames if self.frames else a, self.frames + a[-1]
             if name not in self.files:
-                self.files[name] = open(self.aside / name, "w+b")  # noqa: SIM115 - closed by __exit__
+                self.files[name] = open(self.temporary_path / name, "w+b")  # noqa: SIM115 - closed by __exit__
                 self.kinds[name] = a.dtype, a.shape[1:]
             self.files[name].write(np.ascontiguousarray(a).data)
 
     def finish(self):
         """Put the columns together and rename the whole to its name."""
-        whole = self.aside / "whole"
+        whole = self.temporary_path / "whole"
         with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
             for name in COLUMNS:
                 self._put(archive, name, *self.kinds[name], self.files[name])
@@ -192,11 +193,11 @@ class _Spool:
             os.fsync(file.fileno())
         os.replace(whole, self.path)
 
-    def _put(self, archive, name, dtype, rest, file):
-        size = file.tell() // (dtype.itemsize * int(np.prod(rest)))
+    def _put(self, archive, name, dtype, row_shape, file):
+        size = file.tell() // (dtype.itemsize * int(np.prod(row_shape)))
         file.seek(0)
-        with self._member(archive, name, dtype, (size, *rest)) as out:
-            shutil.copyfileobj(file, out, PIECE)
+        with self._member(archive, name, dtype, (size, *row_shape)) as out:
+            shutil.copyfileobj(file, out, COPY_CHUNK)
         file.truncate(0)  # so that the disk never holds the set twice
 
     @contextlib.contextmanager

@@ -16,11 +16,11 @@ from pathlib import Path
 from ballcast.sim import atmosphere as air
 from ballcast.sim.kernels.aerodynamics import DRAG_FORMS, LIFT_FORMS
 from ballcast.sim.launch import read_launch
-from ballcast.sim.toml_fields import SportError, build, number, numbers, refuse_unknown, vector
+from ballcast.sim.toml_fields import SportError, from_table, number_field, numbers, reject_unknown_keys, vector_field
 
 FOLDER = Path(__file__).parent / "sports"
 SPIN_DECAY_FORMS = {"none": (), "scaling": (), "path": ("rate",)}
-KINDS = {
+SURFACE_KINDS = {
     "plane": ("axis", "at"),
     "rectangle": ("low", "high"),
     "bar": ("low", "high", "rod"),
@@ -30,19 +30,19 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Ball:
-    mass: float = number(above=0)  # kg
-    radius: float = number(above=0)  # m
-    inertia: float = number(above=0, high=2 / 3 + 1e-3)  # moment of inertia over m R^2: solid 2/5, thin shell 2/3
+    mass: float = number_field(above=0)  # kg
+    radius: float = number_field(above=0)  # m
+    inertia: float = number_field(above=0, high=2 / 3 + 1e-3)  # moment of inertia over m R^2: solid 2/5, thin shell 2/3
 
 
 @dataclass(frozen=True)
-class World:
-    gravity: float = number(9.81, low=0)  # m/s2
-    temperature: float = number(20.0, low=-60, high=60)  # C
-    altitude: float = number(0.0, low=-500, high=9000)  # m
-    humidity: float = number(0.5, low=0, high=1)
-    density: float | None = number(None, low=0)  # kg/m3, in place of the three above
-    viscosity: float | None = number(None, above=0)  # m2/s, kinematic
+class Environment:
+    gravity: float = number_field(9.81, low=0)  # m/s2
+    temperature: float = number_field(20.0, low=-60, high=60)  # C
+    altitude: float = number_field(0.0, low=-500, high=9000)  # m
+    humidity: float = number_field(0.5, low=0, high=1)
+    density: float | None = number_field(None, low=0)  # kg/m3, in place of the three above
+    viscosity: float | None = number_field(None, above=0)  # m2/s, kinematic
 
     @property
     def rho(self):
@@ -67,12 +67,12 @@ class Law:
 class Restitution:
     """e(vn) = clip(e + slope (vn - at) + curve (vn - at)^2, min, max), vn the speed of approach in m/s."""
 
-    e: float = number(low=0, high=1)
-    at: float = number(0.0, low=0)
-    slope: float = number(0.0)
-    curve: float = number(0.0)
-    min: float = number(0.0, low=0, high=1)
-    max: float = number(1.0, low=0, high=1)
+    e: float = number_field(low=0, high=1)
+    at: float = number_field(0.0, low=0)
+    slope: float = number_field(0.0)
+    curve: float = number_field(0.0)
+    min: float = number_field(0.0, low=0, high=1)
+    max: float = number_field(1.0, low=0, high=1)
 
 
 @dataclass(frozen=True)
@@ -87,59 +87,59 @@ class Surface:
     rod: float  # m
     restitution: Restitution
     friction: float
-    tangential: float = 0.0  # e_x: 0 grips, up to 1 reverses the speed of the contact point
-    rolling: float = 0.02  # deceleration of rolling over gravity
+    tangential_restitution: float = 0.0  # e_x: 0 grips, up to 1 reverses the speed of the contact point
+    rolling_resistance: float = 0.02  # deceleration of rolling over gravity
     landing: bool = False
     optional: bool = False  # play goes on without it too: networks learn both
     color: tuple = (128, 128, 128)
 
     @property
-    def carries(self):
+    def supports(self):
         """A ball can come to rest on it."""
         return self.kind in ("plane", "rectangle") and self.low[2] == self.high[2]
 
 
 @dataclass(frozen=True)
-class Burst:
-    share: float = number(low=0, high=1)  # of the tracks miss their frames in runs
-    run: tuple = vector(2)  # frames, shortest and longest
+class DropoutBurst:
+    share: float = number_field(low=0, high=1)  # of the tracks miss their frames in runs
+    run: tuple = vector_field(2)  # frames, shortest and longest
 
 
 @dataclass(frozen=True)
 class Outlier:
-    share: float = number(low=0, high=1)  # of the tracks have outliers
-    rate: tuple = vector(2)  # of their frames
-    size: tuple = vector(2)  # m
+    share: float = number_field(low=0, high=1)  # of the tracks have outliers
+    rate: tuple = vector_field(2)  # of their frames
+    size: tuple = vector_field(2)  # m
 
 
 @dataclass(frozen=True)
 class Sensor:
-    rate: float = number(above=0)  # Hz
-    train_rate: tuple = vector(2)  # Hz
-    duration: float = number(above=0)  # s, how long a drawn ball is watched
-    noise: tuple = vector(2)  # m, range of the standard deviation of each axis
-    jitter: tuple = vector(2)  # s, range of the standard deviation of the time stamps
+    rate: float = number_field(above=0)  # Hz
+    train_rate: tuple = vector_field(2)  # Hz
+    duration: float = number_field(above=0)  # s, how long a drawn ball is watched
+    noise: tuple = vector_field(2)  # m, range of the standard deviation of each axis
+    jitter: tuple = vector_field(2)  # s, range of the standard deviation of the time stamps
     miss: tuple  # rates of missed frames, one drawn per track
-    burst: Burst
+    burst: DropoutBurst
     outlier: Outlier
 
 
 @dataclass(frozen=True)
-class Spread:
-    drag: float = number(0.0, low=0, high=1)
-    lift: float = number(0.0, low=0, high=1)
-    restitution: float = number(0.0, low=0, high=1)
-    friction: float = number(0.0, low=0, high=1)
-    wind: tuple = vector(2, default=(0.0, 0.0))  # m/s
+class ParameterSpread:
+    drag: float = number_field(0.0, low=0, high=1)
+    lift: float = number_field(0.0, low=0, high=1)
+    restitution: float = number_field(0.0, low=0, high=1)
+    friction: float = number_field(0.0, low=0, high=1)
+    wind: tuple = vector_field(2, default=(0.0, 0.0))  # m/s
 
 
 @dataclass(frozen=True)
-class View:
-    eye: tuple = vector(3)  # m
-    target: tuple = vector(3)  # m
-    field_of_view: float = number(45.0, above=1, high=150)  # degrees, vertical
-    ball_color: tuple = vector(3, default=(255, 176, 59))
-    background: tuple = vector(3, default=(22, 26, 33))
+class CameraView:
+    eye: tuple = vector_field(3)  # m
+    target: tuple = vector_field(3)  # m
+    field_of_view: float = number_field(45.0, above=1, high=150)  # degrees, vertical
+    ball_color: tuple = vector_field(3, default=(255, 176, 59))
+    background: tuple = vector_field(3, default=(22, 26, 33))
     lines: tuple = ()  # of ((x, y, z), (x, y, z)) in m, or of ((x, y, z), radius): a circle in a level plane
 
 
@@ -148,24 +148,24 @@ class Sport:
     name: str
     version: int
     ball: Ball
-    world: World
+    world: Environment
     drag: Law
     lift: Law
     spin_decay: Law
     surfaces: tuple  # of Surface
     launches: tuple  # of Launch
     sensor: Sensor
-    spread: Spread
-    view: View
+    spread: ParameterSpread
+    view: CameraView
     origin: str = ""
     throws: tuple = ()  # of (name, Launch): what a person may ask for; play is not made of them
 
     def replace(self, **changes):
         """The sport with other numbers: fields of Sport, Ball or World by their names."""
         for part in ("ball", "world"):
-            mine = {k: changes.pop(k) for k in list(changes) if k in _names(getattr(self, part))}
-            if mine:
-                changes[part] = dataclasses.replace(getattr(self, part), **mine)
+            part_changes = {k: changes.pop(k) for k in list(changes) if k in _names(getattr(self, part))}
+            if part_changes:
+                changes[part] = dataclasses.replace(getattr(self, part), **part_changes)
         return dataclasses.replace(self, **changes)
 
     def without(self, *names):
@@ -177,12 +177,12 @@ class Sport:
         return dataclasses.replace(self, surfaces=tuple(s for s in self.surfaces if s.name not in names))
 
     @property
-    def aerodynamic(self):
+    def aerodynamic_constant(self):
         """K = rho pi R^2 / (2 m), 1/m: drag deceleration is K Cd u^2."""
         return self.world.rho * math.pi * self.ball.radius**2 / (2.0 * self.ball.mass)
 
     @property
-    def decay(self):
+    def spin_decay_rate(self):
         """Rate of spin decay along the path through the air, 1/m: d|w|/dt = -decay |u| |w|.
 
         scaling: tau = inertia m / (0.0315 rho R^2 v), a golf measurement (Smits & Smith 1994, Nathan 2008) scaled.
@@ -204,10 +204,10 @@ def names():
 
 def load(name):
     """The Sport of a shipped name or of a .toml file; SportError says what is wrong with it."""
-    return parse(*text_of(name))
+    return parse(*read_toml(name))
 
 
-def text_of(name):
+def read_toml(name):
     """The TOML of a shipped name or of a .toml file, and where it stands."""
     path = FOLDER / f"{name}.toml"
     if str(name) not in names():
@@ -233,7 +233,7 @@ def parse(text, where):
 def _read(table, where):
     known = ("name", "version", "origin", "ball", "world", "drag", "lift", "spin_decay", "surface", "launch",
              "throw", "sensor", "spread", "view")  # fmt: skip
-    refuse_unknown(table, known, where)
+    reject_unknown_keys(table, known, where)
     for key in ("name", "version", "ball", "drag", "lift", "surface", "launch", "sensor", "view"):
         if key not in table:
             raise SportError(f"{where}: {key} is missing; every sport needs it, see sports/table_tennis.toml")
@@ -241,15 +241,15 @@ def _read(table, where):
         name=table["name"],
         version=table["version"],
         origin=table.get("origin", ""),
-        ball=build(Ball, table["ball"], f"{where}: ball"),
-        world=build(World, table.get("world", {}), f"{where}: world"),
+        ball=from_table(Ball, table["ball"], f"{where}: ball"),
+        world=from_table(Environment, table.get("world", {}), f"{where}: world"),
         drag=_law(table["drag"], DRAG_FORMS, f"{where}: drag"),
         lift=_law(table["lift"], LIFT_FORMS, f"{where}: lift"),
         spin_decay=_law(table.get("spin_decay", {"form": "none"}), SPIN_DECAY_FORMS, f"{where}: spin_decay"),
         surfaces=tuple(_surface(t, f"{where}: surface {i + 1}") for i, t in enumerate(table["surface"])),
         launches=tuple(read_launch(t, f"{where}: launch {i + 1}") for i, t in enumerate(table["launch"])),
         sensor=_sensor(table["sensor"], f"{where}: sensor"),
-        spread=build(Spread, table.get("spread", {}), f"{where}: spread"),
+        spread=from_table(ParameterSpread, table.get("spread", {}), f"{where}: spread"),
         view=_view(table["view"], f"{where}: view"),
         throws=tuple(_throw(t, f"{where}: throw {i + 1}") for i, t in enumerate(table.get("throw", ()))),
     )
@@ -267,7 +267,7 @@ def _law(table, forms, where):
     if form not in forms:
         raise SportError(f"{where}.form {form!r} is not known; the forms are {', '.join(forms)}")
     keys = forms[form]
-    refuse_unknown(table, ("form", *keys), where)
+    reject_unknown_keys(table, ("form", *keys), where)
     missing = [k for k in keys if k not in table]
     if missing:
         raise SportError(f"{where}.{missing[0]} is missing; the form {form!r} needs {', '.join(keys)}")
@@ -276,14 +276,15 @@ def _law(table, forms, where):
 
 def _surface(table, where):
     kind = table.get("kind") if isinstance(table, dict) else None
-    if kind not in KINDS:
-        raise SportError(f"{where}.kind {kind!r} is not known; the kinds are {', '.join(KINDS)}")
+    if kind not in SURFACE_KINDS:
+        raise SportError(f"{where}.kind {kind!r} is not known; the kinds are {', '.join(SURFACE_KINDS)}")
     shared = ("name", "kind", "restitution", "friction", "tangential", "rolling", "landing", "optional", "color")
-    refuse_unknown(table, (*shared, *KINDS[kind]), where)
-    for key in ("name", "restitution", "friction", *KINDS[kind]):
+    reject_unknown_keys(table, (*shared, *SURFACE_KINDS[kind]), where)
+    for key in ("name", "restitution", "friction", *SURFACE_KINDS[kind]):
         if key not in table:
-            raise SportError(f"{where}.{key} is missing; a {kind} needs {', '.join(KINDS[kind])}")
+            raise SportError(f"{where}.{key} is missing; a {kind} needs {', '.join(SURFACE_KINDS[kind])}")
     low, high, radius, rod = _shape(table, kind, where)
+    contact = from_table(_Contact, {k: table[k] for k in ("friction", "tangential", "rolling") if k in table}, where)
     return Surface(
         name=table["name"],
         kind=kind,
@@ -291,19 +292,21 @@ def _surface(table, where):
         high=high,
         radius=radius,
         rod=rod,
-        restitution=build(Restitution, table["restitution"], f"{where}.restitution"),
+        restitution=from_table(Restitution, table["restitution"], f"{where}.restitution"),
         landing=bool(table.get("landing", False)),
         optional=bool(table.get("optional", False)),
         color=numbers(table.get("color", (128, 128, 128)), 3, f"{where}.color"),
-        **build(_Contact, {k: table[k] for k in ("friction", "tangential", "rolling") if k in table}, where).__dict__,
+        friction=contact.friction,
+        tangential_restitution=contact.tangential,
+        rolling_resistance=contact.rolling,
     )
 
 
 @dataclass(frozen=True)
 class _Contact:
-    friction: float = number(low=0)
-    tangential: float = number(0.0, low=-1, high=1)
-    rolling: float = number(0.02, above=0)
+    friction: float = number_field(low=0)
+    tangential: float = number_field(0.0, low=-1, high=1)
+    rolling: float = number_field(0.02, above=0)
 
 
 def _shape(table, kind, where):
@@ -314,7 +317,7 @@ def _shape(table, kind, where):
         (at,) = numbers([table["at"]], 1, f"{where}.at")
         flat = [axis == table["axis"] for axis in "xyz"]
         return tuple(at if f else -math.inf for f in flat), tuple(at if f else math.inf for f in flat), 0.0, 0.0
-    rod = build(_Rod, {k: table[k] for k in ("rod", "radius") if k in table}, where)
+    rod = from_table(_Rod, {k: table[k] for k in ("rod", "radius") if k in table}, where)
     if kind == "ring":
         centre = numbers(table["centre"], 3, f"{where}.centre")
         return centre, centre, rod.radius, rod.rod
@@ -328,17 +331,17 @@ def _shape(table, kind, where):
 
 @dataclass(frozen=True)
 class _Rod:
-    rod: float = number(0.0, low=0)
-    radius: float = number(0.0, low=0)
+    rod: float = number_field(0.0, low=0)
+    radius: float = number_field(0.0, low=0)
 
 
 def _sensor(table, where):
     parts = dict(table)
-    for key, cls in (("burst", Burst), ("outlier", Outlier)):
-        parts[key] = build(cls, parts.get(key, {}), f"{where}.{key}")
+    for key, cls in (("burst", DropoutBurst), ("outlier", Outlier)):
+        parts[key] = from_table(cls, parts.get(key, {}), f"{where}.{key}")
     miss = parts.get("miss", [0.0])
     parts["miss"] = numbers(miss, len(miss) if isinstance(miss, list) else 1, f"{where}.miss")
-    sensor = build(Sensor, parts, where)
+    sensor = from_table(Sensor, parts, where)
     for key in ("train_rate", "noise", "jitter"):
         low, high = getattr(sensor, key)
         if not 0 <= low <= high:
@@ -349,11 +352,11 @@ def _sensor(table, where):
 def _view(table, where):
     parts = dict(table)
     parts["lines"] = tuple(_line(line, f"{where}.lines[{i}]") for i, line in enumerate(parts.get("lines", ())))
-    return build(View, parts, where)
+    return from_table(CameraView, parts, where)
 
 
 def _line(line, where):
-    refuse_unknown(line, ("from", "to", "circle", "radius"), where)
+    reject_unknown_keys(line, ("from", "to", "circle", "radius"), where)
     if "circle" in line:
         return numbers(line["circle"], 3, where), numbers([line.get("radius")], 1, where)[0]
     return numbers(line.get("from"), 3, where), numbers(line.get("to"), 3, where)

@@ -11,29 +11,29 @@ class SportError(ValueError):
     """A sport that cannot be: one line with what, where and how to mend it."""
 
 
-def number(default=dataclasses.MISSING, *, above=None, low=None, high=None):
+def number_field(default=dataclasses.MISSING, *, above=None, low=None, high=None):
     """A dataclass field that holds a finite number, above `above`, between `low` and `high`."""
     return dataclasses.field(default=default, metadata={"range": (above, low, high)})
 
 
-def vector(length, default=dataclasses.MISSING):
+def vector_field(length, default=dataclasses.MISSING):
     """A dataclass field that holds `length` finite numbers."""
     return dataclasses.field(default=default, metadata={"length": length})
 
 
-def build(cls, table, where):
+def from_table(cls, table, where):
     """`cls(**table)` with its numbers checked; `where` names the table in messages."""
     if not isinstance(table, dict):
         raise SportError(f"{where} must be a table, not {table!r}")
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
-    refuse_unknown(table, fields, where)
+    reject_unknown_keys(table, fields, where)
     missing = [n for n, f in fields.items() if n not in table and _required(f)]
     if missing:
         raise SportError(f"{where}.{missing[0]} is missing; add it to the file")
     return cls(**{name: _checked(value, fields[name], f"{where}.{name}") for name, value in table.items()})
 
 
-def refuse_unknown(table, known, where):
+def reject_unknown_keys(table, known, where):
     """One line for the first key of `table` that is not in `known`."""
     for key in table:
         if key not in known:

@@ -37,9 +37,9 @@ def straight(speed, count=40):
 def test_horizon_asks_past_the_last_frame_and_keeps_the_true_flight(simulated):
     cases = protocols.horizon(simulated, 0.2, (0.1, 0.4))
     n = 3
-    i, seen = cases.rows[n], cases.seen[n]
-    assert seen.time[-1] <= simulated.tracks[i].time[0] + 0.2 + 1e-6
-    assert np.allclose(cases.times[n] - seen.time[-1], [0.1, 0.4])
+    i, history = cases.track_numbers[n], cases.histories[n]
+    assert history.time[-1] <= simulated.tracks[i].time[0] + 0.2 + 1e-6
+    assert np.allclose(cases.times[n] - history.time[-1], [0.1, 0.4])
     truth = simulated.balls.flight(cases.times[n]).position[i]
     assert np.allclose(cases.truth[n], truth, atol=1e-12)
 
@@ -47,18 +47,20 @@ def test_horizon_asks_past_the_last_frame_and_keeps_the_true_flight(simulated):
 def test_recorded_tracks_are_asked_at_frames_and_not_past_their_end():
     suite = suites.Suite("s", SPORT, [straight(2.0), straight(1.0, 3)])
     cases = protocols.horizon(suite, 0.1, (0.095, 0.5))
-    assert cases.rows.tolist() == [0], "a track of three frames is too short"
-    assert cases.times[0, 0] == pytest.approx(0.2) and np.isnan(cases.times[0, 1]) and cases.beyond == 1
+    assert cases.track_numbers.tolist() == [0], "a track of three frames is too short"
+    assert cases.times[0, 0] == pytest.approx(0.2) and np.isnan(cases.times[0, 1]) and cases.beyond_end == 1
     assert cases.truth[0, 0] == pytest.approx([0, 0.4, 1])
-    assert np.diagonal(cases.sensor[0, 0])[1] > np.diagonal(cases.sensor[0, 0])[0], "late stamps widen it along y"
+    assert np.diagonal(cases.sensor_covariance[0, 0])[1] > np.diagonal(cases.sensor_covariance[0, 0])[0], (
+        "late stamps widen it along y"
+    )
 
 
 def test_landing_history_ends_before_the_first_landing(simulated):
     cases = protocols.landing(simulated, 0.2)
     every = protocols.true_landings(simulated)
-    for i, seen, (when, *_) in zip(cases.rows, cases.seen, cases.truth, strict=True):
-        assert seen.time[-1] <= when - 0.2
-        between = [at[0] for at in every[i] if seen.time[-1] < at[0] < when]
+    for i, history, (when, *_) in zip(cases.track_numbers, cases.histories, cases.truth, strict=True):
+        assert history.time[-1] <= when - 0.2
+        between = [at[0] for at in every[i] if history.time[-1] < at[0] < when]
         assert not between, "it is the next landing"
 
 
@@ -66,19 +68,19 @@ def test_a_recorded_landing_is_where_the_sides_cross():
     time = np.arange(60) / 200.0
     flight = sim.simulate(SPORT, [[0, -1.2, 0.25]], [[0.2, 4, -0.5]], [[0, 0, 0]], time)
     suite = suites.Suite("s", SPORT, [Track(time, flight.position[0])])
-    (when, *place) = protocols.landing(suite, 0.1).truth[0]
+    (when, *position) = protocols.landing(suite, 0.1).truth[0]
     assert abs(when - flight.impacts.time[0]) < 2e-4
-    assert np.linalg.norm(place - flight.impacts.place[0]) < 2e-3
+    assert np.linalg.norm(position - flight.impacts.position[0]) < 2e-3
 
 
 def test_balls_at_the_net_and_at_edges_are_not_clear():
     launch = np.array([[0, -1.0, 0.5], [0, -1.0, 0.1], [0.76, -0.5, 0.3], [0.5, -0.5, 0.3]])
     velocity = np.array([[0, 5, 1], [0, 5, 0.2], [0, 0.5, 0], [0, 0.5, 0]], float)
     zero, balls = np.zeros((4, 3)), sim.draw(SPORT, 4, purpose="test")
-    told = {"launch_position": launch, "launch_velocity": velocity, "launch_spin": zero}
-    balls = sim.Balls(**{k: told.get(k, getattr(balls, k)) for k in sim.Balls.__dataclass_fields__})
+    columns = {"launch_position": launch, "launch_velocity": velocity, "launch_spin": zero}
+    balls = sim.Balls(**{k: columns.get(k, getattr(balls, k)) for k in sim.Balls.__dataclass_fields__})
     balls.parameters[:] = [1, 1, 1, 1, 0, 0]
-    found = suites.clear(suites.Suite("s", SPORT, [None] * 4, balls), np.arange(4), np.full(4, 0.3))
+    found = suites.is_clear_of_edges(suites.Suite("s", SPORT, [None] * 4, balls), np.arange(4), np.full(4, 0.3))
     assert found.tolist() == [True, False, False, True]
 
 
@@ -90,24 +92,24 @@ def test_what_a_broken_predictor_does_is_named():
     sys.path.insert(0, str(ROOT / "tests"))
     causes = {}
     for name in ("Raises", "Nan", "Shape", "Still"):
-        causes[name] = harness.forecast_of(models.load(f"own_predictors:{name}", SPORT), track, times)
+        causes[name] = harness.make_forecast(models.load(f"own_predictors:{name}", SPORT), track, times)
     assert causes["Raises"] == "RuntimeError: out of ideas"
     assert "not finite" in causes["Nan"] and "shape (2, 2), not (2, 3)" in causes["Shape"]
     assert causes["Still"][0].shape == (2, 3)
-    short = harness.forecast_of(models.load("physics", SPORT), track[:2], times)
+    short = harness.make_forecast(models.load("physics", SPORT), track[:2], times)
     assert short is None
 
 
 def scored(suite, cases, *names):
     """{(predictor, metric): value} of predictors on the cases, asked here and not in workers."""
-    results, asked = Results("", "", 0), ~np.isnan(cases.times)
+    results, valid = Results("", "", 0), ~np.isnan(cases.times)
     for name in names:
         predictor = harness.load(name, SPORT)
         answers = harness.Answers(np.full(cases.truth.shape, np.nan), np.full((*cases.truth.shape, 3), np.nan))
-        for n, seen in enumerate(cases.seen):
-            found = harness.forecast_of(predictor, seen, cases.times[n][asked[n]])
-            harness._note(answers, n, asked[n], seen, found)
-        results.told[name] = predictor.told
+        for n, history in enumerate(cases.histories):
+            found = harness.make_forecast(predictor, history, cases.times[n][valid[n]])
+            harness._store(answers, n, valid[n], history, found)
+        results.told[name] = predictor.side_information
         score(results, name, suite, cases, answers, (0.1,))
     return {(r.predictor, r.metric): r.value for r in results.rows}
 
@@ -131,7 +133,7 @@ def test_l4dc2023_of_three_tracks_known_by_hand():
     tracks = [straight(1.0), straight(2.0), Track(straight(4.0).time, jump)]
     suite = suites.Suite("s", SPORT, [*tracks, straight(1.0, 20)])  # of the last, nine frames are early enough
     cases = protocols.l4dc2023(suite, 0.1)
-    assert [len(seen) for seen in cases.seen] == [29, 29, 29]
+    assert [len(history) for history in cases.histories] == [29, 29, 29]
     assert cases.times[0] == pytest.approx([0.35, 0.36, 0.37, 0.38, 0.39])
     value = scored(suite, cases, "own_predictors:Still")
     worst = np.hypot(4 * 0.09, 1.0)
@@ -140,11 +142,11 @@ def test_l4dc2023_of_three_tracks_known_by_hand():
     assert value["own_predictors:Still", "q90"] == pytest.approx(0.22 + 0.8 * (worst - 0.22))
 
 
-def test_l4dc2023_asks_no_frame_that_was_seen():
+def test_l4dc2023_asks_no_observed_frame():
     time = np.arange(20) / 30.0  # 30 Hz: the last five frames span more than 0.1 s
     suite = suites.Suite("s", SPORT, [Track(time, np.stack([time, time, time], axis=1))])
     cases = protocols.l4dc2023(suite, 0.1)
-    assert cases.seen[0].time[-1] == time[-5]
+    assert cases.histories[0].time[-1] == time[-5]
     assert np.isnan(cases.times[0]).tolist() == [True, False, False, False, False]
 
 
@@ -153,7 +155,10 @@ def test_limits_know_more_than_physics(simulated):
     off = {}
     for name in ("oracle", "informed"):
         limit = limits.load(name, SPORT)
-        found = [limit.forecast(cases.seen[n], cases.times[n], simulated.told(cases.rows[n])) for n in range(24)]
+        found = [
+            limit.forecast(cases.histories[n], cases.times[n], simulated.truth_of(cases.track_numbers[n]))
+            for n in range(24)
+        ]
         off[name] = np.median(np.linalg.norm(np.array([f.mean for f in found]) - cases.truth[:24], axis=2), axis=0)
         assert all(f.covariance.shape == (2, 3, 3) and f.landing.probability > 0.5 for f in found)
     assert (off["oracle"] < off["informed"]).all() and off["informed"][0] < 0.04
@@ -179,10 +184,25 @@ def test_results_come_back_and_compare(tmp_path):
 def test_the_command_scores_what_it_can_and_names_what_failed(tmp_path):
     out = tmp_path / "r.json"
     names = ["own_predictors:Raises", "own_predictors:Nan", "constant_velocity"]
-    told = ["--predictor", *names, "--balls", "20", "--horizon", "0.1", "--history", "0.2", "--protocol", "horizon"]
+    arguments = [
+        "--predictor",
+        *names,
+        "--balls",
+        "20",
+        "--horizon",
+        "0.1",
+        "--history",
+        "0.2",
+        "--protocol",
+        "horizon",
+    ]
     env = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
     run = subprocess.run(
-        [sys.executable, "evaluate.py", *told, "--json", str(out)], cwd=ROOT, env=env, capture_output=True, text=True
+        [sys.executable, "evaluate.py", *arguments, "--json", str(out)],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
     )
     assert run.returncode == 1, run.stderr
     assert "own_predictors:Raises: sim:table_tennis, horizon, 0.2 s: failed on 20 of 20 tracks" in run.stdout
@@ -193,7 +213,7 @@ def test_the_command_scores_what_it_can_and_names_what_failed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "told, said",
+    "arguments, message",
     [
         ("--predictor nope", "nope"),
         ("--sport nope", "nope"),
@@ -212,28 +232,28 @@ def test_the_command_scores_what_it_can_and_names_what_failed(tmp_path):
         ("--predictor own_predictors:NoPredictor", "subclass"),
     ],
 )
-def test_wrong_input_ends_with_one_line(told, said, tmp_path, capsys, monkeypatch):
+def test_wrong_input_ends_with_one_line(arguments, message, tmp_path, capsys, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "tests"))
     (tmp_path / "EMPTY").mkdir()
     write_track(tmp_path / "TRACK.csv", straight(2.0))
-    places = {"EMPTY": str(tmp_path / "EMPTY"), "TRACK": str(tmp_path / "TRACK.csv")}
-    monkeypatch.setattr(sys, "argv", ["evaluate.py", *(places.get(word, word) for word in told.split())])
+    paths = {"EMPTY": str(tmp_path / "EMPTY"), "TRACK": str(tmp_path / "TRACK.csv")}
+    monkeypatch.setattr(sys, "argv", ["evaluate.py", *(paths.get(word, word) for word in arguments.split())])
     with pytest.raises(SystemExit) as stop:
         evaluate.main()
     error = capsys.readouterr().err.strip()
-    assert stop.value.code == 2 and said in error and len(error.splitlines()) == 1
+    assert stop.value.code == 2 and message in error and len(error.splitlines()) == 1
 
 
-def test_balls_of_the_net_clip_set_are_seen_before_the_net_and_come_to_it():
-    from ballcast.evaluation.net_clip import BEFORE, net_clips
+def test_net_clip_balls_are_observed_before_the_net_and_come_to_it():
+    from ballcast.evaluation.net_clip import LEAD_TIME_RANGE, net_clips
 
     sport = sim.load("table_tennis")
     suite, cases = net_clips(sport, 20)
     radius, top = sport.ball.radius, 0.1525
-    for row, seen, times in zip(cases.rows, cases.seen, cases.times):
-        path = np.linspace(seen.time[-1], seen.time[-1] + BEFORE[1] + 0.02, 400)
+    for row, history, times in zip(cases.track_numbers, cases.histories, cases.times):
+        path = np.linspace(history.time[-1], history.time[-1] + LEAD_TIME_RANGE[1] + 0.02, 400)
         there = suite.flight([row], path[None]).position[0]
         near = np.abs(there[:, 1]) <= 2 * radius
         assert near.any() and (there[near, 2] < top + 2.1 * radius).any()
-        assert (np.abs(there[path < seen.time[-1] + BEFORE[0] - 0.03, 1]) > radius).all()
-        assert times[0] > seen.time[-1] and len(seen) >= 5
+        assert (np.abs(there[path < history.time[-1] + LEAD_TIME_RANGE[0] - 0.03, 1]) > radius).all()
+        assert times[0] > history.time[-1] and len(history) >= 5

@@ -14,28 +14,28 @@ COVARIANCE = ROOT @ ROOT.transpose(0, 2, 1) + 0.1 * np.eye(3)
 
 def test_energy_score_equals_scoringrules():
     samples = RNG.normal(size=(50, 20, 3))
-    theirs = scoringrules.es_ensemble(TRUTH, samples, m_axis=0, v_axis=-1)
-    assert np.allclose(metrics.energy(samples, TRUTH), theirs, rtol=0, atol=1e-9)
+    expected = scoringrules.es_ensemble(TRUTH, samples, m_axis=0, v_axis=-1)
+    assert np.allclose(metrics.energy(samples, TRUTH), expected, rtol=0, atol=1e-9)
 
 
 def test_crps_equals_scoringrules():
     sd = np.sqrt(np.diagonal(COVARIANCE, axis1=1, axis2=2))
-    theirs = scoringrules.crps_normal(TRUTH, MEAN, sd).mean(axis=1)
-    assert np.allclose(metrics.crps(MEAN, COVARIANCE, TRUTH), theirs, rtol=0, atol=1e-9)
+    expected = scoringrules.crps_normal(TRUTH, MEAN, sd).mean(axis=1)
+    assert np.allclose(metrics.crps(MEAN, COVARIANCE, TRUTH), expected, rtol=0, atol=1e-9)
 
 
 def test_nll_equals_the_normal_density():
     from scipy.stats import multivariate_normal
 
-    theirs = [-multivariate_normal(m, c).logpdf(t) for m, c, t in zip(MEAN, COVARIANCE, TRUTH, strict=True)]
-    assert np.allclose(metrics.nll(MEAN, COVARIANCE, TRUTH), theirs, rtol=0, atol=1e-9)
+    expected = [-multivariate_normal(m, c).logpdf(t) for m, c, t in zip(MEAN, COVARIANCE, TRUTH, strict=True)]
+    assert np.allclose(metrics.nll(MEAN, COVARIANCE, TRUTH), expected, rtol=0, atol=1e-9)
 
 
-def test_regions_hold_their_share_of_a_normal_law():
+def test_regions_contain_their_fraction_of_a_normal_law():
     truth = np.random.default_rng(0).multivariate_normal(MEAN[0], COVARIANCE[0], 20000)
-    for share in (0.5, 0.9):
-        inside = metrics.covered(MEAN[0], COVARIANCE[0], truth, share)
-        assert abs(inside.mean() - share) < 0.012
+    for fraction in (0.5, 0.9):
+        inside = metrics.in_region(MEAN[0], COVARIANCE[0], truth, fraction)
+        assert abs(inside.mean() - fraction) < 0.012
 
 
 def test_gaussian_samples_have_exactly_the_mean_and_covariance():

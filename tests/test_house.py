@@ -37,14 +37,14 @@ def test_every_dependency_is_pinned_within_its_range(part):
 
 
 def test_what_the_dependencies_need_is_pinned_too():
-    todo, seen = [Requirement(need) for need in NEEDS["core"] + NEEDS["test"]], set()
+    todo, checked = [Requirement(need) for need in NEEDS["core"] + NEEDS["test"]], set()
     while todo:
         need = todo.pop()
         name = canonicalize_name(need.name)
-        if name not in seen and (need.marker is None or need.marker.evaluate({"extra": ""})):
-            seen.add(name)
+        if name not in checked and (need.marker is None or need.marker.evaluate({"extra": ""})):
+            checked.add(name)
             todo += map(Requirement, metadata.requires(name) or [])
-    assert seen <= pins().keys(), f"not in constraints.txt: {seen - pins().keys()}"
+    assert checked <= pins().keys(), f"not in constraints.txt: {checked - pins().keys()}"
 
 
 def test_the_makefile_takes_the_pythons_that_pyproject_takes():
@@ -126,8 +126,8 @@ def test_a_failed_install_is_tried_again(make):
 def test_without_a_python_it_says_so_in_a_line(make):
     shutil.rmtree(make.house / ".venv")
     done, _ = make("lint", "PYTHON=/none/python")
-    said = [line for line in done.stderr.splitlines() if "make" not in line]
-    assert done.returncode == 2 and "/none/python is not Python 3.11 to 3.14" in said[-1]
+    messages = [line for line in done.stderr.splitlines() if "make" not in line]
+    assert done.returncode == 2 and "/none/python is not Python 3.11 to 3.14" in messages[-1]
     assert not (make.house / ".venv").exists()
 
 
@@ -144,7 +144,7 @@ def test_the_files_that_the_readme_shows_are_there():
         assert (ROOT / target).exists(), target
 
 
-def test_the_tree_in_the_readme_is_the_house():
+def test_the_tree_in_the_readme_is_the_repository():
     """Every module stands in the tree, and every name in the tree stands on the disk."""
     named, folder = set(), ""
     for line in re.search(r"```text\n(.+?)```", README, re.DOTALL)[1].splitlines():

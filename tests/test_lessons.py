@@ -11,39 +11,39 @@ from lessons.page import FOLDER, Page
 
 
 def test_gradients_vanish_and_explode_but_not_where_gates_are_set_for_the_length():
-    found = cases()
-    for (name, how), norms in found.items():
+    results = cases()
+    for (name, how), norms in results.items():
         span = float(norms.max() / norms.min())
         if how == "as torch makes it" or (name == "rnn" and "x" in how):
             assert span > 1e3, (name, how)
         if how == "biases for the length":
             assert span < 1e2, (name, how)
-    loud = next(norms for (name, how), norms in found.items() if name == "rnn" and "x" in how)
-    assert loud[-1] > 1e3 > 1 > found["rnn", "as torch makes it"][-1] * 1e3
+    loud = next(norms for (name, how), norms in results.items() if name == "rnn" and "x" in how)
+    assert loud[-1] > 1e3 > 1 > results["rnn", "as torch makes it"][-1] * 1e3
 
 
-def test_two_balls_in_the_same_place_are_told_apart_by_who_saw_enough_of_their_past():
-    pair = memory.twins()
+def test_a_long_enough_history_distinguishes_two_balls_at_the_same_position():
+    pair = memory.spin_pair()
     apart = np.linalg.norm(pair[0][2] - pair[1][2], axis=1)
     assert apart[0] < 0.002 and apart[-1] > 0.08
     predictors = networks("mlp", "gru")
-    assert memory.parted(predictors["gru"], pair, 54) > 0.06 > 3 * memory.parted(predictors["gru"], pair, 4)
-    assert memory.parted(predictors["mlp"], pair, 54) == memory.parted(predictors["mlp"], pair, 30) < 0.04
+    assert memory.separation(predictors["gru"], pair, 54) > 0.06 > 3 * memory.separation(predictors["gru"], pair, 4)
+    assert memory.separation(predictors["mlp"], pair, 54) == memory.separation(predictors["mlp"], pair, 30) < 0.04
 
 
 def test_the_gradients_of_all_frames_add_up_to_that_of_the_shared_weights():
-    network, batch = loss_over_time.trained(), loss_over_time.batch_of(32)
-    losses, by_step, (added, whole), own = loss_over_time.gradients(network, batch)
+    network, batch = loss_over_time.trained(), loss_over_time.make_batch(32)
+    losses, by_step, (added, whole), by_slice = loss_over_time.gradients(network, batch)
     assert len(losses) == loss_over_time.SLICES and len(by_step) == batch.features.shape[1]
     for a, b in zip(added, whole):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
-    assert (own[3, int(batch.frames[:, 3].max()) + 1 :] == 0).all()  # no frame learns from a loss before it
+    assert (by_slice[3, int(batch.frames[:, 3].max()) + 1 :] == 0).all()  # no frame learns from a loss before it
 
 
 def test_gates_open_at_the_bounce():
     predictor = networks("gru")["gru"]
     balls = sim.draw(predictor.sport, 48, seed=3, purpose="validation")
-    about = gates.aligned(gates.along(predictor, balls), gates.bounces(balls))[:, :, 0].mean(axis=(0, 2))
+    about = gates.aligned(gates.gates_along_flight(predictor, balls), gates.bounces(balls))[:, :, 0].mean(axis=(0, 2))
     assert about[gates.BEFORE] > 1.3 * about[: gates.BEFORE - 1].max()
 
 
@@ -51,32 +51,34 @@ def test_lengths_do_not_matter_order_does_and_the_past_is_felt():
     assert order.remembered(range(1, 501, 7)) < 1e-5
     predictors = networks("mlp", "gru")
     assert all(order.padded(predictor, order.PADDED) < 1e-5 for predictor in predictors.values())
-    seen, times, truth = order.cases(80)
-    mixed = [order.shuffled(track, n) for n, track in enumerate(seen)]
+    histories, times, truth = order.cases(80)
+    mixed = [order.shuffled(track, n) for n, track in enumerate(histories)]
     for predictor in predictors.values():
-        off = [np.median(order.errors(predictor, tracks, times, truth)) for tracks in (seen, mixed)]
+        off = [np.median(order.errors(predictor, tracks, times, truth)) for tracks in (histories, mixed)]
         assert off[1] > 3 * off[0]
-    assert order.heard(predictors["mlp"], 30, count=8) == 0.0 < 1e-3 < order.heard(predictors["gru"], 30, count=8)
+    assert (
+        order.influence(predictors["mlp"], 30, count=8) == 0.0 < 1e-3 < order.influence(predictors["gru"], 30, count=8)
+    )
     early, late = (np.median(order.late(predictors["gru"], k, 60), axis=1) for k in (0, 60))
     assert late[1] > 2 * early[1] and late[0] < 1.5 * early[0]
 
 
 def test_a_small_gru_waits_only_where_its_gates_are_set_for_the_length():
     steps = 120
-    (unset, nothing), (set_, _) = (long_memory.learnt(n, 100, steps) for n in ("gru", "gru, biases for the length"))
+    (unset, nothing), (set_, _) = (long_memory.trained(n, 100, steps) for n in ("gru", "gru, biases for the length"))
     assert set_ < 0.6 * nothing and set_ < 0.7 * unset
 
 
 def test_where_lines_cross():
-    assert parallel.crossing([1, 2, 4], [2, 2, 2], (10, 100, 1000)) == 100
-    assert parallel.crossing([1, 4, 4], [2, 2, 2], (10, 100, 1000)) == 32
-    assert parallel.crossing([3, 4], [2, 2], (10, 100)) == 10
-    assert parallel.crossing([3, 1], [2, 2], (10, 100)) is None
+    assert parallel.break_even_length([1, 2, 4], [2, 2, 2], (10, 100, 1000)) == 100
+    assert parallel.break_even_length([1, 4, 4], [2, 2, 2], (10, 100, 1000)) == 32
+    assert parallel.break_even_length([3, 4], [2, 2], (10, 100)) == 10
+    assert parallel.break_even_length([3, 1], [2, 2], (10, 100)) is None
 
 
 def test_what_is_kept_for_the_way_back_grows_with_the_length():
-    kept = [parallel.kept(parallel.work_of("gru", length, 1)) for length in (50, 200)]
-    assert 3 * kept[0] < kept[1] < 5 * kept[0]
+    sizes = [parallel.saved_activation_bytes(parallel.timed_pass("gru", length, 1)) for length in (50, 200)]
+    assert 3 * sizes[0] < sizes[1] < 5 * sizes[0]
 
 
 @pytest.mark.parametrize("page", sorted(FOLDER.glob("[a-z]*.md")), ids=lambda page: page.stem)
@@ -88,10 +90,10 @@ def test_every_page_has_its_script_its_picture_and_its_figures(page):
     assert page.name in (FOLDER / "README.md").read_text(encoding="utf-8")
 
 
-def test_a_page_is_filled_with_what_was_said(tmp_path):
+def test_a_page_is_filled_with_what_was_printed(tmp_path):
     (tmp_path / "own.md").write_text("# Own\n\n```text\nold\n```\n\nAfter.\n")
     page = Page("own", tmp_path)
-    page.say("7 of 9")
+    page.print("7 of 9")
     page.close(page.figure()[0])
     assert (tmp_path / "own.md").read_text() == "# Own\n\n```text\n7 of 9\n```\n\nAfter.\n"
     assert (tmp_path / "own.png").stat().st_size > 1000

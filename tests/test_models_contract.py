@@ -11,7 +11,7 @@ from ballcast.tracks import Track
 
 from ballcast import models, sim
 
-AHEAD = np.linspace(0.02, 0.6, 30)  # s
+LEAD_TIMES = np.linspace(0.02, 0.6, 30)  # s
 
 
 @pytest.fixture(scope="module", params=models.PREDICTORS)
@@ -22,7 +22,7 @@ def predictor(request):
 
 
 @pytest.fixture(scope="module")
-def seen():
+def history():
     """A ball over its own side of the table, seen for 0.15 s at 180 Hz, in a little noise, on a clock of its own."""
     time = np.arange(28) / 180.0
     flight = sim.simulate(sim.load("table_tennis"), [[0.1, -1.4, 0.3]], [[0.3, 5.0, 1.5]], [[-80.0, 0.0, 20.0]], time)
@@ -30,36 +30,36 @@ def seen():
     return Track(time + 1234.5, flight.position[0] + noise)
 
 
-def test_a_forecast_has_the_shapes_it_should(predictor, seen):
-    times = seen.time[-1] + AHEAD
-    forecast = predictor.forecast(seen, times)
+def test_a_forecast_has_the_shapes_it_should(predictor, history):
+    times = history.time[-1] + LEAD_TIMES
+    forecast = predictor.forecast(history, times)
     assert forecast.mean.shape == (len(times), 3) and np.isfinite(forecast.mean).all()
     assert forecast.covariance is None or forecast.covariance.shape == (len(times), 3, 3)
     assert forecast.samples is None or forecast.samples.shape[1:] == (len(times), 3)
-    assert np.linalg.norm(forecast.mean[0] - seen.position[-1]) < 0.2  # the ball does not jump
+    assert np.linalg.norm(forecast.mean[0] - history.position[-1]) < 0.2  # the ball does not jump
     if forecast.landing is not None:
-        assert forecast.landing.time > seen.time[-1] and forecast.landing.place.shape == (3,)
+        assert forecast.landing.time > history.time[-1] and forecast.landing.position.shape == (3,)
         assert forecast.landing.probability >= 0.5
     if forecast.belief is not None:
         assert forecast.belief.spin.shape == (3,) and forecast.belief.parameters.shape == (len(sim.PARAMETERS),)
 
 
-def test_a_forecast_is_the_same_again_and_on_any_clock(predictor, seen):
-    times = seen.time[-1] + AHEAD
-    mean = predictor.forecast(seen, times).mean
-    assert np.array_equal(mean, predictor.forecast(seen, times).mean)
-    early = Track(seen.time - 1234.5, seen.position)
+def test_a_forecast_is_the_same_again_and_on_any_clock(predictor, history):
+    times = history.time[-1] + LEAD_TIMES
+    mean = predictor.forecast(history, times).mean
+    assert np.array_equal(mean, predictor.forecast(history, times).mean)
+    early = Track(history.time - 1234.5, history.position)
     assert np.allclose(mean, predictor.forecast(early, times - 1234.5).mean, atol=1e-4)
 
 
-def test_what_is_asked_beside_a_time_does_not_change_it(predictor, seen):
-    times = seen.time[-1] + AHEAD
-    alone = predictor.forecast(seen, times[10:11]).mean[0]
-    assert np.allclose(alone, predictor.forecast(seen, times).mean[10], atol=2e-4)
+def test_what_is_asked_beside_a_time_does_not_change_it(predictor, history):
+    times = history.time[-1] + LEAD_TIMES
+    alone = predictor.forecast(history, times[10:11]).mean[0]
+    assert np.allclose(alone, predictor.forecast(history, times).mean[10], atol=2e-4)
 
 
-def test_a_batch_is_its_forecasts(predictor, seen):  # but for rounding: sums of BLAS depend on the number of rows
-    tracks, times = [seen, seen[:-4]], seen.time[-1] + AHEAD
+def test_a_batch_is_its_forecasts(predictor, history):  # but for rounding: sums of BLAS depend on the number of rows
+    tracks, times = [history, history[:-4]], history.time[-1] + LEAD_TIMES
     forecasts = predictor.forecast_batch(tracks, times)
     for track, forecast in zip(tracks, forecasts, strict=True):
         assert np.allclose(forecast.mean, predictor.forecast(track, times).mean, atol=1e-5)
@@ -67,34 +67,34 @@ def test_a_batch_is_its_forecasts(predictor, seen):  # but for rounding: sums of
     assert np.allclose(rows[1].mean, predictor.forecast(tracks[1], times + 0.1).mean, atol=1e-5)
 
 
-@pytest.mark.parametrize("shift, said", [(-0.01, "not after the last seen"), (0.0, "not after the last seen")])
-def test_times_that_were_seen_are_refused(predictor, seen, shift, said):
-    with pytest.raises(ValueError, match=said) as caught:
-        predictor.forecast(seen, [seen.time[-1] + shift, seen.time[-1] + 0.1])
+@pytest.mark.parametrize("shift, message", [(-0.01, "not after the last seen"), (0.0, "not after the last seen")])
+def test_times_of_observed_frames_are_refused(predictor, history, shift, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        predictor.forecast(history, [history.time[-1] + shift, history.time[-1] + 0.1])
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("times", [[2000.0, 1999.0], [np.nan], [np.inf], [[2000.0]], [2000.0, 2000.0]])
-def test_times_that_cannot_be_are_refused(predictor, seen, times):
+def test_times_that_cannot_be_are_refused(predictor, history, times):
     with pytest.raises(ValueError, match="finite seconds that increase"):
-        predictor.forecast(seen, times)
+        predictor.forecast(history, times)
 
 
-def test_too_few_frames_are_too_short(predictor, seen):
-    with pytest.raises(models.TooShort, match=f"needs {predictor.needs} frames"):
-        predictor.forecast(seen[: predictor.needs - 1], [2000.0])
+def test_too_few_frames_are_too_short(predictor, history):
+    with pytest.raises(models.HistoryTooShort, match=f"needs {predictor.min_frames} frames"):
+        predictor.forecast(history[: predictor.min_frames - 1], [2000.0])
     stream = predictor.stream()
-    with pytest.raises(models.TooShort):
+    with pytest.raises(models.HistoryTooShort):
         stream.forecast([2000.0])
-    assert predictor.forecast(seen[: predictor.needs], [seen.time[-1]]).mean.shape == (1, 3)
+    assert predictor.forecast(history[: predictor.min_frames], [history.time[-1]]).mean.shape == (1, 3)
 
 
-def test_a_stream_forecasts_what_the_history_does(predictor, seen):
+def test_a_stream_forecasts_what_the_history_does(predictor, history):
     stream = predictor.stream()
-    times = seen.time[-1] + AHEAD
-    for time, position in zip(seen.time, seen.position, strict=True):
+    times = history.time[-1] + LEAD_TIMES
+    for time, position in zip(history.time, history.position, strict=True):
         stream.observe(time, position)
-    assert np.allclose(stream.forecast(times).mean, predictor.forecast(seen, times).mean, atol=1e-4)
+    assert np.allclose(stream.forecast(times).mean, predictor.forecast(history, times).mean, atol=1e-4)
 
 
 def test_a_stream_refuses_frames_that_cannot_be(predictor):
@@ -116,14 +116,14 @@ def test_a_stream_keeps_no_more_than_its_window(predictor):
     stream = predictor.stream()
     for frame in range(3 * predictor.window + 1):
         stream.observe(frame / 100, (0.01 * frame, 0.0, 5.0))
-    time, position = stream.seen
+    time, position = stream.frames
     assert len(time) == len(position) == predictor.window and time[-1] == 3 * predictor.window / 100
     assert np.allclose(np.diff(time), 0.01)
 
 
-def test_a_predictor_declares_what_it_is_told(predictor):
+def test_a_predictor_declares_its_side_information(predictor):
     assert predictor.name in models.PREDICTORS
-    assert predictor.told in ("sport", "sport, by its weights", "gravity", "nothing")
+    assert predictor.side_information in ("sport", "sport, by its weights", "gravity", "nothing")
 
 
 def test_names_that_are_not_known_list_those_that_are():

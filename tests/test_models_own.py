@@ -13,7 +13,7 @@ import numpy as np
 from models import Forecast, Predictor
 
 class Stay(Predictor):
-    name, told, needs = "stay", "nothing", 1
+    name, side_information, min_frames = "stay", "nothing", 1
 
     def predict(self, time, position, times):
         return Forecast(np.repeat(position[-1:], len(times), axis=0))
@@ -46,7 +46,7 @@ def test_a_predictor_of_ones_own_is_loaded_by_module_and_class(folder):
 
 
 @pytest.mark.parametrize(
-    "name, says",
+    "name, message",
     [
         ("nobody", "there are gru_physics, "),
         ("my_none:Stay", "no module 'my_none'"),
@@ -59,7 +59,7 @@ def test_a_predictor_of_ones_own_is_loaded_by_module_and_class(folder):
         ("my_needs:Any", "no module 'no_such_library'"),
     ],
 )
-def test_what_is_no_predictor_is_refused_in_a_line(folder, name, says):
+def test_what_is_no_predictor_is_refused_in_a_line(folder, name, message):
     with pytest.raises(ValueError) as error:
         models.load(name)
-    assert says in str(error.value) and "\n" not in str(error.value)
+    assert message in str(error.value) and "\n" not in str(error.value)

@@ -7,14 +7,14 @@ from scipy.stats import multivariate_t
 torch = pytest.importorskip("torch", reason="the extra train is not installed")
 
 from ballcast.models.encoding import decoding as told  # noqa: E402
-from ballcast.models.encoding.nominal import KNOTS, SEEN  # noqa: E402
+from ballcast.models.encoding.nominal import HORIZONS, NOMINAL_FEATURES  # noqa: E402
 from ballcast.models.nets import attention, losses  # noqa: E402
 from ballcast.models.nets.network import MIXERS, Network  # noqa: E402
-from ballcast.models.nets.scan import one_by_one, scan  # noqa: E402
+from ballcast.models.nets.scan import scan, sequential_scan  # noqa: E402
 from ballcast.models.runtime import network, weights  # noqa: E402
 from ballcast.models.training.batches import Batches  # noqa: E402
-from ballcast.models.training.learner import Learner, shape_of, tensors  # noqa: E402
-from ballcast.models.training.run_folder import Run  # noqa: E402
+from ballcast.models.training.learner import Learner, network_shape, to_tensors  # noqa: E402
+from ballcast.models.training.run_folder import RunFolder  # noqa: E402
 from ballcast.tracks import Track  # noqa: E402
 
 from ballcast import models, sim  # noqa: E402
@@ -45,12 +45,12 @@ def trained(tmp_path_factory):
         for n in range(3):
             learner.step(learner.batches[n], 1e-2, 1.0)
         files[model] = folder / f"{model}.safetensors"
-        learner.keep(files[model], 3, {"belief": 0.0})
+        learner.save(files[model], 3, {"belief": 0.0})
     return files
 
 
 @pytest.fixture(scope="module")
-def seen(sport):
+def histories(sport):
     balls = sim.draw(sport, 12, purpose="validation", seed=7)
     cuts = zip(balls.offsets[:-1], (9, 60, 25, 4, 2, 100, 33, 80, 12, 6, 47, 90))
     return [Track(balls.time[a : a + n], balls.position[a : a + n]) for a, n in cuts]
@@ -70,8 +70,8 @@ def test_what_is_kept_of_a_run_goes_on_to_the_bit(tmp_path, model):
         whole.step(whole.batches[n], 1e-2, 1.0)
     for n in range(2):
         half.step(half.batches[n], 1e-2, 1.0)
-    Run(tmp_path).keep(2, half.network, half.optimizer, None)
-    assert Run(tmp_path).restore(other.network, other.optimizer) == (2, None)
+    RunFolder(tmp_path).save_checkpoint(2, half.network, half.optimizer, None)
+    assert RunFolder(tmp_path).load_checkpoint(other.network, other.optimizer) == (2, None)
     for n in (2, 3):
         other.step(half.batches[n], 1e-2, 1.0)
     assert all(torch.equal(a, whole.network.state_dict()[n]) for n, a in other.network.state_dict().items())
@@ -84,18 +84,18 @@ def test_what_is_kept_of_a_run_goes_on_to_the_bit(tmp_path, model):
 def test_the_loss_is_students_t_up_to_a_constant(size, degrees):
     rng = np.random.default_rng(size)
     scales, regressions = rng.normal(0, 0.5, size), rng.normal(0, 0.5, size * (size - 1) // 2)
-    A = told.factor(scales, regressions)
+    A = told.regression_factor(scales, regressions)
     errors = rng.normal(0, 2.0, (5, size))
     law = multivariate_t(np.zeros(size), A @ A.T, df=degrees)
     row = [torch.tensor(np.broadcast_to(a, (5, len(a))).copy()) for a in (scales, regressions)]
-    loss = losses.student(torch.tensor(errors), *row, degrees).numpy()
+    loss = losses.student_t_nll(torch.tensor(errors), *row, degrees).numpy()
     constant = loss + law.logpdf(errors)
     np.testing.assert_allclose(constant, constant[0], atol=1e-9)
 
 
 def test_what_is_not_known_does_not_count(batches):
-    path = torch.randn(2, 3, 9 * KNOTS + 15)
-    future, known = torch.randn(2, 3, KNOTS, 3), torch.zeros(2, 3, KNOTS)
+    path = torch.randn(2, 3, 9 * HORIZONS + 15)
+    future, known = torch.randn(2, 3, HORIZONS, 3), torch.zeros(2, 3, HORIZONS)
     known[..., :5] = 1
     wild = torch.where(known[..., None] > 0, future, 1e3 * torch.ones(()))
     assert torch.equal(losses.path_loss(path, future, known), losses.path_loss(path, wild, known))
@@ -112,7 +112,7 @@ def test_a_batch_is_the_same_again_and_slices_make_the_whole(sport, batches, kin
     whole = batches[kind][5]
     again = Batches(sport, kind, 64)[5]
     parts = [Batches(sport, kind, 64, rank=rank, ranks=2)[5] for rank in range(2)]
-    for name in ("features", "times", "frames", "base", "truth", "future", "lands", "landing"):
+    for name in ("features", "times", "loss_frames", "nominal", "truth", "future", "has_landing", "landing"):
         a = getattr(whole, name)
         assert np.isfinite(a).all()
         assert np.array_equal(a, getattr(again, name))
@@ -120,11 +120,11 @@ def test_a_batch_is_the_same_again_and_slices_make_the_whole(sport, batches, kin
     assert not np.array_equal(whole.features, batches[kind][6].features)
 
 
-def test_what_is_told_beside_the_filter_is_of_the_size_of_one(batches):
+def test_targets_relative_to_the_filter_are_of_the_size_of_one(batches):
     batch = batches["filter"][2]
     assert 0.3 < np.median(np.abs(batch.truth)) < 1.2
     assert 0.3 < np.median(np.abs(batch.future)) < 1.5
-    assert 0.3 < np.median(np.abs(batch.landing[batch.lands > 0])) < 1.5
+    assert 0.3 < np.median(np.abs(batch.landing[batch.has_landing > 0])) < 1.5
 
 
 def test_two_slices_have_the_gradient_of_the_whole(sport):
@@ -141,7 +141,7 @@ def test_two_slices_have_the_gradient_of_the_whole(sport):
 def gradient(learner, batch):
     from ballcast.models.training.learner import losses as parts
 
-    sum(parts(learner.network, tensors(batch))).backward()
+    sum(parts(learner.network, to_tensors(batch))).backward()
     return [p.grad.numpy() for p in learner.network.parameters()]
 
 
@@ -152,24 +152,32 @@ FRAMES = 30
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_the_compiled_network_says_what_torch_says(batches, model):
+def test_the_compiled_network_outputs_what_torch_does(batches, model):
     kind = "frames" if model == "mlp" else "filter"
-    net = wild(shape_of(model, batches[kind], units=24, window=7))
-    brain = network.brain_of(vars(net.shape), {name: a.numpy() for name, a in net.state_dict().items()})
-    x, base, times = torch.randn(5, FRAMES, batches[kind].size), torch.randn(5, FRAMES, SEEN), uneven(5, FRAMES)
+    net = wild(network_shape(model, batches[kind], units=24, window=7))
+    packed = network.pack_weights(vars(net.shape), {name: a.numpy() for name, a in net.state_dict().items()})
+    x, base, times = (
+        torch.randn(5, FRAMES, batches[kind].size),
+        torch.randn(5, FRAMES, NOMINAL_FEATURES),
+        uneven(5, FRAMES),
+    )
     with torch.no_grad():
         belief, path = net(x, times, torch.arange(FRAMES).expand(5, FRAMES), base)
-    h, state, rows = np.zeros((5, 24), np.float32), np.zeros((9, network.size_of(brain)), np.float32), np.arange(5) + 3
+    h, state, rows = (
+        np.zeros((5, 24), np.float32),
+        np.zeros((9, network.state_size(packed)), np.float32),
+        np.arange(5) + 3,
+    )
     for t in range(FRAMES):
-        raw = network.measured(x[:, t].numpy().astype(float), brain.mean, brain.inverse)
-        network.remember(brain, raw, times[:, t].numpy() + 1e4, h, state, rows)
+        raw = network.standardise(x[:, t].numpy().astype(float), packed.feature_mean, packed.feature_scale_inverse)
+        network.advance(packed, raw, times[:, t].numpy() + 1e4, h, state, rows)
         first = np.empty((5, 0), np.float32)
         if belief is not None:
-            said = network.believe(brain, raw, h)
-            np.testing.assert_allclose(said, belief[:, t], rtol=1e-5, atol=2e-4)
-            first = np.ascontiguousarray(said[:, : 2 * len(batches[kind].active)])
-        said = network.foresee(brain, raw, h, base[:, t].numpy().astype(float), first)
-        np.testing.assert_allclose(said, path[:, t], rtol=1e-5, atol=2e-4)
+            output = network.belief_head(packed, raw, h)
+            np.testing.assert_allclose(output, belief[:, t], rtol=1e-5, atol=2e-4)
+            first = np.ascontiguousarray(output[:, : 2 * len(batches[kind].active_unknowns)])
+        output = network.path_head(packed, raw, h, base[:, t].numpy().astype(float), first)
+        np.testing.assert_allclose(output, path[:, t], rtol=1e-5, atol=2e-4)
     assert not state[:3].any() and not state[8:].any()  # balls that were not seen
 
 
@@ -188,21 +196,21 @@ def uneven(balls, frames):
 
 
 @pytest.mark.parametrize("name", [*MODELS, "gru_physics"])
-def test_alone_in_a_batch_and_as_a_stream_it_says_the_same(trained, seen, name):
+def test_alone_in_a_batch_and_as_a_stream_it_outputs_the_same(trained, histories, name):
     model = "gru" if name == "gru_physics" else name
     predictor = models.load(f"{trained[model]}:{name}")
     assert predictor.name == name
-    times = np.array([track.time[-1] + np.linspace(0.02, 1.3, 9) for track in seen])
-    together = predictor.forecast_batch(seen, times)
-    watch = predictor.streams(len(seen))
-    for k in range(max(map(len, seen))):
-        frame = [(t.time[k], *t.position[k]) if k < len(t) else [np.nan] * 4 for t in seen]
-        watch.observe(np.array(frame)[:, 0], np.array(frame)[:, 1:])
-    watched = watch.forecasts(times)
-    for track, row, a, b in zip(seen, times, together, watched):
+    times = np.array([track.time[-1] + np.linspace(0.02, 1.3, 9) for track in histories])
+    together = predictor.forecast_batch(histories, times)
+    batch = predictor.streams(len(histories))
+    for k in range(max(map(len, histories))):
+        frame = [(t.time[k], *t.position[k]) if k < len(t) else [np.nan] * 4 for t in histories]
+        batch.observe(np.array(frame)[:, 0], np.array(frame)[:, 1:])
+    batch_forecasts = batch.forecasts(times)
+    for track, row, a, b in zip(histories, times, together, batch_forecasts):
         stream = predictor.stream()
-        for t, place in zip(track.time, track.position):
-            stream.observe(t, place)
+        for t, position in zip(track.time, track.position):
+            stream.observe(t, position)
         for other in (predictor.forecast(track, row), stream.forecast(row), b):
             np.testing.assert_allclose(a.mean, other.mean, atol=1e-5)
             np.testing.assert_allclose(a.covariance, other.covariance, rtol=1e-3, atol=1e-5)
@@ -220,16 +228,22 @@ def test_a_history_of_any_length(trained, sport):
 @pytest.mark.parametrize("model", ["gru", "mingru", "transformer"])
 def test_its_memory_does_not_grow(trained, model):
     stream = models.load(f"{trained[model]}:{model}").stream()
-    held = [a.nbytes for a in (stream.watch.memories, stream.watch.h, stream.watch.state, stream.watch.x)]
+    held = [
+        a.nbytes
+        for a in (stream.batch.filter_states, stream.batch.hidden, stream.batch.cell_state, stream.batch.features)
+    ]
     for k in range(2000):
         stream.observe(k / 100, [0.0, 0.1 * np.sin(k / 10), 0.3])
-    assert held == [a.nbytes for a in (stream.watch.memories, stream.watch.h, stream.watch.state, stream.watch.x)]
+    assert held == [
+        a.nbytes
+        for a in (stream.batch.filter_states, stream.batch.hidden, stream.batch.cell_state, stream.batch.features)
+    ]
     assert np.isfinite(stream.forecast([20.5]).mean).all()
 
 
-def test_a_sport_without_its_net_is_told_to_the_network(trained, sport):
+def test_a_missing_net_is_an_input_of_the_network(trained, sport):
     with_net, without = (models.load(f"{trained['gru']}:gru", s) for s in (sport, sport.without("net")))
-    assert (with_net.eye.without, without.eye.without) == (0.0, 1.0)
+    assert (with_net.frontend.surfaces_absent, without.frontend.surfaces_absent) == (0.0, 1.0)
 
 
 # --- parallel over time -----------------------------------------------------------------------------------------------
@@ -243,40 +257,40 @@ def test_the_scan_is_its_reference_with_its_gradients(frames, dtype, near):
     b = torch.randn(2, frames, 8).to(dtype).requires_grad_()
     exact = [x.detach().double().requires_grad_() for x in (a, b)]
     slope = torch.randn(2, frames, 8).to(dtype)
-    h, truth = scan(a, b), one_by_one(*exact)
+    h, truth = scan(a, b), sequential_scan(*exact)
     h.backward(slope)
     truth.backward(slope.double())
     assert h.dtype == a.grad.dtype == b.grad.dtype == dtype
     of_a = torch.zeros_like(exact[0]) if exact[0].grad is None else exact[0].grad  # one frame: a does not matter
-    for said, true in ((h, truth), (a.grad, of_a), (b.grad, exact[1].grad)):
-        assert torch.allclose(said.double(), true, rtol=near, atol=near * float(true.detach().abs().max()))
+    for computed, true in ((h, truth), (a.grad, of_a), (b.grad, exact[1].grad)):
+        assert torch.allclose(computed.double(), true, rtol=near, atol=near * float(true.detach().abs().max()))
 
 
 @pytest.mark.parametrize("frames", [1, 5, 7, 8, 20, 50])
 def test_attention_block_by_block_is_attention_under_a_mask(frames):
-    q, k, v = torch.randn(3, 2, attention.HEADS, frames, 6)
+    q, k, v = torch.randn(3, 2, attention.ATTENTION_HEADS, frames, 6)
     back = torch.arange(frames)[:, None] - torch.arange(frames)
-    seen = (back >= 0) & (back < 7)
-    whole = torch.nn.functional.scaled_dot_product_attention(q, k, v, seen)
-    for way in (attention.windowed, attention.by_blocks):
+    mask = (back >= 0) & (back < 7)
+    whole = torch.nn.functional.scaled_dot_product_attention(q, k, v, mask)
+    for way in (attention.sliding_window_attention, attention.blockwise_attention):
         assert torch.allclose(way(q, k, v, 7), whole, atol=1e-6)
 
 
 @pytest.mark.parametrize("model", MIXERS)
 def test_all_frames_at_once_are_frame_by_frame_and_alone(batches, model):
-    net = wild(shape_of(model, batches["filter"], units=24, window=7))
+    net = wild(network_shape(model, batches["filter"], units=24, window=7))
     x, times = torch.randn(3, 50, batches["filter"].size), uneven(3, 50)
     with torch.no_grad():
-        whole = net.memory(x, times)
-        memory = torch.zeros(3, net.trunk.memory)
+        whole = net.hidden(x, times)
+        memory = torch.zeros(3, net.trunk.state_size)
         for k in range(50):
-            told, memory = net.trunk.step(x[:, k], times[:, k], memory)
-            assert torch.allclose(told, whole[:, k], atol=1e-5)
+            output, memory = net.trunk.step(x[:, k], times[:, k], memory)
+            assert torch.allclose(output, whole[:, k], atol=1e-5)
         for b, count in enumerate((1, 9, 33)):  # what comes after, be it padding, changes nothing
             assert torch.allclose(
-                net.memory(x[b : b + 1, :count], times[b : b + 1, :count]), whole[b, :count], atol=1e-5
+                net.hidden(x[b : b + 1, :count], times[b : b + 1, :count]), whole[b, :count], atol=1e-5
             )
-        later = net.memory(x, times + 5.0)
+        later = net.hidden(x, times + 5.0)
         assert torch.allclose(later, whole, atol=1e-4)
 
 
@@ -298,7 +312,7 @@ def damaged(path, trained, how):
     from safetensors.numpy import load, save
 
     content = trained["gru"].read_bytes()
-    info, parts = weights.told_in(content), load(content)
+    info, parts = weights.read_metadata(content), load(content)
     if how == "cut short":
         path.write_bytes(content[: len(content) // 2])
     elif how == "a pickle":
@@ -331,18 +345,18 @@ def test_weights_of_another_sport_or_model_are_refused(trained):
         models.load("lstm", "room")
 
 
-def test_the_exported_step_says_what_torch_says(trained, tmp_path):
+def test_the_exported_step_outputs_what_torch_does(trained, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra export is not installed")
     pytest.importorskip("onnxscript", reason="the extra export is not installed")
-    from ballcast.models.nets.export import export, step_of
+    from ballcast.models.nets.export import export, load_step
 
     for model in MODELS:
-        step = step_of(trained[model])
+        step = load_step(trained[model])
         export(step, tmp_path / f"{model}.onnx")
         session = onnxruntime.InferenceSession(tmp_path / f"{model}.onnx")
-        told = {put.name: torch.randn(5, put.shape[1]) for put in session.get_inputs()}
+        inputs = {put.name: torch.randn(5, put.shape[1]) for put in session.get_inputs()}
         with torch.no_grad():
-            expected = step(*told.values())
-        said = session.run(None, {name: a.numpy() for name, a in told.items()})
-        for a, b in zip(said, expected, strict=True):
+            expected = step(*inputs.values())
+        outputs = session.run(None, {name: a.numpy() for name, a in inputs.items()})
+        for a, b in zip(outputs, expected, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)

@@ -100,7 +100,7 @@ def test_millimetres_get_a_hint_and_scale_mends_them(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words, says",
+    "words, message",
     [
         (["--sport", "quidditch"], "no sport is called 'quidditch'; there are baseball"),
         (["--sport", "none.toml"], "none.toml"),
@@ -127,27 +127,27 @@ def test_millimetres_get_a_hint_and_scale_mends_them(run, tmp_path):
         (["--scale", "x"], "--scale"),
     ],
 )
-def test_wrong_options_are_refused_in_a_line(run, words, says):
-    refused(run(*words), says)
+def test_wrong_options_are_refused_in_a_line(run, words, message):
+    refused(run(*words), message)
 
 
 @pytest.mark.parametrize(
-    "old, new, says",
+    "old, new, message",
     [
         ("mass = 0.0027 ", "mass = -0.0027 ", "mass"),
         ('form = "saturating"', 'form = "magic"', "magic"),
         ("name =", "name", "not TOML"),
     ],
 )
-def test_wrong_sports_are_refused_in_a_line(run, tmp_path, old, new, says):
+def test_wrong_sports_are_refused_in_a_line(run, tmp_path, old, new, message):
     path = tmp_path / "mine.toml"
     assert old in SPORT
     path.write_text(SPORT.replace(old, new, 1), encoding="utf-8")
-    refused(run("--sport", path), "mine.toml", says)
+    refused(run("--sport", path), "mine.toml", message)
 
 
 @pytest.mark.parametrize(
-    "content, says",
+    "content, message",
     [
         (b"", "empty"),
         (b"t,x,y\n0,1,2\n1,1,2\n", "no column z"),
@@ -159,22 +159,22 @@ def test_wrong_sports_are_refused_in_a_line(run, tmp_path, old, new, says):
         (b"t,x,y,z\n0,1,2,3\n", "at least 2"),
     ],
 )
-def test_wrong_tracks_are_refused_in_a_line(run, tmp_path, content, says):
+def test_wrong_tracks_are_refused_in_a_line(run, tmp_path, content, message):
     path = tmp_path / "bad.csv"
     path.write_bytes(content)
-    refused(run("--track", path), "bad.csv", says)
+    refused(run("--track", path), "bad.csv", message)
 
 
 @pytest.mark.parametrize(
-    "words, says", [(["--origin", "a,b,c"], "origin"), (["--axes", "x,y"], "axes"), (["--format", "xml"], "xml")]
+    "words, message", [(["--origin", "a,b,c"], "origin"), (["--axes", "x,y"], "axes"), (["--format", "xml"], "xml")]
 )
-def test_wrong_placement_is_refused_in_a_line(run, stroke, words, says):
-    refused(run("--track", stroke, *words), says)
+def test_wrong_placement_is_refused_in_a_line(run, stroke, words, message):
+    refused(run("--track", stroke, *words), message)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a screen")
 @pytest.mark.parametrize("driver", [{"SDL_VIDEODRIVER": "x11"}, {}])
-def test_no_screen_is_said_in_a_line(stroke, driver, tmp_path):
+def test_no_screen_is_reported_in_a_line(stroke, driver, tmp_path):
     away = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
     environment = {key: value for key, value in os.environ.items() if key not in away}
     environment |= driver | {"XDG_RUNTIME_DIR": str(tmp_path)}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from ballcast.evaluation import leaderboard, report, suites
-from ballcast.evaluation.results import LEVELS, Results, Row, key
+from ballcast.evaluation.results import COVERAGE_LEVELS, Results, Row, cell_key
 from ballcast.evaluation.standings import standings
 
 import evaluate
@@ -32,8 +32,8 @@ def results():
             for horizon in HORIZONS:
                 where = name, "sim:table_tennis", "horizon", history, horizon
                 errors = {str(i): scale * horizon * (1 + i / 40) for i in range(40)}
-                found.errors[key(*where)] = errors
-                found.reliability[key(*where)] = list(LEVELS)
+                found.errors[cell_key(*where)] = errors
+                found.reliability[cell_key(*where)] = list(COVERAGE_LEVELS)
                 found.rows.append(Row(*where, "median", scale * horizon * 1.4875, 0.1, 0.2, 40))
                 found.rows.append(Row(*where, "coverage90", 0.9, 0.8, 0.95, 40))
     found.rows.append(Row("parabola", "sim:table_tennis", "landing", 0.3, None, "landing_place", 0.02, 0.01, 0.03, 40))
@@ -45,7 +45,7 @@ def results():
 
 def test_standings_of_known_factors(results):
     table = standings(results, "sim:table_tennis")
-    assert [(s.name, round(s.times, 9), s.first, s.cells) for s in table] == [
+    assert [(s.name, round(s.ratio_to_limit, 9), s.first, s.cells) for s in table] == [
         ("informed", 1.0, 4, 4),
         ("constant_velocity", 2.0, 4, 4),
         ("parabola", 2.0, 4, 4),
@@ -86,7 +86,7 @@ def test_the_command_writes_the_page(tmp_path, monkeypatch, capsys):
 
 
 def test_the_leaderboard_is_written_from_condensed_results(results):
-    kept = leaderboard.condensed(results, "python evaluate.py --sport table_tennis")
+    kept = leaderboard.condense(results, "python evaluate.py --sport table_tennis")
     text = leaderboard._lines(kept)
     assert json.loads(text)["standings"][1] == {
         "predictor": "constant_velocity",
@@ -95,7 +95,7 @@ def test_the_leaderboard_is_written_from_condensed_results(results):
         "cells": 4,
     }
     assert "latency_p50" in text and "latency_p99" not in text and '"2": ' not in text
-    page = leaderboard.written([json.loads(text)])
+    page = leaderboard.render([json.loads(text)])
     assert "| *informed* | 1.00 |" in page and "| constant_velocity | **2.00** |" in page
     assert "| parabola | 2.00 | 4 of 4 | 892 | 892 | - | 90 | 20 | - | - |" in page
     assert "`python evaluate.py --sport table_tennis`" in page

@@ -5,28 +5,28 @@ import math
 
 import numpy as np
 import pytest
-from ballcast.sim.reference import fly
+from ballcast.sim.reference import reference_flight
 from ballcast.sim.sport import Law, Restitution
 
 from ballcast import sim
-from benchmarks.agreement import GRAZE, compare
+from benchmarks.agreement import NEAR_MISS, compare
 
 LAUNCHES = 8
 TIMES = np.arange(0, 1201) / 120  # s
 CLOSE = {np.float64: 1e-4, np.float32: 1e-3}  # m
 
 
-def truths_of(sport, launch, times=TIMES):
+def reference_flights(sport, launch, times=TIMES):
     """(launch, flights of the reference), without the balls that a hair's breadth decides."""
     *state, parameters = launch
     rows = [None] * len(state[0]) if parameters is None else parameters
-    truths = [fly(sport, *ball, times, row) for *ball, row in zip(*state, rows)]
-    clear = [truth.graze >= GRAZE for truth in truths]
-    return [part if part is None else part[clear] for part in launch], [t for t in truths if t.graze >= GRAZE]
+    truths = [reference_flight(sport, *ball, times, row) for *ball, row in zip(*state, rows)]
+    clear = [truth.near_miss >= NEAR_MISS for truth in truths]
+    return [part if part is None else part[clear] for part in launch], [t for t in truths if t.near_miss >= NEAR_MISS]
 
 
 def assert_agree(sport, launch, times=TIMES, dtypes=(np.float64, np.float32)):
-    launch, truths = truths_of(sport, launch, times)
+    launch, truths = reference_flights(sport, launch, times)
     assert len(truths) > 0
     for dtype in dtypes:
         errors, differ = compare(sport, launch, truths, times, dtype)
@@ -47,7 +47,7 @@ def test_own_launches_until_rest(name):
 
 # --- flights that are easy to get wrong -------------------------------------------------------------------------------
 
-NASTY = {  # sport, position, velocity, spin
+HARD_CASES = {  # sport, position, velocity, spin
     "at rest on the table": ("table_tennis", [0, -0.5, 0.02], [0, 0, 0], [0, 0, 0]),
     "a top on the table": ("table_tennis", [0, -0.5, 0.02], [0, 0, 0], [-50, 0, 30]),
     "touching and leaving": ("table_tennis", [0, -0.5, 0.02], [0, 1, 2], [0, 0, 0]),
@@ -69,9 +69,9 @@ NASTY = {  # sport, position, velocity, spin
 }
 
 
-@pytest.mark.parametrize("case", NASTY)
-def test_nasty(case):
-    name, *state = NASTY[case]
+@pytest.mark.parametrize("case", HARD_CASES)
+def test_hard_cases(case):
+    name, *state = HARD_CASES[case]
     launch = [np.array([row], float) for row in state]
     assert_agree(sim.load(name), (*launch, None))
 
@@ -126,7 +126,7 @@ def test_a_bar_is_a_rounded_edge():
     sport = sport.replace(surfaces=(*sport.surfaces, bar))
     launch = [np.array([[0.1 * i, -0.5, 0.2] for i in range(4)]), np.array([[0.3, 5, z] for z in (0.4, 0.7, 1, 1.3)])]
     launch.append(np.array([[-50.0 * i, 0, 20] for i in range(4)]))
-    launched, truths = truths_of(sport, (*launch, None), TIMES[:361])
+    launched, truths = reference_flights(sport, (*launch, None), TIMES[:361])
     assert any((truth.impacts.surface == 3).any() for truth in truths)
     assert_agree(sport, (*launch, None), TIMES[:361])
 
@@ -140,17 +140,17 @@ def test_a_bar_is_a_rounded_edge():
 def test_any_times_may_be_asked(times):
     sport = sim.load("table_tennis")
     times = np.asarray(times, float)
-    launch, truths = truths_of(sport, drawn(sport, 4), times)
+    launch, truths = reference_flights(sport, drawn(sport, 4), times)
     errors = sim.simulate(sport, *launch[:3], times, parameters=launch[3]).position - [t.position for t in truths]
     assert np.linalg.norm(errors, axis=-1).max() <= CLOSE[np.float64]
 
 
 def test_every_ball_its_own_times():
     sport = sim.load("room")
-    launch, truths = truths_of(sport, drawn(sport, 4), TIMES)
-    own = np.sort(np.random.default_rng(0).uniform(0, 5, (len(truths), 60)))
-    flight = sim.simulate(sport, *launch[:3], own, parameters=launch[3])
+    launch, truths = reference_flights(sport, drawn(sport, 4), TIMES)
+    ball_times = np.sort(np.random.default_rng(0).uniform(0, 5, (len(truths), 60)))
+    flight = sim.simulate(sport, *launch[:3], ball_times, parameters=launch[3])
     for i in range(len(truths)):
-        truth = fly(sport, *(part[i] for part in launch[:3]), own[i], launch[3][i])
+        truth = reference_flight(sport, *(part[i] for part in launch[:3]), ball_times[i], launch[3][i])
         np.testing.assert_allclose(flight.position[i], truth.position, atol=CLOSE[np.float64])
     assert math.isfinite(flight.velocity.sum())

@@ -50,8 +50,8 @@ def test_noise_is_what_the_sensor_says(balls):
     assert 0.7 * expected < np.median(np.linalg.norm(across, axis=1)) < 1.1 * expected
     assert low <= balls.noise.min() and balls.noise.max() <= high
     beyond = np.maximum(balls.sport.sensor.outlier.size[0], 4 * np.linalg.norm(balls.noise, axis=1))
-    share = (np.linalg.norm(off, axis=1) > np.repeat(beyond, np.diff(balls.offsets))).mean()
-    assert 0.001 < share < 0.008  # a quarter of the tracks, one or two frames in a hundred
+    fraction = (np.linalg.norm(off, axis=1) > np.repeat(beyond, np.diff(balls.offsets))).mean()
+    assert 0.001 < fraction < 0.008  # a quarter of the tracks, one or two frames in a hundred
 
 
 def test_misses_have_the_asked_rates(balls):
@@ -61,7 +61,7 @@ def test_misses_have_the_asked_rates(balls):
     assert missed.mean() == pytest.approx(np.mean(balls.sport.sensor.miss), abs=0.012)
 
 
-def test_parameters_spread_as_told(balls):
+def test_parameters_spread_as_specified(balls):
     spread = balls.sport.spread
     sds = np.log(balls.parameters[:, :4]).std(axis=0)
     assert np.allclose(sds, [spread.drag, spread.lift, spread.restitution, spread.friction], rtol=0.08)
@@ -88,9 +88,9 @@ def test_nonsense_is_refused_in_one_line(change):
     assert "\n" not in str(caught.value)
 
 
-def test_a_ball_launched_otherwise_is_the_same_ball_seen_by_the_same_tracker():
+def test_a_ball_launched_otherwise_is_the_same_ball_observed_by_the_same_tracker():
     launched = np.array([[0.1, -1.0, 0.4], [0.0, 4.0, 2.0], [-100.0, 0.0, 20.0]])
-    plain, own = (sim.draw(SPORT, 3, seed=1, purpose="play", launched=way) for way in (None, launched))
+    plain, own = (sim.draw(SPORT, 3, seed=1, purpose="play", launch_state=way) for way in (None, launched))
     for part, value in zip((own.launch_position, own.launch_velocity, own.launch_spin), launched):
         assert np.array_equal(part, np.tile(value, (3, 1)))
     for name in ("parameters", "rate", "noise", "jitter", "outlier"):
@@ -103,17 +103,17 @@ def test_a_wind_blows_beside_what_each_ball_draws():
     assert not np.allclose(blown.flight([0.5]).position, plain.flight([0.5]).position, atol=1e-3)
 
 
-@pytest.mark.parametrize("wrong", [{"wind": (1.0,)}, {"wind": (np.nan, 0)}, {"launched": np.zeros((2, 3))}])
+@pytest.mark.parametrize("wrong", [{"wind": (1.0,)}, {"wind": (np.nan, 0)}, {"launch_state": np.zeros((2, 3))}])
 def test_a_wind_or_launch_that_cannot_be_is_refused(wrong):
     with pytest.raises(ValueError, match="finite numbers"):
         sim.draw(SPORT, 1, **wrong)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9])
+@pytest.mark.parametrize("fraction", [0.0, 0.1, 0.5, 0.9])
 @pytest.mark.parametrize("run", [(1.0, 1.0), (2.0, 6.0)])
-def test_as_many_frames_are_missed_as_the_sport_says(share, run):
+def test_as_many_frames_are_missed_as_the_sport_says(fraction, run):
     burst = sim.sport.Burst(1.0, run)
-    sensor = dataclasses.replace(SPORT.sensor, miss=(share,), burst=burst)
+    sensor = dataclasses.replace(SPORT.sensor, miss=(fraction,), burst=burst)
     balls = sim.draw(SPORT.replace(sensor=sensor), 200, purpose="test")
     frames = int(SPORT.sensor.duration * SPORT.sensor.rate)
-    assert 1 - balls.offsets[-1] / (200 * frames) == pytest.approx(share, abs=0.015)
+    assert 1 - balls.offsets[-1] / (200 * frames) == pytest.approx(fraction, abs=0.015)

@@ -33,10 +33,10 @@ def test_a_ball_flies_the_same_on_one_thread_and_on_two(balls, monkeypatch):
     flights = []
     for threads in ("1", "2"):
         monkeypatch.setenv("NUMBA_NUM_THREADS", threads)
-        monkeypatch.setattr(engine, "LEAST_SHARE", 100)
+        monkeypatch.setattr(engine, "MIN_BALLS_PER_THREAD", 100)
         flights.append(sim.simulate(balls.sport, *launched(balls, slice(None)), TIMES, balls.parameters))
     assert np.array_equal(flights[0].position, flights[1].position)
-    for name in ("ball", "time", "place", "velocity_after", "spin_after"):
+    for name in ("ball", "time", "position", "velocity_after", "spin_after"):
         assert np.array_equal(getattr(flights[0].impacts, name), getattr(flights[1].impacts, name)), name
 
 

@@ -49,11 +49,13 @@ def test_exact_vectors(case):
     assert energy(after, spin, R, inertia) / energy(v, w, R, inertia) == pytest.approx(ratio, abs=2e-5)
 
 
-size, share = st.floats(-30, 30), st.floats(0, 1)
+size, fraction = st.floats(-30, 30), st.floats(0, 1)
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.tuples(size, size, size), st.tuples(size, size, size), st.tuples(size, size, size), share, share, share)
+@given(
+    st.tuples(size, size, size), st.tuples(size, size, size), st.tuples(size, size, size), fraction, fraction, fraction
+)
 def test_what_every_contact_keeps(v, w, n, e, mu, e_x):
     """Angular momentum about the contact point stays, kinetic energy never grows, spin about the normal stays."""
     length = math.hypot(*n)

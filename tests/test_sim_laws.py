@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from ballcast.sim.reference import V_STOP, normals
+from ballcast.sim.reference import MIN_REBOUND_SPEED, normals
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +13,7 @@ from ballcast import sim
 
 BALLS = 8
 TIMES = np.arange(0, 361) / 120  # s
-IMPACTS = ("ball", "time", "place", "surface", "velocity_before", "velocity_after", "spin_before", "spin_after")
+IMPACTS = ("ball", "time", "position", "surface", "velocity_before", "velocity_after", "spin_before", "spin_after")
 
 
 @pytest.fixture(scope="module", params=sim.names())
@@ -38,11 +38,11 @@ def energy(sport, flight):
     return sport.world.gravity * flight.position[..., 2] + np.sum(flight.velocity**2, axis=-1) / 2 + turning
 
 
-def normals_of(sport, impacts):
+def contact_normals(sport, impacts):
     """Unit vectors (N, 3) from the surface to the ball."""
-    out = np.empty_like(impacts.place)
+    out = np.empty_like(impacts.position)
     for i, surface in enumerate(sport.surfaces):
-        out[impacts.surface == i] = normals(surface, impacts.place[impacts.surface == i])[0]
+        out[impacts.surface == i] = normals(surface, impacts.position[impacts.surface == i])[0]
     return out
 
 
@@ -58,7 +58,7 @@ def slips(sport, impacts, normal):
 def allowed_rise(flight):
     """J/kg (B, T - 1) that a flight may gain from frame to frame: a ball that would stick to an edge is pushed off."""
     return (
-        V_STOP**2
+        MIN_REBOUND_SPEED**2
         / 2
         * np.stack(
             [np.histogram(flight.impacts.time[flight.impacts.ball == i], TIMES)[0] for i in range(len(flight.position))]
@@ -169,7 +169,7 @@ def contacts(sport):
     impacts = fly(sport, drawn(sport, 32), 3 * TIMES).impacts
     free = (abs(impacts.velocity_before[:, 2]) > 1e-9) & (np.linalg.norm(impacts.velocity_before, axis=1) > 0)
     chosen = SimpleNamespace(**{name: getattr(impacts, name)[free] for name in IMPACTS})
-    return chosen, normals_of(sport, chosen)
+    return chosen, contact_normals(sport, chosen)
 
 
 def test_impacts_are_contacts(sport, contacts):
@@ -178,7 +178,7 @@ def test_impacts_are_contacts(sport, contacts):
     assert (np.lexsort((impacts.time, impacts.ball)) == np.arange(len(impacts.time))).all()
     for i, surface in enumerate(sport.surfaces):
         here = impacts.surface == i
-        distance = normals(surface, impacts.place[here])[1]
+        distance = normals(surface, impacts.position[here])[1]
         np.testing.assert_allclose(distance, sport.ball.radius + surface.rod, atol=1e-6)
     assert (np.sum(impacts.velocity_before * normal, axis=1) <= 1e-9).all()
     assert (np.sum(impacts.velocity_after * normal, axis=1) >= -1e-9).all()
@@ -202,10 +202,10 @@ def test_friction_never_turns_the_slip_round_more_than_the_surface_gives_back(sp
     size = np.linalg.norm(before, axis=1)
     slid = size > 1e-6
     before, after = before[slid], after[slid]
-    kept = np.sum(before * after, axis=1) / size[slid] ** 2
-    gives_back = np.array([surface.tangential for surface in sport.surfaces])[impacts.surface][slid]
-    assert (kept <= 1 + 1e-9).all() and (kept >= -gives_back - 1e-9).all()
-    np.testing.assert_allclose(after, kept[:, None] * before, atol=1e-9)  # along the same line
+    ratio = np.sum(before * after, axis=1) / size[slid] ** 2
+    gives_back = np.array([surface.tangential_restitution for surface in sport.surfaces])[impacts.surface][slid]
+    assert (ratio <= 1 + 1e-9).all() and (ratio >= -gives_back - 1e-9).all()
+    np.testing.assert_allclose(after, ratio[:, None] * before, atol=1e-9)  # along the same line
 
 
 def test_a_contact_gives_no_energy(sport, contacts):
@@ -213,7 +213,7 @@ def test_a_contact_gives_no_energy(sport, contacts):
     turning = sport.ball.inertia * sport.ball.radius**2
     before = np.sum(impacts.velocity_before**2, axis=1) + turning * np.sum(impacts.spin_before**2, axis=1)
     after = np.sum(impacts.velocity_after**2, axis=1) + turning * np.sum(impacts.spin_after**2, axis=1)
-    assert (after <= before + V_STOP**2 + 1e-12).all()
+    assert (after <= before + MIN_REBOUND_SPEED**2 + 1e-12).all()
 
 
 def test_spin_about_the_normal_goes_through_a_contact(contacts):

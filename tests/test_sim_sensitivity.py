@@ -25,10 +25,10 @@ def launched(sport, count, times):
     return np.concatenate([*state, balls.parameters], axis=1), times
 
 
-def differences(sport, launch, times, share):
+def differences(sport, launch, times, fraction):
     """Central differences (B, T, 3, 15) over `share` of STEPS."""
     result = np.empty((len(launch), len(times), 3, 15))
-    for k, step in enumerate(share * STEPS):
+    for k, step in enumerate(fraction * STEPS):
         ends = []
         for sign in (1, -1):
             moved = launch.copy()
@@ -42,24 +42,24 @@ def compare(sport, times=TIMES, count=40):
     """(share of columns that differences can tell, relative error among those: of 999 in 1000, and the largest)."""
     launch, times = launched(sport, count, times)
     _, jacobian = sim.simulate_with_jacobian(sport, *np.split(launch[:, :9], 3, axis=1), times, launch[:, 9:])
-    wide, narrow = (differences(sport, launch, times, share) for share in (1.0, 0.25))
-    size = np.linalg.norm(narrow, axis=2) + 1e-2 * STEPS[0] / STEPS  # below which rounding rules
-    sure = np.linalg.norm(wide - narrow, axis=2) < 3e-5 * size  # a grazing impact lies elsewhere for each step
-    off = np.linalg.norm(jacobian - narrow, axis=2) / size
+    coarse, fine = (differences(sport, launch, times, fraction) for fraction in (1.0, 0.25))
+    size = np.linalg.norm(fine, axis=2) + 1e-2 * STEPS[0] / STEPS  # below which rounding rules
+    sure = np.linalg.norm(coarse - fine, axis=2) < 3e-5 * size  # a grazing impact lies elsewhere for each step
+    off = np.linalg.norm(jacobian - fine, axis=2) / size
     return sure.mean(), np.quantile(off[sure], 0.999), off[sure].max()
 
 
 @pytest.mark.parametrize("name", sim.names())
 def test_jacobian_equals_differences(name):
-    sure, off, most = compare(sim.load(name))
-    assert sure > 0.97 and off < 1e-4 and most < 3e-4  # the differences also move the step's ends, by 1e-4 at worst
+    sure, off, largest = compare(sim.load(name))
+    assert sure > 0.97 and off < 1e-4 and largest < 3e-4  # the differences also move the step's ends, by 1e-4 at worst
 
 
 @pytest.mark.parametrize("law", LAWS)
 def test_jacobian_of_every_law_equals_differences(law):
-    sure, off, most = compare(sim.load("tennis").replace(**LAWS[law]))
+    sure, off, largest = compare(sim.load("tennis").replace(**LAWS[law]))
     assert sure > 0.97 and off < (1e-3 if law == "polynomials" else 1e-4)  # these have corners
-    assert most < 3e-3
+    assert largest < 3e-3
 
 
 def test_jacobian_of_balls_that_skid_roll_and_rest():

@@ -96,10 +96,10 @@ def test_members_that_do_not_belong_together_are_refused(whole, tmp_path):
 def test_a_damaged_file_is_refused_in_a_line_or_read(whole, tmp_path):
     content, bad = whole.read_bytes(), tmp_path / "bad.npz"
     ends = [member.header_offset + 160 for member in zipfile.ZipFile(whole).infolist()]
-    places = np.random.default_rng(0).choice([*(e - k for e in ends for k in range(160)), *range(-1500, 0)], 300)
-    for k, place in enumerate(places):
+    offsets = np.random.default_rng(0).choice([*(e - k for e in ends for k in range(160)), *range(-1500, 0)], 300)
+    for k, offset in enumerate(offsets):
         damaged = bytearray(content)
-        damaged[place] ^= 1 + k % 255
+        damaged[offset] ^= 1 + k % 255
         bad.write_bytes(damaged)
         try:
             open_set(bad).balls(0, 60)
@@ -140,7 +140,7 @@ def test_the_command_writes_slices_and_joins_them(whole, tmp_path, monkeypatch, 
 
 
 @pytest.mark.parametrize(
-    "line, says",
+    "line, message",
     [
         ("--out a.npz", "name a sport (baseball, "),
         ("tennis --join b.npz --out a.npz", "or slices with --join"),
@@ -155,11 +155,11 @@ def test_the_command_writes_slices_and_joins_them(whole, tmp_path, monkeypatch, 
         ("--join . --out a.npz", ".: Is a directory"),
     ],
 )
-def test_the_command_refuses_in_a_line_and_writes_nothing(tmp_path, monkeypatch, line, says):
+def test_the_command_refuses_in_a_line_and_writes_nothing(tmp_path, monkeypatch, line, message):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError) as error:
         commanded(line)
-    assert says in str(error.value) and "\n" not in str(error.value)
+    assert message in str(error.value) and "\n" not in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
 

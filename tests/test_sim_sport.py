@@ -37,7 +37,7 @@ def test_a_sport_that_ships_stands(name):
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_wrong_is_said_in_one_line(case, tmp_path):
+def test_what_is_wrong_is_reported_in_one_line(case, tmp_path):
     old, new, message = WRONG[case]
     assert old in TEXT
     file = tmp_path / "mine.toml"
@@ -57,7 +57,7 @@ def test_ones_own_file_is_read(tmp_path):
     file = tmp_path / "heavy.toml"
     file.write_text(TEXT.replace("mass = 0.0027 ", "mass = 0.0054 "), encoding="utf-8")
     assert sim.load(file).ball.mass == 0.0054
-    assert sim.load(file).aerodynamic == pytest.approx(sim.load("table_tennis").aerodynamic / 2)
+    assert sim.load(file).aerodynamic_constant == pytest.approx(sim.load("table_tennis").aerodynamic_constant / 2)
 
 
 @pytest.mark.parametrize(
@@ -77,4 +77,4 @@ def test_density_of_air(weather, rho):
 def test_replace_reaches_ball_and_world():
     sport = sim.load("room").replace(mass=0.1, density=2.0)
     assert sport.ball.mass == 0.1
-    assert sport.aerodynamic == pytest.approx(2.0 * math.pi * 0.03**2 / 0.2)
+    assert sport.aerodynamic_constant == pytest.approx(2.0 * math.pi * 0.03**2 / 0.2)

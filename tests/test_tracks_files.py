@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from ballcast.tracks import Lines, Track, TrackError, files, read_track, read_tracks, write_track
+from ballcast.tracks import Track, TrackError, TrackLineReader, files, read_track, read_tracks, write_track
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,11 +59,11 @@ def test_reads_what_programs_write(tmp_path, content):
     np.testing.assert_array_equal(track.position, [[0.1, -1.3, 0.3], [0.2, -1.2, 0.25], [0.3, -1.1, 0.2]])
     assert track.name == "ball"
     first, *rest = filter(str.strip, content.replace("\r", "\n").splitlines(keepends=True))
-    reader = Lines(first)
-    lines = [first, *rest] if reader.begins_with_a_frame else rest
+    reader = TrackLineReader(first)
+    lines = [first, *rest] if reader.has_no_header else rest
     frames = [reader.frame(row, line) for row, line in enumerate(lines, 2)]
     np.testing.assert_array_equal(track.time, [t for t, _ in frames])
-    np.testing.assert_array_equal(track.position, [place for _, place in frames])
+    np.testing.assert_array_equal(track.position, [position for _, position in frames])
 
 
 def test_columns_stand_in_any_order_and_further_ones_are_kept_as_text(tmp_path):
@@ -81,16 +81,21 @@ def test_scale_axes_and_origin_bring_other_frames_in(tmp_path):
     file = stored(tmp_path, "t,x,y,z\n0,100,200,300\n1,110,210,310\n")
     track = read_track(file, scale=0.001, axes="x,-z,y", origin=(0, 0, 0.05))
     np.testing.assert_allclose(track.position, [[0.1, -0.3, 0.15], [0.11, -0.31, 0.16]], atol=1e-15)
-    reader = Lines("t,x,y,z", scale=0.001, axes="x,-z,y", origin=(0, 0, 0.05))
+    reader = TrackLineReader("t,x,y,z", scale=0.001, axes="x,-z,y", origin=(0, 0, 0.05))
     np.testing.assert_array_equal(reader.frame(2, "0,100,200,300")[1], track.position[0])
 
 
 def test_a_line_that_is_no_frame_is_refused_with_its_row():
-    reader = Lines("t,x,y,z", name="pipe")
-    for line, says in (("0,1,2", "3 cells"), ("0,1,2,3,4", "5 cells"), ("0,a,2,3", "'a'"), ("0,nan,2,3", "not finite")):
-        said = refusal(reader.frame, 7, line)
-        assert said.startswith("pipe, row 7: ") and says in said
-    assert "header" in refusal(Lines, "0,1,2,3") and "no column z" in refusal(Lines, "t,x,y")
+    reader = TrackLineReader("t,x,y,z", name="pipe")
+    for line, message in (
+        ("0,1,2", "3 cells"),
+        ("0,1,2,3,4", "5 cells"),
+        ("0,a,2,3", "'a'"),
+        ("0,nan,2,3", "not finite"),
+    ):
+        error = refusal(reader.frame, 7, line)
+        assert error.startswith("pipe, row 7: ") and message in error
+    assert "header" in refusal(TrackLineReader, "0,1,2,3") and "no column z" in refusal(TrackLineReader, "t,x,y")
 
 
 def test_format_can_be_named(tmp_path):
@@ -107,7 +112,7 @@ def test_reads_standard_input_and_streams(monkeypatch):
     assert len(read_tracks(io.StringIO(GOOD))[0]) == 3
 
 
-def test_of_repeated_times_the_first_is_kept_and_it_is_said(tmp_path):
+def test_of_repeated_times_the_first_is_kept_and_it_is_noted(tmp_path):
     track = read_track(stored(tmp_path, "t,x,y,z\n0,1,0,0\n\n0,2,0,0\n1,3,0,0\n1,4,0,0\n"))
     np.testing.assert_array_equal(track.position[:, 0], [1, 3])
     assert len(track.notes) == 1 and "2 of 4 rows left out (first: row 4)" in track.notes[0]
@@ -136,7 +141,7 @@ def test_a_folder_is_read_flat_and_in_order(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content, says",
+    "content, message",
     [
         ("", "the file is empty"),
         ("\n \n", "the file is empty"),
@@ -173,9 +178,9 @@ def test_a_folder_is_read_flat_and_in_order(tmp_path):
         (b"\x89PNG\r\n\x1a\n" + b"\xff" * 50, "row 1: byte 0x89 is not UTF-8"),
     ],
 )
-def test_refuses_with_one_line_that_names_file_and_row(tmp_path, content, says):
+def test_refuses_with_one_line_that_names_file_and_row(tmp_path, content, message):
     file = stored(tmp_path, content)
-    with pytest.raises(TrackError, match=says):
+    with pytest.raises(TrackError, match=message):
         read_track(file)
     assert str(file) in refusal(read_track, file)
 
@@ -199,7 +204,7 @@ def test_missing_files_and_folders_without_tracks_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options, says",
+    "options, message",
     [
         ({"axes": "x,y"}, "name each of the file's x, y and z once"),
         ({"axes": "x,x,z"}, "name each"),
@@ -213,8 +218,8 @@ def test_missing_files_and_folders_without_tracks_are_refused(tmp_path):
         ({"origin": (0, 0, np.inf)}, "three finite numbers"),
     ],
 )
-def test_refuses_senseless_placements(tmp_path, options, says):
-    assert says in refusal(read_track, stored(tmp_path, GOOD), **options)
+def test_refuses_senseless_placements(tmp_path, options, message):
+    assert message in refusal(read_track, stored(tmp_path, GOOD), **options)
 
 
 def test_the_fast_and_the_slow_reader_agree(tmp_path):

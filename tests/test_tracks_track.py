@@ -33,7 +33,7 @@ def test_owns_its_arrays():
 
 
 @pytest.mark.parametrize(
-    "time, position, says",
+    "time, position, message",
     [
         ([0, 1, 1], np.zeros((3, 3)), r"row 2 \(counting from 0\): time 1.0 s does not come after 1.0 s; sort"),
         ([0, 2, 1], np.zeros((3, 3)), "row 2 .* time 1.0 s does not come after 2.0 s"),
@@ -49,8 +49,8 @@ def test_owns_its_arrays():
         ([0, 1], None, "position"),
     ],
 )
-def test_refuses_with_one_line_that_names_the_row(time, position, says):
-    with pytest.raises(TrackError, match=says) as error:
+def test_refuses_with_one_line_that_names_the_row(time, position, message):
+    with pytest.raises(TrackError, match=message) as error:
         Track(time, position)
     assert "\n" not in str(error.value)
 

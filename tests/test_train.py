@@ -19,8 +19,8 @@ ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "C
 
 
 def started(*arguments):
-    told = {"cwd": ROOT, "env": ENVIRONMENT, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, "train.py", *map(str, arguments)], **told)
+    options = {"cwd": ROOT, "env": ENVIRONMENT, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "train.py", *map(str, arguments)], **options)
 
 
 def ran(*arguments):
@@ -33,14 +33,14 @@ def ran(*arguments):
 def whole(tmp_path_factory):
     """The bytes of the weights of a small run that nobody stopped, and what it said."""
     out = tmp_path_factory.mktemp("runs") / "whole"
-    code, said, err = ran(*SMALL, "--out", out)
+    code, output, err = ran(*SMALL, "--out", out)
     assert code == 0, err
-    return (out / "weights.safetensors").read_bytes(), said, out
+    return (out / "weights.safetensors").read_bytes(), output, out
 
 
 def test_a_run_leaves_weights_metrics_and_the_command_to_see_them(whole):
-    content, said, out = whole
-    assert said.splitlines()[-1] == f"python play.py --predictor {out / 'weights.safetensors'}"
+    content, output, out = whole
+    assert output.splitlines()[-1] == f"python play.py --predictor {out / 'weights.safetensors'}"
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["step"] == 24 and "validation_belief" in rows[-1]
     assert json.loads((out / "config.json").read_text())["steps"] == 24
@@ -83,7 +83,7 @@ def wait_for(path, process, patience=300):
 
 
 @pytest.mark.parametrize(
-    "arguments, said",
+    "arguments, message",
     [
         (["--model", "perceptron"], "--model perceptron: there are gru"),
         (["--model", "transformer", "--units", "20"], "a multiple of 8"),
@@ -96,7 +96,7 @@ def wait_for(path, process, patience=300):
         (["--data", "{empty}/no.npz"], "no.npz"),
     ],
 )
-def test_wrong_input_ends_in_one_line(tmp_path, arguments, said):
+def test_wrong_input_ends_in_one_line(tmp_path, arguments, message):
     (tmp_path / "empty").mkdir()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine")
@@ -105,7 +105,7 @@ def test_wrong_input_ends_in_one_line(tmp_path, arguments, said):
     if "--out" not in arguments:
         arguments += ["--out", str(tmp_path / "out")]
     code, _, err = ran(*arguments)
-    assert code == 2 and said in err and len(err.strip().splitlines()) == 1
+    assert code == 2 and message in err and len(err.strip().splitlines()) == 1
     assert (tmp_path / "full" / "notes.txt").read_text() == "mine"
     assert not (tmp_path / "out").exists()
 
@@ -115,9 +115,9 @@ def test_a_full_disk_ends_in_one_line_and_leaves_no_part_of_a_file(tmp_path):
     import resource
 
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # noqa: E731
-    told = {"cwd": ROOT, "env": ENVIRONMENT | {"PYTHONDONTWRITEBYTECODE": "1"}, "preexec_fn": limit}
+    options = {"cwd": ROOT, "env": ENVIRONMENT | {"PYTHONDONTWRITEBYTECODE": "1"}, "preexec_fn": limit}
     run = subprocess.run(
-        [sys.executable, "train.py", *SMALL, "--out", str(tmp_path / "run")], capture_output=True, text=True, **told
+        [sys.executable, "train.py", *SMALL, "--out", str(tmp_path / "run")], capture_output=True, text=True, **options
     )
     assert run.returncode == 2 and len(run.stderr.strip().splitlines()) == 1 and "File too large" in run.stderr
     assert {path.name for path in (tmp_path / "run").iterdir()} <= {"config.json", "metrics.jsonl"}

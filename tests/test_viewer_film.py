@@ -5,7 +5,7 @@ import pygame
 import pytest
 from ballcast.viewer.film import Film
 from ballcast.viewer.window import App
-from viewer_fakes import OneBall, OnlyChoice, Recorder
+from viewer_fakes import FixedPool, OneBall, Recorder
 
 imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
 
@@ -20,7 +20,7 @@ def frames_of(path):
 @pytest.mark.parametrize("name, count", [("a.mp4", 30), ("a.gif", 10)])
 def test_a_film_holds_what_was_shown(tmp_path, monkeypatch, name, count):
     monkeypatch.setattr(pygame.display, "quit", lambda: None)  # the screen is looked at afterwards
-    app = App(OneBall(), OnlyChoice(Recorder()), (641, 360), True, 30, record=tmp_path / name)
+    app = App(OneBall(), FixedPool(Recorder()), (641, 360), True, 30, record=tmp_path / name)
     app.run()
     size, frames = frames_of(tmp_path / name)
     assert size == (640, 360) and len(frames) == count
@@ -32,7 +32,7 @@ def test_a_film_holds_what_was_shown(tmp_path, monkeypatch, name, count):
 
 def test_a_window_that_changes_its_size_and_is_closed_leaves_a_whole_film(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    app = App(OneBall(), OnlyChoice(Recorder()), (320, 180), headless=True, frames=20)
+    app = App(OneBall(), FixedPool(Recorder()), (320, 180), headless=True, frames=20)
     app.record()
     for size in ((320, 180), (480, 300), (331, 201)):
         pygame.display.set_mode(size)

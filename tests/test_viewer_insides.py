@@ -3,14 +3,14 @@
 import numpy as np
 import pygame
 import pytest
-from ballcast.viewer.options import EVERYTHING, Options
-from ballcast.viewer.panels.timeline import SHADES
-from ballcast.viewer.playback.attribution import MOVED, Why
-from ballcast.viewer.playback.forecaster import LEADS, ROWS
-from ballcast.viewer.playback.session import FRAME, Session
-from ballcast.viewer.playback.source import Throws
+from ballcast.viewer.options import ALL_ON, DisplayOptions
+from ballcast.viewer.panels.timeline import COLORMAP
+from ballcast.viewer.playback.attribution import PERTURBATION, Attribution
+from ballcast.viewer.playback.forecaster import GATE_GROUPS, LEAD_TIMES
+from ballcast.viewer.playback.session import FRAME_TIME, Session
+from ballcast.viewer.playback.source import LiveSource
 from ballcast.viewer.window import App
-from viewer_fakes import OneBall, OnlyChoice, Recorder
+from viewer_fakes import FixedPool, OneBall, Recorder
 
 from ballcast import models, sim
 from benchmarks import viewer_soak
@@ -18,8 +18,8 @@ from benchmarks import viewer_soak
 SPORT = sim.load("table_tennis")
 
 
-def app_of(*predictors, size=(960, 540), **options):
-    return App(Throws(SPORT, 187), OnlyChoice(*predictors), size, True, shown=range(len(predictors)), **options)
+def make_app(*predictors, size=(960, 540), **options):
+    return App(LiveSource(SPORT, 187), FixedPool(*predictors), size, True, shown=range(len(predictors)), **options)
 
 
 def pixels(app):
@@ -28,32 +28,37 @@ def pixels(app):
 
 def test_the_gates_are_those_that_moved_the_memory():
     gru = models.load("gru", SPORT)
-    stream, ball = gru.stream(), Throws(SPORT, 187).ball(0)
-    read, memory = [], [stream.memory]
-    for time, position in zip(ball.seen.time[:40], ball.seen.position[:40]):
+    stream, ball = gru.stream(), LiveSource(SPORT, 187).ball(0)
+    read, memory = [], [stream.hidden]
+    for time, position in zip(ball.track.time[:40], ball.track.position[:40]):
         stream.observe(time, position)
         read.append(stream.features)
-        memory.append(stream.memory)
+        memory.append(stream.hidden)
     read, memory = np.array(read), np.array(memory)
     gates = gru.gates(read, memory[:-1])
     assert gates.shape == (40, 2, memory.shape[1]) and gates.min() >= 0 and gates.max() <= 1
-    a, b = read @ gru.brain.Wx + gru.brain.bx, memory[:-1] @ gru.brain.Wh + gru.brain.bh
+    a, b = (
+        read @ gru.network.input_weight + gru.network.input_bias,
+        memory[:-1] @ gru.network.hidden_weight + gru.network.hidden_bias,
+    )
     new = np.tanh(np.split(a, 3, 1)[2] + gates[:, 1] * np.split(b, 3, 1)[2])
     np.testing.assert_allclose(memory[1:], memory[:-1] + gates[:, 0] * (new - memory[:-1]), atol=2e-5)
-    assert not models.load("lstm", SPORT).gated
+    assert not models.load("lstm", SPORT).has_gates
 
 
 def test_a_bounce_lights_the_gates_up():
-    session = Session(Throws(SPORT, 187), OnlyChoice(models.load("gru", SPORT)))
+    session = Session(LiveSource(SPORT, 187), FixedPool(models.load("gru", SPORT)))
     for _ in range(80):
-        session.advance(FRAME)
-    times, gates = session.watchers[0].gates(session.now)
-    assert gates.shape == (len(session.seen), 2, ROWS) and np.array_equal(times, session.ball.seen.time[session.seen])
+        session.advance(FRAME_TIME)
+    times, gates = session.forecasters[0].gates(session.now)
+    assert gates.shape == (len(session.observed_frames), 2, GATE_GROUPS) and np.array_equal(
+        times, session.ball.track.time[session.observed_frames]
+    )
     bounce = session.ball.landing_time[0]
     before, after = ((times > bounce + a) & (times < bounce + b) for a, b in ((-0.1, -0.005), (0.0, 0.03)))
     assert gates[after, 0].mean() > 1.2 * gates[before, 0].mean()
-    early = session.watchers[0].gates(0.3)
-    assert np.array_equal(early[1], gates[: len(early[0])]) and SHADES.shape == (256, 3)
+    early = session.forecasters[0].gates(0.3)
+    assert np.array_equal(early[1], gates[: len(early[0])]) and COLORMAP.shape == (256, 3)
 
 
 class Straight(Recorder):
@@ -68,74 +73,76 @@ class Straight(Recorder):
 
 
 def test_why_tells_how_far_each_frame_moves_the_forecast():
-    ball, watcher = OneBall().one, Session(OneBall(), OnlyChoice(Straight())).watchers[0]
-    why = Why(watcher, ball.seen.time[:30], ball.seen.position[:30], 10.3)
+    ball, forecaster = OneBall().one, Session(OneBall(), FixedPool(Straight())).forecasters[0]
+    attribution = Attribution(forecaster, ball.track.time[:30], ball.track.position[:30], 10.3)
     works = 0
-    while why.work():
+    while attribution.compute_some():
         works += 1
     expected = np.zeros(30)
     expected[[0, -1]] = 1, 2
-    np.testing.assert_allclose(why.weight, expected, atol=1e-6 / MOVED)
-    assert np.array_equal(why.time, ball.seen.time[:30]) and works > 1 and "2.00 mm" in why.title
+    np.testing.assert_allclose(attribution.sensitivity, expected, atol=1e-6 / PERTURBATION)
+    assert np.array_equal(attribution.time, ball.track.time[:30]) and works > 1 and "2.00 mm" in attribution.title
 
 
 def test_why_is_asked_for_by_a_key_pauses_and_goes_when_the_show_goes_on():
-    app = app_of(models.load("gru", SPORT))
+    app = make_app(models.load("gru", SPORT))
     for _ in range(20):
-        app.frame(FRAME)
-    app.ask_why()
+        app.frame(FRAME_TIME)
+    app.toggle_attribution()
     for _ in range(20):
-        app.frame(FRAME)
-    assert app.session.paused and len(app.why.weight) == len(app.session.seen)
-    assert app.why.weight[-10:].mean() > app.why.weight[:10].mean() > 0
-    app.session.back()
-    app.frame(FRAME)
-    assert app.why.now == app.session.now and len(app.why.weight) < len(app.session.seen)
+        app.frame(FRAME_TIME)
+    assert app.session.paused and len(app.attribution.sensitivity) == len(app.session.observed_frames)
+    assert app.attribution.sensitivity[-10:].mean() > app.attribution.sensitivity[:10].mean() > 0
+    app.session.step_back()
+    app.frame(FRAME_TIME)
+    assert app.attribution.now == app.session.now and len(app.attribution.sensitivity) < len(
+        app.session.observed_frames
+    )
     app.pause()
-    app.frame(FRAME)
-    assert app.why is None
+    app.frame(FRAME_TIME)
+    assert app.attribution is None
 
 
 def test_the_strip_holds_the_errors_as_they_came():
-    session = Session(OneBall(), OnlyChoice(Recorder()))
+    session = Session(OneBall(), FixedPool(Recorder()))
     for _ in range(40):
-        session.advance(FRAME)
-    times, errors = session.watchers[0].strip(LEADS[1], session.now)
-    assert errors.tolist() == session.errors[LEADS[1]] and (np.diff(times) > 0).all() and times[-1] <= session.now
-    assert len(session.watchers[0].strip(LEADS[1], times[3])[0]) == 4
+        session.advance(FRAME_TIME)
+    times, errors = session.forecasters[0].error_series(LEAD_TIMES[1], session.now)
+    assert errors.tolist() == session.errors[LEAD_TIMES[1]] and (np.diff(times) > 0).all() and times[-1] <= session.now
+    assert len(session.forecasters[0].error_series(LEAD_TIMES[1], times[3])[0]) == 4
 
 
-@pytest.mark.parametrize("name", [name for name in Options.__dataclass_fields__ if name != "slider"])
+@pytest.mark.parametrize("name", [name for name in DisplayOptions.__dataclass_fields__ if name != "slider"])
 def test_each_option_changes_the_picture_and_goes_again(name):
-    app = app_of(models.load("gru_physics", SPORT))
+    app = make_app(models.load("gru_physics", SPORT))
     for _ in range(40):
-        app.frame(FRAME)
+        app.frame(FRAME_TIME)
     app.pause()
-    app.frame(FRAME)
+    app.frame(FRAME_TIME)
     plain = pixels(app)
     app.toggle(name)
-    app.frame(FRAME)
+    app.frame(FRAME_TIME)
     assert np.abs(pixels(app) - plain).max() > 30
     app.toggle(name)
-    app.frame(FRAME)
+    app.frame(FRAME_TIME)
     assert np.array_equal(pixels(app), plain)
 
 
 @pytest.mark.parametrize("size", [(320, 180), (500, 900), (1920, 1080)])
 def test_everything_can_be_open_at_any_size(size):
-    app = app_of(models.load("gru", SPORT), models.load("physics", SPORT), size=size, options=EVERYTHING)
+    app = make_app(models.load("gru", SPORT), models.load("physics", SPORT), size=size, options=ALL_ON)
     for _ in range(30):
-        app.frame(FRAME)
+        app.frame(FRAME_TIME)
     assert pixels(app).std() > 5
 
 
 def test_a_following_camera_keeps_the_ball_in_the_middle():
-    app = app_of(Recorder(), options=Options(follow=True))
+    app = make_app(Recorder(), options=DisplayOptions(follow=True))
     for _ in range(60):
-        app.frame(FRAME)
-        camera = app._seeing()
-        spot = camera.project(app.session.ball.at(app.session.now)[0][None])[0][0]
-        assert np.abs(spot - camera.centre).max() < 0.4 * app.screen.get_height()
+        app.frame(FRAME_TIME)
+        camera = app._active_camera()
+        pixel = camera.project(app.session.ball.state_at(app.session.now)[0][None])[0][0]
+        assert np.abs(pixel - camera.principal_point).max() < 0.4 * app.screen.get_height()
 
 
 def test_moments_gone_back_to_look_as_they_did_to_the_pixel():
@@ -146,5 +153,5 @@ def test_keys_mashed_at_random_do_no_harm(tmp_path, monkeypatch):
     ffmpeg = pytest.importorskip("imageio_ffmpeg")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(viewer_soak, "SIZES", viewer_soak.SIZES[:4])
-    film = viewer_soak.mash(150, seed=3, size=(640, 360), predictors=("gru", "physics"))
+    film = viewer_soak.random_input(150, seed=3, size=(640, 360), predictors=("gru", "physics"))
     assert ffmpeg.count_frames_and_secs(str(film))[0] > 0

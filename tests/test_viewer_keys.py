@@ -6,35 +6,35 @@ import numpy as np
 import pygame
 import pytest
 from ballcast.viewer import keys
-from ballcast.viewer.panels.canvas import Pen
+from ballcast.viewer.panels.canvas import Canvas
 from ballcast.viewer.panels.sliders import HEAD, ROW
-from ballcast.viewer.panels.timeline import TimeLine
+from ballcast.viewer.panels.timeline import Timeline
 from ballcast.viewer.picture import sliders
-from ballcast.viewer.playback.overrides import RULES
-from ballcast.viewer.playback.session import FRAME
-from ballcast.viewer.playback.source import Replays, Throws
+from ballcast.viewer.playback.overrides import OVERRIDES
+from ballcast.viewer.playback.session import FRAME_TIME
+from ballcast.viewer.playback.source import LiveSource, RecordedSource
 from ballcast.viewer.window import App
-from viewer_fakes import OneBall, OnlyChoice, Recorder
+from viewer_fakes import FixedPool, OneBall, Recorder
 
 from ballcast import sim
 
 
 @pytest.fixture
 def app():
-    return App(OneBall(), OnlyChoice(Recorder(), Recorder()), (320, 180), headless=True)
+    return App(OneBall(), FixedPool(Recorder(), Recorder()), (320, 180), headless=True)
 
 
 def press(app, key, typed="", release=True):
     pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=key, unicode=typed, mod=0))
     if release:
         pygame.event.post(pygame.event.Event(pygame.KEYUP, key=key, unicode=typed, mod=0))
-    app.frame(FRAME)
+    app.frame(FRAME_TIME)
 
 
 def test_space_pauses_and_goes_on(app):
     press(app, pygame.K_SPACE, " ")
     now = app.session.now
-    app.frame(FRAME)
+    app.frame(FRAME_TIME)
     assert app.session.paused and app.session.now == now
     press(app, pygame.K_SPACE, " ")
     assert app.session.now > now
@@ -50,7 +50,7 @@ def test_point_steps_one_frame(app):
     press(app, pygame.K_SPACE, " ")
     now = app.session.now
     press(app, pygame.K_PERIOD, ".")
-    assert app.session.now == pytest.approx(now + FRAME) and app.session.paused
+    assert app.session.now == pytest.approx(now + FRAME_TIME) and app.session.paused
 
 
 def test_arrows_turn_while_they_are_held(app):
@@ -60,8 +60,8 @@ def test_arrows_turn_while_they_are_held(app):
     assert tapped != before
     press(app, pygame.K_RIGHT, release=False)
     for _ in range(5):
-        app.frame(FRAME)
-    assert (app.camera.azimuth - tapped) % 360 > 2 * keys.TURN
+        app.frame(FRAME_TIME)
+    assert (app.camera.azimuth - tapped) % 360 > 2 * keys.DEGREES_PER_PRESS
     press(app, pygame.K_UP)
     raised = app.camera.elevation
     press(app, pygame.K_DOWN)
@@ -75,7 +75,7 @@ def test_plus_minus_and_wheel_zoom_and_c_goes_back(app):
     press(app, pygame.K_MINUS, "-")
     assert app.camera.distance == pytest.approx(home.distance)
     pygame.event.post(pygame.event.Event(pygame.MOUSEWHEEL, x=0, y=3, flipped=False))
-    app.frame(FRAME)
+    app.frame(FRAME_TIME)
     assert app.camera.distance < home.distance
     press(app, pygame.K_c, "c")
     assert app.camera == home
@@ -84,61 +84,61 @@ def test_plus_minus_and_wheel_zoom_and_c_goes_back(app):
 def test_the_mouse_drags_the_camera_round(app):
     before = app.camera
     pygame.event.post(pygame.event.Event(pygame.MOUSEMOTION, pos=(9, 9), rel=(20, 10), buttons=(1, 0, 0)))
-    app.frame(FRAME)
+    app.frame(FRAME_TIME)
     assert app.camera.azimuth != before.azimuth and app.camera.elevation > before.elevation
 
 
 def test_the_right_button_moves_the_camera_and_f_keys_look_from_elsewhere(app):
     before = app.camera
-    place = before.project(np.array([before.target]))[0][0]
+    pixel = before.project(np.array([before.target]))[0][0]
     pygame.event.post(pygame.event.Event(pygame.MOUSEMOTION, pos=(9, 9), rel=(20, 10), buttons=(0, 0, 1)))
-    app.frame(FRAME)
+    app.frame(FRAME_TIME)
     moved = app.camera.project(np.array([before.target]))[0][0]
-    assert moved - place == pytest.approx([20, 10], abs=1)
+    assert moved - pixel == pytest.approx([20, 10], abs=1)
     press(app, pygame.K_c, "c")
     assert app.camera == before
     ways = []
     for key in (pygame.K_F1, pygame.K_F2, pygame.K_F3):
         press(app, key)
-        ways.append(app.camera.axes[2].round(1).tolist())
+        ways.append(app.camera.basis[2].round(1).tolist())
     assert ways[0][0] < -0.9 and ways[1][1] > 0.9 and ways[2][2] < -0.9
 
 
 def test_r_throws_again_n_the_next_and_digits_choose(app):
     for _ in range(10):
-        app.frame(FRAME)
+        app.frame(FRAME_TIME)
     press(app, pygame.K_r, "r")
-    assert app.session.index == 0 and app.session.now <= 10 + FRAME
+    assert app.session.index == 0 and app.session.now <= 10 + FRAME_TIME
     press(app, pygame.K_n, "N")
     assert app.session.index == 1
     press(app, pygame.K_2, "2")
-    assert app.session.chosen == [1]
+    assert app.session.selected == [1]
     press(app, pygame.K_9, "9")
-    assert app.session.chosen == [1]
+    assert app.session.selected == [1]
 
 
 def test_shift_and_a_digit_shows_one_more(app):
-    app.frame(FRAME)
+    app.frame(FRAME_TIME)
     pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_2, unicode='"', mod=pygame.KMOD_LSHIFT))
-    app.frame(FRAME)
-    assert app.session.chosen == [0, 1]
+    app.frame(FRAME_TIME)
+    assert app.session.selected == [0, 1]
 
 
 def test_the_time_line_and_the_comma_go_back(app):
     for _ in range(30):
-        app.frame(FRAME)
+        app.frame(FRAME_TIME)
     now = app.session.now
     press(app, pygame.K_COMMA, ",")
-    assert app.session.now == pytest.approx(now - FRAME) and app.session.paused
-    line = TimeLine(Pen(app.screen))
-    left, right, y = (value * line.pen.unit for value in (line.left, line.right, line.y))
+    assert app.session.now == pytest.approx(now - FRAME_TIME) and app.session.paused
+    line = Timeline(Canvas(app.screen))
+    left, right, y = (value * line.canvas.scale for value in (line.left, line.right, line.y))
     for kind, x in ((pygame.MOUSEBUTTONDOWN, left), (pygame.MOUSEMOTION, left + 0.1 * (right - left))):
         camera = app.camera
         pygame.event.post(pygame.event.Event(kind, button=1, pos=(x, y), rel=(9, 0), buttons=(1, 0, 0)))
-        app.frame(FRAME)
+        app.frame(FRAME_TIME)
         assert app.camera == camera
     ball = app.session.ball
-    assert app.session.now == pytest.approx(ball.start + 0.1 * (ball.end - ball.start), abs=FRAME)
+    assert app.session.now == pytest.approx(ball.start + 0.1 * (ball.end - ball.start), abs=FRAME_TIME)
 
 
 def test_brackets_and_pages_change_the_speed(app):
@@ -151,7 +151,7 @@ def test_brackets_and_pages_change_the_speed(app):
 
 def test_h_shows_the_keys(app):
     app.session.paused = True
-    app.frame(FRAME)
+    app.frame(FRAME_TIME)
     plain = pygame.image.tobytes(app.screen, "RGB")
     press(app, pygame.K_h, "h")
     assert pygame.image.tobytes(app.screen, "RGB") != plain
@@ -194,18 +194,18 @@ def test_no_key_is_bound_twice_and_unknown_keys_do_nothing(app):
 
 def test_the_window_may_change_its_size(app):
     pygame.display.set_mode((480, 300))
-    app.frame(FRAME)
+    app.frame(FRAME_TIME)
     assert app.camera.size == (480, 300)
 
 
 def live():
     sport = sim.load("table_tennis")
-    return App(Throws(sport, 5), OnlyChoice(Recorder()), (1280, 720), headless=True)
+    return App(LiveSource(sport, 5), FixedPool(Recorder()), (1280, 720), headless=True)
 
 
 def mouse(app, kind, pos, buttons=(1, 0, 0)):
     pygame.event.post(pygame.event.Event(kind, button=1, pos=tuple(map(int, pos)), rel=(1, 0), buttons=buttons))
-    app.frame(FRAME)
+    app.frame(FRAME_TIME)
 
 
 def test_w_opens_the_sliders_whose_arrows_choose_and_move(app):
@@ -230,21 +230,21 @@ def test_w_opens_the_sliders_whose_arrows_choose_and_move(app):
 def test_the_mouse_pulls_a_slider(app):
     app = live()
     press(app, pygame.K_w, "w")
-    panel = sliders(Pen(app.screen), app.options)
-    row = next(n for n, rule in enumerate(RULES) if rule.name == "along")
+    panel = sliders(Canvas(app.screen), app.options)
+    row = next(n for n, override in enumerate(OVERRIDES) if override.name == "along")
     y, camera = panel.top + HEAD + ROW * row + 15, app.camera
     mouse(app, pygame.MOUSEBUTTONDOWN, (panel.left, y))
-    assert app.session.source.world == {"along": RULES[row].low} and app.options.slider == row
+    assert app.session.source.world == {"along": OVERRIDES[row].low} and app.options.slider == row
     mouse(app, pygame.MOUSEMOTION, (panel.right + 50, y + 200))
     mouse(app, pygame.MOUSEBUTTONUP, (panel.right, y), (0, 0, 0))
     mouse(app, pygame.MOUSEMOTION, (panel.left, y), (0, 0, 0))
-    assert app.session.source.world == {"along": RULES[row].high} and app.camera == camera
+    assert app.session.source.world == {"along": OVERRIDES[row].high} and app.camera == camera
 
 
 def test_a_recording_flies_as_it_flew():
     sport = sim.load("table_tennis")
-    track = Throws(sport, 5).ball(0).seen
-    app = App(Replays(sport, [track]), OnlyChoice(Recorder()), (640, 360), headless=True)
+    track = LiveSource(sport, 5).ball(0).track
+    app = App(RecordedSource(sport, [track]), FixedPool(Recorder()), (640, 360), headless=True)
     press(app, pygame.K_w, "w")
     press(app, pygame.K_RIGHT)
     assert "flew" in app.message and np.array_equal(app.session.ball.position, track.position)
@@ -257,7 +257,7 @@ def test_p_throws_the_sports_own_throws(app):
     press(app, pygame.K_p, "p")
     assert app.session.index == 1 and app.message == app.session.sport.throws[0][0]
     pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_p, unicode="P", mod=pygame.KMOD_LSHIFT))
-    app.frame(FRAME)
+    app.frame(FRAME_TIME)
     assert app.message == "as play launches" and app.session.index == 2
 
 

@@ -6,19 +6,19 @@ import numpy as np
 import pygame
 import pytest
 from ballcast.render import raster
-from ballcast.render.camera import Camera
-from ballcast.render.scene import Place, below
-from ballcast.viewer.playback.session import FRAME
+from ballcast.render.camera import OrbitCamera
+from ballcast.render.scene import Scene, support_height
+from ballcast.viewer.playback.session import FRAME_TIME
 from ballcast.viewer.window import App, save_png
-from viewer_fakes import OneBall, OnlyChoice, Recorder
+from viewer_fakes import FixedPool, OneBall, Recorder
 
 from ballcast import sim
 
 SIZE = (640, 360)
 
 
-def app_of(name="table_tennis", **options):
-    return App(OneBall(sport=sim.load(name)), OnlyChoice(Recorder()), SIZE, headless=True, **options)
+def make_app(name="table_tennis", **options):
+    return App(OneBall(sport=sim.load(name)), FixedPool(Recorder()), SIZE, headless=True, **options)
 
 
 def pixels(app):
@@ -33,7 +33,7 @@ def view(eye, target=(0, 0, 0)):
 
 
 def test_the_target_is_in_the_middle_x_goes_right_and_z_up():
-    camera = Camera.of(view((0, -2, 0.5), (0, 0, 0.5)), (200, 100))
+    camera = OrbitCamera.of(view((0, -2, 0.5), (0, 0, 0.5)), (200, 100))
     xy, depth = camera.project(np.array([[0, 0, 0.5], [1, 0, 0.5], [0, 0, 1.5], [0, 2, 0.5]]))
     np.testing.assert_allclose(xy, [[100, 50], [125, 50], [100, 25], [100, 50]], atol=1e-9)
     np.testing.assert_allclose(depth, [2, 2, 2, 4])
@@ -41,17 +41,17 @@ def test_the_target_is_in_the_middle_x_goes_right_and_z_up():
 
 
 def test_what_is_behind_the_camera_has_no_pixel_and_polygons_are_cut_there():
-    camera = Camera.of(view((0, -2, 0.5)), (200, 100))
+    camera = OrbitCamera.of(view((0, -2, 0.5)), (200, 100))
     assert np.isnan(camera.project(np.array([[0, -3, 0.5]]))[0]).all()
     floor = np.array([[-50, -50, 0], [50, -50, 0], [50, 50, 0], [-50, 50, 0]])
-    outline = camera.outline(floor)
+    outline = camera.project_polygon(floor)
     assert len(outline) >= 4 and np.isfinite(outline).all()
-    assert len(camera.outline(floor - (0, 60, 0))) == 0
+    assert len(camera.project_polygon(floor - (0, 60, 0))) == 0
 
 
 def test_turning_keeps_the_distance_and_stays_above_the_horizon():
-    camera = Camera.of(view((1, -2, 1)), SIZE)
-    for turned in (camera.turned(50, 10), camera.turned(0, 500), camera.turned(-7, -500), camera.zoomed(2)):
+    camera = OrbitCamera.of(view((1, -2, 1)), SIZE)
+    for turned in (camera.orbited(50, 10), camera.orbited(0, 500), camera.orbited(-7, -500), camera.zoomed(2)):
         away = np.linalg.norm(turned.eye - turned.target)
         assert away == pytest.approx(turned.distance) and turned.eye[2] > 0
 
@@ -60,71 +60,71 @@ def test_turning_keeps_the_distance_and_stays_above_the_horizon():
 
 
 def test_a_net_hides_what_is_behind_it_and_not_what_is_above_or_before_it():
-    place, eye = Place.of(sim.load("table_tennis")), np.array([0, -3.0, 0.5])
-    net = next(part for part in place.parts if part.axis == 1)
+    scene, eye = Scene.of(sim.load("table_tennis")), np.array([0, -3.0, 0.5])
+    net = next(occluder for occluder in scene.occluders if occluder.axis == 1)
     points = np.array([[0, 0.5, 0.05], [0, -0.5, 0.05], [0, 0.5, 0.9], [3.0, 0.5, 0.05]])
-    assert net.hides(eye, points).tolist() == [True, False, False, False]
+    assert net.occludes(eye, points).tolist() == [True, False, False, False]
 
 
 def test_a_table_hides_what_is_below_it():
-    place, eye = Place.of(sim.load("table_tennis")), np.array([0, -3.0, 2.0])
-    table = next(part for part in place.parts if part.level)
-    assert table.hides(eye, np.array([[0, 0.5, -0.3], [0, 0.5, 0.001], [0, 3.0, -0.5]])).tolist() == [
+    scene, eye = Scene.of(sim.load("table_tennis")), np.array([0, -3.0, 2.0])
+    table = next(occluder for occluder in scene.occluders if occluder.level)
+    assert table.occludes(eye, np.array([[0, 0.5, -0.3], [0, 0.5, 0.001], [0, 3.0, -0.5]])).tolist() == [
         True,
         False,
         False,
     ]
-    assert place.parts and min(place.parts, key=lambda part: part.order(eye)) is table
+    assert scene.occluders and min(scene.occluders, key=lambda occluder: occluder.depth_key(eye)) is table
 
 
 def test_a_ball_in_the_ring_is_behind_its_near_side_and_before_its_far_side():
     sport = sim.load("basketball")
     ring = next(s for s in sport.surfaces if s.kind == "ring")
     centre, eye = np.array(ring.low), np.array(ring.low) - (0, 6, 0)
-    arcs = [p for p in Place.of(sport).parts if p.axis is None and np.abs(p.vertices - centre).max() < 1]
-    hidden = [arc.hides(eye, centre[None])[0] for arc in arcs]
+    arcs = [p for p in Scene.of(sport).occluders if p.axis is None and np.abs(p.vertices - centre).max() < 1]
+    hidden = [arc.occludes(eye, centre[None])[0] for arc in arcs]
     near = [arc.vertices[:, 1].mean() < centre[1] for arc in arcs]
     assert hidden == near and 0 < sum(near) < len(near)
 
 
-def test_walls_are_seen_from_inside_alone():
+def test_walls_are_visible_from_inside_alone():
     sport = sim.load("room")
-    walls = [w for w in Place.of(sport).walls if w.color in {s.color for s in sport.surfaces}]
-    assert len(walls) == 6 and all(w.faces(np.array([0, 0, 1.5])) for w in walls)
-    outside = [w.faces(np.array(sport.view.eye)) for w in walls]
+    walls = [w for w in Scene.of(sport).walls if w.color in {s.color for s in sport.surfaces}]
+    assert len(walls) == 6 and all(w.is_front_facing(np.array([0, 0, 1.5])) for w in walls)
+    outside = [w.is_front_facing(np.array(sport.view.eye)) for w in walls]
     beyond = [np.dot(np.array(sport.view.eye) - w.points[0], w.normal) > 0 for w in walls]
     assert outside == beyond and sum(outside) == 3
 
 
 def test_the_shadow_falls_on_the_highest_thing_below():
     sport = sim.load("table_tennis")
-    assert below(sport, (0, 0.5, 0.3)) == 0.0
-    assert below(sport, (0, 3.0, 0.3)) == below(sport, (0, 0.5, -0.1)) == -0.76
-    assert below(sport, (0, 3.0, -1.0)) is None
+    assert support_height(sport, (0, 0.5, 0.3)) == 0.0
+    assert support_height(sport, (0, 3.0, 0.3)) == support_height(sport, (0, 0.5, -0.1)) == -0.76
+    assert support_height(sport, (0, 3.0, -1.0)) is None
 
 
 @pytest.mark.parametrize("name", sim.names())
-def test_every_place_can_be_drawn_from_all_around(name):
-    app = app_of(name)
-    app.frame(FRAME)
+def test_every_scene_can_be_drawn_from_all_around(name):
+    app = make_app(name)
+    app.frame(FRAME_TIME)
     plain = pixels(app)
     assert plain.std() > 5
     for azimuth, elevation, zoom in ((90, 0, 1), (90, 60, 1), (90, -80, 3), (45, 0, 8), (0, 0, 0.05)):
-        app.turn(azimuth, elevation)
+        app.orbit(azimuth, elevation)
         app.zoom(zoom)
-        app.frame(FRAME)
+        app.frame(FRAME_TIME)
     app.reset_camera()
-    app.session.again()
-    app.frame(FRAME)
+    app.session.restart()
+    app.frame(FRAME_TIME)
     assert np.abs(pixels(app) - plain).max() == 0
 
 
 def test_a_sport_of_bare_ground_can_be_drawn():
     sport = sim.load("tennis")
     bare = sport.replace(surfaces=sport.surfaces[:1], view=dataclasses.replace(sport.view, lines=()))
-    app = App(OneBall(sport=bare), OnlyChoice(Recorder()), SIZE, headless=True)
-    app.frame(FRAME)
-    assert pixels(app).std() > 5 and not Place.of(bare).parts
+    app = App(OneBall(sport=bare), FixedPool(Recorder()), SIZE, headless=True)
+    app.frame(FRAME_TIME)
+    assert pixels(app).std() > 5 and not Scene.of(bare).occluders
 
 
 # --- pixels -----------------------------------------------------------------------------------------------------------
@@ -139,11 +139,11 @@ def light(pixels):
     return (pixels & 255).astype(int)
 
 
-def put(xy, radius, alpha, slots=None, slot=0, size=(40, 40)):
+def put(xy, radius, alpha, layers=None, layer=0, size=(40, 40)):
     pixels, count = blank(size), len(xy)
-    slots = np.zeros(count, int) if slots is None else np.array(slots)
+    layers = np.zeros(count, int) if layers is None else np.array(layers)
     tones = np.full((count, 3), 200.0)
-    raster.discs(pixels, np.array(xy, float), np.full(count, radius), tones, np.full(count, alpha), slots, slot)
+    raster.discs(pixels, np.array(xy, float), np.full(count, radius), tones, np.full(count, alpha), layers, layer)
     return light(pixels)
 
 
@@ -158,14 +158,14 @@ def test_discs_lie_where_they_are_put():
 def test_discs_out_of_sight_or_of_another_slot_are_left_out():
     far = [(np.nan, np.nan), (1e6, 0), (-50, 5)]
     assert put(far, 2.0, 1.0).max() == 0 and put(far, 2.0, 1.0, size=(4, 4)).max() == 0
-    assert put([(5, 5)], 2.0, 1.0, slots=[1]).max() == 0 < put([(5, 5)], 2.0, 1.0, slots=[1], slot=1).max()
+    assert put([(5, 5)], 2.0, 1.0, layers=[1]).max() == 0 < put([(5, 5)], 2.0, 1.0, layers=[1], layer=1).max()
 
 
 def covered(outlines, size=(40, 36), alpha=1.0):
-    pixels, room = blank(size), raster.room_for(size)
+    pixels, buffer = blank(size), raster.make_coverage_buffer(size)
     corners, starts = np.concatenate(outlines).astype(float), np.cumsum([0, *map(len, outlines)])
-    raster.fill(pixels, corners, starts, np.full(3, 255.0), alpha, room)
-    assert not room.any()
+    raster.fill(pixels, corners, starts, np.full(3, 255.0), alpha, buffer)
+    assert not buffer.any()
     return light(pixels) / 255
 
 
@@ -192,19 +192,21 @@ def test_outlines_that_overlap_cover_once_whichever_way_they_turn():
 
 def test_points_along_a_line_are_evenly_spaced_and_a_break_in_it_stays_open():
     bend = np.array([[0, 0], [10, 0], [10, 10.0]])
-    xy, values, line = raster.along(bend, np.array([[0.0], [1], [2]]), np.array([0, 3]), np.array([2.0]), (50, 50))
+    xy, values, line = raster.resample_polylines(
+        bend, np.array([[0.0], [1], [2]]), np.array([0, 3]), np.array([2.0]), (50, 50)
+    )
     assert len(xy) == 10 and np.allclose(np.abs(np.diff(xy, axis=0)).sum(axis=1), 2) and not line.any()
     np.testing.assert_allclose(values[:, 0], np.arange(10) / 5)
     broken = np.array([[0, 0], [4, 0], [np.nan, np.nan], [9, 0], [12, 0.0]])
-    xy, _, _ = raster.along(broken, np.zeros((5, 1)), np.array([0, 5]), np.array([1.0]), (50, 50))
+    xy, _, _ = raster.resample_polylines(broken, np.zeros((5, 1)), np.array([0, 5]), np.array([1.0]), (50, 50))
     assert len(xy) and not np.any((xy[:, 0] > 4) & (xy[:, 0] < 9))
 
 
 def test_the_ball_shows_how_it_is_turned():
     shown = []
-    for turn in (np.eye(3), _tilt(0.7), np.eye(3)):
+    for orientation in (np.eye(3), _tilt(0.7), np.eye(3)):
         pixels = blank()
-        raster.sphere(pixels, 20.0, 20.0, 12.0, np.array([200.0, 100, 50]), turn)
+        raster.sphere(pixels, 20.0, 20.0, 12.0, np.array([200.0, 100, 50]), orientation)
         shown.append(light(pixels))
     first, tilted, again = shown
     assert np.array_equal(first, again) and np.abs(first - tilted).max() > 30
@@ -222,24 +224,24 @@ def _tilt(angle):
 def test_the_same_state_gives_the_same_png_byte_for_byte(tmp_path):
     files = [tmp_path / "a.png", tmp_path / "b.png"]
     for file in files:
-        app_of(frames=30, screenshot=file).run()
+        make_app(frames=30, screenshot=file).run()
     assert files[0].read_bytes() == files[1].read_bytes()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "b.png"]
 
 
 def test_ball_track_forecast_and_landing_are_in_the_picture():
-    app = app_of()
+    app = make_app()
     for _ in range(25):
-        app.frame(FRAME)
+        app.frame(FRAME_TIME)
     full = pixels(app)
     session, camera, size = app.session, app.camera, 5
-    at = session.ball.at(session.now)[0]
+    at = session.ball.state_at(session.now)[0]
     for what, point in {
         "the ball": at,
-        "a dot": session.ball.seen.position[session.seen[5]],
-        "the landing": np.array(session.forecast.landing.place) - (0, 0, 0.02),
+        "a dot": session.ball.track.position[session.observed_frames[5]],
+        "the landing": np.array(session.forecast.landing.position) - (0, 0, 0.02),
     }.items():
-        app.session.again()
+        app.session.restart()
         app.picture.paint(app.screen, app.session, camera)
         bare = pixels(app)
         x, y = np.round(camera.project(point[None])[0][0]).astype(int)

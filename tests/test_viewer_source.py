@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from ballcast.tracks import Track, read_track
-from ballcast.viewer.playback.source import PAUSE, Replays, Throws, bounces
+from ballcast.viewer.playback.source import PAUSE, LiveSource, RecordedSource, recorded_landings
 
 from ballcast import sim
 
@@ -25,39 +25,39 @@ def bouncing(noise=0.0, rate=180.0):
 
 
 def test_a_bounce_is_found_where_the_arcs_cross():
-    time, place = bounces(bouncing(), sim.load(TT))
+    time, position = recorded_landings(bouncing(), sim.load(TT))
     np.testing.assert_allclose(time, [0.3], atol=1e-6)
-    np.testing.assert_allclose(place, [[0.06, 0.6, 0.02]], atol=1e-5)
+    np.testing.assert_allclose(position, [[0.06, 0.6, 0.02]], atol=1e-5)
 
 
 def test_noise_of_a_millimetre_moves_it_by_millimetres():
-    time, place = bounces(bouncing(noise=1e-3), sim.load(TT))
+    time, position = recorded_landings(bouncing(noise=1e-3), sim.load(TT))
     np.testing.assert_allclose(time, [0.3], atol=2e-3)
-    np.testing.assert_allclose(place[0], [0.06, 0.6, 0.02], atol=6e-3)
+    np.testing.assert_allclose(position[0], [0.06, 0.6, 0.02], atol=6e-3)
 
 
 def test_no_landing_in_the_air_or_beside_the_table():
     track = bouncing()
     for shift in ([0, 0, 0.3], [2.0, 0, 0]):
-        assert len(bounces(Track(track.time, track.position + shift), sim.load(TT))[0]) == 0
+        assert len(recorded_landings(Track(track.time, track.position + shift), sim.load(TT))[0]) == 0
 
 
 def test_too_few_frames_on_either_side_give_none():
     track = bouncing()
-    assert len(bounces(track[50:58], sim.load(TT))[0]) == 0
+    assert len(recorded_landings(track[50:58], sim.load(TT))[0]) == 0
 
 
 def test_the_strokes_of_tt3d_have_one_landing_each(data_folder):
     files = sorted((data_folder / "tt3d" / "3d").glob("*.csv"))[:20]
-    counts = [len(bounces(read_track(file), sim.load(TT))[0]) for file in files]
+    counts = [len(recorded_landings(read_track(file), sim.load(TT))[0]) for file in files]
     assert np.mean(np.array(counts) == 1) >= 0.9, counts
 
 
 def test_replays_go_round_and_know_speed_but_no_spin():
-    source = Replays(sim.load(TT), [bouncing(), bouncing(noise=1e-3)])
+    source = RecordedSource(sim.load(TT), [bouncing(), bouncing(noise=1e-3)])
     ball = source.ball(3)
-    assert ball.measured and ball.seen is source.tracks[1] and ball.name.endswith("(2 of 2)")
-    position, velocity, spin = source.ball(0).at(0.1)
+    assert ball.is_recorded and ball.track is source.tracks[1] and ball.name.endswith("(2 of 2)")
+    position, velocity, spin = source.ball(0).state_at(0.1)
     np.testing.assert_allclose(position, [0.02, 0.2, position[2]], atol=1e-9)
     np.testing.assert_allclose(velocity[:2], [0.2, 2.0], atol=1e-6)
     assert spin is None
@@ -66,16 +66,16 @@ def test_replays_go_round_and_know_speed_but_no_spin():
 @pytest.mark.parametrize("name", sim.names())
 def test_throw_i_of_a_seed_is_always_the_same_and_lies_near_its_truth(name):
     sport = sim.load(name)
-    ball, again, other = Throws(sport, 3).ball(1), Throws(sport, 3).ball(1), Throws(sport, 3).ball(2)
-    np.testing.assert_array_equal(ball.seen.position, again.seen.position)
+    ball, again, other = LiveSource(sport, 3).ball(1), LiveSource(sport, 3).ball(1), LiveSource(sport, 3).ball(2)
+    np.testing.assert_array_equal(ball.track.position, again.track.position)
     np.testing.assert_array_equal(ball.position, again.position)
     assert not np.array_equal(ball.position[:10], other.position[:10])
-    truth = np.array([ball.at(t)[0] for t in ball.seen.time])
-    off = np.linalg.norm(truth - ball.seen.position, axis=1)
-    assert np.median(off) < 5 * sport.sensor.noise[1] and ball.end >= ball.seen.time[-1] + PAUSE - 1e-9
+    truth = np.array([ball.state_at(t)[0] for t in ball.track.time])
+    off = np.linalg.norm(truth - ball.track.position, axis=1)
+    assert np.median(off) < 5 * sport.sensor.noise[1] and ball.end >= ball.track.time[-1] + PAUSE - 1e-9
 
 
 def test_the_landings_of_a_throw_are_on_landing_surfaces():
-    ball = Throws(sim.load("room"), 0).ball(0)
+    ball = LiveSource(sim.load("room"), 0).ball(0)
     assert len(ball.landing_time) and np.all(np.diff(ball.landing_time) > 0)
-    np.testing.assert_allclose(ball.landing_place[:, 2], 0.03, atol=1e-6)
+    np.testing.assert_allclose(ball.landing_position[:, 2], 0.03, atol=1e-6)

@@ -20,7 +20,7 @@ NAMES = {" ": "space", ".": "period", ",": "comma", "[": "bracketleft", "]": "br
 pytestmark = pytest.mark.skipif(not (shutil.which("Xvfb") and shutil.which("xdotool")), reason="needs Xvfb and xdotool")
 
 
-def said_by_xdotool(key):
+def xdotool_name(key):
     """What xdotool calls a key of BINDINGS."""
     bare = key.removeprefix("shift+")
     name = NAMES.get(bare, bare.upper() if bare.startswith("f") and bare[1:].isdigit() else bare)
@@ -35,8 +35,8 @@ def screen():
         ["Xvfb", "-displayfd", str(write), "-screen", "0", "1400x900x24"], pass_fds=[write], stderr=subprocess.DEVNULL
     )
     os.close(write)
-    with os.fdopen(read) as told:
-        number = told.readline().strip()
+    with os.fdopen(read) as pipe:
+        number = pipe.readline().strip()
     yield f":{number}"
     server.terminate()
     server.wait()
@@ -61,7 +61,7 @@ def test_every_key_and_the_mouse_in_a_real_window(screen, tmp_path):
     window = re.search(r"window:(\d+)", do("getmouselocation"))[1]
     for binding in keys.BINDINGS:
         for key in set(binding.keys) - {"q", "escape"}:
-            do("key", said_by_xdotool(key))
+            do("key", xdotool_name(key))
     do("mousedown", 1, "mousemove_relative", 40, 20, "mouseup", 1, "click", 4, "click", 5)
     do("mousedown", 3, "mousemove_relative", "--", -30, 10, "mouseup", 3)
     do("mousemove", "--window", window, 500, 594, "mousedown", 1, "mousemove_relative", 60, 0, "mouseup", 1)

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 from ballcast.tracks import Track
-from ballcast.viewer.playback.source import Ball
+from ballcast.viewer.playback.source import BallRecord
 
 from ballcast import models, sim
 
@@ -14,30 +14,30 @@ G = np.array([0.0, 0.0, -9.81])
 class Recorder:
     """A predictor, its own stream, and a diary. Forecasts (0, 0, t), and a landing 0.25 s after the last frame."""
 
-    name, told = "recorder", "nothing"
+    name, side_information = "recorder", "nothing"
 
     def __init__(self):
-        self.seen, self.asked, self.streams = [], [], 0
+        self.observed, self.requests, self.streams = [], [], 0
 
     def stream(self):
         self.streams += 1
-        self.told_before = len(self.seen)
+        self.frames_before = len(self.observed)
         return self
 
     def observe(self, time, position):
-        self.seen.append((time, *position))
+        self.observed.append((time, *position))
 
     def forecast(self, times):
-        if len(self.seen) < self.told_before + 3:
-            raise models.TooShort("3 frames at least")
-        last = self.seen[-1][0]
-        self.asked.append((last, np.array(times)))
+        if len(self.observed) < self.frames_before + 3:
+            raise models.HistoryTooShort("3 frames at least")
+        last = self.observed[-1][0]
+        self.requests.append((last, np.array(times)))
         mean = np.column_stack([0 * times, 0 * times, times])
-        landing = SimpleNamespace(time=last + 0.25, place=np.array([0.1, 0.2, 0.02]))
+        landing = SimpleNamespace(time=last + 0.25, position=np.array([0.1, 0.2, 0.02]))
         return SimpleNamespace(mean=mean, covariance=None, landing=landing, belief=None)
 
 
-class OnlyChoice:
+class FixedPool:
     """A Choice of ready-made predictors."""
 
     def __init__(self, *predictors):
@@ -60,16 +60,16 @@ class OneBall:
         position = np.array([0, -1, 0.3]) + np.outer(time, [0.2, 2.0, 3.0]) + 0.5 * G * time[:, None] ** 2
         velocity = [0.2, 2.0, 3.0] + G * time[:, None]
         noise = np.random.default_rng(0).normal(0, 0.003, position.shape)
-        self.one = Ball(
+        self.one = BallRecord(
             name="one",
-            seen=Track(time + 10, position + noise),
+            track=Track(time + 10, position + noise),
             time=time + 10,
             position=position,
             velocity=velocity,
             spin=None if measured else np.tile([100.0, 0, 0], (len(time), 1)),
             landing_time=np.array([10.5]),
-            landing_place=np.array([[0.1, 0.0, 0.02]]),
-            measured=measured,
+            landing_position=np.array([[0.1, 0.0, 0.02]]),
+            is_recorded=measured,
             end=11.5,
         )
 

@@ -6,7 +6,7 @@ Needs numpy alone and knows nothing of sports, physics or forecasts.
 if __name__ != "ballcast.tracks":
     raise ImportError("this package is ballcast.tracks: write `from ballcast import tracks`")
 
-from ballcast.tracks.files import FORMATS, Lines, read_track, read_tracks, write_track
+from ballcast.tracks.files import FORMATS, TrackLineReader, read_track, read_tracks, write_track
 from ballcast.tracks.track import Track, TrackError
 
-__all__ = ["FORMATS", "Lines", "Track", "TrackError", "read_track", "read_tracks", "write_track"]
+__all__ = ["FORMATS", "TrackLineReader", "Track", "TrackError", "read_track", "read_tracks", "write_track"]

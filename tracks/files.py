@@ -20,14 +20,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from ballcast.tracks.track import Track, TrackError, fault
+from ballcast.tracks.track import Track, TrackError, first_invalid_row
 
 HEADERS = {"csv": ("t", "x", "y", "z"), "tt3d": ("Timestamp", "X", "Y", "Z"), "spindoe": None}
 FORMATS = tuple(HEADERS)
-PIXELS = {"u", "v", "l", "theta"}  # the columns that tell TT3D's pixel files from its 3D ones
+PIXEL_COLUMNS = {"u", "v", "l", "theta"}  # the columns that tell TT3D's pixel files from its 3D ones
 SEPARATORS = ",;\t"
 NUMBER = re.compile(r"\s*[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf(inity)?)\s*", re.IGNORECASE | re.ASCII)
-WIDE = 100.0  # m; a longer track of a ball in a court is more likely in millimetres
+MAX_PLAUSIBLE_SIZE = 100.0  # m; a longer track of a ball in a court is more likely in millimetres
 
 
 def read_track(source, format=None, scale=1.0, axes="x,y,z", origin=(0.0, 0.0, 0.0)):
@@ -41,7 +41,7 @@ def read_track(source, format=None, scale=1.0, axes="x,y,z", origin=(0.0, 0.0, 0
 
     Raises TrackError, one line: what, in which file and row (as an editor counts), how to mend it.
     """
-    placement = _placement(scale, axes, origin)
+    axis_transform = _axis_transform(scale, axes, origin)
     name = _name(source)
     text = _text(name, _bytes(name, source))
     rows, lines = _rows(text)
@@ -57,7 +57,7 @@ def read_track(source, format=None, scale=1.0, axes="x,y,z", origin=(0.0, 0.0, 0
     notes = (
         [] if text.endswith("\n") else [f"{name}: no line end after the last row; if cut off, its last number is short"]
     )
-    return _track(name, rows, values, placement, columns, notes)
+    return _track(name, rows, values, axis_transform, columns, notes)
 
 
 def read_tracks(sources, **options):
@@ -70,26 +70,26 @@ def read_tracks(sources, **options):
     return [read_track(file, **options) for source in sources for file in _files(source)]
 
 
-class Lines:
+class TrackLineReader:
     """A track read line by line, while a tracker still writes it; `first` is the line it begins with.
 
     Options as for read_track. Raises TrackError where the first line is no header.
     """
 
     def __init__(self, first, name="standard input", format=None, scale=1.0, axes="x,y,z", origin=(0.0, 0.0, 0.0)):
-        self.name, self.placement = name, _placement(scale, axes, origin)
+        self.name, self.axis_transform = name, _axis_transform(scale, axes, origin)
         self.separator, header, keys = _layout(name, 1, first.removeprefix("\ufeff"), format)
         self.width = len(header or HEADERS["csv"])
         self.used = [header.index(key) for key in keys] if header else [0, 1, 2, 3]
-        self.begins_with_a_frame = header is None
+        self.has_no_header = header is None
 
     def frame(self, row, line):
         """Time in s and position (3,) m of the frame in a line; TrackError, which names the row, where it is none."""
         where = f"{self.name}, row {row}"
         values = np.array([_values(where, line, self.separator, self.width, self.used)])
-        axes, factor, shift = self.placement
+        axes, factor, shift = self.axis_transform
         time, position = values[:, 0], values[:, 1:][:, axes] * factor - shift
-        if bad := fault(time, position):
+        if bad := first_invalid_row(time, position):
             raise TrackError(f"{where}: {bad[1]}")
         return float(time[0]), position[0]
 
@@ -109,19 +109,19 @@ def write_track(path, track):
     for key, values in zip(header[4:], table[4:], strict=True):
         if any("\n" in str(value) or "\r" in str(value) for value in (key, *values)):
             raise TrackError(f"{path}: column {key!r} has a line break in it; a row of a track file is one line")
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary_path = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(aside, "w", encoding="utf-8", newline="") as file:
+        with open(temporary_path, "w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(header)
             writer.writerows(zip(*table, strict=True))
             file.flush()
             os.fsync(file.fileno())
-        os.replace(aside, path)
+        os.replace(temporary_path, path)
     except OSError as error:
         raise TrackError(f"{path}: cannot be written ({error.strerror})") from error
     finally:
-        aside.unlink(missing_ok=True)
+        temporary_path.unlink(missing_ok=True)
 
 
 # --- from a source to lines -------------------------------------------------------------------------------------------
@@ -209,7 +209,7 @@ def _layout(name, row, line, format):
         return separator, None, ()
     if numbers:
         raise TrackError(f"{where}: numbers where the header should be; add the line t,x,y,z (in the file's order)")
-    if "Timestamp" in header and set(header) >= PIXELS:
+    if "Timestamp" in header and set(header) >= PIXEL_COLUMNS:
         raise TrackError(f"{where}: a TT3D pixel file; take the same stroke's positions from TT3D's 3d folder")
     if format is None:
         format = "tt3d" if "Timestamp" in header else "csv"
@@ -258,7 +258,7 @@ def _columns(lines, separator, header, keys):
 # --- from numbers to a track ------------------------------------------------------------------------------------------
 
 
-def _placement(scale, axes, origin):
+def _axis_transform(scale, axes, origin):
     """How a file's positions come into our frame: which of its axes (3,), times what (3,), less what (3,) m."""
     words = [word.strip() for word in str(axes).split(",")]
     if sorted(word.lstrip("+-") for word in words) != ["x", "y", "z"] or max(map(len, words)) > 2:
@@ -275,12 +275,12 @@ def _placement(scale, axes, origin):
     return ["xyz".index(word[-1]) for word in words], scale * signs, shift
 
 
-def _track(name, rows, values, placement, columns, notes):
+def _track(name, rows, values, axis_transform, columns, notes):
     """The checked track of a file's numbers (T, 4): repeated times dropped, positions brought into our frame."""
-    axes, factor, shift = placement
+    axes, factor, shift = axis_transform
     first = np.append(True, values[1:, 0] != values[:-1, 0])  # of repeated times the first is kept
     time, position = values[first, 0], values[first, 1:][:, axes] * factor - shift
-    if bad := fault(time, position):
+    if bad := first_invalid_row(time, position):
         raise TrackError(f"{name}, row {rows[np.flatnonzero(first)[bad[0]]]}: {bad[1]}")
     if len(time) < 2:
         raise TrackError(f"{name}: all rows have the same time; a track needs at least 2 times")
@@ -289,6 +289,6 @@ def _track(name, rows, values, placement, columns, notes):
         notes.append(f"{name}: {what}: their time is that of the row before")
     with np.errstate(over="ignore"):
         span = np.ptp(position, axis=0).max()
-    if span > WIDE:
+    if span > MAX_PLAUSIBLE_SIZE:
         notes.append(f"{name}: the positions span {span:.4g} m; are these millimetres? try --scale 0.001")
     return Track(time, position, Path(name).stem, {key: values[first] for key, values in columns.items()}, tuple(notes))

@@ -41,7 +41,7 @@ class Track:
         time, position = _numbers("time", self.time), _numbers("position", self.position)
         if time.ndim != 1 or position.shape != (len(time), 3):
             raise TrackError(f"time must be (T,) and position (T, 3); got {time.shape} and {position.shape}")
-        if bad := fault(time, position):
+        if bad := first_invalid_row(time, position):
             raise TrackError(f"row {bad[0]} (counting from 0): {bad[1]}")
         columns = {str(key): np.array(values) for key, values in self.columns.items()}
         for key, values in columns.items():
@@ -67,7 +67,7 @@ class Track:
         return self[: np.searchsorted(self.time, time, side="right")]
 
 
-def fault(time, position):
+def first_invalid_row(time, position):
     """The first row that no track may have, as (row, what is wrong and how to mend it), or None when all is well.
 
     time (T,) s, position (T, 3) m. Rows count from 0.

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pygame
 
-RATE = 60  # frames/s
-KINDS = {
-    ".mp4": {"codec": "libx264", "fps": RATE, "output_params": ["-crf", "20", "-preset", "veryfast"]},
+FRAME_RATE = 60  # frames/s
+CODECS = {
+    ".mp4": {"codec": "libx264", "fps": FRAME_RATE, "output_params": ["-crf", "20", "-preset", "veryfast"]},
     ".gif": {
         "codec": "gif",
-        "fps": RATE,
+        "fps": FRAME_RATE,
         "pix_fmt_out": "pal8",
         "output_params": [
             "-vf",
@@ -31,8 +31,8 @@ KINDS = {
 def check(path):
     """Refuse a film that could not be made, before anything takes time. Raises ValueError."""
     path = Path(path)
-    if path.suffix.lower() not in KINDS or path.is_dir():
-        raise ValueError(f"--record {path}: name a file that ends in {' or '.join(KINDS)}")
+    if path.suffix.lower() not in CODECS or path.is_dir():
+        raise ValueError(f"--record {path}: name a file that ends in {' or '.join(CODECS)}")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise ValueError(f"--record {path}: {path.parent} is not a folder that can be written to")
     if not importlib.util.find_spec("imageio_ffmpeg"):
@@ -48,10 +48,10 @@ class Film:
         check(path)
         self.path, self.frames = Path(path), 0
         self.size = size[0] // 2 * 2, size[1] // 2 * 2  # H.264 halves the colours: even sides
-        self._aside = self.path.with_name(f".{self.path.stem}.{os.getpid()}{self.path.suffix}")
-        told = KINDS[self.path.suffix.lower()]
+        self._temporary_path = self.path.with_name(f".{self.path.stem}.{os.getpid()}{self.path.suffix}")
+        settings = CODECS[self.path.suffix.lower()]
         self._writer = imageio_ffmpeg.write_frames(
-            str(self._aside), self.size, macro_block_size=1, ffmpeg_log_level="error", **told
+            str(self._temporary_path), self.size, macro_block_size=1, ffmpeg_log_level="error", **settings
         )
         self._writer.send(None)
 
@@ -66,5 +66,5 @@ class Film:
         """Finish it and put it in its place; a film without frames is none."""
         self._writer.close()
         if self.frames:
-            os.replace(self._aside, self.path)
-        self._aside.unlink(missing_ok=True)
+            os.replace(self._temporary_path, self.path)
+        self._temporary_path.unlink(missing_ok=True)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import pygame
 
-TURN = 2.0  # degrees a press
-TURNING = 80.0  # degrees a second, held down
+DEGREES_PER_PRESS = 2.0  # degrees a press
+DEGREES_PER_SECOND = 80.0  # degrees a second, held down
 ZOOM = 1.12  # a press, a notch of the wheel
 DRAG = 0.3  # degrees a pixel
 PAN = 5.0  # px in place of a degree
 
-_HELD = {pygame.K_LEFT: (-1, 0), pygame.K_RIGHT: (1, 0), pygame.K_UP: (0, 1), pygame.K_DOWN: (0, -1)}
+_ARROWS = {pygame.K_LEFT: (-1, 0), pygame.K_RIGHT: (1, 0), pygame.K_UP: (0, 1), pygame.K_DOWN: (0, -1)}
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,17 @@ def _arrow(key, act):
         if app.options.sliders:
             act(app)
         elif key not in app.held:  # held down it turns smoothly, see below
-            _go(app, _HELD[key], TURN)
+            _orbit_or_pan(app, _ARROWS[key], DEGREES_PER_PRESS)
 
     return pressed
 
 
-def _go(app, way, degrees):
+def _orbit_or_pan(app, direction, degrees):
     """Turn the camera that way, or with Shift move it."""
     if pygame.key.get_mods() & pygame.KMOD_SHIFT:
-        app.camera = app.camera.panned(-way[0] * degrees * PAN, way[1] * degrees * PAN)
+        app.camera = app.camera.panned(-direction[0] * degrees * PAN, direction[1] * degrees * PAN)
     else:
-        app.turn(way[0] * degrees, way[1] * degrees)
+        app.orbit(direction[0] * degrees, direction[1] * degrees)
 
 
 def _show(name):
@@ -57,27 +57,31 @@ def _zoom(factor):
 BINDINGS = (
     Binding(("space",), "Space", "pause and go on", lambda app: app.pause()),
     Binding((".",), ".", "one frame on", lambda app: app.session.step(), repeats=True),
-    Binding((",",), ",  or the time line", "one frame back", lambda app: app.session.back(), repeats=True),
-    Binding(("r",), "R", "throw again", lambda app: app.session.again()),
+    Binding((",",), ",  or the time line", "one frame back", lambda app: app.session.step_back(), repeats=True),
+    Binding(("r",), "R", "throw again", lambda app: app.session.restart()),
     Binding(("n",), "N", "next ball", lambda app: app.session.next()),
-    Binding(("o",), "O", "hide the ball from the predictors", lambda app: app.session.hide()),
+    Binding(("o",), "O", "hide the ball from the predictors", lambda app: app.session.toggle_hidden()),
     Binding(("p",), "P, Shift P", "serve, lob ...: the sport's throws", lambda app: app.throw_kind(1)),
     Binding(("shift+p",), "", "", lambda app: app.throw_kind(-1)),
     Binding(("t",), "T", "show where it will truly go", _show("truth")),
     Binding(("e",), "E", "errors over time", _show("errors")),
     Binding(("g",), "G", "the gates of a gru over time", _show("gates")),
     Binding(("b",), "B", "what is believed of spin, drag ...", _show("beliefs")),
-    Binding(("y",), "Y", "why: which frames matter", lambda app: app.ask_why()),
+    Binding(("y",), "Y", "why: which frames matter", lambda app: app.toggle_attribution()),
     Binding(("w",), "W", "the ball's world: sliders", _show("sliders")),
-    Binding(("backspace",), "", "", lambda app: app.move_rule(None)),
-    Binding(("[", "page down"), "[  or Page Down", "slower", lambda app: app.session.faster(-1)),
-    Binding(("]", "page up"), "]  or Page Up", "faster", lambda app: app.session.faster(1)),
+    Binding(("backspace",), "", "", lambda app: app.move_override(None)),
+    Binding(("[", "page down"), "[  or Page Down", "slower", lambda app: app.session.change_speed(-1)),
+    Binding(("]", "page up"), "]  or Page Up", "faster", lambda app: app.session.change_speed(1)),
     Binding(
-        ("left",), "arrows, mouse drag", "turn the camera", _arrow(pygame.K_LEFT, lambda app: app.move_rule(-1)), True
+        ("left",),
+        "arrows, mouse drag",
+        "turn the camera",
+        _arrow(pygame.K_LEFT, lambda app: app.move_override(-1)),
+        True,
     ),
-    Binding(("right",), "", "", _arrow(pygame.K_RIGHT, lambda app: app.move_rule(1)), True),
-    Binding(("up",), "", "", _arrow(pygame.K_UP, lambda app: app.choose_rule(-1)), True),
-    Binding(("down",), "", "", _arrow(pygame.K_DOWN, lambda app: app.choose_rule(1)), True),
+    Binding(("right",), "", "", _arrow(pygame.K_RIGHT, lambda app: app.move_override(1)), True),
+    Binding(("up",), "", "", _arrow(pygame.K_UP, lambda app: app.select_override(-1)), True),
+    Binding(("down",), "", "", _arrow(pygame.K_DOWN, lambda app: app.select_override(1)), True),
     Binding((), "with W: arrows", "choose and move; Backspace: back", None),
     Binding(("+", "="), "+ -, mouse wheel", "zoom", _zoom(ZOOM), repeats=True),
     Binding(("-", "_"), "", "", _zoom(1 / ZOOM), repeats=True),
@@ -85,13 +89,18 @@ BINDINGS = (
     Binding(("f", "f4"), "F", "the camera follows the ball", _show("follow")),
     Binding(("i",), "I", "a small picture from above", _show("inset")),
     *(
-        Binding((f"f{n}",), "", "", lambda app, way=way: app.look_from(*way))
+        Binding((f"f{n}",), "", "", lambda app, way=way: app.view_from(*way))
         for n, way in enumerate(((90, 8), (0, 8), (0, 88)), 1)
     ),
     Binding((), "drag the ball", "throw it; wheel, Shift wheel: spin", None),
     Binding((), "Shift, right drag", "move the camera", None),
     *(
-        Binding((str(n),), "1-9" if n == 1 else "", "choose the predictor", lambda app, n=n: app.session.choose(n - 1))
+        Binding(
+            (str(n),),
+            "1-9" if n == 1 else "",
+            "choose the predictor",
+            lambda app, n=n: app.session.select_predictor(n - 1),
+        )
         for n in range(1, 10)
     ),
     *(
@@ -99,7 +108,7 @@ BINDINGS = (
             (f"shift+{n}",),
             "Shift 1-9" if n == 1 else "",
             "a predictor more, or less",
-            lambda app, n=n: app.session.beside(n - 1),
+            lambda app, n=n: app.session.toggle_predictor(n - 1),
         )
         for n in range(1, 10)
     ),
@@ -133,31 +142,31 @@ def handle(app, event):
     elif event.type == pygame.KEYUP:
         app.held.discard(event.key)
     elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
-        app.grasp_time(event.pos) or app.grasp_rule(event.pos) or app.grasp_ball(event.pos)
+        app.press_timeline(event.pos) or app.press_slider(event.pos) or app.press_ball(event.pos)
     elif event.type == pygame.MOUSEBUTTONUP and event.button == 1:
         app.scrubbing, app.sliding = False, None
-        app.let_go()
-    elif event.type == pygame.MOUSEMOTION and app.thrown:
-        app.pull(event.pos)
-    elif event.type == pygame.MOUSEWHEEL and app.thrown:
+        app.release()
+    elif event.type == pygame.MOUSEMOTION and app.throw:
+        app.drag_ball(event.pos)
+    elif event.type == pygame.MOUSEWHEEL and app.throw:
         sideways = pygame.key.get_mods() & pygame.KMOD_SHIFT
-        app.thrown.turn(*((0, event.y) if sideways else (event.y, 0)))
+        app.throw.add_spin(*((0, event.y) if sideways else (event.y, 0)))
     elif event.type == pygame.MOUSEMOTION and event.buttons[0] and app.scrubbing:
-        app.scrub(event.pos)
+        app.drag_timeline(event.pos)
     elif event.type == pygame.MOUSEMOTION and event.buttons[0] and app.sliding is not None:
-        app.slide(event.pos)
+        app.drag_slider(event.pos)
     elif event.type == pygame.MOUSEMOTION and event.buttons[2]:
         app.camera = app.camera.panned(*event.rel)
     elif event.type == pygame.MOUSEMOTION and event.buttons[0]:
-        app.turn(-event.rel[0] * DRAG, event.rel[1] * DRAG)
+        app.orbit(-event.rel[0] * DRAG, event.rel[1] * DRAG)
     elif event.type == pygame.MOUSEWHEEL:
         app.zoom(ZOOM**event.y)
     elif event.type == pygame.WINDOWFOCUSLOST:
         app.held.clear()
-        app.scrubbing, app.sliding, app.thrown = False, None, None
+        app.scrubbing, app.sliding, app.throw = False, None, None
 
 
-def turn_while_held(app, elapsed):
+def orbit_while_held(app, elapsed):
     """The arrows that are down turn, or move, the camera for `elapsed` seconds."""
-    for key in () if app.options.sliders else app.held & _HELD.keys():
-        _go(app, _HELD[key], TURNING * elapsed)
+    for key in () if app.options.sliders else app.held & _ARROWS.keys():
+        _orbit_or_pan(app, _ARROWS[key], DEGREES_PER_SECOND * elapsed)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
-class Options:
+class DisplayOptions:
     """Each of these can be on or off; `slider` is the number of the rule that the keys move."""
 
     truth: bool = False  # where the ball will truly go
@@ -19,6 +19,6 @@ class Options:
     slider: int = 0
 
 
-PLAIN = Options()
-SHOWN = tuple(field.name for field in fields(Options) if field.type is bool)
-EVERYTHING = Options(truth=True, errors=True, gates=True, beliefs=True, inset=True, sliders=True)
+DEFAULT = DisplayOptions()
+TOGGLES = tuple(field.name for field in fields(DisplayOptions) if field.type is bool)
+ALL_ON = DisplayOptions(truth=True, errors=True, gates=True, beliefs=True, inset=True, sliders=True)

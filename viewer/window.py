@@ -14,24 +14,27 @@ import time
 
 import numpy as np
 import pygame
-from ballcast.models.runtime.weights import write
-from ballcast.render.camera import Camera
+from ballcast.models.runtime.weights import write_atomically
+from ballcast.render.camera import OrbitCamera
 from ballcast.viewer import keys
 from ballcast.viewer.film import Film
-from ballcast.viewer.options import PLAIN
-from ballcast.viewer.panels.canvas import Pen
-from ballcast.viewer.panels.timeline import TimeLine
+from ballcast.viewer.options import DEFAULT
+from ballcast.viewer.panels.canvas import Canvas
+from ballcast.viewer.panels.timeline import Timeline
 from ballcast.viewer.picture import Picture, sliders
-from ballcast.viewer.playback.attribution import Why
-from ballcast.viewer.playback.overrides import RULES
-from ballcast.viewer.playback.session import FRAME, Session
+from ballcast.viewer.playback.attribution import Attribution
+from ballcast.viewer.playback.overrides import OVERRIDES
+from ballcast.viewer.playback.session import FRAME_TIME, Session
 from ballcast.viewer.playback.throw import Throw
 
-RATE = 60  # frames/s
-SLOWEST = 0.1  # s; a frame that took longer counts as this much
-GRASP, LEAST = 24, 0.03  # px within which the mouse takes the ball; share of the usual speed that is a throw
-TOAST = 150  # frames that a message stays
-SHIFT = 0.09  # of the width: the place stands this far right of the middle, beside the panel
+FRAME_RATE = 60  # frames/s
+MAX_FRAME_TIME = 0.1  # s; a frame that took longer counts as this much
+PICK_RADIUS, MIN_THROW_FRACTION = (
+    24,
+    0.03,
+)  # px within which the mouse takes the ball; share of the usual speed that is a throw
+MESSAGE_FRAMES = 150  # frames that a message stays
+PRINCIPAL_SHIFT = 0.09  # of the width: the place stands this far right of the middle, beside the panel
 
 
 class App:
@@ -48,23 +51,23 @@ class App:
     def __init__(
         self,
         source,
-        choice,
+        pool,
         size=(1280, 720),
         headless=False,
         frames=None,
         screenshot=None,
-        waiting="one moment ...",
+        loading_text="one moment ...",
         shown=(0,),
         record=None,
-        options=PLAIN,
+        options=DEFAULT,
     ):
         self.headless, self.frames, self.screenshot = headless, frames, screenshot
-        self.screen = _open(size, headless, waiting)
-        self.session = Session(source, choice, shown=shown, clock=None if headless else time.perf_counter)
+        self.screen = _open(size, headless, loading_text)
+        self.session = Session(source, pool, shown=shown, clock=None if headless else time.perf_counter)
         self.picture, self.options = Picture(source.sport), options
-        self.held, self.running, self.toast, self.message = set(), True, 0, ""
-        self.scrubbing, self.sliding, self.thrown = False, None, None  # what the mouse drags: time, a rule, the ball
-        self.why = None  # a Why, as long as the show stands at its moment
+        self.held, self.running, self.message_frames, self.message = set(), True, 0, ""
+        self.scrubbing, self.sliding, self.throw = False, None, None  # what the mouse drags: time, a rule, the ball
+        self.attribution = None  # a Why, as long as the show stands at its moment
         self.film = Film(record, self.screen.get_size()) if record else None
         self.reset_camera()
         gc.collect()
@@ -72,55 +75,55 @@ class App:
 
     def run(self):
         """Show frame after frame; then save the screenshot that was asked for."""
-        clock, shown = pygame.time.Clock(), 0
+        clock, frame_count = pygame.time.Clock(), 0
         try:
-            while self.running and shown != self.frames:
-                passed = min(SLOWEST, clock.tick(0 if self.headless else RATE) / 1000)
-                self.frame(FRAME if self.headless or self.film else passed)
-                shown += 1
+            while self.running and frame_count != self.frames:
+                elapsed = min(MAX_FRAME_TIME, clock.tick(0 if self.headless else FRAME_RATE) / 1000)
+                self.frame(FRAME_TIME if self.headless or self.film else elapsed)
+                frame_count += 1
             if self.screenshot:
-                self._settle()
+                self._finish_pending()
                 save_png(self.screen, self.screenshot)
         finally:
             if self.film:
                 self.film.close()
             pygame.display.quit()
 
-    def _settle(self):
+    def _finish_pending(self):
         """Let what takes several frames come to its end."""
         self.session.paused |= self.options.why
-        while self._find_out():
+        while self._update_attribution():
             self.frame(0.0)
 
     def frame(self, elapsed):
         """One frame: what was asked for, `elapsed` s more of the show, the picture."""
         for event in pygame.event.get():
             keys.handle(self, event)
-        keys.turn_while_held(self, elapsed)
-        self._fit()
-        self.session.advance(0.0 if self.thrown else elapsed)
-        self._find_out()
-        self.toast = max(0, self.toast - 1)
-        shown = self.thrown, self.message if self.toast else "", self.why
-        self.picture.paint(self.screen, self.session, self.camera, self.options, *shown)
+        keys.orbit_while_held(self, elapsed)
+        self._match_window_size()
+        self.session.advance(0.0 if self.throw else elapsed)
+        self._update_attribution()
+        self.message_frames = max(0, self.message_frames - 1)
+        overlays = self.throw, self.message if self.message_frames else "", self.attribution
+        self.picture.paint(self.screen, self.session, self.camera, self.options, *overlays)
         if self.film:
             self.film.add(self.screen)
         pygame.display.flip()
 
     # --- what the keys ask for ----------------------------------------------------------------------------------------
 
-    def turn(self, azimuth, elevation):
-        self.camera = self.camera.turned(azimuth, elevation)
+    def orbit(self, azimuth, elevation):
+        self.camera = self.camera.orbited(azimuth, elevation)
 
     def zoom(self, factor):
         self.camera = self.camera.zoomed(factor)
 
-    def look_from(self, azimuth, elevation):
-        self.camera = self.camera.seen_from(azimuth, elevation)
+    def view_from(self, azimuth, elevation):
+        self.camera = self.camera.from_direction(azimuth, elevation)
 
     def reset_camera(self):
         size = self.screen.get_size()
-        self.camera = Camera.of(self.session.sport.view, size, SHIFT * size[0])
+        self.camera = OrbitCamera.of(self.session.sport.view, size, PRINCIPAL_SHIFT * size[0])
 
     def pause(self):
         self.session.paused = not self.session.paused
@@ -132,88 +135,91 @@ class App:
     def throw_kind(self, step):
         """Throw the next of the sport's throws, where balls are thrown."""
         if not self.session.source.live:
-            return self.say("a recording is not thrown")
+            return self.show_message("a recording is not thrown")
         self.session.throw_kind(step)
-        kind = self.session.source.kind
-        self.say("as play launches" if kind is None else self.session.sport.throws[kind][0])
+        kind = self.session.source.throw_kind
+        self.show_message("as play launches" if kind is None else self.session.sport.throws[kind][0])
 
-    def ask_why(self):
+    def toggle_attribution(self):
         """Pause and show which of the frames seen matter, or put that away."""
         self.toggle("why")
         self.session.paused = self.session.paused or self.options.why
 
-    def _find_out(self):
+    def _update_attribution(self):
         """While the show is paused: ask a little more of why the forecast is what it is."""
-        session, watcher = self.session, self.session.watchers[0]
-        asked = self.options.why and session.paused and watcher.forecast(session.now) is not None
-        if not asked:
-            self.why = None
-        elif self.why is None or (self.why.watcher, self.why.now) != (watcher, session.now):
-            rows, seen = session.seen, session.ball.seen
-            self.why = Why(watcher, seen.time[rows], seen.position[rows], session.now)
-        return bool(asked) and self.why.work()
+        session, forecaster = self.session, self.session.forecasters[0]
+        wanted = self.options.why and session.paused and forecaster.forecast(session.now) is not None
+        if not wanted:
+            self.attribution = None
+        elif self.attribution is None or (self.attribution.forecaster, self.attribution.now) != (
+            forecaster,
+            session.now,
+        ):
+            rows, track = session.observed_frames, session.ball.track
+            self.attribution = Attribution(forecaster, track.time[rows], track.position[rows], session.now)
+        return bool(wanted) and self.attribution.compute_some()
 
     # --- the world's rules --------------------------------------------------------------------------------------------
 
-    def choose_rule(self, step):
-        self.options = dataclasses.replace(self.options, slider=(self.options.slider + step) % len(RULES))
+    def select_override(self, step):
+        self.options = dataclasses.replace(self.options, slider=(self.options.slider + step) % len(OVERRIDES))
 
-    def move_rule(self, steps):
+    def move_override(self, steps):
         """Move the chosen rule by so many steps; None: to where the sport has it."""
-        rule, session = RULES[self.options.slider], self.session
+        override, session = OVERRIDES[self.options.slider], self.session
         if not session.source.live:
-            return self.say("a recording flies as it flew")
-        value = session.source.world.get(rule.name, rule.of(session.sport))
-        session.change(rule.name, None if steps is None else rule.clipped(value + steps * rule.step))
+            return self.show_message("a recording flies as it flew")
+        value = session.source.world.get(override.name, override.default(session.sport))
+        session.set_override(override.name, None if steps is None else override.clipped(value + steps * override.step))
 
-    def grasp_rule(self, pixel):
+    def press_slider(self, pixel):
         """Take the slider that is at a place, if one is; whether the panel is there."""
         if self.options.sliders and self.session.source.live:
-            self.sliding = sliders(Pen(self.screen), self.options).hit(pixel)
-            self.slide(pixel)
+            self.sliding = sliders(Canvas(self.screen), self.options).slider_at(pixel)
+            self.drag_slider(pixel)
         return self.sliding is not None
 
-    def slide(self, pixel):
+    def drag_slider(self, pixel):
         """Pull the slider that was taken."""
         if self.sliding is not None:
             self.options = dataclasses.replace(self.options, slider=self.sliding)
-            value = sliders(Pen(self.screen), self.options).value_at(self.sliding, pixel)
-            if self.session.source.world.get(RULES[self.sliding].name) != value:
-                self.session.change(RULES[self.sliding].name, value)
+            value = sliders(Canvas(self.screen), self.options).value_at(self.sliding, pixel)
+            if self.session.source.world.get(OVERRIDES[self.sliding].name) != value:
+                self.session.set_override(OVERRIDES[self.sliding].name, value)
 
     # --- the mouse on the time line and on the ball -------------------------------------------------------------------
 
-    def grasp_time(self, pixel):
+    def press_timeline(self, pixel):
         """Take the time line, if it is there; whether it is."""
-        self.scrubbing = TimeLine(Pen(self.screen)).hit(pixel)
-        self.scrub(pixel)
+        self.scrubbing = Timeline(Canvas(self.screen)).contains(pixel)
+        self.drag_timeline(pixel)
         return self.scrubbing
 
-    def scrub(self, pixel):
+    def drag_timeline(self, pixel):
         """Go to the moment of the time line that the mouse is at."""
         if self.scrubbing:
-            self.session.rewind(TimeLine(Pen(self.screen)).time_at(self.session, pixel))
+            self.session.rewind(Timeline(Canvas(self.screen)).time_at(self.session, pixel))
 
-    def grasp_ball(self, pixel):
+    def press_ball(self, pixel):
         """Take the ball, where the mouse is on it, to throw it."""
-        place, camera = self.session.ball.at(self.session.now)[0], self._seeing()
-        if self.session.source.live and np.linalg.norm(camera.project(place[None])[0][0] - pixel) <= GRASP:
-            self.thrown = Throw(place, self.session.source.usual_speed, self.session.sport.ball.radius)
-            self.taken = pixel
+        position, camera = self.session.ball.state_at(self.session.now)[0], self._active_camera()
+        if self.session.source.live and np.linalg.norm(camera.project(position[None])[0][0] - pixel) <= PICK_RADIUS:
+            self.throw = Throw(position, self.session.source.typical_speed, self.session.sport.ball.radius)
+            self.press_position = pixel
 
-    def _seeing(self):
+    def _active_camera(self):
         return self.picture.camera(self.session, self.camera, self.options)
 
-    def pull(self, pixel):
-        self.thrown.pull(self._seeing(), np.subtract(pixel, self.taken))
-        speed, spin = np.linalg.norm(self.thrown.velocity), self.thrown
-        self.say(f"{speed:.1f} m/s, topspin {spin.top:.0f} rad/s, sidespin {spin.side:.0f} rad/s")
+    def drag_ball(self, pixel):
+        self.throw.drag(self._active_camera(), np.subtract(pixel, self.press_position))
+        speed, spin = np.linalg.norm(self.throw.velocity), self.throw
+        self.show_message(f"{speed:.1f} m/s, topspin {spin.top:.0f} rad/s, sidespin {spin.side:.0f} rad/s")
 
-    def let_go(self):
+    def release(self):
         """Throw the ball that was taken, unless it was hardly pulled."""
-        throw, self.thrown = self.thrown, None
-        if throw and np.linalg.norm(throw.velocity) > LEAST * throw.speed:
-            self.session.throw(throw.place, throw.velocity, throw.spin)
+        throw, self.throw = self.throw, None
+        if throw and np.linalg.norm(throw.velocity) > MIN_THROW_FRACTION * throw.speed:
+            self.session.throw(throw.position, throw.velocity, throw.spin)
 
     def quit(self):
         self.running = False
@@ -223,9 +229,9 @@ class App:
         name = _free_name(".png")
         try:
             save_png(self.screen, name)
-            self.say(f"saved {name}")
+            self.show_message(f"saved {name}")
         except OSError as error:
-            self.say(f"{name} cannot be written: {error.strerror}")
+            self.show_message(f"{name} cannot be written: {error.strerror}")
 
     def record(self):
         """Begin a film under the next free name in the current folder, or end the one that is being made."""
@@ -233,25 +239,25 @@ class App:
             if self.film:
                 film, self.film = self.film, None
                 film.close()
-                self.say(f"saved {film.path}")
+                self.show_message(f"saved {film.path}")
             else:
                 self.film = Film(_free_name(".mp4"), self.screen.get_size())
-                self.say(f"recording {self.film.path}")
+                self.show_message(f"recording {self.film.path}")
         except (ImportError, OSError, ValueError) as error:
-            self.say(str(error))
+            self.show_message(str(error))
 
-    def say(self, message):
+    def show_message(self, message):
         """Show a message for a while."""
-        self.message, self.toast = message, TOAST
+        self.message, self.message_frames = message, MESSAGE_FRAMES
 
-    def _fit(self):
+    def _match_window_size(self):
         """The camera follows the window's size."""
         self.screen = pygame.display.get_surface()
         if (size := self.screen.get_size()) != self.camera.size:
-            self.camera = self.camera.resized(size, SHIFT * size[0])
+            self.camera = self.camera.resized(size, PRINCIPAL_SHIFT * size[0])
 
 
-def _open(size, headless, waiting):
+def _open(size, headless, loading_text):
     """The surface to draw on. The sound card stays closed: only display and fonts are started."""
     if headless:
         os.environ["SDL_VIDEODRIVER"] = "dummy"
@@ -265,8 +271,8 @@ def _open(size, headless, waiting):
         raise ValueError(f"no window can be opened ({error}); --headless needs no screen") from error
     pygame.display.set_caption("Ballcast")
     pygame.key.set_repeat(350, 40)
-    words = pygame.font.Font(None, 28).render(waiting, True, (158, 168, 180))
-    screen.blit(words, words.get_rect(center=screen.get_rect().center))
+    text = pygame.font.Font(None, 28).render(loading_text, True, (158, 168, 180))
+    screen.blit(text, text.get_rect(center=screen.get_rect().center))
     pygame.display.flip()
     return screen
 
@@ -281,4 +287,4 @@ def save_png(surface, path):
     """Write a PNG whole or not at all. Raises OSError."""
     buffer = io.BytesIO()
     pygame.image.save(surface, buffer, "picture.png")
-    write(path, buffer.getvalue())
+    write_atomically(path, buffer.getvalue())

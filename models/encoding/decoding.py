@@ -6,73 +6,86 @@ A law of D numbers is told as mean, log-scales and regressions (models/nets/loss
 import math
 
 import numpy as np
-from ballcast.models.encoding.nominal import KNOTS, STEP, unit
+from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS, free_flight_sd
 from ballcast.sim.jit import kernel
 
-PLACE = 9  # numbers of a knot
-LEAST, MOST = -7.0, 7.0  # of log-scales
+PATH_OUTPUTS = 9  # numbers of a knot
+MIN_LOG_SCALE, MAX_LOG_SCALE = -7.0, 7.0  # of log-scales
 
 
 @kernel
-def factor(scales, regressions):
+def regression_factor(scales, regressions):
     """A (D, D), lower, of e = A z by log-scales (D,) and regressions (D (D - 1) / 2,)."""
     size, n = len(scales), 0
-    A = np.zeros((size, size))
+    factor = np.zeros((size, size))
     for i in range(size):
         for j in range(i):
             for k in range(j + 1):
-                A[i, k] += regressions[n] * A[j, k]
+                factor[i, k] += regressions[n] * factor[j, k]
             n += 1
-        A[i, i] = math.exp(min(max(scales[i], LEAST), MOST))
-    return A
+        factor[i, i] = math.exp(min(max(scales[i], MIN_LOG_SCALE), MAX_LOG_SCALE))
+    return factor
 
 
 @kernel
-def path_of(told, mean, scale, widen, sd, times, places):
+def decode_path(outputs, mean, scale, variance_factor, variances, times, positions):
     """(mean (H, 3) m, covariance (H, 3, 3) m2) at times (H,) s of a path told beside the baseline's places (H, 3).
 
     mean and scale (KNOTS, 3): what the path is measured in, besides the baseline's units; widen (KNOTS,): by how much
     the variances are to be larger. Between knots what is told goes straight; at the last frame it is the baseline's.
     """
-    off, A = np.zeros((KNOTS + 1, 3)), np.zeros((KNOTS + 1, 3, 3))
-    A[0] = np.eye(3)
-    for k in range(KNOTS):
-        row = told[PLACE * k : PLACE * (k + 1)]
-        L = factor(row[3:6], row[6:9]) * math.sqrt(widen[k])
+    offset, factors = np.zeros((HORIZONS + 1, 3)), np.zeros((HORIZONS + 1, 3, 3))
+    factors[0] = np.eye(3)
+    for segment in range(HORIZONS):
+        row = outputs[PATH_OUTPUTS * segment : PATH_OUTPUTS * (segment + 1)]
+        L = regression_factor(row[3:6], row[6:9]) * math.sqrt(variance_factor[segment])
         for i in range(3):
-            off[k + 1, i] = mean[k, i] + scale[k, i] * row[i]
+            offset[segment + 1, i] = mean[segment, i] + scale[segment, i] * row[i]
             for j in range(3):
-                A[k + 1, i, j] = scale[k, i] * L[i, j]
-    out, covariance, one, B = np.empty((len(times), 3)), np.empty((len(times), 3, 3)), np.empty(3), np.empty((3, 3))
-    for h in range(len(times)):
-        s = min(times[h] / STEP, float(KNOTS))  # past the last knot the baseline's units go on growing
-        k = min(int(s), KNOTS - 1)
-        f = s - k
-        unit(sd, times[h], one)
+                factors[segment + 1, i, j] = scale[segment, i] * L[i, j]
+    out, covariance, position_sd, factor = (
+        np.empty((len(times), 3)),
+        np.empty((len(times), 3, 3)),
+        np.empty(3),
+        np.empty((3, 3)),
+    )
+    for n in range(len(times)):
+        grid_position = min(
+            times[n] / HORIZON_STEP, float(HORIZONS)
+        )  # past the last knot the baseline's units go on growing
+        segment = min(int(grid_position), HORIZONS - 1)
+        fraction = grid_position - segment
+        free_flight_sd(variances, times[n], position_sd)
         for i in range(3):
-            out[h, i] = places[h, i] + one[i] * ((1.0 - f) * off[k, i] + f * off[k + 1, i])
+            out[n, i] = positions[n, i] + position_sd[i] * (
+                (1.0 - fraction) * offset[segment, i] + fraction * offset[segment + 1, i]
+            )
             for j in range(3):
-                B[i, j] = one[i] * ((1.0 - f) * A[k, i, j] + f * A[k + 1, i, j])
+                factor[i, j] = position_sd[i] * (
+                    (1.0 - fraction) * factors[segment, i, j] + fraction * factors[segment + 1, i, j]
+                )
         for i in range(3):
             for j in range(3):
-                covariance[h, i, j] = B[i, 0] * B[j, 0] + B[i, 1] * B[j, 1] + B[i, 2] * B[j, 2]
+                covariance[n, i, j] = (
+                    factor[i, 0] * factor[j, 0] + factor[i, 1] * factor[j, 1] + factor[i, 2] * factor[j, 2]
+                )
     return out, covariance
 
 
 @kernel
-def landing_of(told, mean, scale, widen, where, one):
+def decode_landing(outputs, mean, scale, variance_factor, nominal_landing, landing_sd):
     """(probability, time from the last frame and place (4,), covariance (4, 4)) of the landing told.
 
     where and one (4,): the baseline's landing and its unit.
     """
-    row, at, spread = told[PLACE * KNOTS :], np.empty(4), np.empty((4, 4))
-    A = factor(row[5:9], row[9:15])
+    row, landing, covariance = outputs[PATH_OUTPUTS * HORIZONS :], np.empty(4), np.empty((4, 4))
+    factor = regression_factor(row[5:9], row[9:15])
     for i in range(4):
-        at[i] = where[i] + one[i] * (mean[i] + scale[i] * row[1 + i])
+        landing[i] = nominal_landing[i] + landing_sd[i] * (mean[i] + scale[i] * row[1 + i])
         for j in range(4):
-            a = 0.0
+            variance = 0.0
             for k in range(4):
-                a += A[i, k] * A[j, k]
-            spread[i, j] = widen * scale[i] * scale[j] * one[i] * one[j] * a
-    at[0] = max(at[0], 1e-4)
-    return 1.0 / (1.0 + math.exp(-row[0])), at, spread
+                variance += factor[i, k] * factor[j, k]
+            covariance[i, j] = variance_factor * scale[i] * scale[j] * landing_sd[i] * landing_sd[j] * variance
+    landing[0] = max(landing[0], 1e-4)
+    return 1.0 / (1.0 + math.exp(-row[0])), landing, covariance

@@ -5,46 +5,46 @@ Networks without a filter (the set `frames`) are told beside a straight line, in
 
 import numpy as np
 from ballcast.models.encoding.features import FRAMES
-from ballcast.models.estimation.fit import HEIGHT, launch_of
+from ballcast.models.estimation.fit import HEIGHT, to_launch
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.flight import MET, fly
 
-KNOTS, STEP = 20, 0.05  # horizons of a path: so many, s apart
-LANDS = 1.5  # s ahead in which a landing counts
-LEAST_UNIT = 1e-4  # m
-MOST_CONTACTS = 8  # among which the landing is looked for
-SEEN = 3 * KNOTS + 4  # numbers that a network is shown of its baseline
-SLOW = 0.5  # m/s, at which a ball lands at least, for what is uncertain of the moment
-LAGGED = 3 + 4 * 3 + 1  # the first column of `frames` that is a velocity
+HORIZONS, HORIZON_STEP = 20, 0.05  # horizons of a path: so many, s apart
+LANDING_HORIZON = 1.5  # s ahead in which a landing counts
+MIN_POSITION_SD = 1e-4  # m
+MAX_CONTACTS = 8  # among which the landing is looked for
+NOMINAL_FEATURES = 3 * HORIZONS + 4  # numbers that a network is shown of its baseline
+MIN_LANDING_SPEED = 0.5  # m/s, at which a ball lands at least, for what is uncertain of the moment
+LAG_VELOCITY_COLUMN = 3 + 4 * 3 + 1  # the first column of `frames` that is a velocity
 
 
 @kernel
-def spot_of(kind, m, raw, x, sd):
+def fill_nominal_start(feature_set, state, raw_features, x, variances):
     """The unknowns x (16,) that a baseline starts from; sd (3, 3): variances of place, its covariances with velocity,
     variances of velocity, axis by axis."""
-    if kind == FRAMES:
-        x[:], sd[:] = 0.0, 0.0
-        sd[0] = 1.0
-        x[:3] = m.recent[0, 1:]
-        x[3:6] = raw[LAGGED : LAGGED + 3]
+    if feature_set == FRAMES:
+        x[:], variances[:] = 0.0, 0.0
+        variances[0] = 1.0
+        x[:3] = state.recent_frames[0, 1:]
+        x[3:6] = raw_features[LAG_VELOCITY_COLUMN : LAG_VELOCITY_COLUMN + 3]
         return
-    x[:] = m.x
+    x[:] = state.x
     for i in range(3):
-        sd[0, i], sd[1, i], sd[2, i] = m.P[i, i], m.P[i, 3 + i], m.P[3 + i, 3 + i]
-    sd[0, 2] += m.P[HEIGHT, HEIGHT] + 2.0 * m.P[2, HEIGHT]
-    sd[1, 2] += m.P[5, HEIGHT]
+        variances[0, i], variances[1, i], variances[2, i] = state.P[i, i], state.P[i, 3 + i], state.P[3 + i, 3 + i]
+    variances[0, 2] += state.P[HEIGHT, HEIGHT] + 2.0 * state.P[2, HEIGHT]
+    variances[1, 2] += state.P[5, HEIGHT]
 
 
 @kernel
-def unit(sd, t, out):
+def free_flight_sd(variances, t, out):
     """Standard deviations out (3,) m, t s on, of a ball in free flight."""
     for i in range(3):
-        square = sd[0, i] + 2.0 * t * sd[1, i] + t * t * sd[2, i]
-        out[i] = np.sqrt(max(square, LEAST_UNIT**2))
+        variance = variances[0, i] + 2.0 * t * variances[1, i] + t * t * variances[2, i]
+        out[i] = np.sqrt(max(variance, MIN_POSITION_SD**2))
 
 
 @kernel
-def straight(x, times, out):
+def constant_velocity_path(x, times, out):
     """Places out (H, 3) m at times (H,) s of a ball that keeps its velocity."""
     for k in range(len(times)):
         for i in range(3):
@@ -52,58 +52,60 @@ def straight(x, times, out):
 
 
 @kernel
-def base(kind, place, landing, x, sd, times, places, where, scale):
+def nominal_trajectory(feature_set, sport, landing, x, variances, times, positions, nominal_landing, landing_sd):
     """Fill places (H, 3) m at times (H,) s, the baseline's landing `where` (4,) s and m, and its unit `scale` (4,)."""
-    if kind == FRAMES:
-        straight(x, times, places)
-        where[0], scale[:] = 0.0, 1.0
-        where[1:] = x[:3]
+    if feature_set == FRAMES:
+        constant_velocity_path(x, times, positions)
+        nominal_landing[0], landing_sd[:] = 0.0, 1.0
+        nominal_landing[1:] = x[:3]
         return
-    until, none = np.append(times, max(LANDS, times[-1] + 1e-6)), np.empty(0)
-    path, met = np.empty((len(until), 6)), np.empty((MOST_CONTACTS, MET))
-    fly(place, launch_of(x), until, none, path, np.empty((0, 3, 0)), met)
-    places[:] = path[:-1, :3]
-    places[:, 2] += x[HEIGHT]
-    where[0] = LANDS
-    where[1:] = path[-1, :3]
-    fall = SLOW
-    for n in range(len(met)):
-        if met[n, 0] < where[0] and landing[int(met[n, 1])]:
-            where[0] = met[n, 0]
-            where[1:] = met[n, 2:5]
-            fall = max(SLOW, abs(met[n, 5]))
+    until, none = np.append(times, max(LANDING_HORIZON, times[-1] + 1e-6)), np.empty(0)
+    trajectory, contacts = np.empty((len(until), 6)), np.empty((MAX_CONTACTS, MET))
+    fly(sport, to_launch(x), until, none, trajectory, np.empty((0, 3, 0)), contacts)
+    positions[:] = trajectory[:-1, :3]
+    positions[:, 2] += x[HEIGHT]
+    nominal_landing[0] = LANDING_HORIZON
+    nominal_landing[1:] = trajectory[-1, :3]
+    landing_speed = MIN_LANDING_SPEED
+    for n in range(len(contacts)):
+        if contacts[n, 0] < nominal_landing[0] and landing[int(contacts[n, 1])]:
+            nominal_landing[0] = contacts[n, 0]
+            nominal_landing[1:] = contacts[n, 2:5]
+            landing_speed = max(MIN_LANDING_SPEED, abs(contacts[n, 5]))
             break
-    where[3] += x[HEIGHT]
-    unit(sd, where[0], scale[1:])
-    scale[0] = scale[3] / fall
+    nominal_landing[3] += x[HEIGHT]
+    free_flight_sd(variances, nominal_landing[0], landing_sd[1:])
+    landing_sd[0] = landing_sd[3] / landing_speed
 
 
 @kernel
-def shown(places, where, x, out):
+def fill_nominal_features(positions, nominal_landing, x, out):
     """What a network is shown of its baseline, out (SEEN,): places at the knots and the landing, from the spot x on."""
-    for k in range(KNOTS):
+    for k in range(HORIZONS):
         for i in range(3):
-            out[3 * k + i] = places[k, i] - x[i]
-    out[3 * KNOTS] = where[0]
+            out[3 * k + i] = positions[k, i] - x[i]
+    out[3 * HORIZONS] = nominal_landing[0]
     for i in range(3):
-        out[3 * KNOTS + 1 + i] = where[1 + i] - x[i]
+        out[3 * HORIZONS + 1 + i] = nominal_landing[1 + i] - x[i]
 
 
 @kernel
-def both(kind, place, landing, x, sd, times, places, knots, where, scale):
+def nominal_trajectories(
+    feature_set, sport, landing, x, variances, times, positions, horizon_positions, nominal_landing, landing_sd
+):
     """`base` at times (H,) s and at the knots (KNOTS, 3), in one flight."""
-    every, order = np.empty(len(times) + KNOTS), np.empty(len(times) + KNOTS, np.int64)
+    all_times, order = np.empty(len(times) + HORIZONS), np.empty(len(times) + HORIZONS, np.int64)
     n, k = 0, 0
-    for m in range(len(every)):
-        knot = STEP * (k + 1)
-        if n < len(times) and (k == KNOTS or times[n] <= knot):
-            every[m], order[m], n = times[n], KNOTS + n, n + 1
+    for i in range(len(all_times)):
+        horizon = HORIZON_STEP * (k + 1)
+        if n < len(times) and (k == HORIZONS or times[n] <= horizon):
+            all_times[i], order[i], n = times[n], HORIZONS + n, n + 1
         else:
-            every[m], order[m], k = knot, k, k + 1
-    out = np.empty((len(every), 3))
-    base(kind, place, landing, x, sd, every, out, where, scale)
-    for m in range(len(every)):
-        if order[m] < KNOTS:
-            knots[order[m]] = out[m]
+            all_times[i], order[i], k = horizon, k, k + 1
+    out = np.empty((len(all_times), 3))
+    nominal_trajectory(feature_set, sport, landing, x, variances, all_times, out, nominal_landing, landing_sd)
+    for i in range(len(all_times)):
+        if order[i] < HORIZONS:
+            horizon_positions[order[i]] = out[i]
         else:
-            places[order[m] - KNOTS] = out[m]
+            positions[order[i] - HORIZONS] = out[i]

@@ -10,8 +10,12 @@ import math
 from collections import namedtuple
 
 import numpy as np
-from ballcast.models.estimation.likelihood import learn, tails, weigh
-from ballcast.models.estimation.linear import cholesky, inverse, solve
+from ballcast.models.estimation.likelihood import (
+    accumulate_normal_equations,
+    estimate_degrees_of_freedom,
+    estimate_noise,
+)
+from ballcast.models.estimation.linear import cholesky, cholesky_solve, spd_inverse
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels import tangent as columns
 from ballcast.sim.kernels.flight import MET, fly
@@ -19,187 +23,239 @@ from ballcast.sim.kernels.tangent import C
 
 # unknowns: position (m), velocity (m/s), spin (rad/s), drag, lift, restitution, friction (logarithms), wind (m/s),
 # height (m)
-SIZE, LOGS, HEIGHT = 16, 9, 15
+UNKNOWNS, LOG_PARAMETERS, HEIGHT = 16, 9, 15
 # what a fit believes before it sees: mean (16,) and precision (16, 16) of the unknowns; the height beyond which half of
 # all trackers see the place (m, Cauchy's law; 0: the precision says it all); the sensor (5,), least and greatest of its
 # variances (4,), for how many frames that counts (0: it is told), and the share of outliers
-Prior = namedtuple("Prior", "mean precision registered sensor least most weight outliers")
+Prior = namedtuple(
+    "Prior", "mean precision height_offset_scale noise min_variances max_variances pseudo_frames outlier_rate"
+)
 # what a fit finds: unknowns (16,) and their covariance (16, 16) at the first frame, and at the last; weights of the
 # frames (T,); the sensor (5,); cost (minus log-likelihood); when the ball first and last met a surface (s from the
 # first frame; inf, -inf: never)
-Fit = namedtuple("Fit", "x covariance last last_covariance weights sensor cost first_contact last_contact")
-LESSONS = 5  # of learning the sensor, at most
-DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-3, 1e-7, 1e8
-NINE_IN_TEN = 6.25  # of squared residuals of three numbers are less
-STOP = 4e-3  # a step that promises to lessen the cost by less is the last
+Fit = namedtuple("Fit", "x covariance final final_covariance weights noise cost first_contact last_contact")
+MAX_EM_ROUNDS = 5  # of learning the sensor, at most
+DAMPING, MIN_DAMPING, MAX_DAMPING = 1e-3, 1e-7, 1e8
+CHI2_90_3DOF = 6.25  # of squared residuals of three numbers are less
+MIN_DECREASE = 4e-3  # a step that promises to lessen the cost by less is the last
 
 
 @kernel
-def launch_of(x):
+def to_launch(x):
     """The row of a launch (see engine.launch_rows) of unknowns (16,)."""
-    row = np.empty(15)
-    row[:9] = x[:9]
-    row[9], row[10], row[11], row[12] = math.exp(x[9]), math.exp(x[10]), x[13], x[14]
-    row[13], row[14] = math.exp(x[11]), math.exp(x[12])
-    return row
+    launch = np.empty(15)
+    launch[:9] = x[:9]
+    launch[9], launch[10], launch[11], launch[12] = math.exp(x[9]), math.exp(x[10]), x[13], x[14]
+    launch[13], launch[14] = math.exp(x[11]), math.exp(x[12])
+    return launch
 
 
 @kernel
-def _flown(place, x, t, s, path, jacobian):
+def _linearised_flight(sport, x, t, tangent, trajectory, jacobian):
     """Fly the unknowns: path (T, 6), jacobian (T, 3, 16) of what is seen by the unknowns; see sensitivity.fly."""
-    row = launch_of(x)
-    columns.unit(s)
-    for k, factor in ((0, row[9]), (1, row[10]), (2, row[13]), (3, row[14])):
-        s[(columns.OWN + k) * C + LOGS + k] = factor  # by the logarithm
-    flight = fly(place, row, t, s, path, jacobian, np.empty((0, MET)))
+    launch = to_launch(x)
+    columns.unit(tangent)
+    for k, factor in ((0, launch[9]), (1, launch[10]), (2, launch[13]), (3, launch[14])):
+        tangent[(columns.OWN + k) * C + LOG_PARAMETERS + k] = factor  # by the logarithm
+    flight = fly(sport, launch, t, tangent, trajectory, jacobian, np.empty((0, MET)))
     for n in range(len(t)):
-        path[n, 2] += x[HEIGHT]
+        trajectory[n, 2] += x[HEIGHT]
         jacobian[n, 2, HEIGHT] = 1.0
     return flight
 
 
 @kernel
-def _believe(x, prior, A, g):
+def _prior_terms(x, prior, hessian, gradient):
     """Cost of the prior, its gradient g (16,) and Hessian A (16, 16)."""
-    off = x - prior.mean
-    A[:] = prior.precision
-    g[:] = A @ off
-    cost = 0.5 * np.dot(off, g)
-    if prior.registered > 0.0:
-        a, h = 1.0 / prior.registered**2, x[HEIGHT]
-        A[HEIGHT, HEIGHT] += 2.0 * a / (1.0 + a * h * h)
-        g[HEIGHT] += 2.0 * a / (1.0 + a * h * h) * h
-        cost += math.log1p(a * h * h)
+    offset = x - prior.mean
+    hessian[:] = prior.precision
+    gradient[:] = hessian @ offset
+    cost = 0.5 * np.dot(offset, gradient)
+    if prior.height_offset_scale > 0.0:
+        precision, height = 1.0 / prior.height_offset_scale**2, x[HEIGHT]
+        hessian[HEIGHT, HEIGHT] += 2.0 * precision / (1.0 + precision * height * height)
+        gradient[HEIGHT] += 2.0 * precision / (1.0 + precision * height * height) * height
+        cost += math.log1p(precision * height * height)
     return cost
 
 
 @kernel
-def _cost(path, jacobian, y, x, prior, sensor, weights, squares, A, g):
-    cost = _believe(x, prior, A, g)
-    return cost + weigh(path, jacobian, y, sensor, prior.outliers, weights, squares, A, g)
+def _cost(trajectory, jacobian, y, x, prior, noise, weights, squared_residuals, hessian, gradient):
+    cost = _prior_terms(x, prior, hessian, gradient)
+    return cost + accumulate_normal_equations(
+        trajectory, jacobian, y, noise, prior.outlier_rate, weights, squared_residuals, hessian, gradient
+    )
 
 
 @kernel
-def fit(place, t, y, x, prior, most):
+def map_fit(sport, t, y, x, prior, max_flights):
     """The Fit to frames t (T,) s and y (T, 3) m, begun at unknowns x (16,), in at most so many flights.
 
     place: sensitivity.surroundings; prior: a Prior.
     """
-    t, x, count, sensor = t - t[0], x.copy(), len(t), prior.sensor.copy()
-    s, s1 = np.zeros(columns.ROWS * C), np.zeros(columns.ROWS * C)
-    path, path1 = np.empty((count, 6)), np.empty((count, 6))
-    jacobian, jacobian1 = np.empty((count, 3, SIZE)), np.empty((count, 3, SIZE))
-    weights, weights1, squares, squares1 = np.empty(count), np.empty(count), np.empty(count), np.empty(count)
-    A, A1, g, g1 = np.empty((SIZE, SIZE)), np.empty((SIZE, SIZE)), np.empty(SIZE), np.empty(SIZE)
-    flight = _flown(place, x, t, s, path, jacobian)
-    cost = _cost(path, jacobian, y, x, prior, sensor, weights, squares, A, g)
-    doubt, damping, lessons = _doubt(squares, math.inf), DAMPING, LESSONS if prior.weight > 0.0 else 0
-    doubted = _doubted(sensor, doubt)
-    if doubt > 1.0:
-        cost = _cost(path, jacobian, y, x, prior, doubted, weights, squares, A, g)
-    for _ in range(most):
-        step, promise = _step(A, g, damping)
-        moved, settled = False, not promise > STOP
-        if settled and doubt == 1.0 and lessons == 0:
+    t, x, count, noise = t - t[0], x.copy(), len(t), prior.noise.copy()
+    tangent, tangent1 = np.zeros(columns.ROWS * C), np.zeros(columns.ROWS * C)
+    trajectory, trajectory1 = np.empty((count, 6)), np.empty((count, 6))
+    jacobian, jacobian1 = np.empty((count, 3, UNKNOWNS)), np.empty((count, 3, UNKNOWNS))
+    weights, weights1, squared_residuals, squared_residuals1 = (
+        np.empty(count),
+        np.empty(count),
+        np.empty(count),
+        np.empty(count),
+    )
+    hessian, hessian1, gradient, gradient1 = (
+        np.empty((UNKNOWNS, UNKNOWNS)),
+        np.empty((UNKNOWNS, UNKNOWNS)),
+        np.empty(UNKNOWNS),
+        np.empty(UNKNOWNS),
+    )
+    flight = _linearised_flight(sport, x, t, tangent, trajectory, jacobian)
+    cost = _cost(trajectory, jacobian, y, x, prior, noise, weights, squared_residuals, hessian, gradient)
+    inflation, damping, em_rounds_left = (
+        _noise_inflation(squared_residuals, math.inf),
+        DAMPING,
+        MAX_EM_ROUNDS if prior.pseudo_frames > 0.0 else 0,
+    )
+    inflated = _inflated(noise, inflation)
+    if inflation > 1.0:
+        cost = _cost(trajectory, jacobian, y, x, prior, inflated, weights, squared_residuals, hessian, gradient)
+    for _ in range(max_flights):
+        step, predicted_decrease = _step(hessian, gradient, damping)
+        is_accepted, is_converged = False, not predicted_decrease > MIN_DECREASE
+        if is_converged and inflation == 1.0 and em_rounds_left == 0:
             break
-        if not settled:
-            x1 = _within(x - step)
-            flight1 = _flown(place, x1, t, s1, path1, jacobian1)
-            cost1 = _cost(path1, jacobian1, y, x1, prior, doubted, weights1, squares1, A1, g1)
-            moved = cost1 < cost
-            damping = max(0.1 * damping, LEAST_DAMPING) if moved else 10.0 * damping
-        if moved:
+        if not is_converged:
+            x1 = _clamp(x - step)
+            flight1 = _linearised_flight(sport, x1, t, tangent1, trajectory1, jacobian1)
+            cost1 = _cost(
+                trajectory1, jacobian1, y, x1, prior, inflated, weights1, squared_residuals1, hessian1, gradient1
+            )
+            is_accepted = cost1 < cost
+            damping = max(0.1 * damping, MIN_DAMPING) if is_accepted else 10.0 * damping
+        if is_accepted:
             x, flight, cost = x1, flight1, cost1
-            s, s1, path, path1, jacobian, jacobian1 = s1, s, path1, path, jacobian1, jacobian
-            weights, weights1, squares, squares1 = weights1, weights, squares1, squares
-            A, A1, g, g1 = A1, A, g1, g
-        if (moved or settled) and (doubt > 1.0 or lessons > 0):  # else the sensor stays what it is, and so the cost
-            doubt = _doubt(squares * doubt, doubt) if doubt > 1.0 else 1.0
-            if doubt == 1.0 and lessons > 0:
-                sensor[4] = tails(squares)
-                more = learn(path, jacobian, y, weights, inverse(A), prior, sensor)
-                lessons = lessons - 1 if more else 0
-            doubted = _doubted(sensor, doubt)
-            cost = _cost(path, jacobian, y, x, prior, doubted, weights, squares, A, g)
-        elif not moved and damping > MOST_DAMPING:
+            tangent, tangent1, trajectory, trajectory1, jacobian, jacobian1 = (
+                tangent1,
+                tangent,
+                trajectory1,
+                trajectory,
+                jacobian1,
+                jacobian,
+            )
+            weights, weights1, squared_residuals, squared_residuals1 = (
+                weights1,
+                weights,
+                squared_residuals1,
+                squared_residuals,
+            )
+            hessian, hessian1, gradient, gradient1 = hessian1, hessian, gradient1, gradient
+        if (is_accepted or is_converged) and (
+            inflation > 1.0 or em_rounds_left > 0
+        ):  # else the sensor stays what it is, and so the cost
+            inflation = _noise_inflation(squared_residuals * inflation, inflation) if inflation > 1.0 else 1.0
+            if inflation == 1.0 and em_rounds_left > 0:
+                noise[4] = estimate_degrees_of_freedom(squared_residuals)
+                more = estimate_noise(trajectory, jacobian, y, weights, spd_inverse(hessian), prior, noise)
+                em_rounds_left = em_rounds_left - 1 if more else 0
+            inflated = _inflated(noise, inflation)
+            cost = _cost(trajectory, jacobian, y, x, prior, inflated, weights, squared_residuals, hessian, gradient)
+        elif not is_accepted and damping > MAX_DAMPING:
             break
-    covariance = inverse(A) * (sensor[4] + 5.0) / (sensor[4] + 3.0)  # of Student's t the weighted Hessian says too much
-    last, M = _moved(x, flight, s)
-    return Fit(x, covariance, last, M @ covariance @ M.T, weights, sensor, cost, flight[3], flight[4])
+    covariance = (
+        spd_inverse(hessian) * (noise[4] + 5.0) / (noise[4] + 3.0)
+    )  # of Student's t the weighted Hessian says too much
+    final, transition = _state_transition(x, flight, tangent)
+    return Fit(x, covariance, final, transition @ covariance @ transition.T, weights, noise, cost, flight[3], flight[4])
 
 
 @kernel
-def _doubt(squares, before):
+def _noise_inflation(squared_residuals, before):
     """By how much to widen the sensor so that nine in ten frames count: half of what it was `before`, at most."""
-    far = np.sort(squares)[int(0.9 * (len(squares) - 1))] / NINE_IN_TEN
-    return max(1.0, min(far, 0.5 * before))
+    inflation = np.sort(squared_residuals)[int(0.9 * (len(squared_residuals) - 1))] / CHI2_90_3DOF
+    return max(1.0, min(inflation, 0.5 * before))
 
 
 @kernel
-def _doubted(sensor, doubt):
-    wide = doubt * sensor
-    wide[4] = sensor[4]
-    return wide
+def _inflated(noise, inflation):
+    inflated = inflation * noise
+    inflated[4] = noise[4]
+    return inflated
 
 
 @kernel
-def _step(A, g, damping):
+def _step(hessian, gradient, damping):
     """(step, by how much it promises to lessen the cost) of Levenberg and Marquardt; NaN where there is none."""
-    L, B, D = np.empty((SIZE, SIZE)), np.empty((SIZE, SIZE)), np.empty(SIZE)
-    for i in range(SIZE):
-        D[i] = 1.0 / math.sqrt(A[i, i])
-    for i in range(SIZE):
-        for j in range(SIZE):
-            B[i, j] = A[i, j] * D[i] * D[j]
-        B[i, i] += damping
-    if not cholesky(B, L):
-        return g, math.nan
-    step = D * solve(L, D * g)
-    return step, 0.5 * np.dot(g, step)
+    L, scaled, scale = np.empty((UNKNOWNS, UNKNOWNS)), np.empty((UNKNOWNS, UNKNOWNS)), np.empty(UNKNOWNS)
+    for i in range(UNKNOWNS):
+        scale[i] = 1.0 / math.sqrt(hessian[i, i])
+    for i in range(UNKNOWNS):
+        for j in range(UNKNOWNS):
+            scaled[i, j] = hessian[i, j] * scale[i] * scale[j]
+        scaled[i, i] += damping
+    if not cholesky(scaled, L):
+        return gradient, math.nan
+    step = scale * cholesky_solve(L, scale * gradient)
+    return step, 0.5 * np.dot(gradient, step)
 
 
 @kernel
-def _within(x):
+def _clamp(x):
     """The unknowns, kept to numbers that can be flown."""
-    for k in range(LOGS, LOGS + 4):
+    for k in range(LOG_PARAMETERS, LOG_PARAMETERS + 4):
         x[k] = min(max(x[k], -2.5), 2.5)
     for k in range(3, 9):
-        most = 100.0 if k < 6 else 2000.0
-        x[k] = min(max(x[k], -most), most)
+        limit = 100.0 if k < 6 else 2000.0
+        x[k] = min(max(x[k], -limit), limit)
     return x
 
 
 @kernel
-def _moved(x, flight, s):
+def _state_transition(x, flight, tangent):
     """The unknowns (16,) at the end of a flight, and how they change with those at its start, (16, 16)."""
-    last, M = x.copy(), np.eye(SIZE)
+    final, transition = x.copy(), np.eye(UNKNOWNS)
     for i in range(3):
-        last[i], last[3 + i], last[6 + i] = flight[0][i], flight[1][i], flight[2][i]
+        final[i], final[3 + i], final[6 + i] = flight[0][i], flight[1][i], flight[2][i]
     for i in range(9):
-        for j in range(SIZE):
-            M[i, j] = s[i * C + j]
-    return last, M
+        for j in range(UNKNOWNS):
+            transition[i, j] = tangent[i * C + j]
+    return final, transition
 
 
 @kernel
-def absorb(place, t, y, cut, found, prior):
+def marginalise(sport, t, y, cut, fit, prior):
     """Mean (16,) and precision (16, 16) at frame `cut` by the frames before it: the rest of a Fit may go on from there.
 
     Linear about the Fit; a little is added to the covariance, since a flight is never known to the last digit.
     """
     times = t[: cut + 1] - t[0]
-    s, path, jacobian = np.zeros(columns.ROWS * C), np.empty((cut + 1, 6)), np.empty((cut + 1, 3, SIZE))
-    weights, squares, A, g = np.empty(cut), np.empty(cut), np.empty((SIZE, SIZE)), np.empty(SIZE)
-    flight = _flown(place, found.x, times, s, path, jacobian)
-    _cost(path[:cut], jacobian[:cut], y[:cut], found.x, prior, found.sensor, weights, squares, A, g)
-    covariance = inverse(A)
-    last, M = _moved(found.x, flight, s)
-    mean = last - M @ (covariance @ g)
-    covariance = M @ covariance @ M.T
-    for i in range(SIZE):
-        covariance[i, i] += WANDER[i]
-    return mean, inverse(covariance)
+    tangent, trajectory, jacobian = np.zeros(columns.ROWS * C), np.empty((cut + 1, 6)), np.empty((cut + 1, 3, UNKNOWNS))
+    weights, squared_residuals, hessian, gradient = (
+        np.empty(cut),
+        np.empty(cut),
+        np.empty((UNKNOWNS, UNKNOWNS)),
+        np.empty(UNKNOWNS),
+    )
+    flight = _linearised_flight(sport, fit.x, times, tangent, trajectory, jacobian)
+    _cost(
+        trajectory[:cut],
+        jacobian[:cut],
+        y[:cut],
+        fit.x,
+        prior,
+        fit.noise,
+        weights,
+        squared_residuals,
+        hessian,
+        gradient,
+    )
+    covariance = spd_inverse(hessian)
+    final, transition = _state_transition(fit.x, flight, tangent)
+    mean = final - transition @ (covariance @ gradient)
+    covariance = transition @ covariance @ transition.T
+    for i in range(UNKNOWNS):
+        covariance[i, i] += MARGINALISATION_VARIANCES[i]
+    return mean, spd_inverse(covariance)
 
 
 # m, m/s, rad/s, logarithms, m/s, m
-WANDER = np.repeat([5e-4, 2e-2, 2.0, 1e-2, 1e-2, 1e-4], [3, 3, 3, 4, 2, 1]) ** 2
+MARGINALISATION_VARIANCES = np.repeat([5e-4, 2e-2, 2.0, 1e-2, 1e-2, 1e-4], [3, 3, 3, 4, 2, 1]) ** 2

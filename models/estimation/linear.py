@@ -7,11 +7,11 @@ from ballcast.sim.jit import kernel
 
 
 @kernel
-def cholesky(A, L):
+def cholesky(matrix, L):
     """L (n, n), lower, of A = L L^T; whether A is positive definite."""
-    n = len(A)
+    n = len(matrix)
     for j in range(n):
-        d = A[j, j]
+        d = matrix[j, j]
         for k in range(j):
             d -= L[j, k] * L[j, k]
         if not d > 0.0:
@@ -19,7 +19,7 @@ def cholesky(A, L):
         d = math.sqrt(d)
         L[j, j] = d
         for i in range(j + 1, n):
-            a = A[i, j]
+            a = matrix[i, j]
             for k in range(j):
                 a -= L[i, k] * L[j, k]
             L[i, j] = a / d
@@ -29,7 +29,7 @@ def cholesky(A, L):
 
 
 @kernel
-def solve(L, b):
+def cholesky_solve(L, b):
     """x (n,) of L L^T x = b."""
     n, x = len(b), b.copy()
     for i in range(n):
@@ -44,18 +44,18 @@ def solve(L, b):
 
 
 @kernel
-def inverse(A):
+def spd_inverse(matrix):
     """The inverse of A (n, n), positive definite; NaN where it is not."""
-    n = len(A)
-    L, D = np.empty((n, n)), np.sqrt(np.diag(A))
-    if not cholesky(A / np.outer(D, D), L):
+    n = len(matrix)
+    L, scale = np.empty((n, n)), np.sqrt(np.diag(matrix))
+    if not cholesky(matrix / np.outer(scale, scale), L):
         return np.full((n, n), np.nan)
-    U = np.zeros((n, n))  # the inverse of L
+    L_inverse = np.zeros((n, n))  # the inverse of L
     for j in range(n):
-        U[j, j] = 1.0 / L[j, j]
+        L_inverse[j, j] = 1.0 / L[j, j]
         for i in range(j + 1, n):
             a = 0.0
             for k in range(j, i):
-                a -= L[i, k] * U[k, j]
-            U[i, j] = a / L[i, i]
-    return (U.T @ U) / np.outer(D, D)
+                a -= L[i, k] * L_inverse[k, j]
+            L_inverse[i, j] = a / L[i, i]
+    return (L_inverse.T @ L_inverse) / np.outer(scale, scale)

@@ -20,26 +20,26 @@ class Stack(nn.Module):
 
     def forward(self, features, times):
         """features (B, T, F), times (B, T) s -> (B, T, H)."""
-        x = self.read(features)
+        hidden = self.read(features)
         for block in self.blocks:
-            x = block(x, times)
-        return self.norm(x)
+            hidden = block(hidden, times)
+        return self.norm(hidden)
 
-    def step(self, features, time, memory):
+    def step(self, features, time, state):
         """The same for one frame: features (B, F), time (B,) s, memory (B, M), 0 at first -> (B, H), the memory then.
 
         The slow twin of what models/network.py has compiled; it is what is exported.
         """
-        x, then = self.read(features), []
-        for block, mine in zip(self.blocks, memory.chunk(len(self.blocks), 1)):
-            x, mine = block.step(x, time, mine)
-            then.append(mine)
-        return self.norm(x), torch.cat(then, 1)
+        hidden, next_state = self.read(features), []
+        for block, block_state in zip(self.blocks, state.chunk(len(self.blocks), 1)):
+            hidden, block_state = block.step(hidden, time, block_state)
+            next_state.append(block_state)
+        return self.norm(hidden), torch.cat(next_state, 1)
 
     @property
-    def memory(self):
+    def state_size(self):
         """Numbers that are remembered from frame to frame."""
-        return sum(block.mixer.memory for block in self.blocks)
+        return sum(block.mixer.state_size for block in self.blocks)
 
 
 class Block(nn.Module):
@@ -49,11 +49,11 @@ class Block(nn.Module):
         self.norm, self.mixer, self.tell = nn.LayerNorm(units), mixer, nn.Linear(units, units)
         self.mlp = nn.Sequential(nn.LayerNorm(units), nn.Linear(units, hidden), nn.SiLU(), nn.Linear(hidden, units))
 
-    def forward(self, x, times):
-        x = x + self.tell(self.mixer(self.norm(x), times))
-        return x + self.mlp(x)
+    def forward(self, hidden, times):
+        hidden = hidden + self.tell(self.mixer(self.norm(hidden), times))
+        return hidden + self.mlp(hidden)
 
-    def step(self, x, time, memory):
-        seen, memory = self.mixer.step(self.norm(x), time, memory)
-        x = x + self.tell(seen)
-        return x + self.mlp(x), memory
+    def step(self, hidden, time, state):
+        mixed, state = self.mixer.step(self.norm(hidden), time, state)
+        hidden = hidden + self.tell(mixed)
+        return hidden + self.mlp(hidden), state

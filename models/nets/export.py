@@ -13,10 +13,10 @@ from typing import Annotated
 
 import torch
 import tyro
-from ballcast.models.contract import TRAINED
-from ballcast.models.encoding.nominal import SEEN
-from ballcast.models.nets.network import MIXERS, Network, Shape
-from ballcast.models.predictors.neural import weights_of
+from ballcast.models.contract import WEIGHTS_OF
+from ballcast.models.encoding.nominal import NOMINAL_FEATURES
+from ballcast.models.nets.network import MIXERS, Network, NetworkShape
+from ballcast.models.predictors.neural import require_weights
 from ballcast.models.runtime import weights
 from torch import nn
 
@@ -37,74 +37,83 @@ class Options:
     """whose weights"""
 
 
-class Step(nn.Module):
+class ExportStep(nn.Module):
     """A Network that moves on by one frame: its memory goes in and comes out."""
 
     def __init__(self, network):
         super().__init__()
         self.network, self.model = network, network.shape.model
         units = network.shape.units
-        self.memory = {"mlp": {}, "lstm": {"h": units, "c": units}}.get(self.model, {"h": units})  # name -> numbers
+        # name -> numbers
+        self.state_sizes = {"mlp": {}, "lstm": {"h": units, "c": units}}.get(self.model, {"h": units})
         if self.model in MIXERS:
-            self.memory = {"memory": network.trunk.memory}
-        self.timed = {"time": 1} if self.model == "transformer" else {}
+            self.state_sizes = {"memory": network.trunk.state_size}
+        self.time_input = {"time": 1} if self.model == "transformer" else {}
 
-    def forward(self, features, base, *memory):
+    def forward(self, features, nominal, *state):
         """features (B, F), base (B, SEEN), memory (B, H) each -> belief (if any), path, and the memory then."""
-        net, read = self.network, self.network.measured(features[:, None])
-        told, then = self.remembered(read, memory)
-        belief, path = net.heads(told, read, base[:, None])
-        return *(() if belief is None else (belief[:, 0],)), path[:, 0], *then
+        network, standardised = self.network, self.network.standardise(features[:, None])
+        hidden, next_state = self.advance(standardised, state)
+        belief, path = network.heads(hidden, standardised, nominal[:, None])
+        return *(() if belief is None else (belief[:, 0],)), path[:, 0], *next_state
 
-    def remembered(self, read, memory):
+    def advance(self, features, state):
         """What is remembered (B, 1, H) of the frame read (B, 1, F), and the memory then."""
         trunk = self.network.trunk
         if self.model == "mlp":
-            return trunk(read, None), ()
+            return trunk(features, None), ()
         if self.model in MIXERS:
-            time, memory = memory if self.timed else (torch.zeros_like(memory[0]), memory[0])
-            told, then = trunk.step(read[:, 0], time[:, 0], memory)
-            return told[:, None], (then,)
-        told, then = trunk(read, tuple(m[None] for m in memory) if self.model == "lstm" else memory[0][None])
-        return told, tuple(m[0] for m in (then if self.model == "lstm" else (then,)))
+            time, state = state if self.time_input else (torch.zeros_like(state[0]), state[0])
+            hidden, next_state = trunk.step(features[:, 0], time[:, 0], state)
+            return hidden[:, None], (next_state,)
+        hidden, next_state = trunk(features, tuple(a[None] for a in state) if self.model == "lstm" else state[0][None])
+        return hidden, tuple(a[0] for a in (next_state if self.model == "lstm" else (next_state,)))
 
 
-def step_of(path):
+def load_step(path):
     """The Step of a file of weights."""
     info, tensors = weights.read(path)
-    network = Network(Shape(**info["shape"]))
+    network = Network(NetworkShape(**info["shape"]))
     network.load_state_dict({name: torch.from_numpy(a) for name, a in tensors.items()})
-    return Step(network).eval()
+    return ExportStep(network).eval()
 
 
 def export(step, out):
     """Write a Step as ONNX."""
     shape = step.network.shape
-    sizes = step.timed | step.memory
-    inputs = torch.zeros(2, shape.features), torch.zeros(2, SEEN), *(torch.zeros(2, n) for n in sizes.values())
-    told = ["belief", "path"] if shape.unknowns else ["path"]
-    many = torch.export.Dim("balls", min=1)
-    shapes = {"features": {0: many}, "base": {0: many}} | ({"memory": tuple({0: many} for _ in sizes)} if sizes else {})
+    sizes = step.time_input | step.state_sizes
+    inputs = (
+        torch.zeros(2, shape.features),
+        torch.zeros(2, NOMINAL_FEATURES),
+        *(torch.zeros(2, n) for n in sizes.values()),
+    )
+    outputs = ["belief", "path"] if shape.unknowns else ["path"]
+    balls = torch.export.Dim("balls", min=1)
+    shapes = {"features": {0: balls}, "nominal": {0: balls}} | (
+        {"state": tuple({0: balls} for _ in sizes)} if sizes else {}
+    )
     program = torch.onnx.export(
         step, inputs, dynamo=True, input_names=["features", "base", *sizes],
-        output_names=[*told, *(f"{m}_then" for m in step.memory)], dynamic_shapes=shapes, verbose=False,
+        output_names=[*outputs, *(f"{name}_then" for name in step.state_sizes)], dynamic_shapes=shapes, verbose=False,
     )  # fmt: skip
-    weights.write(out, program.model_proto.SerializeToString())
+    weights.write_atomically(out, program.model_proto.SerializeToString())
 
 
 def main():
-    asked = command.options(Options, PROGRAM)
-    command.run(PROGRAM, lambda: run(asked))
+    options = command.options(Options, PROGRAM)
+    command.run(PROGRAM, lambda: run(options))
 
 
-def run(asked):
+def run(options):
     """Export what was asked for. Raises ValueError or OSError, one line each."""
-    if not asked.name.endswith(".safetensors") and asked.name not in TRAINED:
-        raise ValueError(f"no network is called {asked.name!r}; there are {', '.join(TRAINED)}, or a file of weights")
-    file = asked.name.endswith(".safetensors")
-    path = asked.name if file else weights_of(asked.name, sim.load(asked.sport))
-    export(step_of(path), asked.out)
-    print(f"{asked.out}: one step of {path}")
+    if not options.name.endswith(".safetensors") and options.name not in WEIGHTS_OF:
+        raise ValueError(
+            f"no network is called {options.name!r}; there are {', '.join(WEIGHTS_OF)}, or a file of weights"
+        )
+    is_file = options.name.endswith(".safetensors")
+    path = options.name if is_file else require_weights(options.name, sim.load(options.sport))
+    export(load_step(path), options.out)
+    print(f"{options.out}: one step of {path}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import torch
 from ballcast.models.nets.scan import scan
 from torch import nn
 
-LONGEST = 100.0  # frames: memories last from one to so many at the start
+MAX_TIMESCALE = 100.0  # frames: memories last from one to so many at the start
 
 
 class MinGRU(nn.Module):
@@ -19,23 +19,23 @@ class MinGRU(nn.Module):
     def __init__(self, shape):
         super().__init__()
         self.read = nn.Linear(shape.units, 2 * shape.units)
-        self.memory = shape.units  # numbers that are remembered
+        self.state_size = shape.units  # numbers that are remembered
         with torch.no_grad():  # chrono initialisation (Tallec and Ollivier 2018): memories of all lengths
-            lasts = torch.exp(torch.rand(shape.units) * torch.log(torch.tensor(LONGEST)))
-            self.read.bias[: shape.units] = -torch.log(lasts)
+            timescales = torch.exp(torch.rand(shape.units) * torch.log(torch.tensor(MAX_TIMESCALE)))
+            self.read.bias[: shape.units] = -torch.log(timescales)
 
-    def forward(self, x, times):
+    def forward(self, hidden, times):
         """(B, T, H) of x (B, T, H); times are not looked at."""
-        z, g = self.gates(x)
-        return scan(1.0 - z, z * g)
+        update, candidate = self.compute_gates(hidden)
+        return scan(1.0 - update, update * candidate)
 
-    def step(self, x, time, memory):
+    def step(self, hidden, time, state):
         """The same for one frame x (B, H) after memory (B, H): what is told, and the memory then."""
-        z, g = self.gates(x)
-        h = memory + z * (g - memory)
-        return h, h
+        update, candidate = self.compute_gates(hidden)
+        next_state = state + update * (candidate - state)
+        return next_state, next_state
 
-    def gates(self, x):
+    def compute_gates(self, hidden):
         """z and g, in float32: in bfloat16 1 - z knows no memory longer than 256 frames."""
-        z, g = self.read(x).float().chunk(2, -1)
-        return torch.sigmoid(z), g
+        update, candidate = self.read(hidden).float().chunk(2, -1)
+        return torch.sigmoid(update), candidate

@@ -12,7 +12,7 @@ import torch
 CHUNK = 16  # frames of a piece: measured, see LOG.md
 
 
-def one_by_one(a, b):
+def sequential_scan(a, b):
     """h (B, T, H) of a, b (B, T, H), one step after the other."""
     h = [b[:, 0]]
     for t in range(1, b.shape[1]):
@@ -30,33 +30,33 @@ class Scan(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, a, b):
-        a, told = a.float(), b.dtype
-        h = scanned(a, b.float())
+        a, dtype = a.float(), b.dtype
+        h = chunked_scan(a, b.float())
         ctx.save_for_backward(a, h)
-        return h.to(told)
+        return h.to(dtype)
 
     @staticmethod
-    def backward(ctx, slope):
+    def backward(ctx, grad):
         """slope (B, T, H): d loss / d h_t. g_t = slope_t + a_{t+1} g_{t+1} is that by all ways, and d loss / d b_t."""
         a, h = ctx.saved_tensors
-        g = scanned(shifted(a, -1).flip(1), slope.float().flip(1)).flip(1)
+        grad_b = chunked_scan(shift(a, -1).flip(1), grad.float().flip(1)).flip(1)
         # autograd itself brings these to the types of a and b
-        return g * shifted(h, 1), g
+        return grad_b * shift(h, 1), grad_b
 
 
-def scanned(a, b):
+def chunked_scan(a, b):
     """h (B, T, H) of a, b (B, T, H) float32: pieces of CHUNK frames side by side, then what came before each."""
     frames = b.shape[1]
     if frames <= CHUNK:
-        return in_turn(a, b)[1]
-    a, b = pieces(a), pieces(b)
-    product, h = in_turn(a, b)
-    ends = scanned(product[:, :, -1], h[:, :, -1])
+        return scan_within_chunk(a, b)[1]
+    a, b = chunks(a), chunks(b)
+    product, h = scan_within_chunk(a, b)
+    ends = chunked_scan(product[:, :, -1], h[:, :, -1])
     h[:, 1:].addcmul_(product[:, 1:], ends[:, :-1, None])
     return h.flatten(1, 2)[:, :frames]
 
 
-def in_turn(a, b):
+def scan_within_chunk(a, b):
     """Products of a up to each frame, and h: over the last but one dimension of a, b (..., T, H), one by one."""
     product, h = torch.empty_like(a), torch.empty_like(b)
     product[..., 0, :], h[..., 0, :] = a[..., 0, :], b[..., 0, :]
@@ -66,14 +66,14 @@ def in_turn(a, b):
     return product, h
 
 
-def pieces(a):
+def chunks(a):
     """a (B, T, H) as (B, N, CHUNK, H), the last piece filled up with zeros."""
-    lacking = -a.shape[1] % CHUNK
-    return torch.nn.functional.pad(a, (0, 0, 0, lacking)).unflatten(1, (-1, CHUNK))
+    padding = -a.shape[1] % CHUNK
+    return torch.nn.functional.pad(a, (0, 0, 0, padding)).unflatten(1, (-1, CHUNK))
 
 
-def shifted(a, by):
+def shift(a, offset):
     """a (B, T, H) later by a frame (1) or earlier (-1); zeros come in."""
-    a = a.roll(by, 1)
-    a[:, 0 if by > 0 else -1] = 0.0
+    a = a.roll(offset, 1)
+    a[:, 0 if offset > 0 else -1] = 0.0
     return a

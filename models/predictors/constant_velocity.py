@@ -8,8 +8,8 @@ class ConstantVelocity(Predictor):
     """Least squares line through the last 8 frames. Told nothing; no landing."""
 
     name = "constant_velocity"
-    told = "nothing"
-    needs = 2
+    side_information = "nothing"
+    min_frames = 2
     window = 8
 
     def predict(self, time, position, times):

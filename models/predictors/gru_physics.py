@@ -8,126 +8,162 @@ from collections import namedtuple
 
 import numpy as np
 from ballcast.models.contract import Forecast, Landing
-from ballcast.models.encoding.decoding import factor
-from ballcast.models.encoding.features import whitener
-from ballcast.models.encoding.nominal import KNOTS, STEP
-from ballcast.models.estimation.fit import SIZE
-from ballcast.models.estimation.kalman import hold
+from ballcast.models.encoding.decoding import regression_factor
+from ballcast.models.encoding.features import active_cholesky
+from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
+from ballcast.models.estimation.fit import UNKNOWNS
+from ballcast.models.estimation.kalman import clamp
 from ballcast.models.estimation.posterior import (
-    LOG_SHARE,
+    CONTACTS_PER_SAMPLE,
+    compile_lane_sport,
+    covariance_about_first,
     first_landings,
-    fly_each,
-    likeliest_landing,
-    sky,
-    spread_about_first,
-    standard_draws,
+    fly_samples_into,
+    modal_landing,
+    standard_normal_samples,
 )
-from ballcast.models.predictors.neural import Neural
-from ballcast.models.predictors.physics import AHEAD, UNSETTLED, Found, believed
-from ballcast.models.runtime.network import believe
+from ballcast.models.predictors.neural import NeuralPredictor
+from ballcast.models.predictors.physics import MAX_UNLANDED, MIN_LANDING_HORIZON, Estimate, to_belief
+from ballcast.models.runtime.network import belief_head
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.lanes import LOG
 
-DRAWS, GROUP = 18, 8  # of a ball; balls whose draws share the engine's lanes
+SAMPLES, BALLS_PER_LANES = 18, 8  # of a ball; balls whose draws share the engine's lanes
 # of B balls: belief x (B, 16) and its covariance (B, 16, 16); at H times mean (B, H, 3) m, covariance (B, H, 3, 3) and
 # draws (B, K, H, 3); the landing as in recurrent.py
-Flown = namedtuple("Flown", "x P mean covariance places probability landing landing_covariance")
+SimulatedForecasts = namedtuple(
+    "SimulatedForecasts", "x P mean covariance positions probability landing landing_covariance"
+)
 
 
-class GruPhysics(Neural):
+class GruPhysics(NeuralPredictor):
     """The network's belief, flown ahead by the simulator. Shows the spin and the parameters it believes in."""
 
     name = "gru_physics"
 
     def __init__(self, sport, path=None):
         super().__init__(sport, path)
-        self.sky = sky(sport, np.float32)
-        self.standard = np.ascontiguousarray(standard_draws(DRAWS)[:, : len(self.active)])
-        widen = self.info.get("widen", {})
-        self.widen = np.array([1.0, *widen.get("flown", np.ones(KNOTS))]), float(widen.get("flown_landing", 1.0))
+        self.lane_sport = compile_lane_sport(sport, np.float32)
+        self.standard_normal = np.ascontiguousarray(standard_normal_samples(SAMPLES)[:, : len(self.active_unknowns)])
+        factors = self.info.get("widen", {})
+        self.variance_factors = (
+            np.array([1.0, *factors.get("flown", np.ones(HORIZONS))]),
+            float(factors.get("flown_landing", 1.0)),
+        )
 
-    def blank(self, count, asked):
-        return Flown(
-            np.zeros((count, SIZE)), np.zeros((count, SIZE, SIZE)), np.empty((count, asked, 3)),
-            np.empty((count, asked, 3, 3)), np.empty((count, DRAWS, asked, 3), np.float32),
+    def allocate(self, count, horizons):
+        return SimulatedForecasts(
+            np.zeros((count, UNKNOWNS)), np.zeros((count, UNKNOWNS, UNKNOWNS)), np.empty((count, horizons, 3)),
+            np.empty((count, horizons, 3, 3)), np.empty((count, SAMPLES, horizons, 3), np.float32),
             np.empty(count), np.empty((count, 4)), np.empty((count, 4, 4)),
         )  # fmt: skip
 
-    def ahead(self, watch, rows, times, out):
-        told = self.brain, self.sky, self.active, self.landing, self.standard, self.widen
-        fly_ahead(*told, watch.h[rows], watch.x[rows], watch.memories[rows], times, out)
+    def predict_into(self, batch, rows, times, out):
+        constants = (
+            self.network,
+            self.lane_sport,
+            self.active_unknowns,
+            self.landing,
+            self.standard_normal,
+            self.variance_factors,
+        )
+        simulate_ahead(*constants, batch.hidden[rows], batch.features[rows], batch.filter_states[rows], times, out)
 
-    def said(self, ahead, n, last):
+    def to_forecast(self, prediction, n, last):
         landing = None
-        if ahead.probability[n] >= 0.5:
-            at = ahead.landing[n]
-            landing = Landing(last + at[0], at[1:], ahead.landing_covariance[n], float(ahead.probability[n]))
-        belief = believed(Found(ahead.x[n], ahead.P[n]))
-        return Forecast(ahead.mean[n], ahead.covariance[n], ahead.places[n], landing, belief)
+        if prediction.probability[n] >= 0.5:
+            at = prediction.landing[n]
+            landing = Landing(last + at[0], at[1:], prediction.landing_covariance[n], float(prediction.probability[n]))
+        belief = to_belief(Estimate(prediction.x[n], prediction.P[n]))
+        return Forecast(prediction.mean[n], prediction.covariance[n], prediction.positions[n], landing, belief)
 
 
 @kernel
-def fly_ahead(brain, sky, active, landing, standard, widen, h, x, memories, times, out):
+def simulate_ahead(
+    network,
+    lane_sport,
+    active_unknowns,
+    landing,
+    standard_normal,
+    variance_factors,
+    h,
+    features,
+    filter_states,
+    times,
+    out,
+):
     """What is Flown, into out, of balls with memories h (B, H), features x (B, F), at times (B, H) s from their last
     frames."""
-    (count, asked), K = times.shape, len(standard)
-    X, P, mean, covariance, places, probability, at, spread = out
-    told = believe(brain, x, h)
-    for first in range(0, count, GROUP):
-        last = min(first + GROUP, count)
-        draws, asks = np.empty(((last - first) * K, SIZE)), np.empty(((last - first) * K, asked))
+    (count, horizons), K = times.shape, len(standard_normal)
+    estimates, P, mean, covariance, positions, probability, landing_mean, landing_covariance = out
+    outputs = belief_head(network, features, h)
+    for first in range(0, count, BALLS_PER_LANES):
+        last = min(first + BALLS_PER_LANES, count)
+        samples, sample_times = np.empty(((last - first) * K, UNKNOWNS)), np.empty(((last - first) * K, horizons))
         for b in range(first, last):
-            own = slice((b - first) * K, (b - first + 1) * K)
-            _draw(memories[b], told[b], active, standard, X[b], P[b], draws[own])
-            asks[own] = times[b]
-        landings = _fly(sky, landing, draws, asks, places[first:last].reshape((len(draws), asked, 3)), K)
+            ball_slice = slice((b - first) * K, (b - first + 1) * K)
+            _sample_belief(
+                filter_states[b], outputs[b], active_unknowns, standard_normal, estimates[b], P[b], samples[ball_slice]
+            )
+            sample_times[ball_slice] = times[b]
+        landings = _fly_samples(
+            lane_sport, landing, samples, sample_times, positions[first:last].reshape((len(samples), horizons, 3)), K
+        )
         for b in range(first, last):
-            own = slice((b - first) * K, (b - first + 1) * K)
-            probability[b], at[b], spread[b] = likeliest_landing(landings[own], len(landing))
-            spread[b] *= widen[1]
-            mean[b], covariance[b] = places[b, 0], spread_about_first(places[b])
-            for k in range(asked):
-                s = min(times[b, k] / STEP, KNOTS - 1e-9)
-                n = int(s)
-                covariance[b, k] *= widen[0][n] + (s - n) * (widen[0][n + 1] - widen[0][n])
+            ball_slice = slice((b - first) * K, (b - first + 1) * K)
+            probability[b], landing_mean[b], landing_covariance[b] = modal_landing(landings[ball_slice], len(landing))
+            landing_covariance[b] *= variance_factors[1]
+            mean[b], covariance[b] = positions[b, 0], covariance_about_first(positions[b])
+            for k in range(horizons):
+                grid_position = min(times[b, k] / HORIZON_STEP, HORIZONS - 1e-9)
+                segment = int(grid_position)
+                covariance[b, k] *= variance_factors[0][segment] + (grid_position - segment) * (
+                    variance_factors[0][segment + 1] - variance_factors[0][segment]
+                )
 
 
 @kernel
-def _draw(m, told, active, standard, x, P, draws):
+def _sample_belief(state, outputs, active_unknowns, standard_normal, x, P, samples):
     """The belief x (16,), P (16, 16) that is told beside the filter's, and draws (K, 16) of it."""
-    size = len(active)
+    size = len(active_unknowns)
     L = np.empty((size, size))
-    whitener(m.P, active, L)
-    A = L @ factor(told[size : 2 * size], told[2 * size :])
-    off, strayed, C = L @ told[:size].astype(np.float64), standard @ A.T, A @ A.T
-    x[:] = m.x
+    active_cholesky(state.P, active_unknowns, L)
+    factor = L @ regression_factor(outputs[size : 2 * size], outputs[2 * size :])
+    shift, deviations, covariance = L @ outputs[:size].astype(np.float64), standard_normal @ factor.T, factor @ factor.T
+    x[:] = state.x
     for i in range(size):
-        x[active[i]] += off[i]
+        x[active_unknowns[i]] += shift[i]
         for j in range(size):
-            P[active[i], active[j]] = C[i, j]
-    for n in range(len(draws)):
-        draws[n] = x
+            P[active_unknowns[i], active_unknowns[j]] = covariance[i, j]
+    for n in range(len(samples)):
+        samples[n] = x
         for i in range(size):
-            draws[n, active[i]] += strayed[n, i]
-        hold(draws[n])
-    x[:] = draws[0]
+            samples[n, active_unknowns[i]] += deviations[n, i]
+        clamp(samples[n])
+    x[:] = samples[0]
 
 
 @kernel
-def _fly(sky, landing, draws, times, places, K):
+def _fly_samples(lane_sport, landing, samples, times, positions, K):
     """Fly the draws of B balls, K each, into places (B K, H, 3) m at times (B K, H) s; their first landings (B K, 5).
 
     Where too many of a ball's draws have not landed by the last time, those fly on.
     """
-    log = np.empty((LOG_SHARE * len(draws), LOG))
-    used = fly_each(sky, draws, times, places, log)
-    landings, late = first_landings(log, used, landing, draws), np.zeros(len(draws), np.bool_)
-    for first in range(0, len(draws), K):
-        own = slice(first, first + K)
-        if times[first, -1] < AHEAD and (landings[own, 0] == np.inf).mean() > UNSETTLED:
-            late[own] = landings[own, 0] == np.inf
+    contacts = np.empty((CONTACTS_PER_SAMPLE * len(samples), LOG))
+    used = fly_samples_into(lane_sport, samples, times, positions, contacts)
+    landings, late = first_landings(contacts, used, landing, samples), np.zeros(len(samples), np.bool_)
+    for first in range(0, len(samples), K):
+        ball_slice = slice(first, first + K)
+        if times[first, -1] < MIN_LANDING_HORIZON and (landings[ball_slice, 0] == np.inf).mean() > MAX_UNLANDED:
+            late[ball_slice] = landings[ball_slice, 0] == np.inf
     if late.any():
-        left = draws[late]
-        used = fly_each(sky, left, np.full((1, 1), AHEAD), np.empty((len(left), 1, 3), np.float32), log)
-        landings[late] = first_landings(log, used, landing, left)
+        remaining = samples[late]
+        used = fly_samples_into(
+            lane_sport,
+            remaining,
+            np.full((1, 1), MIN_LANDING_HORIZON),
+            np.empty((len(remaining), 1, 3), np.float32),
+            contacts,
+        )
+        landings[late] = first_landings(contacts, used, landing, remaining)
     return landings

@@ -5,28 +5,28 @@ from functools import lru_cache
 import numpy as np
 from ballcast.models.contract import Forecast, Predictor
 
-BOUNCED = 2.0  # a longer arc this many times worse than a shorter one has a bounce or a hit in it
+BOUNCE_RATIO = 2.0  # a longer arc this many times worse than a shorter one has a bounce or a hit in it
 OUTLIER = 3.0  # robust standard deviations
-LEAST_SCALE = 1e-4  # m, no tracker is better
+MIN_SCALE = 1e-4  # m, no tracker is better
 
 
 class Parabola(Predictor):
     """Robust least squares arc through the last 24 frames, or fewer where a bounce lies among them. No landing."""
 
     name = "parabola"
-    told = "gravity"
-    needs = 3
+    side_information = "gravity"
+    min_frames = 3
     window = 24
 
     def predict(self, time, position, times):
-        base = time[-1]
-        place, velocity = last_arc(time - base, position, self.sport.world.gravity)
-        return Forecast(arc(place, velocity, self.sport.world.gravity, times - base))
+        last = time[-1]
+        start, velocity = last_arc(time - last, position, self.sport.world.gravity)
+        return Forecast(arc(start, velocity, self.sport.world.gravity, times - last))
 
 
-def arc(place, velocity, gravity, t):
+def arc(start, velocity, gravity, t):
     """Positions (T, 3) m at t (T,) s of a ball that leaves `place` (3,) m with `velocity` (3,) m/s in empty space."""
-    path = place + np.multiply.outer(t, velocity)
+    path = start + np.multiply.outer(t, velocity)
     path[:, 2] -= 0.5 * gravity * t**2
     return path
 
@@ -36,26 +36,26 @@ def last_arc(t, position, gravity):
 
     Tries all frames, the last half, the last quarter: a longer arc yields to a shorter one that fits far better.
     """
-    straight = position.copy()
-    straight[:, 2] += 0.5 * gravity * t**2
+    without_gravity = position.copy()
+    without_gravity[:, 2] += 0.5 * gravity * t**2
     count = len(t)
-    fits = [line(t[-n:], straight[-n:]) for n in (count, count // 2, count // 4) if n >= min(count, 6)]
+    fits = [robust_line(t[-n:], without_gravity[-n:]) for n in (count, count // 2, count // 4) if n >= min(count, 6)]
     best = min(scale for _, _, scale in fits)
-    return next(fit[:2] for fit in fits if fit[2] <= BOUNCED * best)
+    return next(fit[:2] for fit in fits if fit[2] <= BOUNCE_RATIO * best)
 
 
-def line(t, position):
+def robust_line(t, position):
     """Robust line: place (3,) at t = 0, velocity (3,), and the robust standard deviation about it in m.
 
     Theil-Sen (the median slope over all pairs) stands up to outliers; least squares over the rest is then precise.
     """
-    i, j = pairs(len(t))
+    i, j = frame_pairs(len(t))
     velocity = median((position[j] - position[i]) / (t[j] - t[i])[:, None])
-    place = median(position - np.multiply.outer(t, velocity))
-    rest = position - place - np.multiply.outer(t, velocity)
-    off = np.sqrt((rest * rest).sum(axis=1))
-    scale = max(1.4826 * median(off), LEAST_SCALE)
-    good = off <= OUTLIER * scale
+    start = median(position - np.multiply.outer(t, velocity))
+    residuals = position - start - np.multiply.outer(t, velocity)
+    distance = np.sqrt((residuals * residuals).sum(axis=1))
+    scale = max(1.4826 * median(distance), MIN_SCALE)
+    good = distance <= OUTLIER * scale
     t, position = t[good], position[good]
     middle, centre = t.mean(), position.mean(axis=0)
     velocity = (t - middle) @ (position - centre) / ((t - middle) @ (t - middle))
@@ -69,6 +69,6 @@ def median(values):
 
 
 @lru_cache
-def pairs(count):
+def frame_pairs(count):
     """All pairs i < j of so many frames."""
     return np.triu_indices(count, 1)

@@ -9,17 +9,17 @@ from collections import namedtuple
 
 import numpy as np
 from ballcast.models.contract import Belief, Forecast, Landing, Predictor, Stream
-from ballcast.models.estimation.arc import arc, first_arc
-from ballcast.models.estimation.fit import HEIGHT, LOGS, SIZE, Prior, absorb, fit
+from ballcast.models.estimation.arc import initial_arc, theil_sen_arc
+from ballcast.models.estimation.fit import HEIGHT, LOG_PARAMETERS, UNKNOWNS, Prior, map_fit, marginalise
 from ballcast.models.estimation.posterior import (
-    LOG_SHARE,
+    CONTACTS_PER_SAMPLE,
+    compile_lane_sport,
+    covariance_about_first,
     first_landings,
-    fly_draws,
-    likeliest_landing,
-    sky,
-    spread_about_first,
-    spread_draws,
-    standard_draws,
+    fly_samples,
+    modal_landing,
+    standard_normal_samples,
+    transform_samples,
 )
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.flight import surroundings
@@ -27,143 +27,157 @@ from ballcast.sim.kernels.lanes import LOG
 
 from ballcast import sim
 
-AHEAD = 2.0  # s beyond the last seen frame, at least, in which a landing is looked for
-DRAWS, UNSETTLED = 40, 0.1  # and their share that may be without a landing by the last time asked
-FLIGHTS = 24  # of one fit, at most
-HEAVY, ODD = 4.0, 20.0  # degrees of freedom, squared residual: so heavy tails, so odd a frame are suspicious
-SHORT = (4, 9)  # frames that another start is made from
-TRIAL, HOPE = 3, 3.0  # its flights, and how much worse it may be then
-FAR = 0.1  # weight of a frame that is an outlier, or of another flight
-LOST = 0.15  # a larger share of far frames, or most of the latest, and the frames are not of one flight
-LATEST, LEAST = 4, 5  # frames; so many are never dropped
-DEGREES = 5.0  # of Student's t, to begin with
-OUTLIERS = 0.004  # share of the frames
-AFTER = 8  # frames after a contact, with which a stream lets go of those before it
-MOST_SENSOR_FRAMES = 30.0  # that a stream's knowledge of the sensor counts for
-SENSOR_FRAMES = 2.0  # what the sport's own sensor counts against the noise that was met
-REGISTERED = 0.001  # m, half of all trackers are nearer in their idea of how high the surfaces are
-FAR_AWAY = 100.0  # m, standard deviation where nothing is known
-BROAD = 3.0  # the velocity may lie this many times farther off than at launch
+MIN_LANDING_HORIZON = 2.0  # s beyond the last seen frame, at least, in which a landing is looked for
+SAMPLES, MAX_UNLANDED = 40, 0.1  # and their share that may be without a landing by the last time asked
+MAX_FLIGHTS = 24  # of one fit, at most
+HEAVY_TAIL_DEGREES, OUTLIER_SQUARE = (
+    4.0,
+    20.0,
+)  # degrees of freedom, squared residual: so heavy tails, so odd a frame are suspicious
+RESTART_FRAMES = (4, 9)  # frames that another start is made from
+TRIAL_FLIGHTS, TRIAL_MARGIN = 3, 3.0  # its flights, and how much worse it may be then
+OUTLIER_WEIGHT = 0.1  # weight of a frame that is an outlier, or of another flight
+MAX_OUTLIER_FRACTION = 0.15  # a larger share of far frames, or most of the latest, and the frames are not of one flight
+LATEST_FRAMES, MIN_FRAMES = 4, 5  # frames; so many are never dropped
+INITIAL_DEGREES = 5.0  # of Student's t, to begin with
+OUTLIER_RATE = 0.004  # share of the frames
+FRAMES_AFTER_CONTACT = 8  # frames after a contact, with which a stream lets go of those before it
+MAX_NOISE_PSEUDO_FRAMES = 30.0  # that a stream's knowledge of the sensor counts for
+NOISE_PSEUDO_FRAMES = 2.0  # what the sport's own sensor counts against the noise that was met
+HEIGHT_OFFSET_SCALE = 0.001  # m, half of all trackers are nearer in their idea of how high the surfaces are
+UNINFORMATIVE_SD = 100.0  # m, standard deviation where nothing is known
+VELOCITY_PRIOR_FACTOR = 3.0  # the velocity may lie this many times farther off than at launch
 
 # what is flown ahead of a fit: places (K, H, 3) m of draws, the first the likeliest, their covariance (H, 3, 3) about
 # it; the landing: its probability, time (s from the last frame) and place (4,), their covariance (4, 4)
-Ahead = namedtuple("Ahead", "places covariance probability landing landing_covariance")
-Found = namedtuple("Found", "last last_covariance")  # a belief at the last frame, of whatever made it
+Prediction = namedtuple("Prediction", "positions covariance probability landing landing_covariance")
+Estimate = namedtuple("Estimate", "final final_covariance")  # a belief at the last frame, of whatever made it
 
 
 def launch_prior(sport):
     """Mean (16,) and standard deviations (16,) of the unknowns before anything is seen: launches and spreads."""
     balls = sim.draw(sport, 2000, purpose="train", duration=0.05)
-    spread, mean, sd = sport.spread, np.zeros(SIZE), np.empty(SIZE)
+    spread, mean, sd = sport.spread, np.zeros(UNKNOWNS), np.empty(UNKNOWNS)
     mean[3:6], mean[6:9] = balls.launch_velocity.mean(axis=0), balls.launch_spin.mean(axis=0)
-    sd[:3] = FAR_AWAY
+    sd[:3] = UNINFORMATIVE_SD
     sd[3:6], sd[6:9] = balls.launch_velocity.std(axis=0), balls.launch_spin.std(axis=0)
-    sd[LOGS:HEIGHT] = spread.drag, spread.lift, spread.restitution, spread.friction, *spread.wind
-    sd[HEIGHT] = FAR_AWAY
+    sd[LOG_PARAMETERS:HEIGHT] = spread.drag, spread.lift, spread.restitution, spread.friction, *spread.wind
+    sd[HEIGHT] = UNINFORMATIVE_SD
     return mean, np.maximum(sd, 1e-6)
 
 
 def sport_prior(sport):
     """The Prior of a ball of this sport, seen by a tracker such as the sport's."""
     ranges = np.array([sport.sensor.noise] * 3 + [sport.sensor.jitter])
-    least, most = np.maximum(0.7 * ranges[:, 0], 1e-5), 2.0 * ranges[:, 1]
+    min_sd, max_sd = np.maximum(0.7 * ranges[:, 0], 1e-5), 2.0 * ranges[:, 1]
     mean, sd = launch_prior(sport)
-    sd[3:6] *= BROAD
-    sensor = np.append(ranges.mean(axis=1) ** 2, DEGREES)
-    return Prior(mean, np.diag(sd**-2.0), REGISTERED, sensor, least**2, most**2, SENSOR_FRAMES, OUTLIERS)
+    sd[3:6] *= VELOCITY_PRIOR_FACTOR
+    noise = np.append(ranges.mean(axis=1) ** 2, INITIAL_DEGREES)
+    return Prior(
+        mean, np.diag(sd**-2.0), HEIGHT_OFFSET_SCALE, noise, min_sd**2, max_sd**2, NOISE_PSEUDO_FRAMES, OUTLIER_RATE
+    )
 
 
 @kernel
-def explain(place, t, y, x, warm, prior, fresh, most):
+def fit_last_segment(sport, t, y, x, warm_start, prior, broad_prior, max_flights):
     """(Fit, first frame used) to as many of the last frames as one flight explains: after a hit, those since then.
 
     x (16,): the unknowns at t[0] where the fit is warm, else it starts with an arc through the first frames. prior: of
     this ball; fresh: of any other.
     """
-    first, gravity = 0, place[1].gravity
+    first, gravity = 0, sport[1].gravity
     while True:
-        if not warm:
+        if not warm_start:
             x = prior.mean.copy()
-            x[:6] = first_arc(t[first:], y[first:], gravity)
-        found = fit(place, t[first:], y[first:], x, prior, most)
-        if not warm and _suspicious(found):
-            found = _other_starts(place, t[first:], y[first:], found, prior, most)
-        left = len(t) - first
-        far = found.weights < FAR
-        lost = far.mean() > LOST or far[-LATEST:].mean() > 0.5
-        if not lost or left <= LEAST:
-            return found, first
-        first, warm, prior = len(t) - max(LEAST, left // 2), False, fresh
+            x[:6] = initial_arc(t[first:], y[first:], gravity)
+        fit = map_fit(sport, t[first:], y[first:], x, prior, max_flights)
+        if not warm_start and _is_doubtful(fit):
+            fit = _multi_start(sport, t[first:], y[first:], fit, prior, max_flights)
+        remaining = len(t) - first
+        is_outlier = fit.weights < OUTLIER_WEIGHT
+        is_rejected = is_outlier.mean() > MAX_OUTLIER_FRACTION or is_outlier[-LATEST_FRAMES:].mean() > 0.5
+        if not is_rejected or remaining <= MIN_FRAMES:
+            return fit, first
+        first, warm_start, prior = len(t) - max(MIN_FRAMES, remaining // 2), False, broad_prior
 
 
 @kernel
-def _suspicious(found):
+def _is_doubtful(fit):
     """Whether a frame lies farther off than a sensor's do: a contact may have been missed, or taken otherwise."""
-    degrees = found.sensor[4]
-    return degrees <= HEAVY or (degrees + 3.0) / (found.weights.min() + 1e-9) - degrees > ODD
+    degrees = fit.noise[4]
+    return degrees <= HEAVY_TAIL_DEGREES or (degrees + 3.0) / (fit.weights.min() + 1e-9) - degrees > OUTLIER_SQUARE
 
 
 @kernel
-def _other_starts(place, t, y, found, prior, most):
+def _multi_start(sport, t, y, fit, prior, max_flights):
     """The better of a Fit and those begun from arcs through the very first frames, before an early contact."""
-    for count in SHORT:
+    for count in RESTART_FRAMES:
         if count < len(t):
             x = prior.mean.copy()
-            arc(t[:count], y[:count], place[1].gravity, x[:6])
-            other = fit(place, t, y, x, prior, TRIAL)
-            if other.cost < found.cost + HOPE:
-                other = fit(place, t, y, other.x, prior, most // 2)
-            if other.cost < found.cost:
-                found = other
-    return found
+            theil_sen_arc(t[:count], y[:count], sport[1].gravity, x[:6])
+            other = map_fit(sport, t, y, x, prior, TRIAL_FLIGHTS)
+            if other.cost < fit.cost + TRIAL_MARGIN:
+                other = map_fit(sport, t, y, other.x, prior, max_flights // 2)
+            if other.cost < fit.cost:
+                fit = other
+    return fit
 
 
 @kernel
-def ahead(sky, landing, standard, found, times):
+def predict(lane_sport, landing, standard_normal, estimate, times):
     """What is Ahead of a Fit at times (H,) s after its last frame; landing (n,) bool: the surfaces that count."""
-    log = np.empty((LOG_SHARE * len(standard), LOG))
-    draws = spread_draws(found.last, found.last_covariance, standard)
-    places, used = fly_draws(sky, draws, times, log)
-    covariance = spread_about_first(places)
-    landings = first_landings(log, used, landing, draws)
-    if (landings[:, 0] == math.inf).mean() > UNSETTLED and times[-1] < AHEAD:
-        _, used = fly_draws(sky, draws, np.array([AHEAD]), log)
-        landings = first_landings(log, used, landing, draws)
-    return Ahead(places, covariance, *likeliest_landing(landings, len(landing)))
+    contacts = np.empty((CONTACTS_PER_SAMPLE * len(standard_normal), LOG))
+    samples = transform_samples(estimate.final, estimate.final_covariance, standard_normal)
+    positions, used = fly_samples(lane_sport, samples, times, contacts)
+    covariance = covariance_about_first(positions)
+    landings = first_landings(contacts, used, landing, samples)
+    if (landings[:, 0] == math.inf).mean() > MAX_UNLANDED and times[-1] < MIN_LANDING_HORIZON:
+        _, used = fly_samples(lane_sport, samples, np.array([MIN_LANDING_HORIZON]), contacts)
+        landings = first_landings(contacts, used, landing, samples)
+    return Prediction(positions, covariance, *modal_landing(landings, len(landing)))
 
 
 @kernel
-def explain_and_fly(place, sky, landing, standard, t, y, x, warm, prior, fresh, most, times):
+def fit_and_predict(
+    sport, lane_sport, landing, standard_normal, t, y, x, warm_start, prior, broad_prior, max_flights, times
+):
     """Fit, the first frame used, and what is Ahead at times (H,) s after the last frame."""
-    found, first = explain(place, t, y, x, warm, prior, fresh, most)
-    return found, first, ahead(sky, landing, standard, found, times)
+    fit, first = fit_last_segment(sport, t, y, x, warm_start, prior, broad_prior, max_flights)
+    return fit, first, predict(lane_sport, landing, standard_normal, fit, times)
 
 
 class Physics(Predictor):
     """Fits position, velocity, spin and the ball's own parameters to the last 60 frames; simulates. Told the sport."""
 
     name = "physics"
-    told = "sport"
-    needs = 3
+    side_information = "sport"
+    min_frames = 3
     window = 60
 
     def __init__(self, sport):
         super().__init__(sport)
-        self.place, self.prior, self.standard = surroundings(sport), sport_prior(sport), standard_draws(DRAWS)
-        self.sky, self.landing = sky(sport, np.float32), np.array([s.landing for s in sport.surfaces], bool)
+        self.compiled_sport, self.prior, self.standard_normal = (
+            surroundings(sport),
+            sport_prior(sport),
+            standard_normal_samples(SAMPLES),
+        )
+        self.lane_sport, self.landing = (
+            compile_lane_sport(sport, np.float32),
+            np.array([s.landing for s in sport.surfaces], bool),
+        )
 
     def predict(self, time, position, times):
-        found, _, ahead = self.explained(time, position, times, self.prior.mean, False, self.prior)
-        return told_by(found, ahead, time[-1])
+        fit, _, prediction = self.fit_and_predict(time, position, times, self.prior.mean, False, self.prior)
+        return to_forecast(fit, prediction, time[-1])
 
     def stream(self):
         return PhysicsStream(self)
 
-    def explained(self, time, position, times, x, warm, prior):
+    def fit_and_predict(self, time, position, times, x, warm_start, prior):
         """Fit, the first frame used, and what is Ahead at times (H,) s."""
         frames = np.ascontiguousarray(time), np.ascontiguousarray(position)
-        told = self.place, self.sky, self.landing, self.standard
-        return explain_and_fly(*told, *frames, x, warm, prior, self.prior, FLIGHTS, times - time[-1])
+        constants = self.compiled_sport, self.lane_sport, self.landing, self.standard_normal
+        return fit_and_predict(*constants, *frames, x, warm_start, prior, self.prior, MAX_FLIGHTS, times - time[-1])
 
 
 class PhysicsStream(Stream):
@@ -171,59 +185,68 @@ class PhysicsStream(Stream):
 
     def __init__(self, predictor):
         super().__init__(predictor)
-        self._forget(-math.inf)
+        self._reset(-math.inf)
 
     def forecast(self, times):
-        time, position = self.seen
-        times = self.predictor.checked(time, times)
-        if self._since < time[0]:  # frames went by unasked
-            self._forget(time[0])
-        begin = np.searchsorted(time, self._since)
+        time, position = self.frames
+        times = self.predictor.check_times(time, times)
+        if self._segment_start < time[0]:  # frames went by unasked
+            self._reset(time[0])
+        begin = np.searchsorted(time, self._segment_start)
         time, position = time[begin:], position[begin:]
-        found, first, ahead = self.predictor.explained(time, position, times, self._x, self._warm, self._prior)
+        fit, first, prediction = self.predictor.fit_and_predict(
+            time, position, times, self._x, self._warm_start, self._prior
+        )
         if first:
-            self._forget(time[first])
-        self._x, self._warm = found.x, True
+            self._reset(time[first])
+        self._x, self._warm_start = fit.x, True
         if not first:
-            self._let_go(time, position, found)
-        return told_by(found, ahead, time[-1])
+            self._marginalise_old_frames(time, position, fit)
+        return to_forecast(fit, prediction, time[-1])
 
-    def _forget(self, since):
+    def _reset(self, since):
         """Begin anew with the frames from `since` s on."""
-        self._since, self._prior, self._x, self._warm = since, self.predictor.prior, self.predictor.prior.mean, False
+        self._segment_start, self._prior, self._x, self._warm_start = (
+            since,
+            self.predictor.prior,
+            self.predictor.prior.mean,
+            False,
+        )
 
-    def _let_go(self, time, position, found):
+    def _marginalise_old_frames(self, time, position, fit):
         """Turn the frames before the last contact, or the oldest of a full window, into the prior."""
-        cut = int(np.searchsorted(time, time[0] + found.last_contact))
-        if not 0 < cut <= len(time) - AFTER:
+        cut = int(np.searchsorted(time, time[0] + fit.last_contact))
+        if not 0 < cut <= len(time) - FRAMES_AFTER_CONTACT:
             cut = len(time) // 3 if len(time) >= self.predictor.window - 1 else 0
         if not cut:
             return
         frames = np.ascontiguousarray(time), np.ascontiguousarray(position)
-        mean, precision = absorb(self.predictor.place, *frames, cut, found, self._prior)
-        weight = min(self._prior.weight + cut, MOST_SENSOR_FRAMES)
+        mean, precision = marginalise(self.predictor.compiled_sport, *frames, cut, fit, self._prior)
+        pseudo_frames = min(self._prior.pseudo_frames + cut, MAX_NOISE_PSEUDO_FRAMES)
         self._prior = self._prior._replace(
-            mean=mean, precision=precision, registered=0.0, sensor=found.sensor, weight=weight
+            mean=mean, precision=precision, height_offset_scale=0.0, noise=fit.noise, pseudo_frames=pseudo_frames
         )
-        self._since, self._x = time[cut], mean
+        self._segment_start, self._x = time[cut], mean
 
 
-def told_by(found, ahead, last):
+def to_forecast(estimate, prediction, last):
     """The Forecast of a Fit and what is Ahead of it, the last frame seen at `last` s."""
     landing = None
-    if ahead.probability >= 0.5:
-        at = ahead.landing
-        landing = Landing(last + at[0], at[1:], ahead.landing_covariance, ahead.probability)
-    return Forecast(ahead.places[0].astype(float), ahead.covariance, ahead.places, landing, believed(found))
+    if prediction.probability >= 0.5:
+        at = prediction.landing
+        landing = Landing(last + at[0], at[1:], prediction.landing_covariance, prediction.probability)
+    return Forecast(
+        prediction.positions[0].astype(float), prediction.covariance, prediction.positions, landing, to_belief(estimate)
+    )
 
 
-def believed(found):
+def to_belief(estimate):
     """The Belief of a Fit at its last frame."""
-    x = found.last
-    factors = np.array([*np.exp(x[9:13]), *x[13:15]])
-    M = np.eye(SIZE)
-    M[2, HEIGHT] = 1.0  # the place as the tracker sees it
-    M[9:13, 9:13] = np.diag(factors[:4])
-    place = x[:3] + [0.0, 0.0, x[HEIGHT]]
-    covariance = (M @ found.last_covariance @ M.T)[:HEIGHT, :HEIGHT]
-    return Belief(place, x[3:6].copy(), x[6:9].copy(), factors, covariance)
+    x = estimate.final
+    parameters = np.array([*np.exp(x[9:13]), *x[13:15]])
+    transform = np.eye(UNKNOWNS)
+    transform[2, HEIGHT] = 1.0  # the place as the tracker sees it
+    transform[9:13, 9:13] = np.diag(parameters[:4])
+    position = x[:3] + [0.0, 0.0, x[HEIGHT]]
+    covariance = (transform @ estimate.final_covariance @ transform.T)[:HEIGHT, :HEIGHT]
+    return Belief(position, x[3:6].copy(), x[6:9].copy(), parameters, covariance)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load
-from safetensors.numpy import save as packed
+from safetensors.numpy import save as serialise
 
 FORMAT = 1
 KEYS = ("model", "predictor", "sport", "version", "kind", "shape", "unknowns", "surfaces", "seed", "steps", "scores")
@@ -20,26 +20,26 @@ KEYS = ("model", "predictor", "sport", "version", "kind", "shape", "unknowns", "
 def save(path, tensors, info):
     """Write tensors (name -> array) and info: the file appears whole or not at all. OSError where it cannot."""
     info = {"format": FORMAT} | info
-    small = {name: np.ascontiguousarray(a, np.float16 if name.endswith("weight") or "weight_" in name else np.float32)
+    stored = {name: np.ascontiguousarray(a, np.float16 if name.endswith("weight") or "weight_" in name else np.float32)
              for name, a in tensors.items()}  # fmt: skip
-    write(path, packed(small, {"ballcast": json.dumps(info, sort_keys=True)}))
+    write_atomically(path, serialise(stored, {"ballcast": json.dumps(info, sort_keys=True)}))
 
 
-def write(path, content):
+def write_atomically(path, content):
     """Write bytes to a file: aside, synced, renamed."""
     path = Path(path)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary_path = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(aside, "wb") as file:
+        with open(temporary_path, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(aside, path)
+        os.replace(temporary_path, path)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary_path.unlink(missing_ok=True)
 
 
-def told_in(content):
+def read_metadata(content):
     """What was told beside the tensors, in the bytes of a safetensors file."""
     size = int.from_bytes(content[:8], "little")
     return json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["ballcast"])
@@ -52,7 +52,7 @@ def read(path):
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}; name a file of weights made by train.py") from None
     try:
-        tensors, info = load(content), told_in(content)
+        tensors, info = load(content), read_metadata(content)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         cause = " ".join(str(error).split())[:120]
         raise ValueError(f"{path}: no weights made by train.py, or cut off ({cause})") from None

@@ -6,7 +6,7 @@ Balls that touch a net, a board or a bar are left out: which way they go is a ma
 
 import numpy as np
 from ballcast.models.contract import load
-from ballcast.models.encoding.nominal import KNOTS, STEP
+from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
 from ballcast.models.runtime import weights
 from ballcast.tracks import Track
 from scipy.stats import chi2
@@ -14,9 +14,9 @@ from scipy.stats import chi2
 from ballcast import sim
 
 BALLS, FIRST = 1500, 100_000  # of purpose validation
-LEAST, MOST = 3, 110  # frames seen
-SHARE = 0.9
-NARROW, WIDE = 0.1, 10.0  # a factor beyond these would be a mistake
+MIN_FRAMES, MAX_FRAMES = 3, 110  # frames seen
+COVERAGE = 0.9
+MIN_FACTOR, MAX_FACTOR = 0.1, 10.0  # a factor beyond these would be a mistake
 
 
 def calibrate(path, sport):
@@ -25,50 +25,52 @@ def calibrate(path, sport):
     if info["model"] == "tokens":  # its samples are spread as they are
         return
     sport = sim.load(sport)
-    tracks, times, truth, landings, clear = questions(sport)
+    tracks, times, truth, landings, clear = calibration_cases(sport)
     info["widen"] = {}
     weights.save(path, tensors, info)
     names = [info["model"], *(["gru_physics"] if info["model"] == "gru" else [])]
     for name, (key, landing_key) in zip(names, (("path", "landing"), ("flown", "flown_landing"))):
         forecasts = load(f"{path}:{name}", sport).forecast_batch(tracks, times)
-        off = np.array([f.mean for f in forecasts]) - truth
-        square = squares(off, np.array([f.covariance for f in forecasts]))[clear]
-        info["widen"][key] = [factor(square[:, k], 3) for k in range(KNOTS)]
-        square = [
-            squares(np.array([f.landing.time, *f.landing.place]) - at, f.landing.covariance)
-            for f, at, ok in zip(forecasts, landings, clear)
-            if ok and f.landing is not None and np.isfinite(at).all()
+        error = np.array([f.mean for f in forecasts]) - truth
+        distance2 = mahalanobis2(error, np.array([f.covariance for f in forecasts]))[clear]
+        info["widen"][key] = [variance_factor(distance2[:, k], 3) for k in range(HORIZONS)]
+        distance2 = [
+            mahalanobis2(np.array([f.landing.time, *f.landing.position]) - target, f.landing.covariance)
+            for f, target, counts in zip(forecasts, landings, clear)
+            if counts and f.landing is not None and np.isfinite(target).all()
         ]
-        info["widen"][landing_key] = factor(np.array(square), 4)
+        info["widen"][landing_key] = variance_factor(np.array(distance2), 4)
     weights.save(path, tensors, info)
 
 
-def questions(sport):
+def calibration_cases(sport):
     """Tracks, times (B, KNOTS) s to ask, places there (B, KNOTS, 3), next landings (B, 4), and which balls count."""
     balls = sim.draw(sport, BALLS, first=FIRST, purpose="validation")
-    lengths, chance = np.diff(balls.offsets), np.random.default_rng(0)
-    seen = np.minimum(chance.integers(LEAST, MOST, BALLS), lengths - 1)
+    lengths, generator = np.diff(balls.offsets), np.random.default_rng(0)
+    frame_counts = np.minimum(generator.integers(MIN_FRAMES, MAX_FRAMES, BALLS), lengths - 1)
     first = balls.offsets[:-1]
-    tracks = [Track(balls.time[a : a + n], balls.position[a : a + n]) for a, n in zip(first, seen)]
-    times = np.array([track.time[-1] for track in tracks])[:, None] + STEP * np.arange(1, KNOTS + 1)
+    tracks = [
+        Track(balls.time[start : start + n], balls.position[start : start + n]) for start, n in zip(first, frame_counts)
+    ]
+    times = np.array([track.time[-1] for track in tracks])[:, None] + HORIZON_STEP * np.arange(1, HORIZONS + 1)
     flight = balls.flight(times)
-    hits, flat = flight.impacts, np.array([s.carries or s.kind == "plane" for s in sport.surfaces])
+    impacts, is_clear_surface = flight.impacts, np.array([s.supports or s.kind == "plane" for s in sport.surfaces])
     clear = np.ones(BALLS, bool)
-    clear[hits.ball[~flat[hits.surface]]] = False
+    clear[impacts.ball[~is_clear_surface[impacts.surface]]] = False
     landings = np.full((BALLS, 4), np.nan)
-    after = np.isin(hits.surface, sport.landing_surfaces) & (hits.time > times[hits.ball, 0] - STEP)
+    after = np.isin(impacts.surface, sport.landing_surfaces) & (impacts.time > times[impacts.ball, 0] - HORIZON_STEP)
     for n in np.flatnonzero(after)[::-1]:  # the first of each ball is the last to be written
-        landings[hits.ball[n]] = hits.time[n], *hits.place[n]
+        landings[impacts.ball[n]] = impacts.time[n], *impacts.position[n]
     return tracks, times, flight.position, landings, clear
 
 
-def squares(off, covariance):
+def mahalanobis2(error, covariance):
     """Squared distances (...) in standard deviations of off (..., D)."""
-    return np.einsum("...i,...i->...", off, np.linalg.solve(covariance, off[..., None])[..., 0])
+    return np.einsum("...i,...i->...", error, np.linalg.solve(covariance, error[..., None])[..., 0])
 
 
-def factor(square, size):
+def variance_factor(distance2, size):
     """What variances must be multiplied with so that SHARE of the squares (N,) lie within the region of that share."""
-    if not len(square):
+    if not len(distance2):
         return 1.0
-    return round(float(np.clip(np.quantile(square, SHARE) / chi2.ppf(SHARE, size), NARROW, WIDE)), 4)
+    return round(float(np.clip(np.quantile(distance2, COVERAGE) / chi2.ppf(COVERAGE, size), MIN_FACTOR, MAX_FACTOR)), 4)

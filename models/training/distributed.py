@@ -11,19 +11,19 @@ def rank():
     return int(os.environ.get("RANK", 0))
 
 
-def count():
+def world_size():
     return int(os.environ.get("WORLD_SIZE", 1))
 
 
-def first():
+def is_main():
     """Whether this process writes files and speaks."""
     return rank() == 0
 
 
 @contextlib.contextmanager
-def group(device):
+def process_group(device):
     """With all processes in touch: gloo, or nccl on GPUs."""
-    if count() == 1:
+    if world_size() == 1:
         yield
         return
     distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
@@ -33,11 +33,11 @@ def group(device):
         distributed.destroy_process_group()
 
 
-def agreed(number):
+def all_reduce_max(number):
     """The largest of the processes' numbers."""
-    if count() == 1:
+    if world_size() == 1:
         return number
     device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
-    a = torch.tensor(float(number), device=device)
-    distributed.all_reduce(a, distributed.ReduceOp.MAX)
-    return float(a)
+    tensor = torch.tensor(float(number), device=device)
+    distributed.all_reduce(tensor, distributed.ReduceOp.MAX)
+    return float(tensor)

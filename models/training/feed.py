@@ -4,11 +4,11 @@ import queue
 import threading
 
 
-class Feed:
+class Prefetcher:
     """The batches from number `first` on, in order: with Feed(batches, first) as feed: next(feed)."""
 
-    def __init__(self, batches, first, ahead=3):
-        self.queue, self.stop = queue.Queue(ahead), threading.Event()
+    def __init__(self, batches, first, depth=3):
+        self.queue, self.stop = queue.Queue(depth), threading.Event()
         self.thread = threading.Thread(target=self._work, args=(batches, first), daemon=True)
 
     def __enter__(self):
@@ -20,20 +20,20 @@ class Feed:
         self.thread.join()
 
     def __next__(self):
-        made = self.queue.get()
-        if isinstance(made, BaseException):
-            raise made
-        return made
+        batch = self.queue.get()
+        if isinstance(batch, BaseException):
+            raise batch
+        return batch
 
     def _work(self, batches, number):
         while not self.stop.is_set():
             try:
-                made = batches[number]
+                batch = batches[number]
             except Exception as error:  # noqa: BLE001 - whatever it was is raised where the batch is asked for
-                made = error
+                batch = error
             while not self.stop.is_set():
                 try:
-                    self.queue.put(made, timeout=0.1)
+                    self.queue.put(batch, timeout=0.1)
                     break
                 except queue.Full:
                     pass

@@ -6,59 +6,83 @@ Batches take turns: one of fresh simulated balls, one of recorded ones, so that 
 import zlib
 
 import numpy as np
-from ballcast.models.encoding.nominal import KNOTS, STEP
-from ballcast.models.training.batches import CHOSEN, FAR, FRAMES, Batch
+from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
+from ballcast.models.training.batches import LOSS_FRAMES, MAX_FRAMES, TARGET_LIMIT, Batch
 
-KEPT = 5  # one track in so many is kept for validation
-LEAST = 8  # frames of a track
-GAP = 0.04  # s, between frames that a place may be taken from
+VALIDATION_PERIOD = 5  # one track in so many is kept for validation
+MIN_TRACK_LENGTH = 8  # frames of a track
+MAX_GAP = 0.04  # s, between frames that a place may be taken from
 
 
-def split(tracks):
+def split_tracks(tracks):
     """Tracks to learn from, and those kept for validation, by their names."""
-    long = [track for track in tracks if len(track) >= LEAST]
-    kept = [zlib.crc32(track.name.encode()) % KEPT == 0 for track in long]
-    learnt = [t for t, k in zip(long, kept) if not k], [t for t, k in zip(long, kept) if k]
-    if not all(learnt):
-        raise ValueError(f"--tracks: {len(tracks)} tracks of {LEAST} frames and more are too few; both parts need some")
-    return learnt
+    long = [track for track in tracks if len(track) >= MIN_TRACK_LENGTH]
+    is_validation = [zlib.crc32(track.name.encode()) % VALIDATION_PERIOD == 0 for track in long]
+    parts = [t for t, k in zip(long, is_validation) if not k], [t for t, k in zip(long, is_validation) if k]
+    if not all(parts):
+        raise ValueError(
+            f"--tracks: {len(tracks)} tracks of {MIN_TRACK_LENGTH} frames and more are too few; both parts need some"
+        )
+    return parts
 
 
-class Mixed:
+class MixedBatches:
     """Every second batch of `batches`, the others of recorded tracks."""
 
     def __init__(self, batches, tracks, seed):
         self.simulated, self.tracks, self.seed = batches, tracks, seed
-        self.kind, self.size, self.active, self.sport = batches.kind, batches.size, batches.active, batches.sport
+        self.feature_set, self.size = batches.feature_set, batches.size
+        self.active_unknowns, self.sport = batches.active_unknowns, batches.sport
 
     def __getitem__(self, step):
         if step % 2 == 0 or step >= 2**40:
             return self.simulated[step]
-        own = self.simulated
-        chance = np.random.default_rng((self.seed, step, own.rank))
-        return self._recorded(chance, [self.tracks[n] for n in chance.integers(len(self.tracks), size=own.share)])
+        simulated = self.simulated
+        generator = np.random.default_rng((self.seed, step, simulated.rank))
+        return self._recorded(
+            generator, [self.tracks[n] for n in generator.integers(len(self.tracks), size=simulated.local_batch)]
+        )
 
-    def _recorded(self, chance, tracks):
-        own, count = self.simulated, len(tracks)
+    def _recorded(self, generator, tracks):
+        simulated, count = self.simulated, len(tracks)
         length = np.array([len(track) for track in tracks])
-        first = (chance.random(count) * np.maximum(length - 2 * LEAST, 0)).astype(int)
-        seen = np.minimum(length - first, FRAMES)
-        frames = ((np.arange(CHOSEN) + chance.random((count, CHOSEN))) / CHOSEN * seen[:, None]).astype(int)
-        frames = np.minimum(frames, seen[:, None] - 1)
+        first = (generator.random(count) * np.maximum(length - 2 * MIN_TRACK_LENGTH, 0)).astype(int)
+        frame_counts = np.minimum(length - first, MAX_FRAMES)
+        loss_frames = (
+            (np.arange(LOSS_FRAMES) + generator.random((count, LOSS_FRAMES))) / LOSS_FRAMES * frame_counts[:, None]
+        ).astype(int)
+        loss_frames = np.minimum(loss_frames, frame_counts[:, None] - 1)
         offsets = np.concatenate([[0], np.cumsum(length)])
-        time, place = np.concatenate([t.time for t in tracks]), np.concatenate([t.position for t in tracks])
-        future, known = np.zeros((count, CHOSEN, KNOTS, 3)), np.zeros((count, CHOSEN, KNOTS))
+        time, position = np.concatenate([t.time for t in tracks]), np.concatenate([t.position for t in tracks])
+        future, future_known = np.zeros((count, LOSS_FRAMES, HORIZONS, 3)), np.zeros((count, LOSS_FRAMES, HORIZONS))
         for b, track in enumerate(tracks):
-            asked = track.time[first[b] + frames[b]][:, None] + STEP * np.arange(1, KNOTS + 1)
-            after = np.clip(np.searchsorted(track.time, asked), 1, len(track) - 1)
-            known[b] = (asked <= track.time[-1]) & (track.time[after] - track.time[after - 1] < GAP)
+            target_times = track.time[first[b] + loss_frames[b]][:, None] + HORIZON_STEP * np.arange(1, HORIZONS + 1)
+            next_frame = np.clip(np.searchsorted(track.time, target_times), 1, len(track) - 1)
+            future_known[b] = (target_times <= track.time[-1]) & (
+                track.time[next_frame] - track.time[next_frame - 1] < MAX_GAP
+            )
             for i in range(3):
-                future[b, ..., i] = np.interp(asked, track.time, track.position[:, i])
-        features, times, x, sd, L = own.look(0, time, place, offsets[:-1] + first, seen, frames)
-        shape = frames.shape
-        base, unit = own.beside(0, x, sd, L, np.zeros((*shape, len(own.active))), future, np.zeros((*shape, 4)))
-        future, unknown = np.clip(future, -FAR, FAR).astype(np.float32), np.full(shape, -1.0, np.float32)
+                future[b, ..., i] = np.interp(target_times, track.time, track.position[:, i])
+        features, times, x, variances, L = simulated.extract_features(
+            0, time, position, offsets[:-1] + first, frame_counts, loss_frames
+        )
+        shape = loss_frames.shape
+        nominal, position_sd = simulated.to_residuals(
+            0, x, variances, L, np.zeros((*shape, len(simulated.active_unknowns))), future, np.zeros((*shape, 4))
+        )
+        future = np.clip(future, -TARGET_LIMIT, TARGET_LIMIT).astype(np.float32)
+        has_landing = np.full(shape, -1.0, np.float32)
         landing = np.zeros((*shape, 4), np.float32)
         return Batch(
-            features, times, frames, base, None, future, known.astype(np.float32), unknown, landing, unit, seen.sum()
+            features,
+            times,
+            loss_frames,
+            nominal,
+            None,
+            future,
+            future_known.astype(np.float32),
+            has_landing,
+            landing,
+            position_sd,
+            frame_counts.sum(),
         )

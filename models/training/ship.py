@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ballcast.models.contract import SHIPPED
+from ballcast.models.contract import WEIGHTS_FOLDER
 
 MINUTES = {  # of training on two cores
     "table_tennis-gru": 45,
@@ -35,8 +35,8 @@ def main():
         raise SystemExit(f"ship: {wrong[0]} does not ship; there are {', '.join(MINUTES)}")
     for name in sys.argv[1:] or MINUTES:
         trained = train(name)
-        SHIPPED.mkdir(exist_ok=True)
-        shutil.copyfile(trained, SHIPPED / f"{name}.safetensors")
+        WEIGHTS_FOLDER.mkdir(exist_ok=True)
+        shutil.copyfile(trained, WEIGHTS_FOLDER / f"{name}.safetensors")
 
 
 def train(name):

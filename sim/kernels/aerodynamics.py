@@ -11,7 +11,7 @@ import math
 from collections import namedtuple
 
 import numpy as np
-from ballcast.sim.jit import kernel, piece
+from ballcast.sim.jit import inlined, kernel
 
 DRAG_FORMS = {
     "constant": ("cd",),
@@ -56,11 +56,11 @@ LONGEST = 0.12  # s, a step of a slow ball
 
 def air(sport, dtype):
     """The sport's laws as (family, Air row of numbers in `dtype`)."""
-    R, K = sport.ball.radius, sport.aerodynamic
+    R, K = sport.ball.radius, sport.aerodynamic_constant
     row = dict.fromkeys(Air._fields, 0.0)
     row.update(drag_min=-math.inf, drag_max=math.inf, lift_max=math.inf, width=1.0, a=1.0)
     row.update(_drag(sport.drag, 2.0 * R / sport.world.nu / 1e5), **_lift(sport.lift))
-    row.update(gravity=sport.world.gravity, K=K, R=R, decay=sport.decay)
+    row.update(gravity=sport.world.gravity, K=K, R=R, decay=sport.spin_decay_rate)
     row.update(
         stiffness=K * (_largest_drag(row) + _largest_lift(row)) / ETA,
         longest=LONGEST,
@@ -108,7 +108,7 @@ def _largest_lift(row):
     return saturating + min(row["lift_max"], abs(row["lift"]) + abs(row["lift_s"]) * 0.5)
 
 
-@piece
+@inlined
 def plain(c, drag, lift, ux, uy, uz, wx, wy, wz):
     """(ax, ay, az) of the air, and d|w|/dt over |w|: constant Cd, CL = S / (a + b S)."""
     uu = ux * ux + uy * uy + uz * uz + c.tiny
@@ -120,7 +120,7 @@ def plain(c, drag, lift, ux, uy, uz, wx, wy, wz):
     return d * ux + k * mx, d * uy + k * my, d * uz + k * mz, -c.decay * speed
 
 
-@piece
+@inlined
 def _curved(c, drag, lift, extra, uu, speed, ux, uy, uz, wx, wy, wz):
     mx, my, mz = wy * uz - wz * uy, wz * ux - wx * uz, wx * uy - wy * ux
     m = math.sqrt(mx * mx + my * my + mz * mz + c.tiny)
@@ -134,14 +134,14 @@ def _curved(c, drag, lift, extra, uu, speed, ux, uy, uz, wx, wy, wz):
     return d * ux + k * mx, d * uy + k * my, d * uz + k * mz, -c.decay * speed
 
 
-@piece
+@inlined
 def smooth(c, drag, lift, ux, uy, uz, wx, wy, wz):
     """As `plain`, with Cd a polynomial in S, |u| and |w|, and CL a polynomial in S."""
     uu = ux * ux + uy * uy + uz * uz + c.tiny
     return _curved(c, drag, lift, c.zero, uu, math.sqrt(uu), ux, uy, uz, wx, wy, wz)
 
 
-@piece
+@inlined
 def crisis(c, drag, lift, ux, uy, uz, wx, wy, wz):
     """As `smooth`, with a logistic fall of Cd with speed."""
     uu = ux * ux + uy * uy + uz * uz + c.tiny
@@ -150,7 +150,7 @@ def crisis(c, drag, lift, ux, uy, uz, wx, wy, wz):
     return _curved(c, drag, lift, extra, uu, speed, ux, uy, uz, wx, wy, wz)
 
 
-@piece
+@inlined
 def spinning(c, drag, lift, ux, uy, uz, wx, wy, wz):
     """As `crisis`, but a ball that spins has drag that grows with its spin."""
     uu = ux * ux + uy * uy + uz * uz + c.tiny
@@ -161,7 +161,7 @@ def spinning(c, drag, lift, ux, uy, uz, wx, wy, wz):
     return _curved(c, drag, lift, extra, uu, speed, ux, uy, uz, wx, wy, wz)
 
 
-@piece
+@inlined
 def _goff(c, speed, S):
     """What `goff` adds to its least Cd; its slopes by speed and by S."""
     two = c.one + c.one
@@ -179,7 +179,7 @@ def _goff(c, speed, S):
     return still + a * b * over, still_v * (c.one - a * b) + a_v * b * over, a * b * turning_s + a * b_s * over
 
 
-@piece
+@inlined
 def plain_slopes(c, speed, m):
     """D and L of dv/dt = g + drag D u + lift L (w x u) with their slopes, for the Jacobian: constant Cd, S / (a + b S).
 
@@ -189,7 +189,7 @@ def plain_slopes(c, speed, m):
     return -c.K * c.drag * speed, -c.K * c.drag, c.zero, c.zero, L, L_v, L_m
 
 
-@piece
+@inlined
 def curved_slopes(c, speed, m, w):
     """As `plain_slopes` for every other law; w = |w|."""
     uu, R = speed * speed, c.R
@@ -214,7 +214,7 @@ def curved_slopes(c, speed, m, w):
     )  # fmt: skip
 
 
-@piece
+@inlined
 def _saturating_slopes(c, speed, m):
     uu = speed * speed
     below = c.a * uu + c.b * c.R * m
@@ -226,13 +226,13 @@ def _saturating_slopes(c, speed, m):
     )
 
 
-@piece
+@inlined
 def step_length(c, ux, uy, uz):
     """How long a step may be, s: a share of the time in which the air turns or slows the ball."""
     return min(c.longest, c.one / (c.stiffness * math.sqrt(ux * ux + uy * uy + uz * uz) + c.tiny))
 
 
-@piece
+@inlined
 def rk5(law, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz):
     """One step of length h from air-relative velocity u and acceleration a: Dormand and Prince's fifth-order rule.
 
@@ -282,7 +282,7 @@ def rk5(law, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz):
     return px, py, pz, vx, vy, vz, f, nx, ny, nz, h * (abs(x) + abs(y) + abs(z))
 
 
-@piece
+@inlined
 def rk5_any(family, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz):
     """`rk5` of a family known only when it runs, for a ball alone."""
     if family == PLAIN:
@@ -294,7 +294,7 @@ def rk5_any(family, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz):
     return rk5(crisis, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz)
 
 
-@piece
+@inlined
 def acceleration(family, c, drag, lift, ux, uy, uz, wx, wy, wz):
     """(ax, ay, az) with gravity, of a family known only when it runs."""
     if family == PLAIN:

@@ -8,7 +8,7 @@ Vectors are tuples of three. Here too: the surfaces as rows for compiled code, a
 import math
 
 import numpy as np
-from ballcast.sim.jit import kernel, piece
+from ballcast.sim.jit import inlined, kernel
 
 SKID, ROLL, REST = range(3)
 V_STOP = 0.03  # m/s: a ball that would leave more slowly than this does not bounce (a hop of 0.05 mm)
@@ -28,27 +28,32 @@ def surfaces(sport):
         row["reach"], row["ring"] = sport.ball.radius + s.rod, s.radius
         for name in ("e", "at", "slope", "curve", "min", "max"):
             row[name] = getattr(r, name)
-        row["mu"], row["e_x"], row["rolling"], row["carries"] = s.friction, s.tangential, s.rolling, s.carries
+        row["mu"], row["e_x"], row["rolling"], row["carries"] = (
+            s.friction,
+            s.tangential_restitution,
+            s.rolling_resistance,
+            s.supports,
+        )
     return rows
 
 
-@piece
+@inlined
 def dot(a, b):
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
-@piece
+@inlined
 def cross(a, b):
     return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
 
 
-@piece
+@inlined
 def along(a, k, b):
     """a + k b"""
     return a[0] + k * b[0], a[1] + k * b[1], a[2] + k * b[2]
 
 
-@piece
+@inlined
 def gap_and_normal(p, s):
     """Distance from centre p to touching surface s, and the unit vector from the surface's closest point to p."""
     if s.ring > 0.0:
@@ -68,14 +73,14 @@ def gap_and_normal(p, s):
     return distance - s.reach, (d[0] / distance, d[1] / distance, d[2] / distance)
 
 
-@piece
+@inlined
 def restitution(s, factor, vn):
     """e at speed of approach vn."""
     x = vn - s.at
     return min(1.0, factor * min(max(s.e + x * (s.slope + x * s.curve), s.min), s.max))
 
 
-@piece
+@inlined
 def bounce(v, w, n, R, inertia, leave, mu, e_x):
     """(v', w') of a ball that meets a surface of normal n and leaves along it at speed `leave` = e |v.n|."""
     vn = dot(v, n)
@@ -97,7 +102,7 @@ def _over(s, p):
     return (s.low[0] <= p[0] <= s.high[0]) and (s.low[1] <= p[1] <= s.high[1])
 
 
-@piece
+@inlined
 def meet(s, p, v, w, n, R, inertia, e_factor, mu_factor):
     """(v', w', stays) after contact with surface s: a bounce, the start of rolling, or the least hop off an edge."""
     vn = max(0.0, -dot(v, n))

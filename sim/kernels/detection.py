@@ -8,7 +8,7 @@ curvature adds.
 
 import math
 
-from ballcast.sim.jit import kernel, piece
+from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.contact import along, dot, gap_and_normal
 from numba.cpython.unsafe.tuple import tuple_setitem
 
@@ -35,20 +35,20 @@ def quintic(p0, v0, a0, p1, v1, a1, h):
     return c2, c3, c4, c5
 
 
-@piece
+@inlined
 def place(p, v, c, s):
     """Place after time s on the path (c2, c3, c4, c5)."""
     return along(p, s, along(v, s, along(c[0], s, along(c[1], s, along(c[2], s, c[3])))))
 
 
-@piece
+@inlined
 def slope(v, c, s):
     """Velocity after time s on the path."""
     a, b = along((0.0, 0.0, 0.0), 4.0, c[2]), along((0.0, 0.0, 0.0), 3.0, c[1])
     return along(v, s, along(along((0.0, 0.0, 0.0), 2.0, c[0]), s, along(b, s, along(a, 5.0 * s, c[3]))))
 
 
-@piece
+@inlined
 def first_contact(rows, skip, low, high, p, v, c, h):
     """(time, surface) of the first contact before h, or (how far the path is known to be free, -1).
 
@@ -73,12 +73,12 @@ def first_contact(rows, skip, low, high, p, v, c, h):
     return best, hit
 
 
-@piece
+@inlined
 def _size(a):
     return math.sqrt(dot(a, a))
 
 
-@piece
+@inlined
 def _face(s, low, high):
     """The axis across a flat surface whose face alone the path can touch, or -1."""
     if s.ring > 0.0:
@@ -97,7 +97,7 @@ def _face(s, low, high):
     return -1
 
 
-@piece
+@inlined
 def _fall(surface, p, v, c2, c3, c4, c5, axis, h):
     """(time, touches, sure) of a path that falls on a face: where the gap is concave it has one root at most.
 

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 from ballcast.sim import engine
-from ballcast.sim.jit import kernel, piece
+from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels import aerodynamics as laws
 from ballcast.sim.kernels import contact as impact
 from ballcast.sim.kernels import tangent as columns
@@ -36,8 +36,8 @@ def simulate_with_jacobian(sport, position, velocity, spin, times, parameters=No
     that shape the Jacobian is written there and the flight is None: the fast way. ValueError says what does not fit.
     """
     flight = None if out is not None else engine.simulate(sport, position, velocity, spin, times, parameters)
-    launch = engine.launch_rows(position, velocity, spin, parameters)
-    times = engine.frame_times(times, len(launch))
+    launch = engine.pack_launches(position, velocity, spin, parameters)
+    times = engine.check_times(times, len(launch))
     shape = (len(launch), times.shape[1], 3, UNKNOWNS)
     if out is None:
         out = np.empty(shape)
@@ -49,14 +49,14 @@ def simulate_with_jacobian(sport, position, velocity, spin, times, parameters=No
         own = times if len(times) == 1 else times[first:last]
         _batch(place, launch[first:last], own, out[first:last])
 
-    engine.shared(share, len(launch), LEAST_SHARE)
+    engine.run_in_threads(share, len(launch), LEAST_SHARE)
     return flight, out
 
 
 def surroundings(sport):
     """What the compiled flight of one ball needs of the sport: law family, Air row, surfaces, boxes, inertia."""
     rows = impact.surfaces(sport)
-    return *laws.air(sport, np.float64), rows, engine.boxes_of(rows), sport.ball.inertia
+    return *laws.air(sport, np.float64), rows, engine.contact_boxes(rows), sport.ball.inertia
 
 
 @kernel
@@ -142,7 +142,7 @@ def fly(place, launch, times, s, path, jacobian, met):
             ground = AIR
 
 
-@piece
+@inlined
 def _step(family, c, h, air, p, v, w, a):
     """(error, place, velocity, spin, acceleration) after a step of length h in the air."""
     ux, uy = v[0] - air[2], v[1] - air[3]
@@ -153,7 +153,7 @@ def _step(family, c, h, air, p, v, w, a):
     return error, p1, v1, (q * w[0], q * w[1], q * w[2]), (ax, ay, az)
 
 
-@piece
+@inlined
 def _contact(family, c, rows, boxes, h, p, v, w, a, p1, v1, w1, a1, air):
     """The step cut short at its first contact, if there is one: (hit or AIR, its length, the state then)."""
     low, high = _hull(h, p, v, a, p1, v1, a1)
@@ -171,7 +171,7 @@ def _contact(family, c, rows, boxes, h, p, v, w, a, p1, v1, w1, a1, air):
     return step_to(family, c, rows, hit, tau, p, v, w, a, air[:4])
 
 
-@piece
+@inlined
 def _hull(h, p, v, a, p1, v1, a1):
     """A box around the step's path: around the control points of its quintic."""
     k, kk = 0.2 * h, 0.05 * h * h
@@ -186,12 +186,12 @@ def _hull(h, p, v, a, p1, v1, a1):
     return low, high
 
 
-@piece
+@inlined
 def _least(a, b):
     return min(a[0], b[0]), min(a[1], b[1]), min(a[2], b[2])
 
 
-@piece
+@inlined
 def _most(a, b):
     return max(a[0], b[0]), max(a[1], b[1]), max(a[2], b[2])
 
@@ -229,7 +229,7 @@ def _rates(family, c, rows, inertia, air, ground, phase, v, w):
     return a, (decay * w[0], decay * w[1], decay * w[2])
 
 
-@piece
+@inlined
 def _at(f, h, p, v, a, p1, v1, a1):
     """Place and velocity at the share f of a step."""
     W, D = columns.path(f, h), columns.path_slope(f, h)

@@ -13,7 +13,7 @@ instructions whatever their neighbours do: a ball's flight is the same to the bi
 from collections import namedtuple
 
 import numpy as np
-from ballcast.sim.jit import kernel, piece
+from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.aerodynamics import (
     CRISIS,
     PLAIN,
@@ -48,7 +48,7 @@ LOG = 18  # columns of the log of impacts: ball, surface, time, place, velocity 
 Task = namedtuple("Task", "family c c64 rows boxes inertia launch times counts out velocity spin log")
 
 
-@piece
+@inlined
 def _evolve(law, c, s):
     for i in range(LANES):
         windx, windy = s[WIND_X * LANES + i], s[WIND_Y * LANES + i]
@@ -69,7 +69,7 @@ def _evolve(law, c, s):
         s[A1 * LANES + i], s[(A1 + 1) * LANES + i], s[(A1 + 2) * LANES + i] = ax, ay, az
 
 
-@piece
+@inlined
 def _near(c, s, boxes):
     """Mark lanes whose path's control points come within reach of a surface; boxes (n, 6) are grown by that reach."""
     for i in range(LANES):
@@ -110,7 +110,7 @@ def _path(s, i):
     return p, v, quintic(p, v, _get(s, A, i), _get(s, P1, i), _get(s, V1, i), _get(s, A1, i), h)
 
 
-@piece
+@inlined
 def _resolve(family, c64, rows, s, i):
     """Shorten the lane's step to its first contact: the surface hit, or AIR."""
     h = float(s[H * LANES + i])
@@ -142,7 +142,7 @@ def _roll_on(c64, rows, inertia, mu_factor, s, m, i):
     return hit
 
 
-@piece
+@inlined
 def _take(s, i, h, p1, v1, w1):
     s[H * LANES + i] = h
     _put(s, P1, i, p1)
@@ -150,7 +150,7 @@ def _take(s, i, h, p1, v1, w1):
     _put(s, W1, i, w1)
 
 
-@piece
+@inlined
 def _deliver(c, s, i, t, finish, times, row, k, out, base, count):
     """Write the positions at times[row, k:] before `finish`; the number of the first frame that is left."""
     h = s[H * LANES + i]
@@ -182,7 +182,7 @@ def _deliver(c, s, i, t, finish, times, row, k, out, base, count):
     return k
 
 
-@piece
+@inlined
 def _quintic(c, d, e, f, f0):
     """Its last three coefficients over the unit interval, from what is left of place, velocity, half acceleration."""
     e, f = e - f0 - f0, f - f0
@@ -211,7 +211,7 @@ def _deliver_motion(s, i, t, times, row, begin, end, b, velocity, spin):
             spin[b, k, m] = w[m] + f * (w1[m] - w[m])
 
 
-@piece
+@inlined
 def _accelerate(family, c64, s, i):
     """Set the lane's acceleration from its velocity and spin."""
     v, w = _get(s, V, i), _get(s, W, i)
@@ -220,7 +220,7 @@ def _accelerate(family, c64, s, i):
     _put(s, A, i, acceleration(family, c64, drag, lift, ux, uy, v[2], w[0], w[1], w[2]))
 
 
-@piece
+@inlined
 def _through(c64, rows, inertia, launch, log, j, s, m, i, t):
     """Take the lane's ball through contact with surface j; note the impact."""
     p, v, w = _get(s, P, i), _get(s, V, i), _get(s, W, i)
@@ -268,7 +268,7 @@ def _load(family, c64, rows, inertia, launch, log, s, m, clock, i, last):
     _accelerate(family, c64, s, i)
 
 
-@piece
+@inlined
 def _too_long(c, s, i):
     """Whether the lane's step errs too much and must be tried again at half its length; a very good one lengthens."""
     scale, error = s[SCALE * LANES + i], s[ERROR * LANES + i]
@@ -280,7 +280,7 @@ def _too_long(c, s, i):
     return False
 
 
-@piece
+@inlined
 def _advance(s, i):
     for k in range(9):
         s[(P + k) * LANES + i] = s[(P1 + k) * LANES + i]

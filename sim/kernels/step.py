@@ -5,7 +5,7 @@ Vectors are tuples of three. The lanes and the sensitivities both step with thes
 
 import math
 
-from ballcast.sim.jit import kernel, piece
+from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.aerodynamics import rk5_any
 from ballcast.sim.kernels.contact import REST, ROLL, along, dot, gap_and_normal, roll
 from ballcast.sim.kernels.detection import LEAST, end_of_rectangle, first_contact
@@ -15,7 +15,7 @@ NOWHERE, EVERYWHERE = (-math.inf, -math.inf, -math.inf), (math.inf, math.inf, ma
 FOREVER = 1e9  # s, a rest
 
 
-@piece
+@inlined
 def step_to(family, c, rows, hit, tau, p, v, w, a, air):
     """Step to contact with surface `hit`, which a path put at tau: (hit, tau, place, velocity, spin, acceleration).
 

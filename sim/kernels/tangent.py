@@ -7,7 +7,7 @@ array `s`, so that each loop below is a few vector instructions. Vectors are tup
 import math
 
 import numpy as np
-from ballcast.sim.jit import kernel, piece
+from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.aerodynamics import PLAIN, A, B, curved_slopes, plain_slopes
 from ballcast.sim.kernels.contact import ROLL, SKID, V_STOP, along, cross, dot, restitution
 
@@ -56,7 +56,7 @@ def step(family, c, h, air, v, w, s):
     _end(h, w, f, s)
 
 
-@piece
+@inlined
 def _stage(family, c, air, x, f, w, k, s, row):
     """(ax, ay, az, q) of a stage at velocity x through the air and spin f w, into k; their columns into `row`."""
     wx, wy, wz = f * w[0], f * w[1], f * w[2]
@@ -91,7 +91,7 @@ def _stage(family, c, air, x, f, w, k, s, row):
         s[(row + 3) * C + j] = q * r - c.decay / speed * vj * f
 
 
-@piece
+@inlined
 def _end(h, w, f, s):
     """The state's columns at the end of a step, from those of its last stage (whose velocity is the step's)."""
     for i in range(3):
@@ -217,7 +217,7 @@ def roll(surface, c, inertia, mu_factor, phase, then, h, v, w, s):
             s[row * C + j], s[(row + 1) * C + j], s[(row + 2) * C + j] = ax, ay, 0.0
 
 
-@piece
+@inlined
 def settle(s):
     """Take the columns of a rolling step into the phase that follows it."""
     for j in range(C):
@@ -225,14 +225,14 @@ def settle(s):
         s[W1 * C + j], s[(W1 + 1) * C + j] = s[(X + 2) * C + j], s[(X + 3) * C + j]
 
 
-@piece
+@inlined
 def go_on(s):
     """The end of a step is the start of the next."""
     for m in range((K - P1) * C):
         s[m] = s[P1 * C + m]
 
 
-@piece
+@inlined
 def path(f, h):
     """Weights of (place, velocity, acceleration) at the start and at the end of a step, at its share f: the quintic."""
     f3, hh = f * f * f, h * h
@@ -242,7 +242,7 @@ def path(f, h):
     return 1.0 - end, h * f - h * end - fast, 0.5 * hh * f * f - 0.5 * hh * end - h * fast - bent, end, fast, bent
 
 
-@piece
+@inlined
 def path_slope(f, h):
     """Weights of (what is covered, velocity, acceleration, velocity and acceleration at the end) for the velocity."""
     f2, k = f * f, 1.0 / (h + 1e-18)
@@ -252,7 +252,7 @@ def path_slope(f, h):
     return end, 1.0 - h * end - fast, h * f - 0.5 * h * h * end - h * fast - bent, fast, bent
 
 
-@piece
+@inlined
 def place(f, h, s, out):
     """Columns of the place at the share f of a step, into out (3, C)."""
     p, v, a, p1, v1, a1 = path(f, h)

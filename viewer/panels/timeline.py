@@ -6,54 +6,59 @@ line.hit(pixel), line.time_at(session, pixel)
 """
 
 import numpy as np
-from ballcast.render.painter import FORECAST, SEEN, color_of
-from ballcast.viewer.panels.canvas import FAINT, MUTED, RULE, TEXT
+from ballcast.render.painter import FORECAST_COLOR, TRACK_COLOR, predictor_color
+from ballcast.viewer.panels.canvas import FAINT_COLOR, MUTED_COLOR, RULE_COLOR, TEXT_COLOR
 from ballcast.viewer.panels.sidebar import MARGIN, WIDTH
 
-LINE, NEAR = 7, 14  # units of the line above the lower edge, and how near to it a click counts
-FOOT = 44  # units that the line and the hints above it take
-GAP, ERRORS, GATES, WHY = 8, 76, 88, 46  # units: between strips, and their heights
-LEAD = 0.2  # s ahead of the forecasts whose errors the strip shows
-DECADES = (1e-3, 1e-2, 1e-1, 1.0)  # m, from the foot of the strip to its top
-AHEAD, BEHIND, LANDED = (70, 78, 88), (120, 130, 142), TEXT
-GLOW = ((14, 18, 28), (56, 44, 112), (190, 70, 110), (255, 178, 90), (255, 250, 210))  # from 0 to 1
-SHADES = np.stack([np.interp(np.arange(256), np.linspace(0, 255, len(GLOW)), c) for c in zip(*GLOW)], 1).astype(
-    np.uint8
-)
+LINE_OFFSET, CLICK_MARGIN = 7, 14  # units of the line above the lower edge, and how near to it a click counts
+FOOT_HEIGHT = 44  # units that the line and the hints above it take
+STRIP_GAP, ERROR_STRIP_HEIGHT, GATE_STRIP_HEIGHT, ATTRIBUTION_STRIP_HEIGHT = (
+    8,
+    76,
+    88,
+    46,
+)  # units: between strips, and their heights
+STRIP_LEAD_TIME = 0.2  # s ahead of the forecasts whose errors the strip shows
+ERROR_TICKS = (1e-3, 1e-2, 1e-1, 1.0)  # m, from the foot of the strip to its top
+FUTURE_COLOR, PAST_COLOR, LANDING_COLOR = (70, 78, 88), (120, 130, 142), TEXT_COLOR
+COLORMAP_STOPS = ((14, 18, 28), (56, 44, 112), (190, 70, 110), (255, 178, 90), (255, 250, 210))  # from 0 to 1
+COLORMAP = np.stack(
+    [np.interp(np.arange(256), np.linspace(0, 255, len(COLORMAP_STOPS)), c) for c in zip(*COLORMAP_STOPS)], 1
+).astype(np.uint8)
 
 
-class TimeLine:
+class Timeline:
     """Of one picture: the places follow the pen's."""
 
-    def __init__(self, pen):
-        self.pen = pen
-        self.left, self.right, self.y = WIDTH + 2 * MARGIN, pen.wide - MARGIN, pen.tall - LINE
+    def __init__(self, canvas):
+        self.canvas = canvas
+        self.left, self.right, self.y = WIDTH + 2 * MARGIN, canvas.width - MARGIN, canvas.height - LINE_OFFSET
 
-    def hit(self, pixel):
+    def contains(self, pixel):
         """Whether a place (x, y) px is on the line."""
-        x, y = pixel[0] / self.pen.unit, pixel[1] / self.pen.unit
-        return self.left - NEAR <= x <= self.right + NEAR and abs(y - self.y) <= NEAR
+        x, y = pixel[0] / self.canvas.scale, pixel[1] / self.canvas.scale
+        return self.left - CLICK_MARGIN <= x <= self.right + CLICK_MARGIN and abs(y - self.y) <= CLICK_MARGIN
 
     def time_at(self, session, pixel):
         """The time, s, on the ball's clock at a place px."""
-        share = float(np.clip((pixel[0] / self.pen.unit - self.left) / (self.right - self.left), 0.0, 1.0))
-        return session.ball.start + share * (session.ball.end - session.ball.start)
+        fraction = float(np.clip((pixel[0] / self.canvas.scale - self.left) / (self.right - self.left), 0.0, 1.0))
+        return session.ball.start + fraction * (session.ball.end - session.ball.start)
 
-    def paint(self, session, options, why=None):
+    def paint(self, session, options, attribution=None):
         """The line, and over it the strips that are asked for."""
-        self.session, self.foot = session, self.pen.tall - FOOT
+        self.session, self.foot = session, self.canvas.height - FOOT_HEIGHT
         if options.errors:
             self._errors()
         if options.gates:
             self._gates()
-        if why is not None:
-            self._why(why)
+        if attribution is not None:
+            self._attribution(attribution)
         ball, last, now = session.ball, session.moments[-1].now, self._at(session.now)
-        for until, color in ((self.right, AHEAD), (self._at(last), BEHIND), (now, FORECAST)):
-            self.pen.line(self.left, self.y, until, self.y, color, 2)
+        for until, color in ((self.right, FUTURE_COLOR), (self._at(last), PAST_COLOR), (now, FORECAST_COLOR)):
+            self.canvas.line(self.left, self.y, until, self.y, color, 2)
         landed = self._at(ball.landing_time[ball.landing_time <= last])
-        self.pen.dots(np.column_stack([landed, np.full(len(landed), self.y)]), 2.5, LANDED)
-        self.pen.dots([(now, self.y)], 5, FORECAST)
+        self.canvas.dots(np.column_stack([landed, np.full(len(landed), self.y)]), 2.5, LANDING_COLOR)
+        self.canvas.dots([(now, self.y)], 5, FORECAST_COLOR)
 
     def _at(self, time):
         """Where a time, s, stands on the line."""
@@ -62,56 +67,70 @@ class TimeLine:
 
     # --- the strips ---------------------------------------------------------------------------------------------------
 
-    def _strip(self, tall, title):
+    def _strip(self, height, title):
         """A pane over those before it, the landings marked; the height of its top."""
-        self.foot -= tall + GAP
+        self.foot -= height + STRIP_GAP
         session, top = self.session, self.foot
-        self.pen.pane(self.left - 6, top, self.right - self.left + 12, tall)
+        self.canvas.panel_background(self.left - 6, top, self.right - self.left + 12, height)
         for time in session.ball.landing_time[session.ball.landing_time <= session.now]:
-            self.pen.line(self._at(time), top + 3, self._at(time), top + tall - 3, RULE)
-        self.pen.text(self.right - 2, top + 4, title, 16, MUTED, 1.0)
+            self.canvas.line(self._at(time), top + 3, self._at(time), top + height - 3, RULE_COLOR)
+        self.canvas.text(self.right - 2, top + 4, title, 16, MUTED_COLOR, 1.0)
         return top
 
     def _errors(self):
         """The error of forecasts LEAD ahead against the time they were for, on a scale of powers of ten."""
-        top = self._strip(ERRORS, f"error of forecasts {LEAD:g} s ahead")
-        low, high = np.log10(DECADES[0]), np.log10(DECADES[-1])
+        top = self._strip(ERROR_STRIP_HEIGHT, f"error of forecasts {STRIP_LEAD_TIME:g} s ahead")
+        low, high = np.log10(ERROR_TICKS[0]), np.log10(ERROR_TICKS[-1])
 
         def height(error):
-            share = (np.log10(np.clip(error, DECADES[0], DECADES[-1])) - low) / (high - low)
-            return top + ERRORS - 6 - (ERRORS - 12) * share
+            fraction = (np.log10(np.clip(error, ERROR_TICKS[0], ERROR_TICKS[-1])) - low) / (high - low)
+            return top + ERROR_STRIP_HEIGHT - 6 - (ERROR_STRIP_HEIGHT - 12) * fraction
 
-        for error, word in zip(DECADES[1:3], ("1 cm", "10 cm")):
-            self.pen.line(self.left, height(error), self.right, height(error), RULE)
-            self.pen.text(self.left, height(error) - 11, word, 14, FAINT)
-        for watcher in reversed(self.session.watchers):
-            times, errors = watcher.strip(LEAD, self.session.now)
-            self.pen.path(np.column_stack([self._at(times), height(errors)]), color_of(watcher))
+        for error, word in zip(ERROR_TICKS[1:3], ("1 cm", "10 cm")):
+            self.canvas.line(self.left, height(error), self.right, height(error), RULE_COLOR)
+            self.canvas.text(self.left, height(error) - 11, word, 14, FAINT_COLOR)
+        for forecaster in reversed(self.session.forecasters):
+            times, errors = forecaster.error_series(STRIP_LEAD_TIME, self.session.now)
+            self.canvas.path(np.column_stack([self._at(times), height(errors)]), predictor_color(forecaster))
 
     def _gates(self):
         """Of the first predictor that has gates: bright where a unit takes in the new, or reads its old memory."""
-        found = next((w for w in self.session.watchers if w.gated), None)
-        name = f"gates of {found.predictor.name}" if found else "no predictor here has gates (a gru does)"
-        top = self._strip(GATES, name)
-        times, values = found.gates(self.session.now) if found else ((), None)
+        gated_forecaster = next((forecaster for forecaster in self.session.forecasters if forecaster.has_gates), None)
+        name = (
+            f"gates of {gated_forecaster.predictor.name}"
+            if gated_forecaster
+            else "no predictor here has gates (a gru does)"
+        )
+        top = self._strip(GATE_STRIP_HEIGHT, name)
+        times, values = gated_forecaster.gates(self.session.now) if gated_forecaster else ((), None)
         if len(times):
-            self._map(times, values, top)
-            for place, word in ((18, "update: takes in the new"), (GATES / 2 + 4, "reset: reads its memory")):
-                self.pen.text(self.right - 2, top + place, word, 15, FAINT, 1.0)
+            self._heat_map(times, values, top)
+            for offset, word in (
+                (18, "update: takes in the new"),
+                (GATE_STRIP_HEIGHT / 2 + 4, "reset: reads its memory"),
+            ):
+                self.canvas.text(self.right - 2, top + offset, word, 15, FAINT_COLOR, 1.0)
 
-    def _map(self, times, values, top):
+    def _heat_map(self, times, values, top):
         """Values (T, 2, N) in 255ths as colours, all N one under the other, over their frames' times (T,) s."""
         first, last = self._at(times[0]), min(self._at(times[-1]) + 2, self.right)
-        where = np.linspace(times[0], times[-1], max(1, round((last - first) * self.pen.unit / 3)))
-        colors = SHADES[values[np.searchsorted(times, where, side="right") - 1]]
-        dark = np.zeros((len(where), 1, values.shape[2] // 8, 3), np.uint8)  # a gap between the two
+        column_times = np.linspace(times[0], times[-1], max(1, round((last - first) * self.canvas.scale / 3)))
+        colors = COLORMAP[values[np.searchsorted(times, column_times, side="right") - 1]]
+        dark = np.zeros((len(column_times), 1, values.shape[2] // 8, 3), np.uint8)  # a gap between the two
         colors = np.concatenate([colors[:, 0], dark[:, 0], colors[:, 1]], axis=1)
-        self.pen.picture(colors, first, top + 3, last - first, GATES - 6)
+        self.canvas.image(colors, first, top + 3, last - first, GATE_STRIP_HEIGHT - 6)
 
-    def _why(self, why):
+    def _attribution(self, attribution):
         """How far the forecast would move by each frame seen."""
-        top = self._strip(WHY, why.title)
-        if len(why.time):
-            tall = (WHY - 10) * np.sqrt(why.weight / why.weight.max())
-            for x, height in zip(self._at(why.time), tall):
-                self.pen.line(x, top + WHY - 4, x, top + WHY - 4 - height, SEEN, 1.5)
+        top = self._strip(ATTRIBUTION_STRIP_HEIGHT, attribution.title)
+        if len(attribution.time):
+            heights = (ATTRIBUTION_STRIP_HEIGHT - 10) * np.sqrt(attribution.sensitivity / attribution.sensitivity.max())
+            for x, height in zip(self._at(attribution.time), heights):
+                self.canvas.line(
+                    x,
+                    top + ATTRIBUTION_STRIP_HEIGHT - 4,
+                    x,
+                    top + ATTRIBUTION_STRIP_HEIGHT - 4 - height,
+                    TRACK_COLOR,
+                    1.5,
+                )

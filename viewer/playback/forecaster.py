@@ -14,20 +14,20 @@ import numpy as np
 
 from ballcast import models
 
-LEADS = (0.1, 0.2, 0.4)  # s ahead at which forecasts are scored
-LATE = 0.05  # s by which a forecast may miss its lead before a landing
-REFED = 1000  # frames of what was, that a predictor is shown again where the ball goes on otherwise
-ROWS, BEGUN = 32, 8  # groups of a GRU's units; the frame by whose gates they are put together
-KEPT = 0.6  # s that forecasts are drawn
-STEADY = 0.9  # of the latency that is shown: the share of what it was
+LEAD_TIMES = (0.1, 0.2, 0.4)  # s ahead at which forecasts are scored
+LANDING_TOLERANCE = 0.05  # s by which a forecast may miss its lead before a landing
+REPLAY_FRAMES = 1000  # frames of what was, that a predictor is shown again where the ball goes on otherwise
+GATE_GROUPS, SORT_FRAME = 32, 8  # groups of a GRU's units; the frame by whose gates they are put together
+TRAIL_TIME = 0.6  # s that forecasts are drawn
+LATENCY_SMOOTHING = 0.9  # of the latency that is shown: the share of what it was
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class StampedForecast:
     """A forecast as drawn and scored: mean (H, 3) m and covariance (H, 3, 3) m2 or None at times (H,) s; landing and
     belief as in models, or None."""
 
-    made: float
+    made_at: float
     times: np.ndarray
     mean: np.ndarray
     covariance: np.ndarray | None
@@ -35,80 +35,93 @@ class Shown:
     belief: object
 
 
-class Watcher:
+class Forecaster:
     """A predictor's stream on a ball. `number` says which of the choice it is; `latency` s, where there is a clock."""
 
-    def __init__(self, predictor, remark, number, ball, offsets, clock=None):
-        self.predictor, self.remark, self.number, self.ball, self.offsets = predictor, remark, number, ball, offsets
+    def __init__(self, predictor, remark, number, ball, lead_times, clock=None):
+        self.predictor, self.remark, self.number, self.ball, self.lead_times = (
+            predictor,
+            remark,
+            number,
+            ball,
+            lead_times,
+        )
         self.clock, self.latency = clock, None
-        self.gated = getattr(predictor, "gated", False)
+        self.has_gates = getattr(predictor, "has_gates", False)
         self.stream = predictor.stream()
-        self.fed, self.landed = 0, 0  # frames shown, landings scored
-        self.shown, self._due, self._landings = [], [], []
+        self.frames_fed, self.landings_scored = 0, 0  # frames shown, landings scored
+        self.forecasts, self._pending_scores, self._landings = [], [], []
         self._read, self._gates = [], []  # of each frame shown to a GRU: time, features, memory before; gates if asked
-        self._scores = {lead: ([], []) for lead in LEADS}  # times s, errors m
-        self._rows = np.searchsorted(offsets, LEADS)
+        self._scores = {lead_time: ([], []) for lead_time in LEAD_TIMES}  # times s, errors m
+        self._rows = np.searchsorted(lead_times, LEAD_TIMES)
 
-    def look(self, now, missed):
+    def update(self, now, hidden_frames):
         """Observe the frames up to `now` that were not missed (T,), forecast, score what was for a time now past."""
-        track = self.ball.seen
+        track = self.ball.track
         arrived = int(np.searchsorted(track.time, now, side="right"))
         began = self.clock() if self.clock else 0.0
-        for row in range(self.fed, arrived):
-            if not missed[row]:
+        for row in range(self.frames_fed, arrived):
+            if not hidden_frames[row]:
                 self._observe(track.time[row], track.position[row])
-        self.fed = arrived
+        self.frames_fed = arrived
         if 0 < arrived < len(track):
             self._forecast(now)
             if self.clock:
                 taken = self.clock() - began
-                self.latency = taken if self.latency is None else STEADY * self.latency + (1 - STEADY) * taken
+                self.latency = (
+                    taken
+                    if self.latency is None
+                    else LATENCY_SMOOTHING * self.latency + (1 - LATENCY_SMOOTHING) * taken
+                )
         self._score(now)
         self._score_landings(now)
 
     def forget(self, before):
         """Let go of forecasts made, and scores reached, before that time, s."""
-        self.shown = [shown for shown in self.shown if shown.made >= before]
+        self.forecasts = [forecast for forecast in self.forecasts if forecast.made_at >= before]
         self._read, self._gates = [read for read in self._read if read[0] >= before], []
         for times, errors in self._scores.values():
-            old = bisect_right(times, before)
-            del times[:old], errors[:old]
+            count = bisect_right(times, before)
+            del times[:count], errors[:count]
 
-    def branch(self, ball, now, missed):
+    def branch(self, ball, now, hidden_frames):
         """From `now` on it is another ball, which was the same until then: what was made later is forgotten."""
-        self.ball, self.fed = ball, int(np.searchsorted(ball.seen.time, now, side="right"))
-        self.shown = self.shown[: bisect_right(self.shown, now, key=_made)]
-        self._due = [
-            (time, lead, place) for shown in self.shown for time, lead, place in self._asked(shown) if time > now
+        self.ball, self.frames_fed = ball, int(np.searchsorted(ball.track.time, now, side="right"))
+        self.forecasts = self.forecasts[: bisect_right(self.forecasts, now, key=_made_at)]
+        self._pending_scores = [
+            (time, lead_time, position)
+            for forecast in self.forecasts
+            for time, lead_time, position in self._scored_points(forecast)
+            if time > now
         ]
         for times, errors in self._scores.values():
-            kept = bisect_right(times, now)
-            del times[kept:], errors[kept:]
+            count = bisect_right(times, now)
+            del times[count:], errors[count:]
         self._landings = [landing for landing in self._landings if landing[0] <= now]
-        self.landed = int(np.searchsorted(ball.landing_time, now, side="right"))
+        self.landings_scored = int(np.searchsorted(ball.landing_time, now, side="right"))
         self.stream, self._read, self._gates = self.predictor.stream(), [], []
-        for row in np.flatnonzero(~missed[: self.fed])[-REFED:]:
-            self._observe(ball.seen.time[row], ball.seen.position[row])
+        for row in np.flatnonzero(~hidden_frames[: self.frames_fed])[-REPLAY_FRAMES:]:
+            self._observe(ball.track.time[row], ball.track.position[row])
 
     # --- as it was at a moment ----------------------------------------------------------------------------------------
 
     def forecast(self, now):
         """The forecast that stood at `now`, or None."""
-        index = bisect_right(self.shown, now, key=_made)
-        return self.shown[index - 1] if index else None
+        index = bisect_right(self.forecasts, now, key=_made_at)
+        return self.forecasts[index - 1] if index else None
 
     def past(self, now):
         """The forecasts made up to `now` that are not too old to be drawn."""
-        first, last = (bisect_right(self.shown, t, key=_made) for t in (now - KEPT, now))
-        return self.shown[first:last]
+        first, last = (bisect_right(self.forecasts, t, key=_made_at) for t in (now - TRAIL_TIME, now))
+        return self.forecasts[first:last]
 
     def errors(self, now):
         """lead -> distances (m) between the forecasts for times up to `now` and where the ball then was."""
-        return {lead: errors[: bisect_right(times, now)] for lead, (times, errors) in self._scores.items()}
+        return {lead_time: errors[: bisect_right(times, now)] for lead_time, (times, errors) in self._scores.items()}
 
-    def strip(self, lead, now):
+    def error_series(self, lead_time, now):
         """The errors at a lead as they came: times (N,) s for which was forecast, and distances (N,) m."""
-        times, errors = self._scores[lead]
+        times, errors = self._scores[lead_time]
         count = bisect_right(times, now)
         return np.array(times[:count]), np.array(errors[:count])
 
@@ -117,69 +130,73 @@ class Watcher:
 
         Units are taken together that were alike at the ball's BEGUN-th frame, in order of their update gate there.
         """
-        count, known = bisect_right(self._read, now, key=_time), len(self._gates)
-        if known < count:
-            _, features, memory = map(np.array, zip(*self._read[known:count]))
-            gates = self.predictor.gates(features, memory)
-            if not known:
-                self._order = np.argsort(gates[min(BEGUN, count) - 1, 0])
-                self._order = self._order[: len(self._order) // ROWS * ROWS].reshape(ROWS, -1)
-                self._gates = np.empty((0, 2, ROWS), np.uint8)
+        count, cached = bisect_right(self._read, now, key=_time), len(self._gates)
+        if cached < count:
+            _, features, hidden = map(np.array, zip(*self._read[cached:count]))
+            gates = self.predictor.gates(features, hidden)
+            if not cached:
+                self._order = np.argsort(gates[min(SORT_FRAME, count) - 1, 0])
+                self._order = self._order[: len(self._order) // GATE_GROUPS * GATE_GROUPS].reshape(GATE_GROUPS, -1)
+                self._gates = np.empty((0, 2, GATE_GROUPS), np.uint8)
             self._gates = np.concatenate([self._gates, (255 * gates[:, :, self._order].mean(-1)).astype(np.uint8)])
         return np.array([read[0] for read in self._read[:count]]), self._gates[:count]
 
     def landing_errors(self, now):
         """lead -> how far off (m, s) the last landing before `now` was forecast."""
-        return next((found for time, found in reversed(self._landings) if time <= now), {})
+        return next((errors for time, errors in reversed(self._landings) if time <= now), {})
 
     # --- on the way ---------------------------------------------------------------------------------------------------
 
     def _observe(self, time, position):
-        memory = self.stream.memory if self.gated else None
+        hidden = self.stream.hidden if self.has_gates else None
         self.stream.observe(time, position)
-        if self.gated:
-            self._read.append((time, self.stream.features, memory))
+        if self.has_gates:
+            self._read.append((time, self.stream.features, hidden))
 
     def _forecast(self, now):
-        times = now + self.offsets
+        times = now + self.lead_times
         try:
             forecast = self.stream.forecast(times)
-        except models.TooShort:
+        except models.HistoryTooShort:
             return
-        told = np.asarray(forecast.mean), forecast.covariance, forecast.landing, forecast.belief
-        self.shown.append(Shown(now, times, *told))
-        self._due += self._asked(self.shown[-1])
+        outputs = np.asarray(forecast.mean), forecast.covariance, forecast.landing, forecast.belief
+        self.forecasts.append(StampedForecast(now, times, *outputs))
+        self._pending_scores += self._scored_points(self.forecasts[-1])
 
-    def _asked(self, shown):
+    def _scored_points(self, forecast):
         """What of a forecast is to be scored: (time, lead, place) each."""
-        return [(shown.times[row], lead, shown.mean[row]) for lead, row in zip(LEADS, self._rows)]
+        return [(forecast.times[row], lead_time, forecast.mean[row]) for lead_time, row in zip(LEAD_TIMES, self._rows)]
 
     def _score(self, now):
-        ripe = [due for due in self._due if due[0] <= now]
-        self._due = [due for due in self._due if due[0] > now]
-        for time, lead, place in ripe:
-            if self.ball.known(time):
-                self._scores[lead][0].append(time)
-                self._scores[lead][1].append(float(np.linalg.norm(place - self.ball.at(time)[0])))
+        due = [entry for entry in self._pending_scores if entry[0] <= now]
+        self._pending_scores = [entry for entry in self._pending_scores if entry[0] > now]
+        for time, lead_time, position in due:
+            if self.ball.is_known_at(time):
+                self._scores[lead_time][0].append(time)
+                self._scores[lead_time][1].append(float(np.linalg.norm(position - self.ball.state_at(time)[0])))
 
     def _score_landings(self, now):
         """When the ball lands: how far off the landing was forecast, each lead before it."""
         ball = self.ball
-        while self.landed < len(ball.landing_time) and ball.landing_time[self.landed] <= now:
-            time, place = ball.landing_time[self.landed], ball.landing_place[self.landed]
-            earlier = ball.landing_time[self.landed - 1] if self.landed else -np.inf
-            found = {}
-            for lead in LEADS:
-                shown = self.forecast(time - lead + 1e-9)
-                if shown and shown.made >= max(earlier, time - lead - LATE) and shown.landing is not None:
-                    off = float(np.linalg.norm(shown.landing.place - place))
-                    found[lead] = (off, float(shown.landing.time - time))
-            self._landings.append((time, found))
-            self.landed += 1
+        while self.landings_scored < len(ball.landing_time) and ball.landing_time[self.landings_scored] <= now:
+            time, position = ball.landing_time[self.landings_scored], ball.landing_position[self.landings_scored]
+            earlier = ball.landing_time[self.landings_scored - 1] if self.landings_scored else -np.inf
+            errors = {}
+            for lead_time in LEAD_TIMES:
+                forecast = self.forecast(time - lead_time + 1e-9)
+                if (
+                    forecast
+                    and forecast.made_at >= max(earlier, time - lead_time - LANDING_TOLERANCE)
+                    and forecast.landing is not None
+                ):
+                    distance = float(np.linalg.norm(forecast.landing.position - position))
+                    errors[lead_time] = (distance, float(forecast.landing.time - time))
+            self._landings.append((time, errors))
+            self.landings_scored += 1
 
 
-def _made(shown):
-    return shown.made
+def _made_at(forecast):
+    return forecast.made_at
 
 
 def _time(read):

@@ -11,7 +11,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Rule:
+class WorldOverride:
     """One slider: from low to high in steps, shown as `unit`; `of(sport)` is where it stands where nobody moved it."""
 
     name: str
@@ -20,7 +20,7 @@ class Rule:
     high: float
     step: float
     unit: str
-    of: object
+    default: object
     varies: bool = False  # from ball to ball, where nobody moved it
 
     def clipped(self, value):
@@ -28,47 +28,51 @@ class Rule:
         return float(np.clip(self.low + round((value - self.low) / self.step) * self.step, self.low, self.high))
 
 
-RULES = (
-    Rule("gravity", "gravity", 0.0, 25.0, 0.1, "{:.1f} m/s²", lambda sport: sport.world.gravity),
-    Rule("density", "air density", 0.0, 5.0, 0.05, "{:.2f} kg/m³", lambda sport: sport.world.rho),
-    Rule("across", "wind across", -12.0, 12.0, 0.5, "{:+.1f} m/s", lambda sport: 0.0),
-    Rule("along", "wind along", -12.0, 12.0, 0.5, "{:+.1f} m/s", lambda sport: 0.0),
-    Rule("bounce", "restitution", 0.1, 1.5, 0.05, "x {:.2f}", lambda sport: 1.0),
-    Rule("friction", "friction", 0.0, 3.0, 0.1, "x {:.1f}", lambda sport: 1.0),
-    Rule("noise", "sensor noise", 0.0, 50.0, 1.0, "{:.0f} mm", lambda sport: 1e3 * np.mean(sport.sensor.noise), True),
-    Rule("rate", "frame rate", 10.0, 400.0, 10.0, "{:.0f} Hz", lambda sport: sport.sensor.rate),
-    Rule("missed", "missed frames", 0.0, 90.0, 5.0, "{:.0f} %", lambda sport: 100 * np.mean(sport.sensor.miss), True),
+OVERRIDES = (
+    WorldOverride("gravity", "gravity", 0.0, 25.0, 0.1, "{:.1f} m/s²", lambda sport: sport.world.gravity),
+    WorldOverride("density", "air density", 0.0, 5.0, 0.05, "{:.2f} kg/m³", lambda sport: sport.world.rho),
+    WorldOverride("across", "wind across", -12.0, 12.0, 0.5, "{:+.1f} m/s", lambda sport: 0.0),
+    WorldOverride("along", "wind along", -12.0, 12.0, 0.5, "{:+.1f} m/s", lambda sport: 0.0),
+    WorldOverride("bounce", "restitution", 0.1, 1.5, 0.05, "x {:.2f}", lambda sport: 1.0),
+    WorldOverride("friction", "friction", 0.0, 3.0, 0.1, "x {:.1f}", lambda sport: 1.0),
+    WorldOverride(
+        "noise", "sensor noise", 0.0, 50.0, 1.0, "{:.0f} mm", lambda sport: 1e3 * np.mean(sport.sensor.noise), True
+    ),
+    WorldOverride("rate", "frame rate", 10.0, 400.0, 10.0, "{:.0f} Hz", lambda sport: sport.sensor.rate),
+    WorldOverride(
+        "missed", "missed frames", 0.0, 90.0, 5.0, "{:.0f} %", lambda sport: 100 * np.mean(sport.sensor.miss), True
+    ),
 )
 
 
-def applied(sport, world):
+def apply(sport, world):
     """The sport by other rules, and what else sim.draw is to be told."""
     air = {key: world[key] for key in ("gravity", "density") if key in world}
-    surfaces = tuple(_changed(s, world.get("bounce", 1.0), world.get("friction", 1.0)) for s in sport.surfaces)
+    surfaces = tuple(_scale_surface(s, world.get("bounce", 1.0), world.get("friction", 1.0)) for s in sport.surfaces)
     sensor = sport.sensor
     if "noise" in world:
         sensor = dataclasses.replace(sensor, noise=(world["noise"] / 1e3,) * 2)
     if "missed" in world:
-        none = dataclasses.replace(sensor.burst, share=0.0)
-        sensor = dataclasses.replace(sensor, miss=(world["missed"] / 100,), burst=none)
-    drawn = {"wind": (world.get("across", 0.0), world.get("along", 0.0)), "rate": world.get("rate")}
-    return sport.replace(surfaces=surfaces, sensor=sensor, **air), drawn
+        no_burst = dataclasses.replace(sensor.burst, share=0.0)
+        sensor = dataclasses.replace(sensor, miss=(world["missed"] / 100,), burst=no_burst)
+    draw_options = {"wind": (world.get("across", 0.0), world.get("along", 0.0)), "rate": world.get("rate")}
+    return sport.replace(surfaces=surfaces, sensor=sensor, **air), draw_options
 
 
-def _changed(surface, bounce, friction):
+def _scale_surface(surface, bounce, friction):
     """A surface with its coefficients of restitution, and of friction, times a factor."""
-    e = surface.restitution
-    scaled = {key: bounce * getattr(e, key) for key in ("e", "slope", "curve", "min")}
+    restitution = surface.restitution
+    scaled = {key: bounce * getattr(restitution, key) for key in ("e", "slope", "curve", "min")}
     scaled = {key: min(value, 1.0) if key in ("e", "min") else value for key, value in scaled.items()}
-    e = dataclasses.replace(e, **scaled, max=min(1.0, bounce * e.max))
-    return dataclasses.replace(surface, restitution=e, friction=friction * surface.friction)
+    restitution = dataclasses.replace(restitution, **scaled, max=min(1.0, bounce * restitution.max))
+    return dataclasses.replace(surface, restitution=restitution, friction=friction * surface.friction)
 
 
-def as_told(told, true, parameters):
+def parameters_relative_to(reference, actual, parameters):
     """Parameters (6,) of a ball that flies by the sport `true`, as they would be in the sport `told`."""
-    air = true.world.rho / told.world.rho if told.world.rho else 1.0
-    pairs = [(a, b) for a, b in zip(told.surfaces, true.surfaces) if a.landing] or list(
-        zip(told.surfaces, true.surfaces)
+    air = actual.world.rho / reference.world.rho if reference.world.rho else 1.0
+    pairs = [(a, b) for a, b in zip(reference.surfaces, actual.surfaces) if a.landing] or list(
+        zip(reference.surfaces, actual.surfaces)
     )
     a, b = pairs[0]
     bounce = b.restitution.e / a.restitution.e if a.restitution.e else 1.0
