@@ -19,9 +19,9 @@ from multiprocessing import get_context
 
 import numpy as np
 import tyro
-from ballcast.sim.reference import Impacts, normals, reference_flight
 
 from ballcast import sim
+from ballcast.sim.reference import Impacts, normals, reference_flight
 
 NEAR_MISS = 1e-4  # m
 MIN_COMPARED_SPEED = 0.06  # m/s, speed of approach: slower contacts are not compared

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 import tyro
-from ballcast.sim.kernels.aerodynamics import DRAG_FORMS, LIFT_FORMS
-from ballcast.sim.sport import SPIN_DECAY_FORMS, Law, Restitution, Surface
-from ballcast.tracks import read_track
 from numpy.polynomial import polynomial
 from scipy.interpolate import CubicHermiteSpline
 from scipy.optimize import least_squares
 
 from ballcast import sim
+from ballcast.sim.kernels.aerodynamics import DRAG_FORMS, LIFT_FORMS
+from ballcast.sim.sport import SPIN_DECAY_FORMS, Law, Restitution, Surface
+from ballcast.tracks import read_track
 from benchmarks.other_laws import carry, fly_linear
 
 ROOT = Path(__file__).parents[1]

@@ -21,9 +21,9 @@ import sys  # noqa: E402
 import time  # noqa: E402
 
 import numpy as np  # noqa: E402
-from ballcast.tracks import Track  # noqa: E402
 
 from ballcast import models, sim  # noqa: E402
+from ballcast.tracks import Track  # noqa: E402
 
 FRAMES, BALLS, STREAM_TRACKS, LEAD_TIMES = 36, 1000, 20, np.linspace(1 / 60, 1.0, 60)
 

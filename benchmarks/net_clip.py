@@ -12,12 +12,12 @@ import argparse
 import json
 
 import numpy as np
+
+from ballcast import sim
 from ballcast.evaluation import limits, metrics
 from ballcast.evaluation.bootstrap import interval
 from ballcast.evaluation.harness import load
 from ballcast.evaluation.net_clip import net_clips
-
-from ballcast import sim
 
 PREDICTORS = ("tokens", "gru", "gru_physics", "informed")
 SAMPLES = 20

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels import aerodynamics as flight
 from ballcast.sim.kernels.aerodynamics import rk5

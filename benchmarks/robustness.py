@@ -13,12 +13,12 @@ import dataclasses
 import json
 
 import numpy as np
+
+from ballcast import models, sim
 from ballcast.evaluation import limits
 from ballcast.evaluation.suites import Suite
 from ballcast.sim.sport import DropoutBurst, Outlier
 from ballcast.tracks import Track
-
-from ballcast import models, sim
 
 HISTORY, LEAD_TIME = 0.3, 0.3  # s
 LONG_FRAMES, LAST = 480, 1.0  # frames; s

@@ -17,10 +17,10 @@ import json
 import time
 
 import numpy as np
-from ballcast.sim import reference
-from ballcast.sim.sport import Law
 
 from ballcast import sim
+from ballcast.sim import reference
+from ballcast.sim.sport import Law
 
 BALLS, JACOBIAN_BALLS, FRAMES, RATE, ROUNDS, CHECKED_BALLS = 20_000, 1000, 200, 180.0, 7, 20
 TIMES = np.arange(1, FRAMES + 1) / RATE

@@ -13,11 +13,11 @@ import os
 from pathlib import Path
 
 import numpy as np
+
+from ballcast import models, sim
 from ballcast.evaluation import limits, protocols
 from ballcast.evaluation.suites import simulated
 from ballcast.tracks import read_track
-
-from ballcast import models, sim
 
 HISTORY, MIN_HEIGHT, MIN_FRAMES = 0.3, 0.06, 15  # s; m above the table, where the part before the bounce ends; frames
 PREDICTORS = ("gru_physics", "physics")

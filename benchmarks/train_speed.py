@@ -16,6 +16,7 @@ import json  # noqa: E402 - the environment must be set before numba and torch a
 import time  # noqa: E402
 
 import numpy as np  # noqa: E402
+
 from ballcast.models.training.batches import MAX_FRAMES  # noqa: E402
 
 REPEATS, STEPS, WARM, BATCH, UNITS = 5, 20, 5, 192, 192

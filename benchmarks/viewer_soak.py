@@ -19,13 +19,13 @@ from pathlib import Path
 
 import numpy as np
 import pygame
+
+from ballcast import sim
 from ballcast.viewer import keys
 from ballcast.viewer.options import ALL_ON, DEFAULT
 from ballcast.viewer.playback.session import FRAME_TIME, PredictorPool
 from ballcast.viewer.playback.source import LiveSource
 from ballcast.viewer.window import App
-
-from ballcast import sim
 
 MINUTE = 3600  # frames
 PREDICTORS = ("gru_physics", "gru", "physics")

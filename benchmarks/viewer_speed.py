@@ -18,12 +18,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+from ballcast import sim
 from ballcast.viewer.options import DEFAULT, DisplayOptions
 from ballcast.viewer.playback.session import FRAME_TIME, PredictorPool
 from ballcast.viewer.playback.source import LiveSource
 from ballcast.viewer.window import App
-
-from ballcast import sim
 
 FULL = ("gru_physics", "gru", "physics")
 ROOT = Path(__file__).parents[1]

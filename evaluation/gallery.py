@@ -6,6 +6,7 @@ The forecasts are made again, dense in time, from the history that was scored.
 from dataclasses import dataclass
 
 import numpy as np
+
 from ballcast.evaluation import harness, protocols
 from ballcast.evaluation.figures import View, paths
 from ballcast.evaluation.limits import LIMITS

@@ -11,10 +11,10 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 
 import numpy as np
-from ballcast.evaluation import limits
-from ballcast.tracks import Track
 
 from ballcast import models
+from ballcast.evaluation import limits
+from ballcast.tracks import Track
 
 CHUNK = 16  # cases that a worker takes at once
 THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 import jinja2
+
 from ballcast.evaluation.limits import LIMITS
 from ballcast.evaluation.networks import insert_network_table
 from ballcast.evaluation.results import Results

@@ -17,6 +17,8 @@ from collections import namedtuple
 from dataclasses import dataclass
 
 import numpy as np
+
+from ballcast import sim
 from ballcast.models.estimation.fit import HEIGHT, LOG_PARAMETERS, UNKNOWNS, Prior, map_fit
 from ballcast.models.estimation.likelihood import OUTLIER_DENSITY
 from ballcast.models.estimation.posterior import (
@@ -39,8 +41,6 @@ from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.flight import surroundings
 from ballcast.sim.kernels.lanes import LOG
 from ballcast.sim.launch import DISTRIBUTIONS, SPIN_FORMS
-
-from ballcast import sim
 
 LIMITS = {"informed": False, "oracle": True}  # whether it is told the ball's parameters
 DRAWS, MOVES = 128, 300  # a move is one of half of the draws

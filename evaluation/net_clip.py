@@ -7,6 +7,7 @@ They are chosen by the true flight, of purpose `test`; no predictor is told why.
 """
 
 import numpy as np
+
 from ballcast.evaluation.protocols import HORIZONS, MIN_FRAMES, Cases
 from ballcast.evaluation.suites import simulated
 

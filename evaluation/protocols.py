@@ -11,6 +11,7 @@ and what the sensor adds to that is `sensor`.
 from dataclasses import dataclass
 
 import numpy as np
+
 from ballcast.evaluation.suites import is_clear_of_edges
 
 PROTOCOLS = ("horizon", "landing", "l4dc2023")

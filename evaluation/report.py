@@ -10,13 +10,14 @@ from pathlib import Path
 
 import jinja2
 import numpy as np
+from markupsafe import Markup
+
 from ballcast.evaluation.figures import Curve, Panel, curves, dot_plot, style
 from ballcast.evaluation.gallery import MAX_PREDICTORS, gallery
 from ballcast.evaluation.limits import LIMITS
 from ballcast.evaluation.results import COVERAGE_LEVELS, MIN_TRACKS, cell_key, display_name
 from ballcast.evaluation.standings import CENTRAL, nearest, standings
 from ballcast.models.runtime import weights as files
-from markupsafe import Markup
 
 MM, MS = 1e3, 1e3
 TEMPLATE = Path(__file__).parent / "report.html"

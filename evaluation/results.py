@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
+
 from ballcast.evaluation import bootstrap
 from ballcast.evaluation.metrics import STATISTICS
 from ballcast.models.runtime.weights import write_atomically

@@ -1,6 +1,7 @@
 """From what was answered to rows of figures, with intervals over tracks."""
 
 import numpy as np
+
 from ballcast.evaluation import metrics
 from ballcast.evaluation.bootstrap import interval
 from ballcast.evaluation.metrics import STATISTICS

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+
 from ballcast.evaluation.limits import LIMITS
 from ballcast.evaluation.results import MIN_TRACKS, ranking
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from ballcast.evaluation.limits import Truth
-from ballcast.tracks import Track, read_tracks
 
 from ballcast import sim
+from ballcast.evaluation.limits import Truth
+from ballcast.tracks import Track, read_tracks
 
 PATH_SAMPLES = 600  # of the path that is looked at
 EDGE_MARGIN = 0.01  # m from an edge or the net: which way the ball goes is then a matter of chance

@@ -1,9 +1,10 @@
 """Results on the screen."""
 
 import numpy as np
+from rich.table import Table
+
 from ballcast.evaluation.limits import LIMITS
 from ballcast.evaluation.results import MIN_TRACKS, display_name, ranking
-from rich.table import Table
 
 
 def tables(results):

@@ -5,11 +5,11 @@ off = errors(models.load("gru"), seen, times, truth)      # m
 """
 
 import numpy as np
+
+from ballcast import models, sim
 from ballcast.evaluation.metrics import distance
 from ballcast.evaluation.suites import simulated
 from ballcast.tracks import Track
-
-from ballcast import models, sim
 
 SPORT = "table_tennis"
 NOISE, RATE = 0.002, 180.0  # m and frames/s, where a lesson sees a ball of its own

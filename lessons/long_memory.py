@@ -7,11 +7,11 @@ from functools import cache
 
 import numpy as np
 import torch
-from ballcast.models.nets.network import Network, NetworkShape
-from ballcast.tracks import Track
 from torch import nn
 
 from ballcast import sim
+from ballcast.models.nets.network import Network, NetworkShape
+from ballcast.tracks import Track
 from lessons.balls import NOISE, RATE, errors, interval, networks
 from lessons.cells import chrono_initialise, make_cell
 from lessons.page import Page, line_style

@@ -5,14 +5,14 @@ python -m lessons.loss_over_time
 
 import numpy as np
 import torch
+
+from ballcast import sim
 from ballcast.models.contract import weights_path
 from ballcast.models.nets.losses import path_loss
 from ballcast.models.nets.network import Network, NetworkShape
 from ballcast.models.runtime.weights import read
 from ballcast.models.training.batches import Batches
 from ballcast.models.training.learner import to_tensors
-
-from ballcast import sim
 from lessons.page import Page
 
 SPORT, BALL_COUNT, SLICES = "table_tennis", 192, 16

@@ -4,9 +4,9 @@ python -m lessons.memory
 """
 
 import numpy as np
-from ballcast.tracks import Track
 
 from ballcast import sim
+from ballcast.tracks import Track
 from lessons.balls import NOISE, RATE, errors, interval, last_frames, networks, test_balls
 from lessons.page import Page, line_style
 

@@ -5,9 +5,9 @@ python -m lessons.order
 
 import numpy as np
 import torch
-from ballcast.tracks import Track
 
 from ballcast import sim
+from ballcast.tracks import Track
 from lessons.balls import NOISE, RATE, errors, networks, test_balls
 from lessons.long_memory import lobs
 from lessons.loss_over_time import trained

@@ -12,11 +12,12 @@ import re
 from io import BytesIO
 from pathlib import Path
 
-from ballcast.evaluation.figures import PALETTE, STYLE
-from ballcast.models.runtime.weights import write_atomically
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from ballcast.evaluation.figures import PALETTE, STYLE
+from ballcast.models.runtime.weights import write_atomically
 
 FOLDER = Path(__file__).parent
 BLOCK = re.compile(r"(```text\n).*?(```)", re.DOTALL)  # the first of a page is the script's own

@@ -7,10 +7,10 @@ import time
 
 import numpy as np
 import torch
-from ballcast.models.nets.network import Network, NetworkShape
-from ballcast.models.nets.timing import FEATURES, RATE
 
 from ballcast import models
+from ballcast.models.nets.network import Network, NetworkShape
+from ballcast.models.nets.timing import FEATURES, RATE
 from lessons.balls import SPORT, test_balls
 from lessons.page import Page, line_style
 

@@ -7,15 +7,15 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import spearmanr
+
+from ballcast import models
 from ballcast.evaluation.metrics import distance, energy, min_ade
 from ballcast.evaluation.protocols import HORIZONS
 from ballcast.models.encoding.nominal import HORIZON_STEP
 from ballcast.models.encoding.vocabulary import compand
 from ballcast.models.training.token_learner import TokenLearner, token_paths
 from ballcast.tracks import Track
-from scipy.stats import spearmanr
-
-from ballcast import models
 from lessons.balls import SPORT, test_balls
 from lessons.page import Page
 

@@ -59,9 +59,8 @@ def main():
 
 def run(options):
     """Print the forecasts; how many lines were no frames, as 0 or 1. Raises ValueError or OSError, one line each."""
-    from ballcast.models import load
-
     from ballcast import sim
+    from ballcast.models import load
 
     if not options.at or any(not 0 < v < 60 for v in options.at) or list(options.at) != sorted(set(options.at)):
         raise ValueError(f"--at {' '.join(f'{v:g}' for v in options.at)}: seconds above 0 that increase")
@@ -134,9 +133,8 @@ def print_forecasts(stream, t, position, lead_times):
 
 def warm_up(predictor, lead_times):
     """Forecast made-up balls to their end, through all that befalls them, so that no frame of the real one waits."""
-    from ballcast.models import HistoryTooShort
-
     from ballcast import sim
+    from ballcast.models import HistoryTooShort
 
     balls = sim.draw(predictor.sport, WARM_UP_BALLS, purpose="play")
     for begin, end in itertools.pairwise(balls.offsets):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pygame
+
 from ballcast.render import raster
 from ballcast.render.scene import Occluder
 from ballcast.sim.jit import strict

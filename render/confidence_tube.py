@@ -8,6 +8,7 @@ At each time the ellipsoid is drawn as the eye sees it, an ellipse; neighbours a
 import math
 
 import numpy as np
+
 from ballcast.render.camera import NEAR_PLANE
 from ballcast.sim.jit import strict
 

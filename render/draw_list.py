@@ -11,6 +11,7 @@ before that layer. In a slot fills come first, then lines and dots in their orde
 
 import numpy as np
 import pygame
+
 from ballcast.render import raster
 
 LAYER_MARGIN = 40  # px round a layer within which a ball, as large as it is, may be hidden by it

@@ -5,6 +5,7 @@ painter.paint(surface, session, camera)          # the world alone; picture.py h
 """
 
 import numpy as np
+
 from ballcast.render.backdrop import Backdrop
 from ballcast.render.confidence_tube import confidence_tube
 from ballcast.render.draw_list import DrawList

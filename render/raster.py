@@ -13,6 +13,7 @@ import functools
 import math
 
 import numpy as np
+
 from ballcast.sim.jit import strict
 
 inlined_strict = functools.partial(strict, forceinline=True)

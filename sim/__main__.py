@@ -43,11 +43,11 @@ def main():
 
 def run(options):
     """Write what was asked for. Raises ValueError or OSError, one line each."""
-    from ballcast.sim.sets import join_sets, write_set
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from ballcast import sim
+    from ballcast.sim.sets import join_sets, write_set
 
     check(options, sim.names())
     start, console = time.perf_counter(), Console(stderr=True)

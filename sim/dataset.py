@@ -7,6 +7,7 @@ balls.time[balls.offsets[i] : balls.offsets[i + 1]]     # the stamps of ball i
 from dataclasses import dataclass
 
 import numpy as np
+
 from ballcast.sim import engine, launch, rng
 from ballcast.sim import sensor as sensors
 from ballcast.sim.jit import strict

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+
 from ballcast.sim.kernels import aerodynamics as laws
 from ballcast.sim.kernels import contact as impact
 from ballcast.sim.kernels import lanes

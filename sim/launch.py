@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+
 from ballcast.sim.jit import strict
 from ballcast.sim.rng import normal, uniform
 from ballcast.sim.toml_fields import SportError, finite, numbers, reject_unknown_keys

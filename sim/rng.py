@@ -6,6 +6,7 @@ The first state is one-to-one in the three, so no two balls share a stream; a fe
 import math
 
 import numpy as np
+
 from ballcast.sim.jit import strict
 
 PURPOSES = ("train", "validation", "test", "play", "data")

@@ -8,6 +8,7 @@ import math
 from collections import namedtuple
 
 import numpy as np
+
 from ballcast.sim.jit import strict
 from ballcast.sim.rng import normal, uniform
 

@@ -17,6 +17,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+
 from ballcast.sim.dataset import BATCH, Balls, draw
 from ballcast.sim.sport import parse, read_toml
 

@@ -1,6 +1,7 @@
 """Predictors that tests hand to the harness by name, own_predictors:Class."""
 
 import numpy as np
+
 from ballcast.models import Forecast, Predictor
 
 

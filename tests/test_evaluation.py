@@ -8,13 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ballcast.evaluation import harness, limits, protocols, suites
+
+from ballcast import models, sim
+from ballcast.evaluation import evaluate, harness, limits, protocols, suites
 from ballcast.evaluation.results import Results, compare
 from ballcast.evaluation.scores import score
 from ballcast.tracks import Track, write_track
-
-import evaluate
-from ballcast import models, sim
 
 ROOT = Path(__file__).parents[1]
 SPORT = sim.load("table_tennis")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scoringrules
+
 from ballcast.evaluation import bootstrap, metrics
 from ballcast.evaluation.metrics import STATISTICS
 

@@ -9,22 +9,46 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MAY_IMPORT = {  # package or script -> those of ours it may import besides itself
-    "command": set(),
+MAY_IMPORT = {  # package or script -> those of ours it may import besides itself; `command` imports nothing of ours
     "sim": {"command"},
     "tracks": set(),
+    "render": {"sim"},
     "models": {"command", "sim", "tracks"},
-    "evaluation": {"sim", "tracks", "models"},
-    "viewer": {"sim", "tracks", "models"},
+    "evaluation": {"command", "sim", "tracks", "models"},
+    "viewer": {"command", "sim", "tracks", "render", "models"},
+    "ballcast": {"sim", "tracks", "render", "models", "evaluation", "viewer"},
     "lessons": {"sim", "tracks", "models", "evaluation"},
-    "benchmarks": {"sim", "tracks", "models", "evaluation", "viewer"},
-    "play": {"command", "sim", "tracks", "models", "viewer"},
-    "train": {"command", "sim", "tracks", "models"},
-    "evaluate": {"command", "sim", "tracks", "models", "evaluation"},
+    "benchmarks": {"sim", "tracks", "render", "models", "evaluation", "viewer"},
+    "play": {"viewer"},
+    "train": {"models"},
+    "evaluate": {"evaluation"},
+}
+MAY_IMPORT_INSIDE = {  # part of a package -> the parts of it that it may import; a part is a folder, or a file
+    "sim": {
+        "kernels": {"jit"},
+    },
+    "models": {
+        "contract": set(),
+        "estimation": {"contract"},
+        "encoding": {"estimation"},
+        "runtime": set(),
+        "registry": {"contract", "runtime"},
+        "predictors": {"contract", "registry", "estimation", "encoding", "runtime"},
+        "nets": {"encoding", "runtime", "registry"},
+        "training": {"contract", "registry", "estimation", "encoding", "runtime", "nets"},
+    },
+    "viewer": {
+        "playback": set(),
+        "options": set(),
+        "film": set(),
+        "keys": set(),
+        "panels": {"playback", "keys"},
+        "picture": {"panels", "options", "playback"},
+    },
 }
 LIVES_IN = {  # library -> the only places that import it
     "pygame": ("viewer/", "benchmarks/viewer_soak.py"),
-    "torch": ("models/nets/", "train.py", "lessons/"),
+    "torch": ("models/nets/", "models/training/", "lessons/", "benchmarks/train_speed.py"),
     "mujoco": ("benchmarks/",),
     "matplotlib": ("evaluation/figures.py", "lessons/page.py"),
     "jinja2": ("evaluation/report.py", "evaluation/leaderboard.py"),
@@ -37,27 +61,42 @@ FILES = sorted(
 
 
 def imported(file):
-    """The top-level modules that a file imports, anywhere in it; relative imports are its own package's."""
+    """The modules that a file imports, anywhere in it; of a name taken from a package, package.name."""
     names = set()
     for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"), file)):
         if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            names.add(node.module.partition(".")[0])
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative imports are not used here"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
+
+
+def ours(file):
+    """Of those the ones in the package ballcast, without its name."""
+    return {name.removeprefix("ballcast.") for name in imported(file) if name.startswith("ballcast.")}
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_imports_point_down(file):
     owner = file.partition("/")[0].removesuffix(".py")
-    up = (imported(file) & MAY_IMPORT.keys()) - MAY_IMPORT[owner] - {owner}
+    packages = {name.partition(".")[0] for name in ours(file)}
+    up = packages - MAY_IMPORT[owner] - {owner, "command", "__version__"}
     assert not up, f"{file} imports {', '.join(sorted(up))}, which stands beside or above it"
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_heavy_libraries_stay_where_they_live(file):
-    for library in imported(file) & LIVES_IN.keys():
+    for library in {name.partition(".")[0] for name in imported(file)} & LIVES_IN.keys():
         assert file.startswith(LIVES_IN[library]), f"{library} is imported in {', '.join(LIVES_IN[library])} alone"
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if f.partition("/")[0] in MAY_IMPORT_INSIDE])
+def test_imports_within_a_package_point_down(file):
+    package, _, rest = file.partition("/")
+    rules, own = MAY_IMPORT_INSIDE[package], rest.partition("/")[0].removesuffix(".py")
+    parts = {name.split(".")[1] for name in ours(file) if name.startswith(f"{package}.")} & rules.keys()
+    assert own not in rules or parts <= rules[own] | {own}, f"{file} imports {parts - rules[own] - {own}}"
 
 
 def test_no_module_lies_outside_the_layers():
@@ -78,7 +117,7 @@ def test_no_module_lies_outside_the_layers():
     ],
 )
 def test_an_import_brings_in_no_more_than_it_needs(modules, without):
-    code = f"import {modules}, sys; print(*sys.modules)"
+    code = f"import sys; from ballcast import {modules}; print(*sys.modules)"
     run = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,

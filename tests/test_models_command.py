@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ballcast.models.__main__ import HEADER
-from ballcast.tracks import Track, write_track
 
 from ballcast import sim
+from ballcast.models.__main__ import HEADER
+from ballcast.tracks import Track, write_track
 
 ROOT = Path(__file__).parents[1]
 TIME = np.arange(12) / 180.0

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ballcast.tracks import Track
 
 from ballcast import models, sim
+from ballcast.tracks import Track
 
 LEAD_TIMES = np.linspace(0.02, 0.6, 30)  # s
 
@@ -139,7 +139,7 @@ def test_names_that_are_not_known_list_those_that_are():
 def test_forecasting_needs_no_torch():
     root = Path(__file__).parents[1]
     loads = "[models.load(n) for n in models.available(sim.load('table_tennis'))]"
-    code = f"import models, sim, sys; {loads}; print(*sys.modules)"
+    code = f"import sys; from ballcast import models, sim; {loads}; print(*sys.modules)"
     environment = os.environ | {"PYTHONPATH": str(root)}
     run = subprocess.run([sys.executable, "-c", code], cwd=root, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

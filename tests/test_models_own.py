@@ -4,9 +4,9 @@ import sys
 
 import numpy as np
 import pytest
-from ballcast.tracks import Track
 
 from ballcast import models
+from ballcast.tracks import Track
 
 OWN = """
 import numpy as np

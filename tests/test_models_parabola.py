@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from ballcast.models.predictors.parabola import arc
-from ballcast.tracks import Track
 
 from ballcast import models
+from ballcast.models.predictors.parabola import arc
+from ballcast.tracks import Track
 
 G = 9.81
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from ballcast.tracks import Track
 
 from ballcast import models, sim
+from ballcast.tracks import Track
 
 SPORT = sim.load("table_tennis")
 TIME = np.arange(40) / 180.0  # s, 0.22 s

@@ -6,6 +6,7 @@ from scipy.stats import multivariate_t
 
 torch = pytest.importorskip("torch", reason="the extra train is not installed")
 
+from ballcast import models, sim  # noqa: E402
 from ballcast.models.encoding import decoding as told  # noqa: E402
 from ballcast.models.encoding.nominal import HORIZONS, NOMINAL_FEATURES  # noqa: E402
 from ballcast.models.nets import attention, losses  # noqa: E402
@@ -16,8 +17,6 @@ from ballcast.models.training.batches import Batches  # noqa: E402
 from ballcast.models.training.learner import Learner, network_shape, to_tensors  # noqa: E402
 from ballcast.models.training.run_folder import RunFolder  # noqa: E402
 from ballcast.tracks import Track  # noqa: E402
-
-from ballcast import models, sim  # noqa: E402
 
 CONFIG = {
     "model": "gru", "sport": "table_tennis", "data": None, "finetune": None, "tracks": [], "batch": 64, "seed": 0,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ballcast.tracks import Track, write_track
 
-import play
 from ballcast import sim
+from ballcast.tracks import Track, write_track
+from ballcast.viewer import play
 
 ROOT = Path(__file__).parents[1]
 SPORT = (ROOT / "sim" / "sports" / "table_tennis.toml").read_text(encoding="utf-8")

@@ -6,12 +6,11 @@ import xml.etree.ElementTree as tree
 from pathlib import Path
 
 import pytest
-from ballcast.evaluation import leaderboard, report, suites
+
+from ballcast import sim
+from ballcast.evaluation import evaluate, leaderboard, report, suites
 from ballcast.evaluation.results import COVERAGE_LEVELS, Results, Row, cell_key
 from ballcast.evaluation.standings import standings
-
-import evaluate
-from ballcast import sim
 
 SPORT = sim.load("table_tennis")
 HISTORIES, HORIZONS = (0.1, 0.2), (0.1, 0.3)

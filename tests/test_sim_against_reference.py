@@ -5,10 +5,10 @@ import math
 
 import numpy as np
 import pytest
-from ballcast.sim.reference import reference_flight
-from ballcast.sim.sport import Law, Restitution
 
 from ballcast import sim
+from ballcast.sim.reference import reference_flight
+from ballcast.sim.sport import Law, Restitution
 from benchmarks.agreement import NEAR_MISS, compare
 
 LAUNCHES = 8

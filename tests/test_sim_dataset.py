@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-from ballcast.sim import rng
 
 from ballcast import sim
+from ballcast.sim import rng
 
 SPORT = sim.load("table_tennis")
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from ballcast.sim import engine
 
 from ballcast import sim
+from ballcast.sim import engine
 
 TIMES = np.arange(1, 151) / 20  # s, past the landing of a golf ball
 

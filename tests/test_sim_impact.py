@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from ballcast.sim.kernels import contact as impact
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ballcast import sim
+from ballcast.sim.kernels import contact as impact
 
 UP = (0.0, 0.0, 1.0)
 VECTORS = {  # R, inertia, e, mu, e_x; v, w before; v, w after; grips; kinetic energy after over before

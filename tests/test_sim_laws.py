@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from ballcast.sim.reference import MIN_REBOUND_SPEED, normals
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ballcast import sim
+from ballcast.sim.reference import MIN_REBOUND_SPEED, normals
 
 BALLS = 8
 TIMES = np.arange(0, 361) / 120  # s

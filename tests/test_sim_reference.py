@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from ballcast.sim.reference import MIN_REBOUND_SPEED, reference_flight
-from ballcast.sim.sport import Law, Restitution, Surface
 
 from ballcast import sim
+from ballcast.sim.reference import MIN_REBOUND_SPEED, reference_flight
+from ballcast.sim.sport import Law, Restitution, Surface
 
 G = 9.81
 ORIGIN, STILL = np.zeros(3), np.zeros(3)

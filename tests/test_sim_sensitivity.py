@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from ballcast.sim.sport import Law
 
 from ballcast import sim
+from ballcast.sim.sport import Law
 
 STEPS = np.array([1e-5] * 3 + [1e-4] * 3 + [1e-2] * 3 + [1e-4] * 6)  # of the differences: m, m/s, rad/s, factors, m/s
 TIMES = np.arange(1, 61) / 50.0

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ballcast.sim.__main__ import Options, run
-from ballcast.sim.sets import BATCH, VERSION, join_sets, open_set, write_set
 
 from ballcast import command, sim
+from ballcast.sim.__main__ import Options, run
+from ballcast.sim.sets import BATCH, VERSION, join_sets, open_set, write_set
 
 ROOT = Path(__file__).parents[1]
 

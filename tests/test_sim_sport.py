@@ -3,10 +3,10 @@
 import math
 
 import pytest
-from ballcast.sim import atmosphere as air
-from ballcast.sim.sport import FOLDER
 
 from ballcast import sim
+from ballcast.sim import atmosphere as air
+from ballcast.sim.sport import FOLDER
 
 TEXT = (FOLDER / "table_tennis.toml").read_text(encoding="utf-8")
 WRONG = {  # what is wrong: text, what it is replaced with, what the message must say

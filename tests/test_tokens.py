@@ -5,6 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra train is not installed")
 
+from ballcast import models, sim  # noqa: E402
 from ballcast.models.encoding import tokenizer as words  # noqa: E402
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS  # noqa: E402
 from ballcast.models.encoding.vocabulary import compand, learn_vocabulary  # noqa: E402
@@ -14,8 +15,6 @@ from ballcast.models.training.learner import make_learner  # noqa: E402
 from ballcast.models.training.token_learner import token_paths  # noqa: E402
 from ballcast.sim.kernels.flight import surroundings  # noqa: E402
 from ballcast.tracks import Track  # noqa: E402
-
-from ballcast import models, sim  # noqa: E402
 
 CONFIG = {
     "model": "tokens", "sport": "table_tennis", "data": None, "finetune": None, "tracks": [], "batch": 64, "seed": 0,

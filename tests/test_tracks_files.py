@@ -7,9 +7,10 @@ import time
 
 import numpy as np
 import pytest
-from ballcast.tracks import Track, TrackError, TrackLineReader, files, read_track, read_tracks, write_track
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ballcast.tracks import Track, TrackError, TrackLineReader, files, read_track, read_tracks, write_track
 
 GOOD = "t,x,y,z\n0.0,0.1,-1.3,0.3\n0.1,0.2,-1.2,0.25\n0.2,0.3,-1.1,0.2\n"
 HUGE = 1e300

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 from ballcast.tracks import Track, TrackError
 
 TIME = np.array([5.0, 5.1, 5.3, 5.4])

@@ -3,9 +3,10 @@
 import numpy as np
 import pygame
 import pytest
+from viewer_fakes import FixedPool, OneBall, Recorder
+
 from ballcast.viewer.film import Film
 from ballcast.viewer.window import App
-from viewer_fakes import FixedPool, OneBall, Recorder
 
 imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
 

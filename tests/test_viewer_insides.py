@@ -3,6 +3,9 @@
 import numpy as np
 import pygame
 import pytest
+from viewer_fakes import FixedPool, OneBall, Recorder
+
+from ballcast import models, sim
 from ballcast.viewer.options import ALL_ON, DisplayOptions
 from ballcast.viewer.panels.timeline import COLORMAP
 from ballcast.viewer.playback.attribution import PERTURBATION, Attribution
@@ -10,9 +13,6 @@ from ballcast.viewer.playback.forecaster import GATE_GROUPS, LEAD_TIMES
 from ballcast.viewer.playback.session import FRAME_TIME, Session
 from ballcast.viewer.playback.source import LiveSource
 from ballcast.viewer.window import App
-from viewer_fakes import FixedPool, OneBall, Recorder
-
-from ballcast import models, sim
 from benchmarks import viewer_soak
 
 SPORT = sim.load("table_tennis")

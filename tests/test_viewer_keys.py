@@ -5,6 +5,9 @@ import dataclasses
 import numpy as np
 import pygame
 import pytest
+from viewer_fakes import FixedPool, OneBall, Recorder
+
+from ballcast import sim
 from ballcast.viewer import keys
 from ballcast.viewer.panels.canvas import Canvas
 from ballcast.viewer.panels.sliders import HEAD, ROW
@@ -14,9 +17,6 @@ from ballcast.viewer.playback.overrides import OVERRIDES
 from ballcast.viewer.playback.session import FRAME_TIME
 from ballcast.viewer.playback.source import LiveSource, RecordedSource
 from ballcast.viewer.window import App
-from viewer_fakes import FixedPool, OneBall, Recorder
-
-from ballcast import sim
 
 
 @pytest.fixture

@@ -5,14 +5,14 @@ import dataclasses
 import numpy as np
 import pygame
 import pytest
+from viewer_fakes import FixedPool, OneBall, Recorder
+
+from ballcast import sim
 from ballcast.render import raster
 from ballcast.render.camera import OrbitCamera
 from ballcast.render.scene import Scene, support_height
 from ballcast.viewer.playback.session import FRAME_TIME
 from ballcast.viewer.window import App, save_png
-from viewer_fakes import FixedPool, OneBall, Recorder
-
-from ballcast import sim
 
 SIZE = (640, 360)
 

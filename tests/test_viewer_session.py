@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from ballcast.viewer.playback.forecaster import LEAD_TIMES
-from ballcast.viewer.playback.session import FRAME_TIME, PredictorPool, Session, rotation
 from viewer_fakes import FixedPool, OneBall, Recorder
 
 from ballcast import models
+from ballcast.viewer.playback.forecaster import LEAD_TIMES
+from ballcast.viewer.playback.session import FRAME_TIME, PredictorPool, Session, rotation
 
 
 @pytest.fixture

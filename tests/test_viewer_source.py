@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from ballcast.tracks import Track, read_track
-from ballcast.viewer.playback.source import PAUSE, LiveSource, RecordedSource, recorded_landings
 
 from ballcast import sim
+from ballcast.tracks import Track, read_track
+from ballcast.viewer.playback.source import PAUSE, LiveSource, RecordedSource, recorded_landings
 
 TT = "table_tennis"
 

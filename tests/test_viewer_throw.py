@@ -3,14 +3,14 @@
 import numpy as np
 import pygame
 import pytest
+from viewer_fakes import FixedPool, Recorder
+
+from ballcast import sim
 from ballcast.render.camera import OrbitCamera
 from ballcast.viewer.playback.session import FRAME_TIME
 from ballcast.viewer.playback.source import LiveSource
 from ballcast.viewer.playback.throw import DRAG_FRACTION, Throw
 from ballcast.viewer.window import App
-from viewer_fakes import FixedPool, Recorder
-
-from ballcast import sim
 
 SPORT = sim.load("table_tennis")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pygame
 import pytest
+
 from ballcast.viewer import keys
 
 ROOT = Path(__file__).parents[1]

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from ballcast.viewer.playback import overrides as rules
-from ballcast.viewer.playback.session import FRAME_TIME, Session
-from ballcast.viewer.playback.source import LiveSource
 from viewer_fakes import FixedPool, Recorder
 
 from ballcast import sim
+from ballcast.viewer.playback import overrides as rules
+from ballcast.viewer.playback.session import FRAME_TIME, Session
+from ballcast.viewer.playback.source import LiveSource
 
 SPORT = sim.load("table_tennis")
 

@@ -3,10 +3,10 @@
 from types import SimpleNamespace
 
 import numpy as np
-from ballcast.tracks import Track
-from ballcast.viewer.playback.source import BallRecord
 
 from ballcast import models, sim
+from ballcast.tracks import Track
+from ballcast.viewer.playback.source import BallRecord
 
 G = np.array([0.0, 0.0, -9.81])
 

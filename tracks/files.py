@@ -20,6 +20,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+
 from ballcast.tracks.track import Track, TrackError, first_invalid_row
 
 HEADERS = {"csv": ("t", "x", "y", "z"), "tt3d": ("Timestamp", "X", "Y", "Z"), "spindoe": None}

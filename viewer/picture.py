@@ -8,6 +8,7 @@ The same arguments give the same pixels. It keeps nothing but the backdrops of t
 
 import numpy as np
 import pygame
+
 from ballcast.render.camera import OrbitCamera
 from ballcast.render.painter import Painter
 from ballcast.viewer.options import DEFAULT

@@ -14,6 +14,7 @@ import time
 
 import numpy as np
 import pygame
+
 from ballcast.models.runtime.weights import write_atomically
 from ballcast.render.camera import OrbitCamera
 from ballcast.viewer import keys

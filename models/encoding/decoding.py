@@ -6,6 +6,7 @@ A law of D numbers is told as mean, log-scales and regressions (models/nets/loss
 import math
 
 import numpy as np
+
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS, free_flight_sd
 from ballcast.sim.jit import kernel
 

@@ -9,6 +9,7 @@ Missing frames are simply absent; gaps are read.
 import math
 
 import numpy as np
+
 from ballcast.models.estimation.fit import UNKNOWNS
 from ballcast.models.estimation.kalman import HISTORY_FRAMES, observe, store_frame
 from ballcast.models.estimation.linear import cholesky

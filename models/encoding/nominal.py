@@ -4,6 +4,7 @@ Networks without a filter (the set `frames`) are told beside a straight line, in
 """
 
 import numpy as np
+
 from ballcast.models.encoding.features import FRAMES
 from ballcast.models.estimation.fit import HEIGHT, to_launch
 from ballcast.sim.jit import kernel

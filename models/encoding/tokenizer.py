@@ -16,6 +16,7 @@ words are short; where it clips a net that it was to pass, they are long, and th
 import math
 
 import numpy as np
+
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
 from ballcast.models.estimation.fit import HEIGHT, to_launch
 from ballcast.models.runtime.layers import float32

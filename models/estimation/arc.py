@@ -5,6 +5,7 @@ one that fits far better, since a bounce or a hit may lie among the frames.
 """
 
 import numpy as np
+
 from ballcast.sim.jit import kernel
 
 BOUNCE_RATIO = 2.0  # a longer arc this many times worse than a shorter one has a bounce or a hit in it

@@ -10,6 +10,7 @@ import math
 from collections import namedtuple
 
 import numpy as np
+
 from ballcast.models.estimation.likelihood import (
     accumulate_normal_equations,
     estimate_degrees_of_freedom,

@@ -14,6 +14,7 @@ import math
 from collections import namedtuple
 
 import numpy as np
+
 from ballcast.models.estimation.fit import HEIGHT, LOG_PARAMETERS, UNKNOWNS, Prior, map_fit, to_launch
 from ballcast.models.predictors.physics import sport_prior
 from ballcast.sim.jit import inlined, kernel

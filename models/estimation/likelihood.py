@@ -8,6 +8,7 @@ A sensor is the variances of the axes (m2) and of the time stamps (s2), and the 
 import math
 
 import numpy as np
+
 from ballcast.sim.jit import inlined, kernel
 
 EM_ITERATIONS, EM_TOLERANCE = 3, 0.15  # of one lesson; the change (of a logarithm) that calls for another

@@ -7,6 +7,7 @@ through the engine's lanes. The draws are fixed, and chosen so that their mean a
 import math
 
 import numpy as np
+
 from ballcast.models.estimation.fit import HEIGHT, UNKNOWNS, cholesky, to_launch
 from ballcast.sim import engine
 from ballcast.sim.jit import kernel

@@ -6,9 +6,10 @@ A query sees its own frame and those before it, `window` in all: a stream rememb
 """
 
 import torch
-from ballcast.models.runtime.blocks import ATTENTION_HEADS
 from torch import nn
 from torch.nn.functional import pad, scaled_dot_product_attention
+
+from ballcast.models.runtime.blocks import ATTENTION_HEADS
 
 MAX_WINDOWS_DENSE = 4  # windows, up to which one mask over all frames costs less than blocks
 MAX_FREQUENCY, MIN_FREQUENCY = 200.0, 1.0  # rad/s: a turn in 6 frames at 180 Hz, and in 6 s

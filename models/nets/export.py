@@ -13,14 +13,14 @@ from typing import Annotated
 
 import torch
 import tyro
+from torch import nn
+
+from ballcast import command, sim
 from ballcast.models.contract import WEIGHTS_OF
 from ballcast.models.encoding.nominal import NOMINAL_FEATURES
 from ballcast.models.nets.network import MIXERS, Network, NetworkShape
 from ballcast.models.predictors.neural import require_weights
 from ballcast.models.runtime import weights
-from torch import nn
-
-from ballcast import command, sim
 
 PROGRAM = "python -m ballcast.models.nets.export"
 

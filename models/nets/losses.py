@@ -6,9 +6,10 @@ before it (the factor of the precision): z_i = (e_i - sum_j<i b_ij e_j) / exp(s_
 """
 
 import torch
+from torch.nn.functional import binary_cross_entropy_with_logits
+
 from ballcast.models.encoding.nominal import HORIZONS
 from ballcast.models.nets.network import PATH_OUTPUTS
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 BELIEF_DEGREES, PATH_DEGREES = 8.0, 4.0
 MIN_LOG_SCALE, MAX_LOG_SCALE = -7.0, 7.0  # of log-scales

@@ -7,8 +7,9 @@ should see what is remembered is left to the layer above: see blocks.py.
 """
 
 import torch
-from ballcast.models.nets.scan import scan
 from torch import nn
+
+from ballcast.models.nets.scan import scan
 
 MAX_TIMESCALE = 100.0  # frames: memories last from one to so many at the start
 

@@ -14,11 +14,12 @@ frames at once (`mingru`, `transformer`). `mlp` remembers nothing: it is the bas
 from dataclasses import dataclass
 
 import torch
+from torch import nn
+
 from ballcast.models.encoding.nominal import HORIZONS, NOMINAL_FEATURES
 from ballcast.models.nets.attention import Attention
 from ballcast.models.nets.blocks import Stack
 from ballcast.models.nets.mingru import MinGRU
-from torch import nn
 
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}
 MIXERS = {"mingru": MinGRU, "transformer": Attention}

@@ -1,6 +1,7 @@
 """The trunks alone on random numbers, forward and backward: what benchmarks.scan_speed measures."""
 
 import torch
+
 from ballcast.models.nets.network import DEFAULT_SIZES, Network, NetworkShape
 from ballcast.models.nets.scan import scan, sequential_scan
 

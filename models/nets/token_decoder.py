@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
 from ballcast.models.encoding.nominal import HORIZONS
 from ballcast.models.encoding.tokenizer import CONTEXT_FEATURES
 from ballcast.models.encoding.vocabulary import compand
 from ballcast.models.nets.network import Network, gather_frames
-from torch import nn
-from torch.nn.functional import cross_entropy
 
 INITIAL_EMBEDDING_SCALE = 0.1  # what an embedding begins with beside what its word means
 

@@ -1,6 +1,7 @@
 """The straight line through the last frames: the floor that every other predictor has to beat."""
 
 import numpy as np
+
 from ballcast.models.contract import Forecast, Predictor
 
 

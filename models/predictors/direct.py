@@ -7,6 +7,7 @@ says it beside a straight line.
 from collections import namedtuple
 
 import numpy as np
+
 from ballcast.models.contract import Forecast, Landing
 from ballcast.models.encoding.decoding import decode_landing, decode_path
 from ballcast.models.encoding.nominal import (

@@ -7,6 +7,7 @@ it; draws of the outcome fly in the engine's lanes.
 from collections import namedtuple
 
 import numpy as np
+
 from ballcast.models.contract import Forecast, Landing
 from ballcast.models.encoding.decoding import regression_factor
 from ballcast.models.encoding.features import active_cholesky

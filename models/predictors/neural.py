@@ -12,6 +12,7 @@ import math
 from collections import namedtuple
 
 import numpy as np
+
 from ballcast.models.contract import WEIGHTS_OF, Predictor, Stream, weights_path
 from ballcast.models.encoding.features import FEATURE_SETS, FEATURE_SIZES, extract
 from ballcast.models.estimation.kalman import HISTORY_FRAMES, make_filter_prior, new_filter_states

@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 import numpy as np
+
 from ballcast.models.contract import Forecast, Predictor
 
 BOUNCE_RATIO = 2.0  # a longer arc this many times worse than a shorter one has a bounce or a hit in it

@@ -8,6 +8,8 @@ import math
 from collections import namedtuple
 
 import numpy as np
+
+from ballcast import sim
 from ballcast.models.contract import Belief, Forecast, Landing, Predictor, Stream
 from ballcast.models.estimation.arc import initial_arc, theil_sen_arc
 from ballcast.models.estimation.fit import HEIGHT, LOG_PARAMETERS, UNKNOWNS, Prior, map_fit, marginalise
@@ -24,8 +26,6 @@ from ballcast.models.estimation.posterior import (
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.flight import surroundings
 from ballcast.sim.kernels.lanes import LOG
-
-from ballcast import sim
 
 MIN_LANDING_HORIZON = 2.0  # s beyond the last seen frame, at least, in which a landing is looked for
 SAMPLES, MAX_UNLANDED = 40, 0.1  # and their share that may be without a landing by the last time asked

@@ -13,6 +13,7 @@ net or into it. The random numbers are fixed: the same history, the same samples
 from collections import namedtuple
 
 import numpy as np
+
 from ballcast.models.contract import Forecast, Landing
 from ballcast.models.encoding.nominal import (
     HORIZON_STEP,

@@ -9,6 +9,8 @@ way, and the filter begins again there.
 import math
 
 import numpy as np
+from filterpy.kalman import MerweScaledSigmaPoints, UnscentedKalmanFilter
+
 from ballcast.models.contract import Predictor, Stream
 from ballcast.models.estimation.fit import UNKNOWNS, to_launch
 from ballcast.models.estimation.kalman import clamp, make_filter_prior
@@ -16,7 +18,6 @@ from ballcast.models.estimation.posterior import cholesky_with_jitter, compile_l
 from ballcast.models.predictors.physics import Estimate, predict, to_forecast
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.flight import MET, fly, surroundings
-from filterpy.kalman import MerweScaledSigmaPoints, UnscentedKalmanFilter
 
 GATE_CHI2 = 16.27  # squared innovation, in standard deviations: one good frame in a thousand lies farther off
 OUTLIERS_TO_RESTART = 4  # gated frames in a row, after which it begins again

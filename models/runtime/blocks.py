@@ -7,6 +7,7 @@ the rings of keys and values of every layer, and at its end how far they are fil
 from collections import namedtuple
 
 import numpy as np
+
 from ballcast.models.runtime.layers import float32, linear, sigmoid, silu
 from ballcast.sim.jit import inlined, kernel
 

@@ -1,6 +1,7 @@
 """What layers are made of at run time, compiled, in float32: activations and the product with a matrix."""
 
 import numpy as np
+
 from ballcast.sim.jit import inlined, kernel
 
 float32 = np.float32

@@ -12,6 +12,7 @@ float32 all through.
 from collections import namedtuple
 
 import numpy as np
+
 from ballcast.models.runtime.blocks import advance_blocks, pack_blocks, stack_state_size
 from ballcast.models.runtime.layers import float32, linear, sigmoid, silu, tanh
 from ballcast.sim.jit import kernel

@@ -11,6 +11,7 @@ Held equal to models/nets/speech.py by tests. float32 all through.
 from collections import namedtuple
 
 import numpy as np
+
 from ballcast.models.encoding.tokenizer import CONTEXT_FEATURES
 from ballcast.models.runtime.layers import float32, linear, silu, tanh
 from ballcast.models.runtime.network import gru_cell

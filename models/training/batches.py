@@ -10,6 +10,8 @@ stretch of equal length, and at those the loss is taken: neighbours have much th
 from collections import namedtuple
 
 import numpy as np
+
+from ballcast import sim
 from ballcast.models.encoding.features import FEATURE_SETS, FEATURE_SIZES, active_cholesky, extract
 from ballcast.models.encoding.features import FRAMES as LAGS
 from ballcast.models.encoding.nominal import (
@@ -27,8 +29,6 @@ from ballcast.models.estimation.kalman import make_filter_prior, new_filter_stat
 from ballcast.sim import rng
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.flight import surroundings
-
-from ballcast import sim
 
 MAX_FRAMES, LOSS_FRAMES = 96, 16  # of a sequence, at most; and those with a loss
 LAUNCH_FRACTION = 0.6  # share of the sequences that begin with the launch; the others anywhere

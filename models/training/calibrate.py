@@ -5,13 +5,13 @@ Balls that touch a net, a board or a bar are left out: which way they go is a ma
 """
 
 import numpy as np
+from scipy.stats import chi2
+
+from ballcast import sim
 from ballcast.models.contract import load
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
 from ballcast.models.runtime import weights
 from ballcast.tracks import Track
-from scipy.stats import chi2
-
-from ballcast import sim
 
 BALLS, FIRST = 1500, 100_000  # of purpose validation
 MIN_FRAMES, MAX_FRAMES = 3, 110  # frames seen

@@ -8,12 +8,12 @@ import os
 import sys
 
 import numpy as np
+
+from ballcast import sim
 from ballcast.models.encoding.nominal import HORIZONS
 from ballcast.models.encoding.tokenizer import CONTEXT_FEATURES, tokenize
 from ballcast.models.estimation.fit import UNKNOWNS
 from ballcast.models.training.batches import Batches
-
-from ballcast import sim
 
 BALLS = 32  # of the batch that calls all that training calls
 RESTARTED = "BALLCAST_BEGUN_ANEW"  # where nothing can be cached, once is enough
@@ -36,6 +36,6 @@ def warm_up(config):
 
 def compiled_in_this_process():
     """Whether anything of ours was compiled in this process, and not loaded."""
-    ours = [module for name, module in sys.modules.items() if name.partition(".")[0] in ("sim", "models")]
+    ours = [module for name, module in sys.modules.items() if name.startswith("ballcast.")]
     stats = [getattr(value, "stats", None) for module in ours for value in vars(module).values()]
     return any(getattr(stat, "cache_misses", None) for stat in stats)

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.nn.parallel import DistributedDataParallel
+
+from ballcast import sim
 from ballcast.models.encoding.nominal import NOMINAL_FEATURES
 from ballcast.models.nets.losses import belief_loss, landing_loss, path_loss
 from ballcast.models.nets.network import DEFAULT_SIZES, Network, NetworkShape
 from ballcast.models.runtime import weights
 from ballcast.models.training.batches import Batches
 from ballcast.models.training.feed import Prefetcher
-from torch.nn.parallel import DistributedDataParallel
-
-from ballcast import sim
 
 SCALING_BATCHES = 8  # batches from which the measures are taken
 MIN_SCALE = 1e-3  # a number that varies less is told as 0

@@ -6,6 +6,7 @@ Batches take turns: one of fresh simulated balls, one of recorded ones, so that 
 import zlib
 
 import numpy as np
+
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
 from ballcast.models.training.batches import LOSS_FRAMES, MAX_FRAMES, TARGET_LIMIT, Batch
 

@@ -8,9 +8,10 @@ import json
 import re
 from pathlib import Path
 
-from ballcast.models.runtime.weights import read_metadata, write_atomically
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+
+from ballcast.models.runtime.weights import read_metadata, write_atomically
 
 CHECKPOINTS_KEPT = 2  # checkpoints
 

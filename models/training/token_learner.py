@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import numpy as np
 import torch
+
 from ballcast.models.encoding.nominal import HORIZONS
 from ballcast.models.encoding.tokenizer import CONTEXT_FEATURES, tokenize
 from ballcast.models.encoding.vocabulary import learn_vocabulary

@@ -11,6 +11,7 @@ import math
 from collections import namedtuple
 
 import numpy as np
+
 from ballcast.sim.jit import inlined, kernel
 
 DRAG_FORMS = {

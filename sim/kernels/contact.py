@@ -8,6 +8,7 @@ Vectors are tuples of three. Here too: the surfaces as rows for compiled code, a
 import math
 
 import numpy as np
+
 from ballcast.sim.jit import inlined, kernel
 
 SKID, ROLL, REST = range(3)

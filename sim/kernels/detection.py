@@ -8,9 +8,10 @@ curvature adds.
 
 import math
 
+from numba.cpython.unsafe.tuple import tuple_setitem
+
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.contact import along, dot, gap_and_normal
-from numba.cpython.unsafe.tuple import tuple_setitem
 
 TOUCH = 1e-10  # m, a gap that counts as contact
 LEAST = 1e-7  # s, the least advance: a ball that touches and does not approach moves on

@@ -10,6 +10,7 @@ has no derivative: near it the columns speak for the side the ball is on.
 import math
 
 import numpy as np
+
 from ballcast.sim import engine
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels import aerodynamics as laws

@@ -13,6 +13,7 @@ instructions whatever their neighbours do: a ball's flight is the same to the bi
 from collections import namedtuple
 
 import numpy as np
+
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.aerodynamics import (
     CRISIS,

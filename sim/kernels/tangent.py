@@ -7,6 +7,7 @@ array `s`, so that each loop below is a few vector instructions. Vectors are tup
 import math
 
 import numpy as np
+
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.aerodynamics import PLAIN, A, B, curved_slopes, plain_slopes
 from ballcast.sim.kernels.contact import ROLL, SKID, V_STOP, along, cross, dot, restitution

@@ -4,11 +4,11 @@ Each row has its own scale; a bright tick is the truth, dots are beliefs, their 
 """
 
 import numpy as np
+
+from ballcast import sim
 from ballcast.render.painter import predictor_color
 from ballcast.viewer.panels.canvas import FAINT_COLOR, MUTED_COLOR, RULE_COLOR, TEXT_COLOR
 from ballcast.viewer.panels.sidebar import LEFT, MARGIN, PAD, RIGHT, WIDTH
-
-from ballcast import sim
 
 ROW, HEAD = 18, 32
 Z_90 = 1.645  # standard deviations

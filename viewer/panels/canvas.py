@@ -12,6 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 import pygame
+
 from ballcast.render import raster
 
 TEXT_COLOR, MUTED_COLOR, FAINT_COLOR, RULE_COLOR = (238, 241, 245), (158, 168, 180), (112, 122, 134), (62, 70, 80)

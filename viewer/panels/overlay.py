@@ -1,6 +1,7 @@
 """What is written on the picture itself: the time to the landing, the state and hints at the foot, the help."""
 
 import numpy as np
+
 from ballcast.render.painter import FORECAST_COLOR, predictor_color
 from ballcast.viewer import keys
 from ballcast.viewer.panels.canvas import TEXT_COLOR

@@ -3,6 +3,7 @@
 from statistics import median
 
 import numpy as np
+
 from ballcast.render.painter import FORECAST_COLOR, TRACK_COLOR, predictor_color, view_rotation
 from ballcast.viewer.panels.canvas import FAINT_COLOR, MUTED_COLOR, RULE_COLOR, TEXT_COLOR, format_length
 from ballcast.viewer.playback.forecaster import LEAD_TIMES

@@ -9,6 +9,7 @@ sliders.value_at(number, pixel)
 from functools import lru_cache
 
 import pygame
+
 from ballcast.render.painter import FORECAST_COLOR
 from ballcast.viewer.panels.canvas import FAINT_COLOR, MUTED_COLOR, RULE_COLOR, TEXT_COLOR, Canvas
 from ballcast.viewer.panels.sidebar import MARGIN

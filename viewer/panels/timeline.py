@@ -6,6 +6,7 @@ line.hit(pixel), line.time_at(session, pixel)
 """
 
 import numpy as np
+
 from ballcast.render.painter import FORECAST_COLOR, TRACK_COLOR, predictor_color
 from ballcast.viewer.panels.canvas import FAINT_COLOR, MUTED_COLOR, RULE_COLOR, TEXT_COLOR
 from ballcast.viewer.panels.sidebar import MARGIN, WIDTH

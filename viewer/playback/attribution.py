@@ -9,6 +9,7 @@ would have said, so it works for all of them.
 """
 
 import numpy as np
+
 from ballcast.tracks import Track
 
 LEAD_TIME = 0.3  # s ahead

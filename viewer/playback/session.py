@@ -15,9 +15,9 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
 import numpy as np
-from ballcast.viewer.playback.forecaster import LEAD_TIMES, Forecaster
 
 from ballcast import models
+from ballcast.viewer.playback.forecaster import LEAD_TIMES, Forecaster
 
 FRAME_TIME = 1 / 60  # s, one step
 REPLAY_LIMIT = 1000  # frames, and as many moments, that a newly chosen predictor is shown of what was

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from ballcast.tracks import Track
-from ballcast.viewer.playback import overrides as rules
 
 from ballcast import sim
+from ballcast.tracks import Track
+from ballcast.viewer.playback import overrides as rules
 
 PAUSE = 1.2  # s that a ball is shown after its last frame
 TRUTH_STEP = 1e-3  # s between the true places kept of a live ball: straight lines between them err by micrometres
