@@ -1,17 +1,20 @@
-"""How the simulator is compiled: numba's options, where compiled code is kept, and how kernels call one another.
+"""How Ballcast is compiled: numba's options, where compiled code is kept, and how kernels call one another.
 
-@kernel   a function that is compiled once; others call it where it is, in place of compiling it again inside themselves
-@inlined  a piece that is compiled into its caller: no loop that holds a call is vectorised
-@strict   as `kernel`, in strict IEEE arithmetic: random numbers and pixels are the same bits on every machine
+    @kernel    compiled once; other kernels call it by its address
+    @inlined   compiled into its caller: numba vectorises no loop that holds a call
+    @strict    as plain numba, without fastmath: random numbers and pixels are the same bits on every machine
 
-fastmath by its flags, not as a whole: infinities are ends of planes, so no flag may assume them away.
-Kept code is stamped with the checksum of the kernel's import closure: its module and the modules that this imports,
-recursively. Numba's own stamp is the kernel's file alone, so that code changed in another file would go unseen.
+fastmath is a set of flags: no flag may assume infinities away, because they are the ends of planes.
+
+Compiled code is kept on the disk, stamped with the checksum of the kernel's import closure: its own module and the
+modules of ours that this imports at its top level, recursively. Numba's own stamp covers the kernel's file alone, so
+that an edit of what it calls would go unnoticed.
 """
 
 import copy
 import functools
 import hashlib
+import importlib
 import os
 import re
 import sys
@@ -20,11 +23,16 @@ from pathlib import Path
 
 import llvmlite.binding as llvm
 import numba
-from numba.core import caching, config
+from numba.core import caching, codegen, config, dispatcher, event
 
 FASTMATH = {"contract", "reassoc", "nsz", "arcp", "afn"}
+CHECKOUT = not (Path(__file__).parents[1].name == "ballcast" and (Path(__file__).parents[1] / "command.py").exists())
+# private parts of numba that caching and calls by address rest on
+_PRIVATE = ((caching, "CompileResultCacheImpl"), (caching, "FunctionCache"), (caching, "_CacheLocator"),
+            (dispatcher.Dispatcher, "add_overload"), (codegen.CPUCodeLibrary, "_get_module_for_linking"))  # fmt: skip
 _STRINGS = re.compile(r'"""[\s\S]*?"""')
 _IMPORTS = re.compile(r"^(?:from\s+([\w.]+)\s+import\s+(\([^)]*\)|[^\n#]*)|import\s+([\w.]+))", re.MULTILINE)
+_dispatchers = []  # of every function compiled by this module, in the order of their definition
 
 
 # --- the import closure -----------------------------------------------------------------------------------------------
@@ -32,15 +40,15 @@ _IMPORTS = re.compile(r"^(?:from\s+([\w.]+)\s+import\s+(\([^)]*\)|[^\n#]*)|impor
 
 @functools.cache
 def closure_digest(module: str, file: str) -> str:
-    """The checksum (hex) of all source that can be compiled into functions of the module `module` in `file`."""
+    """The checksum (hex) of the source that can be compiled into functions of the module named `module`, in `file`."""
     return hashlib.sha256(b"".join(Path(f).read_bytes() for f in sorted(import_closure(module, file)))).hexdigest()
 
 
 def import_closure(module: str, file: str) -> set[str]:
     """The files of a module and of the modules of ours that it imports at its top level, recursively.
 
-    Of ours are modules in the module's own top-level package and in this one. A package's __init__ counts only where
-    a name is taken from it.
+    Ours are the modules of its own top-level package and of ballcast. The __init__ of a package counts only where a
+    name is taken from it.
     """
     files, todo = set(), [(module, file)]
     while todo:
@@ -53,31 +61,23 @@ def import_closure(module: str, file: str) -> set[str]:
 
 @functools.cache
 def _imported(module: str, file: str) -> tuple[tuple[str, str], ...]:
-    own = {module.partition(".")[0], __name__.partition(".")[0]}
-    found = {}
-    for name in _imported_names(Path(file).read_text(encoding="utf-8")):
-        if name.partition(".")[0] in own and (path := _source_file(name)):
-            found[name] = path
-    return tuple(found.items())
+    ours = {module.partition(".")[0], __name__.partition(".")[0]}
+    names = (name for name in imported_names(Path(file).read_text(encoding="utf-8")) if name.partition(".")[0] in ours)
+    return tuple((name, path) for name in names if (path := _source_file(name)))
 
 
-def _imported_names(source: str) -> Iterator[str]:
-    """What a source imports at its top level: modules, and `package.name` where it may be either."""
+def imported_names(source: str) -> Iterator[str]:
+    """What a source imports at its top level: `module`, or `package.name` where the name may be a module or not."""
     for package, names, module in _IMPORTS.findall(_STRINGS.sub("", source)):
-        if module:
-            yield module
-            continue
-        for name in re.sub(r"#[^\n]*|[()]", "", names).split(","):
-            if name := name.split(" as ")[0].strip():
-                yield f"{package}.{name}"
+        listed = (name.split(" as ")[0].strip() for name in re.sub(r"#[^\n]*|[()]", "", names).split(","))
+        yield from [module] if module else (f"{package}.{name}" for name in listed if name)
 
 
 @functools.cache
 def _source_file(name: str) -> str | None:
-    """The file of a module, or of the package from which `name` takes a name; None where neither is there."""
+    """The file of a module, or of the package from which `name` takes a name; None if neither exists."""
     top, *parts = name.split(".")
-    loaded = sys.modules.get(top)
-    for folder in getattr(loaded, "__path__", ()):
+    for folder in getattr(sys.modules.get(top), "__path__", ()):
         for depth in (len(parts), len(parts) - 1):
             path = os.path.join(folder, *parts[:depth])
             for file in (path + ".py", os.path.join(path, "__init__.py")):
@@ -89,50 +89,91 @@ def _source_file(name: str) -> str | None:
 # --- compiled code on the disk ----------------------------------------------------------------------------------------
 
 
-class _Locator(caching._CacheLocator):
-    """Where a kernel's compiled code is kept, and its stamp."""
+@functools.cache
+def cache_folder(folder: str) -> str:
+    """Where the compiled code of the sources in `folder` is kept.
 
-    def __init__(self, function, file):
-        self._function, self._file = function, file
-
-    def get_cache_path(self):
-        return cache_folder(self._file)
-
-    def get_source_stamp(self):
-        return closure_digest(self._function.__module__, self._file)
-
-    def get_disambiguator(self):
-        return str(self._function.__code__.co_firstlineno)
-
-    @classmethod
-    def from_function(cls, function, file):
-        return cls(function, file)
+    NUMBA_CACHE_DIR where it is set. Else __pycache__ beside the source in a checkout that can be written to, and the
+    user's cache folder for an installed package: files that an uninstall leaves in site-packages would hide a later
+    editable install.
+    """
+    name = f"{Path(folder).name}-{hashlib.sha256(folder.encode()).hexdigest()[:12]}"
+    if config.CACHE_DIR:
+        return os.path.join(config.CACHE_DIR, name)
+    if CHECKOUT and os.access(folder, os.W_OK):
+        return os.path.join(folder, "__pycache__")
+    user = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
+    return os.path.join(user, "ballcast", name)
 
 
 @functools.cache
-def cache_folder(file: str) -> str:
-    """The folder for compiled code of a source file.
+def _cache_class() -> type | None:
+    """The class that keeps compiled code; None, said once, with a numba in which it cannot be built."""
+    if missing := [name for owner, name in _PRIVATE if not hasattr(owner, name)]:
+        print(f"Ballcast: numba {numba.__version__} has no {missing[0]}: compiling without a cache", file=sys.stderr)
+        return None
 
-    NUMBA_CACHE_DIR where it is set; __pycache__ beside the source in a checkout; else the user's cache folder, by
-    version: files that an uninstall leaves behind in site-packages would hide a later editable install.
+    class Locator(caching._CacheLocator):
+        def __init__(self, function, file):
+            self.function, self.file = function, file
+
+        def get_cache_path(self):
+            return cache_folder(os.path.dirname(self.file))
+
+        def get_source_stamp(self):
+            return closure_digest(self.function.__module__, self.file)
+
+        def get_disambiguator(self):
+            return str(self.function.__code__.co_firstlineno)
+
+        @classmethod
+        def from_function(cls, function, file):
+            return cls(function, file)
+
+    results = type("Results", (caching.CompileResultCacheImpl,), {"_locator_classes": [Locator]})
+    return type("Cache", (caching.FunctionCache,), {"_impl_class": results})
+
+
+# --- calls by address -------------------------------------------------------------------------------------------------
+
+
+def _call_by_address(kernel):
+    """Make other kernels call this one by its address.
+
+    Numba links the code of a callee into every caller and optimises it there again. Here a caller refers to a symbol
+    instead, whose address is that of the one compiled function. A caller that is loaded from the disk first loads the
+    kernels that it calls.
     """
-    folder = Path(file).parent
-    if config.CACHE_DIR:
-        return os.path.join(config.CACHE_DIR, caching._CacheLocator.get_suitable_cache_subpath(file))
-    root = Path(__file__).parents[1]
-    if not (root.name == "ballcast" or "site-packages" in folder.parts) and os.access(folder, os.W_OK):
-        return str(folder / "__pycache__")
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ballcast"
-    version = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
-    return str(base / version / folder.name)
+    add = kernel.add_overload
+
+    def add_overload(result):
+        add(result)
+        function, types = kernel.py_func, result.signature.args
+        symbol = f"{function.__module__}.{function.__name__}.{hashlib.sha256(repr(types).encode()).hexdigest()[:16]}"
+        llvm.add_symbol(symbol, result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
+        library = result.codegen.create_library(symbol)  # empty: it only tells what is to be loaded first
+        library._reload_init.add(functools.partial(_load, function.__module__, function.__name__, types))
+        library.finalize()
+        library._shared_module = library._final_module
+        result.library._shared_module = _names_alone(result)
+        declared = copy.copy(result.fndesc)
+        declared.mangled_name = symbol
+        result.target_context.remove_user_function(result.entry_point)
+        result.target_context.insert_user_function(result.entry_point, declared, [library])
+
+    kernel.add_overload = add_overload
 
 
-class _Results(caching.CompileResultCacheImpl):
-    _locator_classes = [_Locator]
+def _names_alone(result):
+    """A module with the names of the compiled functions and no code, because nobody links this code."""
+    names = {result.fndesc.llvm_func_name, result.fndesc.llvm_cpython_wrapper_name}
+    names &= {function.name for function in result.library.get_defined_functions()}
+    return llvm.parse_assembly("".join(f'define void @"{name}"() {{ ret void }}\n' for name in names))
 
 
-class _Cache(caching.FunctionCache):
-    _impl_class = _Results
+def _load(module, name, types):
+    """Have a kernel ready for these argument types."""
+    getattr(importlib.import_module(module), name).compile(types)
 
 
 # --- the decorators ---------------------------------------------------------------------------------------------------
@@ -140,57 +181,50 @@ class _Cache(caching.FunctionCache):
 
 def _compile(function: Callable, by_address: bool = False, **options) -> Callable:
     compiled = numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options)(function)
-    compiled._cache = _Cache(function)
-    if by_address:
-        _call_by_address(compiled)
+    if cache := _cache_class():
+        compiled._cache = cache(function)
+        if by_address:
+            _call_by_address(compiled)
+    _dispatchers.append(compiled)
     return compiled
-
-
-def _call_by_address(dispatcher):
-    """Make callers call the compiled function by its address.
-
-    Numba links a callee's code into every caller, and optimises it there again. Here callers refer to a symbol, which
-    is the address of the one compiled function. A caller that comes from the disk loads its callees first.
-    """
-    add = dispatcher.add_overload
-
-    def add_overload(result):
-        add(result)
-        target, codegen = result.target_context, result.codegen
-        symbol = _symbol(dispatcher.py_func, result.signature.args)
-        llvm.add_symbol(symbol, result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
-        declared = copy.copy(result.fndesc)
-        declared.mangled_name = symbol
-        empty = codegen.create_library(symbol)
-        empty._reload_init.add(
-            functools.partial(_load, dispatcher.py_func.__module__, dispatcher.py_func.__name__, result.signature.args)
-        )
-        empty.finalize()
-        empty._shared_module = empty._final_module
-        result.library._shared_module = _names_alone(result)
-        target.remove_user_function(result.entry_point)
-        target.insert_user_function(result.entry_point, declared, [empty])
-
-    dispatcher.add_overload = add_overload
-
-
-def _names_alone(result):
-    """A module of the compiled function's names alone: none of its code is linked, so none is kept for linking."""
-    names = {result.fndesc.llvm_func_name, result.fndesc.llvm_cpython_wrapper_name}
-    defined = (f.name for f in result.library.get_defined_functions())
-    return llvm.parse_assembly("".join(f'define void @"{n}"() {{ ret void }}\n' for n in defined if n in names))
-
-
-def _symbol(function, types):
-    digest = hashlib.sha256(repr(types).encode()).hexdigest()[:16]
-    return f"{function.__module__}.{function.__qualname__}.{digest}"
-
-
-def _load(module, name, types):
-    """Have a kernel ready for these argument types."""
-    getattr(sys.modules[module], name).compile(types)
 
 
 kernel = functools.partial(_compile, by_address=True, fastmath=FASTMATH)
 inlined = functools.partial(_compile, fastmath=FASTMATH, forceinline=True, no_cpython_wrapper=True)
 strict = _compile
+
+
+# --- what is compiled -------------------------------------------------------------------------------------------------
+
+
+def compiled_here() -> bool:
+    """Whether this process compiled a function of ours, in place of loading it."""
+    return any(function.stats.cache_misses for function in _dispatchers)
+
+
+def is_kept(function: Callable) -> bool:
+    """Whether compiled code of a function is on the disk, made from today's source."""
+    return bool(_cache_class() and function._cache._cache_file._load_index())
+
+
+class Progress(event.Listener):
+    """Calls report(done, total, name) as functions of ours begin to be compiled; the total is an estimate."""
+
+    def __init__(self, report: Callable[[int, int, str], None]):
+        self.report, self.done, self.total = report, 0, 0
+
+    def on_start(self, event):
+        function = event.data["dispatcher"]
+        if function in _dispatchers:
+            if not self.done:
+                self.total = sum(not is_kept(one) for one in _dispatchers)
+            self.done += 1
+            self.report(self.done, max(self.total, self.done), function.py_func.__name__)
+
+    def on_end(self, event):
+        pass
+
+
+def report_compiling(report: Callable[[int, int, str], None]) -> None:
+    """From now on, call report(done, total, name) whenever a function of ours is compiled."""
+    event.register("numba:compile", Progress(report))
