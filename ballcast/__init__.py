@@ -22,4 +22,7 @@ else:
             return re.search(r'^version = "(.+)"', text, re.MULTILINE)[1]
         from importlib import metadata
 
-        return metadata.version("ballcast")
+        try:
+            return metadata.version("ballcast")
+        except metadata.PackageNotFoundError:  # its files were copied here
+            return "unknown"
