@@ -39,6 +39,8 @@ def options(cls: type[Options], program: str, arguments: Sequence[str] | None = 
         blank = [not line.strip("─-╰╯+") for line in lines]
         start = blank.index(False)
         what = " ".join(lines[start : blank.index(True, start)]).rstrip(".")
+    except BrokenPipeError:
+        _end_for_lack_of_readers()
     fail(program, f"{what}; --help is the manual")
 
 
@@ -53,9 +55,8 @@ def run(program: str, work: Callable[[], object]) -> None:
     try:
         work()
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader of our output has stopped, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(1) from None
+    except BrokenPipeError:
+        _end_for_lack_of_readers()
     except (ValueError, OSError) as error:
         fail(program, error)
     except ModuleNotFoundError as error:
@@ -66,3 +67,9 @@ def run(program: str, work: Callable[[], object]) -> None:
         fail(program, f"{library} is not installed: pip install {library.replace('_', '-')}, or ballcast[{extra}]")
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def _end_for_lack_of_readers() -> NoReturn:
+    """End where the reader of our output has stopped, as `head` does; what is still buffered goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(1)
