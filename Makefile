@@ -1,9 +1,10 @@
-# make play | train | evaluate | weights | leaderboard | demo | lessons | test | lint | format | bench | setup     each sets up what it needs first; ARGS="..." is passed on
+# make play | train | evaluate | weights | leaderboard | demo | lessons | test | lint | format | bench | setup     ARGS="..." is passed on
 #
-# The environment is .venv, or lies in the user's cache folder where the checkout is read-only. It is made when missing,
-# mended when pyproject.toml or constraints.txt changed since, and otherwise used as it is, whoever made it. An active
-# virtual environment is left alone: it may be there for something else. VENV=folder names another one,
-# PYTHON=program the interpreter a new one is made with, BENCH="..." the benchmarks to run, LESSONS="..." the lessons.
+# Each target first installs what it needs into .venv, or into a folder of the user's cache where the checkout is
+# read-only. A missing environment is made; one is updated when pyproject.toml or constraints.txt has changed. An active
+# virtual environment is not touched: it may be for something else.
+# VENV=folder          another environment          PYTHON=program    the interpreter for a new environment
+# BENCH="names"        the benchmarks to run        LESSONS="names"   the lessons to run
 
 LESSONS ?= memory order loss_over_time gradients gates vocabulary parallel long_memory
 define LINE
@@ -51,8 +52,9 @@ test:
 	$(IN) "core train test" -m pytest -q $(ARGS)
 
 lint:
-	$(IN) lint -m ruff check $(or $(ARGS),.)
-	$(IN) lint -m ruff format --check $(or $(ARGS),.)
+	$(IN) "core lint" -m ruff check $(or $(ARGS),.)
+	$(IN) "core lint" -m ruff format --check $(or $(ARGS),.)
+	$(IN) "core lint" -m tools.typecheck
 
 format:
 	$(IN) lint -m ruff check --fix $(or $(ARGS),.)
@@ -64,10 +66,10 @@ bench:
 setup:
 	$(IN) "core train test lint" -c "import sys; print('Ballcast: environment ready,', sys.executable)"
 
-# sh -c "$IN_ENVIRONMENT" make "PARTS" ARGUMENTS: python with these arguments, in an environment that has these parts
-# of pyproject.toml (core, or an extra). A part is there when its stamp in the environment holds the checksum of
-# pyproject.toml and constraints.txt; stamps are written last, so that a failed install leaves none.
-# Everything is quoted and relative: the path of the checkout may have spaces.
+# sh -c "$IN_ENVIRONMENT" make "PARTS" ARGUMENTS: run python with these arguments, in an environment with these parts of
+# pyproject.toml (core, or an extra). A part is installed when its stamp in the environment holds the checksum of
+# pyproject.toml and constraints.txt. Stamps are written last, so a failed install leaves none.
+# Everything is quoted and relative, because the path of the checkout may have spaces.
 define IN_ENVIRONMENT
 set -euf
 parts=$$1
@@ -83,7 +85,8 @@ ready() { for part in $$parts; do has "$$1" "$$part" || return 1; done; runs "$$
 venv=.venv
 if [ ! -w . ]; then
     cache="$${XDG_CACHE_HOME:-$${HOME:-/tmp}/.cache}/ballcast/$$(pwd | cksum | tr ' ' -)"
-    export PYTHONPYCACHEPREFIX="$$cache/pycache" NUMBA_CACHE_DIR="$$cache/numba" RUFF_CACHE_DIR="$$cache/ruff"
+    export PYTHONPYCACHEPREFIX="$$cache/pycache" NUMBA_CACHE_DIR="$$cache/numba"
+    export RUFF_CACHE_DIR="$$cache/ruff" MYPY_CACHE_DIR="$$cache/mypy"
     export PYTEST_ADDOPTS="-p no:cacheprovider $${PYTEST_ADDOPTS:-}"
     ready .venv || venv="$$cache/venv"
 fi

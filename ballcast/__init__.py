@@ -1,7 +1,28 @@
 """Ballcast: where will this ball go next? `from ballcast import sim, tracks, models`."""
 
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 _HERE = Path(__file__).parent
-if not (_HERE / "sim" / "__init__.py").exists():  # a checkout: the packages stand beside this folder
+_IS_CHECKOUT = not (_HERE / "sim" / "__init__.py").exists()
+if _IS_CHECKOUT:  # the packages stand beside this folder; an installed Ballcast has them in it
     __path__.append(str(_HERE.parent))
+
+if TYPE_CHECKING:
+    __version__: str
+else:
+
+    def __getattr__(name):
+        """`__version__`, read when it is asked for: from pyproject.toml in a checkout, else from the installation."""
+        if name != "__version__":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if _IS_CHECKOUT:
+            text = (_HERE.parent / "pyproject.toml").read_text(encoding="utf-8")
+            return re.search(r'^version = "(.+)"', text, re.MULTILINE)[1]
+        from importlib import metadata
+
+        try:
+            return metadata.version("ballcast")
+        except metadata.PackageNotFoundError:  # its files were copied here
+            return "unknown"

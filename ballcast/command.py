@@ -1,48 +1,75 @@
-"""What every command line of the house does alike: options by tyro, and one line, exit status 2, for a mistake.
+"""What all command lines share: options by tyro, and one line and exit status 2 for a user's mistake.
 
-asked = command.options(Options, "play.py")
-command.run("play.py", lambda: work(asked))
+options = command.options(Options, "play.py")
+command.run("play.py", lambda: work(options))
 """
 
 import contextlib
 import io
 import os
 import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeVar
 
 import tyro
 
+Options = TypeVar("Options")
+CALLED_AS: dict[str, str] = {}  # a program's own name -> how the user called it: play.py -> ballcast play
+EXTRAS = {  # a library that is not in the core -> the extra of pyproject.toml that installs it
+    "torch": "train",
+    "matplotlib": "report",
+    "jinja2": "report",
+    "filterpy": "filters",
+    "imageio_ffmpeg": "record",
+    "onnx": "export",
+    "onnxscript": "export",
+}
 
-def options(cls, program, arguments=None):
-    """The dataclass `cls` filled from the arguments (those of the process where None), or `refuse`."""
+
+def options(cls: type[Options], program: str, arguments: Sequence[str] | None = None) -> Options:
+    """The dataclass `cls` filled from the arguments, by default those of the process. A mistake ends in `fail`."""
     captured = io.StringIO()
     try:
         with contextlib.redirect_stderr(captured):
-            return tyro.cli(cls, prog=program, description=cls.__doc__, args=arguments)
+            return tyro.cli(cls, prog=CALLED_AS.get(program, program), description=cls.__doc__, args=arguments)
     except SystemExit as stop:
         if not stop.code:
             raise
-        lines = [line.strip("│| ") for line in captured.getvalue().splitlines()[1:]]  # tyro frames what it says
+        lines = [line.strip("│| ") for line in captured.getvalue().splitlines()[1:]]  # tyro draws a frame around it
         blank = [not line.strip("─-╰╯+") for line in lines]
         start = blank.index(False)
         what = " ".join(lines[start : blank.index(True, start)]).rstrip(".")
+    except BrokenPipeError:
+        _end_for_lack_of_readers()
     fail(program, f"{what}; --help is the manual")
 
 
-def fail(program, message):
-    """End with one line on what is wrong, and exit status 2."""
-    print(f"{program}: {' '.join(str(message).split())}", file=sys.stderr)
+def fail(program: str, message: object) -> NoReturn:
+    """Print one line that says what is wrong, and end with exit status 2."""
+    print(f"{CALLED_AS.get(program, program)}: {' '.join(str(message).split())}", file=sys.stderr)
     raise SystemExit(2)
 
 
-def run(program, work):
-    """Call work(): a user's mistake (ValueError, OSError) ends with one line, Ctrl-C with status 130."""
+def run(program: str, work: Callable[[], object]) -> None:
+    """Call work(). A user's mistake (ValueError, OSError) or a missing extra ends in `fail`, Ctrl-C with status 130."""
     try:
         work()
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read our output has gone, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(1) from None
+    except BrokenPipeError:
+        _end_for_lack_of_readers()
     except (ValueError, OSError) as error:
         fail(program, error)
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library not in EXTRAS:
+            raise
+        extra = EXTRAS[library]
+        fail(program, f"{library} is not installed: pip install {library.replace('_', '-')}, or ballcast[{extra}]")
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def _end_for_lack_of_readers() -> NoReturn:
+    """End where the reader of our output has stopped, as `head` does; what is still buffered goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(1)

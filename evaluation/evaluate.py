@@ -19,9 +19,7 @@ from ballcast.evaluation.harness import one_thread
 
 one_thread()
 
-from ballcast import command  # noqa: E402 - the environment must be set before numba is imported
-
-VERSION = "0.1.0"
+from ballcast import __version__, command  # noqa: E402 - the environment must be set before numba is imported
 
 
 @dataclass(frozen=True)
@@ -171,7 +169,7 @@ def evaluate(options, names, suites, console):
     from ballcast.evaluation.results import Results
     from ballcast.evaluation.scores import score, score_latency
 
-    results = Results(" ".join(["evaluate.py", *sys.argv[1:]]), VERSION, options.seed)
+    results = Results(" ".join(["evaluate.py", *sys.argv[1:]]), __version__, options.seed)
     work = [
         (suite, cases)
         for suite in suites

@@ -108,7 +108,7 @@ def _store(answers, n, requested, history, answer):
             answers.landing[n] = landing
 
 
-_loaded = {}  # in a worker: (name, sport) -> predictor
+_loaded: dict = {}  # in a worker: (name, sport) -> predictor
 
 
 def _forecast_cases(name, sport, work):

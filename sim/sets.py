@@ -18,11 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ballcast import __version__
 from ballcast.sim.dataset import BATCH, Balls, draw
 from ballcast.sim.sport import parse, read_toml
 
 FORMAT = 1
-VERSION = "0.1.0"  # of Ballcast: another one may draw other balls
+VERSION = __version__  # of Ballcast: another one may draw other balls
 COLUMNS = [field.name for field in dataclasses.fields(Balls) if field.name != "sport"]
 # one row per frame; the other columns have one row per ball
 PER_FRAME_COLUMNS = ("time", "position", "truth_position", "truth_velocity", "truth_spin")

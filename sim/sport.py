@@ -112,7 +112,7 @@ class Outlier:
     size: tuple = vector_field(2)  # m
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sensor:
     rate: float = number_field(above=0)  # Hz
     train_rate: tuple = vector_field(2)  # Hz

@@ -19,6 +19,7 @@ MAY_IMPORT = {  # package or script -> those of ours it may import besides itsel
     "ballcast": {"sim", "tracks", "render", "models", "evaluation", "viewer"},
     "lessons": {"sim", "tracks", "models", "evaluation"},
     "benchmarks": {"sim", "tracks", "render", "models", "evaluation", "viewer"},
+    "tools": set(),
     "play": {"viewer"},
     "train": {"models"},
     "evaluate": {"evaluation"},

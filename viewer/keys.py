@@ -22,7 +22,7 @@ class Binding:
     keys: tuple
     label: str  # how the help calls the keys
     help: str
-    act: Callable  # takes the App
+    act: Callable | None  # takes the App
     repeats: bool = False  # while held down
 
 

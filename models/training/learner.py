@@ -32,7 +32,7 @@ VALIDATION_BATCH = 256  # balls of a batch of validation
 class Learner:
     """A Network with its balls and its optimizer, by a run's config; of `ranks` processes number `rank`."""
 
-    batch_options = {}  # what else Batches are asked for
+    batch_options: dict = {}  # what else Batches are asked for
 
     def __init__(self, config, rank=0, ranks=1):
         self.config, self.device = config, torch.device(config["device"])

@@ -1,5 +1,6 @@
-"""The house: the Makefile does what it says, the pins are complete, and the README tells the truth."""
+"""The repository: pins are complete, the Makefile installs and runs what it should, documents match the files."""
 
+import itertools
 import os
 import re
 import shutil
@@ -10,11 +11,16 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import source
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = {
+    file.relative_to(ROOT).as_posix(): file.read_text(encoding="utf-8")
+    for folder in (".", "docs", "lessons")
+    for file in sorted((ROOT / folder).glob("*.md"))
+}
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 NEEDS = {"core": PROJECT["dependencies"], **PROJECT["optional-dependencies"]}
@@ -37,7 +43,10 @@ def test_every_dependency_is_pinned_within_its_range(part):
 
 
 def test_what_the_dependencies_need_is_pinned_too():
-    todo, checked = [Requirement(need) for need in NEEDS["core"] + NEEDS["test"]], set()
+    installed = {canonicalize_name(distribution.name) for distribution in metadata.distributions()}
+    extras = [need for part in ("lint", "train", "report", "export") for need in NEEDS[part]]
+    extras = [need for need in extras if canonicalize_name(Requirement(need).name) in installed]
+    todo, checked = [Requirement(need) for need in NEEDS["core"] + NEEDS["test"] + extras], set()
     while todo:
         need = todo.pop()
         name = canonicalize_name(need.name)
@@ -52,7 +61,7 @@ def test_the_makefile_takes_the_pythons_that_pyproject_takes():
     assert PROJECT["requires-python"] == f">=3.{low},<3.{high}"
 
 
-def test_the_changelog_is_headed_by_what_is_unreleased_then_by_this_version():
+def test_the_changelog_begins_with_unreleased_changes_and_then_this_version():
     heads = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert heads[0] == "Unreleased" and heads[1:2] in ([], [PROJECT["version"]])
 
@@ -62,14 +71,14 @@ def test_the_changelog_is_headed_by_what_is_unreleased_then_by_this_version():
 
 @pytest.fixture
 def make(tmp_path):
-    """Run make in a copy of the house (a path with spaces) whose pip only writes down what it was asked to install."""
+    """Run make in a copy of the repository, a path with spaces, whose pip only records what it was asked to install."""
     if not shutil.which("make"):
         pytest.skip("no make here")
-    house = tmp_path / "a house"
-    python = house / ".venv" / "bin" / "python"
+    checkout = tmp_path / "a checkout"
+    python = checkout / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
-        shutil.copyfile(ROOT / name, house / name)
+        shutil.copyfile(ROOT / name, checkout / name)
     python.write_text(
         "#!/bin/sh\n"
         'case "$*" in "-m pip install"*) echo "$*" >>installs; exit ${PIP_EXIT:-0};; esac\n'
@@ -79,13 +88,15 @@ def make(tmp_path):
     python.chmod(0o755)
 
     def run(*arguments, **environment):
-        (house / "installs").unlink(missing_ok=True)
+        (checkout / "installs").unlink(missing_ok=True)
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS", "VENV"))}
-        done = subprocess.run(["make", *arguments], cwd=house, env=clean | environment, capture_output=True, text=True)
-        installs = (house / "installs").read_text() if (house / "installs").exists() else ""
+        done = subprocess.run(
+            ["make", *arguments], cwd=checkout, env=clean | environment, capture_output=True, text=True
+        )
+        installs = (checkout / "installs").read_text() if (checkout / "installs").exists() else ""
         return done, installs
 
-    run.house = house
+    run.checkout = checkout
     return run
 
 
@@ -112,7 +123,7 @@ def test_a_target_of_many_runs_them_one_by_one(make, target, folder):
 
 def test_changed_pins_make_the_environment_stale(make):
     make("lint")
-    with open(make.house / "constraints.txt", "a") as file:
+    with open(make.checkout / "constraints.txt", "a") as file:
         file.write("# another day\n")
     assert "ruff" in make("lint")[1]
 
@@ -124,42 +135,57 @@ def test_a_failed_install_is_tried_again(make):
 
 
 def test_without_a_python_it_says_so_in_a_line(make):
-    shutil.rmtree(make.house / ".venv")
+    shutil.rmtree(make.checkout / ".venv")
     done, _ = make("lint", "PYTHON=/none/python")
     messages = [line for line in done.stderr.splitlines() if "make" not in line]
     assert done.returncode == 2 and "/none/python is not Python 3.11 to 3.14" in messages[-1]
-    assert not (make.house / ".venv").exists()
+    assert not (make.checkout / ".venv").exists()
 
 
-# --- the README -------------------------------------------------------------------------------------------------------
+# --- documents --------------------------------------------------------------------------------------------------------
 
 
-def test_the_readme_names_the_targets_of_make_and_no_others():
+def test_the_documents_name_the_targets_of_make_and_no_others():
     targets = set(re.search(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)[1].split())
-    assert set(re.findall(r"make ([a-z]+)", README)) == targets
+    in_makefile = set(re.findall(r"[a-z]+", re.search(r"^# make ([a-z |]+)", MAKEFILE)[1]))
+    in_documents = {name for text in DOCUMENTS.values() for name in re.findall(r"`make ([a-z]+)", text)}
+    assert in_makefile == in_documents == targets
 
 
-def test_the_files_that_the_readme_shows_are_there():
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_the_files_that_a_document_links_to_exist(document):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", DOCUMENTS[document]):
+        assert (ROOT / document).parent.joinpath(target).exists(), target
 
 
-def test_the_tree_in_the_readme_is_the_repository():
-    """Every module stands in the tree, and every name in the tree stands on the disk."""
-    named, folder = set(), ""
-    for line in re.search(r"```text\n(.+?)```", README, re.DOTALL)[1].splitlines():
-        name = line.split()[0]
-        folder = folder if line.startswith(" ") else name if name.endswith("/") else ""
-        named.add(name if name == folder else folder + name)
-    missing = [name for name in named if not list(ROOT.glob(name))]
-    assert not missing, f"in the tree but not on the disk: {missing}"
-    modules = {path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.py"), *ROOT.glob("[a-z]*/*.py")]}
-    modules = {name for name in modules if not name.startswith("tests/") and not name.split("/")[-1].startswith("__")}
-    assert modules <= named, f"on the disk but not in the tree: {modules - named}"
+def tree():
+    """The paths named by the file tree in docs/architecture.md: an indented line is in the folder above it.
+
+    A line names one or more files or folders (these end in a slash), then says what they are.
+    """
+    named, folders = set(), []  # folders: (indent, path) of those the line is in
+    for line in re.search(r"```text\n(.+?)```", DOCUMENTS["docs/architecture.md"], re.DOTALL)[1].splitlines():
+        indent = len(line) - len(line.lstrip())
+        folders = [(outer, path) for outer, path in folders if outer < indent]
+        for name in itertools.takewhile(re.compile(r"[\w.*/-]*(\.\w+|/)$").match, line.split()):
+            path = (folders[-1][1] if folders else "") + name
+            named.add(path)
+            if name.endswith("/"):
+                folders.append((indent, path))
+    return named
+
+
+def test_the_tree_in_the_architecture_is_the_repository():
+    named = tree()
+    missing = sorted(name for name in named if not list(ROOT.glob(name)))
+    assert not missing, f"in the tree of docs/architecture.md but not on the disk: {missing}"
+    modules = {name for name in source.files(tests=False) if not name.rpartition("/")[2].startswith("__")}
+    modules |= {name.rpartition("/")[0] + "/" for name in source.files(tests=False) if "/" in name}
+    assert modules <= named, f"on the disk but not in the tree of docs/architecture.md: {sorted(modules - named)}"
 
 
 def test_the_python_in_the_readme_runs(tmp_path):
-    code = re.search(r"```python\n(.+?)```", README, re.DOTALL)[1]
+    code = re.search(r"```python\n(.+?)```", DOCUMENTS["README.md"], re.DOTALL)[1]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,54 @@
+"""The command `ballcast`, also `python -m ballcast`: its subcommands are the programs of the packages.
+
+A subcommand's module is imported only when it is chosen, so that the others do not slow it down.
+"""
+
+import importlib
+import sys
+from pathlib import Path
+
+import ballcast
+
+SUBCOMMANDS = {  # name -> (module with main(), the name that the module gives itself, what it does)
+    "play": ("ballcast.viewer.play", "play.py", "open the viewer: a ball and its forecast"),
+    "train": ("ballcast.models.training.train", "train.py", "train a network on simulated balls"),
+    "evaluate": ("ballcast.evaluation.evaluate", "evaluate.py", "score predictors on the same balls"),
+    "simulate": ("ballcast.sim.__main__", "python -m ballcast.sim", "write a file of simulated balls"),
+    "forecast": ("ballcast.models.__main__", "python -m ballcast.models", "print forecasts of a track as CSV"),
+    "warm": ("ballcast.warm", "python -m ballcast.warm", "compile ahead of time"),
+}
+
+
+def usage() -> str:
+    lines = [f"  {name:10}{does}" for name, (_, _, does) in SUBCOMMANDS.items()]
+    return "\n".join(
+        ["usage: ballcast COMMAND [OPTIONS]", "", *lines, "", "ballcast COMMAND --help explains a command's options."]
+    )
+
+
+def main() -> None:
+    name, arguments = (sys.argv[1:2] or [""])[0], sys.argv[2:]
+    if name in SUBCOMMANDS:
+        run(name, arguments)
+    elif name == "--version":
+        print(f"ballcast {ballcast.__version__} from {Path(ballcast.__file__).parent}")
+    elif name in ("--help", "-h"):
+        print(usage())
+    else:
+        mistake = f"there is no command {name!r}" if name else "name a command"
+        print(f"ballcast: {mistake}: {', '.join(SUBCOMMANDS)}; --help explains them", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def run(name: str, arguments: list[str]) -> None:
+    """Run a subcommand with these arguments. Its messages name it as it was called here."""
+    module, own_name, _ = SUBCOMMANDS[name]
+    sys.argv[1:] = arguments
+    from ballcast import command
+
+    command.CALLED_AS[own_name] = f"ballcast {name}"
+    importlib.import_module(module).main()
+
+
+if __name__ == "__main__":
+    main()
