@@ -10,4 +10,5 @@ from ballcast.tracks.files import FORMATS, TrackLineReader, read_track, read_tra
 from ballcast.tracks.landings import recorded_landings
 from ballcast.tracks.track import Track, TrackError
 
-__all__ = "FORMATS Track TrackError TrackLineReader read_track read_tracks recorded_landings write_track".split()
+__all__ = ["FORMATS", "Track", "TrackError", "TrackLineReader", "read_track", "read_tracks", "recorded_landings",
+           "write_track"]  # fmt: skip
