@@ -1,4 +1,4 @@
-"""SCORES: what is asked of predictors, how far off they are, and how far off the best possible would be."""
+"""Scores: what predictors are asked, how large their errors are, and how small errors can be at best."""
 
 if __name__ != "ballcast.evaluation":
     raise ImportError("this package is ballcast.evaluation: write `from ballcast import evaluation`")

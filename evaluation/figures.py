@@ -1,13 +1,14 @@
-"""Plots as SVG that stands in a page: curves, dots, paths. They show what they are given and compute nothing.
+"""Plots as SVG for a page: curves, dots, paths. They draw what they are given and compute nothing.
 
-Each is small enough for a phone; wide pages put several side by side. The colours can be told apart by people who do
-not see red and green (Okabe and Ito 2008), and each line has its dash too.
+Each plot fits on a phone; wide pages put several side by side. People who cannot distinguish red and green can
+distinguish the colours (Okabe and Ito 2008), and each line has its own dash.
 """
 
 import html
 import io
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from matplotlib.ticker import LogLocator, NullLocator
 
-SIZE, DOT_PLOT_SIZE, PATH = (3.9, 2.9), (3.9, 0.32), (3.9, 2.3)  # inches, at 96 px each; WIDE: height of a row
+SIZE, DOT_PLOT_SIZE, PATH = (3.9, 2.9), (3.9, 0.32), (3.9, 2.3)  # inches of 96 px; of a dot plot the height of one row
 SIDES = np.array([-1.0, 1.0])
 PALETTE = {
     "gru_physics": ("#0072b2", "-"),
@@ -53,42 +54,42 @@ STYLE = {
 
 @dataclass(frozen=True)
 class Curve:
-    """A line x, y (N,) of a predictor, with a band from low to high where there is one."""
+    """A predictor's line x, y (N,), with a band from low to high (N,) or none."""
 
     name: str
-    x: list
-    y: list
-    low: list | None = None
-    high: list | None = None
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float] | None = None
+    high: Sequence[float] | None = None
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Curves in one frame; axes named with their units."""
+    """Curves in one frame."""
 
     title: str
-    x: str
+    x: str  # what the axis is, with its unit
     y: str
-    curves: list
-    log: bool = False
-    diagonal: bool = False
+    curves: list[Curve]
+    log: bool = False  # whether y is logarithmic
+    diagonal: bool = False  # whether to draw y = x
 
 
 @dataclass(frozen=True)
 class View:
-    """A flight seen from one side: paths (N, 2) m by name, the last in front; regions (centre, covariance 2x2)."""
+    """One track seen from one side."""
 
     title: str
     x: str
     y: str
-    observed: np.ndarray
-    truth: np.ndarray
-    forecasts: dict
-    regions: dict = field(default_factory=dict)
-    ground: list = field(default_factory=list)  # of lines (N, 2) m
+    observed: np.ndarray  # (T, 2) m, the history
+    truth: np.ndarray  # (N, 2) m
+    forecasts: dict[str, np.ndarray]  # predictor -> (N, 2) m
+    regions: dict[str, tuple]  # predictor -> centres (M, 2) m, covariances (M, 2, 2) m2
+    ground: list[np.ndarray]  # outlines (N, 2) m of the surfaces
 
 
-def style(name):
+def style(name: str) -> tuple[str, str]:
     """(colour, dash) of a predictor, the same in every figure."""
     name = re.sub(r"^.*\.safetensors:?", "", name) or name
     if name in PALETTE:
@@ -96,7 +97,7 @@ def style(name):
     return OTHER_STYLES[sum(map(ord, name)) % len(OTHER_STYLES)]
 
 
-def curves(panel):
+def curves(panel: Panel) -> str:
     """A Panel as SVG."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(SIZE)
@@ -119,8 +120,8 @@ def curves(panel):
         return _svg(figure, panel.title)
 
 
-def dot_plot(title, x, rows):
-    """Rows of (name, [values]), a dot a value on a logarithmic axis, as SVG."""
+def dot_plot(title: str, x: str, rows: list[tuple[str, list[float]]]) -> str:
+    """Rows of (name, values) as SVG: a dot for each value, on a logarithmic axis."""
     with matplotlib.rc_context(STYLE):
         figure = Figure((DOT_PLOT_SIZE[0], 0.9 + DOT_PLOT_SIZE[1] * len(rows)))
         axes = figure.add_subplot(title=title, xlabel=x, xscale="log")
@@ -136,8 +137,8 @@ def dot_plot(title, x, rows):
         return _svg(figure, title)
 
 
-def paths(view):
-    """A View as SVG, with metres as long up as along."""
+def paths(view: View) -> str:
+    """A View as SVG, both axes in the same scale."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(PATH)
         axes = figure.add_subplot(title=view.title, xlabel=view.x, ylabel=view.y)
@@ -158,7 +159,7 @@ def paths(view):
 
 
 def _ellipse(centre, covariance, color):
-    """The ellipse that holds nine in ten of a normal law in the plane."""
+    """The ellipse that contains a normal variable in the plane with probability 0.9."""
     values, vectors = np.linalg.eigh(covariance)
     width, height = 2.0 * np.sqrt(-2.0 * np.log(0.1) * np.maximum(values, 0.0))
     angle = np.degrees(np.arctan2(vectors[1, 0], vectors[0, 0]))
@@ -166,7 +167,7 @@ def _ellipse(centre, covariance, color):
 
 
 def _svg(figure, title):
-    """The figure's SVG element, with the page's font, a label for who cannot see it, and no names that could clash."""
+    """The figure's SVG element: in the page's font, with a label for screen readers, without ids that could clash."""
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Type": None, "Format": None})
     text = out.getvalue()

@@ -1,8 +1,9 @@
-"""The gallery: the best, the median and the worst track of a suite's best predictor, seen from the side and from above.
+"""The gallery: the best, the median and the worst track of a suite's best predictor, from the side and from above.
 
-The forecasts are made again, dense in time, from the history that was scored.
+The forecasts are made again, densely in time, from the history that was scored.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,29 +11,31 @@ import numpy as np
 from ballcast.evaluation import harness, protocols
 from ballcast.evaluation.figures import View, paths
 from ballcast.evaluation.limits import LIMITS
-from ballcast.evaluation.results import MIN_TRACKS, cell_key
+from ballcast.evaluation.results import MIN_TRACKS, Results, cell_key
 from ballcast.evaluation.standings import CENTRAL, nearest
+from ballcast.evaluation.suites import Suite
 
-STEPS = 60  # of a path
-MAX_PREDICTORS = 3  # predictors beside each other
-AXES = "xyz"
+STEPS = 60  # positions of a path
+MAX_PREDICTORS = 3  # predictors in one picture
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One track: what it stands for, its name, its error, two views."""
+    """One track in two views."""
 
-    rank: str
+    rank: str  # best, median or worst
     track: str
     horizon: float  # s
-    error: float  # m, so long after the last seen frame
-    side: str
-    top: str
+    error: float  # m, at the horizon
+    side: str  # SVG
+    top: str  # SVG
 
 
-def gallery(results, suite, names, history, horizons):
+def gallery(
+    results: Results, suite: Suite, names: Sequence[str], histories: Sequence[float], horizons: Sequence[float]
+) -> Iterator[Picture]:
     """Pictures of the best, the median and the worst track of names[0]; the first few of `names` are drawn."""
-    history = nearest(history, CENTRAL[0])
+    history = nearest(histories, CENTRAL[0])
     names = [name for name in names if name not in LIMITS][:MAX_PREDICTORS]
     found = {h: _errors(results, names, suite, history, h) for h in horizons if names}
     if not any(found.values()):
@@ -53,7 +56,7 @@ def _errors(results, names, suite, history, horizon):
 
 
 def _views(suite, cases, n, predictors):
-    """The side View, along the axis with more way to go, and the top View of case n."""
+    """The side View of case n, along the axis on which the ball moves farther, and its top View."""
     history, end = cases.histories[n], cases.times[n, 0]
     times = history.time[-1] + (end - history.time[-1]) * np.arange(1, STEPS + 1) / STEPS
     truth = _truth(suite, cases.track_numbers[n], times)
@@ -63,14 +66,12 @@ def _views(suite, cases, n, predictors):
         if isinstance(answer, tuple):
             forecasts[name] = answer
     axis = int(np.ptp(np.concatenate([history.position, truth])[:, :2], axis=0).argmax())
-    return (
-        _view("from the side", (axis, 2), suite.sport, history.position, truth, forecasts),
-        _view("from above", (axis, 1 - axis), suite.sport, history.position, truth, forecasts),
-    )
+    shown = suite.sport, history.position, truth, forecasts
+    return _view("from the side", [axis, 2], *shown), _view("from above", [axis, 1 - axis], *shown)
 
 
 def _truth(suite, row, times):
-    """Places (T, 3) m that the ball truly went through; of a recorded one its frames."""
+    """True positions (T, 3) m of the ball; for a recorded ball its frames."""
     if suite.balls is not None:
         return suite.flight(np.array([row]), times[None]).position[0]
     track = suite.tracks[row]
@@ -78,25 +79,22 @@ def _truth(suite, row, times):
 
 
 def _view(title, axes, sport, observed, truth, forecasts):
-    def project(a):
-        return a[..., list(axes)]
-
-    regions = {}
+    """The View along two of the axes."""
+    projected, regions, shown = {}, {}, slice(STEPS // 6 - 1, None, STEPS // 6)
     for name, (mean, covariance, *_) in forecasts.items():
+        projected[name] = mean[:, axes]
         if covariance is not None:
-            shown = slice(STEPS // 6 - 1, None, STEPS // 6)
-            regions[name] = project(mean[shown]), covariance[shown][:, axes][:, :, axes]
-    forecast_paths = {name: project(answer[0]) for name, answer in forecasts.items()}
-    names = [f"{AXES[a]}, m" for a in axes]
+            regions[name] = mean[shown][:, axes], covariance[shown][:, axes][:, :, axes]
+    labels = [f"{'xyz'[a]}, m" for a in axes]
     return View(
-        title, *names, project(observed), project(truth), forecast_paths, regions, [*_surface_outlines(sport, axes)]
+        title, *labels, observed[:, axes], truth[:, axes], projected, regions, [*_surface_outlines(sport, axes)]
     )
 
 
 def _surface_outlines(sport, axes):
     """Outlines (N, 2) m of the sport's surfaces."""
     for surface in sport.surfaces:
-        low, high = np.array(surface.low)[list(axes)], np.array(surface.high)[list(axes)]
+        low, high = np.array(surface.low)[axes], np.array(surface.high)[axes]
         low, high = np.clip(low, -1e3, 1e3), np.clip(high, -1e3, 1e3)
         corners = [(low[0], low[1]), (high[0], low[1]), (high[0], high[1]), (low[0], high[1]), (low[0], low[1])]
         yield np.array(corners, float)

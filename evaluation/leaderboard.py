@@ -1,9 +1,9 @@
-"""python -m ballcast.evaluation.leaderboard [NAME ...]: every sport with weights (or those) scored anew.
+"""python -m ballcast.evaluation.leaderboard [NAME ...]: score every sport that has weights, or the named ones.
 
 Writes results/*.json, LEADERBOARD.md, and the README's table of networks.
 
-Recorded balls are scored where they are found, in the folder that BALLCAST_DATA names (else ../shared/data); without
-them the figures of before stay. Latency is the machine's as much as the predictor's: only the README shows it.
+Recorded balls are read from the folder that BALLCAST_DATA names (else ../shared/data); without it their last results
+are kept. Latency depends on the machine as much as on the predictor: only the README shows it.
 """
 
 import json
@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import jinja2
@@ -23,124 +24,117 @@ from ballcast.models.contract import WEIGHTS_FOLDER
 from ballcast.models.runtime.weights import write_atomically
 
 ROOT = Path(__file__).parents[1]
-BALLS = 80  # a sport in two or three minutes
+BALLS = 80  # per sport; two or three minutes each
 KEPT_METRICS = "median coverage90 landing_place landing_time landing_missing q10 q90 latency_p50".split()
-RECORDED = {  # name of the results -> folder, further words of the command
-    "tt3d": ("tt3d/3d", ["--without", "net"]),
-    "spindoe": ("spindoe", ["--without", "net"]),
-}
-PUBLISHED = (0.1, 14.0), (0.2, 25.0), (0.3, 39.0), (0.4, 59.0)  # s, mm: Achterhold et al. 2023, no launcher told
+RECORDED = {"tt3d": "tt3d/3d", "spindoe": "spindoe"}  # name of the results -> folder
+PUBLISHED = (0.1, 14.0), (0.2, 25.0), (0.3, 39.0), (0.4, 59.0)  # s, mm: Achterhold et al. 2023, launcher unknown
 
 
-def main():
+def main() -> None:
     data = Path(os.environ.get("BALLCAST_DATA") or ROOT.parent / "shared" / "data")
     results = ROOT / "results"
     results.mkdir(exist_ok=True)
     commands = dict([*simulated(), *recorded(data)])
     wrong = [name for name in sys.argv[1:] if name not in commands]
     if wrong:
-        raise SystemExit(f"leaderboard: no results are called {wrong[0]!r}; there are {', '.join(commands)}")
-    for name, words in [(n, w) for n, w in commands.items() if n in (sys.argv[1:] or commands)]:
-        print(f"{name}: python evaluate.py {' '.join(words)}", flush=True)
-        write_atomically(
-            results / f"{name}.json", _lines(condense(score(words), _public_command(words, data))).encode()
-        )
-    readme, table = ROOT / "README.md", json.loads((results / "table_tennis.json").read_text(encoding="utf-8"))
-    write_atomically(readme, insert_network_table(readme.read_text(encoding="utf-8"), table).encode())
+        raise SystemExit(f"leaderboard: unknown results {wrong[0]!r}; known are {', '.join(commands)}")
+    for name, arguments in [(n, a) for n, a in commands.items() if n in (sys.argv[1:] or commands)]:
+        print(f"{name}: python evaluate.py {' '.join(arguments)}", flush=True)
+        condensed = condense(score(arguments), _public_command(arguments, data))
+        write_atomically(results / f"{name}.json", _json_by_row(condensed).encode())
     files = sorted(results.glob("*.json"), key=lambda f: (f.stem in RECORDED, f.stem))
-    write_atomically(
-        ROOT / "LEADERBOARD.md", render([json.loads(file.read_text(encoding="utf-8")) for file in files]).encode()
-    )
+    tables = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+    readme = ROOT / "README.md"
+    text = insert_network_table(readme.read_text(encoding="utf-8"), tables["table_tennis"])
+    write_atomically(readme, text.encode())
+    write_atomically(ROOT / "LEADERBOARD.md", render([*tables.values()]).encode())
 
 
-def simulated():
-    """(name of the results, words of the command) of every sport that has weights."""
+def simulated() -> Iterator[tuple[str, list[str]]]:
+    """(name of the results, arguments of evaluate.py) of every sport that has weights."""
     for path in sorted(WEIGHTS_FOLDER.glob("*-gru.safetensors")):
         sport = path.name.removesuffix("-gru.safetensors")
         yield sport, ["--sport", sport, "--balls", str(BALLS)]
 
 
-def recorded(data):
-    """The same of the recorded balls that are there."""
-    for name, (folder, words) in RECORDED.items():
+def recorded(data: Path) -> Iterator[tuple[str, list[str]]]:
+    """The same of the recorded balls in the folder `data`."""
+    for name, folder in RECORDED.items():
         if (data / folder).is_dir():
             protocols = ["--protocol", "horizon", "landing", "l4dc2023"]
-            yield name, ["--tracks", str(data / folder), *words, *protocols]
+            yield name, ["--tracks", str(data / folder), "--without", "net", *protocols]
 
 
-def score(words):
-    """The Results of evaluate.py with these words; SystemExit where it could not."""
+def score(arguments: list[str]) -> Results:
+    """The Results of evaluate.py with these arguments; SystemExit if it ended with an error."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "results.json"
-        done = subprocess.run(
-            [sys.executable, "evaluate.py", *words, "--json", str(path)], cwd=ROOT, stdout=subprocess.DEVNULL
-        )
-        if done.returncode not in (0, 1):  # 1: a predictor failed on a track, which the notes say
-            raise SystemExit(f"leaderboard: evaluate.py {' '.join(words)} ended with an error")
+        command = [sys.executable, "evaluate.py", *arguments, "--json", str(path)]
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+        if done.returncode not in (0, 1):  # 1: a predictor failed on a track; the notes name it
+            raise SystemExit(f"leaderboard: evaluate.py {' '.join(arguments)} ended with an error")
         return Results.read(path)
 
 
-def _public_command(words, data):
-    """The command as others give it: recorded balls lie elsewhere for them."""
-    return " ".join(["python evaluate.py", *words]).replace(str(data), "$BALLCAST_DATA")
+def _public_command(arguments, data):
+    """The command as a user would write it, with recorded balls in $BALLCAST_DATA."""
+    return " ".join(["python evaluate.py", *arguments]).replace(str(data), "$BALLCAST_DATA")
 
 
-def condense(results, command):
-    """What is kept of Results: standings and the rows of KEPT, with four figures; no track's own errors."""
-    suite = next(row.suite for row in results.rows)
+def condense(results: Results, command: str) -> dict:
+    """The part of Results that is kept: standings and rows of KEPT_METRICS, to four digits; no errors of tracks."""
+    suite = results.rows[0].suite
     rows = [row for row in results.rows if row.metric in KEPT_METRICS]
-    table = standings(results, suite)
     return {
         "command": command,
         "version": results.version,
         "seed": results.seed,
         "suite": suite,
-        "told": results.told,
+        "side_information": results.side_information,
         "standings": [
-            {"predictor": s.name, "times": _figures(s.ratio_to_limit), "first": s.first, "cells": s.cells}
-            for s in table
+            {"predictor": s.name, "times": _four_digits(s.ratio_to_limit), "first": s.first, "cells": s.cells}
+            for s in standings(results, suite)
         ],
-        "rows": [vars(row) | {k: _figures(getattr(row, k)) for k in ("value", "low", "high")} for row in rows],
+        "rows": [vars(row) | {k: _four_digits(getattr(row, k)) for k in ("value", "low", "high")} for row in rows],
     }
 
 
-def _figures(value):
+def _four_digits(value):
     return None if value is None else float(f"{value:.4g}")
 
 
-def _lines(table):
-    """JSON with a line for every row, so that two runs can be compared by eye."""
+def _json_by_row(table):
+    """JSON with one line per row, so that two runs can be compared line by line."""
     head = [f" {json.dumps(k)}: {json.dumps(table[k])}" for k in table if k not in ("standings", "rows")]
     for k in ("standings", "rows"):
         head.append(f" {json.dumps(k)}: [\n  " + ",\n  ".join(json.dumps(row) for row in table[k]) + "\n ]")
     return "{\n" + ",\n".join(head) + "\n}\n"
 
 
-def render(tables):
-    """LEADERBOARD.md of condensed results."""
+def render(tables: list[dict]) -> str:
+    """LEADERBOARD.md from condensed results."""
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"cell": _cell, "title": lambda name: name.replace("_", " ")}
     template = environment.from_string(Path(__file__).with_name("leaderboard.md").read_text(encoding="utf-8"))
+    cell = "predictor", "protocol", "history", "horizon", "metric"
     for table in tables:
-        table["by"] = {
-            (r["predictor"], r["protocol"], r["history"], r["horizon"], r["metric"]): r for r in table["rows"]
-        }
+        table["by"] = {tuple(row[key] for key in cell): row for row in table["rows"]}
         table["name"] = table["suite"].removeprefix("sim:")
         table["recorded"] = not table["suite"].startswith("sim:")
         table["times"] = {s["predictor"]: s for s in table["standings"]}
-    played = [table for table in tables if not table["recorded"]]
-    names = sorted({s["predictor"] for t in played for s in t["standings"]}, key=lambda n: _mean(played, n))
-    return template.render(tables=tables, played=played, names=names, limits=LIMITS, published=PUBLISHED)
+    simulated = [table for table in tables if not table["recorded"]]
+    names = sorted({s["predictor"] for t in simulated for s in t["standings"]}, key=lambda n: _order(simulated, n))
+    return template.render(tables=tables, simulated=simulated, names=names, limits=LIMITS, published=PUBLISHED)
 
 
-def _mean(tables, name):
-    """Of a predictor the mean over the sports it plays: the fewer it plays, the later it comes."""
+def _order(tables, name):
+    """The sort key of a predictor: limits first, then by the number of its sports, then by its mean over them."""
     found = [t["times"][name]["times"] for t in tables if name in t["times"]]
     return name not in LIMITS, -len(found), sum(found) / len(found)
 
 
 def _cell(table, predictor, protocol, history, horizon, metric, unit=1000.0):
-    """The figure of a row; a dash where there is none."""
+    """The value of a row as text; a dash if there is none."""
     row = table["by"].get((predictor, protocol, history, horizon, metric))
     if row is None or row["value"] is None:
         return "-"

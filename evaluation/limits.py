@@ -1,14 +1,14 @@
-"""The best that can be hoped for: predictors that are told what no predictor can know, so that others have a measure.
+"""Limits: how small the error can be at best. They are given what no predictor can know, so that others have a measure.
 
-`informed`  the physics fit started at the truth, told the exact spreads, this track's noise and how play launches balls
-`oracle`    the same, told this very ball's parameters: what knowing the ball would be worth
+`informed`  the physics fit, started at the truth; it knows the exact spreads, this track's noise and the launches
+`oracle`    the same, and it knows this ball's parameters: the value of knowing the ball
 
-Both answer with the posterior itself, which a Gaussian misses where spin and lift make up for each other: draws of the
-Gaussian fit walk by Metropolis' rule, each along the difference of two others (differential evolution, ter Braak 2006),
-until they follow the exact law. Half of them begin at the fit that was begun at the truth, half at one that was not:
-else they would stay on the truth's side where two kinds of flight explain the frames, and nobody else could come near.
-The forecast is the place of least expected distance.
-They need the truth, so they stand outside the registry and cannot be asked for on recorded balls.
+Both sample the exact posterior. A Gaussian does not describe it where spin and lift can compensate each other. The
+sampler is differential evolution Markov chain Monte Carlo (ter Braak 2006): it starts with draws of the Gaussian fit,
+and proposes to move each of them along the difference of two others. Half of the draws start at a fit that was started
+at the truth, half at a fit that was not. Otherwise, where two kinds of flight explain the frames, the draws would stay
+with the true one, and no predictor could come close. The forecast is the geometric median.
+Limits need the truth, so they are not in the registry and cannot be used on recorded balls.
 """
 
 import dataclasses
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ballcast import sim
+from ballcast.models.contract import Forecast
 from ballcast.models.estimation.fit import HEIGHT, LOG_PARAMETERS, UNKNOWNS, Prior, map_fit
 from ballcast.models.estimation.likelihood import OUTLIER_DENSITY
 from ballcast.models.estimation.posterior import (
@@ -41,21 +42,22 @@ from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.flight import surroundings
 from ballcast.sim.kernels.lanes import LOG
 from ballcast.sim.launch import DISTRIBUTIONS, SPIN_FORMS
+from ballcast.tracks import Track
 
-LIMITS = {"informed": False, "oracle": True}  # whether it is told the ball's parameters
-DRAWS, MOVES = 128, 300  # a move is one of half of the draws
-INITIAL_INFLATION = 1.3  # of the Gaussian, from which the walk starts: it is too narrow where the posterior is curved
+LIMITS = {"informed": False, "oracle": True}  # name -> whether it knows the ball's parameters
+DRAWS, MOVES = 128, 300  # each move proposes new values for half of the draws
+INITIAL_INFLATION = 1.3  # of the Gaussian at the start: it is too narrow where the posterior is curved
 FLIGHTS = 25
-LAUNCHES, FIRST_FRAMES = 2000, 30  # drawn of each way to launch, to know its law; of which the first that is seen
-MIN_LAUNCH_SD = np.repeat([1e-3, 1e-2, 1e-1], 3)  # m, m/s, rad/s: no launch is known better
+LAUNCHES, FIRST_FRAMES = 2000, 30  # balls drawn for each launch's density; frames each, of which the first is used
+MIN_LAUNCH_SD = np.repeat([1e-3, 1e-2, 1e-1], 3)  # m, m/s, rad/s: no launch density is narrower
 MIRROR = 53  # in a launch's row: the share that is turned round
-KNOWN_SD = 1e-6  # standard deviation of what is told
-SPIN_FLOOR = 5.0  # rad/s, below which the density of the spin stays finite
+KNOWN_SD = 1e-6  # standard deviation of an unknown whose value is given
+SPIN_FLOOR = 5.0  # rad/s: below it the density of the spin stays finite
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What a limit is told of one track: the ball at launch, t = 0, and the sensor that saw it."""
+    """What a limit is given about one track: the ball at launch, t = 0, and the sensor."""
 
     position: np.ndarray  # (3,) m
     velocity: np.ndarray  # (3,) m/s
@@ -64,21 +66,21 @@ class Truth:
     noise: np.ndarray  # (3,) m
     jitter: float  # s
     rate: float  # Hz
-    outlier: float = 0.0  # share of the frames
+    outlier: float = 0.0  # fraction of the frames
 
 
-# how play launches, as a mixture of normal laws of the state at the first seen frame: logarithms of their weights (M,),
-# means (M, D) and whiteners (M, D, D). D is 9; 6, without the spin, where its size is half-normal and its axis any:
-# spin_size is then the scale, rad/s, else 0
+# The density of launches: a Gaussian mixture over the state at the first frame. Log weights (M,), means (M, D) and
+# whiteners (M, D, D). D is 9. If the spin is isotropic with a half-normal size, D is 6 (no spin), and spin_size is its
+# scale, rad/s; else spin_size is 0.
 LaunchDensity = namedtuple("LaunchDensity", "weights means whiteners spin_size")
 
-# random numbers of a walk, the same for every track: standard draws (K, 16) to start from; of each move its stride, a
-# little noise (K / 2, 16), pairs of the other half (K / 2, 2), and the logarithms of chances (K / 2,)
+# The random numbers of the sampler, the same for every track. start (K, 16): standard normal draws; for each move its
+# step_scale, noise (K / 2, 16), pairs (K / 2, 2) of draws of the other half, and log_uniforms (K / 2,).
 ProposalNoise = namedtuple("ProposalNoise", "start step_scale noise pairs log_uniforms")
 
 
-def draw_proposals(generator):
-    """The Walk of a random generator."""
+def draw_proposals(generator: np.random.Generator) -> ProposalNoise:
+    """The random numbers of the sampler."""
     half = DRAWS // 2
     first, apart = generator.integers(half, size=(MOVES, half)), generator.integers(1, half, size=(MOVES, half))
     step_scale = np.where(np.arange(MOVES) // 2 % 10 == 9, 1.0, 2.38 / math.sqrt(2 * (UNKNOWNS - 3)))
@@ -92,13 +94,11 @@ def draw_proposals(generator):
 
 
 class Limit:
-    """Forecasts one track of which it is Told the truth."""
+    """Forecasts one track, given its Truth."""
 
-    def __init__(self, name, sport):
+    def __init__(self, name: str, sport: sim.Sport):
         self.name, self.sport, self.knows_ball = name, sport, LIMITS[name]
-        self.side_information = "the spreads, the noise, the launches" + (
-            ", the ball's parameters" if self.knows_ball else ""
-        )
+        self.side_information = "the spreads, the noise, the launches" + ", the ball's parameters" * self.knows_ball
         self.compiled_sport, self.lane_sport, self.launch_density = (
             surroundings(sport),
             compile_lane_sport(sport, np.float64),
@@ -109,8 +109,8 @@ class Limit:
         self.landing = np.array([s.landing for s in sport.surfaces], bool)
         self.proposals = draw_proposals(np.random.default_rng(0))
 
-    def forecast(self, history, times, truth):
-        """The Forecast at times (H,) s from a Track, given its Told."""
+    def forecast(self, history: Track, times: np.ndarray, truth: Truth) -> Forecast:
+        """The Forecast at times (H,) s from a Track, given its Truth."""
         mean, sd = self.mean.copy(), self.sd.copy()
         true_unknowns = self._at(history.time[0], truth)
         if self.knows_ball:
@@ -141,17 +141,17 @@ class Limit:
         return np.concatenate([*state, np.log(parameters[:4]), parameters[4:], [0.0]])
 
 
-def load(name, sport):
-    """The limit of that name for a Sport; ValueError says which there are."""
+def load(name: str, sport: sim.Sport) -> Limit:
+    """The limit of that name; ValueError for an unknown name."""
     if name not in LIMITS:
-        raise ValueError(f"no limit is called {name!r}; there are {', '.join(LIMITS)}")
+        raise ValueError(f"unknown limit {name!r}; known are {', '.join(LIMITS)}")
     return Limit(name, sport)
 
 
-def launch_density(sport):
-    """The Law of a sport: a part for each way to launch, two where it is turned round for half of the balls.
+def launch_density(sport: sim.Sport) -> LaunchDensity:
+    """The launch density of a sport: one component for each launch, two if half of its balls go the opposite way.
 
-    A network learns from its training how balls are launched - basketball's shots go to the hoop - so a limit must
+    A network learns from its training balls how they are launched (basketball's shots go to the hoop), so a limit must
     know it too.
     """
     spin_size, components = _spin_size(sport), []
@@ -166,7 +166,7 @@ def launch_density(sport):
 
 
 def _first_states(sport, launch):
-    """Position, velocity and spin (N, 9) at the first seen frames of balls launched so."""
+    """Position, velocity and spin (N, 9) at the first frame of balls with this launch."""
     alone, rate = dataclasses.replace(sport, launches=(launch,)), sport.sensor.rate
     balls = sim.draw(alone, LAUNCHES, rate=rate, duration=FIRST_FRAMES / rate)
     first = balls.offsets[:-1][np.diff(balls.offsets) > 0]
@@ -174,7 +174,7 @@ def _first_states(sport, launch):
 
 
 def _split_by_direction(state, mirror):
-    """The states apart by which way they go, where some are turned round."""
+    """The states, split by direction if some of the launches are mirrored."""
     if mirror in (0.0, 1.0):
         return [state]
     _, axes = np.linalg.eigh(np.cov(state[:, 3:5].T))
@@ -183,7 +183,7 @@ def _split_by_direction(state, mirror):
 
 
 def _spin_size(sport):
-    """The scale of a half-normal size of isotropic spin, rad/s; 0 where launches spin otherwise."""
+    """The scale, rad/s, of the half-normal size of an isotropic spin; 0 if the spin is distributed otherwise."""
     rows = [launch.row for launch in sport.launches]
     form, kind, scale = 2, 3 + 5 * 6, 3 + 5 * 6 + 2
     isotropic = list(SPIN_FORMS).index("isotropic"), DISTRIBUTIONS.index("half_normal")
@@ -193,7 +193,7 @@ def _spin_size(sport):
 
 @kernel
 def _limit(sport, lane_sport, landing, t, y, truth, prior, density, proposals, times):
-    """The Fit, and what is ahead of its posterior: see models.physics.Ahead."""
+    """The fit that was started at the truth, and the fields of the posterior's Prediction."""
     informed_fit = map_fit(sport, t, y, truth, prior, FLIGHTS)
     blind_fit, first = fit_last_segment(sport, t, y, prior.mean, False, prior, prior, FLIGHTS)
     if first:  # not of all frames
@@ -213,7 +213,7 @@ def _limit(sport, lane_sport, landing, t, y, truth, prior, density, proposals, t
 
 @kernel
 def _landings_after(contacts, used, after, landing, draws):
-    """The first landing of each draw later than `seen` s, in time from then."""
+    """The first landing of each draw later than `after` s, its time relative to `after`."""
     later = contacts[:used][contacts[:used, 2] > after]
     later[:, 2] -= after
     return first_landings(later, len(later), landing, draws)
@@ -221,8 +221,8 @@ def _landings_after(contacts, used, after, landing, draws):
 
 @kernel
 def _sample_posterior(lane_sport, t, y, informed_fit, blind_fit, prior, density, proposals):
-    """Draws (K, 16) of the unknowns at the first frame, after the walk of Walk: every second one began at the Fit that
-    was not begun at the truth, or the draws could not leave the truth's side of a bounce that slips or grips."""
+    """Draws (K, 16) of the unknowns at the first frame. Every second one starts at the blind fit: otherwise the draws
+    could not leave the true side where a bounce either slips or grips."""
     half, nothing = len(proposals.start) // 2, np.empty((0, LOG))
     L = cholesky_with_jitter(informed_fit.covariance)
     whiteners, norms = _whiteners(lane_sport, t, informed_fit)
@@ -248,7 +248,7 @@ def _sample_posterior(lane_sport, t, y, informed_fit, blind_fit, prior, density,
 
 @kernel
 def _whiteners(lane_sport, t, informed_fit):
-    """W (T, 3, 3) that whiten a frame's error at the Fit's flight, and half the log-determinants (T,)."""
+    """Whiteners (T, 3, 3) of the frames' errors at the fit's flight, and half the log-determinants (T,)."""
     near = np.empty(2 * len(t))
     near[0::2], near[1::2] = t, t + 1e-4
     unknowns = np.ascontiguousarray(informed_fit.x).reshape((1, UNKNOWNS))
@@ -270,7 +270,7 @@ def _whiteners(lane_sport, t, informed_fit):
 
 @kernel
 def _log_posterior(lane_sport, t, y, draws, prior, density, whiteners, norms, nothing):
-    """Log of the posterior (K,) of draws (K, 16)."""
+    """Log of the posterior density (K,) of draws (K, 16)."""
     positions, _ = fly_samples(lane_sport, draws, t, nothing)
     weight = np.empty(len(draws))
     near, far = math.log(1.0 - prior.outlier_rate), math.log(prior.outlier_rate * OUTLIER_DENSITY)
@@ -292,7 +292,7 @@ def _log_posterior(lane_sport, t, y, draws, prior, density, whiteners, norms, no
 
 @kernel
 def _log_prior(x, prior, density):
-    """Log density of the unknowns (16,): how balls are launched, and how they differ."""
+    """Log prior density of the unknowns (16,): launch density and parameter spreads."""
     total = _log_launch(x, density)
     for k in range(9, UNKNOWNS):
         total -= 0.5 * prior.precision[k, k] * (x[k] - prior.mean[k]) ** 2
@@ -304,7 +304,7 @@ def _log_prior(x, prior, density):
 
 @kernel
 def _log_launch(x, density):
-    """Log density of the Law at the state of x (16,), up to a constant."""
+    """Log launch density of the state in x (16,), up to a constant."""
     logs = density.weights.copy()
     for m in range(len(logs)):
         for i in range(density.means.shape[1]):
@@ -318,7 +318,7 @@ def _log_launch(x, density):
 
 @kernel
 def geometric_median(positions):
-    """The places (H, 3) of least expected distance to samples (K, H, 3), by Weiszfeld's rule; covariance about them."""
+    """Geometric medians (H, 3) m of samples (K, H, 3) m, by Weiszfeld's algorithm, and the covariance about them."""
     count, horizons, _ = positions.shape
     median, spread = np.zeros((horizons, 3)), np.zeros((horizons, 3, 3))
     for k in range(horizons):

@@ -1,25 +1,28 @@
-"""Balls that come to the net: those that touch it, and those that pass within a radius of its top. Which way they go
-is a matter of a hair, and one normal law cannot say it.
+"""Balls that reach the net: those that touch it, and those that pass within a radius of its top. A millimetre decides
+where they go, so a single normal distribution does not describe their future.
 
-    suite, cases = net_clips(sport, 300)     # seen until 0.1 to 0.2 s before the net, asked as `horizon` asks
+    suite, cases = net_clips(sport, 300)     # histories end 0.1 to 0.2 s before the net; horizons as in `horizon`
 
-They are chosen by the true flight, of purpose `test`; no predictor is told why.
+They are selected from the test set by their true flight, which predictors do not know.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
+from ballcast import sim
 from ballcast.evaluation.protocols import HORIZONS, MIN_FRAMES, Cases
-from ballcast.evaluation.suites import simulated
+from ballcast.evaluation.suites import Suite, simulated
 
-LEAD_TIME_RANGE = 0.1, 0.2  # s, from the last frame seen to the net
-STEP = 0.002  # s, between the places that are looked at
-BATCH = 2000  # balls at once
-OVERSAMPLING = 8  # of the balls drawn one in about so many comes to the net late enough
+LEAD_TIME_RANGE = 0.1, 0.2  # s, from the last frame to the net
+STEP = 0.002  # s, between the positions that are checked
+MIN_DRAWN = 2000  # balls
+OVERSAMPLING = 8  # balls drawn per ball wanted: about one in so many reaches the net late enough
 
 
-def net_clips(sport, count, seed=0, horizons=HORIZONS):
-    """The Suite and `count` Cases, the first of the sport's test set; fewer where fewer balls reach the net."""
-    suite = simulated(sport, max(BATCH, OVERSAMPLING * count), seed)
+def net_clips(sport: sim.Sport, count: int, seed: int = 0, horizons: Sequence[float] = HORIZONS) -> tuple[Suite, Cases]:
+    """The Suite and its first `count` Cases; fewer if fewer balls reach the net."""
+    suite = simulated(sport, max(MIN_DRAWN, OVERSAMPLING * count), seed)
     ends = np.array([track.time[-1] if len(track) else 0.0 for track in suite.tracks])
     when = net_arrival_times(suite, ends)
     before = np.random.default_rng(seed).uniform(*LEAD_TIME_RANGE, len(when))
@@ -27,14 +30,13 @@ def net_clips(sport, count, seed=0, horizons=HORIZONS):
     rows = np.array([i for i, track in histories.items() if len(track) >= MIN_FRAMES][:count], int)
     histories = [histories[i] for i in rows]
     times = np.array([track.time[-1] for track in histories])[:, None] + np.asarray(horizons, float)
-    sensor_covariance, clear_of_edges = np.zeros((*times.shape, 3, 3)), np.zeros(len(rows), bool)
-    return suite, Cases(
-        "net_clip", 0.0, rows, histories, times, suite.flight(rows, times).position, clear_of_edges, sensor_covariance
-    )
+    truth, clear_of_edges = suite.flight(rows, times).position, np.zeros(len(rows), bool)
+    sensor_covariance = np.zeros((*times.shape, 3, 3))
+    return suite, Cases("net_clip", 0.0, rows, histories, times, truth, clear_of_edges, sensor_covariance)
 
 
-def net_arrival_times(suite, ends):
-    """When (B,) each ball first touches the net or passes its top, before `ends` (B,) s; inf where it does not."""
+def net_arrival_times(suite: Suite, ends: np.ndarray) -> np.ndarray:
+    """Time (B,) s at which each ball first touches the net or passes its top, before `ends` (B,) s; else inf."""
     times = np.arange(1, int(ends.max() / STEP) + 1) * STEP
     flight = suite.flight(np.arange(len(ends)), np.broadcast_to(times, (len(ends), len(times))))
     (net,) = (k for k, surface in enumerate(suite.sport.surfaces) if surface.name == "net")

@@ -1,11 +1,12 @@
-"""The report: one page of HTML that needs nothing else, from Results and the suites they are of.
+"""The report: one HTML page without other files, from Results and their suites.
 
     write(folder, results, suites, histories, horizons)      # folder/index.html
 
-Who is best and by how much; error against horizon and history; landings; how honest the told spreads are; latency;
-the best, the median and the worst track; what each predictor was told; the command that makes it again.
+It shows which predictor is best and by how much; error against horizon and history; landings; calibration of the
+uncertainty; latency; the best, the median and the worst track; side information; and the command that makes it again.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
@@ -15,24 +16,24 @@ from markupsafe import Markup
 from ballcast.evaluation.figures import Curve, Panel, curves, dot_plot, style
 from ballcast.evaluation.gallery import MAX_PREDICTORS, gallery
 from ballcast.evaluation.limits import LIMITS
-from ballcast.evaluation.results import COVERAGE_LEVELS, MIN_TRACKS, cell_key, display_name
-from ballcast.evaluation.standings import CENTRAL, nearest, standings
-from ballcast.models.runtime import weights as files
+from ballcast.evaluation.results import COVERAGE_LEVELS, MIN_TRACKS, Results, cell_key, display_name
+from ballcast.evaluation.standings import CENTRAL, Standing, nearest, standings
+from ballcast.evaluation.suites import Suite
+from ballcast.models.runtime.weights import write_atomically
 
 MM, MS = 1e3, 1e3
 TEMPLATE = Path(__file__).parent / "report.html"
 
 
-def write(folder, results, suites, histories, horizons):
-    """Write folder/index.html; it appears whole or not at all. Returns its path."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "index.html"
-    files.write_atomically(path, page(results, suites, histories, horizons).encode())
+def write(folder: str | Path, *contents) -> Path:
+    """Write folder/index.html, whole or not at all, and return its path. contents: the arguments of page."""
+    path = Path(folder) / "index.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, page(*contents).encode())
     return path
 
 
-def page(results, suites, histories, horizons):
+def page(results: Results, suites: Sequence[Suite], histories: Sequence[float], horizons: Sequence[float]) -> str:
     """The page as text."""
     environment = jinja2.Environment(autoescape=True, trim_blocks=True)
     environment.filters |= {"mm": _millimetres, "short": display_name, "style": style, "figure": Markup}
@@ -42,7 +43,7 @@ def page(results, suites, histories, horizons):
 
 
 def _section(results, suite, histories, horizons):
-    """What the page shows of one suite."""
+    """The template's variables for one suite."""
     table = standings(results, suite.name)
     names = [s.name for s in table]
     return {
@@ -52,7 +53,7 @@ def _section(results, suite, histories, horizons):
         "recorded": suite.balls is None,
         "standings": table,
         "verdict": verdict(table),
-        "middle": _where(table, "median", "{0.history:g} s seen, {0.horizon:g} s ahead"),
+        "middle": _where(table, "median", "{0.history:g} s of history, {0.horizon:g} s ahead"),
         "before": _where(table, "landing_place", "{0.history:g} s before it"),
         "horizon": [*_by_horizon(results, suite.name, names)],
         "bands": [*_bands(results, suite.name, names)],
@@ -69,7 +70,7 @@ def _section(results, suite, histories, horizons):
 
 
 def _where(table, metric, text):
-    """Where the figure in the table's column was measured."""
+    """The cell from which a column of the ranking was taken, as text."""
     rows = [s.rows[metric] for s in table if metric in s.rows]
     return text.format(rows[0]) if rows else ""
 
@@ -79,29 +80,30 @@ def _title(suite):
     return f"{sport}, recorded: {suite.name}" if suite.balls is None else f"{sport}, simulated"
 
 
-def verdict(table):
-    """Who is best and by how much, in a sentence or two."""
+def verdict(table: list[Standing]) -> str:
+    """Which predictor is best and by how much, in a sentence or two."""
     best = next((s for s in table if not s.limit), None)
     if best is None:
-        return "Only limits were asked."
+        return "Only limits were evaluated."
     others = [s for s in table if not s.limit and s is not best]
     level = [display_name(s.name) for s in others if s.first == s.cells]
     text = f"{display_name(best.name)} forecasts best"
     row = best.rows.get("median")
     if row and row.horizon:
-        text += f": {_millimetres(row.value)} mm off, {row.horizon:g} s ahead after {row.history:g} s seen"
+        text += f": its median error is {_millimetres(row.value)} mm, {row.horizon:g} s ahead"
+        text += f" after {row.history:g} s of history"
     if any(s.name == "informed" for s in table):
-        text += f"; over all that was asked {best.ratio_to_limit:.2f} times as far off as the limit"
+        text += f"; over all cells its error is {best.ratio_to_limit:.2f} times that of the limit"
     if level:
-        text += f". Level with it, within the paired intervals: {', '.join(level)}"
+        text += f". It ties with {', '.join(level)}, by the paired intervals"
     elif others:
         ratio = others[0].ratio_to_limit / best.ratio_to_limit
-        text += f". Next is {display_name(others[0].name)}, {ratio:.2f} times as far off"
+        text += f". Next is {display_name(others[0].name)}, with {ratio:.2f} times its error"
     return text + "."
 
 
 def _millimetres(value):
-    """Metres as millimetres with two or three figures."""
+    """Metres as text in millimetres: one decimal below 10."""
     if value is None:
         return "-"
     mm = MM * value
@@ -118,27 +120,31 @@ def _axis(rows, index):
     return sorted({cell[index] for cell in rows})
 
 
+def _curve(name, rows, axis):
+    """A Curve of rows (or None) in mm against their history or horizon."""
+    rows = [row for row in rows if row]
+    return Curve(name, [getattr(row, axis) for row in rows], [MM * row.value for row in rows])
+
+
 def _by_horizon(results, suite, names):
     """A Panel of medians for every history."""
     rows = _by(results, suite, "median", "horizon")
     for history in _axis(rows, 1):
-        lines = []
-        for name in names:
-            own = [rows[name, history, h] for h in _axis(rows, 2) if (name, history, h) in rows]
-            lines.append(Curve(name, [r.horizon for r in own], [MM * r.value for r in own]))
-        yield curves(Panel(f"{history:g} s seen", "s past the last seen frame", "median error, mm", lines, log=True))
+        lines = [_curve(n, [rows.get((n, history, h)) for h in _axis(rows, 2)], "horizon") for n in names]
+        title = f"{history:g} s of history"
+        yield curves(Panel(title, "s after the last frame", "median error, mm", lines, log=True))
 
 
 def _bands(results, suite, names):
-    """A Panel a predictor: the median and from q10 to q90 of the middle history, the limits beside it."""
+    """A Panel for each predictor: the median, a band from q10 to q90, and the limits, for the central history."""
     rows = _by(results, suite, "median", "horizon")
     history = nearest(_axis(rows, 1), CENTRAL[0])
     every = {name: _quantiles(results, suite, name, history, _axis(rows, 2)) for name in names}
     for name in names:
         if every[name].x:
-            beside = [Curve(n, every[n].x, every[n].y) for n in LIMITS if n in names and n != name]
-            title = f"{display_name(name)}, {history:g} s seen"
-            yield curves(Panel(title, "s past the last seen frame", "error, mm", [*beside, every[name]], log=True))
+            reference = [Curve(n, every[n].x, every[n].y) for n in LIMITS if n in names and n != name]
+            title = f"{display_name(name)}, {history:g} s of history"
+            yield curves(Panel(title, "s after the last frame", "error, mm", [*reference, every[name]], log=True))
 
 
 def _quantiles(results, suite, name, history, horizons):
@@ -149,25 +155,22 @@ def _quantiles(results, suite, name, history, horizons):
 
 
 def _by_history(results, suite, names):
-    """Panels of medians against what was seen, for a near, a middle and a far horizon."""
+    """Panels of medians against the history, for a near, a central and a far horizon."""
     rows = _by(results, suite, "median", "horizon")
     histories, horizons = _axis(rows, 1), _axis(rows, 2)
     if len(histories) < 2:
         return
     for horizon in sorted({horizons[0], nearest(horizons, CENTRAL[1]), horizons[-1]}):
-        lines = []
-        for name in names:
-            own = [rows[name, h, horizon] for h in histories if (name, h, horizon) in rows]
-            lines.append(Curve(name, [r.history for r in own], [MM * r.value for r in own]))
-        yield curves(Panel(f"{horizon:g} s ahead", "s seen", "median error, mm", lines, log=True))
+        lines = [_curve(n, [rows.get((n, h, horizon)) for h in histories], "history") for n in names]
+        yield curves(Panel(f"{horizon:g} s ahead", "s of history", "median error, mm", lines, log=True))
 
 
 def _landings(results, suite, names):
-    """Panels of the landing's place, its time, and how often none is told."""
+    """Panels of the error of the landing's position, that of its time, and how often no landing is forecast."""
     shown = (
-        ("landing_place", "where it lands", "median error, mm", MM, True),
-        ("landing_time", "when it lands", "median error, ms", MS, True),
-        ("landing_missing", "no landing told", "share of the tracks, %", 100.0, False),
+        ("landing_place", "landing position", "median error, mm", MM, True),
+        ("landing_time", "landing time", "median error, ms", MS, True),
+        ("landing_missing", "no landing forecast", "of the tracks, %", 100.0, False),
     )
     for metric, title, label, unit, log in shown:
         rows = _by(results, suite, metric, "landing")
@@ -181,7 +184,7 @@ def _landings(results, suite, names):
 
 
 def _ends(results, suite, names):
-    """A Panel of l4dc2023: the median, and from q10 to q90 of the best."""
+    """A Panel of l4dc2023: the medians, with a band from q10 to q90 for the best predictor."""
     rows = {m: _by(results, suite, m, "l4dc2023") for m in ("median", "q10", "q90")}
     lines = []
     for name in names:
@@ -190,30 +193,30 @@ def _ends(results, suite, names):
         lines.append(Curve(name, [cell[1] for cell in own], mid, *((low, high) if not lines else ())))
     if rows["median"]:
         x, y = "s from the history's end to the track's", "largest error of the last 5, mm"
-        yield curves(Panel("the track's last frames", x, y, lines, log=True))
+        yield curves(Panel("last frames of the track", x, y, lines, log=True))
 
 
 def _reliability(results, suite, names):
-    """A Panel a history: how often the truth lay within regions, over all horizons, against what was told."""
+    """A Panel for each history: coverage of the regions, mean over the horizons, against their probability."""
     found = {}
-    for cell, shares in results.reliability.items():
+    for cell, coverage in results.reliability.items():
         name, where, _, history, _ = cell.split("|")
         if where == suite:
-            found.setdefault(float(history), {}).setdefault(name, []).append(shares)
+            found.setdefault(float(history), {}).setdefault(name, []).append(coverage)
     for history, by_name in sorted(found.items()):
         lines = [Curve(n, COVERAGE_LEVELS, np.mean(by_name[n], axis=0)) for n in names if n in by_name]
-        label = "share of true places within"
-        yield curves(Panel(f"{history:g} s seen", "told share of the region", label, lines, diagonal=True))
+        title, labels = f"{history:g} s of history", ("probability of the region", "fraction of truths inside")
+        yield curves(Panel(title, *labels, lines, diagonal=True))
 
 
 def _latency(table):
-    """Dots of p50, p95 and p99 of every predictor, as SVG; nothing where none was measured."""
+    """Dots of p50, p95 and p99 of every predictor, as SVG; empty if none was measured."""
     rows = [(display_name(s.name), [MS * s.latency[p] for p in sorted(s.latency)]) for s in table if s.latency]
-    return dot_plot("a frame observed, 60 times forecast", "ms: p50, p95, p99", rows) if rows else ""
+    return dot_plot("observe a frame, forecast 60 times", "ms: p50, p95, p99", rows) if rows else ""
 
 
 def _cells(results, suite, names):
-    """(history, horizons, [(predictor, [Row or None])]) of the medians, for the table behind the figures."""
+    """(history, horizons, [(predictor, [Row or None])]) of the medians, for the tables below the figures."""
     rows = _by(results, suite, "median", "horizon")
     horizons = _axis(rows, 2)
     return [

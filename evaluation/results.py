@@ -1,4 +1,4 @@
-"""Results: rows of figures and the errors behind them, as JSON and back; as a table; two of them compared."""
+"""Results: rows of figures and the errors behind them, written to JSON and read back; two of them compared."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -10,80 +10,81 @@ from ballcast.evaluation import bootstrap
 from ballcast.evaluation.metrics import STATISTICS
 from ballcast.models.runtime.weights import write_atomically
 
-MIN_TRACKS = 30  # tracks; a cell of fewer decides nothing
-COVERAGE_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)  # that regions are told to hold
+MIN_TRACKS = 30  # tracks; a cell with fewer decides nothing
+COVERAGE_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)  # nominal probabilities of regions
 
 
 @dataclass(frozen=True)
 class Row:
+    """One figure of one predictor."""
+
     predictor: str
     suite: str
     protocol: str
-    history: float | None  # s seen; of `landing`, s before it
-    horizon: float | None  # s past the last seen frame
+    history: float | None  # s of history; of `landing` and `l4dc2023`, s before the landing or the end
+    horizon: float | None  # s after the last frame
     metric: str
     value: float | None
-    low: float | None  # of the 95 % interval over tracks
+    low: float | None  # the 95 % interval over tracks
     high: float | None
-    tracks: int
+    tracks: int  # on which the figure is based
 
 
 @dataclass
 class Results:
-    """command, version and seed make them again; errors: "predictor|suite|protocol|history|horizon" -> track -> m."""
+    """All figures of one run. Its cells are named "predictor|suite|protocol|history|horizon"."""
 
-    command: str
+    command: str  # with version and seed, it makes the same results again
     version: str
     seed: int
-    rows: list = field(default_factory=list)
-    errors: dict = field(default_factory=dict)
-    told: dict = field(default_factory=dict)  # predictor -> what it knows beyond the history
-    notes: list = field(default_factory=list)  # what was left out, what failed
-    reliability: dict = field(default_factory=dict)  # as errors -> shares that lay within the regions of LEVELS
+    rows: list[Row] = field(default_factory=list)
+    errors: dict[str, dict[str, float]] = field(default_factory=dict)  # cell -> track -> m
+    side_information: dict[str, str] = field(default_factory=dict)  # predictor -> what it knows beyond the history
+    notes: list[str] = field(default_factory=list)  # what was left out, what failed
+    reliability: dict[str, list[float]] = field(default_factory=dict)  # cell -> coverage of each of COVERAGE_LEVELS
 
-    def write(self, path):
+    def write(self, path: str | Path) -> None:
         """Write JSON; the file appears whole or not at all."""
         table = asdict(self) | {"rows": [asdict(row) for row in self.rows]}
         write_atomically(path, json.dumps(table, indent=1, allow_nan=False).encode())
 
     @staticmethod
-    def read(path):
-        """The Results of a file; ValueError in one line where it holds none."""
+    def read(path: str | Path) -> "Results":
+        """The Results of a file; ValueError, one line, if it is not a file of results."""
         try:
             table = json.loads(Path(path).read_text(encoding="utf-8"))
             rows = [Row(**row) for row in table["rows"]]
-            keep = {key: table[key] for key in ("command", "version", "seed", "errors", "told", "notes")}
-            return Results(**keep, rows=rows, reliability=table.get("reliability", {}))
+            return Results(**table | {"rows": rows})
         except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise ValueError(f"{path}: not a results file of evaluate.py --json ({error})") from None
 
 
-def display_name(name):
-    """A predictor's name as it is shown: files of weights by their folder."""
+def display_name(name: str) -> str:
+    """The short form of a predictor's name: for a file of weights, its folder."""
     file, weights, model = name.partition(".safetensors")
     return "/".join(Path(file).parts[-2:]).removesuffix("/weights") + model if weights else name
 
 
-def cell_key(predictor, suite, protocol, history, horizon):
+def cell_key(predictor: str, suite: str, protocol: str, history: float, horizon: float) -> str:
     """The name of one cell of Results.errors."""
     return f"{predictor}|{suite}|{protocol}|{history:g}|{horizon:g}"
 
 
-def json_number(value):
-    """A float for JSON: None where it is not finite."""
+def json_number(value: float) -> float | None:
+    """A float for JSON: None if it is not finite."""
     return float(value) if np.isfinite(value) else None
 
 
-def ranking(results, suite, protocol, history, horizon, of=None):
-    """Predictors by median error, each with whether it is first, or within its paired interval of the first.
+def ranking(
+    results: Results, suite: str, protocol: str, history: float, horizon: float, of: list[str] | None = None
+) -> dict[str, bool]:
+    """Predictors, sorted by median error -> whether it is first, or ties with the first by their paired interval.
 
-    of: the predictors that are ranked; all where it is not said.
+    of: the predictors to rank; None for all
     """
-    cells = {}
-    for name in results.told if of is None else of:
-        found = results.errors.get(cell_key(name, suite, protocol, history, horizon))
-        if found:
-            cells[name] = found
+    names = results.side_information if of is None else of
+    cells = {name: results.errors.get(cell_key(name, suite, protocol, history, horizon)) for name in names}
+    cells = {name: errors for name, errors in cells.items() if errors}
     order = sorted(cells, key=lambda name: np.median(list(cells[name].values())))
     level = {}
     for name in order:
@@ -93,13 +94,13 @@ def ranking(results, suite, protocol, history, horizon, of=None):
     return level
 
 
-def compare(a, b):
-    """Lines that say which errors of Results a and b differ by more than their paired 95 % interval.
+def compare(a: Results, b: Results) -> list[str]:
+    """Lines that name the cells in which Results a and b differ by more than their paired 95 % interval.
 
-    The same predictors are compared; where the two share none, every one of a with every one of b.
+    Each predictor is compared with itself; if a and b share none, every predictor of a with every one of b.
     """
-    shared = set(a.told) & set(b.told)
-    pairs = [(n, n) for n in a.told if n in shared] or [(m, n) for m in a.told for n in b.told]
+    pairs = [(n, n) for n in a.side_information if n in b.side_information]
+    pairs = pairs or [(m, n) for m in a.side_information for n in b.side_information]
     lines, larger, count = [], 0, 0
     for first, second in pairs:
         for cell, errors in a.errors.items():

@@ -1,11 +1,16 @@
-"""From what was answered to rows of figures, with intervals over tracks."""
+"""From answers to rows of figures, with intervals over tracks."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from ballcast.evaluation import metrics
 from ballcast.evaluation.bootstrap import interval
+from ballcast.evaluation.harness import Answers
 from ballcast.evaluation.metrics import STATISTICS
-from ballcast.evaluation.results import COVERAGE_LEVELS, Row, cell_key, json_number
+from ballcast.evaluation.protocols import Cases
+from ballcast.evaluation.results import COVERAGE_LEVELS, Results, Row, cell_key, json_number
+from ballcast.evaluation.suites import Suite
 
 END_STATISTICS = {  # of errors (N, ...) over tracks
     "median": STATISTICS["median"],
@@ -14,7 +19,7 @@ END_STATISTICS = {  # of errors (N, ...) over tracks
 }
 
 
-def score(results, name, suite, cases, answers, horizons):
+def score(results: Results, name: str, suite: Suite, cases: Cases, answers: Answers, horizons: Sequence[float]) -> None:
     """Add the rows and errors of one predictor's answers to the results."""
     if cases.protocol == "horizon":
         _score_horizons(results, name, suite, cases, answers, horizons)
@@ -48,16 +53,15 @@ def _score_horizons(results, name, suite, cases, answers, horizons):
 
 
 def _score_regions(results, cell, horizon, answers, rows, h, covariance, cases):
-    """Coverage over the clear cases, and the proper scores."""
+    """Add coverage, over the cases clear of edges, and the proper scores."""
     scored = answers.mean[rows, h], covariance[rows, h], cases.truth[rows, h]
     is_clear = cases.clear_of_edges[rows]
     inside = {level: metrics.in_region(*scored, level)[is_clear] for level in COVERAGE_LEVELS}
     for level in (0.5, 0.9):
         _add(results, cell, horizon, f"coverage{100 * level:.0f}", inside[level], STATISTICS["mean"])
     if is_clear.any():
-        results.reliability[cell_key(*cell, horizon)] = [
-            round(float(inside[level].mean()), 4) for level in COVERAGE_LEVELS
-        ]
+        coverage = [round(float(inside[level].mean()), 4) for level in COVERAGE_LEVELS]
+        results.reliability[cell_key(*cell, horizon)] = coverage
     _add(results, cell, horizon, "nll", metrics.nll(*scored), STATISTICS["mean"])
     _add(results, cell, horizon, "crps", metrics.crps(*scored), STATISTICS["mean"])
     requested = ~np.isnan(cases.times)
@@ -88,7 +92,7 @@ def _score_landings(results, name, suite, cases, answers):
 
 
 def _score_ends(results, name, suite, cases, answers):
-    """l4dc2023: the error of a track is the largest of those at its last frames."""
+    """l4dc2023: the error of a track is the largest at its last frames."""
     cell = name, suite.name, "l4dc2023", cases.history
     errors = metrics.distance(answers.mean, cases.truth)
     rows = np.flatnonzero((np.isnan(errors) == np.isnan(cases.times)).all(axis=1))
@@ -101,8 +105,8 @@ def _score_ends(results, name, suite, cases, answers):
         _add(results, cell, None, metric, worst, statistic)
 
 
-def score_latency(results, name, suite, durations):
-    """Add the latency, s, of one ball watched alone."""
+def score_latency(results: Results, name: str, suite: Suite, durations: np.ndarray) -> None:
+    """Add the latency (M,) s of a stream."""
     for percent in (50, 95, 99):
         value = json_number(np.percentile(durations, percent))
         results.rows.append(

@@ -1,57 +1,55 @@
-"""Who is best on a suite, by how much, and how far from the limit: one line a predictor, of Results."""
+"""Which predictor is best on a suite, by how much, and how far from the limit: one Standing per predictor."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from ballcast.evaluation.limits import LIMITS
-from ballcast.evaluation.results import MIN_TRACKS, ranking
+from ballcast.evaluation.results import MIN_TRACKS, Results, Row, ranking
 
-CENTRAL = 0.2, 0.3  # s seen, s ahead: the cell that stands for the others in a sentence
+CENTRAL = 0.2, 0.3  # s of history, s ahead: the cell that is shown where there is room for only one
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What a predictor reached on a suite; None where it was not asked, or does not say."""
+    """What one predictor achieved on a suite."""
 
     name: str
     side_information: str
-    ratio_to_limit: (
-        float  # of its median error to that of `informed` (recorded: of the best), geometric mean over cells
-    )
-    first: int  # cells in which it is first, (other) limits aside, or within its paired interval of the first
+    ratio_to_limit: float  # its median error over that of `informed` (recorded: of the best); geometric mean over cells
+    first: int  # cells in which it is first among predictors, or ties with the first
     cells: int
-    rows: dict  # metric -> Row, of the middle cell and the middle time before a landing
-    latency: dict  # share of the forecasts, such as 50 -> s
+    rows: dict[str, Row]  # metric -> Row, of the central cell and the central time before a landing
+    latency: dict[int, float]  # percentile -> s
 
     @property
-    def limit(self):
+    def limit(self) -> bool:
         return self.name in LIMITS
 
 
-def standings(results, suite):
-    """Standings of a suite, the best first: of `horizon`, else of the first protocol that was asked."""
+def standings(results: Results, suite: str) -> list[Standing]:
+    """The Standings of a suite, the best first, by the protocol that ranks it (see ranking_cells)."""
     cells = ranking_cells(results, suite)
     medians = {c: {n: np.median(list(e.values())) for n, e in by_name.items()} for c, by_name in cells.items()}
     base = {cell: m["informed"] if "informed" in m else min(m.values()) for cell, m in medians.items()}
     found = []
-    for name in results.told:
+    for name, side_information in results.side_information.items():
         own = [cell for cell in cells if name in medians[cell]]
         if own:
             ratios = [max(medians[cell][name], 1e-9) / max(base[cell], 1e-9) for cell in own]
+            ratio = float(np.exp(np.mean(np.log(ratios))))
             first = sum(_ties_with_first(results, suite, cell, name) for cell in own)
             latency = {int(r.metric[9:]): r.value for r in _rows(results, suite, name) if r.protocol == "latency"}
-            side_information, rows = results.told[name], _central_rows(results, suite, name)
-            found.append(
-                Standing(name, side_information, float(np.exp(np.mean(np.log(ratios)))), first, len(own), rows, latency)
-            )
+            rows = _central_rows(results, suite, name)
+            found.append(Standing(name, side_information, ratio, first, len(own), rows, latency))
     return sorted(found, key=lambda s: (s.ratio_to_limit, s.name))
 
 
-def ranking_cells(results, suite):
+def ranking_cells(results: Results, suite: str) -> dict[tuple[str, float, float], dict[str, dict[str, float]]]:
     """(protocol, history, horizon) -> predictor -> track -> error m, of the protocol that ranks the suite.
 
-    Cells of few tracks decide nothing and are left out, unless there are no others.
+    That is `horizon` if it was asked, else `l4dc2023`, else `landing`. Cells with fewer than MIN_TRACKS tracks are left
+    out, unless there are no others.
     """
     found = {}
     for name, errors in results.errors.items():
@@ -65,18 +63,18 @@ def ranking_cells(results, suite):
 
 
 def _ties_with_first(results, suite, cell, name):
-    """Whether a predictor, or a limit, is first or level with the first of all predictors."""
-    among = [n for n in results.told if n not in LIMITS or n == name]
+    """Whether a predictor or limit is first, or ties with the first predictor."""
+    among = [n for n in results.side_information if n not in LIMITS or n == name]
     return ranking(results, suite, *cell, of=among)[name]
 
 
-def nearest(values, wanted):
-    """The one of values that is nearest to what is wanted; None of none."""
+def nearest(values: list[float], wanted: float) -> float | None:
+    """The value that is nearest to `wanted`; None if there are no values."""
     return min(values, key=lambda v: abs(v - wanted)) if values else None
 
 
 def _central_rows(results, suite, name):
-    """metric -> Row of the middle history and horizon; ADE and FDE of that history; landings of the middle time."""
+    """metric -> Row of the central history and horizon; ADE and FDE of that history; landings of the central time."""
     chosen = {}
     for protocol in ("horizon", "landing", "l4dc2023"):
         rows = [r for r in _rows(results, suite, name) if r.protocol == protocol]

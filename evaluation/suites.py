@@ -1,4 +1,4 @@
-"""What is forecast: simulated balls, recorded tracks, generated sets; as tracks, and the truth where there is one."""
+"""What is forecast: simulated balls, recorded tracks or generated sets, as tracks; and the truth if it is known."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,47 +9,47 @@ from ballcast import sim
 from ballcast.evaluation.limits import Truth
 from ballcast.tracks import Track, read_tracks
 
-PATH_SAMPLES = 600  # of the path that is looked at
-EDGE_MARGIN = 0.01  # m from an edge or the net: which way the ball goes is then a matter of chance
+PATH_SAMPLES = 600  # positions of a path that are checked
+EDGE_MARGIN = 0.01  # m from an edge or the net: a ball this close may as well go another way
 
 
 @dataclass(frozen=True, eq=False)
 class Suite:
-    """Tracks (B,) of one sport, and the simulated balls that were seen so, or None for recorded ones."""
+    """Tracks (B,) of one sport, and the simulated balls they measure (None for recorded ones)."""
 
     name: str
     sport: sim.Sport
-    tracks: list
+    tracks: list[Track]
     balls: sim.Balls | None = None
 
-    def truth_of(self, i):
-        """What a limit is told of track i."""
+    def truth_of(self, i: int) -> Truth:
+        """What a limit is given of track i."""
         b = self.balls
         launch = b.launch_position[i], b.launch_velocity[i], b.launch_spin[i]
         return Truth(*launch, b.parameters[i], b.noise[i], float(b.jitter[i]), float(b.rate[i]), float(b.outlier[i]))
 
-    def flight(self, rows, times):
+    def flight(self, rows: np.ndarray, times: np.ndarray) -> sim.Flight:
         """The true Flight of tracks `rows` (N,) at times (N, T) s."""
         b = self.balls
         launch = b.launch_position[rows], b.launch_velocity[rows], b.launch_spin[rows]
         return sim.simulate(b.sport, *launch, times, b.parameters[rows])
 
 
-def simulated(sport, count, seed):
-    """The Suite of so many balls of the sport's test set."""
+def simulated(sport: sim.Sport, count: int, seed: int) -> Suite:
+    """The Suite of the first `count` balls of the sport's test set."""
     return _from_balls(f"sim:{sport.name}", sport, sim.draw(sport, count, seed=seed, purpose="test"))
 
 
-def recorded(source, sport, **reader_options):
-    """The Suite of a track file or a folder of them; placement: see tracks.read_track."""
+def recorded(source: str | Path, sport: sim.Sport, **reader_options) -> Suite:
+    """The Suite of a track file or a folder of them; options as for tracks.read_track."""
     tracks = read_tracks(source, **reader_options)
     if not tracks:
-        raise ValueError(f"{source}: no track in it; name a file or a folder with .csv files")
+        raise ValueError(f"{source}: contains no track; name a file or a folder with .csv files")
     return Suite("/".join(Path(source).resolve().parts[-2:]), sport, tracks)
 
 
-def generated(path, count):
-    """The Suite of the first balls of a generated set, see `python -m ballcast.sim`."""
+def generated(path: str | Path, count: int) -> Suite:
+    """The Suite of the first `count` balls of a generated set (`python -m ballcast.sim`)."""
     found = sim.open_set(path)
     return _from_balls(Path(path).name, found.sport, found.balls(0, min(count, len(found))))
 
@@ -60,11 +60,12 @@ def _from_balls(name, sport, balls):
     return Suite(name, sport, [Track(balls.time[s], balls.position[s], str(i)) for i, s in enumerate(slices)], balls)
 
 
-def is_clear_of_edges(suite, rows, until):
-    """Which of tracks `rows` (N,) keep off edges and nets until `until` (N,) s: one a hair off would go elsewhere.
+def is_clear_of_edges(suite: Suite, rows: np.ndarray, until: np.ndarray) -> np.ndarray:
+    """Which of the balls `rows` (N,) stay away from edges and nets until `until` (N,) s.
 
-    An impact counts as on an edge within NEAR of the end of a flat surface; every touch of a net, bar or ring counts.
-    So does a path that passes beside either by less than NEAR.
+    Close to one, a millimetre decides where the ball goes. A ball is not clear if it hits a flat surface within
+    EDGE_MARGIN of its end, if it touches a net, bar or ring, or if it passes an edge or one of these by less than
+    EDGE_MARGIN.
     """
     ok, sport = np.ones(len(rows), bool), suite.balls.sport
     flight = suite.flight(rows, np.linspace(0.0, 1.0, PATH_SAMPLES) * until[:, None])

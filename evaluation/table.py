@@ -1,14 +1,16 @@
-"""Results on the screen."""
+"""Results as tables for the terminal."""
+
+from collections.abc import Iterator
 
 import numpy as np
 from rich.table import Table
 
 from ballcast.evaluation.limits import LIMITS
-from ballcast.evaluation.results import MIN_TRACKS, display_name, ranking
+from ballcast.evaluation.results import MIN_TRACKS, Results, display_name, ranking
 
 
-def tables(results):
-    """A rich Table of every suite, protocol and history of the results."""
+def tables(results: Results) -> Iterator[Table]:
+    """A rich Table for every suite, protocol and history of the results."""
     cells = {(r.suite, r.protocol, r.history) for r in results.rows if r.protocol in ("horizon", "landing")}
     order = {"horizon": 0, "landing": 1}
     for suite, protocol, history in sorted(cells, key=lambda c: (c[0], order[c[1]], c[2])):
@@ -22,7 +24,7 @@ def _horizons(results, suite, history, rows):
     horizons = sorted({r.horizon for r in rows if r.horizon is not None})
     value = {(r.predictor, r.horizon, r.metric): r for r in rows}
     levels = {h: ranking(results, suite, "horizon", history, h) for h in horizons}
-    table = Table(title=f"{suite}: {history:g} s seen, median error in mm (95 % interval)", title_justify="left")
+    table = Table(title=f"{suite}: {history:g} s of history, median error in mm (95 % interval)", title_justify="left")
     table.add_column("")
     for h in horizons:
         table.add_column(f"+{h:g} s", justify="right")
@@ -39,7 +41,7 @@ def _horizons(results, suite, history, rows):
             line.append(form.format(row.value) if row and row.value is not None else "-")
         table.add_row(*line)
     count = max((r.tracks for r in rows), default=0)
-    table.caption = f"{count} tracks; * first, or within its paired interval of the first"
+    table.caption = f"{count} tracks; * first, or ties with the first by their paired interval"
     if count < MIN_TRACKS:
         table.caption += f". Fewer than {MIN_TRACKS} tracks decide nothing"
     table.caption_justify = "left"
@@ -53,8 +55,8 @@ def _cell(row, leads):
 
 def _landings(results, suite, history, rows):
     value = {(r.predictor, r.metric): r for r in rows}
-    table = Table(title=f"{suite}: landing, seen until {history:g} s before", title_justify="left")
-    for title in ("", "place mm (95 %)", "time ms", "none told", "tracks"):
+    table = Table(title=f"{suite}: landing, history until {history:g} s before it", title_justify="left")
+    for title in ("", "position mm (95 %)", "time ms", "no landing", "tracks"):
         table.add_column(title, justify="right" if title else "left")
     known = {r.predictor for r in rows}
     position_error = {n: value[n, "landing_place"].value for n in known if (n, "landing_place") in value}
@@ -71,7 +73,7 @@ def _landings(results, suite, history, rows):
 
 
 def _ends(results, suite):
-    """Of l4dc2023: median, q10 and q90 by how long before the end the history stops."""
+    """l4dc2023: median, q10 and q90, a column for each time from the history's end to the track's."""
     rows = [r for r in results.rows if (r.suite, r.protocol) == (suite, "l4dc2023")]
     value = {(r.predictor, r.history, r.metric): r for r in rows}
     before = sorted({r.history for r in rows})
@@ -89,23 +91,23 @@ def _ends(results, suite):
             line.append(f"[bold]*{text}[/bold]" if levels[h].get(name) else text)
         table.add_row(*line)
     counts = ", ".join(f"{h:g} s {max(r.tracks for r in rows if r.history == h)}" for h in before)
-    table.caption = f"tracks: {counts}; * first, or within its paired interval of the first"
+    table.caption = f"tracks: {counts}; * first, or ties with the first by their paired interval"
     table.caption_justify = "left"
     return table
 
 
 def _titled(name):
-    """A name as it is shown: limits in colour, files of weights by their folder."""
+    """A name as it is shown: limits in colour, files of weights by their folders."""
     return f"[cyan]{name}[/cyan]" if name in LIMITS else display_name(name)
 
 
-def latencies(results):
-    """A rich Table of what the predictors were told, and how long they take."""
+def latencies(results: Results) -> Table:
+    """A rich Table of the predictors' side information and latency."""
     table = Table(title="one ball, one thread: observe a frame, forecast 60 times", title_justify="left")
-    for title in ("", "told", "p50 us", "p95 us", "p99 us"):
+    for title in ("", "knows", "p50 us", "p95 us", "p99 us"):
         table.add_column(title, justify="right" if title.endswith("us") else "left")
     value = {(r.predictor, r.metric): r.value for r in results.rows if r.protocol == "latency"}
-    for name, side_information in results.told.items():
+    for name, side_information in results.side_information.items():
         figures = [value.get((name, f"latency_p{p}")) for p in (50, 95, 99)]
         table.add_row(_titled(name), side_information, *(f"{1e6 * v:.0f}" if v else "-" for v in figures))
     return table

@@ -63,7 +63,7 @@ def test_landing_history_ends_before_the_first_landing(simulated):
         assert not between, "it is the next landing"
 
 
-def test_a_recorded_landing_is_where_the_sides_cross():
+def test_a_recorded_landing_is_that_of_the_true_flight():
     time = np.arange(60) / 200.0
     flight = sim.simulate(SPORT, [[0, -1.2, 0.25]], [[0.2, 4, -0.5]], [[0, 0, 0]], time)
     suite = suites.Suite("s", SPORT, [Track(time, flight.position[0])])
@@ -108,7 +108,7 @@ def scored(suite, cases, *names):
         for n, history in enumerate(cases.histories):
             found = harness.make_forecast(predictor, history, cases.times[n][valid[n]])
             harness._store(answers, n, valid[n], history, found)
-        results.told[name] = predictor.side_information
+        results.side_information[name] = predictor.side_information
         score(results, name, suite, cases, answers, (0.1,))
     return {(r.predictor, r.metric): r.value for r in results.rows}
 

@@ -25,7 +25,7 @@ def suite():
 @pytest.fixture(scope="module")
 def results():
     """Results of predictors that are worse by a known factor; the third as good as the second, track by track."""
-    found = Results("evaluate.py --told 'a < b'", "0", 0, told=dict.fromkeys(SCALES, "gravity"))
+    found = Results("evaluate.py --x 'a < b'", "0", 0, side_information=dict.fromkeys(SCALES, "gravity"))
     for name, scale in SCALES.items():
         for history in HISTORIES:
             for horizon in HORIZONS:
@@ -58,15 +58,15 @@ def test_the_page_stands_alone(results, suite, monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     page = report.page(results, [suite], HISTORIES, HORIZONS)
     assert not re.search(r"<script|<link|<img|@import|src=|url\((?!#)|href=\"(?!#)", page)
-    assert "evaluate.py --told &#39;a &lt; b&#39;" in page and "<why>" not in page
-    assert "constant_velocity forecasts best: 892 mm off, 0.3 s ahead after 0.2 s seen" in page
-    assert "2.00 times as far off as the limit. Level with it, within the paired intervals: parabola" in page
-    for heading in ("Error against horizon", "The spread", "what was seen", "honest", "Latency", "Gallery"):
+    assert "evaluate.py --x &#39;a &lt; b&#39;" in page and "<why>" not in page
+    assert "constant_velocity forecasts best: its median error is 892 mm, 0.3 s ahead after 0.2 s of history" in page
+    assert "2.00 times that of the limit. It ties with parabola, by the paired intervals." in page
+    for heading in ("Error against horizon", "The spread", "against history", "Calibration", "Latency", "Gallery"):
         assert heading in page, heading
     drawings = re.findall(r"<svg role=.*?</svg>", page, flags=re.S)
     assert len(drawings) >= 2 + 4 + 2 + 1 + 2 + 1 + 6
     for drawing in drawings:
-        assert "mm" in drawing or "ms" in drawing or ", m<" in drawing or "share" in drawing, "an axis has no unit"
+        assert "mm" in drawing or "ms" in drawing or ", m<" in drawing or "fraction" in drawing, "an axis has no unit"
         tree.fromstring(drawing)
 
 
@@ -86,7 +86,7 @@ def test_the_command_writes_the_page(tmp_path, monkeypatch, capsys):
 
 def test_the_leaderboard_is_written_from_condensed_results(results):
     kept = leaderboard.condense(results, "python evaluate.py --sport table_tennis")
-    text = leaderboard._lines(kept)
+    text = leaderboard._json_by_row(kept)
     assert json.loads(text)["standings"][1] == {
         "predictor": "constant_velocity",
         "times": 2.0,
@@ -101,7 +101,7 @@ def test_the_leaderboard_is_written_from_condensed_results(results):
 
 
 def test_cells_of_few_tracks_decide_nothing(results):
-    few = Results("", "0", 0, told=results.told, errors=dict(results.errors), rows=results.rows)
+    few = Results("", "0", 0, side_information=results.side_information, errors=dict(results.errors), rows=results.rows)
     for cell, errors in results.errors.items():
         if cell.endswith("|0.1"):
             few.errors[cell] = {track: 1.0 for track in list(errors)[:29]}

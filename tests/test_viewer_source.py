@@ -1,56 +1,13 @@
-"""Where balls come from: the landings found in recordings, and live throws by their seed."""
+"""Where balls come from: recordings, and live throws by their seed."""
 
 import numpy as np
 import pytest
+from test_tracks_landings import bouncing
 
 from ballcast import sim
-from ballcast.tracks import Track, read_track
-from ballcast.viewer.playback.source import PAUSE, LiveSource, RecordedSource, recorded_landings
+from ballcast.viewer.playback.source import PAUSE, LiveSource, RecordedSource
 
 TT = "table_tennis"
-
-
-def bouncing(noise=0.0, rate=180.0):
-    """A track in vacuum that lands at 0.3 s at (0.06, 0.6 m) and leaves with 4/5 of its speed."""
-    time = np.arange(0.0, 0.6, 1 / rate)
-    after = np.maximum(time - 0.3, 0)
-    down = -1.0 - 9.81 * 0.3
-    z = np.where(
-        after > 0,
-        0.02 - 0.8 * down * after - 4.905 * after**2,
-        0.02 + down * (time - 0.3) - 4.905 * (time - 0.3) ** 2,
-    )
-    position = np.column_stack([0.2 * time, 2 * time, z])
-    return Track(time, position + np.random.default_rng(1).normal(0, 1, position.shape) * noise)
-
-
-def test_a_bounce_is_found_where_the_arcs_cross():
-    time, position = recorded_landings(bouncing(), sim.load(TT))
-    np.testing.assert_allclose(time, [0.3], atol=1e-6)
-    np.testing.assert_allclose(position, [[0.06, 0.6, 0.02]], atol=1e-5)
-
-
-def test_noise_of_a_millimetre_moves_it_by_millimetres():
-    time, position = recorded_landings(bouncing(noise=1e-3), sim.load(TT))
-    np.testing.assert_allclose(time, [0.3], atol=2e-3)
-    np.testing.assert_allclose(position[0], [0.06, 0.6, 0.02], atol=6e-3)
-
-
-def test_no_landing_in_the_air_or_beside_the_table():
-    track = bouncing()
-    for shift in ([0, 0, 0.3], [2.0, 0, 0]):
-        assert len(recorded_landings(Track(track.time, track.position + shift), sim.load(TT))[0]) == 0
-
-
-def test_too_few_frames_on_either_side_give_none():
-    track = bouncing()
-    assert len(recorded_landings(track[50:58], sim.load(TT))[0]) == 0
-
-
-def test_the_strokes_of_tt3d_have_one_landing_each(data_folder):
-    files = sorted((data_folder / "tt3d" / "3d").glob("*.csv"))[:20]
-    counts = [len(recorded_landings(read_track(file), sim.load(TT))[0]) for file in files]
-    assert np.mean(np.array(counts) == 1) >= 0.9, counts
 
 
 def test_replays_go_round_and_know_speed_but_no_spin():

@@ -1,12 +1,14 @@
-"""Tracks: what was seen of a ball. `Track` is the one shared type; `read_track` and `write_track` are its files.
+"""Tracks: what was measured of a ball. `Track` is the shared type; `read_track` and `write_track` are its files.
 
-Needs numpy alone and knows nothing of sports, physics or forecasts.
+Needs only numpy. Knows nothing of sports, physics or forecasts.
 """
 
 if __name__ != "ballcast.tracks":
     raise ImportError("this package is ballcast.tracks: write `from ballcast import tracks`")
 
 from ballcast.tracks.files import FORMATS, TrackLineReader, read_track, read_tracks, write_track
+from ballcast.tracks.landings import recorded_landings
 from ballcast.tracks.track import Track, TrackError
 
-__all__ = ["FORMATS", "TrackLineReader", "Track", "TrackError", "read_track", "read_tracks", "write_track"]
+__all__ = ["FORMATS", "Track", "TrackError", "TrackLineReader", "read_track", "read_tracks", "recorded_landings",
+           "write_track"]  # fmt: skip

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from ballcast import sim
-from ballcast.tracks import Track
+from ballcast.tracks import Track, recorded_landings
 from ballcast.viewer.playback import overrides as rules
 
 PAUSE = 1.2  # s that a ball is shown after its last frame
@@ -22,7 +22,6 @@ TRUTH_STEP = 1e-3  # s between the true places kept of a live ball: straight lin
 MAX_GAP = 0.05  # s; across a longer gap of a recording nobody knows where the ball was
 VELOCITY_FRAMES = 4  # frames on either side that a recording's speed is taken over
 MOTION, LANDINGS = ("time", "position", "velocity", "spin"), ("landing_time", "landing_position")
-ARC_FRAMES = 6  # frames on either side of a bounce that its two quadratics are laid through
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +177,8 @@ class RecordedSource:
     def ball(self, index):
         track = self.tracks[index % len(self.tracks)]
         number = f" ({index % len(self.tracks) + 1} of {len(self.tracks)})" if len(self.tracks) > 1 else ""
-        times, positions = recorded_landings(track, self.sport)
+        surfaces = [s for s in self.sport.surfaces if s.landing]
+        times, positions = recorded_landings(track, surfaces, self.sport.ball.radius)
         return BallRecord(
             name=track.name + number,
             track=track,
@@ -198,48 +198,3 @@ def finite_difference_velocity(track):
     rows = np.arange(len(track))
     before, after = np.maximum(rows - VELOCITY_FRAMES, 0), np.minimum(rows + VELOCITY_FRAMES, len(track) - 1)
     return (track.position[after] - track.position[before]) / (track.time[after] - track.time[before])[:, None]
-
-
-def recorded_landings(track, sport):
-    """The landings of a recorded track: times (L,) s and places (L, 3) m.
-
-    A landing is a low point within two radii of a landing surface, where the quadratics through ARC frames on either
-    side cross; where there are fewer frames there is none (DESIGN.md 8).
-    """
-    z, landings = track.position[:, 2], []
-    lows = np.flatnonzero((z[1:-1] <= z[:-2]) & (z[1:-1] < z[2:])) + 1
-    lows = lows[(lows >= ARC_FRAMES) & (lows + ARC_FRAMES < len(z))]
-    if len(lows):
-        around = lows[:, None] + np.arange(-ARC_FRAMES, ARC_FRAMES + 1)
-        lows = lows[(z[around].min(axis=1) == z[lows]) & _near_ground(track.position[lows], sport)]
-    for low in lows:
-        if (crossing := _crossing(track, low)) is not None:
-            landings.append(crossing)
-    return np.array([t for t, _ in landings]), np.array([p for _, p in landings]).reshape(-1, 3)
-
-
-def _near_ground(points, sport):
-    """Which of the points (N, 3) are a ball's centre within two radii of touching a landing surface from above."""
-    near = np.zeros(len(points), bool)
-    for surface in (sport.surfaces[i] for i in sport.landing_surfaces):
-        inside = (points[:, :2] >= np.array(surface.low[:2])) & (points[:, :2] <= np.array(surface.high[:2]))
-        gap = points[:, 2] - surface.high[2] - sport.ball.radius
-        near |= inside.all(axis=1) & (np.abs(gap) <= 2 * sport.ball.radius)
-    return near
-
-
-def _crossing(track, low):
-    """Time and place where the arcs before and after frame `low` cross in height, or None."""
-    reference_time = track.time[low]
-    sides = [slice(low - ARC_FRAMES, low), slice(low + 1, low + 1 + ARC_FRAMES)]
-    arcs = [
-        np.polyfit(track.time[side] - reference_time, track.position[side], 2) for side in sides
-    ]  # (3, 3): power, axis
-    gap = track.time[low + 1] - track.time[low - 1]
-    roots = np.roots((arcs[1] - arcs[0])[:, 2])
-    roots = roots[np.isreal(roots) & (np.abs(roots) <= gap)].real
-    if not len(roots):
-        return None
-    time = roots[np.abs(roots).argmin()]
-    position = np.mean([np.array([time**2, time, 1.0]) @ arc for arc in arcs], axis=0)
-    return reference_time + time, position
