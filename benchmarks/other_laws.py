@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from ballcast.sim.jit import inlined, kernel
-from ballcast.sim.kernels import aerodynamics as flight
 from ballcast.sim.kernels.aerodynamics import rk5
+from ballcast.sim.kernels.compiled_sport import compile_sport
 
 
 @inlined
@@ -33,14 +33,14 @@ LINEAR, SHEET, STEP = 0, 1, 0.002  # s
 
 def fly_linear(sport, rate, velocity, seconds):
     """Place and velocity (3,) after so many seconds of drag `rate` (1/s) times the velocity."""
-    rows = _flown(LINEAR, flight.air(sport, np.float64)[1], rate, np.array(velocity), np.zeros(3), seconds)
+    rows = _flown(LINEAR, compile_sport(sport).aero, rate, np.array(velocity), np.zeros(3), seconds)
     return rows[-1, 1:4], rows[-1, 4:]
 
 
 def carry(sport, velocity, spin):
     """(distance, time) of a golf ball by the sheet until it is back at the tee's height."""
     re_per_speed = 2.0 * sport.ball.radius / sport.world.nu / 1e5
-    rows = _flown(SHEET, flight.air(sport, np.float64)[1], re_per_speed, np.array(velocity), np.array(spin), 12.0)
+    rows = _flown(SHEET, compile_sport(sport).aero, re_per_speed, np.array(velocity), np.array(spin), 12.0)
     k = np.flatnonzero(rows[1:, 3] < 0.0)[0]
     fraction = rows[k, 3] / (rows[k, 3] - rows[k + 1, 3])
     end = rows[k] + fraction * (rows[k + 1] - rows[k])

@@ -20,12 +20,11 @@ import numpy as np
 
 from ballcast import sim
 from ballcast.models.contract import Forecast
-from ballcast.models.estimation.fit import HEIGHT, LOG_PARAMETERS, UNKNOWNS, Prior, map_fit
+from ballcast.models.estimation.fit import HEIGHT, UNKNOWNS, Prior, map_fit
 from ballcast.models.estimation.likelihood import OUTLIER_DENSITY
 from ballcast.models.estimation.posterior import (
     CONTACTS_PER_SAMPLE,
     cholesky_with_jitter,
-    compile_lane_sport,
     first_landings,
     fly_samples,
     median_landing_first,
@@ -39,8 +38,8 @@ from ballcast.models.predictors.physics import (
     to_forecast,
 )
 from ballcast.sim.jit import kernel
-from ballcast.sim.kernels.flight import surroundings
-from ballcast.sim.kernels.lanes import LOG
+from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
+from ballcast.sim.kernels.layout import CONTACT_DTYPE, DRAG
 from ballcast.sim.launch import DISTRIBUTIONS, SPIN_FORMS
 from ballcast.tracks import Track
 
@@ -99,14 +98,10 @@ class Limit:
     def __init__(self, name: str, sport: sim.Sport):
         self.name, self.sport, self.knows_ball = name, sport, LIMITS[name]
         self.side_information = "the spreads, the noise, the launches" + ", the ball's parameters" * self.knows_ball
-        self.compiled_sport, self.lane_sport, self.launch_density = (
-            surroundings(sport),
-            compile_lane_sport(sport, np.float64),
-            launch_density(sport),
-        )
+        self.compiled_sport, self.lane_sport = compile_sport(sport), compile_lanes(sport, np.float64)
+        self.launch_density = launch_density(sport)
         self.mean, self.sd = launch_prior(sport)
         self.sd[HEIGHT] = KNOWN_SD
-        self.landing = np.array([s.landing for s in sport.surfaces], bool)
         self.proposals = draw_proposals(np.random.default_rng(0))
 
     def forecast(self, history: Track, times: np.ndarray, truth: Truth) -> Forecast:
@@ -114,7 +109,7 @@ class Limit:
         mean, sd = self.mean.copy(), self.sd.copy()
         true_unknowns = self._at(history.time[0], truth)
         if self.knows_ball:
-            mean[LOG_PARAMETERS:HEIGHT], sd[LOG_PARAMETERS:HEIGHT] = true_unknowns[LOG_PARAMETERS:HEIGHT], KNOWN_SD
+            mean[DRAG:HEIGHT], sd[DRAG:HEIGHT] = true_unknowns[DRAG:HEIGHT], KNOWN_SD
         sensor = np.array([*np.square(truth.noise), truth.jitter**2, 1e6])
         prior = Prior(mean, np.diag(sd**-2.0), 0.0, sensor, sensor[:4], sensor[:4], 0.0, max(truth.outlier, 1e-9))
         lead_times = times - history.time[-1]
@@ -122,7 +117,6 @@ class Limit:
         informed_fit, *rest = _limit(
             self.compiled_sport,
             self.lane_sport,
-            self.landing,
             *frames,
             true_unknowns,
             prior,
@@ -192,38 +186,30 @@ def _spin_size(sport):
 
 
 @kernel
-def _limit(sport, lane_sport, landing, t, y, truth, prior, density, proposals, times):
+def _limit(sport, lane_sport, t, y, truth, prior, density, proposals, times):
     """The fit that was started at the truth, and the fields of the posterior's Prediction."""
     informed_fit = map_fit(sport, t, y, truth, prior, FLIGHTS)
     blind_fit, first = fit_last_segment(sport, t, y, prior.mean, False, prior, prior, FLIGHTS)
     if first:  # not of all frames
         blind_fit = informed_fit
     draws = _sample_posterior(lane_sport, t - t[0], y, informed_fit, blind_fit, prior, density, proposals)
-    contacts, observed_time = np.empty((CONTACTS_PER_SAMPLE * len(draws), LOG)), t[-1] - t[0]
+    contacts, observed_time = np.empty(CONTACTS_PER_SAMPLE * len(draws), CONTACT_DTYPE), t[-1] - t[0]
     positions, used = fly_samples(lane_sport, draws, observed_time + times, contacts)
     median, spread = geometric_median(positions)
-    landings = _landings_after(contacts, used, observed_time, landing, draws)
+    landings = first_landings(lane_sport, contacts, used, draws, observed_time)
     if (landings[:, 0] == math.inf).any() and times[-1] < MIN_LANDING_HORIZON:
         _, used = fly_samples(lane_sport, draws, np.array([observed_time + MIN_LANDING_HORIZON]), contacts)
-        landings = _landings_after(contacts, used, observed_time, landing, draws)
+        landings = first_landings(lane_sport, contacts, used, draws, observed_time)
     positions[0] = median
-    probability, at, covariance = modal_landing(median_landing_first(landings), len(landing))
+    probability, at, covariance = modal_landing(median_landing_first(landings), len(sport.surfaces))
     return informed_fit, positions, spread, probability, at, covariance
-
-
-@kernel
-def _landings_after(contacts, used, after, landing, draws):
-    """The first landing of each draw later than `after` s, its time relative to `after`."""
-    later = contacts[:used][contacts[:used, 2] > after]
-    later[:, 2] -= after
-    return first_landings(later, len(later), landing, draws)
 
 
 @kernel
 def _sample_posterior(lane_sport, t, y, informed_fit, blind_fit, prior, density, proposals):
     """Draws (K, 16) of the unknowns at the first frame. Every second one starts at the blind fit: otherwise the draws
     could not leave the true side where a bounce either slips or grips."""
-    half, nothing = len(proposals.start) // 2, np.empty((0, LOG))
+    half, nothing = len(proposals.start) // 2, np.empty(0, CONTACT_DTYPE)
     L = cholesky_with_jitter(informed_fit.covariance)
     whiteners, norms = _whiteners(lane_sport, t, informed_fit)
     draws = informed_fit.x + proposals.start @ L.T
@@ -252,7 +238,7 @@ def _whiteners(lane_sport, t, informed_fit):
     near = np.empty(2 * len(t))
     near[0::2], near[1::2] = t, t + 1e-4
     unknowns = np.ascontiguousarray(informed_fit.x).reshape((1, UNKNOWNS))
-    positions, _ = fly_samples(lane_sport, unknowns, near, np.empty((0, LOG)))
+    positions, _ = fly_samples(lane_sport, unknowns, near, np.empty(0, CONTACT_DTYPE))
     whiteners, norms = np.empty((len(t), 3, 3)), np.empty(len(t))
     scale = 1.0 / np.sqrt(informed_fit.noise[:3])
     for n in range(len(t)):

@@ -12,6 +12,7 @@ from ballcast.sim import engine, launch, rng
 from ballcast.sim import sensor as sensors
 from ballcast.sim.jit import strict
 from ballcast.sim.kernels.lanes import CHUNK
+from ballcast.sim.kernels.layout import DRAG, LAUNCH_SIZE, WIND_X
 
 BATCH = 1024  # balls flown at once, which bounds what is held beside the result
 
@@ -97,11 +98,11 @@ def _draw(
     sport, buffers, first, count, purpose, seed, weights, rows, launch_state, gravity, wind, sds, row, misses, duration
 ):
     """The columns of Balls, with lengths in place of offsets."""
-    state, track_sensors, streams = np.empty((count, 15)), np.empty((count, 9)), np.empty((count, 4), np.uint64)
+    state, track_sensors = np.empty((count, LAUNCH_SIZE)), np.empty((count, 9))
+    streams, counts = np.empty((count, 4), np.uint64), np.empty(count, np.int64)
     stamps, exposures, exposed_position, true_position, velocity, spin, measured_position, is_observed = (
         a[:count] for a in buffers
     )
-    counts = np.empty(count, np.int64)
     _initialise(purpose, seed, first, weights, rows, launch_state, gravity, wind, sds, row, misses, duration, state,
                 track_sensors, streams, stamps, exposures, counts)  # fmt: skip
     none = np.empty((0, 0, 0))
@@ -109,7 +110,7 @@ def _draw(
     engine.fly_batch(sport, state, stamps, counts, true_position.reshape(-1), (velocity, spin), False)
     lengths = _measure(streams, track_sensors, row, counts, exposed_position, measured_position, is_observed)
     flat = _collect(is_observed, counts, lengths, stamps, measured_position, true_position, velocity, spin)
-    parameters = state[:, [9, 10, 13, 14, 11, 12]]
+    parameters = state[:, DRAG:LAUNCH_SIZE]
     return (
         lengths,
         *flat,
@@ -128,7 +129,6 @@ def _draw(
 def _initialise(purpose, seed, first, weights, rows, launch_state, gravity, wind, sds, row, misses, duration, state,
                 track_sensors, streams, stamps, exposures, counts):  # fmt: skip
     """Launch, parameters, sensor and frame times of balls `first` on; streams stay where the noise begins."""
-    factor = np.empty(6)
     for b in range(len(state)):
         stream = streams[b]
         rng.seed_stream(stream, purpose, seed, first + b)
@@ -138,14 +138,7 @@ def _initialise(purpose, seed, first, weights, rows, launch_state, gravity, wind
                 state[b, k] = launch_state[k // 3, k % 3]
         for k in range(6):
             x = sds[k] * rng.normal(stream)
-            factor[k] = np.exp(x) if k < 4 else x
-        state[b, 9], state[b, 10], state[b, 11], state[b, 12] = (
-            factor[0],
-            factor[1],
-            factor[4] + wind[0],
-            factor[5] + wind[1],
-        )
-        state[b, 13], state[b, 14] = factor[2], factor[3]
+            state[b, DRAG + k] = np.exp(x) if DRAG + k < WIND_X else x + wind[DRAG + k - WIND_X]
         sensor = sensors.draw_sensor(stream, row, misses)
         for k in range(9):
             track_sensors[b, k] = sensor[k]

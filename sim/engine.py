@@ -3,15 +3,16 @@
 flight = simulate(sport, position, velocity, spin, times)      # (B, 3) each, times (T,) or (B, T)
 """
 
+import dataclasses
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
-from ballcast.sim.kernels import aerodynamics as laws
-from ballcast.sim.kernels import contact as impact
 from ballcast.sim.kernels import lanes
+from ballcast.sim.kernels.compiled_sport import compile_lanes
+from ballcast.sim.kernels.layout import CONTACT_DTYPE
 
 PARAMETERS = ("drag", "lift", "restitution", "friction", "wind_x", "wind_y")
 PRESET_PARAMETERS = np.array([1.0, 1.0, 1.0, 1.0, 0.0, 0.0])
@@ -75,11 +76,11 @@ def simulate(sport, position, velocity, spin, times, parameters=None, dtype=np.f
 
 def is_compiled():
     """Whether the compiled simulator lies ready from an earlier run; if not, the first flight takes some seconds."""
-    return bool(lanes.run._cache._cache_file._load_index())
+    return bool(lanes.fly_lanes._cache._cache_file._load_index())
 
 
 def pack_launches(position, velocity, spin, parameters):
-    """All that one ball needs in a row: state, drag, lift, wind, restitution, friction (B, 15)."""
+    """Launches (B, LAUNCH_SIZE) in the order of kernels/layout.py; ValueError says what does not fit."""
     vectors = [np.asarray(a, float) for a in (position, velocity, spin)]
     count = vectors[0].shape[0] if vectors[0].ndim == 2 else -1
     for name, a in zip(("position", "velocity", "spin"), vectors, strict=True):
@@ -88,7 +89,7 @@ def pack_launches(position, velocity, spin, parameters):
     p = np.broadcast_to(PRESET_PARAMETERS, (count, 6)) if parameters is None else np.asarray(parameters, float)
     if p.shape != (count, 6):
         raise ValueError(f"parameters have shape {p.shape}; they must be ({count}, 6): {', '.join(PARAMETERS)}")
-    launch = np.concatenate([*vectors, p[:, [0, 1, 4, 5, 2, 3]]], axis=1)
+    launch = np.concatenate([*vectors, p], axis=1)
     if not np.isfinite(launch).all():
         raise ValueError("position, velocity, spin and parameters must be finite")
     return launch
@@ -105,35 +106,20 @@ def check_times(times, count):
 
 
 def fly_batch(sport, launch, times, counts, out, velocity_and_spin, with_log):
-    """Run the kernel (see lanes.run) over shares of the balls; the log of impacts (N, 18), ordered by ball and time."""
-    drag_model, aero = laws.air(sport, out.dtype.type)
-    aero64, surfaces = laws.air(sport, np.float64)[1], impact.surfaces(sport)
-    boxes = contact_boxes(surfaces).astype(out.dtype)
-    fixed = (
-        drag_model,
-        aero,
-        aero64,
-        surfaces,
-        boxes,
-        sport.ball.inertia,
-        launch,
-        times,
-        counts,
-        out,
-        *velocity_and_spin,
-    )
+    """Fly balls on as many threads as help (see lanes.py): their contacts (N,) CONTACT_DTYPE, ordered by ball, time."""
+    fixed = compile_lanes(sport, out.dtype.type), launch, times, counts, out, *velocity_and_spin
 
     def work_chunk(first, last):
         size = 8 * (last - first) + 64 if with_log else 0
         while True:
-            contacts = np.empty((size, lanes.LOG))
-            used = lanes.run(lanes.Task(*fixed, contacts), first, last)
+            contacts = np.empty(size, CONTACT_DTYPE)
+            used = lanes.fly_lanes(lanes.LaneTask(*fixed, contacts), first, last)
             if not with_log or used <= size:
                 return contacts[: used if with_log else 0]
             size = used
 
     contacts = np.concatenate(run_in_threads(work_chunk, len(launch), MIN_BALLS_PER_THREAD))
-    return contacts[np.argsort(contacts[:, 0], kind="stable")]
+    return contacts[np.argsort(contacts["ball"], kind="stable")]
 
 
 def run_in_threads(work, count, min_per_thread):
@@ -147,17 +133,5 @@ def run_in_threads(work, count, min_per_thread):
         return list(pool.map(work, cuts[:-1], cuts[1:]))
 
 
-def contact_boxes(surfaces):
-    """The box of each surface that a ball's centre must enter to touch it, (n, 6)."""
-    return np.array([_contact_box(surface) for surface in surfaces]).reshape(-1, 6)
-
-
-def _contact_box(surface):
-    """What a centre must enter to touch the surface: its box grown by the reach, and a hair for rounding."""
-    margin = np.array([surface["ring"], surface["ring"], 0.0]) + surface["reach"] * (1 + 1e-6) + 1e-6
-    return [*(surface["low"] - margin), *(surface["high"] + margin)]
-
-
 def _impacts(contacts):
-    vectors = [contacts[:, k : k + 3] for k in (6, 9, 12, 15)]
-    return Impacts(contacts[:, 0].astype(int), contacts[:, 2], contacts[:, 3:6], contacts[:, 1].astype(int), *vectors)
+    return Impacts(*(np.ascontiguousarray(contacts[f.name]) for f in dataclasses.fields(Impacts)))

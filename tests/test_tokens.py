@@ -13,7 +13,8 @@ from ballcast.models.predictors.tokens import sample_paths, stratified_uniforms 
 from ballcast.models.runtime import token_decoder as speech  # noqa: E402
 from ballcast.models.training.learner import make_learner  # noqa: E402
 from ballcast.models.training.token_learner import token_paths  # noqa: E402
-from ballcast.sim.kernels.flight import surroundings  # noqa: E402
+from ballcast.sim.kernels.compiled_sport import compile_sport  # noqa: E402
+from ballcast.sim.kernels.layout import CONTACT_DTYPE  # noqa: E402
 from ballcast.tracks import Track  # noqa: E402
 
 CONFIG = {
@@ -107,11 +108,10 @@ def single_token_samples(learner, vocabulary, times, count=3, start=None):
     single = decoder._replace(
         vocabulary=vocabulary.astype(np.float32), embedding=decoder.embedding[:1], logit_bias=decoder.logit_bias[:1]
     )
-    landing = np.array([s.landing for s in learner.sport.surfaces])
     samples, landings = np.empty((count, len(times), 3)), np.empty((count, 5))
     first = np.zeros((1, decoder.hidden_weight.shape[0]), np.float32)
-    sport, unit = surroundings(learner.sport), np.full(3, 0.01)
-    sample_paths(single, first, sport, landing, start, unit, times, stratified_uniforms(count), samples, landings)
+    sport, unit = compile_sport(learner.sport), np.full(3, 0.01)
+    sample_paths(single, first, sport, start, unit, times, stratified_uniforms(count), samples, landings)
     return samples, landings
 
 
@@ -135,11 +135,11 @@ def test_words_displace_a_path_by_what_they_stand_for(learner):
     samples, _ = single_token_samples(learner, word, times, start=START)
     state, expected = words.initial_state(START), []
     for _ in times:
-        path, none = np.empty((1, 6)), np.empty((0, 6))
+        path, none = np.empty((1, 6)), np.empty(0, CONTACT_DTYPE)
         end, has_contact = words.propagate(
-            surroundings(learner.sport), START, state, np.array([HORIZON_STEP]), path, none
+            compile_sport(learner.sport), START, state, np.array([HORIZON_STEP]), path, none
         )
-        words.advance(state, end, has_contact, word[0], np.full(3, 0.01))
+        words.advance(state, end, has_contact > 0, word[0], np.full(3, 0.01))
         expected.append(state[:3].copy())
     np.testing.assert_allclose(samples[0], expected, atol=1e-9)
     assert samples[0, 0, 0] > 0.01 and (np.diff(samples[0, :, 0]) > 0.01).all()
@@ -155,7 +155,7 @@ def test_the_numbers_that_go_with_words_are_those_it_was_taught_with(learner):
     tokens, numbers, _ = learner.tokenize(batch, vocabulary)
     state, out = words.initial_state(batch.starts[0]), np.empty(words.CONTEXT_FEATURES, np.float32)
     for k in range(HORIZONS):
-        path, none = np.empty((1, 6)), np.empty((0, 6))
+        path, none = np.empty((1, 6)), np.empty(0, CONTACT_DTYPE)
         end, has_contact = words.propagate(sport, batch.starts[0], state, np.array([HORIZON_STEP]), path, none)
         words.context_features(state, end, has_contact, batch.position_sds[0], k, out)
         np.testing.assert_allclose(numbers[0, k], out, rtol=1e-6)

@@ -8,7 +8,8 @@ import numpy as np
 from ballcast.models.encoding.features import FRAMES
 from ballcast.models.estimation.fit import HEIGHT, to_launch
 from ballcast.sim.jit import kernel
-from ballcast.sim.kernels.flight import MET, fly
+from ballcast.sim.kernels.flight import fly_ball
+from ballcast.sim.kernels.layout import CONTACT_DTYPE
 
 HORIZONS, HORIZON_STEP = 20, 0.05  # horizons of a path: so many, s apart
 LANDING_HORIZON = 1.5  # s ahead in which a landing counts
@@ -53,7 +54,7 @@ def constant_velocity_path(x, times, out):
 
 
 @kernel
-def nominal_trajectory(feature_set, sport, landing, x, variances, times, positions, nominal_landing, landing_sd):
+def nominal_trajectory(feature_set, sport, x, variances, times, positions, nominal_landing, landing_sd):
     """Fill places (H, 3) m at times (H,) s, the baseline's landing `where` (4,) s and m, and its unit `scale` (4,)."""
     if feature_set == FRAMES:
         constant_velocity_path(x, times, positions)
@@ -61,18 +62,19 @@ def nominal_trajectory(feature_set, sport, landing, x, variances, times, positio
         nominal_landing[1:] = x[:3]
         return
     until, none = np.append(times, max(LANDING_HORIZON, times[-1] + 1e-6)), np.empty(0)
-    trajectory, contacts = np.empty((len(until), 6)), np.empty((MAX_CONTACTS, MET))
-    fly(sport, to_launch(x), until, none, trajectory, np.empty((0, 3, 0)), contacts)
+    trajectory, contacts = np.empty((len(until), 6)), np.empty(MAX_CONTACTS, CONTACT_DTYPE)
+    flight = fly_ball(sport, to_launch(x), until, none, trajectory, np.empty((0, 3, 0)), contacts)
     positions[:] = trajectory[:-1, :3]
     positions[:, 2] += x[HEIGHT]
     nominal_landing[0] = LANDING_HORIZON
     nominal_landing[1:] = trajectory[-1, :3]
     landing_speed = MIN_LANDING_SPEED
-    for n in range(len(contacts)):
-        if contacts[n, 0] < nominal_landing[0] and landing[int(contacts[n, 1])]:
-            nominal_landing[0] = contacts[n, 0]
-            nominal_landing[1:] = contacts[n, 2:5]
-            landing_speed = max(MIN_LANDING_SPEED, abs(contacts[n, 5]))
+    for n in range(min(flight.contact_count, MAX_CONTACTS)):
+        contact = contacts[n]
+        if contact["time"] < nominal_landing[0] and sport.is_landing[contact["surface"]]:
+            nominal_landing[0] = contact["time"]
+            nominal_landing[1:] = contact["position"]
+            landing_speed = max(MIN_LANDING_SPEED, abs(contact["velocity_before"][2]))
             break
     nominal_landing[3] += x[HEIGHT]
     free_flight_sd(variances, nominal_landing[0], landing_sd[1:])
@@ -92,7 +94,7 @@ def fill_nominal_features(positions, nominal_landing, x, out):
 
 @kernel
 def nominal_trajectories(
-    feature_set, sport, landing, x, variances, times, positions, horizon_positions, nominal_landing, landing_sd
+    feature_set, sport, x, variances, times, positions, horizon_positions, nominal_landing, landing_sd
 ):
     """`base` at times (H,) s and at the knots (KNOTS, 3), in one flight."""
     all_times, order = np.empty(len(times) + HORIZONS), np.empty(len(times) + HORIZONS, np.int64)
@@ -104,7 +106,7 @@ def nominal_trajectories(
         else:
             all_times[i], order[i], k = horizon, k, k + 1
     out = np.empty((len(all_times), 3))
-    nominal_trajectory(feature_set, sport, landing, x, variances, all_times, out, nominal_landing, landing_sd)
+    nominal_trajectory(feature_set, sport, x, variances, all_times, out, nominal_landing, landing_sd)
     for i in range(len(all_times)):
         if order[i] < HORIZONS:
             horizon_positions[order[i]] = out[i]

@@ -6,11 +6,11 @@ displaced beside that flight: it stands for one of V displacements (V, 3), learn
 words are short; where it clips a net that it was to pass, they are long, and the flight goes on from there.
 
     state = outset(spot)                               # of a path, (STATE,)
-    end, met = onward(place, spot, state, times, path, contacts)      # what physics expect at the next knot
+    end, met = onward(sport, spot, state, times, path, contacts)      # what physics expect at the next knot
     note(state, end, met, unit, k, numbers)            # what is true of it, for a network
     lead(state, end, met, displacement, unit)          # the word: the state at the next knot
 
-    spell(place, spots, units, futures, vocabulary, said, numbers, displaced)    # the words of flights that are known
+    spell(sport, spots, units, futures, vocabulary, said, numbers, displaced)    # the words of flights that are known
 """
 
 import math
@@ -21,7 +21,8 @@ from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
 from ballcast.models.estimation.fit import HEIGHT, to_launch
 from ballcast.models.runtime.layers import float32
 from ballcast.sim.jit import kernel
-from ballcast.sim.kernels.flight import MET, fly
+from ballcast.sim.kernels.flight import fly_ball
+from ballcast.sim.kernels.layout import CONTACT_DTYPE
 
 PATH_STATE_SIZE = 10  # place, velocity, spin, and how many words ago the path was last in doubt
 # numbers that go with a word: place, velocity, how much both will change until the next knot (3, 3, 3, 3), whether the
@@ -47,16 +48,17 @@ def initial_state(nominal_start):
 
 @kernel
 def propagate(sport, nominal_start, state, times, trajectory, contacts):
-    """Fly a path on to times[-1] s: (its place, velocity and spin there (9,), whether it met something).
+    """Fly a path on to times[-1] s: (its place, velocity and spin there (9,), how many surfaces it met).
 
-    Its motion at times (T,) s goes into path (T, 6), contacts into contacts (n, MET), as sensitivity.fly has them.
+    Its motion at times (T,) s goes into trajectory (T, 6), the first contacts into contacts (n,), as fly_ball has them.
     """
     launch, expected_state = to_launch(nominal_start), np.empty(9)
     launch[:9] = state[:9]
-    p, v, w, first, _ = fly(sport, launch, times, np.empty(0), trajectory, np.empty((0, 3, 0)), contacts)
+    flight = fly_ball(sport, launch, times, np.empty(0), trajectory, np.empty((0, 3, 0)), contacts)
     for i in range(3):
-        expected_state[i], expected_state[3 + i], expected_state[6 + i] = p[i], v[i], w[i]
-    return expected_state, first < math.inf
+        expected_state[i], expected_state[3 + i] = flight.position[i], flight.velocity[i]
+        expected_state[6 + i] = flight.spin[i]
+    return expected_state, flight.contact_count
 
 
 @kernel
@@ -111,11 +113,12 @@ def tokenize(sport, nominal_starts, position_sds, futures, vocabulary, tokens, c
     goes from where the words before have led, so errors do not add up. Of an empty vocabulary every displacement is a
     word of its own.
     """
-    times, trajectory, contacts = np.array([HORIZON_STEP]), np.empty((1, 6)), np.empty((0, MET))
+    times, trajectory, contacts = np.array([HORIZON_STEP]), np.empty((1, 6)), np.empty(0, CONTACT_DTYPE)
     for n in range(len(nominal_starts)):
         state = initial_state(nominal_starts[n])
         for k in range(HORIZONS):
-            expected_state, has_contact = propagate(sport, nominal_starts[n], state, times, trajectory, contacts)
+            expected_state, met = propagate(sport, nominal_starts[n], state, times, trajectory, contacts)
+            has_contact = met > 0
             context_features(state, expected_state, has_contact, position_sds[n], k, context[n, k])
             displacement = displaced[n, k]
             for i in range(3):

@@ -19,12 +19,13 @@ from ballcast.models.estimation.likelihood import (
 from ballcast.models.estimation.linear import cholesky, cholesky_solve, spd_inverse
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels import tangent as columns
-from ballcast.sim.kernels.flight import MET, fly
+from ballcast.sim.kernels.flight import fly_ball
+from ballcast.sim.kernels.layout import CONTACT_DTYPE, DRAG, FRICTION, LAUNCH_SIZE, LIFT, RESTITUTION
 from ballcast.sim.kernels.tangent import C
 
-# unknowns: position (m), velocity (m/s), spin (rad/s), drag, lift, restitution, friction (logarithms), wind (m/s),
-# height (m)
-UNKNOWNS, LOG_PARAMETERS, HEIGHT = 16, 9, 15
+# the unknowns are a launch (sim.kernels.layout) with logarithms of its four factors, then the tracker's height (m)
+HEIGHT, UNKNOWNS = 15, 16
+LOG_PARAMETERS = (DRAG, LIFT, RESTITUTION, FRICTION)
 # what a fit believes before it sees: mean (16,) and precision (16, 16) of the unknowns; the height beyond which half of
 # all trackers see the place (m, Cauchy's law; 0: the precision says it all); the sensor (5,), least and greatest of its
 # variances (4,), for how many frames that counts (0: it is told), and the share of outliers
@@ -43,22 +44,27 @@ MIN_DECREASE = 4e-3  # a step that promises to lessen the cost by less is the la
 
 @kernel
 def to_launch(x):
-    """The row of a launch (see engine.launch_rows) of unknowns (16,)."""
-    launch = np.empty(15)
-    launch[:9] = x[:9]
-    launch[9], launch[10], launch[11], launch[12] = math.exp(x[9]), math.exp(x[10]), x[13], x[14]
-    launch[13], launch[14] = math.exp(x[11]), math.exp(x[12])
+    """The launch (LAUNCH_SIZE,) of unknowns (16,)."""
+    launch = x[:LAUNCH_SIZE].copy()
+    for k in LOG_PARAMETERS:
+        launch[k] = math.exp(x[k])
     return launch
 
 
 @kernel
-def _linearised_flight(sport, x, t, tangent, trajectory, jacobian):
-    """Fly the unknowns: path (T, 6), jacobian (T, 3, 16) of what is seen by the unknowns; see sensitivity.fly."""
-    launch = to_launch(x)
+def seed_unknowns(tangent, launch):
+    """Set the tangent of a launch by the unknowns: as by the launch, but by the logarithms of its factors."""
     columns.unit(tangent)
-    for k, factor in ((0, launch[9]), (1, launch[10]), (2, launch[13]), (3, launch[14])):
-        tangent[(columns.OWN + k) * C + LOG_PARAMETERS + k] = factor  # by the logarithm
-    flight = fly(sport, launch, t, tangent, trajectory, jacobian, np.empty((0, MET)))
+    for k in LOG_PARAMETERS:
+        tangent[(columns.OWN + k - DRAG) * C + k] = launch[k]
+
+
+@kernel
+def _linearised_flight(sport, x, t, tangent, trajectory, jacobian):
+    """Fly the unknowns: trajectory (T, 6), jacobian (T, 3, 16) of the measured positions; see fly_ball."""
+    launch = to_launch(x)
+    seed_unknowns(tangent, launch)
+    flight = fly_ball(sport, launch, t, tangent, trajectory, jacobian, np.empty(0, CONTACT_DTYPE))
     for n in range(len(t)):
         trajectory[n, 2] += x[HEIGHT]
         jacobian[n, 2, HEIGHT] = 1.0
@@ -92,7 +98,7 @@ def _cost(trajectory, jacobian, y, x, prior, noise, weights, squared_residuals, 
 def map_fit(sport, t, y, x, prior, max_flights):
     """The Fit to frames t (T,) s and y (T, 3) m, begun at unknowns x (16,), in at most so many flights.
 
-    place: sensitivity.surroundings; prior: a Prior.
+    sport: a CompiledSport; prior: a Prior.
     """
     t, x, count, noise = t - t[0], x.copy(), len(t), prior.noise.copy()
     tangent, tangent1 = np.zeros(columns.ROWS * C), np.zeros(columns.ROWS * C)
@@ -166,7 +172,8 @@ def map_fit(sport, t, y, x, prior, max_flights):
         spd_inverse(hessian) * (noise[4] + 5.0) / (noise[4] + 3.0)
     )  # of Student's t the weighted Hessian says too much
     final, transition = _state_transition(x, flight, tangent)
-    return Fit(x, covariance, final, transition @ covariance @ transition.T, weights, noise, cost, flight[3], flight[4])
+    contacts = flight.first_contact_time, flight.last_contact_time
+    return Fit(x, covariance, final, transition @ covariance @ transition.T, weights, noise, cost, *contacts)
 
 
 @kernel
@@ -202,7 +209,7 @@ def _step(hessian, gradient, damping):
 @kernel
 def _clamp(x):
     """The unknowns, kept to numbers that can be flown."""
-    for k in range(LOG_PARAMETERS, LOG_PARAMETERS + 4):
+    for k in LOG_PARAMETERS:
         x[k] = min(max(x[k], -2.5), 2.5)
     for k in range(3, 9):
         limit = 100.0 if k < 6 else 2000.0
@@ -215,7 +222,7 @@ def _state_transition(x, flight, tangent):
     """The unknowns (16,) at the end of a flight, and how they change with those at its start, (16, 16)."""
     final, transition = x.copy(), np.eye(UNKNOWNS)
     for i in range(3):
-        final[i], final[3 + i], final[6 + i] = flight[0][i], flight[1][i], flight[2][i]
+        final[i], final[3 + i], final[6 + i] = flight.position[i], flight.velocity[i], flight.spin[i]
     for i in range(9):
         for j in range(UNKNOWNS):
             transition[i, j] = tangent[i * C + j]

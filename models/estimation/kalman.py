@@ -1,7 +1,7 @@
 """What one pass over the frames tells of a ball: an extended Kalman filter on the simulator, compiled.
 
     memory = fresh(count)                        # (B,) records, one a ball, of constant size
-    observe(place, start, memory[b], t, y)       # takes in a frame; memory[b].x, .P are then the belief at it
+    observe(sport, start, memory[b], t, y)       # takes in a frame; memory[b].x, .P are then the belief at it
 
 The unknowns are those of fit.py. The flight's own Jacobian carries the belief from frame to frame, through impacts too.
 The sensor's variances are learnt on the way; frames far off count less, as Student's t has it. While the spin is not
@@ -15,12 +15,13 @@ from collections import namedtuple
 
 import numpy as np
 
-from ballcast.models.estimation.fit import HEIGHT, LOG_PARAMETERS, UNKNOWNS, Prior, map_fit, to_launch
+from ballcast.models.estimation.fit import HEIGHT, LOG_PARAMETERS, UNKNOWNS, Prior, map_fit, seed_unknowns, to_launch
 from ballcast.models.predictors.physics import sport_prior
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels import tangent as columns
 from ballcast.sim.kernels.contact import dot
-from ballcast.sim.kernels.flight import MET, fly
+from ballcast.sim.kernels.flight import fly_ball
+from ballcast.sim.kernels.layout import CONTACT_DTYPE
 from ballcast.sim.kernels.tangent import C
 
 # what a filter believes before it sees: mean (16,) and covariance (16, 16) of the unknowns; the sensor's variances
@@ -133,14 +134,12 @@ def _predict(sport, filter_prior, state, dt, t):
     """Carry the belief on by dt s."""
     x, P, tangent = state.x, state.P, state.tangent
     launch, times = to_launch(x), np.full(1, dt)
-    columns.unit(tangent)
-    for k, factor in ((0, launch[9]), (1, launch[10]), (2, launch[13]), (3, launch[14])):
-        tangent[(columns.OWN + k) * C + LOG_PARAMETERS + k] = factor  # by the logarithm
-    flight = fly(sport, launch, times, tangent, state.trajectory, state.jacobian, np.empty((0, MET)))
-    if flight[4] > 0.0:
-        state.last_contact_time = t - dt + flight[4]
+    seed_unknowns(tangent, launch)
+    flight = fly_ball(sport, launch, times, tangent, state.trajectory, state.jacobian, np.empty(0, CONTACT_DTYPE))
+    if flight.last_contact_time > 0.0:
+        state.last_contact_time = t - dt + flight.last_contact_time
     for i in range(3):
-        x[i], x[3 + i], x[6 + i] = flight[0][i], flight[1][i], flight[2][i]
+        x[i], x[3 + i], x[6 + i] = flight.position[i], flight.velocity[i], flight.spin[i]
     _propagate_covariance(tangent, P)
     for k in range(UNKNOWNS):
         P[k, k] += filter_prior.process_noise[k] * dt
@@ -245,7 +244,7 @@ def clamp(x):
     for i in range(3):
         x[3 + i] = min(max(x[3 + i], -MAX_SPEED), MAX_SPEED)
         x[6 + i] = min(max(x[6 + i], -MAX_SPIN), MAX_SPIN)
-    for k in range(LOG_PARAMETERS, LOG_PARAMETERS + 4):
+    for k in LOG_PARAMETERS:
         x[k] = min(max(x[k], -MAX_LOG), MAX_LOG)
     x[HEIGHT] = min(max(x[HEIGHT], -MAX_HEIGHT), MAX_HEIGHT)
 

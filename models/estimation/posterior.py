@@ -9,11 +9,9 @@ import math
 import numpy as np
 
 from ballcast.models.estimation.fit import HEIGHT, UNKNOWNS, cholesky, to_launch
-from ballcast.sim import engine
 from ballcast.sim.jit import kernel
-from ballcast.sim.kernels import aerodynamics as flight
-from ballcast.sim.kernels import contact as impact
-from ballcast.sim.kernels import lanes
+from ballcast.sim.kernels.lanes import CHUNK, LaneTask, fly_lanes
+from ballcast.sim.kernels.layout import LAUNCH_SIZE
 
 CONTACTS_PER_SAMPLE = 8  # impacts kept for each draw
 
@@ -45,38 +43,27 @@ def transform_samples(mean, covariance, standard_normal):
     return mean + standard_normal @ cholesky_with_jitter(covariance).T
 
 
-def compile_lane_sport(sport, dtype):
-    """What the lanes need of the sport to fly draws in that precision."""
-    drag_model, aero = flight.air(sport, dtype)
-    surfaces = impact.surfaces(sport)
-    boxes = engine.contact_boxes(surfaces).astype(dtype)
-    return drag_model, aero, flight.air(sport, np.float64)[1], surfaces, boxes, sport.ball.inertia
-
-
 @kernel
 def fly_samples(lane_sport, samples, times, contacts):
-    """Places (K, H, 3) m of draws (K, 16) at times (H,) s after them, as the tracker sees them; impacts into log.
+    """Positions (K, H, 3) m of samples (K, 16) at times (H,) s, as the tracker sees them, in the lanes' precision.
 
-    With how many impacts there are in the log; the places are as precise as the sky.
+    contacts (n,) CONTACT_DTYPE gets the first contacts of all samples; how many there are is returned too.
     """
-    positions = np.empty((len(samples), len(times), 3), lane_sport[4].dtype)
+    positions = np.empty((len(samples), len(times), 3), lane_sport.boxes.dtype)
     return positions, fly_samples_into(lane_sport, samples, times.reshape((1, len(times))), positions, contacts)
 
 
 @kernel
 def fly_samples_into(lane_sport, samples, times, positions, contacts):
-    """The same at times (K, H) s, a row a draw, or one row for all, into places (K, H, 3); how many impacts."""
-    drag_model, aero, aero64, surfaces, boxes, inertia = lane_sport
+    """The same at times (K, H) s, a row a sample, or (1, H), into positions (K, H, 3); how many contacts there are."""
     count, (time_rows, horizons) = len(samples), times.shape
-    launches, padded_times = np.empty((count, 15)), np.full((time_rows, horizons + lanes.CHUNK), np.inf)
+    launches, padded_times = np.empty((count, LAUNCH_SIZE)), np.full((time_rows, horizons + CHUNK), np.inf)
     for n in range(count):
         launches[n] = to_launch(samples[n])
     padded_times[:, :horizons] = times
     out, none, counts = positions.reshape(-1), np.empty((0, 0, 0), positions.dtype), np.full(count, horizons)
-    task = lanes.Task(
-        drag_model, aero, aero64, surfaces, boxes, inertia, launches, padded_times, counts, out, none, none, contacts
-    )
-    used = lanes.run(task, 0, count)
+    task = LaneTask(lane_sport, launches, padded_times, counts, out, none, none, contacts)
+    used = fly_lanes(task, 0, count)
     for n in range(count):
         for k in range(horizons):
             positions[n, k, 2] += samples[n, HEIGHT]
@@ -108,15 +95,16 @@ def covariance_about_first(samples):
 
 
 @kernel
-def first_landings(contacts, used, landing, samples):
-    """The first landing of each draw (K, 5): time (inf: none), place as the tracker sees it, surface."""
+def first_landings(lane_sport, contacts, used, samples, after):
+    """The first landing of each sample later than `after` s, (K, 5): time from then (inf: none), position as the
+    tracker sees it, surface. contacts: the first `used` count."""
     landings = np.full((len(samples), 5), np.inf)
-    for row in range(used):
-        n, j, t = int(contacts[row, 0]), int(contacts[row, 1]), contacts[row, 2]
-        if landing[j] and t < landings[n, 0]:
-            landings[n, 0], landings[n, 4] = t, j
+    for contact in contacts[:used]:
+        n, surface, t = contact["ball"], contact["surface"], contact["time"] - after
+        if lane_sport.sport.is_landing[surface] and 0.0 <= t < landings[n, 0]:
+            landings[n, 0], landings[n, 4] = t, surface
             for i in range(3):
-                landings[n, 1 + i] = contacts[row, 3 + i] + (samples[n, HEIGHT] if i == 2 else 0.0)
+                landings[n, 1 + i] = contact["position"][i] + (samples[n, HEIGHT] if i == 2 else 0.0)
     return landings
 
 

@@ -54,7 +54,6 @@ class Direct(NeuralPredictor):
             self.network,
             self.frontend.feature_set,
             self.frontend.sport,
-            self.landing,
             self.output_scaling,
             *state,
             times,
@@ -70,7 +69,7 @@ class Direct(NeuralPredictor):
 
 
 @kernel
-def forecast_paths(network, feature_set, sport, landing, scaling, h, features, raw_features, filter_states, times, out):
+def forecast_paths(network, feature_set, sport, scaling, h, features, raw_features, filter_states, times, out):
     """The Paths, into out, of balls with memories h (B, H), features x (B, F), at times (B, H) s ahead."""
     count, horizons = times.shape
     mean, covariance, probability, landings, landing_covariance = out
@@ -93,7 +92,6 @@ def forecast_paths(network, feature_set, sport, landing, scaling, h, features, r
         nominal_trajectories(
             feature_set,
             sport,
-            landing,
             nominal_starts[b],
             variances[b],
             times[b],

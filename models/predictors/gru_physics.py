@@ -16,7 +16,6 @@ from ballcast.models.estimation.fit import UNKNOWNS
 from ballcast.models.estimation.kalman import clamp
 from ballcast.models.estimation.posterior import (
     CONTACTS_PER_SAMPLE,
-    compile_lane_sport,
     covariance_about_first,
     first_landings,
     fly_samples_into,
@@ -27,7 +26,8 @@ from ballcast.models.predictors.neural import NeuralPredictor
 from ballcast.models.predictors.physics import MAX_UNLANDED, MIN_LANDING_HORIZON, Estimate, to_belief
 from ballcast.models.runtime.network import belief_head
 from ballcast.sim.jit import kernel
-from ballcast.sim.kernels.lanes import LOG
+from ballcast.sim.kernels.compiled_sport import compile_lanes
+from ballcast.sim.kernels.layout import CONTACT_DTYPE
 
 SAMPLES, BALLS_PER_LANES = 18, 8  # of a ball; balls whose draws share the engine's lanes
 # of B balls: belief x (B, 16) and its covariance (B, 16, 16); at H times mean (B, H, 3) m, covariance (B, H, 3, 3) and
@@ -44,7 +44,7 @@ class GruPhysics(NeuralPredictor):
 
     def __init__(self, sport, path=None):
         super().__init__(sport, path)
-        self.lane_sport = compile_lane_sport(sport, np.float32)
+        self.lane_sport = compile_lanes(sport)
         self.standard_normal = np.ascontiguousarray(standard_normal_samples(SAMPLES)[:, : len(self.active_unknowns)])
         factors = self.info.get("widen", {})
         self.variance_factors = (
@@ -64,7 +64,6 @@ class GruPhysics(NeuralPredictor):
             self.network,
             self.lane_sport,
             self.active_unknowns,
-            self.landing,
             self.standard_normal,
             self.variance_factors,
         )
@@ -84,7 +83,6 @@ def simulate_ahead(
     network,
     lane_sport,
     active_unknowns,
-    landing,
     standard_normal,
     variance_factors,
     h,
@@ -108,11 +106,13 @@ def simulate_ahead(
             )
             sample_times[ball_slice] = times[b]
         landings = _fly_samples(
-            lane_sport, landing, samples, sample_times, positions[first:last].reshape((len(samples), horizons, 3)), K
+            lane_sport, samples, sample_times, positions[first:last].reshape((len(samples), horizons, 3)), K
         )
         for b in range(first, last):
             ball_slice = slice((b - first) * K, (b - first + 1) * K)
-            probability[b], landing_mean[b], landing_covariance[b] = modal_landing(landings[ball_slice], len(landing))
+            probability[b], landing_mean[b], landing_covariance[b] = modal_landing(
+                landings[ball_slice], len(lane_sport.boxes)
+            )
             landing_covariance[b] *= variance_factors[1]
             mean[b], covariance[b] = positions[b, 0], covariance_about_first(positions[b])
             for k in range(horizons):
@@ -145,14 +145,14 @@ def _sample_belief(state, outputs, active_unknowns, standard_normal, x, P, sampl
 
 
 @kernel
-def _fly_samples(lane_sport, landing, samples, times, positions, K):
+def _fly_samples(lane_sport, samples, times, positions, K):
     """Fly the draws of B balls, K each, into places (B K, H, 3) m at times (B K, H) s; their first landings (B K, 5).
 
     Where too many of a ball's draws have not landed by the last time, those fly on.
     """
-    contacts = np.empty((CONTACTS_PER_SAMPLE * len(samples), LOG))
+    contacts = np.empty(CONTACTS_PER_SAMPLE * len(samples), CONTACT_DTYPE)
     used = fly_samples_into(lane_sport, samples, times, positions, contacts)
-    landings, late = first_landings(contacts, used, landing, samples), np.zeros(len(samples), np.bool_)
+    landings, late = first_landings(lane_sport, contacts, used, samples, 0.0), np.zeros(len(samples), np.bool_)
     for first in range(0, len(samples), K):
         ball_slice = slice(first, first + K)
         if times[first, -1] < MIN_LANDING_HORIZON and (landings[ball_slice, 0] == np.inf).mean() > MAX_UNLANDED:
@@ -166,5 +166,5 @@ def _fly_samples(lane_sport, landing, samples, times, positions, K):
             np.empty((len(remaining), 1, 3), np.float32),
             contacts,
         )
-        landings[late] = first_landings(contacts, used, landing, remaining)
+        landings[late] = first_landings(lane_sport, contacts, used, remaining, 0.0)
     return landings

@@ -20,10 +20,10 @@ from ballcast.models.runtime import weights
 from ballcast.models.runtime.network import TRUNK_KINDS, advance, pack_weights, standardise, state_size
 from ballcast.sim.engine import run_in_threads
 from ballcast.sim.jit import kernel
-from ballcast.sim.kernels.flight import surroundings
+from ballcast.sim.kernels.compiled_sport import compile_sport
 
 MIN_BALLS_PER_THREAD = 64  # balls, below which a second thread costs more than it gains
-# what reads frames: the set of features, the place, the filter's start, 1 where the optional surfaces are away
+# what reads frames: the set of features, the CompiledSport, the filter's start, 1 where the optional surfaces are away
 FeatureFrontend = namedtuple("FeatureFrontend", "feature_set sport filter_prior surfaces_absent")
 
 
@@ -42,10 +42,9 @@ class NeuralPredictor(Predictor):
         self.network = pack_weights(self.info["shape"], tensors)
         surfaces_absent = float(len(self.info["surfaces"]) > len(sport.surfaces))
         self.frontend = FeatureFrontend(
-            FEATURE_SETS[self.info["kind"]], surroundings(sport), make_filter_prior(sport), surfaces_absent
+            FEATURE_SETS[self.info["kind"]], compile_sport(sport), make_filter_prior(sport), surfaces_absent
         )
         self.active_unknowns = np.array(self.info["unknowns"])
-        self.landing = np.array([s.landing for s in sport.surfaces], bool)
 
     def forecast(self, history, times):
         times = self.check_times(history.time, times)

@@ -12,10 +12,9 @@ import numpy as np
 from ballcast import sim
 from ballcast.models.contract import Belief, Forecast, Landing, Predictor, Stream
 from ballcast.models.estimation.arc import initial_arc, theil_sen_arc
-from ballcast.models.estimation.fit import HEIGHT, LOG_PARAMETERS, UNKNOWNS, Prior, map_fit, marginalise
+from ballcast.models.estimation.fit import HEIGHT, UNKNOWNS, Prior, map_fit, marginalise
 from ballcast.models.estimation.posterior import (
     CONTACTS_PER_SAMPLE,
-    compile_lane_sport,
     covariance_about_first,
     first_landings,
     fly_samples,
@@ -24,8 +23,8 @@ from ballcast.models.estimation.posterior import (
     transform_samples,
 )
 from ballcast.sim.jit import kernel
-from ballcast.sim.kernels.flight import surroundings
-from ballcast.sim.kernels.lanes import LOG
+from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
+from ballcast.sim.kernels.layout import CONTACT_DTYPE, DRAG
 
 MIN_LANDING_HORIZON = 2.0  # s beyond the last seen frame, at least, in which a landing is looked for
 SAMPLES, MAX_UNLANDED = 40, 0.1  # and their share that may be without a landing by the last time asked
@@ -61,7 +60,7 @@ def launch_prior(sport):
     mean[3:6], mean[6:9] = balls.launch_velocity.mean(axis=0), balls.launch_spin.mean(axis=0)
     sd[:3] = UNINFORMATIVE_SD
     sd[3:6], sd[6:9] = balls.launch_velocity.std(axis=0), balls.launch_spin.std(axis=0)
-    sd[LOG_PARAMETERS:HEIGHT] = spread.drag, spread.lift, spread.restitution, spread.friction, *spread.wind
+    sd[DRAG:HEIGHT] = spread.drag, spread.lift, spread.restitution, spread.friction, *spread.wind
     sd[HEIGHT] = UNINFORMATIVE_SD
     return mean, np.maximum(sd, 1e-6)
 
@@ -85,7 +84,7 @@ def fit_last_segment(sport, t, y, x, warm_start, prior, broad_prior, max_flights
     x (16,): the unknowns at t[0] where the fit is warm, else it starts with an arc through the first frames. prior: of
     this ball; fresh: of any other.
     """
-    first, gravity = 0, sport[1].gravity
+    first, gravity = 0, sport.aero.gravity
     while True:
         if not warm_start:
             x = prior.mean.copy()
@@ -114,7 +113,7 @@ def _multi_start(sport, t, y, fit, prior, max_flights):
     for count in RESTART_FRAMES:
         if count < len(t):
             x = prior.mean.copy()
-            theil_sen_arc(t[:count], y[:count], sport[1].gravity, x[:6])
+            theil_sen_arc(t[:count], y[:count], sport.aero.gravity, x[:6])
             other = map_fit(sport, t, y, x, prior, TRIAL_FLIGHTS)
             if other.cost < fit.cost + TRIAL_MARGIN:
                 other = map_fit(sport, t, y, other.x, prior, max_flights // 2)
@@ -124,26 +123,24 @@ def _multi_start(sport, t, y, fit, prior, max_flights):
 
 
 @kernel
-def predict(lane_sport, landing, standard_normal, estimate, times):
-    """What is Ahead of a Fit at times (H,) s after its last frame; landing (n,) bool: the surfaces that count."""
-    contacts = np.empty((CONTACTS_PER_SAMPLE * len(standard_normal), LOG))
+def predict(lane_sport, standard_normal, estimate, times):
+    """What is Ahead of a Fit at times (H,) s after its last frame."""
+    contacts = np.empty(CONTACTS_PER_SAMPLE * len(standard_normal), CONTACT_DTYPE)
     samples = transform_samples(estimate.final, estimate.final_covariance, standard_normal)
     positions, used = fly_samples(lane_sport, samples, times, contacts)
     covariance = covariance_about_first(positions)
-    landings = first_landings(contacts, used, landing, samples)
+    landings = first_landings(lane_sport, contacts, used, samples, 0.0)
     if (landings[:, 0] == math.inf).mean() > MAX_UNLANDED and times[-1] < MIN_LANDING_HORIZON:
         _, used = fly_samples(lane_sport, samples, np.array([MIN_LANDING_HORIZON]), contacts)
-        landings = first_landings(contacts, used, landing, samples)
-    return Prediction(positions, covariance, *modal_landing(landings, len(landing)))
+        landings = first_landings(lane_sport, contacts, used, samples, 0.0)
+    return Prediction(positions, covariance, *modal_landing(landings, len(lane_sport.boxes)))
 
 
 @kernel
-def fit_and_predict(
-    sport, lane_sport, landing, standard_normal, t, y, x, warm_start, prior, broad_prior, max_flights, times
-):
+def fit_and_predict(sport, lane_sport, standard_normal, t, y, x, warm_start, prior, broad_prior, max_flights, times):
     """Fit, the first frame used, and what is Ahead at times (H,) s after the last frame."""
     fit, first = fit_last_segment(sport, t, y, x, warm_start, prior, broad_prior, max_flights)
-    return fit, first, predict(lane_sport, landing, standard_normal, fit, times)
+    return fit, first, predict(lane_sport, standard_normal, fit, times)
 
 
 class Physics(Predictor):
@@ -156,15 +153,8 @@ class Physics(Predictor):
 
     def __init__(self, sport):
         super().__init__(sport)
-        self.compiled_sport, self.prior, self.standard_normal = (
-            surroundings(sport),
-            sport_prior(sport),
-            standard_normal_samples(SAMPLES),
-        )
-        self.lane_sport, self.landing = (
-            compile_lane_sport(sport, np.float32),
-            np.array([s.landing for s in sport.surfaces], bool),
-        )
+        self.compiled_sport, self.lane_sport = compile_sport(sport), compile_lanes(sport)
+        self.prior, self.standard_normal = sport_prior(sport), standard_normal_samples(SAMPLES)
 
     def predict(self, time, position, times):
         fit, _, prediction = self.fit_and_predict(time, position, times, self.prior.mean, False, self.prior)
@@ -176,7 +166,7 @@ class Physics(Predictor):
     def fit_and_predict(self, time, position, times, x, warm_start, prior):
         """Fit, the first frame used, and what is Ahead at times (H,) s."""
         frames = np.ascontiguousarray(time), np.ascontiguousarray(position)
-        constants = self.compiled_sport, self.lane_sport, self.landing, self.standard_normal
+        constants = self.compiled_sport, self.lane_sport, self.standard_normal
         return fit_and_predict(*constants, *frames, x, warm_start, prior, self.prior, MAX_FLIGHTS, times - time[-1])
 
 

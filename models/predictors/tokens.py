@@ -41,7 +41,7 @@ from ballcast.models.runtime.layers import float32
 from ballcast.models.runtime.network import belief_head, path_head_input
 from ballcast.models.runtime.token_decoder import initial_hidden, pack_token_decoder, sample_tokens, step, token_logits
 from ballcast.sim.jit import kernel
-from ballcast.sim.kernels.flight import MET
+from ballcast.sim.kernels.layout import CONTACT_DTYPE
 
 SAMPLES = 32
 # of B balls at H times: samples (B, K, H, 3) m, their mean (B, H, 3) and covariance (B, H, 3, 3); the landing as in
@@ -71,7 +71,6 @@ class Tokens(NeuralPredictor):
             self.decoder,
             self.frontend.feature_set,
             self.frontend.sport,
-            self.landing,
             self.belief_inputs,
             self.uniforms,
         )
@@ -97,7 +96,6 @@ def forecast_tokens(
     decoder,
     feature_set,
     sport,
-    landing,
     belief_inputs,
     uniforms,
     h,
@@ -126,7 +124,6 @@ def forecast_tokens(
         nominal_trajectory(
             feature_set,
             sport,
-            landing,
             nominal_start,
             variances,
             horizons,
@@ -143,17 +140,15 @@ def forecast_tokens(
         first = initial_hidden(
             decoder, path_head_input(network, features[ball_slice], h[ball_slice], nominal_features, belief_outputs)
         )
-        sample_paths(
-            decoder, first, sport, landing, nominal_start, position_sd, times[b], uniforms, out.samples[b], landings
-        )
+        sample_paths(decoder, first, sport, nominal_start, position_sd, times[b], uniforms, out.samples[b], landings)
         mean_and_covariance(out.samples[b], out.mean[b], out.covariance[b])
         out.probability[b], out.landing[b], out.landing_covariance[b] = modal_landing(
-            median_landing_first(landings), len(landing)
+            median_landing_first(landings), len(sport.surfaces)
         )
 
 
 @kernel
-def sample_paths(decoder, first, sport, landing, nominal_start, position_sd, times, uniforms, samples, landings):
+def sample_paths(decoder, first, sport, nominal_start, position_sd, times, uniforms, samples, landings):
     """Say K ways that a ball may go from a spot on: samples (K, H, 3) m at times (H,) s, first landings found (K, 5).
 
     first (1, H): what is remembered before the first word; unit (3,) m; chances (KNOTS, K). After the last word the
@@ -165,12 +160,9 @@ def sample_paths(decoder, first, sport, landing, nominal_start, position_sd, tim
         np.full(count, -1),
         np.empty((count, CONTEXT_FEATURES), float32),
     )
-    states, expected_states, has_contact = (
-        np.empty((count, PATH_STATE_SIZE)),
-        np.empty((count, 9)),
-        np.empty(count, np.bool_),
-    )
-    trajectory, contacts = np.empty((len(times) + 1, 6)), np.empty((MAX_CONTACTS, MET))
+    states, expected_states = np.empty((count, PATH_STATE_SIZE)), np.empty((count, 9))
+    has_contact = np.empty(count, np.bool_)
+    trajectory, contacts = np.empty((len(times) + 1, 6)), np.empty(MAX_CONTACTS, CONTACT_DTYPE)
     h[:], landings[:] = first[0], np.inf
     for n in range(count):
         states[n] = initial_state(nominal_start)
@@ -179,13 +171,14 @@ def sample_paths(decoder, first, sport, landing, nominal_start, position_sd, tim
         done = np.searchsorted(times, until, side="right")
         step_times = np.append(times[begun:done], until) - HORIZON_STEP * k
         for n in range(count):
-            expected_states[n], has_contact[n] = propagate(
+            expected_states[n], met = propagate(
                 sport, nominal_start, states[n], step_times, trajectory[: len(step_times)], contacts
             )
+            has_contact[n] = met > 0
             samples[n, begun:done] = trajectory[: done - begun, :3]
             samples[n, begun:done, 2] += height
             if landings[n, 0] == np.inf:
-                first_landing(contacts, landing, HORIZON_STEP * k, height, landings[n])
+                first_landing(sport, contacts[:met], HORIZON_STEP * k, height, landings[n])
             if k < HORIZONS:
                 context_features(states[n], expected_states[n], has_contact[n], position_sd, k, context[n])
         if k < HORIZONS:
@@ -199,12 +192,12 @@ def sample_paths(decoder, first, sport, landing, nominal_start, position_sd, tim
 
 
 @kernel
-def first_landing(contacts, landing, begun, height, out):
-    """The first landing among contacts (n, MET) of a stretch that began at `begun` s, into found (5,)."""
+def first_landing(sport, contacts, begun, height, out):
+    """The first landing among contacts (n,) of a stretch that began at `begun` s, into found (5,)."""
     for contact in contacts:
-        if contact[0] < np.inf and landing[int(contact[1])]:
-            out[0], out[4] = begun + contact[0], contact[1]
-            out[1:4] = contact[2:5]
+        if sport.is_landing[contact["surface"]]:
+            out[0], out[4] = begun + contact["time"], contact["surface"]
+            out[1:4] = contact["position"]
             out[3] += height
             return
 

@@ -14,10 +14,12 @@ from filterpy.kalman import MerweScaledSigmaPoints, UnscentedKalmanFilter
 from ballcast.models.contract import Predictor, Stream
 from ballcast.models.estimation.fit import UNKNOWNS, to_launch
 from ballcast.models.estimation.kalman import clamp, make_filter_prior
-from ballcast.models.estimation.posterior import cholesky_with_jitter, compile_lane_sport
+from ballcast.models.estimation.posterior import cholesky_with_jitter
 from ballcast.models.predictors.physics import Estimate, predict, to_forecast
 from ballcast.sim.jit import kernel
-from ballcast.sim.kernels.flight import MET, fly, surroundings
+from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
+from ballcast.sim.kernels.flight import fly_ball
+from ballcast.sim.kernels.layout import CONTACT_DTYPE
 
 GATE_CHI2 = 16.27  # squared innovation, in standard deviations: one good frame in a thousand lies farther off
 OUTLIERS_TO_RESTART = 4  # gated frames in a row, after which it begins again
@@ -33,12 +35,8 @@ class Ukf(Predictor):
 
     def __init__(self, sport):
         super().__init__(sport)
-        self.compiled_sport, self.lane_sport, self.filter_prior = (
-            surroundings(sport),
-            compile_lane_sport(sport, np.float32),
-            make_filter_prior(sport),
-        )
-        self.landing = np.array([s.landing for s in sport.surfaces], bool)
+        self.compiled_sport, self.lane_sport = compile_sport(sport), compile_lanes(sport)
+        self.filter_prior = make_filter_prior(sport)
         self.active_unknowns = np.flatnonzero(np.sqrt(np.diag(self.filter_prior.covariance)) > MIN_SD)
         size = len(self.active_unknowns)
         self.standard_normal = np.zeros(
@@ -82,9 +80,7 @@ class UkfStream(Stream):
         predictor, estimate = self.predictor, Estimate(*self.filter.estimate())
         return to_forecast(
             estimate,
-            predict(
-                predictor.lane_sport, predictor.landing, predictor.standard_normal, estimate, times - frame_times[-1]
-            ),
+            predict(predictor.lane_sport, predictor.standard_normal, estimate, times - frame_times[-1]),
             frame_times[-1],
         )
 
@@ -170,6 +166,6 @@ def propagate(sport, rows, dt):
     trajectory, jacobian, times, none = np.empty((1, 6)), np.empty((1, 3, UNKNOWNS)), np.full(1, dt), np.empty(0)
     for n in range(len(rows)):
         clamp(rows[n])
-        flight = fly(sport, to_launch(rows[n]), times, none, trajectory, jacobian, np.empty((0, MET)))
+        flight = fly_ball(sport, to_launch(rows[n]), times, none, trajectory, jacobian, np.empty(0, CONTACT_DTYPE))
         for i in range(3):
-            rows[n, i], rows[n, 3 + i], rows[n, 6 + i] = flight[0][i], flight[1][i], flight[2][i]
+            rows[n, i], rows[n, 3 + i], rows[n, 6 + i] = flight.position[i], flight.velocity[i], flight.spin[i]

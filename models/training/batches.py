@@ -28,7 +28,7 @@ from ballcast.models.estimation.fit import UNKNOWNS
 from ballcast.models.estimation.kalman import make_filter_prior, new_filter_states
 from ballcast.sim import rng
 from ballcast.sim.jit import kernel
-from ballcast.sim.kernels.flight import surroundings
+from ballcast.sim.kernels.compiled_sport import compile_sport
 
 MAX_FRAMES, LOSS_FRAMES = 96, 16  # of a sequence, at most; and those with a loss
 LAUNCH_FRACTION = 0.6  # share of the sequences that begin with the launch; the others anywhere
@@ -77,9 +77,8 @@ class Batches:
             raise ValueError(f"--data: {len(balls)} balls are too few; at least {GROUP}")
         optional = [s.name for s in sport.surfaces if s.optional and balls is None]
         self.sport_variants = [sport, sport.without(*optional)] if optional else [sport]
-        self.compiled_variants = [surroundings(variant) for variant in self.sport_variants]
+        self.compiled_variants = [compile_sport(variant) for variant in self.sport_variants]
         self.filter_prior = make_filter_prior(sport)
-        self.landing = [np.array([s.landing for s in variant.surfaces], bool) for variant in self.sport_variants]
         self.active_unknowns, self.size = active_unknowns(self.filter_prior), FEATURE_SIZES[feature_set] + 1
 
     def __getitem__(self, step):
@@ -163,11 +162,10 @@ class Batches:
         and its forecast, in place; what is shown of that forecast (B, n, SEEN), and the unit (B, n, KNOTS, 3) m."""
         nominal = np.empty((*x.shape[:2], NOMINAL_FEATURES), np.float32)
         position_sd = np.empty((*x.shape[:2], HORIZONS, 3), np.float32)
-        sport, is_landing = self.compiled_variants[without_optional], self.landing[without_optional]
+        sport = self.compiled_variants[without_optional]
         _residuals(
             FEATURE_SETS[self.feature_set],
             sport,
-            is_landing,
             x,
             variances,
             L,
@@ -239,14 +237,14 @@ def _merge_times(t, times, order):
 
 
 @kernel
-def _residuals(feature_set, sport, is_landing, x, variances, L, nominal, position_sds, truth, future, landings):
+def _residuals(feature_set, sport, x, variances, L, nominal, position_sds, truth, future, landings):
     """See Batches.beside."""
     nominal_landing, landing_sd, axis_sd = np.empty(4), np.empty(4), np.empty(3)
     positions, times = np.empty((HORIZONS, 3)), HORIZON_STEP * np.arange(1, HORIZONS + 1)
     for b in range(truth.shape[0]):
         for n in range(truth.shape[1]):
             nominal_trajectory(
-                feature_set, sport, is_landing, x[b, n], variances[b, n], times, positions, nominal_landing, landing_sd
+                feature_set, sport, x[b, n], variances[b, n], times, positions, nominal_landing, landing_sd
             )
             fill_nominal_features(positions, nominal_landing, x[b, n], nominal[b, n])
             for k in range(HORIZONS):

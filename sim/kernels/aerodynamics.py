@@ -12,7 +12,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from ballcast.sim.jit import inlined, kernel
+from ballcast.sim.jit import inlined
 
 DRAG_FORMS = {
     "constant": ("cd",),
@@ -28,10 +28,10 @@ LIFT_FORMS = {
     "saturating": ("a", "b"),  # S / (a + b S)
     "polynomial": ("constant", "s", "s2", "max"),  # constant + s S + s2 S^2, between 0 and max
 }
-PLAIN, SMOOTH, CRISIS, SPINNING = range(4)  # constant Cd and saturating CL; polynomials too; a drag crisis; goff
+CONSTANT_DRAG, POLYNOMIAL_DRAG, DRAG_CRISIS, SPIN_DRAG = range(4)  # the last: goff
 
-Air = namedtuple(
-    "Air",
+Aero = namedtuple(
+    "Aero",
     "gravity K R decay drag drag_s drag_s2 drag_v drag_w drag_min drag_max sub centre width "
     "spin factor power steep_v steep_s "
     "lift lift_s lift_s2 lift_max sat a b stiffness tolerance longest tiny half one zero fifth twentieth tableau",
@@ -55,10 +55,10 @@ BLEND_V, BLEND_S = 0.5, 0.02  # m/s, and in S: how wide the passage of `goff` is
 LONGEST = 0.12  # s, a step of a slow ball
 
 
-def air(sport, dtype):
-    """The sport's laws as (family, Air row of numbers in `dtype`)."""
+def aero_coefficients(sport, dtype):
+    """The sport's laws as (drag model, Aero row of numbers in `dtype`)."""
     R, K = sport.ball.radius, sport.aerodynamic_constant
-    row = dict.fromkeys(Air._fields, 0.0)
+    row = dict.fromkeys(Aero._fields, 0.0)
     row.update(drag_min=-math.inf, drag_max=math.inf, lift_max=math.inf, width=1.0, a=1.0)
     row.update(_drag(sport.drag, 2.0 * R / sport.world.nu / 1e5), **_lift(sport.lift))
     row.update(gravity=sport.world.gravity, K=K, R=R, decay=sport.spin_decay_rate)
@@ -70,10 +70,11 @@ def air(sport, dtype):
     row.update(steep_v=1.0 / BLEND_V, steep_s=1.0 / BLEND_S)
     row.update(half=0.5, one=1.0, fifth=0.2, twentieth=0.05)
     plain = sport.drag.form == "constant" and sport.lift.form in ("none", "saturating")
-    family = PLAIN if plain else {"logistic": CRISIS, "goff": SPINNING}.get(sport.drag.form, SMOOTH)
+    family = {"logistic": DRAG_CRISIS, "goff": SPIN_DRAG}.get(sport.drag.form, POLYNOMIAL_DRAG)
+    family = CONSTANT_DRAG if plain else family
     row["tolerance"] = TOLERANCE[dtype] * (1.0 if plain else CORNERS)
     row["tableau"] = tuple(dtype(x) for x in TABLEAU)
-    return family, Air(*(row[n] if n == "tableau" else dtype(row[n]) for n in Air._fields))
+    return family, Aero(*(row[n] if n == "tableau" else dtype(row[n]) for n in Aero._fields))
 
 
 def _drag(law, re_per_speed):
@@ -286,11 +287,11 @@ def rk5(law, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz):
 @inlined
 def rk5_any(family, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz):
     """`rk5` of a family known only when it runs, for a ball alone."""
-    if family == PLAIN:
+    if family == CONSTANT_DRAG:
         return rk5(plain, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz)
-    if family == SMOOTH:
+    if family == POLYNOMIAL_DRAG:
         return rk5(smooth, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz)
-    if family == SPINNING:
+    if family == SPIN_DRAG:
         return rk5(spinning, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz)
     return rk5(crisis, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz)
 
@@ -298,29 +299,12 @@ def rk5_any(family, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz):
 @inlined
 def acceleration(family, c, drag, lift, ux, uy, uz, wx, wy, wz):
     """(ax, ay, az) with gravity, of a family known only when it runs."""
-    if family == PLAIN:
+    if family == CONSTANT_DRAG:
         ax, ay, az, _ = plain(c, drag, lift, ux, uy, uz, wx, wy, wz)
-    elif family == SMOOTH:
+    elif family == POLYNOMIAL_DRAG:
         ax, ay, az, _ = smooth(c, drag, lift, ux, uy, uz, wx, wy, wz)
-    elif family == SPINNING:
+    elif family == SPIN_DRAG:
         ax, ay, az, _ = spinning(c, drag, lift, ux, uy, uz, wx, wy, wz)
     else:
         ax, ay, az, _ = crisis(c, drag, lift, ux, uy, uz, wx, wy, wz)
     return ax, ay, az - c.gravity
-
-
-def accelerations(sport, velocity, spin, parameters=None):
-    """Acceleration (B, 3) m/s2 in flight of balls of velocity (B, 3) and spin (B, 3): the law itself, for checks."""
-    family, c = air(sport, np.float64)
-    parameters = np.zeros((len(velocity), 6)) + [1, 1, 1, 1, 0, 0] if parameters is None else parameters
-    rows = np.hstack([parameters[:, :2], velocity - np.pad(parameters[:, 4:6], ((0, 0), (0, 1))), spin])
-    return _accelerations(family, c, np.ascontiguousarray(rows))
-
-
-@kernel
-def _accelerations(family, c, rows):
-    out = np.empty((len(rows), 3))
-    for i in range(len(rows)):
-        r = rows[i]
-        out[i, 0], out[i, 1], out[i, 2] = acceleration(family, c, r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7])
-    return out

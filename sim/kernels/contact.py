@@ -7,35 +7,10 @@ Vectors are tuples of three. Here too: the surfaces as rows for compiled code, a
 
 import math
 
-import numpy as np
-
 from ballcast.sim.jit import inlined, kernel
 
 SKID, ROLL, REST = range(3)
 V_STOP = 0.03  # m/s: a ball that would leave more slowly than this does not bounce (a hop of 0.05 mm)
-SURFACE = np.dtype(
-    [(name, "f8", shape) for name, shape in (("low", (3,)), ("high", (3,)))]
-    + [(name, "f8") for name in ("reach", "ring", "e", "at", "slope", "curve", "min", "max", "mu", "e_x", "rolling")]
-    + [("carries", "f8")]
-)
-
-
-def surfaces(sport):
-    """The sport's surfaces as an array of SURFACE records; `reach` is how near a centre can come."""
-    rows = np.zeros(len(sport.surfaces), SURFACE)
-    for row, s in zip(rows, sport.surfaces, strict=True):
-        r = s.restitution
-        row["low"], row["high"] = s.low, s.high
-        row["reach"], row["ring"] = sport.ball.radius + s.rod, s.radius
-        for name in ("e", "at", "slope", "curve", "min", "max"):
-            row[name] = getattr(r, name)
-        row["mu"], row["e_x"], row["rolling"], row["carries"] = (
-            s.friction,
-            s.tangential_restitution,
-            s.rolling_resistance,
-            s.supports,
-        )
-    return rows
 
 
 @inlined
@@ -57,28 +32,28 @@ def along(a, k, b):
 @inlined
 def gap_and_normal(p, s):
     """Distance from centre p to touching surface s, and the unit vector from the surface's closest point to p."""
-    if s.ring > 0.0:
-        x, y = p[0] - s.low[0], p[1] - s.low[1]
+    if s["ring_radius"] > 0.0:
+        x, y = p[0] - s["low"][0], p[1] - s["low"][1]
         level = math.sqrt(x * x + y * y)
-        k = 1.0 - s.ring / level if level > 1e-12 else 1.0
-        d = (k * x, k * y, p[2] - s.low[2]) if level > 1e-12 else (-s.ring, 0.0, p[2] - s.low[2])
+        k = 1.0 - s["ring_radius"] / level if level > 1e-12 else 1.0
+        d = (k * x, k * y, p[2] - s["low"][2]) if level > 1e-12 else (-s["ring_radius"], 0.0, p[2] - s["low"][2])
     else:
         d = (
-            p[0] - min(max(p[0], s.low[0]), s.high[0]),
-            p[1] - min(max(p[1], s.low[1]), s.high[1]),
-            p[2] - min(max(p[2], s.low[2]), s.high[2]),
+            p[0] - min(max(p[0], s["low"][0]), s["high"][0]),
+            p[1] - min(max(p[1], s["low"][1]), s["high"][1]),
+            p[2] - min(max(p[2], s["low"][2]), s["high"][2]),
         )
     distance = math.sqrt(dot(d, d))
     if distance < 1e-12:  # the centre is in the surface itself: no side to push to but up
-        return -s.reach, (0.0, 0.0, 1.0)
-    return distance - s.reach, (d[0] / distance, d[1] / distance, d[2] / distance)
+        return -s["contact_distance"], (0.0, 0.0, 1.0)
+    return distance - s["contact_distance"], (d[0] / distance, d[1] / distance, d[2] / distance)
 
 
 @inlined
 def restitution(s, factor, vn):
     """e at speed of approach vn."""
-    x = vn - s.at
-    return min(1.0, factor * min(max(s.e + x * (s.slope + x * s.curve), s.min), s.max))
+    x = vn - s["reference_speed"]
+    return min(1.0, factor * min(max(s["e"] + x * (s["slope"] + x * s["curvature"]), s["min"]), s["max"]))
 
 
 @inlined
@@ -97,10 +72,21 @@ def bounce(v, w, n, R, inertia, leave, mu, e_x):
     return along(after, 1.0, impulse), along(w, 1.0 / (inertia * R * R), cross(arm, impulse))
 
 
+@inlined
+def note_contact(contacts, n, ball, surface, time, position, velocity, after, spin, spin_after):
+    """Fill record n of contacts (CONTACT_DTYPE), if there are so many."""
+    if n < len(contacts):
+        c = contacts[n]
+        c["ball"], c["surface"], c["time"] = ball, surface, time
+        for k in range(3):
+            c["position"][k], c["velocity_before"][k], c["velocity_after"][k] = position[k], velocity[k], after[k]
+            c["spin_before"][k], c["spin_after"][k] = spin[k], spin_after[k]
+
+
 @kernel
 def _over(s, p):
     """Whether a centre is above the face: one at the very end and on its way out is not carried any more."""
-    return (s.low[0] <= p[0] <= s.high[0]) and (s.low[1] <= p[1] <= s.high[1])
+    return (s["low"][0] <= p[0] <= s["high"][0]) and (s["low"][1] <= p[1] <= s["high"][1])
 
 
 @inlined
@@ -110,9 +96,9 @@ def meet(s, p, v, w, n, R, inertia, e_factor, mu_factor):
     leave = restitution(s, e_factor, vn) * vn
     stays = False
     if leave < V_STOP:
-        stays = s.carries > 0.0 and n[2] > 1.0 - 1e-6 and _over(s, along(p, 1e-6, v))
+        stays = s["supports"] > 0.0 and n[2] > 1.0 - 1e-6 and _over(s, along(p, 1e-6, v))
         leave = 0.0 if stays else V_STOP
-    after, spin = bounce(v, w, n, R, inertia, leave, mu_factor * s.mu, s.e_x)
+    after, spin = bounce(v, w, n, R, inertia, leave, mu_factor * s["friction"], s["tangential_restitution"])
     if stays:
         after = (after[0], after[1], 0.0)
     return after, spin, stays
@@ -124,11 +110,11 @@ def roll(s, v, w, R, inertia, gravity, mu_factor, phase):
 
     SKID until its lowest point stands still, ROLL until it stops, REST. Spin about the upright dies out all the while.
     """
-    brake = s.rolling * gravity
+    brake = s["rolling_resistance"] * gravity
     rate_z = -math.copysign(brake / (inertia * R), w[2]) if w[2] != 0.0 else 0.0
     if phase == SKID:
         ux, uy = v[0] - R * w[1], v[1] + R * w[0]
-        slip, friction = math.sqrt(ux * ux + uy * uy), mu_factor * s.mu * gravity
+        slip, friction = math.sqrt(ux * ux + uy * uy), mu_factor * s["friction"] * gravity
         if slip == 0.0:
             return (0.0, 0.0, 0.0), (0.0, 0.0, rate_z), 0.0
         ax, ay = -friction * ux / slip, -friction * uy / slip

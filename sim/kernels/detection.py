@@ -82,18 +82,18 @@ def _size(a):
 @inlined
 def _face(s, low, high):
     """The axis across a flat surface whose face alone the path can touch, or -1."""
-    if s.ring > 0.0:
+    if s["ring_radius"] > 0.0:
         return -1
     x, y, z = (
-        (low[0] >= s.low[0]) & (high[0] <= s.high[0]),
-        (low[1] >= s.low[1]) & (high[1] <= s.high[1]),
-        ((low[2] >= s.low[2]) & (high[2] <= s.high[2])),
+        (low[0] >= s["low"][0]) & (high[0] <= s["high"][0]),
+        (low[1] >= s["low"][1]) & (high[1] <= s["high"][1]),
+        ((low[2] >= s["low"][2]) & (high[2] <= s["high"][2])),
     )
-    if x and y and s.low[2] == s.high[2]:
+    if x and y and s["low"][2] == s["high"][2]:
         return 2
-    if x and z and s.low[1] == s.high[1]:
+    if x and z and s["low"][1] == s["high"][1]:
         return 1
-    if y and z and s.low[0] == s.high[0]:
+    if y and z and s["low"][0] == s["high"][0]:
         return 0
     return -1
 
@@ -104,11 +104,11 @@ def _fall(surface, p, v, c2, c3, c4, c5, axis, h):
 
     A concave gap open at both ends stays open; else Newton's method from where it falls cannot run away.
     """
-    side = 1.0 if p > surface.low[axis] else -1.0
+    side = 1.0 if p > surface["low"][axis] else -1.0
     bend = 2.0 * side * c2 + h * (6.0 * abs(c3) + h * (12.0 * abs(c4) + h * 20.0 * abs(c5)))
     if bend >= 0.0:
         return 0.0, False, False
-    start = side * (p - surface.low[axis]) - surface.reach
+    start = side * (p - surface["low"][axis]) - surface["contact_distance"]
     if start <= TOUCH and side * v < 0.0:
         return 0.0, True, True
     v, c2, c3, c4, c5 = side * v, side * c2, side * c3, side * c4, side * c5
@@ -141,13 +141,13 @@ def _advance(surface, p0, v0, c, h, A, V):
             return s, True
         g = max(g, 0.0)
         bound = A
-        if surface.ring > 0.0:
-            x, y = p[0] - surface.low[0], p[1] - surface.low[1]
+        if surface["ring_radius"] > 0.0:
+            x, y = p[0] - surface["low"][0], p[1] - surface["low"][1]
             level = math.sqrt(x * x + y * y) + 1e-12
             bound = A + 2.0 * V * V / level
         root = math.sqrt(rate * rate + 2.0 * bound * g)
         step = 2.0 * g / (root - rate) if rate < 0.0 else (rate + root) / bound
-        if surface.ring > 0.0:
+        if surface["ring_radius"] > 0.0:
             step = max(g / V, min(step, 0.5 * level / V))
         s += max(step, LEAST)
         if s >= h:
@@ -159,8 +159,8 @@ def _advance(surface, p0, v0, c, h, A, V):
 def end_of_rectangle(s, p, v, a, h):
     """When a centre that moves at p + v t + a t^2 / 2 over the level rectangle s passes its end; h if not before."""
     for i in range(2):
-        h = min(h, _reaches(p[i] - s.low[i], v[i], a[i], h))
-        h = min(h, _reaches(s.high[i] - p[i], -v[i], -a[i], h))
+        h = min(h, _reaches(p[i] - s["low"][i], v[i], a[i], h))
+        h = min(h, _reaches(s["high"][i] - p[i], -v[i], -a[i], h))
     return h
 
 

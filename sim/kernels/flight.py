@@ -8,22 +8,21 @@ has no derivative: near it the columns speak for the side the ball is on.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from ballcast.sim import engine
 from ballcast.sim.jit import inlined, kernel
-from ballcast.sim.kernels import aerodynamics as laws
-from ballcast.sim.kernels import contact as impact
 from ballcast.sim.kernels import tangent as columns
 from ballcast.sim.kernels.aerodynamics import acceleration, rk5_any, step_length
-from ballcast.sim.kernels.contact import REST, ROLL, SKID, along, dot, gap_and_normal, meet, roll
+from ballcast.sim.kernels.compiled_sport import compile_sport
+from ballcast.sim.kernels.contact import REST, ROLL, SKID, along, dot, gap_and_normal, meet, note_contact, roll
 from ballcast.sim.kernels.detection import TOUCH, first_contact, quintic
+from ballcast.sim.kernels.layout import CONTACT_DTYPE, DRAG, FRICTION, LAUNCH_SIZE, LIFT, RESTITUTION, WIND_X, WIND_Y
 from ballcast.sim.kernels.step import AIR, FOREVER, roll_on, step_to
 from ballcast.sim.kernels.tangent import C
 
-UNKNOWNS = 15  # state and parameters
-MET = 6  # numbers of a contact: time (s), surface, place (m), the velocity's z before (m/s)
 MOST_IMPACTS = 200  # of one ball: one that is wedged, as only a guess can be, is laid to rest
 STILL = 1e-9  # m/s, of the contact point
 PAST, TINY = 1.0 + 1e-12, 1e-12  # the last step ends a hair after the last frame
@@ -39,54 +38,58 @@ def simulate_with_jacobian(sport, position, velocity, spin, times, parameters=No
     flight = None if out is not None else engine.simulate(sport, position, velocity, spin, times, parameters)
     launch = engine.pack_launches(position, velocity, spin, parameters)
     times = engine.check_times(times, len(launch))
-    shape = (len(launch), times.shape[1], 3, UNKNOWNS)
+    shape = (len(launch), times.shape[1], 3, LAUNCH_SIZE)
     if out is None:
         out = np.empty(shape)
     if out.shape != shape or out.dtype != np.float64 or not out.flags.c_contiguous:
         raise ValueError(f"out must be a contiguous float64 array of shape {shape}, not {out.dtype} {out.shape}")
-    place = surroundings(sport)
+    compiled = compile_sport(sport)
 
     def share(first, last):
         own = times if len(times) == 1 else times[first:last]
-        _batch(place, launch[first:last], own, out[first:last])
+        _batch(compiled, launch[first:last], own, out[first:last])
 
     engine.run_in_threads(share, len(launch), LEAST_SHARE)
     return flight, out
 
 
-def surroundings(sport):
-    """What the compiled flight of one ball needs of the sport: law family, Air row, surfaces, boxes, inertia."""
-    rows = impact.surfaces(sport)
-    return *laws.air(sport, np.float64), rows, engine.contact_boxes(rows), sport.ball.inertia
-
-
 @kernel
-def _batch(place, launch, times, out):
+def _batch(sport, launch, times, out):
     s, count = np.zeros(columns.ROWS * C), times.shape[1]
-    path, jacobian, met = np.empty((count, 6)), np.empty((count, 3, C)), np.empty((0, MET))
+    path, jacobian, met = np.empty((count, 6)), np.empty((count, 3, C)), np.empty(0, CONTACT_DTYPE)
     for b in range(len(launch)):
         columns.unit(s)
-        fly(place, launch[b], times[b if len(times) > 1 else 0], s, path, jacobian, met)
+        fly_ball(sport, launch[b], times[b if len(times) > 1 else 0], s, path, jacobian, met)
         for k in range(count):
             for i in range(3):
-                for j in range(UNKNOWNS):
+                for j in range(LAUNCH_SIZE):
                     out[b, k, i, j] = jacobian[k, i, j]
 
 
-@kernel
-def fly(place, launch, times, s, path, jacobian, met):
-    """Fly one ball to times[-1]: its place and velocity, into path (T, 6), and columns of its place, (T, 3, C).
+class FlightEnd(NamedTuple):
+    """One ball's state at the last time asked for, and what it met until then."""
 
-    launch: a row of engine.launch_rows. s: rows of columns (columns.py), those of the launch; afterwards those of the
-    state at times[-1]; where it is empty the flight goes without. Into met (n, MET) go the first contacts, a time of
-    inf after the last. Returns the state, and when the ball first and last met a surface (inf, -inf if never), s.
+    position: tuple  # m
+    velocity: tuple  # m/s
+    spin: tuple  # rad/s
+    contact_count: int
+    first_contact_time: float  # s; inf without a contact
+    last_contact_time: float  # s; -inf without a contact
+
+
+@kernel
+def fly_ball(sport, launch, times, s, path, jacobian, contacts):
+    """Fly one ball of a CompiledSport to times[-1]: its FlightEnd.
+
+    launch (LAUNCH_SIZE,): see layout.py. trajectory (T, 6) gets position and velocity at times (T,). tangent: columns
+    of the launch (tangent.py), afterwards those of the state at times[-1], and jacobian (T, 3, C) gets those of the
+    position; where tangent is empty, neither is computed. contacts (n,) CONTACT_DTYPE gets the first contacts.
     """
-    family, c, rows, boxes, inertia = place
-    air = launch[9], launch[10], launch[11], launch[12], launch[13], launch[14]  # and how it bounces
+    family, c, rows, boxes, inertia = sport.drag_model, sport.aero, sport.surfaces, sport.boxes, sport.inertia
+    air = launch[DRAG], launch[LIFT], launch[WIND_X], launch[WIND_Y], launch[RESTITUTION], launch[FRICTION]
     p, v, w = (launch[0], launch[1], launch[2]), (launch[3], launch[4], launch[5]), (launch[6], launch[7], launch[8])
     ground, phase, scale, t, k, end = AIR, SKID, 1.0, 0.0, 0, times[-1]
-    first, last, moving, contacts = math.inf, -math.inf, len(s) > 0, 0
-    met[:, 0] = math.inf
+    first, last, moving, count = math.inf, -math.inf, len(s) > 0, 0
     for j in range(len(rows)):
         g, n = gap_and_normal(p, rows[j])
         if g <= TOUCH and dot(v, n) <= 0.0:
@@ -122,7 +125,7 @@ def fly(place, launch, times, s, path, jacobian, met):
             at, fast = _at(f, h, p, v, a, p1, v1, a1)
             if moving:
                 columns.stop(f, h, s)
-            return at, fast, along(along((0.0, 0.0, 0.0), 1.0 - f, w), f, w1), first, last
+            return FlightEnd(at, fast, along(along((0.0, 0.0, 0.0), 1.0 - f, w), f, w1), count, first, last)
         if moving:
             if ground >= 0:
                 columns.settle(s)
@@ -130,12 +133,10 @@ def fly(place, launch, times, s, path, jacobian, met):
         t, p, v, w, phase = t + h, p1, v1, w1, then
         if hit >= 0 and hit != ground:
             first, last = min(first, t), t
-            if contacts < len(met):
-                note = met[contacts]
-                note[0], note[1], note[2], note[3], note[4], note[5] = t, hit, p[0], p[1], p[2], v[2]
-            contacts += 1
-            v, w, ground, phase = _through(family, c, rows, inertia, air, hit, ground, phase, p, v, w, s)
-            if contacts > MOST_IMPACTS:
+            v1, w1, ground, phase = _through(family, c, rows, inertia, air, hit, ground, phase, p, v, w, s)
+            note_contact(contacts, count, 0, hit, t, p, v, v1, w, w1)
+            v, w, count = v1, w1, count + 1
+            if count > MOST_IMPACTS:
                 v = w = (0.0, 0.0, 0.0)
                 ground, phase = hit, REST
                 s[columns.V * C : (columns.W + 3) * C] = 0.0

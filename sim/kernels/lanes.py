@@ -10,15 +10,15 @@ State is rows of lanes in one flat array, so that the compiler sees that rows do
 instructions whatever their neighbours do: a ball's flight is the same to the bit in any batch and on any thread.
 """
 
-from collections import namedtuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.aerodynamics import (
-    CRISIS,
-    PLAIN,
-    SPINNING,
+    CONSTANT_DRAG,
+    DRAG_CRISIS,
+    SPIN_DRAG,
     acceleration,
     crisis,
     plain,
@@ -27,26 +27,34 @@ from ballcast.sim.kernels.aerodynamics import (
     spinning,
     step_length,
 )
-from ballcast.sim.kernels.contact import REST, SKID, dot, gap_and_normal, meet
+from ballcast.sim.kernels.compiled_sport import LaneSport
+from ballcast.sim.kernels.contact import REST, SKID, dot, gap_and_normal, meet, note_contact
 from ballcast.sim.kernels.detection import TOUCH, first_contact, quintic, slope
+from ballcast.sim.kernels.layout import DRAG, FRICTION, LAUNCH_SIZE, LIFT, RESTITUTION, WIND_X, WIND_Y
 from ballcast.sim.kernels.step import AIR, FOREVER, roll_on, step_to
 
 LANES = 64
 CHUNK = 8  # frames delivered at once; times are padded by as many
-# rows: the state as launched; acceleration; then the end of the step, its length, the box around it
-P, V, W, DRAG, LIFT, WIND_X, WIND_Y, A, P1, V1, W1, A1, H, NEAR, LOW, HIGH, SCALE, ERROR = (
-    0, 3, 6, 9, 10, 11, 12, 13, 16, 19, 22, 25, 28, 29, 30, 33, 36, 37)  # fmt: skip
-THETA = 38 * LANES  # then a chunk of frames: their time in the step
+# rows: a launch (layout.py); acceleration; then the end of the step, its length, the box around it
+P, V, W, A, P1, V1, W1, A1, H, NEAR, LOW, HIGH, SCALE, ERROR = 0, 3, 6, 15, 18, 21, 24, 27, 30, 31, 32, 35, 38, 39
+THETA = 40 * LANES  # then a chunk of frames: their time in the step
 SCRATCH = THETA + CHUNK
 IDLE = -2  # as AIR, in place of the surface that a lane's ball rolls on
 MOST_IMPACTS = 5000  # of one ball: one that is wedged and hops without end is laid to rest
 BALL, FRAME, GROUND, PHASE, HITS, NEXT, BUSY, USED, MARKS = range(9)  # of each lane; the last three of the run
-LOG = 18  # columns of the log of impacts: ball, surface, time, place, velocity before and after, spin before and after
 
-# what a run works on. launch (B, 15): state, drag, lift, wind, restitution, friction. times (1 or B, T + CHUNK) s, of
-# which ball b's first counts[b] are asked for, inf from T on. out: flat (B T 3) in the precision of c, the Air row, and
-# boxes; c64 and rows (of surfaces) are for what is done one ball at a time. velocity and spin (B, T, 3), or empty.
-Task = namedtuple("Task", "family c c64 rows boxes inertia launch times counts out velocity spin log")
+
+class LaneTask(NamedTuple):
+    """What a run of the lanes works on."""
+
+    lane_sport: LaneSport
+    launch: np.ndarray  # (B, LAUNCH_SIZE)
+    times: np.ndarray  # (1 or B, T + CHUNK) s, inf from T on
+    counts: np.ndarray  # (B,) how many of the times are asked for
+    position: np.ndarray  # flat (B T 3) m, in the lanes' precision
+    velocity: np.ndarray  # (B, T, 3) m/s, or empty
+    spin: np.ndarray  # (B, T, 3) rad/s, or empty
+    contacts: np.ndarray  # (N,) CONTACT_DTYPE: the first N
 
 
 @inlined
@@ -227,20 +235,15 @@ def _through(c64, rows, inertia, launch, log, j, s, m, i, t):
     p, v, w = _get(s, P, i), _get(s, V, i), _get(s, W, i)
     b, surface, R = m[BALL, i], rows[j], c64.R
     _, n = gap_and_normal(p, surface)
-    after, spin, stays = meet(surface, p, v, w, n, R, inertia, launch[b, 13], launch[b, 14])
+    after, spin, stays = meet(surface, p, v, w, n, R, inertia, launch[b, RESTITUTION], launch[b, FRICTION])
     if stays:
         m[GROUND, i], m[PHASE, i] = j, SKID
     elif m[GROUND, i] >= 0 and after[2] <= 0.0:  # what it rolls on holds it
         after, m[PHASE, i] = (after[0], after[1], 0.0), SKID
     else:
         m[GROUND, i] = AIR
-    used = m[USED, 0]
-    if used < len(log):
-        log[used, 0], log[used, 1], log[used, 2] = b, j, t
-        for k in range(3):
-            log[used, 3 + k], log[used, 6 + k], log[used, 9 + k] = p[k], v[k], after[k]
-            log[used, 12 + k], log[used, 15 + k] = w[k], spin[k]
-    m[USED, 0] = used + 1
+    note_contact(log, m[USED, 0], b, j, t, p, v, after, w, spin)
+    m[USED, 0] += 1
     m[HITS, i] += 1
     if m[HITS, i] > MOST_IMPACTS:
         m[GROUND, i], m[PHASE, i] = j, REST
@@ -258,7 +261,7 @@ def _load(family, c64, rows, inertia, launch, log, s, m, clock, i, last):
         m[BUSY, 0] -= 1
         return
     m[NEXT, 0] = b + 1
-    for k in range(13):
+    for k in range(LAUNCH_SIZE):
         s[k * LANES + i] = launch[b, k]
     clock[i], s[SCALE * LANES + i] = 0.0, 1
     m[BALL, i], m[FRAME, i], m[GROUND, i], m[PHASE, i], m[HITS, i] = b, 0, AIR, SKID, 0
@@ -290,10 +293,12 @@ def _advance(s, i):
 
 
 @kernel
-def run(task, first, last):
+def fly_lanes(task, first, last):
     """Fly balls first..last of the task to their last frame; how long the log of impacts would have had to be."""
     # what every step touches stands by itself here: each look into the tuple would count references
-    family, c, c64, rows, boxes, inertia, launch, times, counts, out, velocity, spin, log = task
+    lane_sport, launch, times, counts, out, velocity, spin, log = task
+    sport, c, boxes = lane_sport
+    family, c64, rows, inertia = sport.drag_model, sport.aero, sport.surfaces, sport.inertia
     each, longest = len(times) > 1, times.shape[1] - CHUNK
     s = np.zeros(SCRATCH, out.dtype)
     clock, m = np.zeros(LANES), np.zeros((MARKS, LANES), np.int64)
@@ -302,11 +307,11 @@ def run(task, first, last):
         s[V * LANES + i] = s[SCALE * LANES + i] = 1  # a lane that stays idle flies along with numbers that do no harm
         _load(family, c64, rows, inertia, launch, log, s, m, clock, i, last)
     while m[BUSY, 0] > 0:
-        if family == PLAIN:
+        if family == CONSTANT_DRAG:
             _evolve(plain, c, s)
-        elif family == CRISIS:
+        elif family == DRAG_CRISIS:
             _evolve(crisis, c, s)
-        elif family == SPINNING:
+        elif family == SPIN_DRAG:
             _evolve(spinning, c, s)
         else:
             _evolve(smooth, c, s)
@@ -319,7 +324,7 @@ def run(task, first, last):
                 continue
             hit, b, t, k = ground, m[BALL, i], clock[i], m[FRAME, i]
             if ground >= 0:
-                hit = _roll_on(c64, rows, inertia, launch[b, 14], s, m, i)
+                hit = _roll_on(c64, rows, inertia, launch[b, FRICTION], s, m, i)
             elif s[NEAR * LANES + i] > c.half:
                 hit = _resolve(family, c64, rows, s, i)
             finish, row = t + s[H * LANES + i], b if each else 0

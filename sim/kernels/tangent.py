@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from ballcast.sim.jit import inlined, kernel
-from ballcast.sim.kernels.aerodynamics import PLAIN, A, B, curved_slopes, plain_slopes
+from ballcast.sim.kernels.aerodynamics import CONSTANT_DRAG, A, B, curved_slopes, plain_slopes
 from ballcast.sim.kernels.contact import ROLL, SKID, V_STOP, along, cross, dot, restitution
 
 C = 16  # columns in a row: state (9), parameters (6), padding
@@ -65,7 +65,7 @@ def _stage(family, c, air, x, f, w, k, s, row):
     speed = math.sqrt(ux * ux + uy * uy + uz * uz + c.tiny)
     mx, my, mz = wy * uz - wz * uy, wz * ux - wx * uz, wx * uy - wy * ux
     m, ww = math.sqrt(mx * mx + my * my + mz * mz + c.tiny), math.sqrt(wx * wx + wy * wy + wz * wz + c.tiny)
-    if family == PLAIN:
+    if family == CONSTANT_DRAG:
         D1, D_v, D_m, D_w, L1, L_v, L_m = plain_slopes(c, speed, m)
     else:
         D1, D_v, D_m, D_w, L1, L_v, L_m = curved_slopes(c, speed, m, ww)
@@ -113,11 +113,11 @@ def _end(h, w, f, s):
 def _normal(surface, p, n, distance, j, s):
     """Column j of the unit vector from a surface's closest point to a ball that touches it at p."""
     x, y, z = s[P * C + j], s[(P + 1) * C + j], s[(P + 2) * C + j]
-    low, high = surface.low, surface.high
-    if surface.ring > 0.0:
+    low, high = surface["low"], surface["high"]
+    if surface["ring_radius"] > 0.0:
         a, b = p[0] - low[0], p[1] - low[1]
         level = math.sqrt(a * a + b * b) + 1e-12
-        k, kj = 1.0 - surface.ring / level, surface.ring * (a * x + b * y) / (level * level * level)
+        k, kj = 1.0 - surface["ring_radius"] / level, surface["ring_radius"] * (a * x + b * y) / (level * level * level)
         x, y = kj * a + k * x, kj * b + k * y
     else:  # the closest point goes along where the ball is above a face
         x = 0.0 if low[0] < p[0] < high[0] else x
@@ -147,11 +147,11 @@ def contact(surface, p, n, before, after, stays, R, inertia, e_factor, mu_factor
     arm, jn = (-R * n[0], -R * n[1], -R * n[2]), leave - vn
     u = along(along(v, -vn, n), 1.0, cross(w, arm))
     slip = math.sqrt(dot(u, u)) + 1e-12
-    grip, mu = (1.0 + surface.e_x) * inertia / (1.0 + inertia), mu_factor * surface.mu
+    grip, mu = (1.0 + surface["tangential_restitution"]) * inertia / (1.0 + inertia), mu_factor * surface["friction"]
     grips = grip * slip <= mu * jn
     size = grip if grips else mu * jn / slip  # the impulse is -size u
     push = (-size * u[0], -size * u[1], -size * u[2])
-    turn, distance = 1.0 / (inertia * R * R), surface.reach
+    turn, distance = 1.0 / (inertia * R * R), surface["contact_distance"]
     for j in range(C):
         dp = s[P * C + j], s[(P + 1) * C + j], s[(P + 2) * C + j]
         dv = s[V * C + j], s[(V + 1) * C + j], s[(V + 2) * C + j]
@@ -166,7 +166,8 @@ def contact(surface, p, n, before, after, stays, R, inertia, e_factor, mu_factor
         du = along(along(du, 1.0, cross(dw, arm)), -R, cross(w, dn))
         dsize = 0.0
         if not grips:
-            dsize = (surface.mu * s[FRICTION * C + j] * jn + mu * djn) / slip - size * dot(u, du) / (slip * slip)
+            dsize = (surface["friction"] * s[FRICTION * C + j] * jn + mu * djn) / slip
+            dsize -= size * dot(u, du) / (slip * slip)
         dpush = (-size * du[0] - dsize * u[0], -size * du[1] - dsize * u[1], -size * du[2] - dsize * u[2])
         dv = along(along(along(dv, djn, n), jn, dn), 1.0, dpush)
         dw = along(along(dw, turn, cross(arm, dpush)), -turn * R, cross(dn, push))
@@ -181,7 +182,7 @@ def contact(surface, p, n, before, after, stays, R, inertia, e_factor, mu_factor
 def roll(surface, c, inertia, mu_factor, phase, then, h, v, w, s):
     """Columns at the end of a step of length h on a level surface; `then` is the phase that follows: see `settle`."""
     g, R = c.gravity, c.R
-    mu, brake = mu_factor * surface.mu, surface.rolling * g
+    mu, brake = mu_factor * surface["friction"], surface["rolling_resistance"] * g
     ux, uy = (v[0] - R * w[1], v[1] + R * w[0]) if phase == SKID else (v[0], v[1])
     speed = math.sqrt(ux * ux + uy * uy) + 1e-12
     ex, ey = ux / speed, uy / speed
@@ -191,7 +192,7 @@ def roll(surface, c, inertia, mu_factor, phase, then, h, v, w, s):
         x, y = s[V * C + j], s[(V + 1) * C + j]
         a, b, d = s[W * C + j], s[(W + 1) * C + j], s[(W + 2) * C + j]
         sx, sy = (x - R * b, y + R * a) if phase == SKID else (x, y)
-        own = surface.mu * g * s[FRICTION * C + j] if phase == SKID else 0.0
+        own = surface["friction"] * g * s[FRICTION * C + j] if phase == SKID else 0.0
         head = ex * sx + ey * sy
         ax = -own * ex - pull * (sx - head * ex) / speed
         ay = -own * ey - pull * (sy - head * ey) / speed

@@ -1,0 +1,87 @@
+"""A sport's constants for compiled code, built once a sport.
+
+    sport = compile_sport(sim.load("tennis"))             # float64: for one ball at a time
+    lanes = compile_lanes(sim.load("tennis"), np.float32) # beside it, what the lanes need in their own precision
+
+The arrays inside are shared by all callers: leave them as they are (read-only arrays would be another type to numba).
+"""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+
+from ballcast.sim.kernels.aerodynamics import Aero, aero_coefficients
+
+SURFACE_DTYPE = np.dtype(
+    [("low", "f8", 3), ("high", "f8", 3)]  # m
+    + [(name, "f8") for name in ("contact_distance", "ring_radius")]  # m
+    + [(name, "f8") for name in ("e", "reference_speed", "slope", "curvature", "min", "max")]  # of the restitution
+    + [(name, "f8") for name in ("friction", "tangential_restitution", "rolling_resistance", "supports")]
+)
+CACHE_SIZE = 32  # sports: the viewer's sliders make a new one at every move
+
+
+class CompiledSport(NamedTuple):
+    """What every kernel of one ball takes as its first argument, `sport`."""
+
+    drag_model: int  # CONSTANT_DRAG, POLYNOMIAL_DRAG, DRAG_CRISIS or SPIN_DRAG
+    aero: Aero
+    radius: float  # m, of the ball
+    inertia: float  # moment of inertia over m R^2
+    surfaces: np.ndarray  # (S,) SURFACE_DTYPE
+    boxes: np.ndarray  # (S, 6) m: low and high corners that the ball's centre must enter to touch
+    is_landing: np.ndarray  # (S,) bool
+
+
+class LaneSport(NamedTuple):
+    """What the lanes take, `lane_sport`: the sport, and what they need of it in their precision."""
+
+    sport: CompiledSport
+    aero: Aero
+    boxes: np.ndarray
+
+
+@functools.lru_cache(CACHE_SIZE)
+def compile_sport(sport) -> CompiledSport:
+    """The constants of a Sport, float64. Of an equal Sport the same record is returned."""
+    surfaces = surface_records(sport)
+    return CompiledSport(
+        *aero_coefficients(sport, np.float64),
+        float(sport.ball.radius),
+        float(sport.ball.inertia),
+        surfaces,
+        contact_boxes(surfaces),
+        np.array([s.landing for s in sport.surfaces], bool),
+    )
+
+
+@functools.lru_cache(CACHE_SIZE)
+def compile_lanes(sport, dtype=np.float32) -> LaneSport:
+    """The constants of a Sport for lanes of float32 or float64 (a numpy scalar type)."""
+    compiled = compile_sport(sport)
+    return LaneSport(compiled, aero_coefficients(sport, dtype)[1], compiled.boxes.astype(dtype))
+
+
+def surface_records(sport) -> np.ndarray:
+    """The sport's surfaces, (S,) SURFACE_DTYPE. contact_distance: how near a ball's centre can come."""
+    records = np.zeros(len(sport.surfaces), SURFACE_DTYPE)
+    for record, s in zip(records, sport.surfaces, strict=True):
+        e = s.restitution
+        record["low"], record["high"] = s.low, s.high
+        record["contact_distance"], record["ring_radius"] = sport.ball.radius + s.rod, s.radius
+        record["e"], record["reference_speed"], record["slope"], record["curvature"] = e.e, e.at, e.slope, e.curve
+        record["min"], record["max"] = e.min, e.max
+        record["friction"], record["tangential_restitution"] = s.friction, s.tangential_restitution
+        record["rolling_resistance"], record["supports"] = s.rolling_resistance, s.supports
+    return records
+
+
+def contact_boxes(surfaces: np.ndarray) -> np.ndarray:
+    """The box of each surface that a ball's centre must enter to touch it, (S, 6) m: grown a little for rounding."""
+    boxes = np.empty((len(surfaces), 6))
+    for box, surface in zip(boxes, surfaces, strict=True):
+        margin = np.array([surface["ring_radius"], surface["ring_radius"], 0.0])
+        margin += surface["contact_distance"] * (1 + 1e-6) + 1e-6
+        box[:3], box[3:] = surface["low"] - margin, surface["high"] + margin
+    return boxes
