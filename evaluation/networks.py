@@ -6,7 +6,7 @@ text = with_networks(text, results)        # of the README, and of results/table
 import math
 import re
 
-from ballcast.models.contract import WEIGHTS_FOLDER, WEIGHTS_OF
+from ballcast.models.registry import WEIGHTS_FOLDER, WEIGHTS_OF
 from ballcast.models.runtime.weights import read
 from ballcast.models.training.ship import MINUTES
 
