@@ -20,7 +20,7 @@ from ballcast.evaluation.limits import LIMITS
 from ballcast.evaluation.networks import insert_network_table
 from ballcast.evaluation.results import Results
 from ballcast.evaluation.standings import standings
-from ballcast.models.contract import WEIGHTS_FOLDER
+from ballcast.models.registry import WEIGHTS_FOLDER
 from ballcast.models.runtime.weights import write_atomically
 
 ROOT = Path(__file__).parents[1]

@@ -19,27 +19,28 @@ from dataclasses import dataclass
 import numpy as np
 
 from ballcast import sim
-from ballcast.models.contract import Forecast
-from ballcast.models.estimation.fit import HEIGHT, UNKNOWNS, Prior, map_fit
+from ballcast.models.contract import Forecast, compiled_arrays
+from ballcast.models.estimation.fit import map_fit
 from ballcast.models.estimation.likelihood import OUTLIER_DENSITY
+from ballcast.models.estimation.linear import cholesky_with_jitter
 from ballcast.models.estimation.posterior import (
     CONTACTS_PER_SAMPLE,
-    cholesky_with_jitter,
+    JITTER,
+    MIN_LANDING_HORIZON,
+    Prediction,
     first_landings,
     fly_samples,
     median_landing_first,
     modal_landing,
-)
-from ballcast.models.predictors.physics import (
-    MIN_LANDING_HORIZON,
-    Prediction,
-    fit_last_segment,
-    launch_prior,
     to_forecast,
+    transform_samples,
 )
+from ballcast.models.estimation.prior import Prior, launch_prior
+from ballcast.models.estimation.segment import fit_last_segment
+from ballcast.models.estimation.unknowns import HEIGHT, PARAMETERS, UNKNOWNS
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
-from ballcast.sim.kernels.layout import CONTACT_DTYPE, DRAG
+from ballcast.sim.kernels.layout import CONTACT_DTYPE
 from ballcast.sim.launch import DISTRIBUTIONS, SPIN_FORMS
 from ballcast.tracks import Track
 
@@ -109,11 +110,11 @@ class Limit:
         mean, sd = self.mean.copy(), self.sd.copy()
         true_unknowns = self._at(history.time[0], truth)
         if self.knows_ball:
-            mean[DRAG:HEIGHT], sd[DRAG:HEIGHT] = true_unknowns[DRAG:HEIGHT], KNOWN_SD
+            mean[PARAMETERS], sd[PARAMETERS] = true_unknowns[PARAMETERS], KNOWN_SD
         sensor = np.array([*np.square(truth.noise), truth.jitter**2, 1e6])
         prior = Prior(mean, np.diag(sd**-2.0), 0.0, sensor, sensor[:4], sensor[:4], 0.0, max(truth.outlier, 1e-9))
         lead_times = times - history.time[-1]
-        frames = history.time, history.position
+        frames = compiled_arrays(history.time, history.position)
         informed_fit, *rest = _limit(
             self.compiled_sport,
             self.lane_sport,
@@ -124,7 +125,7 @@ class Limit:
             self.proposals,
             lead_times,
         )
-        return to_forecast(informed_fit, Prediction(*rest), history.time[-1])
+        return to_forecast(informed_fit.final, informed_fit.final_covariance, Prediction(*rest), history.time[-1])
 
     def _at(self, time, truth):
         """The true unknowns (16,) at `time` s."""
@@ -188,17 +189,17 @@ def _spin_size(sport):
 @kernel
 def _limit(sport, lane_sport, t, y, truth, prior, density, proposals, times):
     """The fit that was started at the truth, and the fields of the posterior's Prediction."""
-    informed_fit = map_fit(sport, t, y, truth, prior, FLIGHTS)
-    blind_fit, first = fit_last_segment(sport, t, y, prior.mean, False, prior, prior, FLIGHTS)
+    informed_fit = map_fit(sport, t, y, truth, prior, np.int64(FLIGHTS))
+    blind_fit, first = fit_last_segment(sport, t, y, prior.mean, False, prior, prior, np.int64(FLIGHTS))
     if first:  # not of all frames
         blind_fit = informed_fit
     draws = _sample_posterior(lane_sport, t - t[0], y, informed_fit, blind_fit, prior, density, proposals)
     contacts, observed_time = np.empty(CONTACTS_PER_SAMPLE * len(draws), CONTACT_DTYPE), t[-1] - t[0]
-    positions, used = fly_samples(lane_sport, draws, observed_time + times, contacts)
+    positions, used = fly_samples(lane_sport, draws, (observed_time + times).reshape((1, len(times))), contacts)
     median, spread = geometric_median(positions)
     landings = first_landings(lane_sport, contacts, used, draws, observed_time)
     if (landings[:, 0] == math.inf).any() and times[-1] < MIN_LANDING_HORIZON:
-        _, used = fly_samples(lane_sport, draws, np.array([observed_time + MIN_LANDING_HORIZON]), contacts)
+        _, used = fly_samples(lane_sport, draws, np.full((1, 1), observed_time + MIN_LANDING_HORIZON), contacts)
         landings = first_landings(lane_sport, contacts, used, draws, observed_time)
     positions[0] = median
     probability, at, covariance = modal_landing(median_landing_first(landings), len(sport.surfaces))
@@ -210,10 +211,11 @@ def _sample_posterior(lane_sport, t, y, informed_fit, blind_fit, prior, density,
     """Draws (K, 16) of the unknowns at the first frame. Every second one starts at the blind fit: otherwise the draws
     could not leave the true side where a bounce either slips or grips."""
     half, nothing = len(proposals.start) // 2, np.empty(0, CONTACT_DTYPE)
-    L = cholesky_with_jitter(informed_fit.covariance)
+    L = np.empty((UNKNOWNS, UNKNOWNS))
+    cholesky_with_jitter(informed_fit.covariance, JITTER, L)
     whiteners, norms = _whiteners(lane_sport, t, informed_fit)
     draws = informed_fit.x + proposals.start @ L.T
-    draws[1::2] = (blind_fit.x + proposals.start @ cholesky_with_jitter(blind_fit.covariance).T)[1::2]
+    draws[1::2] = transform_samples(blind_fit.x, blind_fit.covariance, proposals.start)[1::2]
     weight = _log_posterior(lane_sport, t, y, draws, prior, density, whiteners, norms, nothing)
     for m in range(len(proposals.log_uniforms)):
         current, others = draws[:half], draws[half:]
@@ -238,7 +240,7 @@ def _whiteners(lane_sport, t, informed_fit):
     near = np.empty(2 * len(t))
     near[0::2], near[1::2] = t, t + 1e-4
     unknowns = np.ascontiguousarray(informed_fit.x).reshape((1, UNKNOWNS))
-    positions, _ = fly_samples(lane_sport, unknowns, near, np.empty(0, CONTACT_DTYPE))
+    positions, _ = fly_samples(lane_sport, unknowns, near.reshape((1, len(near))), np.empty(0, CONTACT_DTYPE))
     whiteners, norms = np.empty((len(t), 3, 3)), np.empty(len(t))
     scale = 1.0 / np.sqrt(informed_fit.noise[:3])
     for n in range(len(t)):
@@ -257,7 +259,7 @@ def _whiteners(lane_sport, t, informed_fit):
 @kernel
 def _log_posterior(lane_sport, t, y, draws, prior, density, whiteners, norms, nothing):
     """Log of the posterior density (K,) of draws (K, 16)."""
-    positions, _ = fly_samples(lane_sport, draws, t, nothing)
+    positions, _ = fly_samples(lane_sport, draws, t.reshape((1, len(t))), nothing)
     weight = np.empty(len(draws))
     near, far = math.log(1.0 - prior.outlier_rate), math.log(prior.outlier_rate * OUTLIER_DENSITY)
     for n in range(len(draws)):

@@ -6,7 +6,7 @@ text = insert_network_table(text, results)      # the README's text, and the tab
 import math
 import re
 
-from ballcast.models.contract import WEIGHTS_FOLDER, WEIGHTS_OF
+from ballcast.models.registry import WEIGHTS_FOLDER, WEIGHTS_OF
 from ballcast.models.runtime.weights import read
 from ballcast.models.training.ship import MINUTES
 

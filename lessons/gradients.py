@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ballcast import models, sim
-from ballcast.models.contract import weights_path
+from ballcast.models.registry import weights_path
 from ballcast.models.runtime.weights import read
 from lessons.cells import chrono_initialise, jacobian_norms, jacobian_products, jacobians, loaded, make_cell, scaled
 from lessons.page import Page, line_style

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from ballcast import sim
-from ballcast.models.contract import weights_path
 from ballcast.models.nets.losses import path_loss
 from ballcast.models.nets.network import Network, NetworkShape
+from ballcast.models.registry import weights_path
 from ballcast.models.runtime.weights import read
 from ballcast.models.training.batches import Batches
 from ballcast.models.training.learner import to_tensors

@@ -1,18 +1,10 @@
-"""PREDICTORS: from a history to a forecast. See predictor.py for the contract."""
+"""Predictors: from a history to a forecast. contract.py says what each does, registry.py which there are."""
 
 if __name__ != "ballcast.models":
     raise ImportError("this package is ballcast.models: write `from ballcast import models`")
 
-from ballcast.models.contract import (
-    PREDICTORS,
-    Belief,
-    Forecast,
-    HistoryTooShort,
-    Landing,
-    Predictor,
-    Stream,
-    available,
-    load,
-)
+from ballcast.models.contract import Belief, Forecast, HistoryTooShort, Landing, Predictor, Stream, TooShort
+from ballcast.models.registry import PREDICTORS, available, load
 
-__all__ = ["PREDICTORS", "Belief", "Forecast", "Landing", "Predictor", "Stream", "HistoryTooShort", "available", "load"]
+__all__ = ["PREDICTORS", "Belief", "Forecast", "HistoryTooShort", "Landing", "Predictor", "Stream", "TooShort",
+           "available", "load"]  # fmt: skip

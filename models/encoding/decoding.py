@@ -1,6 +1,7 @@
-"""From the numbers a network tells to places, spreads and landings. Compiled.
+"""From a network's outputs to positions, covariances and landings. Compiled.
 
-A law of D numbers is told as mean, log-scales and regressions (models/nets/losses.py): e = A z with z standard.
+A Gaussian of D numbers is output as mean, log-scales and regressions (models/nets/losses.py): its deviation is A z with
+z standard normal.
 """
 
 import math
@@ -10,13 +11,13 @@ import numpy as np
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS, free_flight_sd
 from ballcast.sim.jit import kernel
 
-PATH_OUTPUTS = 9  # numbers of a knot
+PATH_OUTPUTS = 9  # of one horizon
 MIN_LOG_SCALE, MAX_LOG_SCALE = -7.0, 7.0  # of log-scales
 
 
 @kernel
 def regression_factor(scales, regressions):
-    """A (D, D), lower, of e = A z by log-scales (D,) and regressions (D (D - 1) / 2,)."""
+    """The matrix A (D, D), lower, of log-scales (D,) and regressions (D (D - 1) / 2,)."""
     size, n = len(scales), 0
     factor = np.zeros((size, size))
     for i in range(size):
@@ -30,10 +31,10 @@ def regression_factor(scales, regressions):
 
 @kernel
 def decode_path(outputs, mean, scale, variance_factor, variances, times, positions):
-    """(mean (H, 3) m, covariance (H, 3, 3) m2) at times (H,) s of a path told beside the baseline's places (H, 3).
+    """(mean (H, 3) m, covariance (H, 3, 3) m2) at times (H,) s, where the nominal positions (H, 3) m are known.
 
-    mean and scale (KNOTS, 3): what the path is measured in, besides the baseline's units; widen (KNOTS,): by how much
-    the variances are to be larger. Between knots what is told goes straight; at the last frame it is the baseline's.
+    mean and scale (20, 3): the scaling of the outputs, in standard deviations of free flight; variance_factor (20,):
+    the calibration of variances. Residuals are interpolated linearly between horizons; they are 0 at the last frame.
     """
     offset, factors = np.zeros((HORIZONS + 1, 3)), np.zeros((HORIZONS + 1, 3, 3))
     factors[0] = np.eye(3)
@@ -44,40 +45,32 @@ def decode_path(outputs, mean, scale, variance_factor, variances, times, positio
             offset[segment + 1, i] = mean[segment, i] + scale[segment, i] * row[i]
             for j in range(3):
                 factors[segment + 1, i, j] = scale[segment, i] * L[i, j]
-    out, covariance, position_sd, factor = (
-        np.empty((len(times), 3)),
-        np.empty((len(times), 3, 3)),
-        np.empty(3),
-        np.empty((3, 3)),
-    )
+    out, covariance = np.empty((len(times), 3)), np.empty((len(times), 3, 3))
+    position_sd, factor = np.empty(3), np.empty((3, 3))
     for n in range(len(times)):
-        grid_position = min(
-            times[n] / HORIZON_STEP, float(HORIZONS)
-        )  # past the last knot the baseline's units go on growing
+        # after the last horizon the standard deviations of free flight still grow
+        grid_position = min(times[n] / HORIZON_STEP, float(HORIZONS))
         segment = min(int(grid_position), HORIZONS - 1)
         fraction = grid_position - segment
         free_flight_sd(variances, times[n], position_sd)
         for i in range(3):
-            out[n, i] = positions[n, i] + position_sd[i] * (
-                (1.0 - fraction) * offset[segment, i] + fraction * offset[segment + 1, i]
-            )
+            residual = (1.0 - fraction) * offset[segment, i] + fraction * offset[segment + 1, i]
+            out[n, i] = positions[n, i] + position_sd[i] * residual
             for j in range(3):
-                factor[i, j] = position_sd[i] * (
-                    (1.0 - fraction) * factors[segment, i, j] + fraction * factors[segment + 1, i, j]
-                )
+                a = (1.0 - fraction) * factors[segment, i, j] + fraction * factors[segment + 1, i, j]
+                factor[i, j] = position_sd[i] * a
         for i in range(3):
             for j in range(3):
-                covariance[n, i, j] = (
-                    factor[i, 0] * factor[j, 0] + factor[i, 1] * factor[j, 1] + factor[i, 2] * factor[j, 2]
-                )
+                a = factor[i, 0] * factor[j, 0] + factor[i, 1] * factor[j, 1] + factor[i, 2] * factor[j, 2]
+                covariance[n, i, j] = a
     return out, covariance
 
 
 @kernel
 def decode_landing(outputs, mean, scale, variance_factor, nominal_landing, landing_sd):
-    """(probability, time from the last frame and place (4,), covariance (4, 4)) of the landing told.
+    """(probability, time after the last frame and position (4,), covariance (4, 4)) of the landing.
 
-    where and one (4,): the baseline's landing and its unit.
+    nominal_landing and landing_sd (4,): the landing of the nominal trajectory and its standard deviations.
     """
     row, landing, covariance = outputs[PATH_OUTPUTS * HORIZONS :], np.empty(4), np.empty((4, 4))
     factor = regression_factor(row[5:9], row[9:15])

@@ -1,45 +1,50 @@
-"""What a network's path is told beside: the filter's own forecast, in the filter's own standard deviations. Compiled.
+"""The nominal trajectory: the filter's own forecast. A network outputs residuals to it. Compiled.
 
-Networks without a filter (the set `frames`) are told beside a straight line, in metres.
+Residuals are measured in the filter's standard deviations. For networks without a filter (features `frames`) the
+nominal trajectory is a straight line, and residuals are in metres.
 """
 
 import numpy as np
 
 from ballcast.models.encoding.features import FRAMES
-from ballcast.models.estimation.fit import HEIGHT, to_launch
+from ballcast.models.estimation.kalman import summary
+from ballcast.models.estimation.unknowns import HEIGHT, to_launch
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.flight import fly_ball
 from ballcast.sim.kernels.layout import CONTACT_DTYPE
 
-HORIZONS, HORIZON_STEP = 20, 0.05  # horizons of a path: so many, s apart
-LANDING_HORIZON = 1.5  # s ahead in which a landing counts
+HORIZONS, HORIZON_STEP = 20, 0.05  # number of horizons of a path; s between them
+LANDING_HORIZON = 1.5  # s; later landings do not count
 MIN_POSITION_SD = 1e-4  # m
-MAX_CONTACTS = 8  # among which the landing is looked for
-NOMINAL_FEATURES = 3 * HORIZONS + 4  # numbers that a network is shown of its baseline
-MIN_LANDING_SPEED = 0.5  # m/s, at which a ball lands at least, for what is uncertain of the moment
+MAX_CONTACTS = 8  # the landing is one of these, or none
+NOMINAL_FEATURES = 3 * HORIZONS + 4  # numbers of a nominal trajectory that a network reads
+MIN_LANDING_SPEED = 0.5  # m/s, lower bound where the uncertainty of the moment is computed
 LAG_VELOCITY_COLUMN = 3 + 4 * 3 + 1  # the first column of `frames` that is a velocity
 
 
 @kernel
 def fill_nominal_start(feature_set, state, raw_features, x, variances):
-    """The unknowns x (16,) that a baseline starts from; sd (3, 3): variances of place, its covariances with velocity,
-    variances of velocity, axis by axis."""
+    """Fill the unknowns x (16,) that the nominal trajectory starts from.
+
+    variances (3, 3): variance of position, its covariance with velocity, variance of velocity; a column for each axis.
+    """
+    known = summary(state)
     if feature_set == FRAMES:
         x[:], variances[:] = 0.0, 0.0
         variances[0] = 1.0
-        x[:3] = state.recent_frames[0, 1:]
+        x[:3] = known.recent_frames[0, 1:]
         x[3:6] = raw_features[LAG_VELOCITY_COLUMN : LAG_VELOCITY_COLUMN + 3]
         return
-    x[:] = state.x
+    x[:], P = known.mean, known.covariance
     for i in range(3):
-        variances[0, i], variances[1, i], variances[2, i] = state.P[i, i], state.P[i, 3 + i], state.P[3 + i, 3 + i]
-    variances[0, 2] += state.P[HEIGHT, HEIGHT] + 2.0 * state.P[2, HEIGHT]
-    variances[1, 2] += state.P[5, HEIGHT]
+        variances[0, i], variances[1, i], variances[2, i] = P[i, i], P[i, 3 + i], P[3 + i, 3 + i]
+    variances[0, 2] += P[HEIGHT, HEIGHT] + 2.0 * P[2, HEIGHT]
+    variances[1, 2] += P[5, HEIGHT]
 
 
 @kernel
 def free_flight_sd(variances, t, out):
-    """Standard deviations out (3,) m, t s on, of a ball in free flight."""
+    """Fill out (3,) with the standard deviations of position, m, after t s of free flight."""
     for i in range(3):
         variance = variances[0, i] + 2.0 * t * variances[1, i] + t * t * variances[2, i]
         out[i] = np.sqrt(max(variance, MIN_POSITION_SD**2))
@@ -47,7 +52,7 @@ def free_flight_sd(variances, t, out):
 
 @kernel
 def constant_velocity_path(x, times, out):
-    """Places out (H, 3) m at times (H,) s of a ball that keeps its velocity."""
+    """Fill out (H, 3) with positions, m, at times (H,) s of a ball that keeps its velocity."""
     for k in range(len(times)):
         for i in range(3):
             out[k, i] = x[i] + times[k] * x[3 + i]
@@ -55,7 +60,7 @@ def constant_velocity_path(x, times, out):
 
 @kernel
 def nominal_trajectory(feature_set, sport, x, variances, times, positions, nominal_landing, landing_sd):
-    """Fill places (H, 3) m at times (H,) s, the baseline's landing `where` (4,) s and m, and its unit `scale` (4,)."""
+    """Fill positions (H, 3) m at times (H,) s, the landing's time and position (4,), and their sd (4,)."""
     if feature_set == FRAMES:
         constant_velocity_path(x, times, positions)
         nominal_landing[0], landing_sd[:] = 0.0, 1.0
@@ -69,8 +74,7 @@ def nominal_trajectory(feature_set, sport, x, variances, times, positions, nomin
     nominal_landing[0] = LANDING_HORIZON
     nominal_landing[1:] = trajectory[-1, :3]
     landing_speed = MIN_LANDING_SPEED
-    for n in range(min(flight.contact_count, MAX_CONTACTS)):
-        contact = contacts[n]
+    for contact in contacts[: flight.contact_count]:
         if contact["time"] < nominal_landing[0] and sport.is_landing[contact["surface"]]:
             nominal_landing[0] = contact["time"]
             nominal_landing[1:] = contact["position"]
@@ -83,7 +87,7 @@ def nominal_trajectory(feature_set, sport, x, variances, times, positions, nomin
 
 @kernel
 def fill_nominal_features(positions, nominal_landing, x, out):
-    """What a network is shown of its baseline, out (SEEN,): places at the knots and the landing, from the spot x on."""
+    """Fill out (64,), what a network reads: positions at the horizons and the landing, relative to the start x."""
     for k in range(HORIZONS):
         for i in range(3):
             out[3 * k + i] = positions[k, i] - x[i]
@@ -96,7 +100,7 @@ def fill_nominal_features(positions, nominal_landing, x, out):
 def nominal_trajectories(
     feature_set, sport, x, variances, times, positions, horizon_positions, nominal_landing, landing_sd
 ):
-    """`base` at times (H,) s and at the knots (KNOTS, 3), in one flight."""
+    """As nominal_trajectory, at times (H,) s and at the horizons (20, 3), in one flight."""
     all_times, order = np.empty(len(times) + HORIZONS), np.empty(len(times) + HORIZONS, np.int64)
     n, k = 0, 0
     for i in range(len(all_times)):

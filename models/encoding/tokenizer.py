@@ -1,16 +1,14 @@
-"""Motion as words: a path becomes a sentence, a sentence a path. Compiled.
+"""Motion as tokens: a path becomes a sequence of tokens, a sequence a path. Compiled.
 
-From knot to knot the simulator flies a ball on from where the words before have led. A word says how the ball was
-displaced beside that flight: it stands for one of V displacements (V, 3), learnt from many flights
-(models/nets/vocabulary.py), in the standard deviations of the running filter. Where a ball goes as it was believed to,
-words are short; where it clips a net that it was to pass, they are long, and the flight goes on from there.
+From horizon to horizon the simulator propagates a ball from where the previous tokens have led. A token says how the
+ball deviates from that: it stands for one of V displacements (V, 3), learnt from many flights (vocabulary.py), in
+standard deviations of the running filter. Displacements are short while a ball goes as expected. They are long when it
+clips a net that it was expected to pass; the flight then continues from there.
 
-    state = outset(spot)                               # of a path, (STATE,)
-    end, met = onward(sport, spot, state, times, path, contacts)      # what physics expect at the next knot
-    note(state, end, met, unit, k, numbers)            # what is true of it, for a network
-    lead(state, end, met, displacement, unit)          # the word: the state at the next knot
-
-    spell(sport, spots, units, futures, vocabulary, said, numbers, displaced)    # the words of flights that are known
+    state = initial_state(nominal_start)                                        # of a path, (10,)
+    expected_state, contact_count = propagate(sport, nominal_start, state, times, trajectory, contacts)
+    context_features(state, expected_state, has_contact, position_sd, k, out)   # what a network reads with token k
+    advance(state, expected_state, has_contact, displacement, position_sd)      # the state at the next horizon
 """
 
 import math
@@ -18,29 +16,28 @@ import math
 import numpy as np
 
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
-from ballcast.models.estimation.fit import HEIGHT, to_launch
-from ballcast.models.runtime.layers import float32
+from ballcast.models.estimation.unknowns import HEIGHT, to_launch
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.flight import fly_ball
 from ballcast.sim.kernels.layout import CONTACT_DTYPE
 
-PATH_STATE_SIZE = 10  # place, velocity, spin, and how many words ago the path was last in doubt
-# numbers that go with a word: place, velocity, how much both will change until the next knot (3, 3, 3, 3), whether the
-# ball meets something until then, logarithms of the unit (3,), one over the words since the last doubt, the knot
+PATH_STATE_SIZE = 10  # position, velocity, spin, and the number of tokens since the last surprise
+# numbers that go with a token: position, velocity, how much both will change until the next horizon (3, 3, 3, 3),
+# whether there is a contact until then, logarithms of position_sd (3,), one over the tokens since the last surprise,
+# the number of the horizon
 CONTEXT_FEATURES = 18
-SPEED_SCALE, LOG_SD_OFFSET, FEATURE_LIMIT = (
-    5.0,
-    -5.0,
-    12.0,
-)  # m/s; of logarithms of units in m; at which numbers are held
-SURPRISE_LENGTH = 4.0  # units, beyond which a word is a surprise
-MAX_AVERAGING = 6  # words, after which doubt grows no less
-MAX_CONTACTS = 4  # of a stretch between knots, among which a landing is looked for
+SPEED_SCALE = 5.0  # m/s
+LOG_SD_OFFSET = -5.0  # of logarithms of standard deviations in m
+FEATURE_LIMIT = 12.0  # features are clipped there
+SURPRISE_LENGTH = 4.0  # standard deviations; a longer displacement is a surprise
+MAX_AVERAGING = 6  # tokens that are averaged at most
+MAX_CONTACTS = 4  # between two horizons: a landing is one of these, or none
+float32 = np.float32
 
 
 @kernel
 def initial_state(nominal_start):
-    """The state (STATE,) of a path that begins at a spot (16,)."""
+    """The state (10,) of a path that starts at unknowns (16,)."""
     state = np.empty(PATH_STATE_SIZE)
     state[:9], state[9] = nominal_start[:9], 1.0
     return state
@@ -48,9 +45,9 @@ def initial_state(nominal_start):
 
 @kernel
 def propagate(sport, nominal_start, state, times, trajectory, contacts):
-    """Fly a path on to times[-1] s: (its place, velocity and spin there (9,), how many surfaces it met).
+    """(expected position, velocity and spin (9,) at times[-1] s after the state; number of contacts until then).
 
-    Its motion at times (T,) s goes into trajectory (T, 6), the first contacts into contacts (n,), as fly_ball has them.
+    Fills trajectory (T, 6) at times (T,) s, and contacts (n,), as fly_ball does.
     """
     launch, expected_state = to_launch(nominal_start), np.empty(9)
     launch[:9] = state[:9]
@@ -63,10 +60,10 @@ def propagate(sport, nominal_start, state, times, trajectory, contacts):
 
 @kernel
 def advance(state, expected_state, has_contact, displacement, position_sd):
-    """Move a state on to the next knot, in place, where a word displaces it by displacement (3,) units (3,) m.
+    """Move a state to the next horizon, in place, displaced by displacement (3,) times position_sd (3,) m.
 
-    Words are a grid, so each is off by a little: it is believed as a measurement would be, the less the more words
-    were said since the path was in doubt (the gains of a least-squares line). A surprise is believed in full.
+    Tokens are quantised, so each is weighed as a measurement: the less, the more tokens there were since the last
+    surprise (an alpha-beta filter with the gains of a least-squares line). A surprise is taken in full.
     """
     length2 = 0.0
     for i in range(3):
@@ -81,7 +78,7 @@ def advance(state, expected_state, has_contact, displacement, position_sd):
 
 @kernel
 def context_features(state, expected_state, has_contact, position_sd, k, out):
-    """The NUMBERS that go with word k, into out."""
+    """Fill out (18,), what a network reads together with token k."""
     for i in range(3):
         out[i], out[3 + i] = float32(state[i]), float32(state[3 + i] / SPEED_SCALE)
         out[6 + i] = float32((expected_state[i] - state[i]) / (SPEED_SCALE * HORIZON_STEP))
@@ -94,7 +91,7 @@ def context_features(state, expected_state, has_contact, position_sd, k, out):
 
 @kernel
 def quantise(displacement, vocabulary):
-    """The word that stands for the displacement nearest to that (3,)."""
+    """The token whose displacement is nearest to the given one (3,)."""
     token, smallest = 0, np.inf
     for k in range(len(vocabulary)):
         distance2 = 0.0
@@ -107,18 +104,17 @@ def quantise(displacement, vocabulary):
 
 @kernel
 def tokenize(sport, nominal_starts, position_sds, futures, vocabulary, tokens, context, displaced):
-    """Words said (M, KNOTS) of flights through futures (M, KNOTS, 3) m that begin at spots (M, 16).
+    """Fill the tokens (M, 20) of flights through futures (M, 20, 3) m that start at unknowns (M, 16).
 
-    units (M, 3) m; numbers (M, KNOTS, NUMBERS) and how the ball was displaced (M, KNOTS, 3) are told too. Each word
-    goes from where the words before have led, so errors do not add up. Of an empty vocabulary every displacement is a
-    word of its own.
+    position_sds (M, 3) m. Also fills context (M, 20, 18) and displaced (M, 20, 3). Each token starts where the previous
+    ones have led, so errors do not accumulate. With an empty vocabulary every displacement is taken exactly.
     """
     times, trajectory, contacts = np.array([HORIZON_STEP]), np.empty((1, 6)), np.empty(0, CONTACT_DTYPE)
     for n in range(len(nominal_starts)):
         state = initial_state(nominal_starts[n])
         for k in range(HORIZONS):
-            expected_state, met = propagate(sport, nominal_starts[n], state, times, trajectory, contacts)
-            has_contact = met > 0
+            expected_state, count = propagate(sport, nominal_starts[n], state, times, trajectory, contacts)
+            has_contact = count > 0
             context_features(state, expected_state, has_contact, position_sds[n], k, context[n, k])
             displacement = displaced[n, k]
             for i in range(3):

@@ -1,22 +1,23 @@
-"""Where a fit starts: a ballistic arc through the first frames that no outlier can spoil, compiled.
+"""Where a fit starts: a robust ballistic arc through the first frames. Compiled.
 
-Theil-Sen (the median slope over pairs of frames) stands up to three outliers in ten; a longer arc yields to a shorter
-one that fits far better, since a bounce or a hit may lie among the frames.
+Theil-Sen (the median slope over pairs of frames) tolerates three outliers in ten. A shorter arc replaces a longer one
+if it fits far better, since a bounce or a hit may lie among the frames.
+`parabola` does the same in numpy.
 """
 
 import numpy as np
 
 from ballcast.sim.jit import kernel
 
-BOUNCE_RATIO = 2.0  # a longer arc this many times worse than a shorter one has a bounce or a hit in it
-MIN_SCALE = 1e-4  # m, no tracker is better
+BOUNCE_RATIO = 2.0  # a longer arc with this many times the scale of a shorter one has a bounce or a hit in it
+MIN_SCALE = 1e-4  # m; no tracker is better
 MAX_ARC_FRAMES = 24  # of the first arc
 MIN_ARC_FRAMES = 6  # of the shortest
 
 
 @kernel
 def initial_arc(t, y, gravity):
-    """Place and velocity (6,) at t[0] of the longest arc that fits the first frames t (T,) s, y (T, 3) m."""
+    """Position and velocity (6,) at t[0] of the longest arc that fits the first frames t (T,) s, y (T, 3) m."""
     n = min(len(t), MAX_ARC_FRAMES)
     best, smallest = np.empty((3, 6)), np.inf
     scale, count = np.empty(3), 0
@@ -32,14 +33,14 @@ def initial_arc(t, y, gravity):
 
 @kernel
 def theil_sen_arc(t, y, gravity, out):
-    """Place and velocity at t[0] into out (6,), by Theil-Sen in each axis; the median distance of the frames, m."""
+    """Fill out (6,) with position and velocity at t[0], Theil-Sen in each axis; returns the median distance, m."""
     n = len(t)
     slopes, intercepts, distance2 = np.empty(n * (n - 1) // 2), np.empty(n), np.zeros(n)
     for k in range(3):
         fall = 0.5 * gravity if k == 2 else 0.0
         count = 0
         for i in range(n):
-            for j in range(i + 1 + n // 4, n):  # pairs close in time tell little of the slope
+            for j in range(i + 1 + n // 4, n):  # pairs close in time say little of the slope
                 a, b = t[i] - t[0], t[j] - t[0]
                 slopes[count] = (y[j, k] - y[i, k]) / (b - a) + fall * (a + b)
                 count += 1

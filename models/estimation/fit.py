@@ -1,13 +1,12 @@
-"""The state, at the first of some frames, that explains them best: maximum a posteriori on the simulator, compiled.
+"""The state at the first of some frames that explains them best: maximum a posteriori on the simulator. Compiled.
 
-Unknown are position, velocity, spin, the ball's own parameters and the height at which the tracker sees the place.
-Levenberg and Marquardt's method on the flight's own Jacobian; the prior is a Gaussian. The sensor is learnt with the
-rest (likelihood.py), unless it is told. While the flight is still far from the frames the sensor is doubted, or every
-frame beyond a contact that is not yet found would look like an outlier.
+Levenberg-Marquardt on the flight's own Jacobian, with a Gaussian prior of the unknowns (unknowns.py). The sensor's
+noise is estimated too (likelihood.py), unless the prior says that it is known. While the flight is still far from the
+frames the noise is inflated; otherwise every frame after a contact that is not found yet would look like an outlier.
 """
 
 import math
-from collections import namedtuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,52 +15,59 @@ from ballcast.models.estimation.likelihood import (
     estimate_degrees_of_freedom,
     estimate_noise,
 )
-from ballcast.models.estimation.linear import cholesky, cholesky_solve, spd_inverse
+from ballcast.models.estimation.linear import cholesky_solve, scaled_cholesky, spd_inverse
+from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS, clamp, seed_unknowns, to_launch
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels import tangent as columns
 from ballcast.sim.kernels.flight import fly_ball
-from ballcast.sim.kernels.layout import CONTACT_DTYPE, DRAG, FRICTION, LAUNCH_SIZE, LIFT, RESTITUTION
+from ballcast.sim.kernels.layout import CONTACT_DTYPE
 from ballcast.sim.kernels.tangent import C
 
-# the unknowns are a launch (sim.kernels.layout) with logarithms of its four factors, then the tracker's height (m)
-HEIGHT, UNKNOWNS = 15, 16
-LOG_PARAMETERS = (DRAG, LIFT, RESTITUTION, FRICTION)
-# what a fit believes before it sees: mean (16,) and precision (16, 16) of the unknowns; the height beyond which half of
-# all trackers see the place (m, Cauchy's law; 0: the precision says it all); the sensor (5,), least and greatest of its
-# variances (4,), for how many frames that counts (0: it is told), and the share of outliers
-Prior = namedtuple(
-    "Prior", "mean precision height_offset_scale noise min_variances max_variances pseudo_frames outlier_rate"
-)
-# what a fit finds: unknowns (16,) and their covariance (16, 16) at the first frame, and at the last; weights of the
-# frames (T,); the sensor (5,); cost (minus log-likelihood); when the ball first and last met a surface (s from the
-# first frame; inf, -inf: never)
-Fit = namedtuple("Fit", "x covariance final final_covariance weights noise cost first_contact last_contact")
-MAX_EM_ROUNDS = 5  # of learning the sensor, at most
+MAX_EM_ROUNDS = 5  # of estimating the noise
 DAMPING, MIN_DAMPING, MAX_DAMPING = 1e-3, 1e-7, 1e8
-CHI2_90_3DOF = 6.25  # of squared residuals of three numbers are less
-MIN_DECREASE = 4e-3  # a step that promises to lessen the cost by less is the last
+CHI2_90_3DOF = 6.25  # 90 % quantile of chi-squared with three degrees of freedom
+MIN_DECREASE = 4e-3  # the fit has converged if the next step is predicted to lessen the cost by less
+# m, m/s, rad/s, logarithms, m/s, m: added when old frames are marginalised, since the linearisation is not exact
+MARGINALISATION_VARIANCES = np.repeat([5e-4, 2e-2, 2.0, 1e-2, 1e-2, 1e-4], [3, 3, 3, 4, 2, 1]) ** 2
+
+
+class Fit(NamedTuple):
+    """What a fit finds."""
+
+    x: np.ndarray  # (16,) the unknowns at the first frame
+    covariance: np.ndarray  # (16, 16)
+    final: np.ndarray  # (16,) the unknowns at the last frame
+    final_covariance: np.ndarray  # (16, 16)
+    weights: np.ndarray  # (T,) robust weights of the frames
+    noise: np.ndarray  # (5,) variances of the axes (m2) and of the time stamps (s2), degrees of freedom
+    cost: float  # minus log-posterior
+    first_contact: float  # s from the first frame; inf: none
+    last_contact: float  # -inf: none
+
+
+class Linearisation(NamedTuple):
+    """One flight, its derivatives by the unknowns, and the cost of the frames about it to second order."""
+
+    tangent: np.ndarray  # derivatives of the state at the last frame; see sim/kernels/tangent.py
+    trajectory: np.ndarray  # (T, 6) position and velocity at the frames
+    jacobian: np.ndarray  # (T, 3, 16)
+    weights: np.ndarray  # (T,) robust weights of the frames
+    squared_residuals: np.ndarray  # (T,) in standard deviations
+    hessian: np.ndarray  # (16, 16) of the cost
+    gradient: np.ndarray  # (16,)
 
 
 @kernel
-def to_launch(x):
-    """The launch (LAUNCH_SIZE,) of unknowns (16,)."""
-    launch = x[:LAUNCH_SIZE].copy()
-    for k in LOG_PARAMETERS:
-        launch[k] = math.exp(x[k])
-    return launch
+def _new_linearisation(count):
+    trajectory, jacobian = np.empty((count, 6)), np.empty((count, 3, UNKNOWNS))
+    hessian, gradient = np.empty((UNKNOWNS, UNKNOWNS)), np.empty(UNKNOWNS)
+    tangent, weights, squared_residuals = np.zeros(columns.ROWS * C), np.empty(count), np.empty(count)
+    return Linearisation(tangent, trajectory, jacobian, weights, squared_residuals, hessian, gradient)
 
 
 @kernel
-def seed_unknowns(tangent, launch):
-    """Set the tangent of a launch by the unknowns: as by the launch, but by the logarithms of its factors."""
-    columns.unit(tangent)
-    for k in LOG_PARAMETERS:
-        tangent[(columns.OWN + k - DRAG) * C + k] = launch[k]
-
-
-@kernel
-def _linearised_flight(sport, x, t, tangent, trajectory, jacobian):
-    """Fly the unknowns: trajectory (T, 6), jacobian (T, 3, 16) of the measured positions; see fly_ball."""
+def linearised_flight(sport, x, t, tangent, trajectory, jacobian):
+    """Fly the unknowns to times t (T,) s: fills the measured path (T, 6) and its Jacobian; see fly_ball."""
     launch = to_launch(x)
     seed_unknowns(tangent, launch)
     flight = fly_ball(sport, launch, t, tangent, trajectory, jacobian, np.empty(0, CONTACT_DTYPE))
@@ -72,8 +78,23 @@ def _linearised_flight(sport, x, t, tangent, trajectory, jacobian):
 
 
 @kernel
+def _fly(sport, x, t, at):
+    return linearised_flight(sport, x, t, at.tangent, at.trajectory, at.jacobian)
+
+
+@kernel
+def _evaluate(at, y, x, prior, noise):
+    """The cost of unknowns x (16,) whose flight is in `at`; fills its weights, residuals, Hessian and gradient."""
+    cost = _prior_terms(x, prior, at.hessian, at.gradient)
+    frames = at.trajectory[: len(y)], at.jacobian[: len(y)]
+    return cost + accumulate_normal_equations(
+        *frames, y, noise, prior.outlier_rate, at.weights, at.squared_residuals, at.hessian, at.gradient
+    )
+
+
+@kernel
 def _prior_terms(x, prior, hessian, gradient):
-    """Cost of the prior, its gradient g (16,) and Hessian A (16, 16)."""
+    """The cost of the prior; fills its gradient (16,) and Hessian (16, 16)."""
     offset = x - prior.mean
     hessian[:] = prior.precision
     gradient[:] = hessian @ offset
@@ -87,98 +108,52 @@ def _prior_terms(x, prior, hessian, gradient):
 
 
 @kernel
-def _cost(trajectory, jacobian, y, x, prior, noise, weights, squared_residuals, hessian, gradient):
-    cost = _prior_terms(x, prior, hessian, gradient)
-    return cost + accumulate_normal_equations(
-        trajectory, jacobian, y, noise, prior.outlier_rate, weights, squared_residuals, hessian, gradient
-    )
-
-
-@kernel
-def map_fit(sport, t, y, x, prior, max_flights):
-    """The Fit to frames t (T,) s and y (T, 3) m, begun at unknowns x (16,), in at most so many flights.
-
-    sport: a CompiledSport; prior: a Prior.
-    """
-    t, x, count, noise = t - t[0], x.copy(), len(t), prior.noise.copy()
-    tangent, tangent1 = np.zeros(columns.ROWS * C), np.zeros(columns.ROWS * C)
-    trajectory, trajectory1 = np.empty((count, 6)), np.empty((count, 6))
-    jacobian, jacobian1 = np.empty((count, 3, UNKNOWNS)), np.empty((count, 3, UNKNOWNS))
-    weights, weights1, squared_residuals, squared_residuals1 = (
-        np.empty(count),
-        np.empty(count),
-        np.empty(count),
-        np.empty(count),
-    )
-    hessian, hessian1, gradient, gradient1 = (
-        np.empty((UNKNOWNS, UNKNOWNS)),
-        np.empty((UNKNOWNS, UNKNOWNS)),
-        np.empty(UNKNOWNS),
-        np.empty(UNKNOWNS),
-    )
-    flight = _linearised_flight(sport, x, t, tangent, trajectory, jacobian)
-    cost = _cost(trajectory, jacobian, y, x, prior, noise, weights, squared_residuals, hessian, gradient)
-    inflation, damping, em_rounds_left = (
-        _noise_inflation(squared_residuals, math.inf),
-        DAMPING,
-        MAX_EM_ROUNDS if prior.pseudo_frames > 0.0 else 0,
-    )
+def map_fit(sport, t, y, start, prior, max_flights):
+    """The Fit to frames t (T,) s and y (T, 3) m, from unknowns start (16,), in at most max_flights flights."""
+    t, x, noise, damping = t - t[0], start.copy(), prior.noise.copy(), DAMPING
+    current, trial = _new_linearisation(len(t)), _new_linearisation(len(t))
+    em_rounds_left = MAX_EM_ROUNDS if prior.pseudo_frames > 0.0 else 0
+    flight = _fly(sport, x, t, current)
+    cost = _evaluate(current, y, x, prior, noise)
+    inflation = _noise_inflation(current.squared_residuals, math.inf)
     inflated = _inflated(noise, inflation)
     if inflation > 1.0:
-        cost = _cost(trajectory, jacobian, y, x, prior, inflated, weights, squared_residuals, hessian, gradient)
+        cost = _evaluate(current, y, x, prior, inflated)
     for _ in range(max_flights):
-        step, predicted_decrease = _step(hessian, gradient, damping)
+        step, predicted_decrease = _step(current.hessian, current.gradient, damping)
         is_accepted, is_converged = False, not predicted_decrease > MIN_DECREASE
         if is_converged and inflation == 1.0 and em_rounds_left == 0:
             break
         if not is_converged:
-            x1 = _clamp(x - step)
-            flight1 = _linearised_flight(sport, x1, t, tangent1, trajectory1, jacobian1)
-            cost1 = _cost(
-                trajectory1, jacobian1, y, x1, prior, inflated, weights1, squared_residuals1, hessian1, gradient1
-            )
-            is_accepted = cost1 < cost
+            trial_x = x - step
+            clamp(trial_x)
+            trial_flight = _fly(sport, trial_x, t, trial)
+            trial_cost = _evaluate(trial, y, trial_x, prior, inflated)
+            is_accepted = trial_cost < cost
             damping = max(0.1 * damping, MIN_DAMPING) if is_accepted else 10.0 * damping
         if is_accepted:
-            x, flight, cost = x1, flight1, cost1
-            tangent, tangent1, trajectory, trajectory1, jacobian, jacobian1 = (
-                tangent1,
-                tangent,
-                trajectory1,
-                trajectory,
-                jacobian1,
-                jacobian,
-            )
-            weights, weights1, squared_residuals, squared_residuals1 = (
-                weights1,
-                weights,
-                squared_residuals1,
-                squared_residuals,
-            )
-            hessian, hessian1, gradient, gradient1 = hessian1, hessian, gradient1, gradient
-        if (is_accepted or is_converged) and (
-            inflation > 1.0 or em_rounds_left > 0
-        ):  # else the sensor stays what it is, and so the cost
-            inflation = _noise_inflation(squared_residuals * inflation, inflation) if inflation > 1.0 else 1.0
+            x, flight, cost = trial_x, trial_flight, trial_cost
+            current, trial = trial, current
+        if (is_accepted or is_converged) and (inflation > 1.0 or em_rounds_left > 0):  # else the noise is settled
+            if inflation > 1.0:
+                inflation = _noise_inflation(current.squared_residuals * inflation, inflation)
             if inflation == 1.0 and em_rounds_left > 0:
-                noise[4] = estimate_degrees_of_freedom(squared_residuals)
-                more = estimate_noise(trajectory, jacobian, y, weights, spd_inverse(hessian), prior, noise)
+                more = _estimate_sensor(current, y, prior, noise)
                 em_rounds_left = em_rounds_left - 1 if more else 0
             inflated = _inflated(noise, inflation)
-            cost = _cost(trajectory, jacobian, y, x, prior, inflated, weights, squared_residuals, hessian, gradient)
+            cost = _evaluate(current, y, x, prior, inflated)
         elif not is_accepted and damping > MAX_DAMPING:
             break
-    covariance = (
-        spd_inverse(hessian) * (noise[4] + 5.0) / (noise[4] + 3.0)
-    )  # of Student's t the weighted Hessian says too much
-    final, transition = _state_transition(x, flight, tangent)
+    covariance = spd_inverse(current.hessian) * (noise[4] + 5.0) / (noise[4] + 3.0)  # Student's t: wider than 1 / H
+    final, transition = _state_transition(x, flight, current.tangent)
+    final_covariance = transition @ covariance @ transition.T
     contacts = flight.first_contact_time, flight.last_contact_time
-    return Fit(x, covariance, final, transition @ covariance @ transition.T, weights, noise, cost, *contacts)
+    return Fit(x, covariance, final, final_covariance, current.weights, noise, cost, *contacts)
 
 
 @kernel
 def _noise_inflation(squared_residuals, before):
-    """By how much to widen the sensor so that nine in ten frames count: half of what it was `before`, at most."""
+    """The factor on the noise that keeps nine in ten frames as inliers; at most half of what it was before."""
     inflation = np.sort(squared_residuals)[int(0.9 * (len(squared_residuals) - 1))] / CHI2_90_3DOF
     return max(1.0, min(inflation, 0.5 * before))
 
@@ -191,35 +166,24 @@ def _inflated(noise, inflation):
 
 
 @kernel
+def _estimate_sensor(at, y, prior, noise):
+    """Update the noise (5,) from the residuals; returns whether it still changes."""
+    noise[4] = estimate_degrees_of_freedom(at.squared_residuals)
+    return estimate_noise(at.trajectory, at.jacobian, y, at.weights, spd_inverse(at.hessian), prior, noise)
+
+
+@kernel
 def _step(hessian, gradient, damping):
-    """(step, by how much it promises to lessen the cost) of Levenberg and Marquardt; NaN where there is none."""
-    L, scaled, scale = np.empty((UNKNOWNS, UNKNOWNS)), np.empty((UNKNOWNS, UNKNOWNS)), np.empty(UNKNOWNS)
-    for i in range(UNKNOWNS):
-        scale[i] = 1.0 / math.sqrt(hessian[i, i])
-    for i in range(UNKNOWNS):
-        for j in range(UNKNOWNS):
-            scaled[i, j] = hessian[i, j] * scale[i] * scale[j]
-        scaled[i, i] += damping
-    if not cholesky(scaled, L):
-        return gradient, math.nan
+    """(step, predicted decrease of the cost) of Levenberg-Marquardt."""
+    L = np.empty((UNKNOWNS, UNKNOWNS))
+    scale = 1.0 / scaled_cholesky(hessian, damping, L)
     step = scale * cholesky_solve(L, scale * gradient)
     return step, 0.5 * np.dot(gradient, step)
 
 
 @kernel
-def _clamp(x):
-    """The unknowns, kept to numbers that can be flown."""
-    for k in LOG_PARAMETERS:
-        x[k] = min(max(x[k], -2.5), 2.5)
-    for k in range(3, 9):
-        limit = 100.0 if k < 6 else 2000.0
-        x[k] = min(max(x[k], -limit), limit)
-    return x
-
-
-@kernel
 def _state_transition(x, flight, tangent):
-    """The unknowns (16,) at the end of a flight, and how they change with those at its start, (16, 16)."""
+    """The unknowns (16,) at the end of a flight, and their derivatives by those at its start, (16, 16)."""
     final, transition = x.copy(), np.eye(UNKNOWNS)
     for i in range(3):
         final[i], final[3 + i], final[6 + i] = flight.position[i], flight.velocity[i], flight.spin[i]
@@ -231,39 +195,17 @@ def _state_transition(x, flight, tangent):
 
 @kernel
 def marginalise(sport, t, y, cut, fit, prior):
-    """Mean (16,) and precision (16, 16) at frame `cut` by the frames before it: the rest of a Fit may go on from there.
+    """Mean (16,) and precision (16, 16) at frame `cut` given the frames before it: a prior for the later ones.
 
-    Linear about the Fit; a little is added to the covariance, since a flight is never known to the last digit.
+    Linear about the Fit; the covariance is widened a little, since the flight is not linear.
     """
-    times = t[: cut + 1] - t[0]
-    tangent, trajectory, jacobian = np.zeros(columns.ROWS * C), np.empty((cut + 1, 6)), np.empty((cut + 1, 3, UNKNOWNS))
-    weights, squared_residuals, hessian, gradient = (
-        np.empty(cut),
-        np.empty(cut),
-        np.empty((UNKNOWNS, UNKNOWNS)),
-        np.empty(UNKNOWNS),
-    )
-    flight = _linearised_flight(sport, fit.x, times, tangent, trajectory, jacobian)
-    _cost(
-        trajectory[:cut],
-        jacobian[:cut],
-        y[:cut],
-        fit.x,
-        prior,
-        fit.noise,
-        weights,
-        squared_residuals,
-        hessian,
-        gradient,
-    )
-    covariance = spd_inverse(hessian)
-    final, transition = _state_transition(fit.x, flight, tangent)
-    mean = final - transition @ (covariance @ gradient)
+    at = _new_linearisation(cut + 1)
+    flight = _fly(sport, fit.x, t[: cut + 1] - t[0], at)
+    _evaluate(at, y[:cut], fit.x, prior, fit.noise)
+    covariance = spd_inverse(at.hessian)
+    final, transition = _state_transition(fit.x, flight, at.tangent)
+    mean = final - transition @ (covariance @ at.gradient)
     covariance = transition @ covariance @ transition.T
     for i in range(UNKNOWNS):
         covariance[i, i] += MARGINALISATION_VARIANCES[i]
     return mean, spd_inverse(covariance)
-
-
-# m, m/s, rad/s, logarithms, m/s, m
-MARGINALISATION_VARIANCES = np.repeat([5e-4, 2e-2, 2.0, 1e-2, 1e-2, 1e-4], [3, 3, 3, 4, 2, 1]) ** 2

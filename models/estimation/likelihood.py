@@ -1,8 +1,8 @@
-"""How likely frames are on a flight, and what they tell of the sensor: noise, jitter, tails, outliers. Compiled.
+"""The likelihood of frames given a flight, and the sensor's noise estimated from their residuals. Compiled.
 
-A frame errs by noise of its axes and by the jitter of its time stamp, along the flight. Beyond a share of outliers,
-spread far and wide, residuals follow Student's t, whose degrees of freedom say how heavy the tails are.
-A sensor is the variances of the axes (m2) and of the time stamps (s2), and the degrees of freedom, (5,).
+A frame has noise in its three axes and jitter in its time stamp, which acts along the velocity. Residuals follow
+Student's t, whose degrees of freedom say how heavy the tails are; a small fraction are outliers, spread evenly.
+`noise` (5,) holds the variances of the axes (m2) and of the time stamps (s2), and the degrees of freedom.
 """
 
 import math
@@ -11,20 +11,21 @@ import numpy as np
 
 from ballcast.sim.jit import inlined, kernel
 
-EM_ITERATIONS, EM_TOLERANCE = 3, 0.15  # of one lesson; the change (of a logarithm) that calls for another
-GAUSSIAN_DEGREES = 1e3  # degrees of freedom, from where Student's t is the normal law
-DEGREES_GRID = np.array([2.0, 4.0, 8.0, 30.0])
-OUTLIER_CUTOFF = 40.0  # a squared residual that tells nothing of the tails
-OUTLIER_DENSITY = 4.0  # per m3: outliers spread over a ball of radius 0.4 m
+EM_ITERATIONS, EM_TOLERANCE = 3, 0.15  # of one round; the change (of a logarithm) that needs another round
+GAUSSIAN_DEGREES = 1e3  # degrees of freedom above which Student's t is taken as the normal distribution
+DEGREES_GRID = (2.0, 4.0, 8.0, 30.0)
+OUTLIER_CUTOFF = 40.0  # a larger squared residual is an outlier's, and says nothing of the tails
+OUTLIER_DENSITY = 4.0  # per m3: outliers are spread over a sphere of radius 0.4 m
 
 
 @kernel
 def accumulate_normal_equations(
     trajectory, jacobian, y, noise, outlier_rate, weights, squared_residuals, hessian, gradient
 ):
-    """Cost of frames y (T, 3) at a flight; its gradient and Gauss-Newton Hessian are added to g (16,) and A (16, 16).
+    """The cost (minus log-likelihood) of frames y (T, 3) m given a linearised flight.
 
-    Into weights (T,) goes by how much each frame counts, into squares (T,) its squared residual in standard deviations.
+    Its gradient is added to `gradient` (16,), its Gauss-Newton Hessian to `hessian` (16, 16). Fills weights (T,) with
+    the robust weight of each frame, squared_residuals (T,) with squared residuals in standard deviations.
     """
     cost, size = 0.0, len(gradient)
     rows, residuals, v = np.empty((3 * len(y), size)), np.empty(3 * len(y)), np.empty(3)
@@ -56,7 +57,7 @@ def accumulate_normal_equations(
 
 @kernel
 def _normaliser(degrees):
-    """What minus the log of a density of three numbers of unit scale has beside its exponent."""
+    """Minus the logarithm of the normalisation of Student's t in three dimensions, at unit scale."""
     if degrees > GAUSSIAN_DEGREES:
         return 1.5 * math.log(2.0 * math.pi)
     return math.lgamma(0.5 * degrees) - math.lgamma(0.5 * degrees + 1.5) + 1.5 * math.log(degrees * math.pi)
@@ -64,15 +65,13 @@ def _normaliser(degrees):
 
 @inlined
 def _robust_weight(z, degrees, outlier_rate, log_normaliser):
-    """(weight, loss) of a frame whose whitened residual has the square z; spread: what its loss is beside that."""
+    """(weight, loss) of a frame whose whitened residual has the square z."""
     weight, log_inlier = 1.0, math.log(1.0 - outlier_rate) - log_normaliser
     if degrees > GAUSSIAN_DEGREES:
         log_inlier -= 0.5 * z
     else:
-        weight, log_inlier = (
-            (degrees + 3.0) / (degrees + z),
-            log_inlier - 0.5 * (degrees + 3.0) * math.log1p(z / degrees),
-        )
+        weight = (degrees + 3.0) / (degrees + z)
+        log_inlier -= 0.5 * (degrees + 3.0) * math.log1p(z / degrees)
     log_outlier = math.log(outlier_rate * OUTLIER_DENSITY + 1e-30)
     top = max(log_inlier, log_outlier)
     log_total = top + math.log(math.exp(log_inlier - top) + math.exp(log_outlier - top))
@@ -81,7 +80,7 @@ def _robust_weight(z, degrees, outlier_rate, log_normaliser):
 
 @kernel
 def estimate_degrees_of_freedom(squared_residuals):
-    """The degrees of freedom among TAILS that make squared residuals (T,) likeliest, each at its best scale."""
+    """The degrees of freedom in DEGREES_GRID that make squared residuals (T,) most likely, each at its best scale."""
     best, chosen = -math.inf, DEGREES_GRID[0]
     for degrees in DEGREES_GRID:
         scale, likelihood = 1.0, 0.0
@@ -101,7 +100,7 @@ def estimate_degrees_of_freedom(squared_residuals):
 
 @kernel
 def _residual_second_moments(trajectory, jacobian, y, covariance):
-    """Second moments (T, 3, 3) of what separates frames and flight, that of the unknowns included."""
+    """Second moments (T, 3, 3) of the residuals, with the uncertainty of the flight included."""
     moments = np.empty((len(y), 3, 3))
     JC = (jacobian.reshape((3 * len(y), len(covariance))) @ covariance).reshape(jacobian.shape)
     for n in range(len(y)):
@@ -116,17 +115,12 @@ def _residual_second_moments(trajectory, jacobian, y, covariance):
 
 @kernel
 def estimate_noise(trajectory, jacobian, y, weights, covariance, prior, noise):
-    """Move the sensor's variances towards what the residuals tell; whether there is more to learn.
+    """Update the variances in `noise` from the residuals; returns whether they still change.
 
-    Expectation and maximisation: what is expected of a frame is the delay of its stamp, given what separates it from
-    the flight.
+    Expectation-maximisation: the hidden variable of a frame is the delay of its time stamp.
     """
-    moments, a, sums, before = (
-        _residual_second_moments(trajectory, jacobian, y, covariance),
-        np.empty(3),
-        np.empty(4),
-        noise.copy(),
-    )
+    moments = _residual_second_moments(trajectory, jacobian, y, covariance)
+    a, sums, before = np.empty(3), np.empty(4), noise.copy()
     for _ in range(EM_ITERATIONS):
         sums[:] = prior.pseudo_frames * prior.noise[:4]
         for n in range(len(y)):
@@ -145,9 +139,8 @@ def estimate_noise(trajectory, jacobian, y, weights, covariance, prior, noise):
                 v = trajectory[n, 3 + i]
                 sums[i] += weights[n] * (moments[n, i, i] - 2.0 * v * var * product) + v * v * delay
         for i in range(4):
-            noise[i] = min(
-                max(sums[i] / (prior.pseudo_frames + len(y)), prior.min_variances[i]), prior.max_variances[i]
-            )
+            variance = sums[i] / (prior.pseudo_frames + len(y))
+            noise[i] = min(max(variance, prior.min_variances[i]), prior.max_variances[i])
     change = 0.0
     for i in range(4):
         change = max(change, abs(math.log(noise[i] / before[i])))

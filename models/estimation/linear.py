@@ -1,15 +1,18 @@
-"""Small systems of equations, compiled: Cholesky's factor, solution, inverse."""
+"""Small systems of equations: Cholesky factors, solutions, inverses, and products of three. Compiled."""
 
 import math
 
 import numpy as np
 
-from ballcast.sim.jit import kernel
+from ballcast.sim.jit import inlined, kernel
+
+MIN_SCALE = 1e-9  # square root of a diagonal element, at least
+FIRST_JITTER, MAX_JITTER = 1e-12, 1e3  # fractions of the diagonal; no scaled matrix needs more to be positive definite
 
 
 @kernel
 def cholesky(matrix, L):
-    """L (n, n), lower, of A = L L^T; whether A is positive definite."""
+    """Fill L (n, n), lower, so that matrix = L L^T; returns whether the matrix is positive definite."""
     n = len(matrix)
     for j in range(n):
         d = matrix[j, j]
@@ -30,8 +33,44 @@ def cholesky(matrix, L):
 
 
 @kernel
+def scaled_cholesky(matrix, jitter, L):
+    """Fill L (n, n), lower, so that D (L L^T) D = matrix, whose diagonal D^2 is enlarged by the fraction `jitter`.
+
+    Returns the diagonal of D (n,). A matrix that is not positive definite gets ten times the jitter until it is.
+    """
+    n = len(matrix)
+    scale, scaled = np.empty(n), np.empty((n, n))
+    for i in range(n):
+        variance = matrix[i, i]
+        scale[i] = MIN_SCALE if variance <= MIN_SCALE * MIN_SCALE else math.sqrt(variance)  # NaN stays NaN
+    for i in range(n):
+        for j in range(n):
+            scaled[i, j] = matrix[i, j] / (scale[i] * scale[j])
+        scaled[i, i] += jitter
+    while not cholesky(scaled, L):
+        if jitter > MAX_JITTER:  # not finite
+            L[:] = np.nan
+            break
+        increase = max(9.0 * jitter, FIRST_JITTER)
+        for i in range(n):
+            scaled[i, i] += increase
+        jitter += increase
+    return scale
+
+
+@kernel
+def cholesky_with_jitter(covariance, jitter, L):
+    """Fill L (n, n), lower, so that covariance = L L^T, with variances enlarged by the fraction `jitter` or, if the
+    covariance is not positive definite, by more: L L^T may be too wide, never too narrow."""
+    scale = scaled_cholesky(covariance, jitter, L)
+    for i in range(len(L)):
+        for j in range(i + 1):
+            L[i, j] *= scale[i]
+
+
+@kernel
 def cholesky_solve(L, b):
-    """x (n,) of L L^T x = b."""
+    """The solution x (n,) of L L^T x = b."""
     n, x = len(b), b.copy()
     for i in range(n):
         for k in range(i):
@@ -46,12 +85,11 @@ def cholesky_solve(L, b):
 
 @kernel
 def spd_inverse(matrix):
-    """The inverse of A (n, n), positive definite; NaN where it is not."""
+    """The inverse of a positive definite matrix (n, n)."""
     n = len(matrix)
-    L, scale = np.empty((n, n)), np.sqrt(np.diag(matrix))
-    if not cholesky(matrix / np.outer(scale, scale), L):
-        return np.full((n, n), np.nan)
-    L_inverse = np.zeros((n, n))  # the inverse of L
+    L = np.empty((n, n))
+    scale = scaled_cholesky(matrix, 0.0, L)
+    L_inverse = np.zeros((n, n))
     for j in range(n):
         L_inverse[j, j] = 1.0 / L[j, j]
         for i in range(j + 1, n):
@@ -60,3 +98,25 @@ def spd_inverse(matrix):
                 a -= L[i, k] * L_inverse[k, j]
             L_inverse[i, j] = a / L[i, i]
     return (L_inverse.T @ L_inverse) / np.outer(scale, scale)
+
+
+@inlined
+def matvec3(matrix, vector):
+    """The product of a matrix (3, 3) and a tuple of three, as a tuple."""
+    return (
+        matrix[0, 0] * vector[0] + matrix[0, 1] * vector[1] + matrix[0, 2] * vector[2],
+        matrix[1, 0] * vector[0] + matrix[1, 1] * vector[1] + matrix[1, 2] * vector[2],
+        matrix[2, 0] * vector[0] + matrix[2, 1] * vector[1] + matrix[2, 2] * vector[2],
+    )
+
+
+@kernel
+def inverse3(S):
+    """The inverse of a symmetric matrix (3, 3)."""
+    a, b, c, d, e, f = S[0, 0], S[0, 1], S[0, 2], S[1, 1], S[1, 2], S[2, 2]
+    p, q, r = d * f - e * e, c * e - b * f, b * e - c * d
+    out, det = np.empty((3, 3)), a * p + b * q + c * r
+    out[0, 0], out[0, 1], out[0, 2] = p / det, q / det, r / det
+    out[1, 1], out[1, 2], out[2, 2] = (a * f - c * c) / det, (b * c - a * e) / det, (a * d - b * b) / det
+    out[1, 0], out[2, 0], out[2, 1] = out[0, 1], out[0, 2], out[1, 2]
+    return out

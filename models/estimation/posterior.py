@@ -1,23 +1,39 @@
-"""What follows from a fit: samples of its posterior flown ahead; their spread, their landings. Compiled.
+"""The forecast that follows from an estimate: samples of it simulated ahead, their spread, their landings. Compiled.
 
-Laplace's covariance carried along is too narrow past a bounce, where small differences part ways, so draws are flown
-through the engine's lanes. The draws are fixed, and chosen so that their mean and covariance are exact.
+A covariance propagated linearly is too narrow after a bounce, where small differences grow, so samples are simulated in
+the engine's lanes. Their random numbers are fixed, and chosen so that their mean and covariance are exact.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
-from ballcast.models.estimation.fit import HEIGHT, UNKNOWNS, cholesky, to_launch
+from ballcast.models.contract import Forecast, expected_landing
+from ballcast.models.estimation.linear import cholesky_with_jitter
+from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS, to_belief, to_launch
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.lanes import CHUNK, LaneTask, fly_lanes
-from ballcast.sim.kernels.layout import LAUNCH_SIZE
+from ballcast.sim.kernels.layout import CONTACT_DTYPE, LAUNCH_SIZE
 
-CONTACTS_PER_SAMPLE = 8  # impacts kept for each draw
+CONTACTS_PER_SAMPLE = 8  # impacts kept for each sample
+JITTER = 1e-9  # fraction of the variances, added to them
+MIN_LANDING_HORIZON = 2.0  # s after the last frame: a landing is looked for until then, or until the last asked time
+MAX_UNLANDED = 0.1  # fraction of samples that may be without a landing at the last asked time
 
 
-def standard_normal_samples(count, seed=0):
-    """(count, 16) standard normal draws; the first is the mean, and mean and covariance of all are exact."""
+class Prediction(NamedTuple):
+    """What is ahead of an estimate."""
+
+    positions: np.ndarray  # (K, H, 3) m of samples, the most likely first
+    covariance: np.ndarray  # (H, 3, 3) m2 about the first sample
+    probability: float  # of a landing
+    landing: np.ndarray  # (4,) time (s after the last frame) and position (m)
+    landing_covariance: np.ndarray  # (4, 4)
+
+
+def standard_normal_samples(count: int, seed: int = 0) -> np.ndarray:
+    """Standard normal samples (count, 16). The first is 0; mean and covariance of all are exactly 0 and 1."""
     raw = np.random.default_rng(seed).standard_normal((count - 1, UNKNOWNS))
     orthonormal, _ = np.linalg.qr(raw - raw.mean(axis=0))
     orthonormal -= orthonormal.mean(axis=0)
@@ -25,63 +41,43 @@ def standard_normal_samples(count, seed=0):
 
 
 @kernel
-def cholesky_with_jitter(covariance):
-    """L (16, 16), lower, of covariance = L L^T, a hair widened where it is flat."""
-    L, sd = np.zeros((UNKNOWNS, UNKNOWNS)), np.sqrt(np.diag(covariance)) + 1e-12
-    correlation = covariance / np.outer(sd, sd)
-    for i in range(UNKNOWNS):
-        correlation[i, i] += 1e-9
-    cholesky(correlation, L)
-    for i in range(UNKNOWNS):
-        L[i] *= sd[i]
-    return L
-
-
-@kernel
 def transform_samples(mean, covariance, standard_normal):
-    """Unknowns (K, 16) of the Gaussian, by standard draws (K, 16)."""
-    return mean + standard_normal @ cholesky_with_jitter(covariance).T
+    """Samples (K, 16) of the Gaussian, from standard normal ones (K, 16)."""
+    L = np.empty(covariance.shape)
+    cholesky_with_jitter(covariance, JITTER, L)
+    return mean + standard_normal @ L.T
 
 
 @kernel
 def fly_samples(lane_sport, samples, times, contacts):
-    """Positions (K, H, 3) m of samples (K, 16) at times (H,) s, as the tracker sees them, in the lanes' precision.
+    """Simulate samples (K, 16) to times (K, H) s, or (1, H) for all of them; fills the log of contacts.
 
-    contacts (n,) CONTACT_DTYPE gets the first contacts of all samples; how many there are is returned too.
+    Returns measured positions (K, H, 3) m, in the precision of lane_sport, and the number of contacts in the log.
     """
-    positions = np.empty((len(samples), len(times), 3), lane_sport.boxes.dtype)
-    return positions, fly_samples_into(lane_sport, samples, times.reshape((1, len(times))), positions, contacts)
-
-
-@kernel
-def fly_samples_into(lane_sport, samples, times, positions, contacts):
-    """The same at times (K, H) s, a row a sample, or (1, H), into positions (K, H, 3); how many contacts there are."""
     count, (time_rows, horizons) = len(samples), times.shape
     launches, padded_times = np.empty((count, LAUNCH_SIZE)), np.full((time_rows, horizons + CHUNK), np.inf)
     for n in range(count):
         launches[n] = to_launch(samples[n])
     padded_times[:, :horizons] = times
-    out, none, counts = positions.reshape(-1), np.empty((0, 0, 0), positions.dtype), np.full(count, horizons)
+    positions, counts = np.empty((count, horizons, 3), lane_sport.boxes.dtype), np.full(count, horizons)
+    out, none = positions.reshape(-1), np.empty((0, 0, 0), lane_sport.boxes.dtype)
     task = LaneTask(lane_sport, launches, padded_times, counts, out, none, none, contacts)
-    used = fly_lanes(task, 0, count)
+    used = fly_lanes(task, np.int64(0), count)
     for n in range(count):
         for k in range(horizons):
             positions[n, k, 2] += samples[n, HEIGHT]
-    return min(used, len(contacts))
+    return positions, min(used, len(contacts))
 
 
 @kernel
 def covariance_about_first(samples):
-    """Second moments (H, 3, 3) of samples (K, H, 3) about the first of them, the likeliest."""
+    """Second moments (H, 3, 3) of samples (K, H, 3) about the first, the most likely."""
     count, horizons, _ = samples.shape
     covariance = np.zeros((horizons, 3, 3))
     for n in range(1, count):
         for k in range(horizons):
-            dx, dy, dz = (
-                samples[n, k, 0] - samples[0, k, 0],
-                samples[n, k, 1] - samples[0, k, 1],
-                samples[n, k, 2] - samples[0, k, 2],
-            )
+            dx, dy = samples[n, k, 0] - samples[0, k, 0], samples[n, k, 1] - samples[0, k, 1]
+            dz = samples[n, k, 2] - samples[0, k, 2]
             covariance[k, 0, 0] += dx * dx
             covariance[k, 1, 0] += dy * dx
             covariance[k, 1, 1] += dy * dy
@@ -96,8 +92,8 @@ def covariance_about_first(samples):
 
 @kernel
 def first_landings(lane_sport, contacts, used, samples, after):
-    """The first landing of each sample later than `after` s, (K, 5): time from then (inf: none), position as the
-    tracker sees it, surface. contacts: the first `used` count."""
+    """The first landing of each sample later than `after` s, (K, 5): time from then (inf: none), measured position,
+    surface. The first `used` contacts count."""
     landings = np.full((len(samples), 5), np.inf)
     for contact in contacts[:used]:
         n, surface, t = contact["ball"], contact["surface"], contact["time"] - after
@@ -110,7 +106,7 @@ def first_landings(lane_sport, contacts, used, samples, after):
 
 @kernel
 def median_landing_first(landings):
-    """The landings (K, 5), the first of them in the middle of those on the surface that most draws reach."""
+    """The landings (K, 5), the first replaced by the median of those on the surface that most samples reach."""
     surface = np.median(landings[:, 4])
     chosen = landings[landings[:, 4] == surface]
     if len(chosen) and surface < math.inf:
@@ -121,9 +117,9 @@ def median_landing_first(landings):
 
 @kernel
 def modal_landing(landings, surfaces):
-    """(probability of a landing, time and place (4,), covariance (4, 4)) on the surface where most draws land.
+    """(probability of a landing, time and position (4,), covariance (4, 4)) on the surface where most samples land.
 
-    That of the first draw, the likeliest, where it lands there too; else the mean.
+    Time and position are those of the first sample, the most likely, if it lands there too; otherwise the mean.
     """
     votes, landed = np.zeros(surfaces), 0
     for n in range(len(landings)):
@@ -140,3 +136,26 @@ def modal_landing(landings, surfaces):
             for j in range(4):
                 covariance[i, j] += (chosen[n, i] - mode[i]) * (chosen[n, j] - mode[j]) / top
     return landed / len(landings), mode, covariance
+
+
+@kernel
+def predict_ahead(lane_sport, standard_normal, x, covariance, times):
+    """The Prediction of unknowns x (16,) with a covariance (16, 16), at times (H,) s after the last frame.
+
+    standard_normal (K, 16): see standard_normal_samples.
+    """
+    samples = transform_samples(x, covariance, standard_normal)
+    contacts = np.empty(CONTACTS_PER_SAMPLE * len(samples), CONTACT_DTYPE)
+    positions, used = fly_samples(lane_sport, samples, times.reshape((1, len(times))), contacts)
+    landings = first_landings(lane_sport, contacts, used, samples, 0.0)
+    if (landings[:, 0] == math.inf).mean() > MAX_UNLANDED and times[-1] < MIN_LANDING_HORIZON:
+        _, used = fly_samples(lane_sport, samples, np.full((1, 1), MIN_LANDING_HORIZON), contacts)
+        landings = first_landings(lane_sport, contacts, used, samples, 0.0)
+    return Prediction(positions, covariance_about_first(positions), *modal_landing(landings, len(lane_sport.boxes)))
+
+
+def to_forecast(x: np.ndarray, covariance: np.ndarray, prediction: Prediction, last: float) -> Forecast:
+    """The Forecast of unknowns x (16,), their covariance and Prediction; the last frame is at `last` s."""
+    landing = expected_landing(prediction.probability, prediction.landing, prediction.landing_covariance, last)
+    positions = prediction.positions
+    return Forecast(positions[0].astype(float), prediction.covariance, positions, landing, to_belief(x, covariance))

@@ -16,10 +16,9 @@ import tyro
 from torch import nn
 
 from ballcast import command, sim
-from ballcast.models.contract import WEIGHTS_OF
 from ballcast.models.encoding.nominal import NOMINAL_FEATURES
 from ballcast.models.nets.network import MIXERS, Network, NetworkShape
-from ballcast.models.predictors.neural import require_weights
+from ballcast.models.registry import WEIGHTS_OF, require_weights
 from ballcast.models.runtime import weights
 
 PROGRAM = "python -m ballcast.models.nets.export"

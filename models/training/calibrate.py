@@ -8,8 +8,8 @@ import numpy as np
 from scipy.stats import chi2
 
 from ballcast import sim
-from ballcast.models.contract import load
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
+from ballcast.models.registry import load
 from ballcast.models.runtime import weights
 from ballcast.tracks import Track
 

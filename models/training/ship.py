@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ballcast.models.contract import WEIGHTS_FOLDER
+from ballcast.models.registry import WEIGHTS_FOLDER
 
 MINUTES = {  # of training on two cores
     "table_tennis-gru": 45,

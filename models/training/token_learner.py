@@ -15,7 +15,7 @@ from ballcast.models.encoding.vocabulary import learn_vocabulary
 from ballcast.models.estimation.fit import UNKNOWNS
 from ballcast.models.nets.network import NetworkShape
 from ballcast.models.nets.token_decoder import TokenNetwork, TokenSizes
-from ballcast.models.predictors.neural import require_weights
+from ballcast.models.registry import require_weights
 from ballcast.models.runtime import weights
 from ballcast.models.training.learner import Learner
 

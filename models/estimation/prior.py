@@ -1,0 +1,80 @@
+"""What filters and fits know of a ball before they see a frame: launches, spreads, and the tracker of a sport."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ballcast import sim
+from ballcast.models.estimation.unknowns import HEIGHT, PARAMETERS, UNKNOWNS
+
+UNINFORMATIVE_SD = 100.0  # m, standard deviation of what is not known
+VELOCITY_PRIOR_FACTOR = 3.0  # how much wider than at launch the velocity is spread
+OUTLIER_RATE = 0.004  # fraction of the frames
+# a fit estimates the noise of each track anew, a filter adapts it slowly: they need other starts
+FIT_DEGREES, FILTER_DEGREES = 5.0, 6.0  # of Student's t: a fit starts from this and estimates it, a filter keeps it
+FIT_PSEUDO_FRAMES, FILTER_PSEUDO_FRAMES = 2.0, 4.0  # frames that the sport's own noise counts for
+# the tracker's height: Cauchy's law in a fit (half of all trackers are nearer), a Gaussian in the filter
+HEIGHT_OFFSET_SCALE, HEIGHT_OFFSET_SD = 0.001, 0.003  # m
+INITIAL_POSITION_SD = 1.0  # m, of the filter before the first frame
+# process noise in a second, as a fraction of the first standard deviations. The product of spin and lift is not
+# linear: without process noise the filter becomes overconfident
+PROCESS_NOISE_SD = np.array([0.0] * 3 + [1e-3] * 3 + [0.3] * 3 + [0.01, 0.4, 0.01, 0.01] + [0.01] * 2 + [0.01])
+
+
+class Prior(NamedTuple):
+    """What a fit knows before it sees a frame."""
+
+    mean: np.ndarray  # (16,) of the unknowns
+    precision: np.ndarray  # (16, 16)
+    height_offset_scale: float  # m, Cauchy scale of the tracker's height; 0: the precision is all that is known
+    noise: np.ndarray  # (5,) variances of the axes (m2) and of the time stamps (s2), degrees of freedom
+    min_variances: np.ndarray  # (4,) bounds of the variances
+    max_variances: np.ndarray  # (4,)
+    pseudo_frames: float  # that the noise counts for; 0: the noise is known
+    outlier_rate: float  # fraction of the frames
+
+
+class FilterPrior(NamedTuple):
+    """What a filter knows before it sees a frame."""
+
+    mean: np.ndarray  # (16,) of the unknowns
+    covariance: np.ndarray  # (16, 16)
+    precision: np.ndarray  # (16, 16) its inverse
+    noise: np.ndarray  # (4,) variances of the axes (m2) and of the time stamps (s2)
+    min_variances: np.ndarray  # (4,) bounds of the variances
+    max_variances: np.ndarray  # (4,)
+    process_noise: np.ndarray  # (16,) variance that each unknown gains per second
+    outlier_rate: float  # fraction of the frames
+
+
+def launch_prior(sport: sim.Sport) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (16,) and standard deviations (16,) of the unknowns at launch."""
+    balls = sim.draw(sport, 2000, purpose="train", duration=0.05)
+    spread, mean, sd = sport.spread, np.zeros(UNKNOWNS), np.full(UNKNOWNS, UNINFORMATIVE_SD)
+    for rows, values in ((slice(3, 6), balls.launch_velocity), (slice(6, 9), balls.launch_spin)):
+        mean[rows], sd[rows] = values.mean(axis=0), values.std(axis=0)
+    sd[PARAMETERS] = spread.drag, spread.lift, spread.restitution, spread.friction, *spread.wind
+    return mean, np.maximum(sd, 1e-6)
+
+
+def sport_prior(sport: sim.Sport) -> Prior:
+    """The Prior of a ball of this sport, measured by a tracker typical of it."""
+    ranges = np.array([sport.sensor.noise] * 3 + [sport.sensor.jitter])
+    variances = np.maximum(0.7 * ranges[:, 0], 1e-5) ** 2, (2.0 * ranges[:, 1]) ** 2
+    mean, sd = launch_prior(sport)
+    sd[3:6] *= VELOCITY_PRIOR_FACTOR
+    noise = np.append(ranges.mean(axis=1) ** 2, FIT_DEGREES)
+    return Prior(mean, np.diag(sd**-2.0), HEIGHT_OFFSET_SCALE, noise, *variances, FIT_PSEUDO_FRAMES, OUTLIER_RATE)
+
+
+def make_filter_prior(sport: sim.Sport) -> FilterPrior:
+    """The FilterPrior of a ball of this sport, measured by a tracker typical of it."""
+    prior = sport_prior(sport)
+    covariance = np.diag(1.0 / np.diag(prior.precision))
+    covariance[:3, :3] = INITIAL_POSITION_SD**2 * np.eye(3)
+    covariance[HEIGHT, HEIGHT] = HEIGHT_OFFSET_SD**2
+    process_noise = PROCESS_NOISE_SD**2 * np.diag(covariance)
+    return FilterPrior(
+        prior.mean, covariance, np.linalg.inv(covariance), prior.noise[:4], prior.min_variances, prior.max_variances,
+        process_noise, prior.outlier_rate,
+    )  # fmt: skip

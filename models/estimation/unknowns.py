@@ -1,0 +1,67 @@
+"""The 16 unknowns that filters and fits estimate: their layout, their bounds, and what they mean. Compiled.
+
+Position (m), velocity (m/s), spin (rad/s), drag, lift, restitution, friction (logarithms of factors), wind (m/s), and
+the height (m) by which the tracker's positions are too high. The first 15 are a launch, with four exponentials.
+"""
+
+import math
+
+import numpy as np
+
+from ballcast.models.contract import Belief
+from ballcast.sim.jit import kernel
+from ballcast.sim.kernels import tangent as columns
+from ballcast.sim.kernels.layout import DRAG, FRICTION, LAUNCH_SIZE, LIFT, RESTITUTION
+from ballcast.sim.kernels.tangent import C
+
+HEIGHT, UNKNOWNS = LAUNCH_SIZE, LAUNCH_SIZE + 1
+PARAMETERS = slice(DRAG, HEIGHT)  # in the order of sim.PARAMETERS
+LOG_PARAMETERS = (DRAG, LIFT, RESTITUTION, FRICTION)  # positive factors, estimated as logarithms
+# bounds: what the simulator can fly; a log-parameter of 2.5 is a factor of 12
+MAX_SPEED, MAX_SPIN, MAX_LOG, MAX_HEIGHT = 120.0, 2000.0, 2.5, 2.0  # m/s, rad/s, -, m
+MIN_SD = 1e-5  # standard deviation of an unknown that does not differ from ball to ball, at most
+
+
+@kernel
+def to_launch(x):
+    """The launch (15,) of unknowns (16,); see sim/kernels/layout.py."""
+    launch = x[:LAUNCH_SIZE].copy()
+    for k in LOG_PARAMETERS:
+        launch[k] = math.exp(x[k])
+    return launch
+
+
+@kernel
+def seed_unknowns(tangent, launch):
+    """Start the tangent of a launch with derivatives by the unknowns: for its factors, by their logarithms."""
+    columns.unit(tangent)
+    for k in LOG_PARAMETERS:
+        tangent[(columns.OWN + k - DRAG) * C + k] = launch[k]
+
+
+@kernel
+def clamp(x):
+    """Keep unknowns (16,) within their bounds, in place."""
+    for i in range(3):
+        x[3 + i] = min(max(x[3 + i], -MAX_SPEED), MAX_SPEED)
+        x[6 + i] = min(max(x[6 + i], -MAX_SPIN), MAX_SPIN)
+    for k in LOG_PARAMETERS:
+        x[k] = min(max(x[k], -MAX_LOG), MAX_LOG)
+    x[HEIGHT] = min(max(x[HEIGHT], -MAX_HEIGHT), MAX_HEIGHT)
+
+
+def active_unknowns(covariance: np.ndarray) -> np.ndarray:
+    """The indices (D,) of the unknowns that differ from ball to ball, by a prior's covariance (16, 16)."""
+    return np.flatnonzero(np.sqrt(np.diag(covariance)) > MIN_SD)
+
+
+def to_belief(x: np.ndarray, covariance: np.ndarray) -> Belief:
+    """The Belief of unknowns (16,) and their covariance (16, 16); its position is in the tracker's frame."""
+    logs = list(LOG_PARAMETERS)
+    transform, value = np.eye(UNKNOWNS), x.copy()
+    value[logs] = np.exp(x[logs])
+    value[2] += x[HEIGHT]
+    transform[2, HEIGHT] = 1.0
+    transform[logs, logs] = value[logs]
+    covariance = (transform @ covariance @ transform.T)[:HEIGHT, :HEIGHT]
+    return Belief(value[:3], value[3:6], value[6:9], value[PARAMETERS], covariance)

@@ -1,0 +1,120 @@
+"""Which predictors exist, what they need, and how one is loaded.
+
+predictor = load("gru", sport="table_tennis")      # a name in PREDICTORS, a file of weights, or module:Class
+"""
+
+import importlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+from ballcast import sim
+from ballcast.models.contract import Predictor
+
+PREDICTORS = {  # name -> "module:Class", imported when used
+    "gru_physics": "ballcast.models.predictors.gru_physics:GruPhysics",
+    "gru": "ballcast.models.predictors.direct:Gru",
+    "physics": "ballcast.models.predictors.physics:Physics",
+    "ukf": "ballcast.models.predictors.ukf:Ukf",
+    "parabola": "ballcast.models.predictors.parabola:Parabola",
+    "constant_velocity": "ballcast.models.predictors.constant_velocity:ConstantVelocity",
+    "lstm": "ballcast.models.predictors.direct:Lstm",
+    "rnn": "ballcast.models.predictors.direct:Rnn",
+    "mingru": "ballcast.models.predictors.direct:MinGru",
+    "transformer": "ballcast.models.predictors.direct:Transformer",
+    "mlp": "ballcast.models.predictors.direct:Mlp",
+    "tokens": "ballcast.models.predictors.tokens:Tokens",
+}
+DIRECT_PREDICTORS = ("gru", "lstm", "rnn", "mlp", "mingru", "transformer")
+WEIGHTS_OF = {"gru_physics": "gru", "tokens": "tokens"} | {name: name for name in DIRECT_PREDICTORS}  # whose weights
+REQUIRED_LIBRARY = {"ukf": "filterpy"}  # name -> a library beyond the core
+WEIGHTS_FOLDER = Path(__file__).parent / "weights"
+
+
+def available(sport: sim.Sport) -> list[str]:
+    """The names in PREDICTORS that can be loaded for a Sport: their weights are there, and their library."""
+    return [name for name in PREDICTORS if _has_library(name) and _has_weights(name, sport)]
+
+
+def _has_library(name):
+    return name not in REQUIRED_LIBRARY or importlib.util.find_spec(REQUIRED_LIBRARY[name]) is not None
+
+
+def _has_weights(name, sport):
+    return name not in WEIGHTS_OF or weights_path(name, sport).exists()
+
+
+def weights_path(name: str, sport: sim.Sport) -> Path:
+    """The path of the weights that a network of that name has for a Sport, whether they exist or not."""
+    return WEIGHTS_FOLDER / f"{sport.name}-{WEIGHTS_OF[name]}.safetensors"
+
+
+def require_weights(name: str, sport: sim.Sport) -> Path:
+    """The path of a network's weights for a Sport. ValueError, one line, names the sports that have some."""
+    path = weights_path(name, sport)
+    if not path.exists():
+        end = path.name.removeprefix(sport.name)
+        trained = ", ".join(sorted(p.name.removesuffix(end) for p in path.parent.glob(f"*{end}"))) or "no sport"
+        command = f"python train.py --model {name} --sport {sport.name}"
+        raise ValueError(f"{name} has no weights for {sport.name}, but for {trained}; train some: {command}")
+    return path
+
+
+def check_weights(info: dict, model: str, sport: sim.Sport, path: Path | str) -> None:
+    """ValueError if a file's info says that its weights are of another model, sport or version of the sport."""
+    if info["model"] != model:
+        command = f"python train.py --model {model}"
+        raise ValueError(f"{path}: weights of {info['model']}, not of {model}; train some: {command}")
+    if (info["sport"], info["version"]) != (sport.name, sport.version):
+        found, wanted = f"{info['sport']} version {info['version']}", f"{sport.name} version {sport.version}"
+        command = f"python train.py --sport {sport.name}"
+        raise ValueError(f"{path}: weights for {found}, not for {wanted}; train some: {command}")
+
+
+def load(name: str | Path, sport: sim.Sport | str | Path = "table_tennis") -> Predictor:
+    """The predictor of that name in PREDICTORS, for a Sport, the name of one, or a path to its .toml.
+
+    A file of weights (.safetensors) gives the predictor it was trained as, `FILE:name` another one of the same weights;
+    `module:Class` names one of your own, made as Class(sport): a subclass of Predictor. ValueError (SportError), one
+    line, lists the known names.
+    """
+    path, model = _weights_and_name(str(name))
+    if model not in PREDICTORS and ":" not in model:
+        known = ", ".join(PREDICTORS)
+        raise ValueError(f"no predictor is called {model!r}; there are {known}, files of weights, or module:Class")
+    if not _has_library(model):
+        library = REQUIRED_LIBRARY[model]
+        raise ValueError(f"{model} needs {library}: pip install -c constraints.txt {library}")
+    cls = _import_class(PREDICTORS.get(model, model))
+    sport = sport if isinstance(sport, sim.Sport) else sim.load(sport)
+    return cls(sport, path) if path else cls(sport)
+
+
+def _weights_and_name(name):
+    """(the file of weights that is named, or None; the predictor's name)."""
+    file, _, model = name.partition(".safetensors")
+    if file == name:
+        return None, name
+    from ballcast.models.runtime import weights
+
+    path, model = file + ".safetensors", model.removeprefix(":")
+    return path, model or weights.read(path)[0]["predictor"]
+
+
+def _import_class(where):
+    """The class at `module:Class`, of an installed module or one in the current folder."""
+    module, _, name = where.partition(":")
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        cls = getattr(importlib.import_module(module), name, None)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{where}: there is no module {error.name!r}; name a predictor module:Class") from None
+    except Exception as error:  # whatever a user's module does when it is imported
+        raise ValueError(f"{where}: {module!r} cannot be imported ({type(error).__name__}: {error})") from error
+    if cls is None:
+        raise ValueError(f"{where}: {module} has no {name!r}; name a predictor module:Class")
+    if not (isinstance(cls, type) and issubclass(cls, Predictor)):
+        raise ValueError(f"{where}: not a subclass of models.Predictor, which a predictor must be")
+    return cls
