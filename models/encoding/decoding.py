@@ -11,7 +11,7 @@ import numpy as np
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS, free_flight_sd
 from ballcast.sim.jit import kernel
 
-PATH_OUTPUTS = 9  # of one horizon
+PATH_OUTPUTS, LANDING_OUTPUTS = 9, 15  # of one horizon; of the landing
 MIN_LOG_SCALE, MAX_LOG_SCALE = -7.0, 7.0  # of log-scales
 
 

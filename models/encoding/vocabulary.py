@@ -1,33 +1,34 @@
-"""Words learnt from flights: the displacements that a ball makes, put into so many groups (k-means).
+"""The vocabulary of `tokens`: typical displacements of a ball, learnt from flights by k-means.
 
-vocabulary = grouped(displacements, words=512, rng=rng)        # (V, 3) of displacements (N, 3)
+vocabulary = learn_vocabulary(displacements, words=512, rng=rng)        # (V, 3) of displacements (N, 3)
 """
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 ROUNDS = 20  # of k-means
-COMPANDING_SCALE = 0.3  # units: smaller displacements are told apart evenly, larger ones, which are rare, by ratios
-SORT_AXIS = 1  # words are sorted by how far they lead along the court, so that neighbours in the list are alike
+COMPANDING_SCALE = 0.3  # units: resolution is even below this, and proportional above, where displacements are rare
+SORT_AXIS = 1  # tokens are sorted by displacement along the court, so that neighbours in the list are similar
 
 
-def learn_vocabulary(displacements, words, rng):
+def learn_vocabulary(displacements: np.ndarray, words: int, rng: np.random.Generator) -> np.ndarray:
     """A vocabulary (V, 3), sorted, of displacements (N, 3)."""
     vocabulary = expand(k_means(compand(displacements), words, rng))
     return vocabulary[np.argsort(vocabulary[:, SORT_AXIS])]
 
 
-def compand(displacements):
-    """Displacements measured so that the large ones do not need as many words."""
+def compand(displacements: np.ndarray) -> np.ndarray:
+    """Displacements on a scale on which large ones take fewer tokens."""
     return np.arcsinh(displacements / COMPANDING_SCALE)
 
 
-def expand(companded):
+def expand(companded: np.ndarray) -> np.ndarray:
+    """The inverse of `compand`."""
     return COMPANDING_SCALE * np.sinh(companded)
 
 
-def k_means(points, count, rng):
-    """k-means: the middles (count, 3) of groups of points (N, 3)."""
+def k_means(points: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """The centroids (count, 3) of points (N, 3)."""
     centroids = points[rng.choice(len(points), count, replace=False)]
     for _ in range(ROUNDS):
         _, group = cKDTree(centroids).query(points)

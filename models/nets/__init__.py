@@ -1,1 +1,1 @@
-"""Networks in torch: what they are, how they are trained, how they leave it. Nothing else in models/ imports torch."""
+"""The networks in torch: the modules that are trained. models/runtime/ has their compiled counterparts."""

@@ -1,128 +1,127 @@
-"""The networks: features of every frame -> a trunk that remembers -> two heads.
+"""The networks: features of every frame -> a trunk with memory -> two heads.
 
-    network = Network(Shape(model="gru", ...))
-    belief, path = network(features, times, frames, base)     # at the chosen frames of every sequence
+    network = Network(NetworkShape(model="gru", ...))
+    belief, path = network(features, times, loss_frames, nominal)     # at the loss frames of every sequence
 
-One class; the trunk is a word: a cell that goes from frame to frame (`gru`, `lstm`, `rnn`), or one that computes all
-frames at once (`mingru`, `transformer`). `mlp` remembers nothing: it is the baseline.
-    belief   how the truth lies beside the running filter's belief, in its own standard deviations: mean, log-scales and
-             how they hang together; the simulator flies it ahead
-    path     what the network itself says of the future: place and spread on a grid of horizons, and the next landing,
-             beside the filter's own forecast
+There is one class for all. The trunk is a cell that runs from frame to frame (`gru`, `lstm`, `rnn`), a stack that
+computes all frames at once (`mingru`, `transformer`), or `mlp`, the baseline without memory.
+    belief   the residual of the true state to the running filter's estimate, in the filter's standard deviations: mean,
+             log-scales and regressions. The simulator propagates it.
+    path     the network's own forecast: positions and spreads at a grid of horizons, and the next landing, as residuals
+             to the nominal forecast
 """
 
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from ballcast.models.encoding.decoding import LANDING_OUTPUTS, PATH_OUTPUTS
 from ballcast.models.encoding.nominal import HORIZONS, NOMINAL_FEATURES
 from ballcast.models.nets.attention import Attention
 from ballcast.models.nets.blocks import Stack
 from ballcast.models.nets.mingru import MinGRU
+from ballcast.models.runtime.network import FEATURE_LIMIT
 
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}
 MIXERS = {"mingru": MinGRU, "transformer": Attention}
-DEFAULT_SIZES = {"mingru": {"units": 160, "wider": 1}, "transformer": {"units": 128}}  # where nothing else is asked for
-PATH_OUTPUTS, LANDING_OUTPUTS = 9, 15  # numbers of a knot, and of a landing
-FEATURE_LIMIT = 20.0  # standard deviations, beyond which a feature is held
-INITIAL_OUTPUT_SCALE = 0.1  # the last layers start so small: before it has learnt, a network says what the filter says
+DEFAULT_SIZES = {"mingru": {"units": 160, "mlp_ratio": 1}, "transformer": {"units": 128}}
+INITIAL_OUTPUT_SCALE = 0.1  # of the last layers: an untrained network stays close to the filter
 
 
 @dataclass(frozen=True)
 class NetworkShape:
-    """What makes a network."""
+    """The sizes of a network."""
 
     model: str  # gru, lstm, rnn, mlp, mingru or transformer
-    features: int  # numbers read of a frame
-    unknowns: int  # of the belief; 0: this network has none
+    features: int  # of a frame
+    unknowns: int  # of the belief; 0 if there is no belief head
     units: int = 192  # of the trunk
-    head: int = 128  # of the belief's hidden layer
-    path: int = 256  # of the path's
+    belief_hidden: int = 128  # hidden units of the belief head
+    path_hidden: int = 256  # hidden units of the path head
     layers: int = 2  # of mingru and transformer
-    wider: int = 2  # the hidden layer of their mlp, in units
-    window: int = 48  # frames that a transformer looks back, itself among them
+    mlp_ratio: int = 2  # hidden units of their mlp over units
+    window: int = 48  # frames that a transformer attends to, the current one included
 
     @property
-    def belief_outputs(self):
-        """Numbers that tell a belief: mean, log-scales, regressions on the unknowns before."""
+    def belief_outputs(self) -> int:
+        """The outputs of the belief head: means, log-scales, and regressions on the unknowns before."""
         return self.unknowns * (self.unknowns + 3) // 2
 
 
 class Network(nn.Module):
-    """Its buffers are what the numbers it reads and tells are measured in."""
+    """A trunk and its heads. The buffers are the mean and scale of its inputs and of its path outputs."""
 
-    def __init__(self, shape):
+    def __init__(self, shape: NetworkShape):
         super().__init__()
         self.shape = shape
-        for name, size in (
-            ("read_", (shape.features,)),
-            ("base_", (NOMINAL_FEATURES,)),
-            ("path_", (HORIZONS, 3)),
-            ("landing_", (4,)),
-        ):
-            self.register_buffer(f"{name}mean", torch.zeros(size))
-            self.register_buffer(f"{name}scale", torch.ones(size))
+        sizes = {"feature": (shape.features,), "nominal": (NOMINAL_FEATURES,), "path": (HORIZONS, 3), "landing": (4,)}
+        for name, size in sizes.items():
+            self.register_buffer(f"{name}_mean", torch.zeros(size))
+            self.register_buffer(f"{name}_scale", torch.ones(size))
         self.trunk = make_trunk(shape)
-        inputs = shape.units + shape.features
-        self.belief = mlp_head(inputs, shape.head, shape.belief_outputs) if shape.unknowns else None
-        self.path = mlp_head(
-            inputs + NOMINAL_FEATURES + 2 * shape.unknowns, shape.path, PATH_OUTPUTS * HORIZONS + LANDING_OUTPUTS
-        )
+        inputs, outputs = shape.units + shape.features, PATH_OUTPUTS * HORIZONS + LANDING_OUTPUTS
+        self.belief = mlp_head(inputs, shape.belief_hidden, shape.belief_outputs) if shape.unknowns else None
+        self.path = mlp_head(inputs + NOMINAL_FEATURES + 2 * shape.unknowns, shape.path_hidden, outputs)
 
-    def forward(self, features, times, loss_frames, nominal):
-        """features (B, T, F), times (B, T) s, frames (B, N), base (B, N, SEEN) -> belief (B, N, ...) or None, path
-        (B, N, ...)."""
+    def forward(
+        self, features: Tensor, times: Tensor, loss_frames: Tensor, nominal: Tensor
+    ) -> tuple[Tensor | None, Tensor]:
+        """Outputs (B, N, ...) of the belief head, or None, and of the path head, at loss_frames (B, N).
+
+        features (B, T, F) at times (B, T) s; nominal (B, N, NOMINAL_FEATURES).
+        """
         features = self.standardise(features)
         hidden = self.hidden(features, times)
         return self.heads(*(gather_frames(a, loss_frames) for a in (hidden, features)), nominal)
 
-    def standardise(self, features):
-        """Features (..., F) in the network's own measure."""
-        return ((features - self.read_mean) / self.read_scale).clamp(-FEATURE_LIMIT, FEATURE_LIMIT)
+    def standardise(self, features: Tensor) -> Tensor:
+        """Features (..., F) minus the mean, over the scale, clamped."""
+        return ((features - self.feature_mean) / self.feature_scale).clamp(-FEATURE_LIMIT, FEATURE_LIMIT)
 
-    def hidden(self, features, times):
-        """What is remembered (B, T, H) at every frame; measured features (B, T, F), times (B, T) s."""
+    def hidden(self, features: Tensor, times: Tensor) -> Tensor:
+        """Hidden states (B, T, H) at every frame, of standardised features (B, T, F) at times (B, T) s."""
         return self.trunk(features)[0] if self.shape.model in CELLS else self.trunk(features, times)
 
-    def heads(self, hidden, features, nominal):
-        """What both heads tell of memories (B, N, H), measured features (B, N, F) and base (B, N, SEEN)."""
+    def heads(self, hidden: Tensor, features: Tensor, nominal: Tensor) -> tuple[Tensor | None, Tensor]:
+        """Outputs of both heads, of hidden states (B, N, H), standardised features and nominal features."""
         belief, inputs = self.head_inputs(hidden, features, nominal)
         return belief, self.path(inputs)
 
-    def head_inputs(self, hidden, features, nominal):
-        """What the belief's head tells, or None, and what the path's head reads."""
+    def head_inputs(self, hidden: Tensor, features: Tensor, nominal: Tensor) -> tuple[Tensor | None, Tensor]:
+        """The outputs of the belief head, or None, and the inputs of the path head."""
         inputs = torch.cat([hidden, features.to(hidden.dtype)], -1)
-        nominal = ((nominal - self.base_mean) / self.base_scale).clamp(-FEATURE_LIMIT, FEATURE_LIMIT).to(inputs.dtype)
+        nominal = ((nominal - self.nominal_mean) / self.nominal_scale).clamp(-FEATURE_LIMIT, FEATURE_LIMIT)
+        nominal = nominal.to(inputs.dtype)
         if self.belief is None:
             return None, torch.cat([inputs, nominal], -1)
         belief = self.belief(inputs)
         moments = belief[..., : 2 * self.shape.unknowns]
-        # the path learns from the belief, and not the other way: its gradient would drown the other
+        # detached: the gradient of the path would drown that of the belief in the trunk
         return belief, torch.cat([inputs, nominal, moments], -1).detach()
 
 
-def make_trunk(shape):
-    """The trunk of a Shape."""
+def make_trunk(shape: NetworkShape) -> nn.Module:
+    """The trunk of a network with this shape."""
     if shape.model in CELLS:
         return CELLS[shape.model](shape.features, shape.units, batch_first=True)
     return Stack(shape, MIXERS[shape.model]) if shape.model in MIXERS else FrameMLP(shape)
 
 
 class FrameMLP(nn.Module):
-    """In place of a cell: a hidden layer that sees one frame's features and nothing else."""
+    """The trunk without memory: two layers on the features of one frame."""
 
-    def __init__(self, shape):
+    def __init__(self, shape: NetworkShape):
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(shape.features, shape.units), nn.SiLU(), nn.Linear(shape.units, shape.units), nn.SiLU()
-        )
+        first, second = nn.Linear(shape.features, shape.units), nn.Linear(shape.units, shape.units)
+        self.layers = nn.Sequential(first, nn.SiLU(), second, nn.SiLU())
 
-    def forward(self, features, times):
+    def forward(self, features: Tensor, times: Tensor | None) -> Tensor:
         return self.layers(features)
 
 
-def mlp_head(inputs, hidden, outputs):
+def mlp_head(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    """Two layers, of which the last starts small."""
     last = nn.Linear(hidden, outputs)
     with torch.no_grad():
         last.weight *= INITIAL_OUTPUT_SCALE
@@ -130,6 +129,6 @@ def mlp_head(inputs, hidden, outputs):
     return nn.Sequential(nn.Linear(inputs, hidden), nn.SiLU(), last)
 
 
-def gather_frames(a, frames):
+def gather_frames(a: Tensor, frames: Tensor) -> Tensor:
     """Rows `frames` (B, N) of a (B, T, D)."""
     return torch.gather(a, 1, frames[:, :, None].expand(-1, -1, a.shape[2]))

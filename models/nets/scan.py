@@ -1,51 +1,53 @@
-"""The associative scan: h_t = a_t h_{t-1} + b_t for all t at once, h_{-1} = 0.
+"""The associative scan: h_t = a_t h_{t-1} + b_t for all t at once, with h_{-1} = 0.
 
-    h = scan(a, b)              # (B, T, H) each; with its gradient
-    h = one_by_one(a, b)        # the slow obvious twin, which tests hold it equal to
+    h = scan(a, b)                 # (B, T, H) each; with its gradient
+    h = sequential_scan(a, b)      # the reference implementation; equal, by tests
 
-Two steps in a row are one such step, (a2, b2) after (a1, b1) = (a2 a1, a2 b1 + b2): so pieces of time can be scanned
-side by side, and their ends by the same scan again. Everything is computed in float32, whatever goes in and comes out.
+Two steps in a row, (a1, b1) then (a2, b2), are one step (a2 a1, a2 b1 + b2). So chunks of frames are scanned side by
+side, and their last values by the same scan again. All of it is computed in float32.
 """
 
 import torch
+from torch import Tensor
 
-CHUNK = 16  # frames of a piece: measured, see LOG.md
+CHUNK = 16  # frames: measured, see LOG.md
 
 
-def sequential_scan(a, b):
-    """h (B, T, H) of a, b (B, T, H), one step after the other."""
+def sequential_scan(a: Tensor, b: Tensor) -> Tensor:
+    """h (B, T, H) of a, b (B, T, H), one frame after the other."""
     h = [b[:, 0]]
     for t in range(1, b.shape[1]):
         h.append(a[:, t] * h[-1] + b[:, t])
     return torch.stack(h, 1)
 
 
-def scan(a, b):
+def scan(a: Tensor, b: Tensor) -> Tensor:
     """h (B, T, H) of a, b (B, T, H)."""
     return Scan.apply(a, b)
 
 
 class Scan(torch.autograd.Function):
-    """The scan with its gradient, which is the same scan back in time."""
+    """The scan with its gradient, which is the same scan backwards in time."""
 
     @staticmethod
-    def forward(ctx, a, b):
+    def forward(ctx, a: Tensor, b: Tensor) -> Tensor:
         a, dtype = a.float(), b.dtype
         h = chunked_scan(a, b.float())
         ctx.save_for_backward(a, h)
         return h.to(dtype)
 
     @staticmethod
-    def backward(ctx, grad):
-        """slope (B, T, H): d loss / d h_t. g_t = slope_t + a_{t+1} g_{t+1} is that by all ways, and d loss / d b_t."""
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor]:
+        """From grad_t, the partial d loss / d h_t, (B, T, H): the total is g_t = grad_t + a_{t+1} g_{t+1}, also
+        d loss / d b_t."""
         a, h = ctx.saved_tensors
         grad_b = chunked_scan(shift(a, -1).flip(1), grad.float().flip(1)).flip(1)
-        # autograd itself brings these to the types of a and b
+        # autograd casts these to the types of a and b
         return grad_b * shift(h, 1), grad_b
 
 
-def chunked_scan(a, b):
-    """h (B, T, H) of a, b (B, T, H) float32: pieces of CHUNK frames side by side, then what came before each."""
+def chunked_scan(a: Tensor, b: Tensor) -> Tensor:
+    """h (B, T, H) of a, b (B, T, H) float32: chunks side by side, then the contribution of what came before each."""
     frames = b.shape[1]
     if frames <= CHUNK:
         return scan_within_chunk(a, b)[1]
@@ -56,8 +58,8 @@ def chunked_scan(a, b):
     return h.flatten(1, 2)[:, :frames]
 
 
-def scan_within_chunk(a, b):
-    """Products of a up to each frame, and h: over the last but one dimension of a, b (..., T, H), one by one."""
+def scan_within_chunk(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Cumulative products of a, and h, along the last but one dimension of a, b (..., T, H), frame by frame."""
     product, h = torch.empty_like(a), torch.empty_like(b)
     product[..., 0, :], h[..., 0, :] = a[..., 0, :], b[..., 0, :]
     for t in range(1, b.shape[-2]):
@@ -66,14 +68,14 @@ def scan_within_chunk(a, b):
     return product, h
 
 
-def chunks(a):
-    """a (B, T, H) as (B, N, CHUNK, H), the last piece filled up with zeros."""
+def chunks(a: Tensor) -> Tensor:
+    """a (B, T, H) as (B, N, CHUNK, H), the last chunk padded with zeros."""
     padding = -a.shape[1] % CHUNK
     return torch.nn.functional.pad(a, (0, 0, 0, padding)).unflatten(1, (-1, CHUNK))
 
 
-def shift(a, offset):
-    """a (B, T, H) later by a frame (1) or earlier (-1); zeros come in."""
+def shift(a: Tensor, offset: int) -> Tensor:
+    """a (B, T, H) one frame later (1) or earlier (-1), filled with zeros."""
     a = a.roll(offset, 1)
     a[:, 0 if offset > 0 else -1] = 0.0
     return a

@@ -1,32 +1,34 @@
-"""The trunks alone on random numbers, forward and backward: what benchmarks.scan_speed measures."""
+"""The trunks alone, on random numbers, forward and backward: measured by benchmarks.scan_speed."""
+
+from collections.abc import Callable
 
 import torch
 
 from ballcast.models.nets.network import DEFAULT_SIZES, Network, NetworkShape
 from ballcast.models.nets.scan import scan, sequential_scan
 
-FEATURES, RATE = 54, 180.0  # numbers of a frame; frames/s of the ball
+FEATURES, RATE = 54, 180.0  # features of a frame; frames/s
 SCANS = {"scan": scan, "one_by_one": sequential_scan}
 
 
-def training_pass(model, length, batch, units):
-    """A function that learns once from sequences (batch, length) with that model's trunk; and its parameters."""
+def training_pass(model: str, length: int, batch: int, units: int) -> tuple[Callable[[], None], int]:
+    """A function that runs a trunk forward and backward on sequences (batch, length), and its parameter count."""
     network = Network(NetworkShape(model, FEATURES, 0, **DEFAULT_SIZES.get(model, {}) | {"units": units}))
     features, times = torch.randn(batch, length, FEATURES), torch.arange(length).expand(batch, length) / RATE
 
-    def work():
+    def run_pass():
         network.zero_grad()
         network.hidden(features, times).mean().backward()
 
-    return work, sum(p.numel() for p in network.trunk.parameters())
+    return run_pass, sum(p.numel() for p in network.trunk.parameters())
 
 
-def scan_pass(name, length, batch, units):
-    """A function that does a scan of SCANS and its gradient once."""
+def scan_pass(name: str, length: int, batch: int, units: int) -> Callable[[], None]:
+    """A function that runs a scan of SCANS forward and backward once."""
     a, b = torch.rand(batch, length, units, requires_grad=True), torch.randn(batch, length, units, requires_grad=True)
     return lambda: SCANS[name](a, b).sum().backward()
 
 
-def threads():
-    """How many threads torch takes; OMP_NUM_THREADS sets it."""
+def threads() -> int:
+    """The number of threads that torch uses; set by OMP_NUM_THREADS."""
     return torch.get_num_threads()

@@ -57,7 +57,8 @@ class Tokens(NeuralPredictor):
     def __init__(self, sport, path=None):
         super().__init__(sport, path)
         self.decoder, self.uniforms = pack_token_decoder(self.tensors), stratified_uniforms(SAMPLES)
-        self.vocabulary, self.embedding = (self.tensors[f"speech.{n}"] for n in ("vocabulary", "embedding.weight"))
+        self.vocabulary = self.tensors["token_decoder.vocabulary"]
+        self.embedding = self.tensors["token_decoder.embedding.weight"]
         self.belief_inputs = 2 * self.info["shape"]["unknowns"]
 
     def allocate(self, count, horizons):

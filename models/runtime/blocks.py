@@ -1,55 +1,53 @@
-"""The trunk of a parallel network at run time, compiled: one step of models/nets/blocks.py, for one ball or for many.
+"""The trunk of `mingru` and `transformer` at run time, compiled: one frame of models/nets/blocks.py.
 
-What a ball remembers is one row of numbers, moved on in place. Of `mingru` it is h of every layer; of a `transformer`
-the rings of keys and values of every layer, and at its end how far they are filled.
+The state of one ball is one row of numbers, updated in place. For `mingru` it is h of every layer. For `transformer` it
+is a ring buffer of keys and values for every layer, and the number of frames as the last entry.
 """
 
 from collections import namedtuple
 
 import numpy as np
 
-from ballcast.models.runtime.layers import float32, linear, sigmoid, silu
+from ballcast.models.runtime.layers import Linear, float32, linear, mlp, sigmoid
 from ballcast.sim.jit import inlined, kernel
 
 ATTENTION_HEADS = 4
-NORM_EPSILON = float32(1e-5)  # added to a variance
-MINGRU, TRANSFORMER = 0, 1
-# of L layers: gains and shifts of the two norms (L, H), of the last (H,); W and b of what a mixer reads, of what it
-# tells, and of the two layers of the mlp; frequencies (D / 2,) rad/s; frames of a ring
-BlockStack = namedtuple(
-    "BlockStack",
-    "norm1_gain norm1_bias mixer_weight mixer_bias out_weight out_bias norm2_gain norm2_bias "
-    "mlp_in_weight mlp_in_bias mlp_out_weight mlp_out_bias final_gain final_bias frequencies window",
-)
-LAYER_TENSORS = (
-    "norm.weight", "norm.bias", "mixer.read.weight", "mixer.read.bias", "tell.weight", "tell.bias",
-    "mlp.0.weight", "mlp.0.bias", "mlp.1.weight", "mlp.1.bias", "mlp.3.weight", "mlp.3.bias",
-)  # fmt: skip
+NORM_EPSILON = 1e-5  # added to a variance
+Norm = namedtuple("Norm", "gain bias")  # (H,), or (L, H) of L layers
+# Norm and Linear records of L stacked layers; the rotary frequencies (D / 2,) rad/s; the frames of the ring buffer
+BlockStack = namedtuple("BlockStack", "norm1 mixer out norm2 mlp_in mlp_out final_norm frequencies window")
+MIXER_TENSORS = {"mingru": "mixer.gates", "transformer": "mixer.qkv"}
 
 
-def pack_blocks(shape, tensors):
-    """The Stack of a network's tensors, by their names in models/nets/blocks.py; empty where it has none."""
-    layers = range(shape["layers"]) if "trunk.norm.weight" in tensors else ()
-    parts = [[tensors[f"trunk.blocks.{n}.{name}"].T for n in layers] for name in LAYER_TENSORS]
-    ranks = [
-        3 if name.endswith("weight") and "norm" not in name and name != "mlp.0.weight" else 2 for name in LAYER_TENSORS
-    ]
-    parts = [np.array(part, float32).reshape((0,) * rank if not part else (len(part), *part[0].shape))
-             for part, rank in zip(parts, ranks)]  # fmt: skip
-    norm = [np.array(tensors.get(f"trunk.norm.{name}", ()), float32) for name in ("weight", "bias")]
+def pack_blocks(shape: dict, tensors: dict[str, np.ndarray]) -> BlockStack:
+    """The blocks of a network, by the tensor names of models/nets/blocks.py. Empty if the trunk has no blocks."""
+    layers = range(shape["layers"] if shape["model"] in MIXER_TENSORS else 0)
+
+    def stack(record, name, rank):
+        parts = []
+        for part, dimensions in (("weight", rank), ("bias", 2)):
+            rows = [tensors[f"trunk.blocks.{n}.{name}.{part}"].T for n in layers]
+            parts.append(np.array(rows, float32) if rows else np.zeros((0,) * dimensions, float32))
+        return record(*parts)
+
+    mixer = stack(Linear, MIXER_TENSORS.get(shape["model"], ""), 3)
+    norm1, norm2 = (stack(Norm, name, 2) for name in ("norm", "mlp.0"))
+    out, mlp_in, mlp_out = (stack(Linear, name, 3) for name in ("out", "mlp.1", "mlp.3"))
+    final_norm = Norm(*(np.array(tensors.get(f"trunk.norm.{part}", ()), float32) for part in ("weight", "bias")))
     frequencies = np.array(tensors.get("trunk.blocks.0.mixer.frequencies", ()), float)
-    return BlockStack(*parts, *norm, frequencies, shape.get("window", 0) if len(frequencies) else 0)
+    window = shape["window"] if len(frequencies) else 0
+    return BlockStack(norm1, mixer, out, norm2, mlp_in, mlp_out, final_norm, frequencies, window)
 
 
-def stack_state_size(blocks):
-    """How many numbers a ball remembers."""
-    layers, units = blocks.norm1_gain.shape
+def stack_state_size(blocks: BlockStack) -> int:
+    """The length of one ball's state."""
+    layers, units = blocks.norm1.gain.shape
     return layers * blocks.window * 2 * units + 1 if blocks.window else layers * units
 
 
 @kernel
 def layer_norm(inputs, gain, bias):
-    """Rows of x (B, H) with mean 0 and variance 1, then gain and shift (H,)."""
+    """Normalise the rows of inputs (B, H) to mean 0 and variance 1, then apply gain and bias (H,)."""
     out = np.empty_like(inputs)
     for k in range(len(inputs)):
         mean, variance = float32(0.0), float32(0.0)
@@ -58,55 +56,50 @@ def layer_norm(inputs, gain, bias):
         mean /= float32(inputs.shape[1])
         for i in range(inputs.shape[1]):
             variance += (inputs[k, i] - mean) * (inputs[k, i] - mean)
-        scale = float32(1.0) / np.sqrt(variance / float32(inputs.shape[1]) + NORM_EPSILON)
+        scale = float32(1.0) / np.sqrt(variance / float32(inputs.shape[1]) + float32(NORM_EPSILON))
         for i in range(inputs.shape[1]):
             out[k, i] = (inputs[k, i] - mean) * scale * gain[i] + bias[i]
     return out
 
 
 @kernel
-def advance_blocks(blocks, activations, times, h, cell_state, rows):
-    """Take x (n, H), read at times (n,) s, through all layers into h (n, H); ball k remembers in state[rows[k]]."""
-    for layer in range(len(blocks.norm1_gain)):
-        projection = linear(
-            layer_norm(activations, blocks.norm1_gain[layer], blocks.norm1_bias[layer]),
-            blocks.mixer_weight[layer],
-            blocks.mixer_bias[layer],
-        )
+def advance_blocks(blocks, activations, times, h, state, rows):
+    """Pass activations (n, H) of a frame at times (n,) s through all layers into h (n, H).
+
+    The state of ball k is state[rows[k]].
+    """
+    for n in range(len(blocks.norm1.gain)):
+        normed = layer_norm(activations, blocks.norm1.gain[n], blocks.norm1.bias[n])
+        projection = linear(normed, blocks.mixer.weight[n], blocks.mixer.bias[n])
         mixed = np.empty_like(activations)
         for k in range(len(activations)):
             if blocks.window:
-                _attention_step(blocks, layer, projection[k], times[k], cell_state[rows[k]], mixed[k])
+                _attention_step(blocks, n, projection[k], times[k], state[rows[k]], mixed[k])
             else:
-                _mingru_step(layer, projection[k], cell_state[rows[k]], mixed[k])
-        activations = activations + linear(mixed, blocks.out_weight[layer], blocks.out_bias[layer])
-        expanded = silu(
-            linear(
-                layer_norm(activations, blocks.norm2_gain[layer], blocks.norm2_bias[layer]),
-                blocks.mlp_in_weight[layer],
-                blocks.mlp_in_bias[layer],
-            )
-        )
-        activations = activations + linear(expanded, blocks.mlp_out_weight[layer], blocks.mlp_out_bias[layer])
-    h[:] = layer_norm(activations, blocks.final_gain, blocks.final_bias)
+                _mingru_step(n, projection[k], state[rows[k]], mixed[k])
+        activations = activations + linear(mixed, blocks.out.weight[n], blocks.out.bias[n])
+        normed = layer_norm(activations, blocks.norm2.gain[n], blocks.norm2.bias[n])
+        mlp_in = Linear(blocks.mlp_in.weight[n], blocks.mlp_in.bias[n])
+        activations = activations + mlp(normed, mlp_in, Linear(blocks.mlp_out.weight[n], blocks.mlp_out.bias[n]))
+    h[:] = layer_norm(activations, blocks.final_norm.gain, blocks.final_norm.bias)
     if blocks.window:
         for k in range(len(activations)):
-            _count_frame(cell_state[rows[k]], blocks.window)
+            _count_frame(state[rows[k]], blocks.window)
 
 
 @kernel
 def _mingru_step(layer, projection, state, out):
-    """minGRU: layer n's memory moves on by gate and candidate, read (2 H,), and is told."""
+    """minGRU: update h of a layer by gate and candidate, projection (2 H,), and copy it to out (H,)."""
     U = len(out)
-    layer_state = state[layer * U : (layer + 1) * U]
+    h = state[layer * U : (layer + 1) * U]
     for i in range(U):
-        layer_state[i] += sigmoid(projection[i]) * (projection[U + i] - layer_state[i])
-        out[i] = layer_state[i]
+        h[i] += sigmoid(projection[i]) * (projection[U + i] - h[i])
+        out[i] = h[i]
 
 
 @kernel
 def _attention_step(blocks, layer, projection, t, state, out):
-    """Attention: key and value, of read (3 H,), go into layer n's ring; what the query finds there is told."""
+    """Attention: store key and value of projection (3 H,) in the layer's ring buffer; answer the query, out (H,)."""
     U, window, count = len(out), blocks.window, int(state[-1])
     cache = state[layer * window * 2 * U : (layer + 1) * window * 2 * U].reshape((window, 2 * U))
     cache_length = min(count + 1, window)
@@ -135,7 +128,7 @@ def _attention_step(blocks, layer, projection, t, state, out):
 
 @inlined
 def _rotate(frequencies, t, projection):
-    """Turn the query and the key, read (2 H and more), by frequencies x t s, head by head."""
+    """Rotate query and key, the first 2 H entries of the projection, by the angles frequencies x t, head by head."""
     half, U = len(frequencies), len(projection) // 3
     for i in range(half):
         cos, sin = float32(np.cos(frequencies[i] * t)), float32(np.sin(frequencies[i] * t))
@@ -146,7 +139,7 @@ def _rotate(frequencies, t, projection):
 
 @inlined
 def _count_frame(state, window):
-    """One frame more: as a number that stays small, however long the ball is watched."""
+    """Count one more frame. The count is kept below two windows, so that float32 holds it exactly."""
     state[-1] += float32(1.0)
     if state[-1] >= float32(2 * window):
         state[-1] = float32(window)

@@ -1,12 +1,10 @@
-"""A trained network at run time: one step of the memory, and the two heads, compiled, for one ball or for many at once.
+"""A trained network at run time: one frame of the trunk, and the two heads, compiled, in float32, for a batch of balls.
 
-    brain = brain_of(shape, tensors)                  # of a file of weights
-    remember(brain, features, times, h, state, rows)  # the memory moves on, in place
-    told = believe(brain, features, h)                # what models/nets/network.py tells, held equal to it by tests
+    network = pack_weights(shape, tensors)                # of a file of weights
+    advance(network, features, times, h, state, rows)     # the next frame; updates h and state in place
+    belief = belief_head(network, features, h)            # equal to models/nets/network.py, by tests
 
-h (B, H) is what the heads read. What else is remembered, c of an lstm, the stack's memory (stack.py), is in `state`.
-
-float32 all through.
+h (B, H) is what the heads read. `state` is the rest of the memory: c of an lstm, or the state of blocks.py.
 """
 
 from collections import namedtuple
@@ -14,84 +12,71 @@ from collections import namedtuple
 import numpy as np
 
 from ballcast.models.runtime.blocks import advance_blocks, pack_blocks, stack_state_size
-from ballcast.models.runtime.layers import float32, linear, sigmoid, silu, tanh
+from ballcast.models.runtime.layers import float32, linear, mlp, pack_linear, sigmoid, silu, tanh
 from ballcast.sim.jit import kernel
 
 TRUNK_KINDS = ("gru", "lstm", "rnn", "mlp", "mingru", "transformer")
-FEATURE_LIMIT = float32(20.0)  # standard deviations, beyond which a feature is held
-CELL_TENSORS = ("trunk.weight_ih_l0", "trunk.bias_ih_l0", "trunk.weight_hh_l0", "trunk.bias_hh_l0")
-TRUNK_TENSORS = {  # the names of Wx, bx, Wh, bh, where it is not a cell
-    "mlp": ("trunk.layers.0.weight", "trunk.layers.0.bias", "trunk.layers.2.weight", "trunk.layers.2.bias"),
-    "mingru": ("trunk.read.weight", "trunk.read.bias", "", "bias"),
-    "transformer": ("trunk.read.weight", "trunk.read.bias", "", "bias"),
-}
-# cell: index in CELLS. Of the trunk Wx (F, G H), bx, Wh (H, G H), bh (of `mlp` two layers, of a stack what it reads);
-# of each head two layers; what the features are measured in; a Stack
+GRU, LSTM, RNN, MLP, MINGRU, TRANSFORMER = range(6)
+FEATURE_LIMIT = 20.0  # standardised features are clamped to this
+TRUNK_LAYERS = dict.fromkeys(("gru", "lstm", "rnn"), ("trunk.weight_ih_l0", "trunk.weight_hh_l0")) | {
+    "mlp": ("trunk.layers.0.weight", "trunk.layers.2.weight"),
+} | dict.fromkeys(("mingru", "transformer"), ("trunk.input.weight", ""))  # fmt: skip
+HEAD_LAYERS = ("belief.0.weight", "belief.2.weight", "path.0.weight", "path.2.weight")
+# trunk_kind: index in TRUNK_KINDS; mean and 1 / scale of the features (F,) and of the nominal features; Linear layers
+# (`hidden` is a cell's recurrent layer, or the second layer of an mlp); a BlockStack
 NetworkWeights = namedtuple(
     "NetworkWeights",
     "trunk_kind feature_mean feature_scale_inverse nominal_mean nominal_scale_inverse "
-    "input_weight input_bias hidden_weight hidden_bias "
-    "belief_hidden_weight belief_hidden_bias belief_out_weight belief_out_bias "
-    "path_hidden_weight path_hidden_bias path_out_weight path_out_bias blocks",
+    "input hidden belief_hidden belief_out path_hidden path_out blocks",
 )
 
 
-def pack_weights(shape, tensors):
-    """The Brain of a network's tensors, by their names in models/nets/network.py; shape: its Shape, a dict."""
-    trunk = TRUNK_TENSORS.get(shape["model"], CELL_TENSORS)
-    heads = [f"{head}.{layer}.{part}" for head in ("belief", "path") for layer in (0, 2) for part in ("weight", "bias")]
-    empty = np.zeros((0, 0), float32), np.zeros(0, float32)
-    parts = [tensors.get(name, empty[name.endswith("bias")]) for name in (*trunk, *heads)]
-    parts = [np.ascontiguousarray(a.T, float32) for a in parts]
-    scalings = (
-        a for name in ("read", "base") for a in (tensors[f"{name}_mean"], float32(1.0) / tensors[f"{name}_scale"])
+def pack_weights(shape: dict, tensors: dict[str, np.ndarray]) -> NetworkWeights:
+    """The weights of a NetworkShape, as a dict, from tensors with the names of models/nets/network.py."""
+    scaling = (
+        a for name in ("feature", "nominal") for a in (tensors[f"{name}_mean"], float32(1.0) / tensors[f"{name}_scale"])
     )
-    return NetworkWeights(TRUNK_KINDS.index(shape["model"]), *scalings, *parts, pack_blocks(shape, tensors))
+    layers = (pack_linear(tensors, name) for name in (*TRUNK_LAYERS[shape["model"]], *HEAD_LAYERS))
+    return NetworkWeights(TRUNK_KINDS.index(shape["model"]), *scaling, *layers, pack_blocks(shape, tensors))
 
 
-def state_size(network):
-    """How many numbers of `state` a ball needs."""
-    return (
-        len(network.hidden_weight)
-        if network.trunk_kind == TRUNK_KINDS.index("lstm")
-        else stack_state_size(network.blocks)
-    )
+def state_size(network: NetworkWeights) -> int:
+    """The length of one ball's row of `state`."""
+    return len(network.hidden.weight) if network.trunk_kind == LSTM else stack_state_size(network.blocks)
 
 
 @kernel
 def standardise(raw_features, mean, scale_inverse):
-    """Numbers (B, F) in the network's own measure, float32."""
+    """Features (B, F) minus the mean, over the scale, clamped; float32."""
     out = np.empty(raw_features.shape, np.float32)
     for k in range(len(raw_features)):
         for i in range(raw_features.shape[1]):
             a = (float32(raw_features[k, i]) - mean[i]) * scale_inverse[i]
-            out[k, i] = min(max(a, -FEATURE_LIMIT), FEATURE_LIMIT)
+            out[k, i] = min(max(a, float32(-FEATURE_LIMIT)), float32(FEATURE_LIMIT))
     return out
 
 
 @kernel
-def advance(network, features, times, h, cell_state, rows):
-    """Move memories on by a frame of features x (n, F) at times (n,) s, in place: h (n, H), and state[rows] (n, M)."""
-    a = linear(features, network.input_weight, network.input_bias)
-    if network.trunk_kind >= 4:
-        advance_blocks(network.blocks, a, times, h, cell_state, rows)
+def advance(network, features, times, h, state, rows):
+    """Update h (n, H) and state[rows] (n, M), in place, by one frame of features (n, F) at times (n,) s."""
+    a = linear(features, network.input.weight, network.input.bias)
+    if network.trunk_kind >= MINGRU:
+        advance_blocks(network.blocks, a, times, h, state, rows)
         return
-    if network.trunk_kind == 3:
-        h[:] = silu(linear(silu(a), network.hidden_weight, network.hidden_bias))
+    if network.trunk_kind == MLP:
+        h[:] = silu(linear(silu(a), network.hidden.weight, network.hidden.bias))
         return
-    b, U = linear(h, network.hidden_weight, network.hidden_bias), h.shape[1]
-    if network.trunk_kind == 0:
+    b, U = linear(h, network.hidden.weight, network.hidden.bias), h.shape[1]
+    if network.trunk_kind == GRU:
         gru_cell(a, b, h)
         return
     for k in range(len(h)):
-        if network.trunk_kind == 1:
-            cell = cell_state[rows[k]]
+        if network.trunk_kind == LSTM:
+            cell = state[rows[k]]
             for i in range(U):
                 input_gate, forget_gate = sigmoid(a[k, i] + b[k, i]), sigmoid(a[k, U + i] + b[k, U + i])
-                candidate, output_gate = (
-                    tanh(a[k, 2 * U + i] + b[k, 2 * U + i]),
-                    sigmoid(a[k, 3 * U + i] + b[k, 3 * U + i]),
-                )
+                candidate = tanh(a[k, 2 * U + i] + b[k, 2 * U + i])
+                output_gate = sigmoid(a[k, 3 * U + i] + b[k, 3 * U + i])
                 cell[i] = forget_gate * cell[i] + input_gate * candidate
                 h[k, i] = output_gate * tanh(cell[i])
         else:
@@ -101,7 +86,7 @@ def advance(network, features, times, h, cell_state, rows):
 
 @kernel
 def gru_cell(a, b, h):
-    """Move a GRU's memories h (n, H) on, in place, by what it reads, a (n, 3 H), and what it remembers, b (n, 3 H)."""
+    """Update the hidden states h (n, H) of a GRU in place, from its layers of the input, a, and of h, b (n, 3 H)."""
     U = h.shape[1]
     for k in range(len(h)):
         for i in range(U):
@@ -112,38 +97,19 @@ def gru_cell(a, b, h):
 
 @kernel
 def belief_head(network, features, h):
-    """What the belief's head tells of memories h (B, H) and features x (B, F)."""
-    return linear(
-        silu(linear(np.hstack((h, features)), network.belief_hidden_weight, network.belief_hidden_bias)),
-        network.belief_out_weight,
-        network.belief_out_bias,
-    )
+    """The outputs of the belief head for hidden states h (B, H) and features (B, F)."""
+    return mlp(np.hstack((h, features)), network.belief_hidden, network.belief_out)
 
 
 @kernel
 def path_head_input(network, features, h, nominal_features, belief_outputs):
-    """What the path's head reads; base (B, SEEN): the baselines; told (B, ...): the belief's first columns, or none."""
-    return np.hstack(
-        (
-            h,
-            features,
-            standardise(nominal_features, network.nominal_mean, network.nominal_scale_inverse),
-            belief_outputs,
-        )
-    )
+    """The input of the path head: also nominal features (B, NOMINAL_FEATURES), and belief means and log-scales."""
+    nominal = standardise(nominal_features, network.nominal_mean, network.nominal_scale_inverse)
+    return np.hstack((h, features, nominal, belief_outputs))
 
 
 @kernel
 def path_head(network, features, h, nominal_features, belief_outputs):
-    """What the path's head tells; base and told as in `reading`."""
-    return linear(
-        silu(
-            linear(
-                path_head_input(network, features, h, nominal_features, belief_outputs),
-                network.path_hidden_weight,
-                network.path_hidden_bias,
-            )
-        ),
-        network.path_out_weight,
-        network.path_out_bias,
-    )
+    """The outputs of the path head; arguments as in `path_head_input`."""
+    inputs = path_head_input(network, features, h, nominal_features, belief_outputs)
+    return mlp(inputs, network.path_hidden, network.path_out)

@@ -1,51 +1,42 @@
-"""The network that speaks: a GRU that predicts the next word of a ball's path, at run time. Compiled.
+"""The decoder of `tokens` at run time: a GRU that predicts the next token of a ball's path. Compiled, in float32.
 
-    speech = speech_of(tensors)              # of a file of weights of `tokens`
-    h = begin(speech, read)                  # (1, H): what is remembered before the first word
-    move(speech, before, numbers, h)         # h (K, H) moves on, in place, by the words before and what is true of each
-    word = choose(speech, query(speech, h), chances)      # (K,) by chances between 0 and 1
+    decoder = pack_token_decoder(tensors)                # of a file of weights of `tokens`
+    h = initial_hidden(decoder, inputs)                  # (1, H): the hidden state before the first token
+    step(decoder, previous_tokens, context, h)           # updates h (K, H) in place
+    tokens = sample_tokens(token_logits(decoder, h), uniforms)     # (K,), from uniform random numbers
 
-Held equal to models/nets/speech.py by tests. float32 all through.
+Equal to models/nets/token_decoder.py, by tests.
 """
 
 from collections import namedtuple
 
 import numpy as np
 
-from ballcast.models.encoding.tokenizer import CONTEXT_FEATURES
-from ballcast.models.runtime.layers import float32, linear, silu, tanh
+from ballcast.models.runtime.layers import Linear, float32, linear, mlp, pack_linear, tanh
 from ballcast.models.runtime.network import gru_cell
 from ballcast.sim.jit import kernel
 
-# the vocabulary (V, 3), its embedding (V, E) and what each word is worth by itself (V,); then W, b of the two layers
-# that begin, of the cell, of the query
+# vocabulary (V, 3), embedding (V, E), then Linear layers: two for the initial hidden state, two of the cell, two from a
+# hidden state (H,) to a query (E,) to logits (V,)
 TokenDecoderWeights = namedtuple(
-    "TokenDecoderWeights",
-    "vocabulary embedding logit_bias initial_hidden_weight initial_hidden_bias initial_out_weight initial_out_bias "
-    "input_weight input_bias hidden_weight hidden_bias query_weight query_bias",
+    "TokenDecoderWeights", "vocabulary embedding initial_hidden initial_out input hidden project logits"
 )
-LAYER_TENSORS = ("begin.0", "begin.2", "cell", "cell", "query")
-TENSOR_PARTS = (("weight", "bias"), ("weight", "bias"), ("weight_ih_l0", "bias_ih_l0"), ("weight_hh_l0", "bias_hh_l0"),
-         ("weight", "bias"))  # fmt: skip
+LAYERS = ("initial_hidden.0.weight", "initial_hidden.2.weight", "cell.weight_ih_l0", "cell.weight_hh_l0",
+          "project.weight")  # fmt: skip
 
 
-def pack_token_decoder(tensors):
-    """The Speech of a network's tensors, by their names in models/nets/speech.py."""
-    names = [f"speech.{layer}.{part}" for layer, parts in zip(LAYER_TENSORS, TENSOR_PARTS) for part in parts]
-    whole = [tensors[f"speech.{name}"] for name in ("vocabulary", "embedding.weight", "worth")]
-    return TokenDecoderWeights(
-        *(np.ascontiguousarray(a, float32) for a in (*whole, *(tensors[name].T for name in names)))
-    )
+def pack_token_decoder(tensors: dict[str, np.ndarray]) -> TokenDecoderWeights:
+    """The decoder from tensors with the names of models/nets/token_decoder.py."""
+    names = ("vocabulary", "embedding.weight", "logit_bias")
+    vocabulary, embedding, bias = (np.ascontiguousarray(tensors[f"token_decoder.{n}"], float32) for n in names)
+    layers = (pack_linear(tensors, f"token_decoder.{name}") for name in LAYERS)
+    return TokenDecoderWeights(vocabulary, embedding, *layers, Linear(np.ascontiguousarray(embedding.T), bias))
 
 
 @kernel
 def initial_hidden(decoder, inputs):
-    """What is remembered before the first word, (B, H), of what the path's head reads (B, ...)."""
-    h = linear(
-        silu(linear(inputs, decoder.initial_hidden_weight, decoder.initial_hidden_bias)),
-        decoder.initial_out_weight,
-        decoder.initial_out_bias,
-    )
+    """The hidden states (B, H) before the first token, from the inputs of the path head (B, F)."""
+    h = mlp(inputs, decoder.initial_hidden, decoder.initial_out)
     for b in range(len(h)):
         for i in range(h.shape[1]):
             h[b, i] = tanh(h[b, i])
@@ -54,29 +45,27 @@ def initial_hidden(decoder, inputs):
 
 @kernel
 def step(decoder, previous_tokens, context, h):
-    """Move memories h (K, H) on, in place, by words said before (K,), -1 for none, and numbers (K, NUMBERS)."""
+    """Update h (K, H) in place by the tokens before, (K,), -1 for none, and context features (K, C)."""
     size = decoder.embedding.shape[1]
-    inputs = np.zeros((len(h), size + CONTEXT_FEATURES), np.float32)
+    inputs = np.zeros((len(h), size + context.shape[1]), np.float32)
     for k in range(len(h)):
         if previous_tokens[k] >= 0:
             inputs[k, :size] = decoder.embedding[previous_tokens[k]]
         inputs[k, size:] = context[k]
-    gru_cell(
-        linear(inputs, decoder.input_weight, decoder.input_bias),
-        linear(h, decoder.hidden_weight, decoder.hidden_bias),
-        h,
-    )
+    a = linear(inputs, decoder.input.weight, decoder.input.bias)
+    gru_cell(a, linear(h, decoder.hidden.weight, decoder.hidden.bias), h)
 
 
 @kernel
 def token_logits(decoder, h):
-    """What each word is worth now, (K, V): logarithms of its chance, up to a constant."""
-    return linear(linear(h, decoder.query_weight, decoder.query_bias), decoder.embedding.T, decoder.logit_bias)
+    """The logits (K, V) of the next tokens."""
+    queries = linear(h, decoder.project.weight, decoder.project.bias)
+    return linear(queries, decoder.logits.weight, decoder.logits.bias)
 
 
 @kernel
 def sample_tokens(logits, uniforms):
-    """The word (K,) at which the sum of the chances, by worth (K, V), passes chances (K,)."""
+    """The tokens (K,) where the cumulative probability by logits (K, V) passes uniforms (K,)."""
     tokens, weights = np.empty(len(logits), np.int64), np.empty(logits.shape[1], np.float32)
     for k in range(len(logits)):
         top, total = logits[k].max(), float32(0.0)

@@ -1,6 +1,6 @@
-"""Weights of networks in files: safetensors, with what they are as JSON in the metadata. Nothing is ever unpickled.
+"""Files of weights: safetensors, with a description as JSON in the metadata. Nothing is ever unpickled.
 
-save(path, tensors, info)           # float16, but for the measures; written aside, synced, renamed
+save(path, tensors, info)           # weights as float16, the rest as float32
 info, tensors = read(path)          # float32
 """
 
@@ -13,20 +13,20 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 from safetensors.numpy import save as serialise
 
-FORMAT = 1
+FORMAT = 2
 KEYS = ("model", "predictor", "sport", "version", "kind", "shape", "unknowns", "surfaces", "seed", "steps", "scores")
 
 
-def save(path, tensors, info):
-    """Write tensors (name -> array) and info: the file appears whole or not at all. OSError where it cannot."""
+def save(path: str | Path, tensors: dict[str, np.ndarray], info: dict) -> None:
+    """Write tensors by name and info, atomically. Raises OSError."""
     info = {"format": FORMAT} | info
     stored = {name: np.ascontiguousarray(a, np.float16 if name.endswith("weight") or "weight_" in name else np.float32)
              for name, a in tensors.items()}  # fmt: skip
     write_atomically(path, serialise(stored, {"ballcast": json.dumps(info, sort_keys=True)}))
 
 
-def write_atomically(path, content):
-    """Write bytes to a file: aside, synced, renamed."""
+def write_atomically(path: str | Path, content: bytes) -> None:
+    """Write a file: to a temporary name, synced, then renamed, so that it appears whole or not at all."""
     path = Path(path)
     temporary_path = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -39,14 +39,14 @@ def write_atomically(path, content):
         temporary_path.unlink(missing_ok=True)
 
 
-def read_metadata(content):
-    """What was told beside the tensors, in the bytes of a safetensors file."""
+def read_metadata(content: bytes) -> dict:
+    """The description in the bytes of a safetensors file."""
     size = int.from_bytes(content[:8], "little")
     return json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["ballcast"])
 
 
-def read(path):
-    """(info, tensors) of a file of weights. ValueError in one line where it holds none."""
+def read(path: str | Path) -> tuple[dict, dict[str, np.ndarray]]:
+    """(info, tensors) of a file of weights. Raises ValueError, in one line, if the file is not one or not readable."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:
@@ -55,10 +55,11 @@ def read(path):
         tensors, info = load(content), read_metadata(content)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         cause = " ".join(str(error).split())[:120]
-        raise ValueError(f"{path}: no weights made by train.py, or cut off ({cause})") from None
+        raise ValueError(f"{path}: not a file of weights made by train.py, or incomplete ({cause})") from None
     if not isinstance(info, dict) or info.get("format") != FORMAT:
         found = info.get("format") if isinstance(info, dict) else None
-        raise ValueError(f"{path}: weights of format {found}, this Ballcast reads {FORMAT}; a newer one may read it")
+        cure = "train them again with train.py" if found in range(FORMAT) else "a newer Ballcast may read them"
+        raise ValueError(f"{path}: weights of format {found}, and this Ballcast reads format {FORMAT}; {cure}")
     if missing := [k for k in KEYS if k not in info]:
-        raise ValueError(f"{path}: its description lacks {', '.join(missing)}; train it anew with train.py")
+        raise ValueError(f"{path}: its description lacks {', '.join(missing)}; train it again with train.py")
     return info, {name: a.astype(np.float32) for name, a in tensors.items()}

@@ -1,0 +1,9 @@
+"""How networks are trained: batches of balls, learners, and runs of train.py."""
+
+
+def make_learner(config: dict, rank: int = 0, ranks: int = 1):
+    """The learner for a run's config: a TokenLearner for `tokens`, else a Learner."""
+    from ballcast.models.training.learner import Learner
+    from ballcast.models.training.token_learner import TokenLearner
+
+    return (TokenLearner if config["model"] == "tokens" else Learner)(config, rank, ranks)

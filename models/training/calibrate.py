@@ -1,30 +1,35 @@
-"""How much wider the spreads a network tells must be so that nine in ten balls lie in its regions of nine in ten.
+"""Calibration, at the end of a run or by python -m ballcast.models.training.calibrate WEIGHTS [SPORT].
 
-Measured on simulated balls that were not learnt from, at every knot; kept in the file of weights.
-Balls that touch a net, a board or a bar are left out: which way they go is a matter of a hair.
+The variances of a network are scaled so that its 90 % regions hold 90 % of balls. The factors, one for each horizon,
+are measured on simulated balls that were not learnt from, and stored in the file of weights. Balls that touch a net, a
+board or a bar are left out, because small differences decide where those go.
 """
+
+import sys
+from pathlib import Path
 
 import numpy as np
 from scipy.stats import chi2
 
-from ballcast import sim
+from ballcast import command, sim
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
 from ballcast.models.registry import load
 from ballcast.models.runtime import weights
 from ballcast.tracks import Track
 
-BALLS, FIRST = 1500, 100_000  # of purpose validation
-MIN_FRAMES, MAX_FRAMES = 3, 110  # frames seen
+PROGRAM = "python -m ballcast.models.training.calibrate"
+BALLS, FIRST = 1500, 100_000  # the number of balls, and the first; purpose validation
+MIN_FRAMES, MAX_FRAMES = 3, 110  # of a history
 COVERAGE = 0.9
 MIN_FACTOR, MAX_FACTOR = 0.1, 10.0  # a factor beyond these would be a mistake
 
 
-def calibrate(path, sport):
-    """Measure the factors of a file of weights, for a sport's name or .toml, and keep them there."""
+def calibrate(path: str | Path, sport: str | None = None) -> None:
+    """Measure the factors of a file of weights, for a sport's name or .toml, and store them in it."""
     info, tensors = weights.read(path)
-    if info["model"] == "tokens":  # its samples are spread as they are
+    if info["model"] == "tokens":  # its samples need no factors
         return
-    sport = sim.load(sport)
+    sport = sim.load(sport or info["sport"])
     tracks, times, truth, landings, clear = calibration_cases(sport)
     info["widen"] = {}
     weights.save(path, tensors, info)
@@ -43,15 +48,13 @@ def calibrate(path, sport):
     weights.save(path, tensors, info)
 
 
-def calibration_cases(sport):
-    """Tracks, times (B, KNOTS) s to ask, places there (B, KNOTS, 3), next landings (B, 4), and which balls count."""
+def calibration_cases(sport: sim.Sport) -> tuple[list[Track], np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Histories, times (B, HORIZONS) s, positions (B, HORIZONS, 3), next landings (B, 4), which balls count (B,)."""
     balls = sim.draw(sport, BALLS, first=FIRST, purpose="validation")
     lengths, generator = np.diff(balls.offsets), np.random.default_rng(0)
     frame_counts = np.minimum(generator.integers(MIN_FRAMES, MAX_FRAMES, BALLS), lengths - 1)
-    first = balls.offsets[:-1]
-    tracks = [
-        Track(balls.time[start : start + n], balls.position[start : start + n]) for start, n in zip(first, frame_counts)
-    ]
+    slices = [slice(start, start + n) for start, n in zip(balls.offsets[:-1], frame_counts)]
+    tracks = [Track(balls.time[rows], balls.position[rows]) for rows in slices]
     times = np.array([track.time[-1] for track in tracks])[:, None] + HORIZON_STEP * np.arange(1, HORIZONS + 1)
     flight = balls.flight(times)
     impacts, is_clear_surface = flight.impacts, np.array([s.supports or s.kind == "plane" for s in sport.surfaces])
@@ -59,18 +62,22 @@ def calibration_cases(sport):
     clear[impacts.ball[~is_clear_surface[impacts.surface]]] = False
     landings = np.full((BALLS, 4), np.nan)
     after = np.isin(impacts.surface, sport.landing_surfaces) & (impacts.time > times[impacts.ball, 0] - HORIZON_STEP)
-    for n in np.flatnonzero(after)[::-1]:  # the first of each ball is the last to be written
+    for n in np.flatnonzero(after)[::-1]:  # backwards, so that the first landing of each ball is written last
         landings[impacts.ball[n]] = impacts.time[n], *impacts.position[n]
     return tracks, times, flight.position, landings, clear
 
 
-def mahalanobis2(error, covariance):
-    """Squared distances (...) in standard deviations of off (..., D)."""
+def mahalanobis2(error: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Squared Mahalanobis distances (...) of errors (..., D)."""
     return np.einsum("...i,...i->...", error, np.linalg.solve(covariance, error[..., None])[..., 0])
 
 
-def variance_factor(distance2, size):
-    """What variances must be multiplied with so that SHARE of the squares (N,) lie within the region of that share."""
+def variance_factor(distance2: np.ndarray, size: int) -> float:
+    """The factor on variances for which COVERAGE of the squared distances (N,) lie within the region of COVERAGE."""
     if not len(distance2):
         return 1.0
     return round(float(np.clip(np.quantile(distance2, COVERAGE) / chi2.ppf(COVERAGE, size), MIN_FACTOR, MAX_FACTOR)), 4)
+
+
+if __name__ == "__main__":
+    command.run(PROGRAM, lambda: calibrate(*sys.argv[1:3]))

@@ -1,28 +1,29 @@
-"""Processes that train together, as torchrun starts them; alone, all of this is nothing."""
+"""Processes that train together, started by torchrun. A single process needs none of this."""
 
 import contextlib
 import os
+from collections.abc import Iterator
 
 import torch
 from torch import distributed
 
 
-def rank():
+def rank() -> int:
     return int(os.environ.get("RANK", 0))
 
 
-def world_size():
+def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", 1))
 
 
-def is_main():
-    """Whether this process writes files and speaks."""
+def is_main() -> bool:
+    """Whether this process writes files and prints."""
     return rank() == 0
 
 
 @contextlib.contextmanager
-def process_group(device):
-    """With all processes in touch: gloo, or nccl on GPUs."""
+def process_group(device: str) -> Iterator[None]:
+    """With all processes connected: by gloo, or by nccl on GPUs."""
     if world_size() == 1:
         yield
         return
@@ -33,7 +34,7 @@ def process_group(device):
         distributed.destroy_process_group()
 
 
-def all_reduce_max(number):
+def all_reduce_max(number: float) -> float:
     """The largest of the processes' numbers."""
     if world_size() == 1:
         return number

@@ -1,16 +1,19 @@
-"""A network that learns: what its numbers are measured in, how far off it was, a step of the optimizer, its weights.
+"""A network that learns: its balls, its losses, its optimizer and its weights.
 
-learner = Learner(config)          # a training run's config, a dict: see Options of train.py
+learner = Learner(config)          # the config of a run, a dict: see Options of train.py
 with learner.feed(0) as feed:
-    parts, norms = learner.step(next(feed), rate=1e-3, clip=1.0)
+    losses, norms, skipped = learner.step(next(feed), rate=1e-3, max_norm=1.0)
 """
 
 from collections import namedtuple
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from ballcast import sim
@@ -18,35 +21,36 @@ from ballcast.models.encoding.nominal import NOMINAL_FEATURES
 from ballcast.models.nets.losses import belief_loss, landing_loss, path_loss
 from ballcast.models.nets.network import DEFAULT_SIZES, Network, NetworkShape
 from ballcast.models.runtime import weights
-from ballcast.models.training.batches import Batches
-from ballcast.models.training.feed import Prefetcher
+from ballcast.models.training.batches import Batch, Batches, prefetch
 
-SCALING_BATCHES = 8  # batches from which the measures are taken
-MIN_SCALE = 1e-3  # a number that varies less is told as 0
-# means over a batch, each a tensor: of the belief (0 where there is none), of the path, of the landing
-Losses = namedtuple("Losses", "belief path landing")
+SCALING_BATCHES = 8  # batches that the scales of inputs and outputs are measured on
+MIN_SCALE = 1e-3  # a number that varies less is ignored: its scale is infinite
 BETAS = 0.9, 0.99
-VALIDATION_BATCH = 256  # balls of a batch of validation
+VALIDATION_BATCH = 256  # balls
+Losses = namedtuple("Losses", "belief path landing")  # means over a batch, tensors; belief 0 if there is no such head
+# the losses before the step; the gradient's norms of the path head and of the rest; whether the step was skipped
+StepResult = namedtuple("StepResult", "losses norms skipped")
 
 
 class Learner:
-    """A Network with its balls and its optimizer, by a run's config; of `ranks` processes number `rank`."""
+    """A Network with its balls and its optimizer. With several processes (`ranks`), each learns from its own slice."""
 
-    batch_options: dict = {}  # what else Batches are asked for
+    batch_options: dict = {}  # further options of Batches
 
-    def __init__(self, config, rank=0, ranks=1):
+    def __init__(self, config: dict, rank: int = 0, ranks: int = 1):
         self.config, self.device = config, torch.device(config["device"])
         self.sport = sim.load(config["sport"])
         self.model = config["model"].removesuffix("_physics")
         feature_set = "frames" if self.model == "mlp" else "filter"
-        balls = sim.open_set(config["data"]) if config["data"] else None
-        options = {"rank": rank, "ranks": ranks, "balls": balls} | self.batch_options
-        self.batches = Batches(self.sport, feature_set, config["batch"], config["seed"], **options)
+        options = {"rank": rank, "ranks": ranks, "balls": sim.open_set(config["data"]) if config["data"] else None}
+        self.batches = Batches(
+            self.sport, feature_set, config["batch"], config["seed"], **options, **self.batch_options
+        )
         self.validation_batches = Batches(
-            self.sport, feature_set, VALIDATION_BATCH, 0, "validation", **self.batch_options
+            self.sport, feature_set, VALIDATION_BATCH, purpose="validation", **self.batch_options
         )
         if config["tracks"]:
-            self._recorded(rank, ranks)
+            self._mix_in_recorded(config["tracks"])
         self.network = self.initial_network().to(self.device)
         self.wrapped = DistributedDataParallel(self.network) if ranks > 1 else self.network
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=config["rate"], betas=BETAS, fused=True)
@@ -55,79 +59,76 @@ class Learner:
         self.parameter_groups = path_parameters, rest
         self.autocast = not config["exact"] and (self.device.type != "cpu" or has_bfloat16())
 
-    def _recorded(self, rank, ranks):
+    def _mix_in_recorded(self, tracks):
         from ballcast.models.training.recorded import MixedBatches, split_tracks
         from ballcast.tracks import read_tracks
 
-        training, validation = split_tracks(read_tracks(self.config["tracks"]))
+        training, validation = split_tracks(read_tracks(tracks))
         self.batches = MixedBatches(self.batches, training, self.config["seed"])
         self.validation_batches = MixedBatches(self.validation_batches, validation, 0)
 
-    def initial_network(self):
+    def initial_network(self) -> Network:
         """The network before it learns."""
         units = {"units": self.config["units"]} if self.config["units"] else {}
         shape = network_shape(self.model, self.batches, **units)
-        return (
-            self._from_weights(shape)
-            if self.config["finetune"]
-            else new_network(shape, self.batches, self.config["seed"])
-        )
+        if self.config["finetune"]:
+            return self._from_weights(self.config["finetune"], shape)
+        return new_network(shape, self.batches, self.config["seed"])
 
-    def _from_weights(self, shape):
-        info, tensors = weights.read(self.config["finetune"])
+    def _from_weights(self, path, shape):
+        info, tensors = weights.read(path)
         if NetworkShape(**info["shape"]) != shape or info["sport"] != self.sport.name:
-            found = f"{info['model']} for {info['sport']}, {info['shape'].get('units')} units"
-            raise ValueError(f"--finetune {self.config['finetune']}: weights of a {found}, which is not asked for")
+            found = f"{info['model']} for {info['sport']} with {info['shape'].get('units')} units"
+            raise ValueError(f"--finetune {path}: weights of a {found}; set --model, --sport and --units to match")
         network = Network(shape)
         network.load_state_dict({name: torch.from_numpy(a) for name, a in tensors.items()})
         return network
 
-    def feed(self, first):
-        """The batches from number `first` on, made ahead."""
-        return Prefetcher(self.batches, first)
+    def feed(self, first: int) -> AbstractContextManager[Iterator[Batch]]:
+        """With an iterator over the batches from number `first` on, which a thread makes."""
+        return prefetch(self.batches, first)
 
-    def validation(self, count):
+    def validation(self, count: int) -> list[Batch]:
         """The first batches of balls that are never learnt from."""
         return [self.validation_batches[n] for n in range(count)]
 
-    def step(self, batch, rate, clip):
-        """Learn from a Batch: what it lost, and the gradient's norms of the path's head and of the rest."""
+    def step(self, batch: Batch, rate: float, max_norm: float) -> StepResult:
+        """Learn from a Batch, unless a gradient is not finite: that would spoil the weights for good."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         terms = self.losses(self.wrapped, to_tensors(batch, self.device))
         self.optimizer.zero_grad()
         sum(terms).backward()
-        norms = [torch.nn.utils.clip_grad_norm_(parameters, clip) for parameters in self.parameter_groups]
-        if all(torch.isfinite(norm) for norm in norms):  # a gradient that overflows would spoil all weights for good
+        norms = [float(torch.nn.utils.clip_grad_norm_(part, max_norm)) for part in self.parameter_groups]
+        finite = bool(np.isfinite(norms).all())
+        if finite:
             self.optimizer.step()
-        return type(terms)(*(term.detach() for term in terms)), [float(norm) for norm in norms]
+        return StepResult(type(terms)(*(term.detach() for term in terms)), norms, not finite)
 
-    def trunk_pass(self, balls, frames):
-        """Forward and backward of the trunk alone on random numbers: what a step cannot do without."""
+    def trunk_pass(self, balls: int, frames: int) -> None:
+        """Forward and backward of the trunk alone, on random numbers: the minimum that a step costs."""
         features = torch.randn(balls, frames, self.batches.size, device=self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             hidden = self.network.hidden(features, torch.arange(frames, device=self.device).expand(balls, -1) / 180)
         hidden.float().mean().backward()
 
     @torch.no_grad()
-    def scores(self, batches):
+    def scores(self, batches: list[Batch]) -> dict[str, float]:
         """The mean losses over batches, by name."""
-        per_batch = [self.losses(self.network, to_tensors(batch, self.device)) for batch in batches]
-        return {
-            name: round(float(sum(v) / len(per_batch)), 5) for name, v in zip(per_batch[0]._fields, zip(*per_batch))
-        }
+        terms = [self.losses(self.network, to_tensors(batch, self.device)) for batch in batches]
+        return {name: round(float(sum(v) / len(terms)), 5) for name, v in zip(terms[0]._fields, zip(*terms))}
 
-    def losses(self, network, batch):
-        """The Losses of the network, or of what wraps it, on a Batch of tensors."""
+    def losses(self, network: torch.nn.Module, batch: Batch) -> tuple:
+        """The losses, a namedtuple, of the network or of its DDP wrapper on a Batch of tensors."""
         return losses(network, batch, self.autocast)
 
-    def save(self, path, steps, scores):
+    def save(self, path: Path, steps: int, scores: dict[str, float]) -> None:
         """Write the weights."""
         info = self.metadata() | {"steps": steps, "scores": scores}
         weights.save(path, {name: a.detach().cpu().numpy() for name, a in self.network.state_dict().items()}, info)
 
-    def metadata(self):
-        """What is written beside the weights."""
+    def metadata(self) -> dict:
+        """The description in the file of weights."""
         return {
             "model": self.model, "predictor": self.config["model"], "sport": self.sport.name,
             "version": self.sport.version, "kind": self.batches.feature_set, "shape": asdict(self.network.shape),
@@ -136,14 +137,7 @@ class Learner:
         }  # fmt: skip
 
 
-def make_learner(config, rank=0, ranks=1):
-    """The Learner that a run's config asks for."""
-    from ballcast.models.training.token_learner import TokenLearner
-
-    return (TokenLearner if config["model"] == "tokens" else Learner)(config, rank, ranks)
-
-
-def has_bfloat16():
+def has_bfloat16() -> bool:
     """Whether this CPU multiplies bfloat16 faster than float32."""
     try:
         return "avx512_bf16" in (flags := Path("/proc/cpuinfo").read_text()) or "amx_bf16" in flags
@@ -151,53 +145,55 @@ def has_bfloat16():
         return False
 
 
-def new_network(shape, batches, seed):
-    """A fresh Network that has its measures from a few batches."""
+def new_network(shape: NetworkShape, batches: Batches, seed: int) -> Network:
+    """A fresh Network with the scales of its inputs and outputs, measured on a few batches."""
     torch.manual_seed(seed)
     network = Network(shape)
     survey = [batches[2**40 + n] for n in range(SCALING_BATCHES)]
-    real = np.concatenate([b.features[b.features[..., :3].any(-1)] for b in survey])
-    network.read_mean[:], network.read_scale[:] = robust_scaling(real)
-    network.base_mean[:], network.base_scale[:] = robust_scaling(
-        np.concatenate([b.nominal.reshape(-1, NOMINAL_FEATURES) for b in survey])
-    )
     future = np.concatenate([b.future for b in survey])
-    network.path_mean[:], network.path_scale[:] = robust_scaling(future.reshape(-1, *future.shape[2:]))
-    network.landing_mean[:], network.landing_scale[:] = robust_scaling(
-        np.concatenate([b.landing[b.has_landing > 0] for b in survey])
-    )
+    rows = {
+        "feature": np.concatenate([b.features[b.features[..., :3].any(-1)] for b in survey]),  # without the padding
+        "nominal": np.concatenate([b.nominal.reshape(-1, NOMINAL_FEATURES) for b in survey]),
+        "path": future.reshape(-1, *future.shape[2:]),
+        "landing": np.concatenate([b.landing[b.has_landing > 0] for b in survey]),
+    }
+    for name, a in rows.items():
+        mean, scale = robust_scaling(a)
+        getattr(network, f"{name}_mean")[:], getattr(network, f"{name}_scale")[:] = mean, scale
     return network
 
 
-def robust_scaling(a):
-    """Median and standard deviation (...) of the rows of a (N, ...): by the quantiles, which strays do not move."""
+def robust_scaling(a: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Median and standard deviation (...) of the rows of a (N, ...), by quantiles: outliers do not affect them."""
     low, middle, high = np.quantile(a.astype(float), (0.16, 0.5, 0.84), axis=0)
     sd = np.where(high - low > MIN_SCALE, (high - low) / 2, np.inf)
     return torch.from_numpy(middle), torch.from_numpy(sd)
 
 
-def network_shape(model, batches, **sizes):
-    """The Shape of a model that reads these batches, of its own sizes but for those that are named."""
+def network_shape(model: str, batches: Batches, **sizes: int) -> NetworkShape:
+    """The NetworkShape of a model for these batches, with its default sizes where none are given."""
     unknowns = len(batches.active_unknowns) if batches.feature_set == "filter" else 0
     return NetworkShape(model, batches.size, unknowns, **DEFAULT_SIZES.get(model, {}) | sizes)
 
 
-def to_tensors(batch, device="cpu"):
-    """The Batch as tensors there."""
-    return batch._replace(**{
-        name: torch.from_numpy(a).to(device) for name, a in batch._asdict().items() if isinstance(a, np.ndarray)
-    })  # fmt: skip
+def to_tensors(batch: Batch, device: str | torch.device = "cpu") -> Batch:
+    """The Batch with tensors on the device."""
+    arrays = {name: a for name, a in batch._asdict().items() if isinstance(a, np.ndarray)}
+    return batch._replace(**{name: torch.from_numpy(a).to(device) for name, a in arrays.items()})
 
 
-def losses(network, batch, autocast=False):
-    """The Losses of a Network on a Batch of tensors."""
-    unwrapped = getattr(network, "module", network)  # DDP wraps
+def losses(network: torch.nn.Module, batch: Batch, autocast: bool = False) -> Losses:
+    """The Losses of a Network, or of its DDP wrapper, on a Batch of tensors."""
+    unwrapped = getattr(network, "module", network)
     with torch.autocast(batch.features.device.type, torch.bfloat16, enabled=autocast):
         belief, path = network(batch.features, batch.times, batch.loss_frames, batch.nominal)
     future = (batch.future - unwrapped.path_mean) / unwrapped.path_scale
     landing = (batch.landing - unwrapped.landing_mean) / unwrapped.landing_scale
     path = path.float()
-    terms = [path_loss(path, future, batch.future_known), landing_loss(path, batch.has_landing, landing)]
     has_belief = belief is not None and batch.truth is not None
-    terms.insert(0, belief_loss(belief.float(), batch.truth) if has_belief else 0.0 * path.sum())
+    terms = (
+        belief_loss(belief.float(), batch.truth) if has_belief else 0.0 * path.sum(),
+        path_loss(path, future, batch.future_known),
+        landing_loss(path, batch.has_landing, landing),
+    )
     return Losses(*(term.mean() for term in terms))

@@ -1,100 +1,108 @@
-"""A training run in a folder: config.json, metrics.jsonl, checkpoints, weights.safetensors. Any moment may be its last.
+"""A training run in a folder: config.json, metrics.jsonl, checkpoints, weights.safetensors. It may stop at any moment.
 
-Files are written aside, synced and renamed, so that each is whole or not there. A run goes on from its last checkpoint
-as if it had never stopped: what a step does depends on its number and on the checkpoint alone.
+Files are written atomically, so each is whole or missing. A run continues from its last checkpoint as if it had never
+stopped: a step depends on its number and on the checkpoint alone.
 """
 
 import json
 import re
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from ballcast.models.runtime.weights import read_metadata, write_atomically
 
-CHECKPOINTS_KEPT = 2  # checkpoints
+CHECKPOINTS_KEPT = 2
+
+
+@dataclass
+class RunState:
+    """How far a run has come."""
+
+    step: int = 0  # steps done
+    best: float | None = None  # the best validation score
+    skipped: int = 0  # steps without an update, because a gradient was not finite
 
 
 class RunFolder:
-    def __init__(self, folder):
-        self.folder = Path(folder)
+    """The files of a run."""
 
-    def require_empty(self):
-        """Raises ValueError where the folder is not there to be filled."""
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        self.weights = self.folder / "weights.safetensors"
+
+    def require_empty(self) -> None:
+        """Raises ValueError if the folder has any content."""
         if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
             raise ValueError(f"--out {self.folder}: there is something already; name another folder, or --resume")
 
-    def create(self, config):
-        """Make the folder."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.write_config(config)
-
-    def config(self):
-        """The config of the run that was begun here. ValueError if there is none."""
+    def config(self) -> dict:
+        """The config of the run in this folder. Raises ValueError if there is none."""
         try:
             return json.loads((self.folder / "config.json").read_text())
         except (OSError, ValueError):
-            message = f"--resume: {self.folder} holds no training run (config.json); begin one without it"
+            message = f"--resume: {self.folder} holds no training run (config.json); start one without --resume"
             raise ValueError(message) from None
 
-    def write_config(self, config):
-        """Keep the config, a dict."""
+    def write_config(self, config: dict) -> None:
+        """Write config.json; make the folder if it is not there."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         write_atomically(self.folder / "config.json", json.dumps(config, indent=1).encode())
 
-    def log(self, **numbers):
-        """Add a line to metrics.jsonl."""
+    def log(self, **numbers: float) -> None:
+        """Append a line to metrics.jsonl."""
         with open(self.folder / "metrics.jsonl", "a") as file:
             file.write(json.dumps(numbers) + "\n")
 
-    def truncate_log(self, step):
-        """Drop what a stopped run wrote after its last checkpoint, at `step`: lines of metrics, halves of files."""
+    def truncate_log(self, step: int) -> None:
+        """Remove what a stopped run wrote after its last checkpoint, at `step`: lines of metrics, temporary files."""
         for stray in self.folder.glob(".*.tmp"):
             stray.unlink()
         path = self.folder / "metrics.jsonl"
-        if not path.exists():
-            return
-        lines = [line for line in path.read_text().splitlines() if _read_step(line) <= step]
-        write_atomically(path, "".join(line + "\n" for line in lines).encode())
+        if path.exists():
+            lines = [line for line in path.read_text().splitlines() if _read_step(line) <= step]
+            write_atomically(path, "".join(line + "\n" for line in lines).encode())
 
     # --- checkpoints --------------------------------------------------------------------------------------------------
 
-    def save_checkpoint(self, step, network, optimizer, best):
-        """Write a checkpoint after `step` steps, and let go of old ones."""
+    def save_checkpoint(self, state: RunState, network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Write a checkpoint, and delete old ones."""
         tensors = {f"network.{name}": a for name, a in network.state_dict().items()}
-        for n, state in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{n}.{name}": a for name, a in state.items()}
-        metadata = {"ballcast": json.dumps({"step": step, "best": best})}
-        write_atomically(
-            self.folder / f"checkpoint-{step:08d}.safetensors",
-            save({k: a.contiguous() for k, a in tensors.items()}, metadata),
-        )
+        for n, values in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{n}.{name}": a for name, a in values.items()}
+        content = save({k: a.contiguous() for k, a in tensors.items()}, {"ballcast": json.dumps(asdict(state))})
+        write_atomically(self.folder / f"checkpoint-{state.step:08d}.safetensors", content)
         for path in self.checkpoints()[:-CHECKPOINTS_KEPT]:
             path.unlink()
 
-    def checkpoints(self):
-        """The files of checkpoints, oldest first."""
+    def checkpoints(self) -> list[Path]:
+        """The checkpoint files, oldest first."""
         return sorted(p for p in self.folder.glob("checkpoint-*.safetensors") if re.search(r"-\d{8}\.", p.name))
 
-    def load_checkpoint(self, network, optimizer):
-        """Put back the last checkpoint: (steps done, best score so far); (0, None) if there is none."""
+    def load_checkpoint(self, network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> RunState:
+        """Load the last checkpoint, if there is one."""
         if not self.checkpoints():
-            return 0, None
+            return RunState()
         path = self.checkpoints()[-1]
         content = path.read_bytes()
         try:
-            tensors = load(content)
-            metadata = read_metadata(content)
-        except (SafetensorError, ValueError, KeyError) as error:
-            raise ValueError(f"{path}: no checkpoint ({error}); delete it, and the one before is used") from None
-        network.load_state_dict({k.removeprefix("network."): a for k, a in tensors.items() if k.startswith("network.")})
-        optimizer_state, state = optimizer.state_dict(), {}
+            tensors, state = load(content), RunState(**read_metadata(content))
+            own = {k.removeprefix("network."): a for k, a in tensors.items() if k.startswith("network.")}
+            network.load_state_dict(own)
+        except (SafetensorError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path}: not a checkpoint ({error}); delete it to resume from the one before") from None
+        except RuntimeError:
+            raise ValueError(f"{path}: of another version of Ballcast; start a new run") from None
+        optimizer_state, states = optimizer.state_dict(), {}
         for name, a in tensors.items():
             if name.startswith("optimizer."):
                 _, n, key = name.split(".")
-                state.setdefault(int(n), {})[key] = a
-        optimizer.load_state_dict(optimizer_state | {"state": state})
-        return metadata["step"], metadata["best"]
+                states.setdefault(int(n), {})[key] = a
+        optimizer.load_state_dict(optimizer_state | {"state": states})
+        return state
 
 
 def _read_step(line):

@@ -1,6 +1,6 @@
 """Train the weights that ship: python -m ballcast.models.training.ship [SPORT-MODEL ...]. A stopped run continues.
 
-Each is a run of train.py in runs/weights/, on all cores; what is done already is not done again.
+Each file comes from a run of train.py in runs/weights/, with two processes. Finished runs are not repeated.
 """
 
 import os
@@ -24,12 +24,12 @@ MINUTES = {  # of training on two cores
     "table_tennis-mlp": 12,
     "table_tennis-mingru": 12,
     "table_tennis-transformer": 12,
-    "table_tennis-tokens": 20,  # on the gru that ships
+    "table_tennis-tokens": 20,  # on the shipped gru
 }
 RUNS = Path("runs") / "weights"
 
 
-def main():
+def main() -> None:
     wrong = [name for name in sys.argv[1:] if name not in MINUTES]
     if wrong:
         raise SystemExit(f"ship: {wrong[0]} does not ship; there are {', '.join(MINUTES)}")
@@ -39,12 +39,13 @@ def main():
         shutil.copyfile(trained, WEIGHTS_FOLDER / f"{name}.safetensors")
 
 
-def train(name):
-    """The file of weights of a finished run."""
+def train(name: str) -> Path:
+    """Train to the end; the file of weights."""
     out, (sport, _, model) = RUNS / name, name.partition("-")
     cores = os.cpu_count() or 1
-    begin = ["--resume"] if (out / "config.json").exists() else ["--sport", sport, "--model", model]
-    begin += [] if begin == ["--resume"] else ["--minutes", str(MINUTES[name])]
+    begin = ["--sport", sport, "--model", model, "--minutes", str(MINUTES[name])]
+    if (out / "config.json").exists():
+        begin = ["--resume"]
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(min(cores, 2))]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
     print(f"{name}: training", flush=True)

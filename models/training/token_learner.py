@@ -1,6 +1,6 @@
-"""What learns to speak: train.py --model tokens. A sport's gru reads the balls and stays as it is; words are learnt.
+"""Training of `tokens`: train.py --model tokens. The sport's gru is frozen; a vocabulary and a decoder are learnt.
 
-The vocabulary is learnt first, from a few batches.
+The vocabulary comes first, from a few batches.
 """
 
 from collections import namedtuple
@@ -12,43 +12,44 @@ import torch
 from ballcast.models.encoding.nominal import HORIZONS
 from ballcast.models.encoding.tokenizer import CONTEXT_FEATURES, tokenize
 from ballcast.models.encoding.vocabulary import learn_vocabulary
-from ballcast.models.estimation.fit import UNKNOWNS
+from ballcast.models.estimation.unknowns import UNKNOWNS
 from ballcast.models.nets.network import NetworkShape
 from ballcast.models.nets.token_decoder import TokenNetwork, TokenSizes
 from ballcast.models.registry import require_weights
 from ballcast.models.runtime import weights
+from ballcast.models.training.batches import Batch
 from ballcast.models.training.learner import Learner
 
-LOSS_FRAMES = 6  # frames of a sequence from which a path is said
-VOCABULARY_BATCHES = 8  # batches that words are learnt from
-REFINEMENTS = 2  # how often their paths are said anew with what was learnt: a word mends what those before have left
-TARGET_LIMIT = 1e4  # standard deviations: a ball that goes another way is not held back
-TokenLoss = namedtuple("TokenLoss", "words")  # mean cross-entropy of a word, nats
-# of M paths: spots they begin at (M, 16), units (M, 3) m, futures (M, KNOTS, 3) m, which surroundings are theirs (M,)
+LOSS_FRAMES = 6  # frames of a sequence from which a path is predicted
+VOCABULARY_BATCHES = 8  # batches that the vocabulary is learnt from
+REFINEMENTS = 2  # the paths are tokenized again with the new vocabulary: a token corrects the rounding of those before
+TARGET_LIMIT = 1e4  # standard deviations: paths that deviate far are kept as they are
+TokenLoss = namedtuple("TokenLoss", "words")  # mean cross-entropy of a token, nats
+# of M paths: nominal starts (M, UNKNOWNS), units (M, 3) m, futures (M, HORIZONS, 3) m, and the sport variant (M,)
 TokenPaths = namedtuple("TokenPaths", "starts position_sds futures variants")
 
 
 class TokenLearner(Learner):
-    """A Learner whose network says futures word by word."""
+    """A Learner whose network predicts the future token by token."""
 
     batch_options = {"loss_frames": LOSS_FRAMES, "target_limit": TARGET_LIMIT}
     words = TokenSizes.words
 
-    def initial_network(self):
+    def initial_network(self) -> TokenNetwork:
         path = self.config["finetune"] or require_weights("gru", self.sport)
         info, parts = weights.read(path)
         if info["model"] != "gru" or info["sport"] != self.sport.name:
             found = f"weights of {info['model']} for {info['sport']}"
-            raise ValueError(f"{path}: {found}; tokens is taught on a gru for {self.sport.name}")
+            raise ValueError(f"{path}: {found}; tokens is trained on a gru for {self.sport.name}")
         torch.manual_seed(self.config["seed"])
         sizes = TokenSizes(words=self.words, **({"units": self.config["units"]} if self.config["units"] else {}))
         network = TokenNetwork(NetworkShape(**info["shape"]), sizes)
-        network.load_state_dict({name: torch.from_numpy(a) for name, a in parts.items()}, strict=False)
-        network.speech.initialise(*self.vocabulary(sizes.words))
+        network.load_state_dict(network.state_dict() | {name: torch.from_numpy(a) for name, a in parts.items()})
+        network.token_decoder.initialise(*self.vocabulary(sizes.words))
         return network
 
-    def vocabulary(self, words):
-        """A vocabulary (V, 3) of so many words, and what is said with it of a few batches, (M, KNOTS)."""
+    def vocabulary(self, words: int) -> tuple[np.ndarray, np.ndarray]:
+        """A vocabulary (V, 3) of this many tokens, and the tokens (M, HORIZONS) of a few batches."""
         all_paths = [token_paths(self.batches[2**40 + n]) for n in range(VOCABULARY_BATCHES)]
         vocabulary, rng = np.empty((0, 3)), np.random.default_rng(0)
         for _ in range(1 + REFINEMENTS):
@@ -56,43 +57,38 @@ class TokenLearner(Learner):
             vocabulary = learn_vocabulary(displaced.reshape(-1, 3), words, rng)
         return vocabulary, np.concatenate([self.tokenize(paths, vocabulary)[0] for paths in all_paths])
 
-    def tokenize(self, paths, vocabulary):
-        """Words (M, KNOTS), numbers (M, KNOTS, NUMBERS) and displacements (M, KNOTS, 3) of Paths; see words.spell."""
+    def tokenize(self, paths: TokenPaths, vocabulary: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Tokens (M, HORIZONS), context (M, HORIZONS, CONTEXT_FEATURES) and displacements (M, HORIZONS, 3)."""
         shape = len(paths.starts), HORIZONS
         out = np.zeros(shape, int), np.empty((*shape, CONTEXT_FEATURES), np.float32), np.empty((*shape, 3))
-        for variant, sport in enumerate(self.batches.compiled_variants):
+        for variant, frontend in enumerate(self.batches.frontends):
             rows = np.flatnonzero(paths.variants == variant)
             part = [a[rows] for a in out]
-            tokenize(sport, paths.starts[rows], paths.position_sds[rows], paths.futures[rows], vocabulary, *part)
+            tokenize(frontend.sport, *(a[rows] for a in paths[:3]), vocabulary, *part)
             for whole, a in zip(out, part):
                 whole[rows] = a
         return out
 
-    def losses(self, network, batch):
-        vocabulary = self.network.speech.vocabulary.double().cpu().numpy()
-        tokens, numbers, _ = (
-            torch.from_numpy(a).to(self.device) for a in self.tokenize(token_paths(batch), vocabulary)
-        )
+    def losses(self, network: torch.nn.Module, batch: Batch) -> TokenLoss:
+        vocabulary = self.network.token_decoder.vocabulary.double().cpu().numpy()
+        tokens, context, _ = self.tokenize(token_paths(batch), vocabulary)
+        inputs = batch.features, batch.times, batch.loss_frames, batch.nominal
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            loss = network(batch.features, batch.times, batch.loss_frames, batch.nominal, numbers, tokens)
+            loss = network(*inputs, *(torch.from_numpy(a).to(self.device) for a in (context, tokens)))
         return TokenLoss(loss.mean())
 
-    def metadata(self):
+    def metadata(self) -> dict:
         return super().metadata() | {"sizes": asdict(self.network.sizes)}
 
 
-def token_paths(batch):
-    """The Paths of a Batch, of arrays or tensors."""
-    features, nominal, position_sd, future = (np.asarray(a.cpu() if hasattr(a, "cpu") else a, float) for a in
-                                    (batch.features, batch.nominal, batch.position_sd, batch.future))  # fmt: skip
-    balls = np.arange(len(features))[:, None]
-    start = features[balls, np.asarray(batch.loss_frames)]
+def token_paths(batch: Batch) -> TokenPaths:
+    """The paths of a Batch, of arrays or tensors."""
+    columns = batch.features, batch.nominal, batch.position_sd, batch.future, batch.loss_frames
+    *columns, loss_frames = (np.asarray(a.cpu() if torch.is_tensor(a) else a) for a in columns)
+    features, nominal, position_sd, future = (a.astype(float) for a in columns)
+    start = features[np.arange(len(features))[:, None], loss_frames]
     positions = nominal[..., : 3 * HORIZONS].reshape(position_sd.shape) + start[..., None, :3]
     futures = (positions + position_sd * future).reshape(-1, HORIZONS, 3)
     start = start.reshape(len(futures), -1)
-    return TokenPaths(
-        np.ascontiguousarray(start[:, :UNKNOWNS]),
-        position_sd[..., 0, :].reshape(-1, 3),
-        futures,
-        start[:, -1].astype(int),
-    )
+    position_sds, variants = position_sd[..., 0, :].reshape(-1, 3), start[:, -1].astype(int)
+    return TokenPaths(np.ascontiguousarray(start[:, :UNKNOWNS]), position_sds, futures, variants)

@@ -1,12 +1,14 @@
-"""Train a network on balls that are simulated as it learns, never the same one twice.
+"""Train a network on balls that are simulated as it learns. No ball is used twice.
 
 python train.py --minutes 3                                  # table tennis, a GRU, into runs/table_tennis-gru
 python train.py --sport tennis --model lstm --steps 20000 --out runs/mine
-python train.py --out runs/mine --resume                     # go on where it stopped, to the bit
+python train.py --out runs/mine --resume                     # continue where it stopped, to the bit
 torchrun --nproc-per-node 2 train.py --minutes 30            # data-parallel
 python train.py --finetune runs/mine/weights.safetensors --tracks recordings/ --minutes 2
 
-Ctrl-C and SIGTERM end it with a checkpoint; another is written every 20 s. The best weights by validation are kept.
+Ctrl-C and SIGTERM stop the run with a checkpoint; another is written every 20 s. The weights with the best validation
+score are kept. They are calibrated (calibrate.py) when the last step is done; a run that was stopped says that they are
+not, and how to do it.
 """
 
 import math
@@ -18,221 +20,231 @@ from pathlib import Path
 
 from ballcast import command
 
-WARM_UP_STEPS, TIMED_STEPS = 100, 100  # steps: of warm-up; and those that are timed where minutes are given
-MAX_GRADIENT_NORM = 1.0  # norm of the gradient of a part, at most
+WARM_UP_STEPS = 100  # steps in which the learning rate rises
+TIMED_STEPS = 100  # steps that are timed to turn --minutes into steps
+MAX_GRADIENT_NORM = 1.0  # gradients are clipped to this, the path head and the rest separately
 VALIDATION_INTERVAL, VALIDATION_BATCHES, LOG_INTERVAL = 250, 4, 25  # steps; batches; steps
-SAVE_INTERVAL = 20.0  # s
+SAVE_INTERVAL = 20.0  # s between checkpoints
 MODELS = ("gru", "gru_physics", "lstm", "rnn", "mlp", "mingru", "transformer", "tokens")
 
 
 @dataclass(frozen=True)
 class Options:
-    """Train a network on balls that are simulated as it learns, never the same one twice."""
+    """Train a network on balls that are simulated as it learns. No ball is used twice."""
 
     model: str = "gru"
-    """gru, gru_physics (the same weights, its belief flown by the simulator), lstm, rnn; mingru and transformer, which
-    are trained on all frames at once; mlp, which has no memory; or tokens, words of motion on the sport's gru"""
+    """gru, lstm, rnn; gru_physics (the same weights as gru, with the simulator); mingru or transformer, which train on
+    all frames at once; mlp, which has no memory; tokens, which generates paths on top of the sport's gru"""
     sport: str = "table_tennis"
     """a sport's name, or a .toml file of your own"""
     data: Path | None = None
-    """learn from this generated set (python -m ballcast.sim) in place of fresh balls"""
+    """train on this generated set (python -m ballcast.sim) instead of fresh balls"""
     minutes: float = 30.0
-    """how long: the first 100 steps are timed, from then on steps are counted"""
+    """how long to train: the first 100 steps are timed, and the number of steps is set by them"""
     steps: int = 0
-    """how many steps, in place of minutes"""
+    """how many steps to train, instead of minutes"""
     out: Path | None = None
-    """folder of the run; runs/SPORT-MODEL where none is named"""
+    """folder of the run; the default is runs/SPORT-MODEL"""
     resume: bool = False
-    """go on with the run in that folder, as it was begun"""
+    """continue the run in that folder, with the options it was started with"""
     finetune: Path | None = None
-    """begin with these weights"""
+    """start from these weights"""
     tracks: tuple[str, ...] = ()
-    """with --finetune: learn the future of these recorded balls too; files or folders, one in five for validation"""
+    """with --finetune: train on these recorded tracks too; files or folders, one track in five is for validation"""
     batch: int = 192
-    """balls a step, of all processes together"""
+    """balls in a step, over all processes"""
     rate: float = 3e-3
-    """learning rate at its highest"""
+    """highest learning rate"""
     units: int | None = None
-    """of the memory; 192 where none are asked for, of mingru 160, of a transformer 128, of what speaks in tokens 128"""
+    """hidden units; the default is 192, for mingru 160, for transformer and tokens 128"""
     seed: int = 0
     """of the weights and of the balls"""
     device: str = "cpu"
     """cpu, cuda, ..."""
     exact: bool = False
-    """compute in float32 throughout, where else bfloat16 is used"""
+    """compute in float32 throughout; otherwise bfloat16 is used where it is fast"""
 
 
-def main():
+def main() -> None:
     options = command.options(Options, "train.py")
     command.run("train.py", lambda: run(options))
 
 
-def run(options):
-    """Begin a run or go on with one, and train to its end. Raises ValueError or OSError, one line each."""
+def run(options: Options) -> None:
+    """Start a run, or continue one, and train to its end. Raises ValueError or OSError, one line each."""
     check(options)
-    from ballcast.models.training import compile_cache as fresh
-    from ballcast.models.training import distributed as ranks
-    from ballcast.models.training.learner import make_learner
+    from ballcast.models.training import compile_cache, distributed, make_learner  # torch takes seconds to import
 
-    stopped = []
+    folder, config = prepare(options)
+    compile_cache.warm_up(config)
+    stop_signals = []
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.append(True))
-    run_folder, config = prepare_run(options)
-    fresh.warm_up(config)
-    with ranks.process_group(options.device):
-        learner = make_learner(config, ranks.rank(), ranks.world_size())
-        if not options.resume and ranks.is_main():
-            run_folder.create(config)
-        step, best = run_folder.load_checkpoint(learner.network, learner.optimizer)
-        if ranks.is_main():
-            run_folder.truncate_log(step)
-        validation = learner.validation(VALIDATION_BATCHES) if ranks.is_main() else []
-        progress, logger = Progress(step), Logger(run_folder, config)
-        with learner.feed(step) as feed:
-            while not ranks.all_reduce_max(bool(stopped)) and not is_done(step, config):
-                batch = next(feed)
-                losses, norms = learner.step(
-                    batch, config["rate"] * learning_rate_factor(step, config["steps"]), MAX_GRADIENT_NORM
-                )
-                step = progress.tick(batch.frame_count * ranks.world_size())
-                if config["steps"] is None and progress.steps == TIMED_STEPS:
-                    config["steps"] = step + max(
-                        1, int(ranks.all_reduce_max(60 * config["minutes"] / progress.spent - 1) * TIMED_STEPS)
-                    )
-                    if ranks.is_main():
-                        run_folder.write_config(config)
-                if not ranks.is_main():
-                    continue
-                if step % LOG_INTERVAL == 0 or is_done(step, config):
-                    logger.step(step, losses, norms, progress)
-                if step % VALIDATION_INTERVAL == 0 or is_done(step, config):
-                    scores = learner.scores(validation)
-                    logger.validation(step, scores, progress)
-                    if best is None or sum(scores.values()) < best:
-                        best = sum(scores.values())
-                        learner.save(run_folder.folder / "weights.safetensors", step, scores)
-                if progress.since_saved() > SAVE_INTERVAL:
-                    run_folder.save_checkpoint(step, learner.network, learner.optimizer, best)
-                    progress.saved = time.monotonic()
-        if ranks.is_main():
-            run_folder.save_checkpoint(step, learner.network, learner.optimizer, best)
-            report_end(run_folder.folder, step, config)
+        signal.signal(number, lambda number, _: stop_signals.append(number))
+    with distributed.process_group(config["device"]):
+        learner = make_learner(config, distributed.rank(), distributed.world_size())
+        if distributed.is_main() and not options.resume:
+            folder.write_config(config)
+        train(learner, folder, config, stop_signals)
 
 
-def check(options):
-    """Refuse what cannot work before anything takes time. Raises ValueError."""
+def train(learner, folder, config: dict, stop_signals: list[int]) -> None:
+    """Train from the last checkpoint to the last step of the config, or until a signal arrives."""
+    from ballcast.models.training import distributed
+
+    is_main, processes = distributed.is_main(), distributed.world_size()
+    state = folder.load_checkpoint(learner.network, learner.optimizer)
+    if is_main:
+        folder.truncate_log(state.step)
+        validation, log = learner.validation(VALIDATION_BATCHES), Log(folder, config, state)
+    meter, saved = Meter(), time.monotonic()
+    with learner.feed(state.step) as feed:
+        while not distributed.all_reduce_max(bool(stop_signals)) and not is_done(state, config):
+            # a step
+            batch, rate = next(feed), config["rate"] * learning_rate_factor(state.step, config["steps"])
+            losses, norms, skipped = learner.step(batch, rate, MAX_GRADIENT_NORM)
+            state.step, state.skipped = state.step + 1, state.skipped + skipped
+            meter.count(batch.frame_count * processes)
+
+            # --minutes becomes a number of steps
+            if config["steps"] is None and meter.steps == TIMED_STEPS:
+                remaining = distributed.all_reduce_max(60 * config["minutes"] / meter.seconds() - 1) * TIMED_STEPS
+                config["steps"] = state.step + max(1, int(remaining))
+                if is_main:
+                    folder.write_config(config)
+
+            # the main process logs, validates and saves
+            if not is_main:
+                continue
+            if state.step % LOG_INTERVAL == 0 or is_done(state, config):
+                log.training(losses, norms, meter)
+            if state.step % VALIDATION_INTERVAL == 0 or is_done(state, config):
+                scores = learner.scores(validation)
+                log.validation(scores, meter)
+                if state.best is None or sum(scores.values()) < state.best:
+                    state.best = sum(scores.values())
+                    learner.save(folder.weights, state.step, scores)
+            if time.monotonic() - saved > SAVE_INTERVAL:
+                folder.save_checkpoint(state, learner.network, learner.optimizer)
+                saved = time.monotonic()
+    if is_main:
+        folder.save_checkpoint(state, learner.network, learner.optimizer)
+        finish(folder, config, state)
+
+
+def check(options: Options) -> None:
+    """Refuse wrong options before anything takes time. Raises ValueError."""
     if options.model not in MODELS:
         raise ValueError(f"--model {options.model}: there are {', '.join(MODELS)}")
     for name in ("minutes", "rate", "units", "batch"):
         if (value := getattr(options, name)) is not None and not value > 0:
             raise ValueError(f"--{name} {value}: must be above 0")
     if options.steps < 0 or options.seed < 0:
-        raise ValueError("--steps and --seed: 0 or more")
+        raise ValueError("--steps and --seed: must be 0 or more")
     if options.tracks and not options.finetune:
-        raise ValueError("--tracks RECORDINGS goes with --finetune WEIGHTS: they are too few to begin with")
+        raise ValueError("--tracks goes with --finetune WEIGHTS: recorded tracks are too few to start from nothing")
     if options.tracks and options.data:
-        raise ValueError("--tracks are learnt beside fresh balls, not beside --data")
+        raise ValueError("--tracks are mixed with fresh balls, so --data cannot be given too")
     if options.tracks and options.model == "tokens":
-        raise ValueError("--model tokens learns from simulated balls; finetune its gru on --tracks first")
+        raise ValueError("--model tokens trains on simulated balls; fine-tune its gru on --tracks first")
 
 
-def prepare_run(options):
-    """(Run, config) of a new run, of which nothing is written yet, or of the one in --out that goes on."""
-    from ballcast.models.training import distributed as ranks
+def prepare(options: Options):
+    """(RunFolder, config): of a new run, with nothing written yet, or of the run in --out that is resumed."""
+    from ballcast.models.training import distributed
     from ballcast.models.training.run_folder import RunFolder
 
-    out = options.out or Path("runs") / f"{Path(options.sport).stem}-{options.model}"
-    run_folder = RunFolder(out)
+    folder = RunFolder(options.out or Path("runs") / f"{Path(options.sport).stem}-{options.model}")
     if options.resume:
-        return run_folder, run_folder.config()
-    if ranks.is_main():  # the others may come late, when it has begun
-        run_folder.require_empty()
-    plain = {name: str(v) if isinstance(v, Path) else list(v) if isinstance(v, tuple) else v
-             for name, v in asdict(options).items() if name not in ("resume", "out")}  # fmt: skip
-    config = plain | {"steps": options.steps or None}
-    return run_folder, config
+        return folder, folder.config()
+    if distributed.is_main():  # the others may come here after it has written
+        folder.require_empty()
+    config = {name: str(v) if isinstance(v, Path) else list(v) if isinstance(v, tuple) else v
+              for name, v in asdict(options).items() if name not in ("resume", "out")}  # fmt: skip
+    return folder, config | {"steps": options.steps or None}
 
 
-def is_done(step, config):
-    return config["steps"] is not None and step >= config["steps"]
+def is_done(state, config: dict) -> bool:
+    return config["steps"] is not None and state.step >= config["steps"]
 
 
-def learning_rate_factor(step, steps):
-    """The learning rate's share: a warm-up, then a cosine to zero."""
-    past = 0.0 if steps is None else max(0, step - WARM_UP_STEPS) / max(1, steps - WARM_UP_STEPS)
-    return min(1.0, (step + 1) / WARM_UP_STEPS) * 0.5 * (1.0 + math.cos(math.pi * past))
+def learning_rate_factor(step: int, steps: int | None) -> float:
+    """The fraction of the highest learning rate: it rises in WARM_UP_STEPS, then falls to zero along a cosine."""
+    fraction = 0.0 if steps is None else max(0, step - WARM_UP_STEPS) / max(1, steps - WARM_UP_STEPS)
+    return min(1.0, (step + 1) / WARM_UP_STEPS) * 0.5 * (1.0 + math.cos(math.pi * fraction))
 
 
-class Progress:
-    """Counts steps, frames and seconds."""
+class Meter:
+    """Steps, frames and seconds of this process."""
 
-    def __init__(self, step):
-        self.step, self.steps, self.frames = step, 0, 0
-        self.started = self.saved = time.monotonic()
+    def __init__(self):
+        self.steps, self.frames, self.started = 0, 0, time.monotonic()
 
-    def tick(self, frames):
-        """One step more, of so many frames; the number of steps done."""
-        self.step, self.steps, self.frames = self.step + 1, self.steps + 1, self.frames + int(frames)
-        return self.step
+    def count(self, frames: int) -> None:
+        """Count one step and its frames."""
+        self.steps, self.frames = self.steps + 1, self.frames + int(frames)
 
-    @property
-    def spent(self):
+    def seconds(self) -> float:
         return time.monotonic() - self.started
 
-    @property
-    def speed(self):
-        return self.frames / self.spent
-
-    def since_saved(self):
-        return time.monotonic() - self.saved
+    def speed(self) -> float:
+        """Frames/s."""
+        return self.frames / self.seconds()
 
 
-class Logger:
-    """What is written down of a run, and what is seen of it: a bar on a screen, else a line a validation."""
+class Log:
+    """Writes metrics.jsonl, and TensorBoard files if that is installed; prints a status line and validation scores."""
 
-    def __init__(self, run_folder, config):
-        self.run_folder, self.config, self.board = run_folder, config, None
+    def __init__(self, folder, config: dict, state):
+        self.folder, self.config, self.state, self.board = folder, config, state, None
         try:
             from torch.utils.tensorboard import SummaryWriter
 
-            self.board = SummaryWriter(run_folder.folder)
+            self.board = SummaryWriter(folder.folder)
         except ImportError:  # the extra is not installed
             pass
 
-    def step(self, step, losses, norms, progress):
+    def training(self, losses, norms: list[float], meter: Meter) -> None:
+        """The losses and gradient norms of a step."""
         numbers = {name: float(v) for name, v in losses._asdict().items()}
-        self._note(
-            step, numbers | {"norm_path": norms[0], "norm": norms[1], "frames_per_second": round(progress.speed)}
-        )
+        more = {"skipped": self.state.skipped, "frames_per_second": round(meter.speed())}
+        self._write(numbers | {"norm_path": norms[0], "norm": norms[1]} | more)
         if sys.stderr.isatty():
-            loss = sum(numbers.values())
-            print(f"\r{self._where(step, progress)}, loss {loss:.3f}\x1b[K", end="", file=sys.stderr, flush=True)
+            status = f"{self._status(meter)}, loss {sum(numbers.values()):.3f}"
+            print(f"\r{status}\x1b[K", end="", file=sys.stderr, flush=True)
 
-    def validation(self, step, scores, progress):
-        self._note(step, {f"validation_{name}": v for name, v in scores.items()})
+    def validation(self, scores: dict[str, float], meter: Meter) -> None:
+        """The validation scores."""
+        self._write({f"validation_{name}": v for name, v in scores.items()})
         clear = "\r\x1b[K" if sys.stderr.isatty() else ""
         text = ", ".join(f"{name} {v:.3f}" for name, v in scores.items())
-        print(f"{clear}{self._where(step, progress)}; validation: {text}", flush=True)
+        print(f"{clear}{self._status(meter)}; validation: {text}", flush=True)
 
-    def _where(self, step, progress):
-        steps = self.config["steps"]
-        remaining = "" if steps is None else f", {(steps - step) * progress.spent / progress.steps / 60:.1f} min left"
-        return f"step {step} of {steps or '?'}, {progress.speed:,.0f} frames/s{remaining}"
+    def _status(self, meter):
+        steps, step = self.config["steps"], self.state.step
+        minutes = 0.0 if steps is None else (steps - step) * meter.seconds() / meter.steps / 60
+        remaining = "" if steps is None else f", {minutes:.1f} min left"
+        return f"step {step} of {steps or '?'}, {meter.speed():,.0f} frames/s{remaining}"
 
-    def _note(self, step, numbers):
-        self.run_folder.log(step=step, **numbers)
+    def _write(self, numbers):
+        self.folder.log(step=self.state.step, **numbers)
         for name, v in numbers.items() if self.board else ():
-            self.board.add_scalar(name, v, step)
+            self.board.add_scalar(name, v, self.state.step)
 
 
-def report_end(folder, step, config):
-    """Say how it ended; the last line is the command that comes next."""
-    if not is_done(step, config):
-        print(f"stopped after step {step}; it goes on with:\npython train.py --out {folder} --resume")
+def finish(folder, config: dict, state) -> None:
+    """Calibrate the weights if the run is done, and print how it ended. The last line is the next command."""
+    from ballcast.models.training.calibrate import PROGRAM, calibrate
+
+    weights, sport = folder.weights, config["sport"]
+    if state.skipped:
+        print(f"{state.skipped} of {state.step} steps changed no weights, because a gradient was not finite")
+    if is_done(state, config):
+        calibrate(weights, sport)
+        option = "" if sport == "table_tennis" else f" --sport {sport}"
+        print(f"{weights} is ready; see it in the window:\npython play.py{option} --predictor {weights}")
         return
-    from ballcast.models.training.calibrate import calibrate
-
-    weights = folder / "weights.safetensors"
-    calibrate(weights, config["sport"])
-    sport = "" if config["sport"] == "table_tennis" else f" --sport {config['sport']}"
-    print(f"{weights} is ready; see it in the window:\npython play.py{sport} --predictor {weights}")
+    if weights.exists():
+        print(f"{weights} is not calibrated yet: its regions may be too small or too large; calibrate it now with:")
+        print(f"{PROGRAM} {weights} {sport}")
+    print(f"stopped after step {state.step}; continue, and calibrate at the end, with:")
+    print(f"python train.py --out {folder.folder} --resume")
