@@ -1,7 +1,7 @@
-"""How near training is to the bare network: python -m benchmarks.train_speed. One process, one thread for torch.
+"""The cost of training beyond the network itself: python -m benchmarks.train_speed. One process, one torch thread.
 
-Measured in turns: frames/s of train.py's own loop (balls flown, filtered and read in a thread beside it, losses,
-clipped gradients, optimizer), and of forward and backward of the same recurrent layer alone on random numbers of the
+Measured in turns: frames/s of the loop of train.py (simulated balls and their features, made by a thread, then losses,
+clipped gradients, optimizer), and of forward and backward of the same recurrent layer alone, on random numbers of the
 same shapes and precision.
 
 Keys of the last line: loop_frames_per_s, bare_frames_per_s, ratio (the median of the turns).
@@ -16,8 +16,10 @@ import json  # noqa: E402 - the environment must be set before numba and torch a
 import time  # noqa: E402
 
 import numpy as np  # noqa: E402
+import torch  # noqa: E402
 
 from ballcast.models.training.batches import MAX_FRAMES  # noqa: E402
+from ballcast.models.training.learner import Learner  # noqa: E402
 
 REPEATS, STEPS, WARM, BATCH, UNITS = 5, 20, 5, 192, 192
 CONFIG = {
@@ -37,17 +39,18 @@ def loop(learner, feed):
 
 
 def trunk_only(learner):
-    """Frames/s of the recurrent layer alone; of all frames, since random ones have no end."""
+    """Frames/s of the recurrent layer alone. All frames count, since random sequences have no end."""
     begin = time.perf_counter()
     for _ in range(STEPS):
-        learner.trunk_pass(BATCH, MAX_FRAMES)
+        features = torch.randn(BATCH, MAX_FRAMES, learner.batches.size)
+        with torch.autocast("cpu", torch.bfloat16, enabled=learner.autocast):
+            hidden = learner.network.hidden(features, torch.arange(MAX_FRAMES).expand(BATCH, -1) / 180)
+        hidden.float().mean().backward()
     return STEPS * BATCH * MAX_FRAMES / (time.perf_counter() - begin)
 
 
 def main():
     """Measure, print for people, then one JSON object."""
-    from ballcast.models.training.learner import Learner
-
     learner, speeds = Learner(CONFIG), []
     with learner.feed(0) as feed:
         for _ in range(WARM):

@@ -52,7 +52,7 @@ def slices(network, hidden, batch):
     rows = torch.arange(len(hidden))[:, None]
     features = network.standardise(batch.features)
     inputs, base = torch.cat([hidden[rows, batch.loss_frames], features[rows, batch.loss_frames]], -1), batch.nominal
-    base = (base - network.base_mean) / network.base_scale
+    base = (base - network.nominal_mean) / network.nominal_scale
     outputs = network.belief(inputs)[..., : 2 * network.shape.unknowns]
     path = network.path(torch.cat([inputs, base, outputs], -1))
     future = (batch.future - network.path_mean) / network.path_scale

@@ -10,12 +10,12 @@ import torch
 
 from ballcast import models
 from ballcast.models.nets.network import Network, NetworkShape
-from ballcast.models.nets.timing import FEATURES, RATE
 from lessons.balls import SPORT, test_balls
 from lessons.page import Page, line_style
 
 MODELS = ("rnn", "gru", "mingru", "transformer")
 LENGTHS, BATCHES, UNITS = (50, 200, 1000, 5000), (1, 8, 64), 64
+FEATURES, RATE = 54, 180.0  # of a frame; frames/s
 MIN_TIME = 0.3  # s, to repeat up to
 STREAM_FRAMES, TIMED_FRAMES = 4000, 200  # frames
 

@@ -47,7 +47,8 @@ def trained(words, steps=STEPS):
 
 def rounding(learner):
     """How far, m, a word's end lies from where the ball was, in the median over the words of a batch."""
-    batch, vocabulary = token_paths(learner.validation_batches[0]), learner.network.speech.vocabulary.double().numpy()
+    batch = token_paths(learner.validation_batches[0])
+    vocabulary = learner.network.token_decoder.vocabulary.double().numpy()
     tokens, _, displaced = learner.tokenize(batch, vocabulary)
     return float(np.median(np.linalg.norm((vocabulary[tokens] - displaced) * batch.position_sds[:, None], axis=2)))
 

@@ -49,7 +49,7 @@ MAY_IMPORT_INSIDE = {  # part of a package -> the parts of it that it may import
 }
 LIVES_IN = {  # library -> the only places that import it
     "pygame": ("viewer/", "benchmarks/viewer_soak.py"),
-    "torch": ("models/nets/", "models/training/", "lessons/", "benchmarks/train_speed.py"),
+    "torch": ("models/nets/", "models/training/", "lessons/", "benchmarks/train_speed.py", "benchmarks/scan_speed.py"),
     "mujoco": ("benchmarks/",),
     "matplotlib": ("evaluation/figures.py", "lessons/page.py"),
     "jinja2": ("evaluation/report.py", "evaluation/leaderboard.py"),

@@ -7,15 +7,16 @@ from scipy.stats import multivariate_t
 torch = pytest.importorskip("torch", reason="the extra train is not installed")
 
 from ballcast import models, sim  # noqa: E402
-from ballcast.models.encoding import decoding as told  # noqa: E402
+from ballcast.models.encoding import decoding  # noqa: E402
 from ballcast.models.encoding.nominal import HORIZONS, NOMINAL_FEATURES  # noqa: E402
 from ballcast.models.nets import attention, losses  # noqa: E402
-from ballcast.models.nets.network import MIXERS, Network  # noqa: E402
+from ballcast.models.nets.network import MIXERS, Network, NetworkShape  # noqa: E402
 from ballcast.models.nets.scan import scan, sequential_scan  # noqa: E402
+from ballcast.models.registry import WEIGHTS_FOLDER  # noqa: E402
 from ballcast.models.runtime import network, weights  # noqa: E402
 from ballcast.models.training.batches import Batches  # noqa: E402
 from ballcast.models.training.learner import Learner, network_shape, to_tensors  # noqa: E402
-from ballcast.models.training.run_folder import RunFolder  # noqa: E402
+from ballcast.models.training.run_folder import RunFolder, RunState  # noqa: E402
 from ballcast.tracks import Track  # noqa: E402
 
 CONFIG = {
@@ -55,22 +56,29 @@ def histories(sport):
     return [Track(balls.time[a : a + n], balls.position[a : a + n]) for a, n in cuts]
 
 
-def test_a_gradient_that_overflows_leaves_the_weights_alone():
+def test_a_gradient_that_overflows_leaves_the_weights_alone_and_is_reported():
     learner = Learner(CONFIG)
-    before = {name: a.clone() for name, a in learner.network.state_dict().items()}
-    learner.step(learner.batches[0]._replace(truth=np.full_like(learner.batches[0].truth, np.inf)), 1e-2, 1.0)
-    assert all(torch.equal(a, before[name]) for name, a in learner.network.state_dict().items())
+    batch, before = learner.batches[0], {name: a.clone() for name, a in learner.network.state_dict().items()}
+
+    def unchanged():
+        return [torch.equal(a, before[name]) for name, a in learner.network.state_dict().items()]
+
+    assert learner.step(batch._replace(truth=np.full_like(batch.truth, np.inf)), 1e-2, 1.0).skipped
+    assert all(unchanged())
+    assert not learner.step(batch, 1e-2, 1.0).skipped
+    assert not all(unchanged())
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_what_is_kept_of_a_run_goes_on_to_the_bit(tmp_path, model):
+def test_a_run_resumes_from_its_checkpoint_to_the_bit(tmp_path, model):
     whole, half, other = (Learner(CONFIG | {"model": model, "seed": seed}) for seed in (0, 0, 1))
     for n in range(4):
         whole.step(whole.batches[n], 1e-2, 1.0)
     for n in range(2):
         half.step(half.batches[n], 1e-2, 1.0)
-    RunFolder(tmp_path).save_checkpoint(2, half.network, half.optimizer, None)
-    assert RunFolder(tmp_path).load_checkpoint(other.network, other.optimizer) == (2, None)
+    state = RunState(2, 0.5, 1)
+    RunFolder(tmp_path).save_checkpoint(state, half.network, half.optimizer)
+    assert RunFolder(tmp_path).load_checkpoint(other.network, other.optimizer) == state
     for n in (2, 3):
         other.step(half.batches[n], 1e-2, 1.0)
     assert all(torch.equal(a, whole.network.state_dict()[n]) for n, a in other.network.state_dict().items())
@@ -83,7 +91,7 @@ def test_what_is_kept_of_a_run_goes_on_to_the_bit(tmp_path, model):
 def test_the_loss_is_students_t_up_to_a_constant(size, degrees):
     rng = np.random.default_rng(size)
     scales, regressions = rng.normal(0, 0.5, size), rng.normal(0, 0.5, size * (size - 1) // 2)
-    A = told.regression_factor(scales, regressions)
+    A = decoding.regression_factor(scales, regressions)
     errors = rng.normal(0, 2.0, (5, size))
     law = multivariate_t(np.zeros(size), A @ A.T, df=degrees)
     row = [torch.tensor(np.broadcast_to(a, (5, len(a))).copy()) for a in (scales, regressions)]
@@ -151,33 +159,71 @@ FRAMES = 30
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_the_compiled_network_outputs_what_torch_does(batches, model):
+def test_a_file_of_weights_is_the_same_network_in_torch_and_compiled(batches, tmp_path, model):
     kind = "frames" if model == "mlp" else "filter"
     net = wild(network_shape(model, batches[kind], units=24, window=7))
-    packed = network.pack_weights(vars(net.shape), {name: a.numpy() for name, a in net.state_dict().items()})
-    x, base, times = (
-        torch.randn(5, FRAMES, batches[kind].size),
-        torch.randn(5, FRAMES, NOMINAL_FEATURES),
-        uneven(5, FRAMES),
-    )
+    info = dict.fromkeys(weights.KEYS) | {"shape": vars(net.shape)}
+    weights.save(tmp_path / "w.safetensors", {name: a.numpy() for name, a in net.state_dict().items()}, info)
+    info, tensors = weights.read(tmp_path / "w.safetensors")
+    net.load_state_dict({name: torch.from_numpy(a) for name, a in tensors.items()})
+    packed = network.pack_weights(info["shape"], tensors)
+    x, base = torch.randn(5, FRAMES, batches[kind].size), torch.randn(5, FRAMES, NOMINAL_FEATURES)
+    x[:, ::4, ::3] *= 50  # beyond FEATURE_LIMIT
+    base[:, ::4, ::3] *= 50
+    times = uneven(5, FRAMES)
     with torch.no_grad():
         belief, path = net(x, times, torch.arange(FRAMES).expand(5, FRAMES), base)
-    h, state, rows = (
-        np.zeros((5, 24), np.float32),
-        np.zeros((9, network.state_size(packed)), np.float32),
-        np.arange(5) + 3,
-    )
+    state, rows = np.zeros((9, network.state_size(packed)), np.float32), np.arange(5) + 3
+    h = np.zeros((5, 24), np.float32)
     for t in range(FRAMES):
         raw = network.standardise(x[:, t].numpy().astype(float), packed.feature_mean, packed.feature_scale_inverse)
         network.advance(packed, raw, times[:, t].numpy() + 1e4, h, state, rows)
         first = np.empty((5, 0), np.float32)
         if belief is not None:
             output = network.belief_head(packed, raw, h)
-            np.testing.assert_allclose(output, belief[:, t], rtol=1e-5, atol=2e-4)
+            np.testing.assert_allclose(output, belief[:, t], rtol=1e-5, atol=5e-4)
             first = np.ascontiguousarray(output[:, : 2 * len(batches[kind].active_unknowns)])
         output = network.path_head(packed, raw, h, base[:, t].numpy().astype(float), first)
-        np.testing.assert_allclose(output, path[:, t], rtol=1e-5, atol=2e-4)
+        np.testing.assert_allclose(output, path[:, t], rtol=1e-5, atol=5e-4)
     assert not state[:3].any() and not state[8:].any()  # balls that were not seen
+
+
+NAMES = {  # of tensors in a file of format 2, without the layers of a second block
+    "all": "feature_mean nominal_mean path_mean landing_mean feature_scale nominal_scale path_scale landing_scale "
+    "belief.0.weight belief.0.bias belief.2.weight belief.2.bias path.0.weight path.0.bias path.2.weight path.2.bias",
+    "gru": "trunk.weight_ih_l0 trunk.weight_hh_l0 trunk.bias_ih_l0 trunk.bias_hh_l0",
+    "blocks": "trunk.input.weight trunk.input.bias trunk.norm.weight trunk.norm.bias trunk.blocks.0.norm.weight "
+    "trunk.blocks.0.norm.bias trunk.blocks.0.out.weight trunk.blocks.0.out.bias trunk.blocks.0.mlp.0.weight "
+    "trunk.blocks.0.mlp.0.bias trunk.blocks.0.mlp.1.weight trunk.blocks.0.mlp.1.bias trunk.blocks.0.mlp.3.weight "
+    "trunk.blocks.0.mlp.3.bias",
+    "mingru": "trunk.blocks.0.mixer.gates.weight trunk.blocks.0.mixer.gates.bias",
+    "transformer": "trunk.blocks.0.mixer.qkv.weight trunk.blocks.0.mixer.qkv.bias trunk.blocks.0.mixer.frequencies",
+    "tokens": "vocabulary embedding.weight logit_bias initial_hidden.0.weight initial_hidden.0.bias "
+    "initial_hidden.2.weight initial_hidden.2.bias cell.weight_ih_l0 cell.weight_hh_l0 cell.bias_ih_l0 cell.bias_hh_l0 "
+    "project.weight project.bias",
+}
+
+
+@pytest.mark.parametrize("model", ["gru", "mingru", "transformer", "tokens"])
+def test_the_names_in_a_shipped_file_are_those_of_the_format(model):
+    info, tensors = weights.read(WEIGHTS_FOLDER / f"table_tennis-{model}.safetensors")
+    names = set(NAMES["all"].split()) | set(NAMES["gru" if model in ("gru", "tokens") else "blocks"].split())
+    if model == "tokens":
+        names |= {f"token_decoder.{name}" for name in NAMES["tokens"].split()}
+    elif model != "gru":
+        names |= set(NAMES[model].split())
+    assert {name for name in tensors if ".blocks.1." not in name} == names
+    assert info["format"] == 2 and NetworkShape(**info["shape"]).belief_hidden == 128
+
+
+@pytest.mark.parametrize("beyond", [7.5, 40.0])
+def test_log_scales_are_clamped_alike_in_the_loss_and_at_run_time(beyond):
+    scales, regressions, errors = np.array([beyond, -beyond, 0.3]), np.array([0.4, -0.2, 0.1]), np.ones(3)
+    held, row = np.clip(scales, -7.0, 7.0), torch.tensor(regressions)[None]
+    loss = [losses.student_t_nll(torch.tensor(errors)[None], torch.tensor(s)[None], row, 4.0) for s in (scales, held)]
+    factors = [decoding.regression_factor(s, regressions) for s in (scales, held)]
+    assert torch.equal(*loss) and np.array_equal(*factors)
+    np.testing.assert_allclose(np.diag(factors[0]), np.exp(held))
 
 
 def wild(shape):
@@ -294,7 +340,7 @@ def test_all_frames_at_once_are_frame_by_frame_and_alone(batches, model):
 
 
 def test_a_transformer_takes_whole_heads():
-    with pytest.raises(ValueError, match="--units 20: of a transformer a multiple of 8"):
+    with pytest.raises(ValueError, match="--units 20: a transformer needs a multiple of 8"):
         Learner(CONFIG | {"model": "transformer", "units": 20})
 
 
@@ -304,7 +350,7 @@ def test_a_transformer_takes_whole_heads():
 def test_weights_read_back_as_they_were_but_for_their_rounding(trained):
     info, tensors_ = weights.read(trained["gru"])
     assert info["model"] == "gru" and info["sport"] == "table_tennis" and info["shape"]["units"] == 24
-    assert all(a.dtype == np.float32 for a in tensors_.values())
+    assert len(tensors_) == 20 and all(a.dtype == np.float32 for a in tensors_.values())
 
 
 def damaged(path, trained, how):
@@ -322,17 +368,25 @@ def damaged(path, trained, how):
         import json
 
         path.write_bytes(save(parts, {"ballcast": json.dumps(info | {"format": 99})}))
-    elif how == "nothing told":
+    elif how == "no description":
         path.write_bytes(save(parts))
     return path
 
 
-@pytest.mark.parametrize("how", ["cut short", "a pickle", "empty", "another format", "nothing told", "not there"])
+@pytest.mark.parametrize("how", ["cut short", "a pickle", "empty", "another format", "no description", "not there"])
 def test_a_file_that_holds_no_weights_is_refused_in_a_line(tmp_path, trained, how):
     path = damaged(tmp_path / "bad.safetensors", trained, how)
     with pytest.raises(ValueError, match="bad.safetensors") as caught:
         models.load(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number, cure", [(1, "train them again with train.py"), (99, "a newer Ballcast may read")])
+def test_weights_of_another_format_say_what_to_do(tmp_path, trained, number, cure):
+    info, tensors = weights.read(trained["gru"])
+    weights.save(tmp_path / "w.safetensors", tensors, info | {"format": number})
+    with pytest.raises(ValueError, match=f"format {number}, and this Ballcast reads format 2; {cure}"):
+        models.load(tmp_path / "w.safetensors")
 
 
 def test_weights_of_another_sport_or_model_are_refused(trained):

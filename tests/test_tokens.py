@@ -1,4 +1,4 @@
-"""Motion as words: the vocabulary, the network that speaks in torch and at run time, samples that stay the same."""
+"""Motion as tokens: the vocabulary, the decoder in torch and at run time, samples that stay the same."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,10 @@ from ballcast.models.encoding import tokenizer as words  # noqa: E402
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS  # noqa: E402
 from ballcast.models.encoding.vocabulary import compand, learn_vocabulary  # noqa: E402
 from ballcast.models.predictors.tokens import sample_paths, stratified_uniforms  # noqa: E402
-from ballcast.models.runtime import token_decoder as speech  # noqa: E402
-from ballcast.models.training.learner import make_learner  # noqa: E402
+from ballcast.models.registry import WEIGHTS_FOLDER  # noqa: E402
+from ballcast.models.runtime import token_decoder  # noqa: E402
+from ballcast.models.runtime.layers import Linear  # noqa: E402
+from ballcast.models.training import make_learner  # noqa: E402
 from ballcast.models.training.token_learner import token_paths  # noqa: E402
 from ballcast.sim.kernels.compiled_sport import compile_sport  # noqa: E402
 from ballcast.sim.kernels.layout import CONTACT_DTYPE  # noqa: E402
@@ -59,7 +61,7 @@ def test_tokens_are_finer_the_more_common_they_are():
 
 def test_tokens_follow_the_ball_however_long_the_sequence(learner):
     batch = token_paths(learner.batches[3])
-    vocabulary = learner.network.speech.vocabulary.double().numpy()
+    vocabulary = learner.network.token_decoder.vocabulary.double().numpy()
     tokens, _, displaced = learner.tokenize(batch, vocabulary)
     missed = np.linalg.norm((vocabulary[tokens] - displaced) * batch.position_sds[:, None], axis=2)  # m
     assert np.median(missed[:, -1]) < 0.004 and np.median(missed[:, -1]) < 3 * np.median(missed[:, 4])
@@ -68,7 +70,7 @@ def test_tokens_follow_the_ball_however_long_the_sequence(learner):
 
 
 def test_a_token_is_the_nearest_one(learner):
-    vocabulary = learner.network.speech.vocabulary.double().numpy()
+    vocabulary = learner.network.token_decoder.vocabulary.double().numpy()
     tokens, _, displaced = learner.tokenize(token_paths(learner.batches[4]), vocabulary)
     nearest = np.linalg.norm(displaced[:50, :, None] - vocabulary, axis=3).argmin(axis=2)
     assert np.array_equal(tokens[:50], nearest)
@@ -86,7 +88,7 @@ def test_a_surprise_is_followed_in_full_and_a_usual_displacement_less():
 
 def test_the_compiled_network_outputs_what_torch_does(learner):
     network = learner.network
-    decoder = speech.pack_token_decoder({name: a.numpy() for name, a in network.state_dict().items()})
+    decoder = token_decoder.pack_token_decoder({name: a.numpy() for name, a in network.state_dict().items()})
     inputs, numbers, tokens = (
         torch.randn(6, network.path[0].in_features),
         torch.randn(6, HORIZONS, words.CONTEXT_FEATURES),
@@ -94,22 +96,21 @@ def test_the_compiled_network_outputs_what_torch_does(learner):
     )
     tokens = torch.randint(0, len(decoder.vocabulary), (6, HORIZONS))
     with torch.no_grad():
-        expected = network.speech(inputs, numbers, tokens).numpy()
-    h, before = speech.initial_hidden(decoder, inputs.numpy()), np.full(6, -1)
+        expected = network.token_decoder(inputs, numbers, tokens).numpy()
+    h, before = token_decoder.initial_hidden(decoder, inputs.numpy()), np.full(6, -1)
     for k in range(HORIZONS):
-        speech.step(decoder, before, np.ascontiguousarray(numbers[:, k].numpy()), h)
-        np.testing.assert_allclose(speech.token_logits(decoder, h), expected[:, k], rtol=1e-5, atol=1e-5)
+        token_decoder.step(decoder, before, np.ascontiguousarray(numbers[:, k].numpy()), h)
+        np.testing.assert_allclose(token_decoder.token_logits(decoder, h), expected[:, k], rtol=1e-5, atol=1e-5)
         before = tokens[:, k].numpy()
 
 
 def single_token_samples(learner, vocabulary, times, count=3, start=None):
     """What is said where only word 0 of a vocabulary (1, 3) is ever said: samples (K, H, 3), landings found (K, 5)."""
-    decoder = speech.pack_token_decoder({name: a.numpy() for name, a in learner.network.state_dict().items()})
-    single = decoder._replace(
-        vocabulary=vocabulary.astype(np.float32), embedding=decoder.embedding[:1], logit_bias=decoder.logit_bias[:1]
-    )
+    decoder = token_decoder.pack_token_decoder({name: a.numpy() for name, a in learner.network.state_dict().items()})
+    logits = Linear(np.ascontiguousarray(decoder.logits.weight[:, :1]), decoder.logits.bias[:1])
+    single = decoder._replace(vocabulary=vocabulary.astype(np.float32), embedding=decoder.embedding[:1], logits=logits)
     samples, landings = np.empty((count, len(times), 3)), np.empty((count, 5))
-    first = np.zeros((1, decoder.hidden_weight.shape[0]), np.float32)
+    first = np.zeros((1, decoder.hidden.weight.shape[0]), np.float32)
     sport, unit = compile_sport(learner.sport), np.full(3, 0.01)
     sample_paths(single, first, sport, start, unit, times, stratified_uniforms(count), samples, landings)
     return samples, landings
@@ -149,8 +150,8 @@ def test_the_numbers_that_go_with_words_are_those_it_was_taught_with(learner):
     """Of a sentence that is known, every number is what a path told word by word has at that word."""
     batch = token_paths(learner.batches[0])
     vocabulary, sport = (
-        learner.network.speech.vocabulary.double().numpy(),
-        learner.batches.compiled_variants[batch.variants[0]],
+        learner.network.token_decoder.vocabulary.double().numpy(),
+        learner.batches.frontends[batch.variants[0]].sport,
     )
     tokens, numbers, _ = learner.tokenize(batch, vocabulary)
     state, out = words.initial_state(batch.starts[0]), np.empty(words.CONTEXT_FEATURES, np.float32)
@@ -185,6 +186,6 @@ def test_what_a_lesson_looks_at_is_there(predictor):
     assert predictor.vocabulary.shape == (512, 3) and predictor.embedding.shape == (512, 48)
 
 
-def test_tokens_is_taught_on_a_gru():
-    with pytest.raises(ValueError, match="weights of lstm for table_tennis; tokens is taught on a gru"):
-        make_learner(CONFIG | {"finetune": models.predictor.WEIGHTS_FOLDER / "table_tennis-lstm.safetensors"})
+def test_tokens_is_trained_on_a_gru():
+    with pytest.raises(ValueError, match="weights of lstm for table_tennis; tokens is trained on a gru"):
+        make_learner(CONFIG | {"finetune": WEIGHTS_FOLDER / "table_tennis-lstm.safetensors"})

@@ -2,36 +2,57 @@
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("torch", reason="the extra train is not installed")
 
+from ballcast.models.training import train  # noqa: E402
+from ballcast.models.training.run_folder import RunFolder, RunState  # noqa: E402
+
 ROOT = Path(__file__).parents[1]
-SMALL = ["--batch", "32", "--units", "16", "--steps", "24"]
+SMALL, STEPS = ["--batch", "32", "--units", "16", "--steps", "24"], 24
+INTERRUPTED = """
+import os, signal
+from ballcast.models.training import train
+
+train.SAVE_INTERVAL, replace = 0.0, os.replace  # a checkpoint after every step
+
+def interrupting_replace(temporary, path):
+    interrupts = "checkpoint-00000009" in str(path)
+    if interrupts and {before}:
+        os.kill(os.getpid(), signal.{signal})
+    replace(temporary, path)
+    if interrupts:
+        os.kill(os.getpid(), signal.{signal})
+
+os.replace = interrupting_replace
+train.main()
+"""  # train.py, which sends itself a signal as it writes the checkpoint of step 9
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 
-def started(*arguments):
-    options = {"cwd": ROOT, "env": ENVIRONMENT, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, "train.py", *map(str, arguments)], **options)
+def ran(*arguments, program="train.py"):
+    """(exit status, output, errors) of train.py, or of `-c CODE`."""
+    command = [sys.executable, *([program] if program == "train.py" else ["-c", program]), *map(str, arguments)]
+    run = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=600)
+    return run.returncode, run.stdout, run.stderr
 
 
-def ran(*arguments):
-    process = started(*arguments)
-    out, err = process.communicate(timeout=600)
-    return process.returncode, out, err
+def interrupted(signal, out, before=False):
+    """A run with a signal before or after its checkpoint of step 9 is renamed: as `ran`, and the last checkpoint."""
+    result = ran(*SMALL, "--out", out, program=INTERRUPTED.format(signal=signal, before=before))
+    assert not (out / "weights.safetensors").exists()
+    return *result, int(RunFolder(out).checkpoints()[-1].stem.rpartition("-")[2])
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """The bytes of the weights of a small run that nobody stopped, and what it said."""
+    """The bytes of the weights of a small run that nobody stopped, its output and its folder."""
     out = tmp_path_factory.mktemp("runs") / "whole"
     code, output, err = ran(*SMALL, "--out", out)
     assert code == 0, err
@@ -42,44 +63,43 @@ def test_a_run_leaves_weights_metrics_and_the_command_to_see_them(whole):
     content, output, out = whole
     assert output.splitlines()[-1] == f"python play.py --predictor {out / 'weights.safetensors'}"
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    assert rows[-1]["step"] == 24 and "validation_belief" in rows[-1]
-    assert json.loads((out / "config.json").read_text())["steps"] == 24
+    assert rows[-1]["step"] == STEPS and "validation_belief" in rows[-1] and rows[-2]["skipped"] == 0
+    assert json.loads((out / "config.json").read_text())["steps"] == STEPS
     assert len(list(out.glob("checkpoint-*"))) >= 1
 
 
-def test_ctrl_c_ends_with_a_checkpoint_and_resume_goes_on_to_the_bit(whole, tmp_path):
-    process = started(*SMALL, "--out", tmp_path / "run")
-    wait_for(tmp_path / "run" / "config.json", process)
-    time.sleep(random.Random(0).uniform(3.0, 4.0))
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    if "stopped after step" in out:
-        assert out.splitlines()[-1] == f"python train.py --out {tmp_path / 'run'} --resume"
-        code, _, err = ran("--out", tmp_path / "run", "--resume")
-        assert code == 0, err
-    assert (tmp_path / "run" / "weights.safetensors").read_bytes() == whole[0]
+def test_ctrl_c_ends_with_a_checkpoint_and_resume_continues_to_the_bit(whole, tmp_path):
+    status, output, err, step = interrupted("SIGINT", tmp_path / "run")
+    assert status == 0 and 9 <= step < STEPS, err
+    assert output.splitlines()[-2:] == [
+        f"stopped after step {step}; continue, and calibrate at the end, with:",
+        f"python train.py --out {tmp_path / 'run'} --resume",
+    ]
+    resumed_to_the_bit(tmp_path / "run", whole)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_killed_at_any_moment_it_goes_on_to_the_bit(whole, tmp_path, seed):
-    out, moments = tmp_path / "run", random.Random(seed)
-    process = started(*SMALL, "--out", out)
-    wait_for(out / "config.json", process)
-    time.sleep(moments.uniform(0.5, 6.0))
-    process.kill()
-    process.communicate()
-    code, _, err = ran("--out", out, "--resume")
-    assert code == 0, err
+@pytest.mark.parametrize("before", [True, False])
+def test_killed_while_it_saves_it_resumes_to_the_bit(whole, tmp_path, before):
+    status, output, _, step = interrupted("SIGKILL", tmp_path / "run", before)
+    assert status == -signal.SIGKILL and "is ready" not in output
+    assert step == (8 if before else 9) and len(list((tmp_path / "run").glob(".*.tmp"))) == before
+    resumed_to_the_bit(tmp_path / "run", whole)
+
+
+def resumed_to_the_bit(out, whole):
+    status, output, err = ran("--out", out, "--resume")
+    assert status == 0 and "is ready" in output, err
     assert (out / "weights.safetensors").read_bytes() == whole[0]
     assert not list(out.glob(".*.tmp"))
 
 
-def wait_for(path, process, patience=300):
-    until = time.monotonic() + patience
-    while not path.exists():
-        assert process.poll() is None and time.monotonic() < until, process.communicate()[1]
-        time.sleep(0.05)
+def test_a_stopped_run_says_what_is_missing(tmp_path, capsys):
+    folder = RunFolder(tmp_path)
+    folder.weights.touch()
+    train.finish(folder, {"steps": 9, "sport": "tennis"}, RunState(step=5, skipped=2))
+    output = capsys.readouterr().out
+    assert "2 of 5 steps changed no weights" in output and "is not calibrated yet" in output
+    assert f"python -m ballcast.models.training.calibrate {folder.weights} tennis" in output.splitlines()
 
 
 @pytest.mark.parametrize(
@@ -120,7 +140,7 @@ def test_a_full_disk_ends_in_one_line_and_leaves_no_part_of_a_file(tmp_path):
         [sys.executable, "train.py", *SMALL, "--out", str(tmp_path / "run")], capture_output=True, text=True, **options
     )
     assert run.returncode == 2 and len(run.stderr.strip().splitlines()) == 1 and "File too large" in run.stderr
-    assert {path.name for path in (tmp_path / "run").iterdir()} <= {"config.json", "metrics.jsonl"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"config.json", "metrics.jsonl"}
 
 
 def test_two_processes_train_together(tmp_path):

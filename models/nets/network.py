@@ -73,7 +73,8 @@ class Network(nn.Module):
         """
         features = self.standardise(features)
         hidden = self.hidden(features, times)
-        return self.heads(*(gather_frames(a, loss_frames) for a in (hidden, features)), nominal)
+        hidden, features = (gather_frames(a, loss_frames) for a in (hidden, features))
+        return self.heads(hidden, features, nominal)
 
     def standardise(self, features: Tensor) -> Tensor:
         """Features (..., F) minus the mean, over the scale, clamped."""

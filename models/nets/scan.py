@@ -7,6 +7,8 @@ Two steps in a row, (a1, b1) then (a2, b2), are one step (a2 a1, a2 b1 + b2). So
 side, and their last values by the same scan again. All of it is computed in float32.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -30,14 +32,14 @@ class Scan(torch.autograd.Function):
     """The scan with its gradient, which is the same scan backwards in time."""
 
     @staticmethod
-    def forward(ctx, a: Tensor, b: Tensor) -> Tensor:
+    def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
         a, dtype = a.float(), b.dtype
         h = chunked_scan(a, b.float())
         ctx.save_for_backward(a, h)
         return h.to(dtype)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         """From grad_t, the partial d loss / d h_t, (B, T, H): the total is g_t = grad_t + a_{t+1} g_{t+1}, also
         d loss / d b_t."""
         a, h = ctx.saved_tensors

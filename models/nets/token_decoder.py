@@ -78,7 +78,7 @@ class TokenNetwork(Network):
             p.requires_grad_(False)
         self.token_decoder = TokenDecoder(sizes, self.path[0].in_features)
 
-    def forward(
+    def forward(  # type: ignore[override]
         self, features: Tensor, times: Tensor, loss_frames: Tensor, nominal: Tensor, context: Tensor, tokens: Tensor
     ) -> Tensor:
         """The mean cross-entropy (B, N) of a token.
@@ -95,4 +95,5 @@ class TokenNetwork(Network):
         """The inputs of the path head (B, N, F)."""
         features = self.standardise(features)
         hidden = self.hidden(features, times)
-        return self.head_inputs(*(gather_frames(a, loss_frames) for a in (hidden, features)), nominal)[1]
+        hidden, features = (gather_frames(a, loss_frames) for a in (hidden, features))
+        return self.head_inputs(hidden, features, nominal)[1]

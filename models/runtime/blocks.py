@@ -83,8 +83,9 @@ def advance_blocks(blocks, activations, times, h, state, rows):
         activations = activations + mlp(normed, mlp_in, Linear(blocks.mlp_out.weight[n], blocks.mlp_out.bias[n]))
     h[:] = layer_norm(activations, blocks.final_norm.gain, blocks.final_norm.bias)
     if blocks.window:
-        for k in range(len(activations)):
-            _count_frame(state[rows[k]], blocks.window)
+        for k in range(len(activations)):  # the frame count stays below two windows: float32 holds it exactly
+            count = state[rows[k], -1] + float32(1.0)
+            state[rows[k], -1] = float32(blocks.window) if count >= float32(2 * blocks.window) else count
 
 
 @kernel
@@ -135,11 +136,3 @@ def _rotate(frequencies, t, projection):
         for first in range(i, 2 * U, 2 * half):
             real, imaginary = projection[first], projection[first + half]
             projection[first], projection[first + half] = real * cos - imaginary * sin, real * sin + imaginary * cos
-
-
-@inlined
-def _count_frame(state, window):
-    """Count one more frame. The count is kept below two windows, so that float32 holds it exactly."""
-    state[-1] += float32(1.0)
-    if state[-1] >= float32(2 * window):
-        state[-1] = float32(window)

@@ -37,7 +37,7 @@ def pack_weights(shape: dict, tensors: dict[str, np.ndarray]) -> NetworkWeights:
         a for name in ("feature", "nominal") for a in (tensors[f"{name}_mean"], float32(1.0) / tensors[f"{name}_scale"])
     )
     layers = (pack_linear(tensors, name) for name in (*TRUNK_LAYERS[shape["model"]], *HEAD_LAYERS))
-    return NetworkWeights(TRUNK_KINDS.index(shape["model"]), *scaling, *layers, pack_blocks(shape, tensors))
+    return NetworkWeights._make([TRUNK_KINDS.index(shape["model"]), *scaling, *layers, pack_blocks(shape, tensors)])
 
 
 def state_size(network: NetworkWeights) -> int:

@@ -30,7 +30,8 @@ def pack_token_decoder(tensors: dict[str, np.ndarray]) -> TokenDecoderWeights:
     names = ("vocabulary", "embedding.weight", "logit_bias")
     vocabulary, embedding, bias = (np.ascontiguousarray(tensors[f"token_decoder.{n}"], float32) for n in names)
     layers = (pack_linear(tensors, f"token_decoder.{name}") for name in LAYERS)
-    return TokenDecoderWeights(vocabulary, embedding, *layers, Linear(np.ascontiguousarray(embedding.T), bias))
+    logits = Linear(np.ascontiguousarray(embedding.T), bias)
+    return TokenDecoderWeights._make([vocabulary, embedding, *layers, logits])
 
 
 @kernel

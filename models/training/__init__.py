@@ -1,7 +1,9 @@
 """How networks are trained: batches of balls, learners, and runs of train.py."""
 
+from typing import Any
 
-def make_learner(config: dict, rank: int = 0, ranks: int = 1):
+
+def make_learner(config: dict, rank: int = 0, ranks: int = 1) -> Any:
     """The learner for a run's config: a TokenLearner for `tokens`, else a Learner."""
     from ballcast.models.training.learner import Learner
     from ballcast.models.training.token_learner import TokenLearner

@@ -35,8 +35,8 @@ from ballcast.models.encoding.nominal import (
     nominal_trajectory,
 )
 from ballcast.models.estimation.kalman import new_filter_states, summary
-from ballcast.models.estimation.prior import FilterPrior, make_filter_prior
-from ballcast.models.estimation.unknowns import UNKNOWNS
+from ballcast.models.estimation.prior import make_filter_prior
+from ballcast.models.estimation.unknowns import UNKNOWNS, active_unknowns
 from ballcast.sim import rng
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.compiled_sport import compile_sport
@@ -48,7 +48,6 @@ GROUP, VARIANT_PERIOD = 32, 4  # balls that share a sport; every fourth group la
 HEIGHT_OFFSET_SCALE = 0.001  # m: scale of the Cauchy distribution of a tracker's height offset
 MAX_HEIGHT_OFFSET = 0.05  # m
 TARGET_LIMIT = 30.0  # standard deviations: targets are clamped to this
-MIN_SD = 1e-5  # an unknown with a smaller prior standard deviation is known
 
 # arrays of B sequences: features (B, T, F) float32, times (B, T) s since the first frame, loss_frames (B, N); at those,
 # nominal features (B, N, NOMINAL_FEATURES); truth (B, N, D), the residual to the filter's estimate in its standard
@@ -82,7 +81,7 @@ class Batches:
         purpose: str = "train",
         rank: int = 0,
         ranks: int = 1,
-        balls=None,
+        balls: sim.BallSet | None = None,
         loss_frames: int = LOSS_FRAMES,
         target_limit: float = TARGET_LIMIT,
     ):
@@ -95,12 +94,10 @@ class Batches:
         self.loss_frames, self.target_limit = loss_frames, target_limit
         optional = [s.name for s in sport.surfaces if s.optional and balls is None]
         self.sport_variants = [sport, sport.without(*optional)] if optional else [sport]
-        prior, number = make_filter_prior(sport), FEATURE_SETS[feature_set]
-        self.frontends = [
-            FeatureFrontend(number, compile_sport(variant), prior, float(n))
-            for n, variant in enumerate(self.sport_variants)
-        ]
-        self.active_unknowns, self.size = active_unknowns(prior), FEATURE_SIZES[feature_set] + 1
+        prior, kind = make_filter_prior(sport), FEATURE_SETS[feature_set]
+        compiled = map(compile_sport, self.sport_variants)
+        self.frontends = [FeatureFrontend(kind, s, prior, float(variant)) for variant, s in enumerate(compiled)]
+        self.active_unknowns, self.size = active_unknowns(prior.covariance), FEATURE_SIZES[feature_set] + 1
 
     def __getitem__(self, step: int) -> Batch:
         generator = np.random.default_rng((self.seed, rng.PURPOSES.index(self.purpose), step))
@@ -116,11 +113,15 @@ class Batches:
             number = step * self.batch + first
             parts.append(self._group(number, variant, height[rows], start_fraction[rows], jitter[rows]))
         *columns, counts = zip(*parts)
-        return Batch(*(None if c[0] is None else np.concatenate(c) for c in columns), sum(counts))
+        return Batch._make([*(None if c[0] is None else np.concatenate(c) for c in columns), sum(counts)])
 
     def _group(self, number, variant, height, start_fraction, jitter):
         """The Batch of GROUP balls, from ball `number` on."""
-        balls = self._balls(self.sport_variants[variant], number)
+        if self.balls is None:
+            sport = self.sport_variants[variant]
+            balls = sim.draw(sport, GROUP, first=number, seed=self.seed, purpose=self.purpose)
+        else:
+            balls = self.balls.balls(number % (len(self.balls) // GROUP * GROUP), GROUP)
         lengths = np.diff(balls.offsets)
         skipped = (start_fraction * np.maximum(lengths - MIN_FRAMES, 0)).astype(int)
         first, count = balls.offsets[:-1] + skipped, np.minimum(lengths - skipped, MAX_FRAMES)
@@ -133,11 +134,6 @@ class Batches:
         landing[..., 3] += height[:, None]
         truth = _true_unknowns(balls, rows, height)
         return self.assemble(variant, sequences, Targets(truth, future, None, has_landing, landing))
-
-    def _balls(self, sport, number):
-        if self.balls is None:
-            return sim.draw(sport, GROUP, first=number, seed=self.seed, purpose=self.purpose)
-        return self.balls.balls(number % (len(self.balls) // GROUP * GROUP), GROUP)
 
     def assemble(self, variant: int, sequences: Sequences, targets: Targets) -> Batch:
         """The Batch of some sequences; the arrays in `targets` are overwritten."""
@@ -166,7 +162,7 @@ class Batches:
 
 
 @contextlib.contextmanager
-def prefetch(batches, first: int, depth: int = 3) -> Iterator[Iterator[Batch]]:
+def prefetch(batches: "Batches", first: int, depth: int = 3) -> Iterator[Iterator[Batch]]:
     """With an iterator over the batches from number `first` on, which a thread makes while the network learns."""
     pool = ThreadPoolExecutor(1)
     ahead = deque(pool.submit(batches.__getitem__, first + n) for n in range(depth))
@@ -180,11 +176,6 @@ def prefetch(batches, first: int, depth: int = 3) -> Iterator[Iterator[Batch]]:
         yield feed()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def active_unknowns(prior: FilterPrior) -> np.ndarray:
-    """The unknowns (D,) that differ from ball to ball."""
-    return np.flatnonzero(np.sqrt(np.diag(prior.covariance)) > MIN_SD)
 
 
 def spread_frames(jitter: np.ndarray, count: np.ndarray) -> np.ndarray:

@@ -40,7 +40,7 @@ def calibrate(path: str | Path, sport: str | None = None) -> None:
         distance2 = mahalanobis2(error, np.array([f.covariance for f in forecasts]))[clear]
         info["widen"][key] = [variance_factor(distance2[:, k], 3) for k in range(HORIZONS)]
         distance2 = [
-            mahalanobis2(np.array([f.landing.time, *f.landing.position]) - target, f.landing.covariance)
+            mahalanobis2(np.array([f.landing.time, *f.landing.position]) - target, np.asarray(f.landing.covariance))
             for f, target, counts in zip(forecasts, landings, clear)
             if counts and f.landing is not None and np.isfinite(target).all()
         ]

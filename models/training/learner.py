@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,20 +36,17 @@ StepResult = namedtuple("StepResult", "losses norms skipped")
 class Learner:
     """A Network with its balls and its optimizer. With several processes (`ranks`), each learns from its own slice."""
 
-    batch_options: dict = {}  # further options of Batches
+    batch_options: dict[str, Any] = {}  # further options of Batches
 
     def __init__(self, config: dict, rank: int = 0, ranks: int = 1):
         self.config, self.device = config, torch.device(config["device"])
         self.sport = sim.load(config["sport"])
         self.model = config["model"].removesuffix("_physics")
         feature_set = "frames" if self.model == "mlp" else "filter"
-        options = {"rank": rank, "ranks": ranks, "balls": sim.open_set(config["data"]) if config["data"] else None}
-        self.batches = Batches(
-            self.sport, feature_set, config["batch"], config["seed"], **options, **self.batch_options
-        )
-        self.validation_batches = Batches(
-            self.sport, feature_set, VALIDATION_BATCH, purpose="validation", **self.batch_options
-        )
+        options, balls = self.batch_options, sim.open_set(config["data"]) if config["data"] else None
+        own = options | {"seed": config["seed"], "rank": rank, "ranks": ranks, "balls": balls}
+        self.batches = Batches(self.sport, feature_set, config["batch"], **own)
+        self.validation_batches = Batches(self.sport, feature_set, VALIDATION_BATCH, purpose="validation", **options)
         if config["tracks"]:
             self._mix_in_recorded(config["tracks"])
         self.network = self.initial_network().to(self.device)
@@ -88,10 +86,6 @@ class Learner:
         """With an iterator over the batches from number `first` on, which a thread makes."""
         return prefetch(self.batches, first)
 
-    def validation(self, count: int) -> list[Batch]:
-        """The first batches of balls that are never learnt from."""
-        return [self.validation_batches[n] for n in range(count)]
-
     def step(self, batch: Batch, rate: float, max_norm: float) -> StepResult:
         """Learn from a Batch, unless a gradient is not finite: that would spoil the weights for good."""
         for group in self.optimizer.param_groups:
@@ -105,20 +99,13 @@ class Learner:
             self.optimizer.step()
         return StepResult(type(terms)(*(term.detach() for term in terms)), norms, not finite)
 
-    def trunk_pass(self, balls: int, frames: int) -> None:
-        """Forward and backward of the trunk alone, on random numbers: the minimum that a step costs."""
-        features = torch.randn(balls, frames, self.batches.size, device=self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            hidden = self.network.hidden(features, torch.arange(frames, device=self.device).expand(balls, -1) / 180)
-        hidden.float().mean().backward()
-
     @torch.no_grad()
     def scores(self, batches: list[Batch]) -> dict[str, float]:
         """The mean losses over batches, by name."""
         terms = [self.losses(self.network, to_tensors(batch, self.device)) for batch in batches]
         return {name: round(float(sum(v) / len(terms)), 5) for name, v in zip(terms[0]._fields, zip(*terms))}
 
-    def losses(self, network: torch.nn.Module, batch: Batch) -> tuple:
+    def losses(self, network: torch.nn.Module, batch: Batch) -> Any:
         """The losses, a namedtuple, of the network or of its DDP wrapper on a Batch of tensors."""
         return losses(network, batch, self.autocast)
 

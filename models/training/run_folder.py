@@ -5,7 +5,6 @@ stopped: a step depends on its number and on the checkpoint alone.
 """
 
 import json
-import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -80,7 +79,7 @@ class RunFolder:
 
     def checkpoints(self) -> list[Path]:
         """The checkpoint files, oldest first."""
-        return sorted(p for p in self.folder.glob("checkpoint-*.safetensors") if re.search(r"-\d{8}\.", p.name))
+        return sorted(self.folder.glob(f"checkpoint-{'[0-9]' * 8}.safetensors"))
 
     def load_checkpoint(self, network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> RunState:
         """Load the last checkpoint, if there is one."""

@@ -60,7 +60,8 @@ class TokenLearner(Learner):
     def tokenize(self, paths: TokenPaths, vocabulary: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Tokens (M, HORIZONS), context (M, HORIZONS, CONTEXT_FEATURES) and displacements (M, HORIZONS, 3)."""
         shape = len(paths.starts), HORIZONS
-        out = np.zeros(shape, int), np.empty((*shape, CONTEXT_FEATURES), np.float32), np.empty((*shape, 3))
+        tokens, context = np.zeros(shape, int), np.empty((*shape, CONTEXT_FEATURES), np.float32)
+        out: tuple[np.ndarray, np.ndarray, np.ndarray] = tokens, context, np.empty((*shape, 3))
         for variant, frontend in enumerate(self.batches.frontends):
             rows = np.flatnonzero(paths.variants == variant)
             part = [a[rows] for a in out]

@@ -11,14 +11,20 @@ score are kept. They are calibrated (calibrate.py) when the last step is done; a
 not, and how to do it.
 """
 
+import importlib.util
 import math
 import signal
 import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ballcast import command
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from ballcast.models.training.learner import Learner
+    from ballcast.models.training.run_folder import RunFolder, RunState
 
 WARM_UP_STEPS = 100  # steps in which the learning rate rises
 TIMED_STEPS = 100  # steps that are timed to turn --minutes into steps
@@ -73,7 +79,7 @@ def main() -> None:
 def run(options: Options) -> None:
     """Start a run, or continue one, and train to its end. Raises ValueError or OSError, one line each."""
     check(options)
-    from ballcast.models.training import compile_cache, distributed, make_learner  # torch takes seconds to import
+    from ballcast.models.training import compile_cache, distributed, make_learner
 
     folder, config = prepare(options)
     compile_cache.warm_up(config)
@@ -87,7 +93,7 @@ def run(options: Options) -> None:
         train(learner, folder, config, stop_signals)
 
 
-def train(learner, folder, config: dict, stop_signals: list[int]) -> None:
+def train(learner: "Learner", folder: "RunFolder", config: dict, stop_signals: list[int]) -> None:
     """Train from the last checkpoint to the last step of the config, or until a signal arrives."""
     from ballcast.models.training import distributed
 
@@ -95,19 +101,19 @@ def train(learner, folder, config: dict, stop_signals: list[int]) -> None:
     state = folder.load_checkpoint(learner.network, learner.optimizer)
     if is_main:
         folder.truncate_log(state.step)
-        validation, log = learner.validation(VALIDATION_BATCHES), Log(folder, config, state)
-    meter, saved = Meter(), time.monotonic()
+        validation = [learner.validation_batches[n] for n in range(VALIDATION_BATCHES)]
+    log, saved = Log(folder, config, state, is_main), time.monotonic()
     with learner.feed(state.step) as feed:
         while not distributed.all_reduce_max(bool(stop_signals)) and not is_done(state, config):
             # a step
             batch, rate = next(feed), config["rate"] * learning_rate_factor(state.step, config["steps"])
             losses, norms, skipped = learner.step(batch, rate, MAX_GRADIENT_NORM)
             state.step, state.skipped = state.step + 1, state.skipped + skipped
-            meter.count(batch.frame_count * processes)
+            log.count(batch.frame_count * processes)
 
             # --minutes becomes a number of steps
-            if config["steps"] is None and meter.steps == TIMED_STEPS:
-                remaining = distributed.all_reduce_max(60 * config["minutes"] / meter.seconds() - 1) * TIMED_STEPS
+            if config["steps"] is None and log.steps == TIMED_STEPS:
+                remaining = distributed.all_reduce_max(60 * config["minutes"] / log.seconds() - 1) * TIMED_STEPS
                 config["steps"] = state.step + max(1, int(remaining))
                 if is_main:
                     folder.write_config(config)
@@ -116,10 +122,10 @@ def train(learner, folder, config: dict, stop_signals: list[int]) -> None:
             if not is_main:
                 continue
             if state.step % LOG_INTERVAL == 0 or is_done(state, config):
-                log.training(losses, norms, meter)
+                log.training(losses, norms)
             if state.step % VALIDATION_INTERVAL == 0 or is_done(state, config):
                 scores = learner.scores(validation)
-                log.validation(scores, meter)
+                log.validation(scores)
                 if state.best is None or sum(scores.values()) < state.best:
                     state.best = sum(scores.values())
                     learner.save(folder.weights, state.step, scores)
@@ -148,8 +154,8 @@ def check(options: Options) -> None:
         raise ValueError("--model tokens trains on simulated balls; fine-tune its gru on --tracks first")
 
 
-def prepare(options: Options):
-    """(RunFolder, config): of a new run, with nothing written yet, or of the run in --out that is resumed."""
+def prepare(options: Options) -> tuple["RunFolder", dict]:
+    """The folder and config of a new run, with nothing written yet, or of the run in --out that is resumed."""
     from ballcast.models.training import distributed
     from ballcast.models.training.run_folder import RunFolder
 
@@ -163,7 +169,7 @@ def prepare(options: Options):
     return folder, config | {"steps": options.steps or None}
 
 
-def is_done(state, config: dict) -> bool:
+def is_done(state: "RunState", config: dict) -> bool:
     return config["steps"] is not None and state.step >= config["steps"]
 
 
@@ -173,11 +179,17 @@ def learning_rate_factor(step: int, steps: int | None) -> float:
     return min(1.0, (step + 1) / WARM_UP_STEPS) * 0.5 * (1.0 + math.cos(math.pi * fraction))
 
 
-class Meter:
-    """Steps, frames and seconds of this process."""
+class Log:
+    """Counts steps, frames and seconds of this process. The main process writes metrics.jsonl, and TensorBoard files if
+    that is installed, and prints a status line and validation scores."""
 
-    def __init__(self):
+    def __init__(self, folder: "RunFolder", config: dict, state: "RunState", is_main: bool):
+        self.folder, self.config, self.state, self.board = folder, config, state, None
         self.steps, self.frames, self.started = 0, 0, time.monotonic()
+        if is_main and importlib.util.find_spec("tensorboard"):
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.board = SummaryWriter(folder.folder)
 
     def count(self, frames: int) -> None:
         """Count one step and its frames."""
@@ -186,44 +198,27 @@ class Meter:
     def seconds(self) -> float:
         return time.monotonic() - self.started
 
-    def speed(self) -> float:
-        """Frames/s."""
-        return self.frames / self.seconds()
-
-
-class Log:
-    """Writes metrics.jsonl, and TensorBoard files if that is installed; prints a status line and validation scores."""
-
-    def __init__(self, folder, config: dict, state):
-        self.folder, self.config, self.state, self.board = folder, config, state, None
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self.board = SummaryWriter(folder.folder)
-        except ImportError:  # the extra is not installed
-            pass
-
-    def training(self, losses, norms: list[float], meter: Meter) -> None:
+    def training(self, losses: Any, norms: list[float]) -> None:
         """The losses and gradient norms of a step."""
         numbers = {name: float(v) for name, v in losses._asdict().items()}
-        more = {"skipped": self.state.skipped, "frames_per_second": round(meter.speed())}
+        more = {"skipped": self.state.skipped, "frames_per_second": round(self.frames / self.seconds())}
         self._write(numbers | {"norm_path": norms[0], "norm": norms[1]} | more)
         if sys.stderr.isatty():
-            status = f"{self._status(meter)}, loss {sum(numbers.values()):.3f}"
+            status = f"{self._status()}, loss {sum(numbers.values()):.3f}"
             print(f"\r{status}\x1b[K", end="", file=sys.stderr, flush=True)
 
-    def validation(self, scores: dict[str, float], meter: Meter) -> None:
+    def validation(self, scores: dict[str, float]) -> None:
         """The validation scores."""
         self._write({f"validation_{name}": v for name, v in scores.items()})
         clear = "\r\x1b[K" if sys.stderr.isatty() else ""
         text = ", ".join(f"{name} {v:.3f}" for name, v in scores.items())
-        print(f"{clear}{self._status(meter)}; validation: {text}", flush=True)
+        print(f"{clear}{self._status()}; validation: {text}", flush=True)
 
-    def _status(self, meter):
+    def _status(self):
         steps, step = self.config["steps"], self.state.step
-        minutes = 0.0 if steps is None else (steps - step) * meter.seconds() / meter.steps / 60
+        minutes = 0.0 if steps is None else (steps - step) * self.seconds() / self.steps / 60
         remaining = "" if steps is None else f", {minutes:.1f} min left"
-        return f"step {step} of {steps or '?'}, {meter.speed():,.0f} frames/s{remaining}"
+        return f"step {step} of {steps or '?'}, {self.frames / self.seconds():,.0f} frames/s{remaining}"
 
     def _write(self, numbers):
         self.folder.log(step=self.state.step, **numbers)
@@ -231,7 +226,7 @@ class Log:
             self.board.add_scalar(name, v, self.state.step)
 
 
-def finish(folder, config: dict, state) -> None:
+def finish(folder: "RunFolder", config: dict, state: "RunState") -> None:
     """Calibrate the weights if the run is done, and print how it ended. The last line is the next command."""
     from ballcast.models.training.calibrate import PROGRAM, calibrate
 
