@@ -19,7 +19,7 @@ POSITION = sim.simulate(sim.load("table_tennis"), [[0, -1.2, 0.3]], [[0.3, 5, 1]
 
 def start(*arguments):
     return subprocess.Popen(
-        [sys.executable, "-m", "models", *arguments, "--predictor", "parabola", "--at", "0.1", "0.2"],
+        [sys.executable, "-m", "ballcast.models", *arguments, "--predictor", "parabola", "--at", "0.1", "0.2"],
         cwd=ROOT, env=os.environ | {"PYTHONUNBUFFERED": "1"}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip

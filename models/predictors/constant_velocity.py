@@ -1,4 +1,4 @@
-"""The straight line through the last frames: the floor that every other predictor has to beat."""
+"""The straight line through the last frames: the baseline that every other predictor has to beat."""
 
 import numpy as np
 
@@ -6,14 +6,14 @@ from ballcast.models.contract import Forecast, Predictor
 
 
 class ConstantVelocity(Predictor):
-    """Least squares line through the last 8 frames. Told nothing; no landing."""
+    """Least-squares line through the last 8 frames. No landing."""
 
     name = "constant_velocity"
     side_information = "nothing"
     min_frames = 2
     window = 8
 
-    def predict(self, time, position, times):
+    def predict(self, time: np.ndarray, position: np.ndarray, times: np.ndarray) -> Forecast:
         t, middle = time - time.mean(), position.mean(axis=0)
         velocity = t @ (position - middle) / (t @ t)
         return Forecast(middle + np.multiply.outer(times - time.mean(), velocity))

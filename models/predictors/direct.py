@@ -1,14 +1,15 @@
-"""Networks that say the future themselves: place and spread on a grid of horizons, and the next landing.
+"""Networks that output the future themselves: positions and covariances at a grid of horizons, and the next landing.
 
-What they say stands beside the running filter's own forecast, in its standard deviations; `mlp`, which has no filter,
-says it beside a straight line.
+Outputs are residuals to the running filter's own forecast, in its standard deviations. `mlp`, which has no filter,
+outputs residuals to a straight line.
 """
 
-from collections import namedtuple
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from ballcast.models.contract import Forecast, Landing
+from ballcast.models.contract import Forecast, expected_landing
 from ballcast.models.encoding.decoding import decode_landing, decode_path
 from ballcast.models.encoding.nominal import (
     HORIZONS,
@@ -17,111 +18,86 @@ from ballcast.models.encoding.nominal import (
     fill_nominal_start,
     nominal_trajectories,
 )
-from ballcast.models.estimation.fit import UNKNOWNS
-from ballcast.models.predictors.neural import NeuralPredictor
+from ballcast.models.estimation.unknowns import UNKNOWNS
+from ballcast.models.predictors.neural import Memory, NeuralPredictor
 from ballcast.models.runtime.network import belief_head, path_head
+from ballcast.sim import Sport
 from ballcast.sim.jit import kernel
 
-# of B balls at H times: mean (B, H, 3) m, covariance (B, H, 3, 3), probability of a landing (B,), its time (s from the
-# last frame) and place (B, 4), their covariance (B, 4, 4)
-PathForecasts = namedtuple("PathForecasts", "mean covariance probability landing landing_covariance")
-# what a path is told in, beside the baseline: mean and scale (KNOTS, 3), widening (KNOTS,); of the landing (4,), (4,),
-# one number; numbers of the belief that the path's head reads
-OutputScaling = namedtuple(
-    "OutputScaling", "mean scale variance_factor landing_mean landing_scale landing_variance_factor belief_inputs"
-)
+
+class PathForecasts(NamedTuple):
+    """Forecasts of B balls at H times."""
+
+    mean: np.ndarray  # (B, H, 3) m
+    covariance: np.ndarray  # (B, H, 3, 3) m2
+    probability: np.ndarray  # (B,) of a landing
+    landing: np.ndarray  # (B, 4) its time (s after the last frame) and position (m)
+    landing_covariance: np.ndarray  # (B, 4, 4)
+
+
+class OutputScaling(NamedTuple):
+    """The units of a network's outputs, in standard deviations of the nominal trajectory."""
+
+    mean: np.ndarray  # (20, 3)
+    scale: np.ndarray  # (20, 3)
+    variance_factor: np.ndarray  # (20,) calibration of the covariances
+    landing_mean: np.ndarray  # (4,)
+    landing_scale: np.ndarray  # (4,)
+    landing_variance_factor: float
+    belief_inputs: int  # number of outputs of the belief's head that the path's head reads
 
 
 class Direct(NeuralPredictor):
-    """The network itself says the future."""
+    """The network itself outputs the future."""
 
-    def __init__(self, sport, path=None):
+    def __init__(self, sport: Sport, path: Path | str | None = None):
         super().__init__(sport, path)
-        t, widen = self.tensors, self.info.get("widen", {})
+        t, factors = self.tensors, self.info.get("widen", {})
         scale = (np.where(np.isfinite(t[name]), t[name], 0.0) for name in ("path_scale", "landing_scale"))
         self.output_scaling = OutputScaling(
-            t["path_mean"], next(scale), np.array(widen.get("path", np.ones(HORIZONS))), t["landing_mean"], next(scale),
-            float(widen.get("landing", 1.0)), 2 * self.info["shape"]["unknowns"],
+            t["path_mean"], next(scale), np.array(factors.get("path", np.ones(HORIZONS))), t["landing_mean"],
+            next(scale), float(factors.get("landing", 1.0)), 2 * self.info["shape"]["unknowns"],
         )  # fmt: skip
 
-    def allocate(self, count, horizons):
+    def allocate(self, count: int, horizons: int) -> PathForecasts:
         shapes = (count, horizons, 3), (count, horizons, 3, 3), (count,), (count, 4), (count, 4, 4)
         return PathForecasts(*map(np.empty, shapes))
 
-    def predict_into(self, batch, rows, times, out):
-        state = batch.hidden[rows], batch.features[rows], batch.raw_features[rows], batch.filter_states[rows]
-        forecast_paths(
-            self.network,
-            self.frontend.feature_set,
-            self.frontend.sport,
-            self.output_scaling,
-            *state,
-            times,
-            out,
-        )
+    def predict_into(self, memory: Memory, times: np.ndarray, out: PathForecasts) -> None:
+        forecast_paths(self.network, self.frontend, self.output_scaling, memory, times, out)
 
-    def to_forecast(self, prediction, n, last):
-        landing = None
-        if prediction.probability[n] >= 0.5:
-            at = prediction.landing[n]
-            landing = Landing(last + at[0], at[1:], prediction.landing_covariance[n], float(prediction.probability[n]))
-        return Forecast(prediction.mean[n], prediction.covariance[n], landing=landing)
+    def to_forecast(self, prediction: PathForecasts, n: int, last: float) -> Forecast:
+        mean, covariance, *landing = (a[n] for a in prediction)
+        return Forecast(mean, covariance, landing=expected_landing(*landing, last))
 
 
 @kernel
-def forecast_paths(network, feature_set, sport, scaling, h, features, raw_features, filter_states, times, out):
-    """The Paths, into out, of balls with memories h (B, H), features x (B, F), at times (B, H) s ahead."""
-    count, horizons = times.shape
-    mean, covariance, probability, landings, landing_covariance = out
+def forecast_paths(network, frontend, scaling, memory, times, out):
+    """Fill the PathForecasts of the balls of a Memory at times (B, H) s after their last frames."""
+    (count, horizons), sport, h, features = times.shape, frontend.sport, memory.hidden, memory.features
     belief_outputs = np.empty((count, 0), np.float32)
     if scaling.belief_inputs:
         belief_outputs = np.ascontiguousarray(belief_head(network, features, h)[:, : scaling.belief_inputs])
-    nominal_starts, variances, nominal_landings, landing_sds = (
-        np.empty((count, UNKNOWNS)),
-        np.empty((count, 3, 3)),
-        np.empty((count, 4)),
-        np.empty((count, 4)),
-    )
-    positions, horizon_positions, nominal_features = (
-        np.empty((count, horizons, 3)),
-        np.empty((HORIZONS, 3)),
-        np.empty((count, NOMINAL_FEATURES)),
-    )
+    starts, variances = np.empty((count, UNKNOWNS)), np.empty((count, 3, 3))
+    landings, landing_sds = np.empty((count, 4)), np.empty((count, 4))
+    positions, horizon_positions = np.empty((count, horizons, 3)), np.empty((HORIZONS, 3))
+    nominal_features = np.empty((count, NOMINAL_FEATURES))
     for b in range(count):
-        fill_nominal_start(feature_set, filter_states[b], raw_features[b], nominal_starts[b], variances[b])
+        state, raw_features = memory.filter_states[b], memory.raw_features[b]
+        fill_nominal_start(frontend.feature_set, state, raw_features, starts[b], variances[b])
         nominal_trajectories(
-            feature_set,
-            sport,
-            nominal_starts[b],
-            variances[b],
-            times[b],
-            positions[b],
-            horizon_positions,
-            nominal_landings[b],
-            landing_sds[b],
-        )
-        fill_nominal_features(horizon_positions, nominal_landings[b], nominal_starts[b], nominal_features[b])
+            frontend.feature_set, sport, starts[b], variances[b], times[b],
+            positions[b], horizon_positions, landings[b], landing_sds[b],
+        )  # fmt: skip
+        fill_nominal_features(horizon_positions, landings[b], starts[b], nominal_features[b])
     outputs = path_head(network, features, h, nominal_features, belief_outputs).astype(np.float64)
     for b in range(count):
-        arguments = (
-            outputs[b],
-            scaling.mean,
-            scaling.scale,
-            scaling.variance_factor,
-            variances[b],
-            times[b],
-            positions[b],
+        path_scaling = scaling.mean, scaling.scale, scaling.variance_factor
+        landing_scaling = scaling.landing_mean, scaling.landing_scale, scaling.landing_variance_factor
+        out.mean[b], out.covariance[b] = decode_path(outputs[b], *path_scaling, variances[b], times[b], positions[b])
+        out.probability[b], out.landing[b], out.landing_covariance[b] = decode_landing(
+            outputs[b], *landing_scaling, landings[b], landing_sds[b]
         )
-        mean[b], covariance[b] = decode_path(*arguments)
-        arguments = (
-            outputs[b],
-            scaling.landing_mean,
-            scaling.landing_scale,
-            scaling.landing_variance_factor,
-            nominal_landings[b],
-            landing_sds[b],
-        )
-        probability[b], landings[b], landing_covariance[b] = decode_landing(*arguments)
 
 
 class Gru(Direct):
@@ -137,18 +113,18 @@ class Rnn(Direct):
 
 
 class MinGru(Direct):
-    """Gates that see the frame alone, so that it is trained on all frames at once."""
+    """Its gates depend on the frame alone, so that it is trained on all frames at once."""
 
     name = "mingru"
 
 
 class Transformer(Direct):
-    """Attention to the last frames, known by their times."""
+    """Attention to the last frames, by their times."""
 
     name = "transformer"
 
 
 class Mlp(Direct):
-    """Feed-forward on the last frames: no memory of what was before them."""
+    """Feed-forward on the last frames: no memory of earlier ones."""
 
     name = "mlp"

@@ -1,20 +1,21 @@
-"""Motion as language: futures are sampled word by word, as a language model writes.
+"""Motion as language: futures are sampled token by token, as a language model writes.
 
     predictor = load("tokens")
     predictor.forecast(history, times).samples     # (K, H, 3) m: ways the ball may go
-    predictor.vocabulary                           # (V, 3): the displacement that each word stands for (words.py)
-    predictor.embedding                            # (V, E): the vector that each word is to the network
+    predictor.vocabulary                           # (V, 3): the displacement of each token (tokenizer.py)
+    predictor.embedding                            # (V, E): the network's vector of each token
 
-A GRU has read the frames, as in `gru`. A second GRU says word after word how the ball is displaced beside what physics
-expect of it: it hears what was said before and where that has led, so it can say what one normal law cannot, over the
-net or into it. The random numbers are fixed: the same history, the same samples.
+A GRU reads the frames, as in `gru`. A second GRU outputs, token after token, how the ball deviates from what physics
+expects. It reads the previous tokens and where they have led, so that its samples can go over the net or into it, which
+no Gaussian can. The random numbers are fixed: the same history gives the same samples.
 """
 
-from collections import namedtuple
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from ballcast.models.contract import Forecast, Landing
+from ballcast.models.contract import Forecast, expected_landing
 from ballcast.models.encoding.nominal import (
     HORIZON_STEP,
     HORIZONS,
@@ -34,114 +35,78 @@ from ballcast.models.encoding.tokenizer import (
     initial_state,
     propagate,
 )
-from ballcast.models.estimation.fit import HEIGHT, UNKNOWNS
 from ballcast.models.estimation.posterior import median_landing_first, modal_landing
-from ballcast.models.predictors.neural import NeuralPredictor
-from ballcast.models.runtime.layers import float32
+from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS
+from ballcast.models.predictors.neural import Memory, NeuralPredictor
 from ballcast.models.runtime.network import belief_head, path_head_input
 from ballcast.models.runtime.token_decoder import initial_hidden, pack_token_decoder, sample_tokens, step, token_logits
+from ballcast.sim import Sport
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.layout import CONTACT_DTYPE
 
 SAMPLES = 32
-# of B balls at H times: samples (B, K, H, 3) m, their mean (B, H, 3) and covariance (B, H, 3, 3); the landing as in
-# recurrent.py
-TokenForecasts = namedtuple("TokenForecasts", "samples mean covariance probability landing landing_covariance")
+
+
+class TokenForecasts(NamedTuple):
+    """Forecasts of B balls at H times, from K samples each."""
+
+    samples: np.ndarray  # (B, K, H, 3) m
+    mean: np.ndarray  # (B, H, 3) m
+    covariance: np.ndarray  # (B, H, 3, 3) m2
+    probability: np.ndarray  # (B,) of a landing
+    landing: np.ndarray  # (B, 4) its time (s after the last frame) and position (m)
+    landing_covariance: np.ndarray  # (B, 4, 4)
 
 
 class Tokens(NeuralPredictor):
-    """Samples of the future, said in words."""
+    """Samples of the future, generated token by token."""
 
     name = "tokens"
 
-    def __init__(self, sport, path=None):
+    def __init__(self, sport: Sport, path: Path | str | None = None):
         super().__init__(sport, path)
         self.decoder, self.uniforms = pack_token_decoder(self.tensors), stratified_uniforms(SAMPLES)
         self.vocabulary = self.tensors["token_decoder.vocabulary"]
         self.embedding = self.tensors["token_decoder.embedding.weight"]
         self.belief_inputs = 2 * self.info["shape"]["unknowns"]
 
-    def allocate(self, count, horizons):
+    def allocate(self, count: int, horizons: int) -> TokenForecasts:
         path, landing = ((count, horizons, 3), (count, horizons, 3, 3)), ((count,), (count, 4), (count, 4, 4))
         return TokenForecasts(*map(np.empty, ((count, SAMPLES, horizons, 3), *path, *landing)))
 
-    def predict_into(self, batch, rows, times, out):
-        state = batch.hidden[rows], batch.features[rows], batch.raw_features[rows], batch.filter_states[rows]
-        constants = (
-            self.network,
-            self.decoder,
-            self.frontend.feature_set,
-            self.frontend.sport,
-            self.belief_inputs,
-            self.uniforms,
-        )
-        forecast_tokens(*constants, *state, times, out)
+    def predict_into(self, memory: Memory, times: np.ndarray, out: TokenForecasts) -> None:
+        constants = self.network, self.decoder, self.frontend, self.belief_inputs, self.uniforms
+        forecast_tokens(*constants, memory, times, out)
 
-    def to_forecast(self, prediction, n, last):
-        landing = None
-        if prediction.probability[n] >= 0.5:
-            at = prediction.landing[n]
-            landing = Landing(last + at[0], at[1:], prediction.landing_covariance[n], float(prediction.probability[n]))
-        return Forecast(prediction.mean[n], prediction.covariance[n], prediction.samples[n], landing)
+    def to_forecast(self, prediction: TokenForecasts, n: int, last: float) -> Forecast:
+        samples, mean, covariance, *landing = (a[n] for a in prediction)
+        return Forecast(mean, covariance, samples, expected_landing(*landing, last))
 
 
-def stratified_uniforms(count, seed=0):
-    """Fixed random numbers (KNOTS, count) between 0 and 1: at every word one in each stretch of equal length."""
+def stratified_uniforms(count: int, seed: int = 0) -> np.ndarray:
+    """Fixed random numbers (20, count) between 0 and 1: for every token one in each of `count` equal intervals."""
     rng = np.random.default_rng(seed)
     return (np.array([rng.permutation(count) for _ in range(HORIZONS)]) + rng.random((HORIZONS, count))) / count
 
 
 @kernel
-def forecast_tokens(
-    network,
-    decoder,
-    feature_set,
-    sport,
-    belief_inputs,
-    uniforms,
-    h,
-    features,
-    raw_features,
-    filter_states,
-    times,
-    out,
-):
-    """What is Spoken, into out, of balls with memories h (B, H), features x (B, F), at times (B, H) s ahead."""
-    nominal_start, variances, nominal_landing, landing_sd, position_sd = (
-        np.empty(UNKNOWNS),
-        np.empty((3, 3)),
-        np.empty(4),
-        np.empty(4),
-        np.empty(3),
-    )
-    horizon_positions, nominal_features, horizons = (
-        np.empty((HORIZONS, 3)),
-        np.empty((1, NOMINAL_FEATURES)),
-        HORIZON_STEP * np.arange(1, HORIZONS + 1),
-    )
-    landings = np.empty((uniforms.shape[1], 5))
+def forecast_tokens(network, decoder, frontend, belief_inputs, uniforms, memory, times, out):
+    """Fill the TokenForecasts of the balls of a Memory at times (B, H) s after their last frames."""
+    sport, horizons = frontend.sport, HORIZON_STEP * np.arange(1, HORIZONS + 1)
+    start, variances, position_sd = np.empty(UNKNOWNS), np.empty((3, 3)), np.empty(3)
+    nominal_landing, landing_sd, landings = np.empty(4), np.empty(4), np.empty((uniforms.shape[1], 5))
+    horizon_positions, nominal_features = np.empty((HORIZONS, 3)), np.empty((1, NOMINAL_FEATURES))
     for b in range(len(times)):
-        fill_nominal_start(feature_set, filter_states[b], raw_features[b], nominal_start, variances)
+        features, h = memory.features[b : b + 1], memory.hidden[b : b + 1]
+        fill_nominal_start(frontend.feature_set, memory.filter_states[b], memory.raw_features[b], start, variances)
         nominal_trajectory(
-            feature_set,
-            sport,
-            nominal_start,
-            variances,
-            horizons,
-            horizon_positions,
-            nominal_landing,
-            landing_sd,
+            frontend.feature_set, sport, start, variances, horizons, horizon_positions, nominal_landing, landing_sd
         )
-        fill_nominal_features(horizon_positions, nominal_landing, nominal_start, nominal_features[0])
+        fill_nominal_features(horizon_positions, nominal_landing, start, nominal_features[0])
         free_flight_sd(variances, HORIZON_STEP, position_sd)
-        ball_slice = slice(b, b + 1)
-        belief_outputs = np.ascontiguousarray(
-            belief_head(network, features[ball_slice], h[ball_slice])[:, :belief_inputs]
-        )
-        first = initial_hidden(
-            decoder, path_head_input(network, features[ball_slice], h[ball_slice], nominal_features, belief_outputs)
-        )
-        sample_paths(decoder, first, sport, nominal_start, position_sd, times[b], uniforms, out.samples[b], landings)
+        belief_outputs = np.ascontiguousarray(belief_head(network, features, h)[:, :belief_inputs])
+        first = initial_hidden(decoder, path_head_input(network, features, h, nominal_features, belief_outputs))
+        sample_paths(decoder, first, sport, start, position_sd, times[b], uniforms, out.samples[b], landings)
         mean_and_covariance(out.samples[b], out.mean[b], out.covariance[b])
         out.probability[b], out.landing[b], out.landing_covariance[b] = modal_landing(
             median_landing_first(landings), len(sport.surfaces)
@@ -150,17 +115,14 @@ def forecast_tokens(
 
 @kernel
 def sample_paths(decoder, first, sport, nominal_start, position_sd, times, uniforms, samples, landings):
-    """Say K ways that a ball may go from a spot on: samples (K, H, 3) m at times (H,) s, first landings found (K, 5).
+    """Fill samples (K, H, 3) m at times (H,) s, ways that a ball may go from unknowns (16,), and landings (K, 5).
 
-    first (1, H): what is remembered before the first word; unit (3,) m; chances (KNOTS, K). After the last word the
-    ball flies on as it is.
+    first (1, H): the hidden state before the first token; position_sd (3,) m; uniforms (20, K). After the last token
+    the ball is simulated without further displacement.
     """
     count, begun, height = len(samples), 0, nominal_start[HEIGHT]
-    h, tokens, context = (
-        np.empty((count, first.shape[1]), np.float32),
-        np.full(count, -1),
-        np.empty((count, CONTEXT_FEATURES), float32),
-    )
+    h, tokens = np.empty((count, first.shape[1]), np.float32), np.full(count, -1)
+    context = np.empty((count, CONTEXT_FEATURES), np.float32)
     states, expected_states = np.empty((count, PATH_STATE_SIZE)), np.empty((count, 9))
     has_contact = np.empty(count, np.bool_)
     trajectory, contacts = np.empty((len(times) + 1, 6)), np.empty(MAX_CONTACTS, CONTACT_DTYPE)
@@ -194,7 +156,7 @@ def sample_paths(decoder, first, sport, nominal_start, position_sd, times, unifo
 
 @kernel
 def first_landing(sport, contacts, begun, height, out):
-    """The first landing among contacts (n,) of a stretch that began at `begun` s, into found (5,)."""
+    """Fill out (5,) with the first landing among contacts (n,), if there is one; their times start at `begun` s."""
     for contact in contacts:
         if sport.is_landing[contact["surface"]]:
             out[0], out[4] = begun + contact["time"], contact["surface"]
