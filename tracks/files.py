@@ -18,7 +18,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -69,7 +69,7 @@ def read_track(
     return _track(name, rows, values, axis_transform, columns, notes)
 
 
-def read_tracks(sources: Source | list[Source], **options) -> list[Track]:
+def read_tracks(sources: Source | list[Source], **options: Any) -> list[Track]:
     """The tracks of a folder, a file, or several of either; options as for read_track.
 
     Of a folder, the .csv files are read in sorted order, without subfolders, index.csv and hidden files.
