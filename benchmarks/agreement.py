@@ -1,14 +1,14 @@
-"""The engine against the reference, on every sport's own launches, until rest or ten seconds.
+"""The engine against the reference implementation, on every sport's launches, until rest or for ten seconds.
 
     python -m benchmarks.agreement [--launches 100] [--sport NAME ...] [--seed 0]
 
-Prints a row a sport, then one JSON object with the keys: launches; grazing (balls set aside: they pass or touch an
-edge, a net or a ring within 0.1 mm, or turn back that near to a surface); impacts (compared); lists_differ and
-lists_differ_float32 (balls whose impacts are not the same surfaces in the same order);
+Prints a row per sport, then one JSON object with the keys: launches; grazing (balls left out: they pass or touch an
+edge, a net or a ring within 0.1 mm, or turn back that close to a surface); impacts (compared); lists_differ and
+lists_differ_float32 (balls whose impacts are not on the same surfaces in the same order);
 worst_float64_mm, median_float64_mm, worst_float32_mm, median_float32_mm (of each ball's largest error
-over time; over the sports, the worst sport's).
-float32 is compared up to the second contact with a ring, since every contact with a thin rod multiplies what it
-is given. Lists are compared down to SLOWEST; float32 lists up to the same moment as float32 positions.
+over time; over the sports, those of the worst sport).
+float32 is compared until the second contact with a ring, since every contact with a thin rod multiplies the error.
+Contacts slower than MIN_COMPARED_SPEED are not compared.
 """
 
 import json
@@ -24,7 +24,7 @@ from ballcast import sim
 from ballcast.sim.reference import Impacts, normals, reference_flight
 
 NEAR_MISS = 1e-4  # m
-MIN_COMPARED_SPEED = 0.06  # m/s, speed of approach: slower contacts are not compared
+MIN_COMPARED_SPEED = 0.06  # m/s, speed of approach
 TIMES = np.arange(0, 1801) / 180  # s
 
 
@@ -36,7 +36,7 @@ class Options:
 
 
 def approach_speeds(sport, impacts):
-    """Speeds (N,) m/s at which the balls came upon the surfaces."""
+    """Speeds (N,) m/s at which the balls approached the surfaces."""
     speed = np.zeros(len(impacts.time))
     for i, surface in enumerate(sport.surfaces):
         here = impacts.surface == i
@@ -45,24 +45,21 @@ def approach_speeds(sport, impacts):
     return speed
 
 
-def same_contacts(sport, computed, truth, until=np.inf):
-    """Whether two lists of impacts name the same surfaces in the same order, slow contacts aside.
+def compared_contacts(sport, computed, truth, until):
+    """The surfaces of two lists of impacts, in order, without slow contacts.
 
-    The limit moves up where the truth has a contact so near to it that rounding would decide.
+    The limit is raised if a true contact is so close to it that rounding would decide.
     """
     speed = approach_speeds(sport, truth)
     limit = MIN_COMPARED_SPEED
     while (abs(speed - limit) < 1e-3).any():
         limit += 1e-3
-    lists = [
-        impacts.surface[(approach_speeds(sport, impacts) >= limit) & (impacts.time < until)]
-        for impacts in (computed, truth)
-    ]
-    return np.array_equal(*lists)
+    for impacts in (computed, truth):
+        yield impacts.surface[(approach_speeds(sport, impacts) >= limit) & (impacts.time < until)]
 
 
 def second_ring_contact_time(sport, impacts):
-    """The time of the second contact with a ring; inf without."""
+    """The time of the second contact with a ring; inf if there is none."""
     rings = [i for i, surface in enumerate(sport.surfaces) if surface.kind == "ring"]
     touched = impacts.time[np.isin(impacts.surface, rings)]
     return touched[1] if len(touched) > 1 else np.inf
@@ -75,20 +72,20 @@ def ball_impacts(impacts, ball):
 
 
 def compare(sport, launch, truths, times, dtype=np.float64):
-    """(errors (B,) m, lists differ (B,)) of the engine against the reference's flights of the same balls.
-
-    launch: position, velocity, spin (B, 3) and parameters (B, P) or None.
-    """
+    """The engine against the reference's flights of the same balls: (errors (B,) m, whether contacts differ (B,), how
+    many contacts were compared (B,)). launch: position, velocity, spin (B, 3) and parameters (B, P) or None."""
     *state, parameters = launch
     flight = sim.simulate(sport, *state, times, parameters=parameters, dtype=dtype)
-    errors, differ = [], []
+    errors, differ, counts = [], [], []
     for i, truth in enumerate(truths):
         until = second_ring_contact_time(sport, truth.impacts) if dtype == np.float32 else np.inf
         off = np.linalg.norm(flight.position[i].astype(float) - truth.position, axis=1)
         errors.append(off[times < until].max())
         end = min(until, times[-1]) - 1e-3  # a contact at the end itself is in neither list
-        differ.append(not same_contacts(sport, ball_impacts(flight.impacts, i), truth.impacts, end))
-    return np.array(errors), np.array(differ)
+        contacts = [*compared_contacts(sport, ball_impacts(flight.impacts, i), truth.impacts, end)]
+        differ.append(not np.array_equal(*contacts))
+        counts.append(len(contacts[1]))
+    return np.array(errors), np.array(differ), np.array(counts)
 
 
 def _truth(case):
@@ -97,7 +94,7 @@ def _truth(case):
 
 
 def agreement(sport, launches, seed, pool):
-    """A row of figures for one sport."""
+    """The row of one sport."""
     balls = sim.draw(sport, launches, seed=seed, purpose="test")
     launch = balls.launch_position, balls.launch_velocity, balls.launch_spin, balls.parameters
     truths = list(pool.map(_truth, [(sport, *ball) for ball in zip(*launch)], chunksize=4))
@@ -107,14 +104,14 @@ def agreement(sport, launches, seed, pool):
     row = {"launches": launches, "grazing": int((~clear).sum())}
     row["impacts"] = int(sum((approach_speeds(sport, truth.impacts) >= MIN_COMPARED_SPEED).sum() for truth in compared))
     for name, dtype, key in (("float64", np.float64, "lists_differ"), ("float32", np.float32, "lists_differ_float32")):
-        errors, differ = compare(sport, launch, compared, TIMES, dtype)
+        errors, differ, _ = compare(sport, launch, compared, TIMES, dtype)
         row[f"worst_{name}_mm"], row[f"median_{name}_mm"] = 1e3 * errors.max(), 1e3 * np.median(errors)
         row[key] = int(differ.sum())
     return row
 
 
 def summary(rows):
-    """The rows of all sports as one: sums, and the worst of the errors."""
+    """One row for all sports: sums, and the largest of the errors."""
     total = {}
     for key in rows[0]:
         values = [row[key] for row in rows]

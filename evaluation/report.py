@@ -8,6 +8,7 @@ uncertainty; latency; the best, the median and the worst track; side information
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import numpy as np
@@ -25,7 +26,7 @@ MM, MS = 1e3, 1e3
 TEMPLATE = Path(__file__).parent / "report.html"
 
 
-def write(folder: str | Path, *contents) -> Path:
+def write(folder: str | Path, *contents: Any) -> Path:
     """Write folder/index.html, whole or not at all, and return its path. contents: the arguments of page."""
     path = Path(folder) / "index.html"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ def simulated(sport: sim.Sport, count: int, seed: int) -> Suite:
     return _from_balls(f"sim:{sport.name}", sport, sim.draw(sport, count, seed=seed, purpose="test"))
 
 
-def recorded(source: str | Path, sport: sim.Sport, **reader_options) -> Suite:
+def recorded(source: str | Path, sport: sim.Sport, **reader_options: Any) -> Suite:
     """The Suite of a track file or a folder of them; options as for tracks.read_track."""
     tracks = read_tracks(source, **reader_options)
     if not tracks:

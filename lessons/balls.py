@@ -1,7 +1,7 @@
-"""Balls of the test set, and how far off a predictor is on them: what the lessons ask of networks.
+"""Balls of the test set, and the errors of predictors on them, for all lessons.
 
-balls = some(300)                              # evaluation's Suite
-off = errors(models.load("gru"), seen, times, truth)      # m
+suite = test_balls(300)
+off = errors(models.load("gru"), histories, times, truth)      # m
 """
 
 import numpy as np
@@ -12,11 +12,11 @@ from ballcast.evaluation.suites import simulated
 from ballcast.tracks import Track
 
 SPORT = "table_tennis"
-NOISE, RATE = 0.002, 180.0  # m and frames/s, where a lesson sees a ball of its own
+NOISE, RATE = 0.002, 180.0  # m, frames/s: of the balls that a lesson simulates itself
 
 
 def test_balls(count, seed=0):
-    """A Suite of so many balls."""
+    """The Suite of the first `count` balls of the test set."""
     return simulated(sim.load(SPORT), count, seed)
 
 
@@ -26,17 +26,17 @@ def networks(*names):
 
 
 def errors(predictor, histories, times, truth):
-    """Distances (B, H) m of its forecasts from the truth (B, H, 3) at times (B, H) s, of Tracks seen."""
+    """Distances (B, H) m of a predictor's forecasts from the truth (B, H, 3) m at times (B, H) s."""
     return distance(np.array([forecast.mean for forecast in predictor.forecast_batch(histories, times)]), truth)
 
 
 def last_frames(track, frames):
-    """The last so many frames of a Track."""
+    """The last `frames` frames of a Track."""
     return Track(track.time[-frames:], track.position[-frames:])
 
 
 def interval(errors, seed=0):
-    """Half the width of the 95 % interval of the median of errors (B,), by resampling balls."""
+    """Half the width of the 95 % bootstrap interval of the median of errors (B,)."""
     picks = np.random.default_rng(seed).integers(0, len(errors), (1000, len(errors)))
     low, high = np.quantile(np.median(errors[picks], axis=1), (0.025, 0.975))
     return (high - low) / 2

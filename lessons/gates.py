@@ -1,4 +1,4 @@
-"""What gates do along a flight: how much of the new a GRU takes in, frame by frame, and what happens at the bounce.
+"""What gates do along a flight: how much of its memory a GRU replaces at every frame, and what happens at the bounce.
 
 python -m lessons.gates
 """
@@ -15,7 +15,7 @@ STARTS = (0, 1, 2, 4, 8, 16, 32)  # frames from the first
 
 
 def gates_along_flight(predictor, balls):
-    """Update and reset gates (B, T, 2, H) at every frame; NaN after a ball's last."""
+    """Update and reset gates (B, T, 2, U) at every frame; NaN after a ball's last frame."""
     lengths = np.diff(balls.offsets)
     batch, results = predictor.streams(len(lengths)), []
     for k in range(lengths.max()):
@@ -29,7 +29,7 @@ def gates_along_flight(predictor, balls):
 
 
 def bounces(balls):
-    """The first frame (B,) after each ball's first touch, where that is of the table with room about it; else -1."""
+    """The frame (B,) after each ball's first contact; -1 if that is not on the table, or has too few frames around."""
     impacts = balls.flight(np.array([1e-3, balls.time.max()])).impacts
     table = [k for k, surface in enumerate(balls.sport.surfaces) if surface.landing]
     frames = np.full(len(balls), -1)
@@ -42,12 +42,12 @@ def bounces(balls):
 
 
 def aligned(gates, frames):
-    """Gates (B', BEFORE + AFTER, 2, H) about the bounces of those balls that have one."""
+    """Gates (B', BEFORE + AFTER, 2, U) around the bounces of the balls that have one."""
     return np.stack([gates[b, k - BEFORE : k + AFTER] for b, k in enumerate(frames) if k >= 0])
 
 
 def print_rows(page, name, gates, columns, labels):
-    """Say the mean of the update and the reset gate (T, 2) at some columns."""
+    """Print the mean update and reset gates (T, 2) at some frames."""
     page.print(f"{name:38}" + "".join(f"{k:>7}" for k in labels))
     for part, label in enumerate(("update: share of the new", "reset: share of the old that is read")):
         page.print(f"{label:38}" + "".join(f"{gates[k, part]:7.3f}" for k in columns))
@@ -66,25 +66,25 @@ def main():
     units, quiet = about.mean(axis=0)[:, 0], slice(2, BEFORE - 2)
     calm, at_bounce = units[quiet].mean(axis=0), units[BEFORE]
     timescales = np.sort(1 / calm)
-    page.print(f"\nin flight a unit keeps what it knows for so many frames: the fastest tenth "
-               f"{timescales[len(timescales) // 10]:.1f}, the middle {np.median(timescales):.0f}, "
-               f"the slowest tenth {timescales[-len(timescales) // 10]:.0f}")  # fmt: skip
+    fast, slow = timescales[len(timescales) // 10], timescales[-len(timescales) // 10]
+    page.print(f"\ntime constants of the units in flight, frames: fastest tenth {fast:.1f}, "
+               f"median {np.median(timescales):.0f}, slowest tenth {slow:.0f}")  # fmt: skip
     largest = np.argmax(at_bounce - calm)
-    page.print(f"at the bounce {np.mean(at_bounce > 1.5 * calm):.0%} of the {len(calm)} units open by half and more, "
-               f"{np.mean(at_bounce < calm / 1.5):.0%} close by a third and more; most of all one goes from "
+    page.print(f"at the bounce {np.mean(at_bounce > 1.5 * calm):.0%} of the {len(calm)} units open by at least half, "
+               f"{np.mean(at_bounce < calm / 1.5):.0%} close by at least a third; the largest change is from "
                f"{calm[largest]:.2f} to {at_bounce[largest]:.2f}")  # fmt: skip
     draw(page, about, units)
 
 
 def draw(page, about, units):
-    """Quantiles over units, and every unit, along the bounce."""
+    """Quantiles over the units, and every unit, around the bounce."""
     figure, (left, right) = page.figure(2)
     frames = np.arange(-BEFORE, AFTER)
     for part, (name, color) in enumerate((("update", "#d55e00"), ("reset", "#0072b2"))):
         mean = about[:, :, part].mean(axis=0)
         low, middle, high = np.quantile(mean, (0.25, 0.5, 0.75), axis=1)
         left.fill_between(frames, low, high, color=color, alpha=0.2, linewidth=0)
-        left.plot(frames, middle, color=color, label=f"{name}: the middle unit, and half of all")
+        left.plot(frames, middle, color=color, label=f"{name}: median unit, and half of all")
     left.axvline(0, color="#7a7a7a", linewidth=0.6)
     left.set_ylim(0, 1)
     left.set_xlabel("frames from the bounce")
@@ -92,9 +92,7 @@ def draw(page, about, units):
     left.legend(fontsize=7)
     order = np.argsort(units[: BEFORE - 2].mean(axis=0))
     extent = (-BEFORE - 0.5, AFTER - 0.5, 0, units.shape[1])
-    image = right.imshow(
-        units[:, order].T, aspect="auto", origin="lower", extent=extent, vmin=0, vmax=1, cmap="viridis"
-    )
+    image = right.imshow(units[:, order].T, aspect="auto", origin="lower", extent=extent, vmin=0, vmax=1)
     right.set_xlabel("frames from the bounce")
     right.set_ylabel("unit, the slowest first")
     right.grid(False)

@@ -1,4 +1,4 @@
-"""How much of a change long ago is still felt now: gradients that vanish, that explode, and that gates keep alive.
+"""How a change of the memory long ago changes it now: gradients that vanish, that explode, and that gates preserve.
 
 python -m lessons.gradients
 """
@@ -13,13 +13,13 @@ from lessons.cells import chrono_initialise, jacobian_norms, jacobian_products, 
 from lessons.page import Page, line_style
 
 FRAMES, INPUTS, UNITS = 100, 8, 48
-RECURRENT_GAIN = 4.0  # times the recurrent weights, at which they explode
+RECURRENT_GAIN = 4.0  # factor on the recurrent weights at which gradients explode
 LAGS = (1, 10, 30, 100)  # frames
 MODELS = ("rnn", "lstm", "gru")
 
 
 def flight(name, seed=0):
-    """The frames (FRAMES, F) of one ball, as the trained network of that name reads them."""
+    """The features (FRAMES, F) of one ball, as the trained network of that name reads them."""
     predictor = models.load(name, "table_tennis")
     ball = sim.draw(predictor.sport, 1, seed=seed, purpose="play")
     stream, features = predictor.stream(), []
@@ -30,33 +30,30 @@ def flight(name, seed=0):
 
 
 def cases(units=UNITS, frames=FRAMES):
-    """(model, how it is set) -> norms (frames + 1,) on the same random sequence."""
+    """(model, initialisation) -> norms (frames + 1,), all on the same random sequence."""
     torch.manual_seed(1)
     x, results = torch.randn(frames, INPUTS), {}
     for name in MODELS:
         results[name, "as torch makes it"] = jacobian_norms(make_cell(name, INPUTS, units, 0), x)
-        results[name, f"weights x {RECURRENT_GAIN:g}"] = jacobian_norms(
-            scaled(make_cell(name, INPUTS, units, 0), RECURRENT_GAIN), x
-        )
+        loud = scaled(make_cell(name, INPUTS, units, 0), RECURRENT_GAIN)
+        results[name, f"weights x {RECURRENT_GAIN:g}"] = jacobian_norms(loud, x)
         if name != "rnn":
-            results[name, "biases for the length"] = jacobian_norms(
-                chrono_initialise(make_cell(name, INPUTS, units, 0), frames), x
-            )
+            slow = chrono_initialise(make_cell(name, INPUTS, units, 0), frames)
+            results[name, "biases for the length"] = jacobian_norms(slow, x)
     return results
 
 
 def trained():
-    """The same for the networks that ship, on a ball."""
+    """The same for the shipped networks, on a ball."""
     sport, results = sim.load("table_tennis"), {}
     for name in MODELS:
-        results[name, "trained, on a ball"] = jacobian_norms(
-            loaded(name, read(weights_path(name, sport))[1]), flight(name)
-        )
+        cell = loaded(name, read(weights_path(name, sport))[1])
+        results[name, "trained, on a ball"] = jacobian_norms(cell, flight(name))
     return results
 
 
 def clipped(page):
-    """What clipping does: of a gradient that explodes it keeps the direction and takes the length."""
+    """Print what clipping does to a gradient that explodes: its norm before and after."""
     cell = scaled(make_cell("rnn", INPUTS, UNITS, 0), RECURRENT_GAIN)
     torch.manual_seed(1)
     x, state = torch.randn(FRAMES, INPUTS), torch.zeros(1, UNITS)
@@ -65,9 +62,8 @@ def clipped(page):
     state.square().mean().backward()
     before = torch.nn.utils.clip_grad_norm_(cell.parameters(), 1.0)
     after = torch.nn.utils.clip_grad_norm_(cell.parameters(), 1.0)
-    page.print(
-        f"clipping, rnn, weights x {RECURRENT_GAIN:g}: norm of the gradient {before:.3g} before, {after:.3g} after"
-    )
+    gain = f"{RECURRENT_GAIN:g}"
+    page.print(f"clipping, rnn, weights x {gain}: norm of the gradient {before:.3g} before, {after:.3g} after")
 
 
 def main():
@@ -75,9 +71,8 @@ def main():
     page.print("norm of d h_T / d h_t        " + "".join(f"{f'{k} back':>12}" for k in LAGS))
     for (name, how), norms in results.items():
         page.print(f"{name:5} {how:24}" + "".join(f"{norms[min(k, len(norms) - 1)]:12.2e}" for k in LAGS))
-    values = torch.linalg.svdvals(
-        jacobian_products(jacobians(make_cell("gru", INPUTS, UNITS, 0), torch.randn(30, INPUTS)))[30]
-    )
+    steps = jacobians(make_cell("gru", INPUTS, UNITS, 0), torch.randn(30, INPUTS))
+    values = torch.linalg.svdvals(jacobian_products(steps)[30])
     page.print(f"gru as torch makes it, 30 back, singular values: largest {values[0]:.1e}, middle "
                f"{values[len(values) // 2]:.1e}, smallest {values[-1]:.1e}")  # fmt: skip
     clipped(page)

@@ -1,4 +1,4 @@
-"""Spin that shows only before a long gap: how long each network remembers it.
+"""Spin that is visible only before a long gap: how long each network remembers it.
 
 python -m lessons.long_memory
 """
@@ -17,17 +17,17 @@ from lessons.cells import chrono_initialise, make_cell
 from lessons.page import Page, line_style
 
 MODELS = ("gru", "lstm", "rnn", "mingru", "transformer", "mlp")
-EARLY_FRAMES, LATE_FRAMES = 36, 4  # frames seen before the gap, and after it
+EARLY_FRAMES, LATE_FRAMES = 36, 4  # frames before the gap, and after it
 GAPS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)  # s
 LEAD_TIME, BALL_COUNT = 0.2, 400  # s after the last frame
-HISTORY_FRAMES, GAP_LENGTHS, LOW_NOISE = 16, (10, 40, 160), 0.0005  # frames; frames of nothing; m of noise
+HISTORY_FRAMES, GAP_LENGTHS, LOW_NOISE = 16, (10, 40, 160), 0.0005  # frames with the ball; empty frames; m
 SMALL_MODELS = ("rnn", "lstm", "gru", "gru, biases for the length", "mingru", "transformer")
 SMALL_SHAPE = {"units": 32, "layers": 2, "window": 64}
 STEPS, BATCH, TEST_BALLS = 200, 64, 500
 
 
 def lobs(count, seed=0):
-    """Launches (B, 9) and the sport: high balls of much spin, that stay in the air for a second and more."""
+    """The sport, and launches (B, 9) of high balls with much spin, which stay in the air for more than a second."""
     generator = np.random.default_rng(seed)
     position = np.array([0.0, -3.5, 0.4]) + generator.normal(0, (0.3, 0.2, 0.1), (count, 3))
     velocity = np.array([0.0, 2.8, 6.0]) + generator.normal(0, (0.3, 0.3, 0.2), (count, 3))
@@ -35,7 +35,7 @@ def lobs(count, seed=0):
 
 
 def histories_with_gap(gap, count=BALL_COUNT, seed=0):
-    """(whole Tracks, those of the late frames alone, times (B, 1) s, truth (B, 1, 3)) of balls hidden for `gap` s."""
+    """(whole Tracks, Tracks of the late frames, times (B, 1) s, truth (B, 1, 3) m) of balls hidden for `gap` s."""
     sport, launches = lobs(count, seed)
     early = np.arange(EARLY_FRAMES) / RATE
     late = early[-1] + gap + np.arange(1, LATE_FRAMES + 1) / RATE
@@ -43,16 +43,12 @@ def histories_with_gap(gap, count=BALL_COUNT, seed=0):
     path = sim.simulate(sport, launches[:, :3], launches[:, 3:6], launches[:, 6:], times).position
     noisy = path[:, :-1] + NOISE * np.random.default_rng(seed + 1).standard_normal(path[:, :-1].shape)
     whole = [Track(times[:-1], positions) for positions in noisy]
-    return (
-        whole,
-        [Track(late, positions[EARLY_FRAMES:]) for positions in noisy],
-        np.tile(times[-1:], (count, 1)),
-        path[:, -1:],
-    )
+    late_only = [Track(late, positions[EARLY_FRAMES:]) for positions in noisy]
+    return whole, late_only, np.tile(times[-1:], (count, 1)), path[:, -1:]
 
 
 def by_gap(predictors, gaps=GAPS, count=BALL_COUNT):
-    """(name, whether it saw the early frames) -> errors (B, len(gaps)) m."""
+    """(name, whether it was given the early frames) -> errors (B, len(gaps)) m."""
     results = {}
     for gap in gaps:
         whole, late, times, truth = histories_with_gap(gap, count)
@@ -63,7 +59,7 @@ def by_gap(predictors, gaps=GAPS, count=BALL_COUNT):
 
 
 def make_network(name, max_length):
-    """A small Network that reads two numbers a frame; with biases for the length where its name says so."""
+    """A small Network with two inputs per frame, and its output layer; with chrono biases if its name says so."""
     torch.manual_seed(0)
     network = Network(NetworkShape(name.split(",")[0], 2, 0, **SMALL_SHAPE))
     if "," in name:
@@ -73,22 +69,18 @@ def make_network(name, max_length):
 
 
 def gap_sequences(gap, count, seed):
-    """(what is read (B, T, 2), where the balls go (B,), how many mm one of that is): balls whose sideways curve is seen
-    in SEEN frames; then there are `gap` frames of nothing, and then they are asked for.
+    """Inputs (B, T, 2), targets (B,) and the unit of targets in mm: HISTORY_FRAMES frames with the ball, `gap` without.
 
-    Read are the sideways place, beside a straight line through its launch, and whether there was a ball.
+    Inputs are the sideways displacement from a straight line along the launch, and whether the frame has the ball; the
+    target is the displacement one frame after the gap.
     """
     sport, launches = lobs(count, seed)
     times = np.arange(HISTORY_FRAMES + gap + 1) / RATE
     path = sim.simulate(sport, launches[:, :3], launches[:, 3:6], launches[:, 6:], times).position[..., 0]
     sideways = path - launches[:, :1] - launches[:, 3:4] * times
-    scale, end = (
-        float(np.std(sideways_displacements(HISTORY_FRAMES))),
-        float(np.std(sideways_displacements(HISTORY_FRAMES + gap))),
-    )
-    noisy = sideways[:, :HISTORY_FRAMES] + LOW_NOISE * np.random.default_rng(seed + 1).standard_normal(
-        (count, HISTORY_FRAMES)
-    )
+    scale, end = (float(np.std(sideways_displacements(n))) for n in (HISTORY_FRAMES, HISTORY_FRAMES + gap))
+    noise = LOW_NOISE * np.random.default_rng(seed + 1).standard_normal((count, HISTORY_FRAMES))
+    noisy = sideways[:, :HISTORY_FRAMES] + noise
     inputs = np.zeros((count, HISTORY_FRAMES + gap, 2), np.float32)
     inputs[:, :HISTORY_FRAMES, 0], inputs[:, :HISTORY_FRAMES, 1] = noisy / scale, 1.0
     return torch.from_numpy(inputs), torch.from_numpy(sideways[:, -1] / end).float(), 1e3 * end
@@ -96,15 +88,14 @@ def gap_sequences(gap, count, seed):
 
 @cache
 def sideways_displacements(frames, count=500):
-    """How far (B,) m balls have gone sideways after so many frames."""
+    """Sideways displacements (B,) m of balls after a number of frames, from a straight line along the launch."""
     sport, launches = lobs(count, 7)
     path = sim.simulate(sport, launches[:, :3], launches[:, 3:6], launches[:, 6:], [frames / RATE]).position[:, 0, 0]
     return path - launches[:, 0] - launches[:, 3] * frames / RATE
 
 
 def trained(name, gap, steps=STEPS):
-    """Errors, mm, in the median of fresh balls: of a small network that has learnt to wait for so many frames, and of
-    one that says the same of every ball."""
+    """Median errors, mm, on new balls: of a small network trained for a gap, and of the best constant answer."""
     network, output = make_network(name, HISTORY_FRAMES + gap)
     times = torch.arange(HISTORY_FRAMES + gap).expand(BATCH, -1) / RATE
     parameters = [*network.trunk.parameters(), *output.parameters()]
@@ -128,35 +119,29 @@ def trained(name, gap, steps=STEPS):
 def main():
     page = Page("long_memory")
     results = by_gap(networks(*MODELS))
-    page.print(
-        f"as they ship: error {LEAD_TIME:g} s ahead, mm, median of {BALL_COUNT} balls; "
-        f"{EARLY_FRAMES} frames, a gap, {LATE_FRAMES} frames"
-    )
+    page.print(f"as they ship: error {LEAD_TIME:g} s ahead, mm, median of {BALL_COUNT} balls; "
+               f"{EARLY_FRAMES} frames, a gap, {LATE_FRAMES} frames")  # fmt: skip
     page.print(f"{'gap, s':38}" + "".join(f"{gap:>7g}" for gap in GAPS))
     for with_early in (True, False):
         for name in MODELS:
             label = name if with_early else f"{name}, the last {LATE_FRAMES} frames alone"
             page.print(f"{label:38}" + "".join(f"{1e3 * v:7.0f}" for v in np.median(results[name, with_early], axis=0)))
-    page.print(
-        f"{'half an interval of 95 %, gru':38}" + "".join(f"{1e3 * interval(e):7.1f}" for e in results["gru", True].T)
-    )
-    page.print(
-        f"\nsmall networks, each taught to wait: error, mm, "
-        f"where the ball was seen in {HISTORY_FRAMES} frames, then in none"
-    )
-    page.print(f"{'frames of nothing':38}" + "".join(f"{gap:>7}" for gap in GAP_LENGTHS))
-    waited = {name: np.array([trained(name, gap) for gap in GAP_LENGTHS]) for name in SMALL_MODELS}
-    waited = {}
+    half = [interval(errors) for errors in results["gru", True].T]
+    page.print(f"{'half the 95 % interval, gru':38}" + "".join(f"{1e3 * v:7.1f}" for v in half))
+    page.print(f"\nsmall networks, trained for the gap: error, mm, after {HISTORY_FRAMES} frames with the ball "
+               "and a number of empty ones")  # fmt: skip
+    page.print(f"{'empty frames':38}" + "".join(f"{gap:>7}" for gap in GAP_LENGTHS))
+    small = {}
     for name in SMALL_MODELS:
-        waited[name] = np.array([trained(name, gap) for gap in GAP_LENGTHS])
-        page.print(f"{name:38}" + "".join(f"{v:7.0f}" for v in waited[name][:, 0]))
-    same = waited["gru"][:, 1]
-    page.print(f"{'the same said of every ball':38}" + "".join(f"{v:7.0f}" for v in same))
-    draw(page, results, waited, same)
+        small[name] = np.array([trained(name, gap) for gap in GAP_LENGTHS])
+        page.print(f"{name:38}" + "".join(f"{v:7.0f}" for v in small[name][:, 0]))
+    constant = small["gru"][:, 1]
+    page.print(f"{'the same answer for every ball':38}" + "".join(f"{v:7.0f}" for v in constant))
+    draw(page, results, small, constant)
 
 
-def draw(page, results, waited, same):
-    """Errors against the gap: of what ships, and of the small networks as shares of knowing nothing."""
+def draw(page, results, small, constant):
+    """Errors against the gap: of the shipped networks, and of the small ones relative to a constant answer."""
     figure, (left, right) = page.figure(2)
     for name in MODELS:
         left.semilogy(GAPS, 1e3 * np.median(results[name, True], axis=0), marker=".", **line_style(name))
@@ -165,13 +150,13 @@ def draw(page, results, waited, same):
     left.set_xlabel("gap, s")
     left.set_ylabel(f"error {LEAD_TIME:g} s ahead, mm")
     left.legend(fontsize=6)
-    for name, off in waited.items():
+    for name, off in small.items():
         style = line_style(name.split(",")[0]) | ({"linestyle": ":"} if "," in name else {}) | {"label": name}
-        right.semilogx(GAP_LENGTHS, off[:, 0] / same, marker=".", **style)
+        right.semilogx(GAP_LENGTHS, off[:, 0] / constant, marker=".", **style)
     right.axhline(1.0, color="#7a7a7a", linewidth=0.6)
     right.set_ylim(0)
-    right.set_xlabel("frames of nothing")
-    right.set_ylabel("error, of that of knowing nothing")
+    right.set_xlabel("empty frames")
+    right.set_ylabel("error, over that of a constant answer")
     right.legend(fontsize=6)
     page.close(figure)
 

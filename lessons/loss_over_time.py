@@ -1,4 +1,4 @@
-"""The loss of every moment, their sum, and the gradient that goes back through time, moment by moment.
+"""The loss at every moment, the sum of these losses, and its gradient through time, frame by frame.
 
 python -m lessons.loss_over_time
 """
@@ -21,7 +21,7 @@ SHOWN = (0, 1, 3, 7, 11, 15)  # slices that are printed
 
 
 def trained(name="gru"):
-    """The Network that ships."""
+    """The shipped Network."""
     info, parts = read(weights_path(name, sim.load(SPORT)))
     network = Network(NetworkShape(**info["shape"]))
     network.load_state_dict({key: torch.from_numpy(a) for key, a in parts.items()})
@@ -29,15 +29,12 @@ def trained(name="gru"):
 
 
 def make_batch(balls=BALL_COUNT):
-    """A Batch of tensors, of balls that were not learnt from."""
+    """A Batch of tensors, of balls that the network was not trained on."""
     return to_tensors(Batches(sim.load(SPORT), "filter", balls, 0, "validation", loss_frames=SLICES)[0])
 
 
 def unrolled(network, features):
-    """The memory (B, T, H) of a GRU at every frame, each step with weights of its own: those, one list a step.
-
-    All are the same numbers: the gradient of a step's copy is what the sum owes to that step alone.
-    """
+    """The hidden states (B, T, U) of a GRU that has its own copy of the weights at every step; and the copies."""
     steps, h, states = [], features.new_zeros(len(features), network.shape.units), []
     for x in features.unbind(1):
         weights = [getattr(network.trunk, part).detach().clone().requires_grad_() for part in PARTS]
@@ -48,7 +45,7 @@ def unrolled(network, features):
 
 
 def slices(network, hidden, batch):
-    """The loss (N,) of every slice: of the path that is told at the chosen frames, the mean over balls."""
+    """The loss (N,) of every slice, mean over balls: that of the path forecast at the slice's frame."""
     rows = torch.arange(len(hidden))[:, None]
     features = network.standardise(batch.features)
     inputs, base = torch.cat([hidden[rows, batch.loss_frames], features[rows, batch.loss_frames]], -1), batch.nominal
@@ -60,13 +57,13 @@ def slices(network, hidden, batch):
 
 
 def norm(parts):
-    """The length of a gradient in parts."""
+    """The norm of a gradient that is given in parts."""
     return float(torch.sqrt(sum(part.square().sum() for part in parts)))
 
 
 def gradients(network, batch):
-    """Losses (N,) of slices; norms (T,) of the gradient of their sum by the weights of each step; that of all steps
-    together, added up and as torch finds it; and norms (N, T) by step of each slice's own loss."""
+    """Losses (N,) of the slices; norms (T,) of the gradient of their sum by the weights of each step; the gradient of
+    the shared weights, as the sum over steps and from torch; and norms (N, T) by step for each slice alone."""
     hidden, steps = unrolled(network, network.standardise(batch.features))
     losses = slices(network, hidden, batch)
     all_weights = [part for step in steps for part in step]
@@ -89,19 +86,19 @@ def main():
     losses, by_step, (added, whole), by_slice = gradients(network, batch)
     frames = batch.loss_frames.float().mean(0)
     page.print(f"{'slice':44}" + "".join(f"{n + 1:>8}" for n in SHOWN))
-    page.print(f"{'its frame, in the mean':44}" + "".join(f"{frames[n]:8.0f}" for n in SHOWN))
+    page.print(f"{'its frame, mean':44}" + "".join(f"{frames[n]:8.0f}" for n in SHOWN))
     page.print(f"{'its loss':44}" + "".join(f"{losses[n]:8.2f}" for n in SHOWN))
-    page.print(f"the sum of all {len(losses)}, which is what a step makes smaller: {losses.sum():.2f}")
-    far = [int(f) for f in (1, 5, 10, 20, 40, 80)]
-    page.print(f"\n{'gradient of the sum by the weights of frame':44}" + "".join(f"{k:>8}" for k in far))
-    page.print(f"{'its norm':44}" + "".join(f"{by_step[k]:8.3f}" for k in far))
+    page.print(f"the sum of all {len(losses)}, which a training step reduces: {losses.sum():.2f}")
+    steps = (1, 5, 10, 20, 40, 80)
+    page.print(f"\n{'gradient of the sum, weights of frame':44}" + "".join(f"{k:>8}" for k in steps))
+    page.print(f"{'its norm':44}" + "".join(f"{by_step[k]:8.3f}" for k in steps))
     off = max(float((a - b).abs().max()) for a, b in zip(added, whole))
-    page.print(f"norm of the {len(by_step)} added up {norm(added):.3f}, of the gradient by the shared weights "
-               f"{norm(whole):.3f}; they differ by {off:.0e}")  # fmt: skip
+    page.print(f"norm of the sum of all {len(by_step)}: {norm(added):.3f}; norm of the gradient of the shared weights: "
+               f"{norm(whole):.3f}; largest difference {off:.0e}")  # fmt: skip
     late = by_slice[SLICES // 2]
-    page.print(f"\nof slice {SLICES // 2 + 1} alone, about frame {frames[SLICES // 2]:.0f}: share of its gradient's "
-               "norms " + ", ".join(f"{name} {late[a:b].sum() / late.sum():.2f}"
-                                   for name, a, b in windows(frames)))  # fmt: skip
+    parts = ", ".join(f"{name} {late[a:b].sum() / late.sum():.2f}" for name, a, b in windows(frames))
+    page.print(f"\nslice {SLICES // 2 + 1} alone, near frame {frames[SLICES // 2]:.0f}: fractions of its gradient's "
+               f"norms: {parts}")  # fmt: skip
     figure, (left, right) = page.figure(2)
     left.bar(frames, losses, width=4, color="#d55e00")
     left.set_xlabel("frame")
@@ -110,16 +107,16 @@ def main():
     for n in (3, 8, 13):
         right.semilogy(np.where(by_slice[n] > 0, by_slice[n], np.nan), label=f"of slice {n + 1} alone")
     right.set_ylim(1e-3)
-    right.set_xlabel("frame whose weights")
+    right.set_xlabel("frame of the weights")
     right.set_ylabel("norm of the gradient")
     right.legend(fontsize=7)
     page.close(figure)
 
 
 def windows(frames):
-    """(name, first, last) of stretches of frames; slices lie a few frames sooner or later, ball by ball."""
+    """(name, first, last) of ranges of frames; the frame of a slice varies a little between balls."""
     now = int(frames[SLICES // 2])
-    return ("the first 10 frames", 0, 10), ("those until 10 before it", 10, now - 10), ("the last", now - 10, None)
+    return ("first 10 frames", 0, 10), ("up to 10 frames before it", 10, now - 10), ("last frames", now - 10, None)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Four things that a sequence asks of a network, and what happens to one that lacks them.
+"""Four demands of a sequence on a network, and what happens to a network that does not meet them.
 
 python -m lessons.order
 """
@@ -15,23 +15,20 @@ from lessons.page import Page, line_style
 
 MODELS, LEAD_TIME, HISTORY_FRAMES, BALL_COUNT = ("mlp", "rnn", "gru"), 0.3, 45, 400
 MAX_LENGTH, LENGTHS = 500, range(1, 501)  # frames
-PADDED = (1, 2, 3, 7, 20, 60, 150, 333, 500)  # of tracks that lie in one batch
+PADDED = (1, 2, 3, 7, 20, 60, 150, 333, 500)  # frames of the tracks in one batch
 EARLY, PERTURBATION, LAGS = 6, 0.005, (1, 4, 8, 11, 16, 30, 45, 60, 80)  # frames, m; frames later
-SLOTS, START_DELAYS = (
-    20,
-    (0, 10, 20, 40, 60),
-)  # frames of the network with weights of their own; frames that it begins later
+SLOTS, START_DELAYS = 20, (0, 10, 20, 40, 60)  # frames of the layer with separate weights; frames left out before them
 
 
 def long_track(frames=MAX_LENGTH):
-    """A ball seen in so many frames: it is let fall and bounces for long."""
+    """A Track of a ball that is dropped and bounces for a long time."""
     sport, times = sim.load("table_tennis"), np.arange(frames) / RATE
     path = sim.simulate(sport, [[0.1, -1.0, 1.2]], [[0.05, 0.3, 0.0]], [[0, 0, 0]], times).position[0]
     return Track(times, path + NOISE * np.random.default_rng(0).standard_normal(path.shape))
 
 
 def padded(predictor, lengths):
-    """By how much, m, forecasts differ of tracks of many lengths: each alone, and all in one padded batch."""
+    """The largest difference, m, between forecasts of tracks of many lengths: each alone, and in one padded batch."""
     whole = long_track(max(lengths))
     tracks = [Track(whole.time[:n], whole.position[:n]) for n in lengths if n >= predictor.min_frames]
     times = np.array([track.time[-1] for track in tracks])[:, None] + np.array([0.1, 0.5])
@@ -41,7 +38,7 @@ def padded(predictor, lengths):
 
 
 def remembered(lengths, seed=0):
-    """The largest difference in what the shipped gru remembers of sequences of all lengths: alone, and padded."""
+    """The largest difference between the shipped gru's hidden states for sequences of all lengths: alone, and padded."""
     network, generator = trained("gru"), torch.Generator().manual_seed(seed)
     features = torch.randn(len(lengths), max(lengths), network.shape.features, generator=generator)
     batch, off = features.clone(), 0.0
@@ -56,7 +53,7 @@ def remembered(lengths, seed=0):
 
 
 def cases(count=BALL_COUNT, frames=HISTORY_FRAMES):
-    """(Tracks of so many frames, times (B, 1) s, truth (B, 1, 3) m)."""
+    """(Tracks of `frames` frames, times (B, 1) s, truth (B, 1, 3) m)."""
     suite = test_balls(count)
     rows = np.array([i for i, track in enumerate(suite.tracks) if len(track) >= frames])
     histories = [Track(suite.tracks[i].time[:frames], suite.tracks[i].position[:frames]) for i in rows]
@@ -65,23 +62,22 @@ def cases(count=BALL_COUNT, frames=HISTORY_FRAMES):
 
 
 def shuffled(track, seed=0):
-    """The same places at the same times, but not each at its own; the last stays."""
+    """The track with its positions shuffled among its times; the last one keeps its time."""
     order = np.random.default_rng(seed).permutation(len(track) - 1)
     return Track(track.time, np.concatenate([track.position[:-1][order], track.position[-1:]]))
 
 
 def averaged(histories, times, truth):
-    """Errors (B,) of what knows no order: means of all places, by least squares on half of the balls."""
-    features = np.array(
-        [np.r_[1.0, t.position.mean(axis=0), t.position[-1], t.position.std(axis=0)] for t in histories]
-    )
+    """Errors (B / 2,) m of a model without order, on mean positions; least squares on the other half of the balls."""
+    features = [np.r_[1.0, t.position.mean(axis=0), t.position[-1], t.position.std(axis=0)] for t in histories]
+    features = np.array(features)
     half = len(histories) // 2
     weights, *_ = np.linalg.lstsq(features[:half], truth[:half, 0], rcond=None)
     return np.linalg.norm(features[half:] @ weights - truth[half:, 0], axis=1)
 
 
 def influence(predictor, lag, count=80):
-    """How far, m, in the median, a forecast moves so many frames after the first EARLY, where those are moved."""
+    """How far, m, the forecast `lag` frames after the first EARLY moves if these are moved; median over balls."""
     shifts = []
     for track in [track for track in test_balls(300).tracks if len(track) >= EARLY + max(LAGS)][:count]:
         n = EARLY + lag
@@ -94,8 +90,8 @@ def influence(predictor, lag, count=80):
 
 
 def late(predictor, delay, count=BALL_COUNT):
-    """Errors (B,) of a predictor that sees SLOTS frames of lobs from frame `later` on, and of a network with weights of
-    its own for every slot (one layer, least squares), learnt from the first SLOTS frames of other lobs."""
+    """Errors (B,) m on lobs of which SLOTS frames from frame `delay` on are given: of a predictor, and of a layer with
+    separate weights for each slot (least squares), trained on the first SLOTS frames of other lobs."""
     sport, launches = lobs(2 * count)
     times = np.arange(delay + SLOTS) / RATE
     query_times = np.r_[times, times[SLOTS - 1] + LEAD_TIME, times[-1] + LEAD_TIME]
@@ -116,57 +112,56 @@ def late(predictor, delay, count=BALL_COUNT):
 def main():
     page, predictors = Page("order"), networks(*MODELS)
     page.print("1. any length")
-    page.print(f"gru: what is remembered of {len(LENGTHS)} sequences of 1 to {MAX_LENGTH} frames, each alone and all "
-               f"in one padded batch, differs by {remembered(LENGTHS):.0e} at most")  # fmt: skip
+    page.print(f"gru: hidden states of {len(LENGTHS)} sequences of 1 to {MAX_LENGTH} frames, each alone and all in "
+               f"one padded batch, differ by at most {remembered(LENGTHS):.0e}")  # fmt: skip
     for name, predictor in predictors.items():
         off = padded(predictor, PADDED)
         page.print(f"{name}: forecasts of {len(PADDED) - 1} tracks of 2 to {MAX_LENGTH} frames differ by {off:.0e} m")
     histories, times, truth = cases()
     mixed = [shuffled(track, n) for n, track in enumerate(histories)]
-    page.print(
-        f"\n2. order: error {LEAD_TIME:g} s ahead, mm, median of {len(histories)} balls seen in {HISTORY_FRAMES} frames"
-    )
-    page.print(f"{'':34}{'as seen':>10}{'shuffled':>10}{'times':>10}")
+    page.print(f"\n2. order: error {LEAD_TIME:g} s ahead, mm, median of {len(histories)} balls "
+               f"with {HISTORY_FRAMES} frames")  # fmt: skip
+    page.print(f"{'':34}{'in order':>10}{'shuffled':>10}{'ratio':>10}")
     orders = {}
     for name, predictor in predictors.items():
         orders[name] = [1e3 * np.median(errors(predictor, tracks, times, truth)) for tracks in (histories, mixed)]
-    orders["no order: means of the places"] = [1e3 * np.median(averaged(t, times, truth)) for t in (histories, mixed)]
+    orders["no order: mean position"] = [1e3 * np.median(averaged(t, times, truth)) for t in (histories, mixed)]
     for name, (plain, mix) in orders.items():
         page.print(f"{name:34}{plain:10.0f}{mix:10.0f}{mix / plain:10.1f}")
-    page.print(
-        f"\n3. long ago: the first {EARLY} frames are moved by {1e3 * PERTURBATION:g} mm; so the forecast moves, mm"
-    )
+    page.print(f"\n3. distant past: movement of the forecast, mm, if the first {EARLY} frames are moved by "
+               f"{1e3 * PERTURBATION:g} mm")  # fmt: skip
     page.print(f"{'frames later':34}" + "".join(f"{n:>7}" for n in LAGS))
     influences = {name: [1e3 * influence(p, n) for n in LAGS] for name, p in predictors.items()}
     for name, row in influences.items():
         page.print(f"{name:34}" + "".join(f"{v:7.2f}" for v in row))
-    page.print(f"\n4. the same weights at every frame: error {LEAD_TIME:g} s ahead, mm, of lobs seen in {SLOTS} frames")
-    page.print(f"{'first frame that is seen':34}" + "".join(f"{n:>7}" for n in START_DELAYS))
+    page.print(f"\n4. the same weights at every frame: error {LEAD_TIME:g} s ahead, mm, of lobs with {SLOTS} frames")
+    page.print(f"{'first frame given':34}" + "".join(f"{n:>7}" for n in START_DELAYS))
     shared = np.array([[np.median(e) for e in late(predictors["gru"], n)] for n in START_DELAYS]) * 1e3
-    for name, row in zip(("gru", "own weights for every slot"), shared.T):
+    for name, row in zip(("gru", "separate weights for each slot"), shared.T):
         page.print(f"{name:34}" + "".join(f"{v:7.0f}" for v in row))
     clock = [predictors["gru"].forecast(Track(t.time + s, t.position), row + s).mean
              for s in (0.0, 1000.0) for t, row in zip(histories[:1], times)]  # fmt: skip
-    page.print(f"gru, the clock put on by 1,000 s: the forecast moves by {np.abs(clock[0] - clock[1]).max():.0e} m")
+    page.print(f"gru, clock shifted by 1,000 s: the forecast moves by {np.abs(clock[0] - clock[1]).max():.0e} m")
     draw(page, orders, influences, shared)
 
 
 def draw(page, orders, influences, shared):
-    """Three of the four, side by side."""
+    """Three of the four experiments, side by side."""
     figure, (left, middle, right) = page.figure(3)
     for k, (name, pair) in enumerate(orders.items()):
         style = {"color": "#7a7a7a"} if "order" in name else {"color": line_style(name)["color"]}
         left.bar([k - 0.2, k + 0.2], pair, width=0.38, alpha=0.9, **style)
     left.set_xticks(range(len(orders)), [name.partition(":")[0] for name in orders])
-    left.set_ylabel("error as seen, and shuffled, mm")
+    left.set_ylabel("error in order, and shuffled, mm")
     for name, row in influences.items():
         middle.plot(LAGS, row, marker=".", **line_style(name))
     middle.set_xlabel("frames later")
-    middle.set_ylabel(f"forecast moves, of {1e3 * PERTURBATION:g} mm long ago, mm")
+    middle.set_ylabel(f"movement of the forecast, for {1e3 * PERTURBATION:g} mm early on, mm")
     middle.legend(fontsize=7)
-    for row, style in zip(shared.T, (line_style("gru"), {"color": "#7a7a7a", "label": "own weights for every slot"})):
+    separate = {"color": "#7a7a7a", "label": "separate weights for each slot"}
+    for row, style in zip(shared.T, (line_style("gru"), separate)):
         right.semilogy(START_DELAYS, row, marker=".", **style)
-    right.set_xlabel("first frame that is seen")
+    right.set_xlabel("first frame given")
     right.set_ylabel("error, mm")
     right.legend(fontsize=7)
     page.close(figure)

@@ -1,11 +1,9 @@
-"""What every lesson does alike: its figures are printed, and put with its picture into its page.
+"""The page of a lesson: what its script prints is written into the page, and its picture is saved beside it.
 
-    page = Page("gates")
-    page.say("a figure")                         # printed, and kept for the page
-    figure, (left, right) = page.figure(2)
-    page.close(figure)                           # lessons/gates.png, and the block of figures in lessons/gates.md
-
-So every figure that a page shows was printed by its script.
+page = Page("gates")
+page.print("a line")                         # printed, and kept for the page
+figure, (left, right) = page.figure(2)
+page.close(figure)                           # lessons/gates.png, and the block of text in lessons/gates.md
 """
 
 import re
@@ -20,7 +18,7 @@ from ballcast.evaluation.figures import PALETTE, STYLE
 from ballcast.models.runtime.weights import write_atomically
 
 FOLDER = Path(__file__).parent
-BLOCK = re.compile(r"(```text\n).*?(```)", re.DOTALL)  # the first of a page is the script's own
+BLOCK = re.compile(r"(```text\n).*?(```)", re.DOTALL)  # the first one of a page has the lines that its script printed
 WIDTH, HEIGHT = 4.4, 3.2  # inches of one plot
 
 
@@ -31,18 +29,18 @@ class Page:
         self.path, self.picture, self.lines = folder / f"{name}.md", folder / f"{name}.png", []
 
     def print(self, line=""):
-        """Print a line, and keep it."""
+        """Print a line, and keep it for the page."""
         print(line, flush=True)
         self.lines.append(line)
 
     def figure(self, columns=1):
-        """A Figure with so many plots side by side, and those."""
+        """A Figure with some plots side by side, and these plots."""
         with rc_context(STYLE):
             figure = Figure((WIDTH * columns, HEIGHT), dpi=110)
             return figure, figure.subplots(1, columns)
 
     def close(self, figure):
-        """Save the picture, and put what was said into the page. ValueError where the page has no block for it."""
+        """Save the picture, and write the printed lines into the page. ValueError if the page has no block for them."""
         text = self.path.read_text(encoding="utf-8")
         output = "".join(line.rstrip() + "\n" for line in self.lines)
         filled, replaced = BLOCK.subn(lambda block: block[1] + output + block[2], text, count=1)
@@ -57,6 +55,6 @@ class Page:
 
 
 def line_style(name):
-    """The colour and dash of a model, as in the reports."""
+    """The colour, dash and label of a model, as in the reports."""
     color, dash = PALETTE[name]
     return {"color": color, "linestyle": dash, "label": name}

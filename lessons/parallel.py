@@ -1,4 +1,4 @@
-"""Frame after frame, or all frames at once: what learning from a sequence costs, by its length and how many there are.
+"""Frame by frame, or all frames at once: the cost of training on sequences, by their length and their number.
 
 python -m lessons.parallel
 """
@@ -16,12 +16,12 @@ from lessons.page import Page, line_style
 MODELS = ("rnn", "gru", "mingru", "transformer")
 LENGTHS, BATCHES, UNITS = (50, 200, 1000, 5000), (1, 8, 64), 64
 FEATURES, RATE = 54, 180.0  # of a frame; frames/s
-MIN_TIME = 0.3  # s, to repeat up to
+MIN_TIME = 0.3  # s, for which a pass is repeated
 STREAM_FRAMES, TIMED_FRAMES = 4000, 200  # frames
 
 
 def timed_pass(name, length, batch):
-    """A function that does forward and backward of a trunk once, on random numbers."""
+    """A function that runs one forward and backward pass of a trunk, on random numbers."""
     network = Network(NetworkShape(name, FEATURES, 0, units=UNITS))
     x, times = torch.randn(batch, length, FEATURES), torch.arange(length).expand(batch, length) / RATE
 
@@ -33,7 +33,7 @@ def timed_pass(name, length, batch):
 
 
 def seconds(work):
-    """Seconds that it takes; what is quick is repeated, and its first time is not counted."""
+    """The median time of work(), s; it is repeated for MIN_TIME, and the first time is not counted."""
     taken = []
     while sum(taken) < MIN_TIME or len(taken) == 1 and taken[0] < MIN_TIME:
         begun = time.perf_counter()
@@ -43,12 +43,12 @@ def seconds(work):
 
 
 def saved_activation_bytes(work):
-    """Bytes that are kept from the way there for the way back: every tensor that autograd holds, once."""
+    """Bytes that autograd saves in the forward pass for the backward pass, every tensor counted once."""
     held = {}
 
     def pack(tensor):
         held[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-        alive.append(tensor)  # so that no address is given out twice
+        alive.append(tensor)  # so that no address is reused
         return tensor
 
     alive = []
@@ -58,7 +58,7 @@ def saved_activation_bytes(work):
 
 
 def break_even_length(speeds, baseline, lengths):
-    """From which length on `mine` (L,) frames/s is above `theirs`, by lines between logarithms; None: not at last."""
+    """The length from which on speeds (L,) exceed the baseline (L,), interpolated on logarithms; None if not at last."""
     log_ratio = np.log(np.asarray(speeds) / baseline)
     if (log_ratio <= 0).all() or log_ratio[-1] <= 0:
         return None
@@ -70,8 +70,8 @@ def break_even_length(speeds, baseline, lengths):
 
 
 def stream_speed(name):
-    """Microseconds a frame that the network that ships needs to watch a ball: its first TIMED frames, and those after
-    STREAMED; the frame's own filter included."""
+    """Microseconds per frame that a shipped network's stream takes, its filter included: for the first TIMED_FRAMES
+    frames of a ball, and for those after STREAM_FRAMES."""
     predictor, track = models.load(name, SPORT), max(test_balls(50).tracks, key=len)
     results = []
     for before in (0, STREAM_FRAMES):
@@ -90,7 +90,7 @@ def stream_speed(name):
 
 def main():
     page, speed, memory = Page("parallel"), {}, {}
-    page.print(f"forward and backward of a trunk of {UNITS} units: thousand frames/s | MB kept for the way back")
+    page.print(f"forward and backward of a trunk of {UNITS} units: thousand frames/s | MB saved for the backward pass")
     page.print(f"{'batch':>5}{'length':>8}" + "".join(f"{name:>22}" for name in MODELS) + f"{'mingru/gru':>12}")
     for batch in BATCHES:
         for length in LENGTHS:
@@ -106,25 +106,25 @@ def main():
         summary = (
             f"{name} {'not at the longest' if at is None else f'from length {at} on'}" for name, at in where.items()
         )
-        page.print(f"batch {batch}: ahead of gru {'; '.join(summary)}")
-    page.print(f"\nlive, as they ship, one ball: microseconds a frame at first, and after {STREAM_FRAMES:,} frames")
+        page.print(f"batch {batch}: faster than gru: {'; '.join(summary)}")
+    page.print(f"\nlive, as they ship, one ball: microseconds per frame at first, and after {STREAM_FRAMES:,} frames")
     for name in MODELS:
         page.print(f"{name:14}" + "".join(f"{v:9.0f}" for v in stream_speed(name)))
     draw(page, speed, memory)
 
 
 def draw(page, speed, memory):
-    """Speed at one sequence and at many, and memory."""
+    """Speed with one sequence and with many, and memory."""
     figure, plots = page.figure(3)
     for plot, batch in zip(plots, (BATCHES[0], BATCHES[-1])):
         for name in MODELS:
             plot.loglog(LENGTHS, [speed[name, batch, n] for n in LENGTHS], marker=".", **line_style(name))
         plot.set_title(f"{batch} sequence{'s' if batch > 1 else ''} at once")
-        plot.set_ylabel("frames learnt from, 1/s")
+        plot.set_ylabel("training speed, frames/s")
     for name in MODELS:
         plots[2].loglog(LENGTHS, [memory[name, 1, n] / n / 1e3 for n in LENGTHS], marker=".", **line_style(name))
     plots[2].set_title("one sequence")
-    plots[2].set_ylabel("kept for the way back, kB a frame")
+    plots[2].set_ylabel("saved for the backward pass, kB/frame")
     for plot in plots:
         plot.set_xlabel("length, frames")
         plot.legend(fontsize=7)

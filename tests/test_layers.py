@@ -100,6 +100,13 @@ def test_imports_within_a_package_point_down(file):
     assert own not in rules or parts <= rules[own] | {own}, f"{file} imports {parts - rules[own] - {own}}"
 
 
+def test_every_rule_is_about_something_that_is_there():
+    named = [*MAY_IMPORT, *(f"{package}/{part}" for package, parts in MAY_IMPORT_INSIDE.items() for part in parts)]
+    named += [place.removesuffix(".py") for places in LIVES_IN.values() for place in places]
+    missing = [name for name in named if not ((ROOT / name).is_dir() or (ROOT / f"{name}.py").is_file())]
+    assert not missing and len(FILES) > 100
+
+
 def test_no_module_lies_outside_the_layers():
     top = {
         path.name.removesuffix(".py")

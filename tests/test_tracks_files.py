@@ -151,7 +151,7 @@ def test_a_folder_is_read_flat_and_in_order(tmp_path):
         ("t,x,y,z\n1,0,0,0\n1,0,0,1\n", "all rows have the same time"),
         ("t,x,y\n0,0,0\n1,0,0\n", "row 1: no column z in the header 't,x,y'; it needs t,x,y,z"),
         ("time,x,y,z\n0,0,0,0\n", "row 1: no column t in the header"),
-        ("t,x,y,z,x\n0,0,0,0,0\n", "row 1: column 'x' stands twice"),
+        ("t,x,y,z,x\n0,0,0,0,0\n", "row 1: column 'x' is twice in the header"),
         ("Timestamp,X,Y\n0,0,0\n", "row 1: no column Z in the header"),
         ("Timestamp,X,Y,Z,u,v,l,theta\n0,0,0,0,0,0,0,0\n", "row 1: a TT3D pixel file"),
         ("0,0,0,0\n1,0,0,0\n", "row 1: numbers where the header should be"),
@@ -291,7 +291,7 @@ def test_what_a_csv_cannot_hold_is_refused(tmp_path):
     track = Track([0, 1], np.zeros((2, 3)), columns={"why": ["a\nb", "c"]})
     assert "line break" in refusal(write_track, tmp_path / "ball.csv", track)
     for name in ("x", ""):
-        assert "names of their own" in refusal(
+        assert "must be unique" in refusal(
             write_track, tmp_path / "ball.csv", Track([0, 1], np.zeros((2, 3)), columns={name: [1, 2]})
         )
     assert "cannot be written" in refusal(write_track, tmp_path / "none" / "ball.csv", Track([0], [[0, 0, 0]]))

@@ -57,7 +57,7 @@ def test_refuses_with_one_line_that_names_the_row(time, position, message):
 
 
 def test_refuses_a_further_column_of_another_length():
-    with pytest.raises(TrackError, match="column 'u' must have one value a row"):
+    with pytest.raises(TrackError, match="column 'u' must have one value per row"):
         Track(TIME, POSITION, columns={"u": [1, 2]})
 
 

@@ -1,16 +1,16 @@
-"""Track files: read them (our CSV, the public sets TT3D and SpinDOE), write ours.
+"""Track files: read them (our CSV, and the public sets TT3D and SpinDOE), and write ours.
 
-    track = read_track("stroke.csv")                     # known by its header or shape; "-" reads standard input
-    tracks = read_tracks("folder")                       # flat, in sorted order
+    track = read_track("stroke.csv")                     # format recognised by the header; "-" reads standard input
+    tracks = read_tracks("folder")                       # without subfolders, in sorted order
     track = read_track("unity.csv", scale=0.001, axes="x,-z,y", origin=(0, 0, 0.76))
-    write_track("out.csv", track)                        # read_track gives the same numbers back, to the bit
-    time, position = Lines("t,x,y,z").frame(2, "0.0,1,2,3")   # line by line, while a tracker still writes
+    write_track("out.csv", track)                        # read_track returns the same numbers, to the bit
+    time, position = TrackLineReader("t,x,y,z").frame(2, "0.0,1,2,3")   # line by line, while a tracker writes
 
 Formats: `csv`      header t,x,y,z in seconds and metres, in any order; further columns are kept as text
          `tt3d`     header Timestamp,X,Y,Z (Gossard, Ziegler, Zell, "TT3D", 2025)
          `spindoe`  no header, t;x;y;z (Gossard, Tebbe, Ziegler, Zell, "SpinDOE", 2023)
-Cells are parted by comma, semicolon or tab. Times stay as they are in the file. What the reader wants to tell a person
-is in `Track.notes`; what it cannot use raises TrackError. It guesses no units and repairs no data.
+Cells are separated by comma, semicolon or tab. Times are kept as they are in the file. Remarks to the user are in
+`Track.notes`; data that cannot be used raise TrackError. The reader does not guess units or repair data.
 """
 
 import csv
@@ -18,36 +18,45 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 
 from ballcast.tracks.track import Track, TrackError, first_invalid_row
 
+Source = str | os.PathLike | IO  # a path, "-" for standard input, or anything with read()
+
 HEADERS = {"csv": ("t", "x", "y", "z"), "tt3d": ("Timestamp", "X", "Y", "Z"), "spindoe": None}
 FORMATS = tuple(HEADERS)
-PIXEL_COLUMNS = {"u", "v", "l", "theta"}  # the columns that tell TT3D's pixel files from its 3D ones
+PIXEL_COLUMNS = {"u", "v", "l", "theta"}  # these are in TT3D's pixel files, not in its 3D ones
 SEPARATORS = ",;\t"
 NUMBER = re.compile(r"\s*[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf(inity)?)\s*", re.IGNORECASE | re.ASCII)
-MAX_PLAUSIBLE_SIZE = 100.0  # m; a longer track of a ball in a court is more likely in millimetres
+MAX_PLAUSIBLE_SIZE = 100.0  # m; the positions of a larger track are probably in millimetres
 
 
-def read_track(source, format=None, scale=1.0, axes="x,y,z", origin=(0.0, 0.0, 0.0)):
+def read_track(
+    source: Source,
+    format: str | None = None,
+    scale: float = 1.0,
+    axes: str = "x,y,z",
+    origin: tuple[float, ...] = (0.0, 0.0, 0.0),
+) -> Track:
     """The track in one file.
 
     source   a path, "-" for standard input, or anything with read()
-    format   one of FORMATS; None to know it by its header or shape
+    format   one of FORMATS; None to recognise it by the header
     scale    metres per unit of the file's positions (0.001 for millimetres)
-    axes     which of the file's axes are our x, y and z: "x,-z,y" takes our y from the file's -z
-    origin   our origin in the file's frame, after scale and axes (m): it is subtracted
+    axes     the file's axes that are our x, y and z: with "x,-z,y" our y is the file's -z
+    origin   our origin in the file's frame, after scale and axes (m); it is subtracted
 
-    Raises TrackError, one line: what, in which file and row (as an editor counts), how to mend it.
+    Raises TrackError, one line: what is wrong, in which file and row (as an editor counts), how to fix it.
     """
     axis_transform = _axis_transform(scale, axes, origin)
     name = _name(source)
     text = _text(name, _bytes(name, source))
     rows, lines = _rows(text)
     if not lines:
-        raise TrackError(f"{name}: the file is empty; it should start with the line t,x,y,z")
+        raise TrackError(f"{name}: the file is empty; its first line should be t,x,y,z")
     separator, header, keys = _layout(name, rows[0], lines[0], format)
     start = 0 if header is None else 1
     rows, lines = rows[start:], lines[start:]
@@ -55,16 +64,15 @@ def read_track(source, format=None, scale=1.0, axes="x,y,z", origin=(0.0, 0.0, 0
     used = [header.index(key) for key in keys] if header else [0, 1, 2, 3]
     values = _table(name, rows, lines, separator, width, used)
     columns = _columns(lines, separator, header or (), keys)
-    notes = (
-        [] if text.endswith("\n") else [f"{name}: no line end after the last row; if cut off, its last number is short"]
-    )
+    ends = text.endswith("\n")
+    notes = [] if ends else [f"{name}: no line end after the last row; its last number may be cut off"]
     return _track(name, rows, values, axis_transform, columns, notes)
 
 
-def read_tracks(sources, **options):
-    """The tracks of a folder, a file, or several of either, as a list; options as for read_track.
+def read_tracks(sources: Source | list[Source], **options: Any) -> list[Track]:
+    """The tracks of a folder, a file, or several of either; options as for read_track.
 
-    A folder is read flat: its .csv files in sorted order, without index.csv and hidden files.
+    Of a folder, the .csv files are read in sorted order, without subfolders, index.csv and hidden files.
     """
     if isinstance(sources, (str, os.PathLike)) or hasattr(sources, "read"):
         sources = [sources]
@@ -72,20 +80,20 @@ def read_tracks(sources, **options):
 
 
 class TrackLineReader:
-    """A track read line by line, while a tracker still writes it; `first` is the line it begins with.
+    """Reads a track line by line, while a tracker writes it; `first` is its first line.
 
-    Options as for read_track. Raises TrackError where the first line is no header.
+    Options as for read_track. Raises TrackError if the first line is not a header.
     """
 
-    def __init__(self, first, name="standard input", format=None, scale=1.0, axes="x,y,z", origin=(0.0, 0.0, 0.0)):
+    def __init__(self, first: str, name="standard input", format=None, scale=1.0, axes="x,y,z", origin=(0.0, 0.0, 0.0)):
         self.name, self.axis_transform = name, _axis_transform(scale, axes, origin)
         self.separator, header, keys = _layout(name, 1, first.removeprefix("\ufeff"), format)
         self.width = len(header or HEADERS["csv"])
         self.used = [header.index(key) for key in keys] if header else [0, 1, 2, 3]
         self.has_no_header = header is None
 
-    def frame(self, row, line):
-        """Time in s and position (3,) m of the frame in a line; TrackError, which names the row, where it is none."""
+    def frame(self, row: int, line: str) -> tuple[float, np.ndarray]:
+        """Time in s and position (3,) m of the frame in a line; TrackError, with the row, if it is invalid."""
         where = f"{self.name}, row {row}"
         values = np.array([_values(where, line, self.separator, self.width, self.used)])
         axes, factor, shift = self.axis_transform
@@ -95,21 +103,19 @@ class TrackLineReader:
         return float(time[0]), position[0]
 
 
-def write_track(path, track):
-    """Write our CSV: t,x,y,z and then the track's further columns. The file appears whole or not at all.
+def write_track(path: str | os.PathLike, track: Track) -> None:
+    """Write our CSV: t,x,y,z and the track's further columns. The file appears whole or not at all.
 
-    Raises TrackError when the file cannot be written or a further column cannot stand in a CSV.
+    Raises TrackError if the file cannot be written, or a further column cannot be in a CSV.
     """
     path = Path(path)
     header = (*HEADERS["csv"], *track.columns)
     if len(set(header)) < len(header) or "" in header:
-        raise TrackError(
-            f"{path}: further columns need names of their own, other than t, x, y, z: {list(track.columns)}"
-        )
+        raise TrackError(f"{path}: names of columns must be unique, not empty, not t, x, y, z: {list(track.columns)}")
     table = [track.time.tolist(), *track.position.T.tolist(), *(values.tolist() for values in track.columns.values())]
     for key, values in zip(header[4:], table[4:], strict=True):
         if any("\n" in str(value) or "\r" in str(value) for value in (key, *values)):
-            raise TrackError(f"{path}: column {key!r} has a line break in it; a row of a track file is one line")
+            raise TrackError(f"{path}: column {key!r} contains a line break; a row of a track file must be one line")
     temporary_path = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary_path, "w", encoding="utf-8", newline="") as file:
@@ -129,14 +135,14 @@ def write_track(path, track):
 
 
 def _name(source):
-    """What to call a source in a message."""
+    """The name of a source in messages."""
     if hasattr(source, "read"):
         return str(getattr(source, "name", "the stream"))
     return "standard input" if source == "-" else str(source)
 
 
 def _bytes(name, source):
-    """All of a source, unread."""
+    """The content of a source as bytes or text."""
     if hasattr(source, "read"):
         content = source.read()
         return content.encode() if isinstance(content, str) else content
@@ -151,20 +157,19 @@ def _bytes(name, source):
 
 
 def _text(name, content):
-    """The text of a file's bytes, without byte order mark and with plain line ends."""
+    """The text of a file's bytes, without byte order mark, lines ended by \\n."""
     if b"\0" in content:
-        raise TrackError(f"{name}: binary or UTF-16, not a text file; save it as CSV in UTF-8")
+        raise TrackError(f"{name}: is binary or UTF-16, not a text file; save it as CSV in UTF-8")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        row = content.count(b"\n", 0, error.start) + 1
-        byte = content[error.start]
-        raise TrackError(f"{name}, row {row}: byte 0x{byte:02x} is not UTF-8 text; save the file as UTF-8") from error
+        row, byte = content.count(b"\n", 0, error.start) + 1, content[error.start]
+        raise TrackError(f"{name}, row {row}: byte 0x{byte:02x} is not UTF-8; save the file as UTF-8") from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _rows(text):
-    """The lines that are not blank, and their row numbers as an editor shows them."""
+    """The row numbers, as an editor shows them, and the text of the lines that are not blank."""
     lines = text.split("\n")  # not splitlines(), which also breaks at characters that no editor breaks at
     rows = [row for row, line in enumerate(lines, 1) if line.strip()]
     return rows, [lines[row - 1] for row in rows]
@@ -181,7 +186,7 @@ def _files(source):
         raise TrackError(f"{folder}: cannot be read ({error.strerror}); check its permissions") from error
     files = [file for file in files if file.name != "index.csv" and not file.name.startswith(".")]
     if not files:
-        raise TrackError(f"{folder}: no .csv track in this folder (folders below it are not read); name the files")
+        raise TrackError(f"{folder}: no .csv track in this folder (its subfolders are not read); name the files")
     return files
 
 
@@ -189,17 +194,17 @@ def _files(source):
 
 
 def _cells(line, separator):
-    """The cells of one line; quotes are honoured, but never run over the end of the line."""
+    """The cells of one line; quotes are honoured, but end with the line."""
     if '"' not in line:
         return line.split(separator)
     try:
         return next(csv.reader([line], delimiter=separator))
-    except csv.Error:  # a cell beyond all measure: leave it whole, the caller names the row
+    except csv.Error:  # a cell that is too long: the caller rejects the line and names the row
         return [line]
 
 
 def _layout(name, row, line, format):
-    """How a file is laid out, by its first line: separator, header (None without one), its names of t, x, y and z."""
+    """A file's layout, from its first line: separator, header (or None), and its names of t, x, y and z."""
     if format not in (None, *FORMATS):
         raise TrackError(f"unknown track format {format!r}; one of {', '.join(FORMATS)}")
     separator = max(SEPARATORS, key=line.count)
@@ -211,7 +216,7 @@ def _layout(name, row, line, format):
     if numbers:
         raise TrackError(f"{where}: numbers where the header should be; add the line t,x,y,z (in the file's order)")
     if "Timestamp" in header and set(header) >= PIXEL_COLUMNS:
-        raise TrackError(f"{where}: a TT3D pixel file; take the same stroke's positions from TT3D's 3d folder")
+        raise TrackError(f"{where}: a TT3D pixel file; read the same stroke from TT3D's folder 3d")
     if format is None:
         format = "tt3d" if "Timestamp" in header else "csv"
     keys = HEADERS[format]
@@ -219,31 +224,29 @@ def _layout(name, row, line, format):
         found, wanted = line.strip()[:80], ",".join(keys)
         raise TrackError(f"{where}: no column {', '.join(missing)} in the header {found!r}; it needs {wanted}")
     if twice := [key for key in header if key and header.count(key) > 1]:
-        raise TrackError(f"{where}: column {twice[0]!r} stands twice in the header; rename one of them")
+        raise TrackError(f"{where}: column {twice[0]!r} is twice in the header; rename one of them")
     return separator, header, keys
 
 
 def _table(name, rows, lines, separator, width, used):
-    """The used columns of all lines, (T, 4). In C where numpy can, else row by row to name the first bad one."""
+    """The used columns of all lines, (T, 4); TrackError names the first invalid row. Fast if numpy can parse it all."""
     if len(lines) < 2:
         raise TrackError(f"{name}: {len(lines)} rows of numbers; a track needs at least 2")
-    even = all(line.count(separator) == width - 1 for line in lines)  # numpy would overlook a cell too many
+    even = all(line.count(separator) == width - 1 for line in lines)  # numpy ignores further cells
     if even and not any('"' in line for line in lines):
         try:
             return np.loadtxt(lines, delimiter=separator, usecols=used, comments=None, ndmin=2)
         except ValueError:
-            pass  # which row it was, the slow way tells
+            pass  # the slow way below names the row
     return np.array([_values(f"{name}, row {row}", line, separator, width, used) for row, line in zip(rows, lines)])
 
 
 def _values(where, line, separator, width, used):
-    """The four numbers of one line, or a TrackError that says what stands there: the slow twin of np.loadtxt."""
+    """The four numbers of one line, or a TrackError: the reference implementation of np.loadtxt."""
     cells = _cells(line, separator)
     if len(cells) != width:
-        cause = (
-            "cut off? delete the row or fetch the file again" if len(cells) < width else "write decimals with a point"
-        )
-        raise TrackError(f"{where}: {len(cells)} cells where there should be {width}; {cause}")
+        fix = "cut off? delete the row" if len(cells) < width else "write decimals with a point"
+        raise TrackError(f"{where}: {len(cells)} cells where there should be {width}; {fix}")
     for cell in (cells[column] for column in used):
         if not NUMBER.fullmatch(cell):
             raise TrackError(f"{where}: {cell.strip()[:30]!r} is not a number; correct or delete the row")
@@ -251,7 +254,7 @@ def _values(where, line, separator, width, used):
 
 
 def _columns(lines, separator, header, keys):
-    """The further columns of a file, name -> (T,) text, as they stand."""
+    """The further columns of a file, name -> (T,) text."""
     further = [(column, key) for column, key in enumerate(header) if key and key not in keys]
     return {key: np.array([_cells(line, separator)[column] for line in lines]) for column, key in further}
 
@@ -260,10 +263,10 @@ def _columns(lines, separator, header, keys):
 
 
 def _axis_transform(scale, axes, origin):
-    """How a file's positions come into our frame: which of its axes (3,), times what (3,), less what (3,) m."""
+    """From a file's positions to our frame: (its axes (3,), factors (3,), shift (3,) m that is subtracted)."""
     words = [word.strip() for word in str(axes).split(",")]
     if sorted(word.lstrip("+-") for word in words) != ["x", "y", "z"] or max(map(len, words)) > 2:
-        raise TrackError(f"axes {axes!r}: name each of the file's x, y and z once, turned ones with -, as in x,-z,y")
+        raise TrackError(f"axes {axes!r}: name each of the file's x, y and z once, with - to reverse it, as in x,-z,y")
     try:
         scale, shift = float(scale), np.array(origin, dtype=float)
     except (TypeError, ValueError) as error:
@@ -271,15 +274,15 @@ def _axis_transform(scale, axes, origin):
     if not (np.isfinite(scale) and scale > 0):
         raise TrackError(f"scale {scale:g}: metres per unit of the file, above 0 (0.001 for millimetres)")
     if shift.shape != (3,) or not np.isfinite(shift).all():
-        raise TrackError(f"origin {origin!r}: three finite numbers in metres, as in 0,0,0.76")
+        raise TrackError(f"origin {origin!r}: give three finite numbers in metres, as in 0,0,0.76")
     signs = np.array([-1.0 if word[0] == "-" else 1.0 for word in words])
     return ["xyz".index(word[-1]) for word in words], scale * signs, shift
 
 
 def _track(name, rows, values, axis_transform, columns, notes):
-    """The checked track of a file's numbers (T, 4): repeated times dropped, positions brought into our frame."""
+    """The track of a file's numbers (T, 4), in our frame; of frames with the same time, the first is kept."""
     axes, factor, shift = axis_transform
-    first = np.append(True, values[1:, 0] != values[:-1, 0])  # of repeated times the first is kept
+    first = np.append(True, values[1:, 0] != values[:-1, 0])
     time, position = values[first, 0], values[first, 1:][:, axes] * factor - shift
     if bad := first_invalid_row(time, position):
         raise TrackError(f"{name}, row {rows[np.flatnonzero(first)[bad[0]]]}: {bad[1]}")
@@ -287,7 +290,7 @@ def _track(name, rows, values, axis_transform, columns, notes):
         raise TrackError(f"{name}: all rows have the same time; a track needs at least 2 times")
     if not first.all():
         what = f"{np.sum(~first)} of {len(first)} rows left out (first: row {rows[first.argmin()]})"
-        notes.append(f"{name}: {what}: their time is that of the row before")
+        notes.append(f"{name}: {what}: they repeat the time of the row before")
     with np.errstate(over="ignore"):
         span = np.ptp(position, axis=0).max()
     if span > MAX_PLAUSIBLE_SIZE:

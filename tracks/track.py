@@ -1,10 +1,10 @@
-"""Track: times and positions of one ball as a tracker saw them: irregular, noisy, incomplete.
+"""Track: times and positions of one ball as a tracker measured them: irregular, noisy, incomplete.
 
-    track = Track(time, position)      # checked here, so nobody downstream has to
-    history = track.until(0.2)         # what was seen up to 0.2 s
+    track = Track(time, position)      # checked here, and nowhere else
+    history = track.until(0.2)         # the frames up to 0.2 s
     last = track[-5:]                  # the last five frames
 
-A missed frame is simply absent; there are no NaN rows. A track holds no truth, no velocity and no sport.
+A missed frame is absent; there are no NaN rows. A track has no truth, no velocity and no sport.
 """
 
 from collections.abc import Mapping
@@ -15,20 +15,20 @@ import numpy as np
 
 
 class TrackError(ValueError):
-    """A track or track file that cannot be used: one line that says what, where, and how to mend it."""
+    """A track or track file that cannot be used: one line with what is wrong, where, and how to fix it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Track:
-    """What was seen of one ball. Copies what it is given; its arrays are read-only.
+    """The measured frames of one ball. The arrays are read-only copies.
 
-    time      (T,)   s, strictly increasing; any origin (absolute times are fine)
+    time      (T,)   s, strictly increasing, with any origin
     position  (T, 3) m, finite
-    name      what to call the track in a list (a reader gives the file's name without its suffix)
-    columns   further columns of the file, name -> (T,) values, carried along untouched (as text when read from a file)
-    notes     remarks of the reader for the person at the keyboard, one line each
+    name      of the track in a list; for a file, its name without the suffix
+    columns   further columns of the file, name -> (T,) values, unchanged (text if read from a file)
+    notes     remarks of the reader to the user, one line each
 
-    Raises TrackError that names the first bad row (counting from 0). T may be 0: nothing seen yet.
+    T may be 0. Raises TrackError, which names the first invalid row (counted from 0).
     """
 
     time: np.ndarray
@@ -46,31 +46,31 @@ class Track:
         columns = {str(key): np.array(values) for key, values in self.columns.items()}
         for key, values in columns.items():
             if values.shape != time.shape:
-                raise TrackError(f"column {key!r} must have one value a row, ({len(time)},); got {values.shape}")
+                raise TrackError(f"column {key!r} must have one value per row, ({len(time)},); got {values.shape}")
         for array in (time, position, *columns.values()):
             array.flags.writeable = False
         for key, value in (("time", time), ("position", position), ("columns", MappingProxyType(columns))):
             object.__setattr__(self, key, value)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.time)
 
-    def __getitem__(self, rows):
-        """The track of these rows: a slice, a mask or increasing row numbers. A new Track, without the notes."""
+    def __getitem__(self, rows: slice | np.ndarray) -> "Track":
+        """A new Track of these rows, without the notes: a slice, a mask or increasing row numbers."""
         if isinstance(rows, (int, np.integer)):
-            raise TypeError("a track is cut by a slice or a mask; one frame is track.time[i], track.position[i]")
+            raise TypeError("index a track by a slice or a mask; one frame is track.time[i], track.position[i]")
         columns = {key: values[rows] for key, values in self.columns.items()}
         return Track(self.time[rows], self.position[rows], self.name, columns)
 
-    def until(self, time):
-        """What was seen up to and including `time` (s, on the track's own clock): a new Track, perhaps empty."""
+    def until(self, time: float) -> "Track":
+        """A new Track of the frames up to and including `time` s, perhaps empty."""
         return self[: np.searchsorted(self.time, time, side="right")]
 
 
-def first_invalid_row(time, position):
-    """The first row that no track may have, as (row, what is wrong and how to mend it), or None when all is well.
+def first_invalid_row(time: np.ndarray, position: np.ndarray) -> tuple[int, str] | None:
+    """The first row that is not allowed in a track: (row, what is wrong and how to fix it); None if all are valid.
 
-    time (T,) s, position (T, 3) m. Rows count from 0.
+    time (T,) s, position (T, 3) m. Rows are counted from 0.
     """
     finite = np.isfinite(time) & np.isfinite(position).all(axis=1)
     later = np.ones(len(time), bool)
@@ -81,12 +81,12 @@ def first_invalid_row(time, position):
     row = int(bad.argmax())
     if not finite[row]:
         values = ", ".join(f"{value:g}" for value in (time[row], *position[row]))
-        return row, f"t, x, y, z = {values} is not finite; delete the row (a missed frame is left out)"
-    return row, f"time {time[row]!s} s does not come after {time[row - 1]!s} s; sort the rows by time, one row a time"
+        return row, f"t, x, y, z = {values} is not finite; delete the row (missed frames are left out)"
+    return row, f"time {time[row]!s} s does not come after {time[row - 1]!s} s; sort the rows by time, one row for each"
 
 
 def _numbers(what, values):
-    """A new float64 array of `values`; TrackError when they are not numbers."""
+    """A new float64 array of `values`; TrackError if they are not numbers."""
     try:
         return np.array(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
