@@ -20,6 +20,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -194,7 +195,7 @@ def evaluate(options: Options, names: Sequence[str], balls: Sequence[Suite], con
     return results, failed
 
 
-def measure_latency(results: Results, name: str, suite: Suite, predictor: models.Predictor) -> bool:
+def measure_latency(results: Results, name: str, suite: Suite, predictor: Any) -> bool:
     """Add a predictor's latency to the results; return whether it failed."""
     try:
         durations = harness.latency(predictor, suite.tracks)

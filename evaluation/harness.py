@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -109,7 +110,7 @@ def _forecast_cases(name, sport, work):
 
 
 def make_forecast(
-    predictor: models.Predictor | limits.Limit, history: Track, times: np.ndarray, truth: limits.Truth | None = None
+    predictor: Any, history: Track, times: np.ndarray, truth: limits.Truth | None = None
 ) -> tuple | str | None:
     """(mean, covariance, samples, landing) of one forecast; a string if it failed; None if the history is too short."""
     try:

@@ -157,7 +157,8 @@ def launch_density(sport: sim.Sport) -> LaunchDensity:
             whitener = np.linalg.inv(np.linalg.cholesky(np.cov(side.T) + np.diag(MIN_LAUNCH_SD[: side.shape[1]] ** 2)))
             weight = math.log(launch.weight / total * len(side) / len(state)) + np.log(np.diag(whitener)).sum()
             components.append((weight, side.mean(axis=0), whitener))
-    return LaunchDensity(*map(np.array, zip(*components, strict=True)), spin_size)
+    weights, means, whiteners = map(np.array, zip(*components, strict=True))
+    return LaunchDensity(weights, means, whiteners, spin_size)
 
 
 def _first_states(sport, launch):

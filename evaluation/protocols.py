@@ -76,7 +76,9 @@ def landing(suite: Suite, before: float) -> Cases:
         for at in landings:
             history = track.until(at[0] - before)
             if len(history) >= MIN_FRAMES and previous < history.time[-1]:
-                rows.append(i), histories.append(history), truth.append(at)
+                rows.append(i)
+                histories.append(history)
+                truth.append(at)
                 break
             previous = at[0]
     rows, truth = np.array(rows, int), np.array(truth).reshape(-1, 4)

@@ -1,5 +1,6 @@
 """Which predictor is best on a suite, by how much, and how far from the limit: one Standing per predictor."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,7 +69,7 @@ def _ties_with_first(results, suite, cell, name):
     return ranking(results, suite, *cell, of=among)[name]
 
 
-def nearest(values: list[float], wanted: float) -> float | None:
+def nearest(values: Sequence[float], wanted: float) -> float | None:
     """The value that is nearest to `wanted`; None if there are no values."""
     return min(values, key=lambda v: abs(v - wanted)) if values else None
 

@@ -135,7 +135,7 @@ class Stream:
 
 def check_frame(time: float, position: ArrayLike, previous: float | None = None) -> np.ndarray:
     """A frame as (4,): t, x, y, z. ValueError if it is none, or not after the previous time (s)."""
-    frame = np.array([time, *position], float)
+    frame = np.array([time, *np.asarray(position)], float)
     if frame.shape != (4,) or not np.isfinite(frame).all():
         raise ValueError(f"a frame is a finite time and position (3,), not {time!r}, {position!r}")
     if previous is not None and frame[0] <= previous:

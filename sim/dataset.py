@@ -5,6 +5,7 @@ balls.time[balls.offsets[i] : balls.offsets[i + 1]]     # the stamps of ball i
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from ballcast.sim.jit import strict
 from ballcast.sim.kernels.lanes import CHUNK
 from ballcast.sim.kernels.layout import DRAG, LAUNCH_SIZE, WIND_X
 
+if TYPE_CHECKING:  # an import would make every edit of sport.py compile this module anew
+    from ballcast.sim.sport import Sport
+
 BATCH = 1024  # balls flown at once, which bounds what is held beside the result
 
 
@@ -21,7 +25,7 @@ BATCH = 1024  # balls flown at once, which bounds what is held beside the result
 class Balls:
     """What was seen of B balls, N frames in all, flat (ball i: offsets[i] to offsets[i + 1]), and the truth."""
 
-    sport: object
+    sport: "Sport"
     offsets: np.ndarray  # (B + 1,)
     time: np.ndarray  # (N,) s, the stamps
     position: np.ndarray  # (N, 3) m, as measured

@@ -20,6 +20,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import llvmlite.binding as llvm
 import numba
@@ -202,7 +203,7 @@ def compiled_here() -> bool:
     return any(function.stats.cache_misses for function in _dispatchers)
 
 
-def is_kept(function: Callable) -> bool:
+def is_kept(function: Any) -> bool:
     """Whether compiled code of a function is on the disk, made from today's source."""
     return bool(_cache_class() and function._cache._cache_file._load_index())
 

@@ -2,11 +2,12 @@
 
 In a checkout the packages stand beside ballcast/, and `ballcast.sim` is found through `__path__`, which a type checker
 does not follow: it would check three files and report success. So the packages are staged in a temporary folder as an
-installation has them, ballcast/sim and so on, as links, and mypy must report as many files as there are.
+installation has them, ballcast/sim and so on, and mypy must report as many files as there are.
 """
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,16 +18,12 @@ ROOT = Path(__file__).parents[1]
 
 
 def stage(folder: Path) -> int:
-    """Link the packages into folder/ballcast as pyproject.toml maps them. The number of Python files."""
+    """Copy the packages to folder/ballcast as pyproject.toml maps them. The number of Python files."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
-    sources = [ROOT / "ballcast", *(ROOT / source for source in settings["package-dir"].values())]
-    package = folder / "ballcast"
-    package.mkdir()
-    for file in (ROOT / "ballcast").iterdir():
-        (package / file.name).symlink_to(file)
-    for name, source in settings["package-dir"].items():
-        (package / name.removeprefix("ballcast.")).symlink_to(ROOT / source)
-    return sum(1 for source in sources for _ in source.rglob("*.py"))
+    for package, source in {"ballcast": "ballcast", **settings["package-dir"]}.items():
+        target = folder.joinpath(*package.split("."))
+        shutil.copytree(ROOT / source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    return sum(1 for _ in folder.rglob("*.py"))
 
 
 def main() -> None:

@@ -176,6 +176,8 @@ class StreamBatch:
 class NeuralStream(Stream):
     """One ball observed live."""
 
+    predictor: NeuralPredictor
+
     def __init__(self, predictor: NeuralPredictor):
         self.predictor, self.batch = predictor, predictor.streams(1)
         self._row, self._time, self._position = np.zeros(1, int), np.zeros(1), np.zeros((1, 3))

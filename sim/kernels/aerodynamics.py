@@ -55,10 +55,10 @@ BLEND_V, BLEND_S = 0.5, 0.02  # m/s, and in S: how wide the passage of `goff` is
 LONGEST = 0.12  # s, a step of a slow ball
 
 
-def aero_coefficients(sport, dtype):
+def aero_coefficients(sport, dtype) -> tuple[int, Aero]:
     """The sport's laws as (drag model, Aero row of numbers in `dtype`)."""
     R, K = sport.ball.radius, sport.aerodynamic_constant
-    row = dict.fromkeys(Aero._fields, 0.0)
+    row: dict = dict.fromkeys(Aero._fields, 0.0)
     row.update(drag_min=-math.inf, drag_max=math.inf, lift_max=math.inf, width=1.0, a=1.0)
     row.update(_drag(sport.drag, 2.0 * R / sport.world.nu / 1e5), **_lift(sport.lift))
     row.update(gravity=sport.world.gravity, K=K, R=R, decay=sport.spin_decay_rate)
