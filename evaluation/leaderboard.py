@@ -1,9 +1,9 @@
 """python -m ballcast.evaluation.leaderboard [NAME ...]: score every sport that has weights, or the named ones.
 
-Writes results/*.json, LEADERBOARD.md, and the README's table of networks.
+Writes results/*.json, LEADERBOARD.md, and the table of networks in docs/predictors.md.
 
 Recorded balls are read from the folder that BALLCAST_DATA names (else ../shared/data); without it their last results
-are kept. Latency depends on the machine as much as on the predictor: only the README shows it.
+are kept. Latency depends on the machine as much as on the predictor: only docs/predictors.md shows it.
 """
 
 import json
@@ -44,9 +44,9 @@ def main() -> None:
         write_atomically(results / f"{name}.json", _json_by_row(condensed).encode())
     files = sorted(results.glob("*.json"), key=lambda f: (f.stem in RECORDED, f.stem))
     tables = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
-    readme = ROOT / "README.md"
-    text = insert_network_table(readme.read_text(encoding="utf-8"), tables["table_tennis"])
-    write_atomically(readme, text.encode())
+    page = ROOT / "docs" / "predictors.md"
+    text = insert_network_table(page.read_text(encoding="utf-8"), tables["table_tennis"])
+    write_atomically(page, text.encode())
     write_atomically(ROOT / "LEADERBOARD.md", render([*tables.values()]).encode())
 
 

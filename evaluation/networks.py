@@ -1,6 +1,6 @@
-"""The README's table of networks: their cost and their error. Written by evaluation/leaderboard.py.
+"""The table of networks in docs/predictors.md: their cost and their error. Written by evaluation/leaderboard.py.
 
-text = insert_network_table(text, results)      # the README's text, and the table of results/table_tennis.json
+text = insert_network_table(text, results)      # the page's text, and the table of results/table_tennis.json
 """
 
 import math
