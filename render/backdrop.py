@@ -1,85 +1,96 @@
-"""All of the place that stands still, painted once for each camera: the ground, then one layer for each part.
+"""Everything that stands still, painted once per camera: the ground, then one layer for each part of the scene.
 
-backdrop = Backdrop.of(place, sport.view, camera)
-slots = backdrop.hidden(points, xy, 40)          # the layer that hides each point
-backdrop.paint(screen, set(slots), pour)         # pour(slot) paints what that layer hides, before the layer
+    backdrop = Backdrop.of(scene, sport.view, camera)
+    layers = backdrop.occluding_layer(points, xy, 40)        # the layer that hides each point
+    backdrop.paint(pixels, set(layers.tolist()), draw_layer) # draw_layer(i) paints what layer i hides, before it
 """
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pygame
 
 from ballcast.render import raster
-from ballcast.render.scene import Occluder
+from ballcast.render.camera import OrbitCamera
+from ballcast.render.scene import Occluder, Polygon, Scene
 from ballcast.sim.jit import strict
 
-FLOOR_DOWNSCALE = 6  # pixels of the picture to one of the smooth floor's
+if TYPE_CHECKING:
+    from ballcast.sim.sport import CameraView
+
+FLOOR_DOWNSCALE = 6  # pixels of the picture per pixel in which the floor is shaded
 TABLE_SHADOW_STRENGTH = 0.45  # how much darker the floor is under a table
 SHADOW_SOFTNESS = 0.12  # m, the softness of that shadow
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
+    """An occluder as an image (W, H) uint32 of premultiplied colours, and its corner (x, y) px in the picture."""
+
     occluder: Occluder
-    image: pygame.Surface
-    corner: tuple  # px
+    image: np.ndarray
+    corner: tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
 class Backdrop:
+    """The images of one camera: `whole` is ground and layers together, for when nothing is hidden."""
+
     eye: np.ndarray  # (3,) m
-    ground: pygame.Surface
-    layers: tuple  # of Layer, far to near
-    whole: pygame.Surface  # all of it, for when nothing is hidden
+    ground: np.ndarray  # (W, H) uint32
+    layers: tuple[Layer, ...]  # far to near
+    whole: np.ndarray  # (W, H) uint32
     coverage_buffer: np.ndarray  # for raster.fill
 
     @classmethod
-    def of(cls, scene, view, camera):
+    def of(cls, scene: Scene, view: "CameraView", camera: OrbitCamera) -> "Backdrop":
+        """The backdrop of a scene; view: the sport's View, for the colour of its background."""
         ground = _floor(scene, view, camera)
         if walls := rasterise([p for p in scene.walls if p.is_front_facing(camera.eye)], camera):
-            ground.blit(*walls, special_flags=pygame.BLEND_PREMULTIPLIED)
+            raster.composite(ground, walls[0], *walls[1])
         layers = []
         for occluder in sorted(scene.occluders, key=lambda occluder: occluder.depth_key(camera.eye)):
             if layer := rasterise([p for p in occluder.polygons if p.is_front_facing(camera.eye)], camera):
                 layers.append(Layer(occluder, *layer))
-        whole = ground.copy()
+        whole = ground.copy(order="F")
         for layer in layers:
-            whole.blit(layer.image, layer.corner, special_flags=pygame.BLEND_PREMULTIPLIED)
+            raster.composite(whole, layer.image, *layer.corner)
         return cls(camera.eye, ground, tuple(layers), whole, raster.make_coverage_buffer(camera.size))
 
-    def occluding_layer(self, points, xy, margin):
-        """The number of the first layer that hides each point (N, 3) m at xy (N, 2) px; len(layers) for none.
+    def occluding_layer(self, points: np.ndarray, xy: np.ndarray, margin: float) -> np.ndarray:
+        """The index (N,) of the first layer that hides each point (N, 3) m at xy (N, 2) px; len(layers) for none.
 
-        edge  px round a layer within which a thing, as large as it is, may be hidden by it
+        margin  px round a layer within which it may hide something of an object's size
         """
         first, (x, y) = np.full(len(points), len(self.layers)), xy.T
         for i in reversed(range(len(self.layers))):
-            (left, top), (width, height) = self.layers[i].corner, self.layers[i].image.get_size()
-            inside = (
-                (x >= left - margin) & (x <= left + width + margin) & (y >= top - margin) & (y <= top + height + margin)
-            )
-            nearby = np.flatnonzero(inside)
+            (left, top), (width, height) = self.layers[i].corner, self.layers[i].image.shape
+            inside_x = (x >= left - margin) & (x <= left + width + margin)
+            nearby = np.flatnonzero(inside_x & (y >= top - margin) & (y <= top + height + margin))
             if len(nearby):
                 first[nearby[self.layers[i].occluder.occludes(self.eye, points[nearby])]] = i
         return first
 
-    def paint(self, surface, layer_indices, draw_layer):
-        """Fill the surface; pour(slot) paints the things of a slot: before that layer, or last, before none."""
+    def paint(self, pixels: np.ndarray, layer_indices: set[int], draw_layer: Callable[[int], None]) -> None:
+        """Fill the picture; draw_layer(i) paints what layer i hides, and at last what no layer hides."""
         last = len(self.layers)
-        surface.blit(self.whole if layer_indices <= {last} else self.ground, (0, 0))
-        for layer_index, layer in enumerate(() if layer_indices <= {last} else self.layers):
-            if layer_index in layer_indices:
-                draw_layer(layer_index)
-            surface.blit(layer.image, layer.corner, special_flags=pygame.BLEND_PREMULTIPLIED)
+        if layer_indices <= {last}:
+            pixels[...] = self.whole
+        else:
+            pixels[...] = self.ground
+            for index, layer in enumerate(self.layers):
+                if index in layer_indices:
+                    draw_layer(index)
+                raster.composite(pixels, layer.image, *layer.corner)
         draw_layer(last)
 
 
-def rasterise(polygons, camera):
-    """Patches in their order as (image, its corner in px), no larger than it must be; None when none is in sight.
+def rasterise(polygons: Sequence[Polygon], camera: OrbitCamera) -> tuple[np.ndarray, tuple[int, int]] | None:
+    """Polygons, painted in their order, as (image, its corner in px), cropped to the picture; None if none is in sight.
 
-    The image holds colours already multiplied by their alpha; blit it with pygame.BLEND_PREMULTIPLIED.
+    The image (W, H) uint32 has premultiplied colours, as raster.composite takes it.
     """
     outlines = [camera.project_polygon(polygon.points) for polygon in polygons]
     corners = np.concatenate([*outlines, np.empty((0, 2))])
@@ -89,62 +100,44 @@ def rasterise(polygons, camera):
     high = np.minimum(np.ceil(corners.max(axis=0)) + 2, camera.size).astype(int)
     if (high <= low).any():
         return None
-    image = pygame.Surface(tuple(high - low), pygame.SRCALPHA)
-    starts = np.cumsum([0, *map(len, outlines)])
+    image, starts = raster.new_picture(high - low), np.cumsum([0, *map(len, outlines)])
     colors, alphas = np.array([p.color for p in polygons], float), np.array([p.alpha for p in polygons], float)
-    coverage_buffer = raster.make_coverage_buffer(image.get_size())
-    raster.fill_each(pygame.surfarray.pixels2d(image), corners - low, starts, colors, alphas, coverage_buffer)
+    raster.fill_each(image, corners - low, starts, colors, alphas, raster.make_coverage_buffer(image.shape))
     return image, tuple(low.tolist())
 
 
 def _floor(scene, view, camera):
-    """The picture's lowest layer: the sky and a floor that fades into it, as an opaque image."""
-    size = -(-camera.size[0] // FLOOR_DOWNSCALE) + 1, -(-camera.size[1] // FLOOR_DOWNSCALE) + 1
-    background, pixels = np.array(view.background, float), np.empty((size[1], size[0], 3), np.uint8)
-    tables = np.array(
-        [occluder.vertices[[0, 2], :2].ravel() for occluder in scene.occluders if occluder.level]
-    ).reshape(-1, 4)
-    height, color = (
-        (-np.inf, background) if scene.floor is None else (scene.floor.high[2], np.array(scene.floor.color, float))
-    )
+    """The lowest layer (W, H) uint32: the background and a floor that fades into it."""
+    coarse = raster.new_picture([-(-side // FLOOR_DOWNSCALE) + 1 for side in camera.size])
+    background = np.array(view.background, float)
+    tables = [occluder.vertices[[0, 2], :2].ravel() for occluder in scene.occluders if occluder.level]
+    height, color = (-np.inf, background) if scene.floor is None else (scene.floor.high[2], scene.floor.color)
     projection = camera.eye, camera.basis, camera.focal_length, camera.principal_point, camera.size[1]
-    _shade_floor(pixels, *projection, background, color, height, scene.low, scene.high, scene.fade_distance, tables)
-    coarse = pygame.image.frombuffer(pixels, size, "RGB")
-    ground = pygame.Surface(camera.size)
-    ground.blit(pygame.transform.smoothscale(coarse, (size[0] * FLOOR_DOWNSCALE, size[1] * FLOOR_DOWNSCALE)), (0, 0))
+    floor = background, np.array(color, float), float(height), scene.low, scene.high, scene.fade_distance
+    _shade_floor(coarse, *projection, *floor, np.array(tables).reshape(-1, 4))
+    ground = raster.new_picture(camera.size)
+    raster.enlarge(ground, coarse, FLOOR_DOWNSCALE)
     return ground
 
 
 @strict
 def _shade_floor(
-    pixels,
-    eye,
-    basis,
-    focal_length,
-    principal_point,
-    image_height,
-    background,
-    color,
-    height,
-    low,
-    high,
-    fade_distance,
-    tables,
-):
-    """Fill pixels (H, W, 3), each COARSE wide, with the sky and the floor, lit in the middle, dark below tables (K, 4).
+    coarse, eye, basis, focal_length, principal_point, image_height,
+    background, color, height, low, high, fade_distance, tables,
+):  # fmt: skip
+    """Shade a coarse picture, FLOOR_DOWNSCALE px to a pixel: the background, and the floor, dark below tables (K, 4).
 
-    The floor is at `height` m; it fades away, over `reach` m, outside of low ... high (2,) m.
+    The floor is at `height` m; outside low ... high (2,) m it fades away over `fade_distance` m.
     """
     ray, floor_point = np.empty(3), np.empty(2)
-    for j in range(pixels.shape[0]):
+    for j in range(coarse.shape[1]):
         v = (j + 0.5) * FLOOR_DOWNSCALE
         vertical_gradient = 1.25 - 0.45 * v / image_height
-        for i in range(pixels.shape[1]):
+        for i in range(coarse.shape[0]):
             u = (i + 0.5) * FLOOR_DOWNSCALE
             for k in range(3):
-                ray[k] = (
-                    (u - principal_point[0]) * basis[0, k] + (v - principal_point[1]) * basis[1, k]
-                ) / focal_length + basis[2, k]
+                across = (u - principal_point[0]) * basis[0, k] + (v - principal_point[1]) * basis[1, k]
+                ray[k] = across / focal_length + basis[2, k]
             floor_alpha, light = 0.0, 1.0
             if ray[2] < -1e-6 and eye[2] > height:
                 falloff = 0.0
@@ -153,15 +146,12 @@ def _shade_floor(
                     falloff += (max(low[k] - floor_point[k], floor_point[k] - high[k], 0.0) / fade_distance) ** 2
                 floor_alpha, light = math.exp(-falloff), 0.62 + 0.38 * math.exp(-0.81 * falloff)
                 for table in tables:
-                    depth = min(
-                        floor_point[0] - table[0],
-                        floor_point[1] - table[1],
-                        table[2] - floor_point[0],
-                        table[3] - floor_point[1],
-                    )
-                    light *= 1.0 - TABLE_SHADOW_STRENGTH * (
-                        0.5 + 0.5 * math.tanh(min(max(depth / SHADOW_SOFTNESS, -9.0), 9.0))
-                    )
+                    depth = min(floor_point[0] - table[0], floor_point[1] - table[1],
+                                table[2] - floor_point[0], table[3] - floor_point[1])  # fmt: skip
+                    shadow = 0.5 + 0.5 * math.tanh(min(max(depth / SHADOW_SOFTNESS, -9.0), 9.0))
+                    light *= 1.0 - TABLE_SHADOW_STRENGTH * shadow
+            packed = 0
             for k in range(3):
                 shade = vertical_gradient * background[k]
-                pixels[j, i, k] = np.uint8(min(max(shade + floor_alpha * (color[k] * light - shade), 0.0), 255.0))
+                packed = packed << 8 | int(min(max(shade + floor_alpha * (color[k] * light - shade), 0.0), 255.0))
+            coarse[i, j] = packed

@@ -10,7 +10,6 @@ before that layer. In a slot fills come first, then lines and dots in their orde
 """
 
 import numpy as np
-import pygame
 
 from ballcast.render import raster
 
@@ -41,7 +40,7 @@ class DrawList:
         """A shaded ball of radius px at place (3,) m, turned so as raster.sphere says."""
         self._balls.append((position, radius, color, orientation))
 
-    def paint(self, surface, backdrop):
+    def paint(self, pixels, backdrop):
         """Fill the surface with the backdrop and all of this in it."""
         points, xy, radius, color, alpha = self._sample_points()
         anchors = np.array([item[0] for item in (*self._fills, *self._balls)]).reshape(-1, 3)
@@ -52,7 +51,6 @@ class DrawList:
         point_layers, anchor_layers = layers[: len(points)], layers[len(points) :]
 
         def draw_layer(layer):
-            pixels = pygame.surfarray.pixels2d(surface)
             for (_, corners, starts, tone, opacity), item_layer in zip(self._fills, anchor_layers):
                 if item_layer == layer:
                     raster.fill(pixels, corners, starts, np.array(tone, float), opacity, backdrop.coverage_buffer)
@@ -63,7 +61,7 @@ class DrawList:
                 if item_layer == layer:
                     raster.sphere(pixels, x, y, size, np.array(tone, float), orientation)
 
-        backdrop.paint(surface, set(layers.tolist()), draw_layer)
+        backdrop.paint(pixels, set(layers.tolist()), draw_layer)
 
     def _sample_points(self):
         """All lines and dots as dots: points (N, 3) m, xy (N, 2) px, radius, color (N, 3), alpha (N,)."""

@@ -34,7 +34,7 @@ class Painter:
         self.sport, self.scene = sport, Scene.of(sport)
         self._camera = self._backdrop = None
 
-    def paint(self, surface, session, camera, truth=False, throw=None, attribution=None):
+    def paint(self, pixels, session, camera, truth=False, throw=None, attribution=None):
         """Fill the surface with the picture of this moment.
 
         truth  whether to show where the ball will truly go; throw: a Throw that is being made; why: a Why
@@ -53,7 +53,7 @@ class Painter:
         if throw is not None:
             self._arrow(throw)
         self._ball(session)
-        self._draw_list.paint(surface, self._backdrop)
+        self._draw_list.paint(pixels, self._backdrop)
 
     # --- the things ---------------------------------------------------------------------------------------------------
 

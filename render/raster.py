@@ -11,6 +11,7 @@ pixels, also from code that was just compiled.
 
 import functools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -24,7 +25,7 @@ LIGHT_DIRECTION = np.array([-0.45, -0.65, 0.61]) / math.sqrt(
 HALFWAY_VECTOR = (LIGHT_DIRECTION + np.array([0.0, 0.0, 1.0])) / np.linalg.norm(
     LIGHT_DIRECTION + np.array([0.0, 0.0, 1.0])
 )
-CHANNEL_MASK, ROUNDING = 0xFF00FF, 0x800080  # two channels of a pixel, and a half in each
+CHANNEL_MASK, ROUNDING, ONE_EACH = 0xFF00FF, 0x800080, 0x10001  # two channels of a pixel; a half, and one, in each
 SEAM_HALF_WIDTH = 0.13  # half width of a seam, in radii
 MAX_POINTS = 200_000  # dots of all lines together
 
@@ -76,6 +77,52 @@ def discs(pixels, xy, radius, color, alpha, layers, layer):
                         else min(1.0, outer_radius - math.sqrt(distance_squared))
                     )
                     blend(pixels, i, j, packed_color, to_alpha8(coverage * alpha[n]))
+
+
+def new_picture(size: Sequence[int]) -> np.ndarray:
+    """A black, transparent picture of (width, height) px: (W, H) uint32, its rows one after the other in memory."""
+    return np.zeros(tuple(size), np.uint32, order="F")
+
+
+@inlined_strict
+def over(color, under):
+    """A pixel of premultiplied colour over another one; two channels at a time, divided by 256."""
+    alpha, low, high = color >> 24, under & CHANNEL_MASK, under >> 8 & CHANNEL_MASK
+    low = (color & CHANNEL_MASK) + low - ((low + ONE_EACH) * alpha >> 8 & CHANNEL_MASK)
+    high = (color >> 8 & CHANNEL_MASK) + high - ((high + ONE_EACH) * alpha >> 8 & CHANNEL_MASK)
+    return np.uint32(low & CHANNEL_MASK | (high & CHANNEL_MASK) << 8)
+
+
+@strict
+def composite(pixels, image, left, top):
+    """Paint an image (W, H) of premultiplied colours over the picture, its corner at (left, top) px."""
+    for j in range(image.shape[1]):
+        for i in range(image.shape[0]):
+            pixels[left + i, top + j] = over(np.int64(image[i, j]), np.int64(pixels[left + i, top + j]))
+
+
+@inlined_strict
+def mix(first, second, weight):
+    """The mean of two pixels, the second with a weight in 256ths."""
+    low = (first & CHANNEL_MASK) * (256 - weight) + (second & CHANNEL_MASK) * weight
+    high = (first >> 8 & CHANNEL_MASK) * (256 - weight) + (second >> 8 & CHANNEL_MASK) * weight
+    return np.uint32(low >> 8 & CHANNEL_MASK | high & CHANNEL_MASK << 8)
+
+
+@strict
+def enlarge(pixels, coarse, factor):
+    """Fill the picture with a coarse one, enlarged by a whole factor with bilinear interpolation."""
+    columns, rows = coarse.shape[0] - 1, coarse.shape[1] - 1
+    width, height = factor * (columns + 1), factor * (rows + 1)
+    wide = np.empty((rows + 1, pixels.shape[0]), np.uint32)
+    for j in range(rows + 1):
+        for i in range(pixels.shape[0]):
+            k, remainder = i * columns // width, i * columns % width
+            wide[j, i] = mix(np.int64(coarse[k, j]), np.int64(coarse[k + 1, j]), 256 * remainder // width)
+    for j in range(pixels.shape[1]):
+        k, weight = j * rows // height, 256 * (j * rows % height) // height
+        for i in range(pixels.shape[0]):
+            pixels[i, j] = mix(np.int64(wide[k, i]), np.int64(wide[k + 1, i]), weight)
 
 
 def make_coverage_buffer(size):

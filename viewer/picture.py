@@ -35,7 +35,7 @@ class Picture:
     def paint(self, surface, session, camera, options=DEFAULT, throw=None, message="", attribution=None):
         """Fill the surface; throw: a Throw that is being made; why: a Why to be shown."""
         canvas, camera = Canvas(surface), self.camera(session, camera, options)
-        self._world.paint(surface, session, camera, options.truth, throw, attribution)
+        self._world.paint(pygame.surfarray.pixels2d(surface), session, camera, options.truth, throw, attribution)
         if options.inset:
             self._inset(canvas, session, options)
         overlay.landing_countdown(
@@ -66,7 +66,7 @@ class Picture:
         corner = [round(a * canvas.scale) for a in (x, y, *INSET)]
         inset = canvas.surface.subsurface(pygame.Rect(corner).clip(canvas.surface.get_rect()))
         camera = self._from_above(inset.get_size())
-        self._above.paint(inset, session, camera, options.truth)
+        self._above.paint(pygame.surfarray.pixels2d(inset), session, camera, options.truth)
         pygame.draw.rect(inset, FAINT_COLOR, inset.get_rect(), 1)
         canvas.outlined_text(x + 8, y + 6, "from above", 16, TEXT_COLOR)
 

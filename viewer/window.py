@@ -55,15 +55,19 @@ class App:
         pool,
         size=(1280, 720),
         headless=False,
+        *,
         frames=None,
         screenshot=None,
         loading_text="one moment ...",
         shown=(0,),
         record=None,
         options=DEFAULT,
+        warm_start=None,
     ):
         self.headless, self.frames, self.screenshot = headless, frames, screenshot
-        self.screen = _open(size, headless, loading_text)
+        self.screen, self.warm_start = _open(size, headless, loading_text), warm_start
+        if warm_start:
+            self._wait(source)
         self.session = Session(source, pool, shown=shown, clock=None if headless else time.perf_counter)
         self.picture, self.options = Picture(source.sport), options
         self.held, self.running, self.message_frames, self.message = set(), True, 0, ""
@@ -78,6 +82,8 @@ class App:
         """Show frame after frame; then save the screenshot that was asked for."""
         clock, frame_count = pygame.time.Clock(), 0
         try:
+            if self.session is None:
+                return
             while self.running and frame_count != self.frames:
                 elapsed = min(MAX_FRAME_TIME, clock.tick(0 if self.headless else FRAME_RATE) / 1000)
                 self.frame(FRAME_TIME if self.headless or self.film else elapsed)

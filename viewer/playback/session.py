@@ -12,7 +12,9 @@ window and no wall clock but the one it may be given, to measure latency.
 """
 
 from bisect import bisect_left, bisect_right
+from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -21,22 +23,38 @@ from ballcast.viewer.playback.forecaster import LEAD_TIMES, Forecaster
 
 FRAME_TIME = 1 / 60  # s, one step
 REPLAY_LIMIT = 1000  # frames, and as many moments, that a newly chosen predictor is shown of what was
+REPLAY_PER_FRAME = 3  # moments that a predictor which was just compiled is shown within one frame
 MAX_MOMENTS = 1800  # moments that one can go back
 SPEEDS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0)
 DISPLAY_SPIN_SLOWDOWN = 20  # times slower than the ball the model in the panel spins
 
 
 class PredictorPool:
-    """The predictors to choose from, loaded when first used. Raises ValueError for one that does not exist."""
+    """The predictors to choose from, loaded when first used. Raises ValueError for one that does not exist.
 
-    def __init__(self, names, sport):
-        self.names, self.sport, self._loaded = list(names), sport, {}
+    compiled  numbers of those that are compiled; None: wait for any of them
+    waiting   numbers of those that were asked for before they were compiled; `parabola` stands in for them
+    """
+
+    def __init__(self, names, sport, compiled=None):
+        self.names, self.sport, self.compiled, self.waiting, self._loaded = list(names), sport, compiled, [], {}
 
     def load(self, index):
         """The predictor, and a remark: "" or why another stands in for it."""
+        if self.compiled is not None and index not in self.compiled:
+            self.waiting += [] if index in self.waiting else [index]
+            return models.load("parabola", sport=self.sport), f"parabola until {self.names[index]} is compiled"
         if index not in self._loaded:
             self._loaded[index] = self._load(self.names[index])
         return self._loaded[index]
+
+    def try_out(self, index, ball):
+        """Load a predictor and let it forecast a ball, so that all its kernels are loaded."""
+        self._loaded[index] = self._load(self.names[index])
+        stream, track = self._loaded[index][0].stream(), ball.track
+        for time, position in zip(track.time, track.position):
+            stream.observe(time, position)
+        stream.forecast(track.time[-1] + np.linspace(0.01, 1.0, 60))
 
     def _load(self, name):
         try:
@@ -65,7 +83,8 @@ class Session:
         self.paused, self.index, self.hidden = False, 0, False
         span = self.sport.sensor.duration * 2 / 3
         self.lead_times = np.unique(np.round(np.append(np.linspace(span / 60, span, 60), LEAD_TIMES), 6))
-        self.selected = list(shown)  # numbers of the predictors, the first of them the one that the panel speaks of
+        self.selected = list(shown)  # numbers of the predictors; the panel describes the first
+        self._arriving = {}  # number -> a predictor's Forecaster, and the generator that replays the ball to it
         self.restart()
 
     # --- what a person asks for ---------------------------------------------------------------------------------------
@@ -150,6 +169,7 @@ class Session:
 
     def advance(self, elapsed):
         """`elapsed` seconds pass in front of the window."""
+        self._exchange_arrived()
         if not self.paused:
             self._advance_clock(elapsed * self.speed)
 
@@ -207,8 +227,28 @@ class Session:
     def _set_forecasters(self, numbers):
         """Watchers for these predictors; a new one is shown all that was, moment by moment."""
         existing = {forecaster.number: forecaster for forecaster in self.forecasters}
-        self.forecasters = [existing.get(number) or self._replay_into(self._forecaster(number)) for number in numbers]
+        self.forecasters = []
+        for number in numbers:
+            self.forecasters.append(existing.get(number) or self._forecaster(number))
+            if number not in existing:
+                deque(self._replay(self.forecasters[-1]), maxlen=0)
         self.selected = numbers
+
+    def exchange(self, number):
+        """Let a predictor that is compiled now take the place of the one that stood in for it, within some frames."""
+        if number in self.selected:
+            forecaster = self._forecaster(number)
+            self._arriving[number] = forecaster, self._replay(forecaster)
+
+    def _exchange_arrived(self):
+        """Replay some more of the ball to predictors that are to be exchanged."""
+        for number, (forecaster, replay) in list(self._arriving.items()):
+            if number not in self.selected:
+                del self._arriving[number]
+            elif forecaster.ball is not self.ball:
+                self.exchange(number)
+            elif len([*islice(replay, REPLAY_PER_FRAME)]) < REPLAY_PER_FRAME:
+                self.forecasters[self.selected.index(number)] = self._arriving.pop(number)[0]
 
     def _branch(self):
         """The ball goes on from here by the rules of now."""
@@ -224,13 +264,17 @@ class Session:
     def _forecaster(self, number):
         return Forecaster(*self.pool.load(number), number, self.ball, self.lead_times, self.clock)
 
-    def _replay_into(self, forecaster):
-        moments = self.moments[-REPLAY_LIMIT:]
-        forecaster.frames_fed = max(0, self._frames_by(moments[0].now) - REPLAY_LIMIT)
-        forecaster.landings_scored = int(np.searchsorted(self.ball.landing_time, moments[0].now, side="right"))
-        for moment in moments:
-            forecaster.update(moment.now, self.hidden_frames)
-        return forecaster
+    def _replay(self, forecaster):
+        """Show a new forecaster the moments so far, one at each step of this generator."""
+        start = self.moments[-REPLAY_LIMIT:][0].now
+        forecaster.frames_fed = max(0, self._frames_by(start) - REPLAY_LIMIT)
+        forecaster.landings_scored = int(np.searchsorted(self.ball.landing_time, start, side="right"))
+        index = bisect_left(self.moments, start, key=_now)
+        while index < len(self.moments):
+            now = self.moments[index].now
+            forecaster.update(now, self.hidden_frames)
+            yield
+            index = bisect_right(self.moments, now, key=_now)
 
     def _frames_by(self, now):
         return int(np.searchsorted(self.ball.track.time, now, side="right"))

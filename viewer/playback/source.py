@@ -8,89 +8,34 @@ A Ball holds both what a tracker saw and what then happened. Only the session de
 """
 
 import dataclasses
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from ballcast import sim
 from ballcast.tracks import Track, recorded_landings
-from ballcast.viewer.playback import overrides as rules
+from ballcast.viewer.playback import overrides
+from ballcast.viewer.playback.ball import BallRecord
 
 PAUSE = 1.2  # s that a ball is shown after its last frame
 TRUTH_STEP = 1e-3  # s between the true places kept of a live ball: straight lines between them err by micrometres
-MAX_GAP = 0.05  # s; across a longer gap of a recording nobody knows where the ball was
 VELOCITY_FRAMES = 4  # frames on either side that a recording's speed is taken over
 MOTION, LANDINGS = ("time", "position", "velocity", "spin"), ("landing_time", "landing_position")
-
-
-@dataclass(frozen=True, eq=False)
-class BallRecord:
-    """One ball: what was seen of it, and where it was.
-
-    name    what to call it
-    seen    Track: what a tracker saw, all that a predictor may be told (frame by frame)
-    time (N,) s, position (N, 3) m, velocity (N, 3) m/s, spin (N, 3) rad/s or None: where it was, on the track's clock
-    landing_time (L,) s, landing_place (L, 3) m: its landings, the ball's centre
-    measured  True where "where it was" is itself a measurement
-    end     s; how long it is shown
-    eras    (since s, (6,)): from when on which parameters were true, in the terms of the sport that predictors know
-    """
-
-    name: str
-    track: Track
-    time: np.ndarray
-    position: np.ndarray
-    velocity: np.ndarray
-    spin: np.ndarray | None
-    landing_time: np.ndarray
-    landing_position: np.ndarray
-    is_recorded: bool
-    end: float
-    parameter_history: tuple = ()
-
-    @property
-    def start(self):
-        return float(self.time[0])
-
-    def state_at(self, time):
-        """Position, velocity and spin (or None) at one time, (3,) each; held still before and after what is known."""
-        right = min(max(int(np.searchsorted(self.time, time)), 1), len(self.time) - 1)
-        a, b = self.time[right - 1], self.time[right]
-        fraction = min(max(float((time - a) / (b - a)), 0.0), 1.0)
-        values = (self.position, self.velocity, self.spin)
-        return [None if v is None else v[right - 1] + fraction * (v[right] - v[right - 1]) for v in values]
-
-    def positions_at(self, times):
-        """Those of times (T,) s at which the place is known, and the places then (N, 3) m."""
-        right = np.clip(np.searchsorted(self.time, times), 1, len(self.time) - 1)
-        is_known = (not self.is_recorded) | (self.time[right] - self.time[right - 1] <= MAX_GAP)
-        times = times[is_known & (times >= self.time[0]) & (times <= self.time[-1])]
-        return times, np.column_stack([np.interp(times, self.time, axis) for axis in self.position.T])
-
-    def parameters(self, time):
-        """The true parameters (6,) at this time, in the order of sim.PARAMETERS, or None."""
-        return next((values for since, values in reversed(self.parameter_history) if since <= time), None)
-
-    def is_known_at(self, time):
-        """Whether the ball's place at this time is known: not after its end, not in a gap of a recording."""
-        right = int(np.searchsorted(self.time, time))
-        if right == len(self.time) or time < self.time[0]:
-            return False
-        return not self.is_recorded or right == 0 or self.time[right] - self.time[right - 1] <= MAX_GAP
 
 
 class LiveSource:
     """Endless seeded throws of a sport: ball i of seed s is the same on every day and machine.
 
-    world   rule -> value (see rules.py): by which balls fly from now on, where not by the sport
-    kind    which of the sport's throws is thrown; None: as play launches
+    world     override -> value (see overrides.py), for balls from now on
+    throw_kind  number of the sport's throw that is thrown; None: as play launches
+    ready     False while the simulator is compiled elsewhere: until then every ball is the BallRecord `stand_in`
     """
 
     live = True
 
-    def __init__(self, sport, seed=0):
+    def __init__(self, sport, seed=0, stand_in=None, ready=True):
         self.sport, self.seed, self.world, self.throw_kind = sport, seed, {}, None
+        self.stand_in, self.ready = stand_in, ready
         self._hand_launches, self._throw_kinds = {}, {}  # index -> launched (3, 3), or which of the sport's throws
 
     def throw(self, index, position, velocity, spin):
@@ -105,6 +50,8 @@ class LiveSource:
 
     def ball(self, index):
         """Ball `index`, by the rules of now; thrown as it was when it was first asked for."""
+        if not self.ready:
+            return self.stand_in
         if index not in self._throw_kinds:
             self._throw_kinds = {index: self.throw_kind}
         hand_launch, throw_kind = self._hand_launches.get(index), self._throw_kinds[index]
@@ -144,7 +91,7 @@ class LiveSource:
 
     def _simulate(self, sport, index, name, since, launched, duration=None):
         """The Ball `index` from a launch at `since` s on, watched for `duration` s."""
-        sport, draw_options = rules.apply(sport, self.world)
+        sport, draw_options = overrides.apply(sport, self.world)
         duration = duration or sport.sensor.duration
         balls = sim.draw(sport, 1, index, self.seed, "play", duration=duration, launch_state=launched, **draw_options)
         track = Track(since + balls.time, balls.position, name)
@@ -162,14 +109,14 @@ class LiveSource:
             landing_position=flight.impacts.position[is_landing],
             is_recorded=False,
             end=since + duration + PAUSE,
-            parameter_history=((since, rules.parameters_relative_to(self.sport, sport, balls.parameters[0])),),
+            parameter_history=((since, overrides.parameters_relative_to(self.sport, sport, balls.parameters[0])),),
         )
 
 
 class RecordedSource:
     """Recorded tracks, one after the other and again from the first."""
 
-    live = False
+    live, ready = False, True
 
     def __init__(self, sport, tracks):
         self.sport, self.tracks = sport, tracks

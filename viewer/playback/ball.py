@@ -1,0 +1,64 @@
+"""One ball as the viewer plays it: what a tracker measured, and where the ball was."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ballcast.tracks import Track
+
+MAX_GAP = 0.05  # s; in a longer gap of a recording the ball's position is unknown
+
+
+@dataclass(frozen=True, eq=False)
+class BallRecord:
+    """A measured track, and the motion behind it. Only the session decides what a predictor gets.
+
+    track      what a tracker measured: all that a predictor may get, frame by frame
+    time (N,) s, position (N, 3) m, velocity (N, 3) m/s, spin (N, 3) rad/s or None: the motion, on the track's clock
+    landing_time (L,) s, landing_position (L, 3) m: its landings; the position is the ball's centre
+    is_recorded  True where the motion is itself a measurement
+    end        s, until when the ball is shown
+    parameter_history  (since s, (6,)): the true parameters from that time on, relative to the sport's preset
+    """
+
+    name: str
+    track: Track
+    time: np.ndarray
+    position: np.ndarray
+    velocity: np.ndarray
+    spin: np.ndarray | None
+    landing_time: np.ndarray
+    landing_position: np.ndarray
+    is_recorded: bool
+    end: float
+    parameter_history: tuple = ()
+
+    @property
+    def start(self):
+        return float(self.time[0])
+
+    def state_at(self, time):
+        """Position, velocity and spin (or None) at one time, (3,) each; constant before and after the known motion."""
+        right = min(max(int(np.searchsorted(self.time, time)), 1), len(self.time) - 1)
+        a, b = self.time[right - 1], self.time[right]
+        fraction = min(max(float((time - a) / (b - a)), 0.0), 1.0)
+        values = (self.position, self.velocity, self.spin)
+        return [None if v is None else v[right - 1] + fraction * (v[right] - v[right - 1]) for v in values]
+
+    def positions_at(self, times):
+        """Those of times (T,) s at which the position is known, and the positions (N, 3) m."""
+        right = np.clip(np.searchsorted(self.time, times), 1, len(self.time) - 1)
+        is_known = (not self.is_recorded) | (self.time[right] - self.time[right - 1] <= MAX_GAP)
+        times = times[is_known & (times >= self.time[0]) & (times <= self.time[-1])]
+        return times, np.column_stack([np.interp(times, self.time, axis) for axis in self.position.T])
+
+    def parameters(self, time):
+        """The true parameters (6,) at a time, in the order of sim.PARAMETERS, or None."""
+        return next((values for since, values in reversed(self.parameter_history) if since <= time), None)
+
+    def is_known_at(self, time):
+        """Whether the position at a time is known: not after the ball's end, not in a gap of a recording."""
+        right = int(np.searchsorted(self.time, time))
+        if right == len(self.time) or time < self.time[0]:
+            return False
+        return not self.is_recorded or right == 0 or self.time[right] - self.time[right - 1] <= MAX_GAP

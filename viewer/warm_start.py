@@ -1,0 +1,150 @@
+"""A window that opens at once: what is missing is compiled in a process beside it, and loaded in a thread.
+
+    warm_start = WarmStart(pool, source, sport="table_tennis")     # sport as the command line names it
+    warm_start.poll(ball)         # once a frame; numbers of the predictors that became ready
+    warm_start.message            # what is being compiled, and how much is left; "" when nothing is
+    warm_start.close()            # ends the other process
+
+A marker on the disk says that a predictor was compiled with today's source, so that the next window loads it directly.
+"""
+
+import functools
+import hashlib
+import os
+import platform
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import llvmlite.binding
+import numba
+
+from ballcast.sim.jit import cache_folder
+
+ROOT = Path(__file__).parents[1]
+COMPILED_SOURCE = ("sim", "models", "tracks", "render")  # packages whose source is compiled, or decides what is
+NO_KERNELS = ("parabola", "constant_velocity")  # predictors that need nothing compiled
+SIMULATOR = "parabola"  # warmed with a sport, it compiles what live throws need and nothing else
+
+
+def command(predictor: str, sport: str) -> list[str]:
+    """The command that compiles a predictor, and a sport's throws; it prints `compiled N of about M: NAME` lines."""
+    return [sys.executable, "-m", "ballcast", "warm", "--predictor", predictor, "--sport", sport]
+
+
+@functools.cache
+def _source_digest() -> str:
+    """A checksum of the source that is compiled, the compiler and the processor."""
+    files = sorted(path for package in COMPILED_SOURCE for path in (ROOT / package).rglob("*.py"))
+    machine = numba.__version__, platform.python_version(), llvmlite.binding.get_host_cpu_name()
+    return hashlib.sha256(repr(machine).encode() + b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def _marker(predictor: str, sport: str) -> Path:
+    name = hashlib.sha256(f"{predictor}, {sport}, {_source_digest()}".encode()).hexdigest()
+    return Path(cache_folder(str(ROOT / "viewer"))) / f"warm-{name[:16]}"
+
+
+def is_warm(predictor: str, sport: str) -> bool:
+    """Whether everything that a predictor needs for a sport was compiled by an earlier window."""
+    return _marker(predictor, sport).exists()
+
+
+def mark_warm(predictor: str, sport: str) -> None:
+    """Note on the disk that a predictor needs nothing compiled any more. Without a writable cache, do nothing."""
+    try:
+        _marker(predictor, sport).parent.mkdir(parents=True, exist_ok=True)
+        _marker(predictor, sport).touch()
+    except OSError:
+        pass
+
+
+class WarmStart:
+    """Compiles one thing after the other: for the simulator None, else the number of a predictor in the pool."""
+
+    def __init__(self, pool, source, sport: str):
+        self.pool, self.source, self.sport = pool, source, sport
+        self._process = self._thread = self._job = None
+        self._line, self._failed = "", set()
+
+    @property
+    def message(self) -> str:
+        if self._process is None and self._thread is None:
+            return ""
+        name = "the simulator" if self._job is None else self.pool.names[self._job]
+        return f"{'loading' if self._thread else 'compiling'} {name}, once{self._line}"
+
+    def poll(self, ball=None) -> list[int]:
+        """Go on with what is next. A predictor is loaded with the frames of a BallRecord; without one it waits."""
+        if self._thread:
+            return [] if self._thread.is_alive() else self._finish()
+        if self._process:
+            if self._process.poll() is None or (self._job is not None and ball is None):
+                return []
+            if self._process.returncode:
+                print(f"compiling in another process failed: {self._line.strip(': ')}", file=sys.stderr)
+            self._process, self._line = None, ""
+            self._thread = threading.Thread(target=self._load, args=(ball,), daemon=True)
+            self._thread.start()
+        elif (job := self._next(ball)) is not False:
+            self._job, self._process = job, self._start(SIMULATOR if job is None else self.pool.names[job])
+        return []
+
+    def _next(self, ball):
+        """The simulator if no ball can fly without it, the predictors asked for, then the simulator; False if none."""
+        missing = [None] if not self.source.ready else []
+        jobs = [*(missing if ball is None else []), *self.pool.waiting, *missing]
+        return next((job for job in jobs if job not in self._failed), False)
+
+    def _start(self, predictor):
+        checkout = str(ROOT) if (ROOT / "ballcast").is_dir() else ""
+        path = os.pathsep.join(filter(None, (checkout, os.environ.get("PYTHONPATH"))))
+        process = subprocess.Popen(
+            command(predictor, self.sport), env=os.environ | {"PYTHONPATH": path}, text=True, errors="replace",
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        threading.Thread(target=self._read, args=(process,), daemon=True).start()
+        return process
+
+    def _read(self, process):
+        """Keep the last line that the process printed."""
+        for line in process.stdout:
+            if process is self._process and line.strip():
+                self._line = ": " + line.strip().removeprefix("compiled ")[:80]
+
+    def _load(self, ball):
+        """In a thread: let every kernel be loaded from the disk, by using it once."""
+        self._error = None
+        try:
+            if self._job is None:
+                type(self.source)(self.source.sport).ball(0)
+            else:
+                self.pool.try_out(self._job, ball)
+            mark_warm(SIMULATOR if self._job is None else self.pool.names[self._job], self.sport)
+        except Exception as error:  # a predictor of one's own may raise anything; the window goes on without it
+            self._error = error
+
+    def _finish(self):
+        """Make ready what was loaded. Returns the numbers of the predictors to be exchanged."""
+        self._thread, job = None, self._job
+        if self._error is not None:
+            self._failed.add(job)
+            print(f"{'the simulator' if job is None else self.pool.names[job]}: {self._error}", file=sys.stderr)
+            return []
+        if job is None:
+            self.source.ready = True
+            return []
+        self.pool.waiting.remove(job)
+        self.pool.compiled.add(job)
+        return [job]
+
+    def close(self) -> None:
+        """End the other process and those that it started."""
+        if self._process and self._process.poll() is None:
+            if hasattr(os, "killpg"):
+                os.killpg(self._process.pid, signal.SIGTERM)
+            else:
+                self._process.terminate()
+            self._process.wait()
