@@ -1,6 +1,6 @@
 """One stored flight per shipped sport: the first ball of a live show while the simulator is being compiled.
 
-    python -m ballcast.viewer.playback.first_flight      # simulate them again, after the physics has changed
+python -m ballcast.viewer.playback.first_flight      # simulate them again, after the physics has changed
 """
 
 from pathlib import Path
