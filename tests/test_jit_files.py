@@ -10,11 +10,17 @@ import pytest
 from ballcast.sim import jit
 
 SOURCE = """
+from typing import NamedTuple
+
 from ballcast.sim.jit import kernel
 
 
+class {record}(NamedTuple):
+    factor: float
+
+
 @kernel
-def scaled(x):
+def scaled(x, record=None):
     return x[0] * {factor}
 """
 
@@ -24,8 +30,8 @@ def load(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
-    def load(factor):
-        (tmp_path / "scaling.py").write_text(SOURCE.format(factor=factor))
+    def load(factor, record="Record"):
+        (tmp_path / "scaling.py").write_text(SOURCE.format(factor=factor, record=record))
         sys.modules.pop("scaling", None)
         importlib.invalidate_caches()
         for cached in (jit.closure_digest, jit._imported):
@@ -69,3 +75,10 @@ def test_code_of_another_signature_is_not_loaded(load):
     third = load(2.0)
     assert third(np.array([1.0, 0.0, 3.0])[::2]) == 2.0
     assert [sig[0].layout for sig in third.signatures] == ["A"]
+
+
+def test_an_index_of_an_older_source_may_name_a_class_that_is_gone(load):
+    old = load(2.0)
+    assert old(np.ones(2), sys.modules["scaling"].Record(1.0)) == 2.0
+    new = load(2.0, record="Renamed")
+    assert new(np.ones(2), sys.modules["scaling"].Renamed(1.0)) == 2.0
