@@ -148,7 +148,7 @@ def compiled_arrays(*arrays: ArrayLike) -> tuple[np.ndarray, ...]:
     return tuple(np.array(a, float, order="C") for a in arrays)
 
 
-def expected_landing(probability: float, at: np.ndarray, covariance: np.ndarray, last: float) -> Landing | None:
+def expected_landing(last: float, probability: float, at: np.ndarray, covariance: np.ndarray) -> Landing | None:
     """The Landing at time (s after the last frame, at `last` s) and position `at` (4,); None if it is unlikely."""
     if probability < MIN_LANDING_PROBABILITY:
         return None

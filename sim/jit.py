@@ -125,14 +125,32 @@ def _cache_class() -> type | None:
             return closure_digest(self.function.__module__, self.file)
 
         def get_disambiguator(self):
-            return str(self.function.__code__.co_firstlineno)
+            """Part of the names of the files: a process that is stopped between writing the index, which has the
+            stamp, and the code leaves an index of the new source beside code of the old one."""
+            return f"{self.function.__code__.co_firstlineno}-{self.get_source_stamp()[:8]}"
 
         @classmethod
         def from_function(cls, function, file):
             return cls(function, file)
 
     results = type("Results", (caching.CompileResultCacheImpl,), {"_locator_classes": [Locator]})
-    return type("Cache", (caching.FunctionCache,), {"_impl_class": results})
+
+    class Cache(caching.FunctionCache):
+        _impl_class = results
+
+        def load_overload(self, sig, target_context):
+            """None too where the file holds another signature: two processes that save at once choose one name."""
+            result = super().load_overload(sig, target_context)
+            return result if result is None or result.signature.args == tuple(sig) else None
+
+        def save_overload(self, sig, data):
+            super().save_overload(sig, data)
+            function, digest = self._impl.filename_base.rpartition(".py")[0].rsplit("-", 1)
+            for file in Path(self.cache_path).glob(f"{function}-*.nb[ic]"):
+                if not file.name.startswith(f"{function}-{digest}."):  # of an older source
+                    file.unlink(missing_ok=True)
+
+    return Cache
 
 
 # --- calls by address -------------------------------------------------------------------------------------------------

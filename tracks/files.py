@@ -26,7 +26,7 @@ from ballcast.tracks.track import Track, TrackError, first_invalid_row
 
 Source = str | os.PathLike | IO  # a path, "-" for standard input, or anything with read()
 
-HEADERS = {"csv": ("t", "x", "y", "z"), "tt3d": ("Timestamp", "X", "Y", "Z"), "spindoe": None}
+HEADERS: dict[str, Any] = {"csv": ("t", "x", "y", "z"), "tt3d": ("Timestamp", "X", "Y", "Z"), "spindoe": None}
 FORMATS = tuple(HEADERS)
 PIXEL_COLUMNS = {"u", "v", "l", "theta"}  # these are in TT3D's pixel files, not in its 3D ones
 SEPARATORS = ",;\t"

@@ -156,6 +156,6 @@ def predict_ahead(lane_sport, standard_normal, x, covariance, times):
 
 def to_forecast(x: np.ndarray, covariance: np.ndarray, prediction: Prediction, last: float) -> Forecast:
     """The Forecast of unknowns x (16,), their covariance and Prediction; the last frame is at `last` s."""
-    landing = expected_landing(prediction.probability, prediction.landing, prediction.landing_covariance, last)
+    landing = expected_landing(last, prediction.probability, prediction.landing, prediction.landing_covariance)
     positions = prediction.positions
     return Forecast(positions[0].astype(float), prediction.covariance, positions, landing, to_belief(x, covariance))

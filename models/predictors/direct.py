@@ -68,7 +68,7 @@ class Direct(NeuralPredictor):
 
     def to_forecast(self, prediction: PathForecasts, n: int, last: float) -> Forecast:
         mean, covariance, *landing = (a[n] for a in prediction)
-        return Forecast(mean, covariance, landing=expected_landing(*landing, last))
+        return Forecast(mean, covariance, landing=expected_landing(last, *landing))
 
 
 @kernel

@@ -74,7 +74,7 @@ class GruPhysics(NeuralPredictor):
 
     def to_forecast(self, prediction: SimulatedForecasts, n: int, last: float) -> Forecast:
         x, P, mean, covariance, positions, *landing = (a[n] for a in prediction)
-        return Forecast(mean, covariance, positions, expected_landing(*landing, last), to_belief(x, P))
+        return Forecast(mean, covariance, positions, expected_landing(last, *landing), to_belief(x, P))
 
 
 @kernel

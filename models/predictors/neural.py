@@ -11,7 +11,7 @@ Everything between the frames and the forecast is compiled; torch is not importe
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -109,11 +109,11 @@ class NeuralPredictor(Predictor):
         """Arrays for forecasts of that many balls at that many times: a NamedTuple, the balls first."""
         raise NotImplementedError
 
-    def predict_into(self, memory: Memory, times: np.ndarray, out: tuple[np.ndarray, ...]) -> None:
+    def predict_into(self, memory: Memory, times: np.ndarray, out: Any) -> None:
         """Fill `out` with forecasts of the balls of a Memory at times (B, H) s after their last frames."""
         raise NotImplementedError
 
-    def to_forecast(self, prediction: tuple[np.ndarray, ...], n: int, last: float) -> Forecast:
+    def to_forecast(self, prediction: Any, n: int, last: float) -> Forecast:
         """The Forecast of ball n in what predict_into filled; its last frame is at `last` s."""
         raise NotImplementedError
 

@@ -54,7 +54,7 @@ def robust_line(t: np.ndarray, position: np.ndarray) -> tuple[np.ndarray, np.nda
     start = median(position - np.multiply.outer(t, velocity))
     residuals = position - start - np.multiply.outer(t, velocity)
     distance = np.sqrt((residuals * residuals).sum(axis=1))
-    scale = max(1.4826 * median(distance), MIN_SCALE)
+    scale = max(float(1.4826 * median(distance)), MIN_SCALE)
     good = distance <= OUTLIER * scale
     t, position = t[good], position[good]
     middle, centre = t.mean(), position.mean(axis=0)

@@ -59,6 +59,10 @@ class Physics(Predictor):
 class PhysicsStream(Stream):
     """Keeps the frames since the last landing; what earlier ones told is in a Gaussian prior."""
 
+    predictor: Physics
+    _x: np.ndarray
+    _is_warm: bool
+
     def __init__(self, predictor: Physics):
         super().__init__(predictor)
         self._reset(-math.inf)
@@ -78,7 +82,7 @@ class PhysicsStream(Stream):
             self._marginalise_old_frames(time, position, fit)
         return self.predictor.forecast_fit(fit, times, time[-1])
 
-    def _reset(self, since):
+    def _reset(self, since: float) -> None:
         """Restart with the frames from `since` s on."""
         self._segment_start, self._prior = since, self.predictor.prior
         self._x, self._is_warm = self._prior.mean, False

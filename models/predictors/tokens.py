@@ -80,7 +80,7 @@ class Tokens(NeuralPredictor):
 
     def to_forecast(self, prediction: TokenForecasts, n: int, last: float) -> Forecast:
         samples, mean, covariance, *landing = (a[n] for a in prediction)
-        return Forecast(mean, covariance, samples, expected_landing(*landing, last))
+        return Forecast(mean, covariance, samples, expected_landing(last, *landing))
 
 
 def stratified_uniforms(count: int, seed: int = 0) -> np.ndarray:

@@ -6,6 +6,7 @@ bounces too. A frame with a large innovation is gated; after several in a row th
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from filterpy.kalman import MerweScaledSigmaPoints, UnscentedKalmanFilter
@@ -57,9 +58,12 @@ class Ukf(Predictor):
 class UkfStream(Stream):
     """One ball: the filter, and the last frames."""
 
+    predictor: Ukf
+
     def __init__(self, predictor: Ukf):
         super().__init__(predictor)
-        self.filter, self.consecutive_outliers = None, 0
+        self.filter: Any = None  # a _Filter from the first frame on
+        self.consecutive_outliers = 0
 
     def observe(self, time: float, position: ArrayLike) -> None:
         before = self._frames[self._end - 1, 0] if self._end else math.nan
@@ -76,9 +80,9 @@ class UkfStream(Stream):
     def forecast(self, times: ArrayLike) -> Forecast:
         frame_times, _ = self.frames
         times, last = self.predictor.check_times(frame_times, times), frame_times[-1]
-        predictor, estimate = self.predictor, self.filter.estimate()
-        prediction = predict_ahead(predictor.lane_sport, predictor.standard_normal, *estimate, times - last)
-        return to_forecast(*estimate, prediction, last)
+        predictor, (x, P) = self.predictor, self.filter.estimate()
+        prediction = predict_ahead(predictor.lane_sport, predictor.standard_normal, x, P, times - last)
+        return to_forecast(x, P, prediction, last)
 
 
 class _Filter(UnscentedKalmanFilter):
