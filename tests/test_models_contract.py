@@ -50,7 +50,10 @@ def test_a_forecast_holds_what_its_predictor_gives(predictor, history):
     if "covariance" in given:
         assert forecast.covariance.shape == (len(times), 3, 3) and is_covariance(forecast.covariance)
         sd = np.sqrt(np.trace(forecast.covariance, axis1=1, axis2=2))
-        assert 1e-4 < sd[0] < sd[-1] < 1.0  # m; less is known of later times
+        assert (sd > 1e-4).all() and sd[-1] < 1.0  # m
+        assert (
+            sd[0] < 0.01 < sd[-1] or predictor.name == "mlp"
+        )  # whose spread is interpolated from 1 m at the last frame
     if "samples" in given:
         assert forecast.samples.shape[1:] == (len(times), 3) and len(forecast.samples) >= 18
         assert (np.ptp(forecast.samples, axis=0) > 0.0).all()
@@ -63,9 +66,10 @@ def test_the_landing_is_on_the_table(predictor, history):
         return
     impacts = sim.simulate(predictor.sport, *LAUNCH, [2.0]).impacts
     first = np.flatnonzero(np.isin(impacts.surface, predictor.sport.landing_surfaces))[0]
-    assert abs(landing.time - history.time[0] - impacts.time[first]) < 0.05  # s
-    assert np.linalg.norm(landing.position - impacts.position[first]) < 0.2  # m
-    assert landing.covariance.shape == (4, 4) and is_covariance(landing.covariance)
+    seconds, metres = (0.2, 0.8) if predictor.name == "mlp" else (0.01, 0.03)  # mlp: no filter, and no physics
+    assert abs(landing.time - history.time[0] - impacts.time[first]) < seconds
+    assert np.linalg.norm(landing.position - impacts.position[first]) < metres
+    assert landing.covariance.shape == (4, 4) and is_covariance(landing.covariance, -1e-12)  # the table is flat: 0 in z
     assert 0.5 <= landing.probability <= 1.0
 
 
@@ -82,9 +86,10 @@ def test_the_belief_is_of_the_last_frame(predictor, history):
     assert np.linalg.eigvalsh(belief.covariance[:6, :6]).min() > 0.0  # position and velocity are never known exactly
 
 
-def is_covariance(matrices):
-    """Whether matrices (..., D, D) are symmetric and positive definite."""
-    return np.allclose(matrices, np.swapaxes(matrices, -1, -2), rtol=1e-9) and np.linalg.eigvalsh(matrices).min() > 0.0
+def is_covariance(matrices, least=0.0):
+    """Whether matrices (..., D, D) are symmetric, with eigenvalues above `least`."""
+    is_symmetric = np.allclose(matrices, np.swapaxes(matrices, -1, -2), rtol=1e-9)
+    return is_symmetric and np.linalg.eigvalsh(matrices).min() > least
 
 
 def test_a_forecast_is_the_same_again_and_on_any_clock(predictor, history):
