@@ -1,12 +1,12 @@
-"""Forecasts as CSV: of a recorded track, or live of what a tracker pipes in.
+"""Forecasts as CSV: of a recorded track, or live from a tracker's pipe.
 
 python -m ballcast.models stroke.csv --at 0.1 0.2
 tail -n +1 -f growing.csv | python -m ballcast.models -      # from its first line, the header, on
 
-Out comes a row for every frame and asked time once there are frames enough: t (s, the last frame seen), at (s past it),
-x, y, z (m), their standard deviations (empty where the predictor does not say), and the landing it expects: time (s),
-place (m), probability (empty where there is none). Live, each frame is answered at once; a line that is no frame is
-told on standard error and left out; exit status 1 says that there were such lines.
+One row is printed for every frame and lead time, once there are enough frames: t (s, the last frame), at (s after it),
+x, y, z (m), their standard deviations (empty if the predictor gives none), and the expected landing: time (s), position
+(m), probability (empty if there is none). Live, every frame is answered at once. A line that is not a frame is reported
+on standard error and left out; exit status 1 says that there were such lines.
 """
 
 import contextlib
@@ -14,11 +14,16 @@ import itertools
 import os
 import sys
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from ballcast import command
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ballcast.models import Predictor, Stream
 
 PROGRAM = "python -m ballcast.models"
 WARM_UP_BALLS = 2
@@ -27,7 +32,7 @@ HEADER = "t,at,x,y,z,sd_x,sd_y,sd_z,landing_t,landing_x,landing_y,landing_z,land
 
 @dataclass(frozen=True)
 class Options:
-    """Forecasts as CSV: of a recorded track, or live of what a tracker pipes in."""
+    """Forecasts as CSV: of a recorded track, or live from a tracker's pipe."""
 
     file: Annotated[str, tyro.conf.Positional]
     """a track (CSV with t,x,y,z; TT3D; SpinDOE), or - for standard input, line by line from its header on"""
@@ -36,11 +41,11 @@ class Options:
     sport: str = "table_tennis"
     """a sport's name, or a .toml file of your own"""
     at: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5)
-    """s past the last seen frame"""
+    """s after the last frame"""
     without: tuple[str, ...] = ()
-    """surfaces of the sport that are not there, such as net"""
+    """surfaces of the sport that are absent, such as net"""
     format: str | None = None
-    """of the track: csv, tt3d or spindoe; known by itself where not named"""
+    """of the track: csv, tt3d or spindoe; found out if not named"""
     scale: float = 1.0
     """metres per unit of the track's positions: 0.001 for millimetres"""
     axes: str = "x,y,z"
@@ -49,7 +54,7 @@ class Options:
     """our origin in the track's frame, after scale and axes, in metres, as in 0,0,0.76"""
 
 
-def main():
+def main() -> None:
     os.environ.setdefault("NUMBA_NUM_THREADS", "1")
     options = command.options(Options, PROGRAM)
     status = []
@@ -57,8 +62,8 @@ def main():
     raise SystemExit(status[0])
 
 
-def run(options):
-    """Print the forecasts; how many lines were no frames, as 0 or 1. Raises ValueError or OSError, one line each."""
+def run(options: Options) -> int:
+    """Print the forecasts; returns 1 if lines were left out, else 0. Raises ValueError or OSError, one line each."""
     from ballcast import sim
     from ballcast.models import load
 
@@ -72,7 +77,7 @@ def run(options):
     return work(predictor, options, {"format": options.format, **placement})
 
 
-def recorded(predictor, options, reader_options):
+def recorded(predictor: "Predictor", options: Options, reader_options: dict) -> int:
     """Print the forecasts of all frames of a file."""
     from ballcast.tracks import read_track
 
@@ -86,8 +91,8 @@ def recorded(predictor, options, reader_options):
     return 0
 
 
-def live(predictor, options, reader_options):
-    """Answer every line as it comes; whether some were no frames, as 0 or 1."""
+def live(predictor: "Predictor", options: Options, reader_options: dict) -> int:
+    """Answer every line as it comes; returns 1 if lines were left out, else 0."""
     from ballcast.tracks import TrackError, TrackLineReader
 
     warm_up(predictor, options.at)
@@ -112,8 +117,8 @@ def live(predictor, options, reader_options):
     return int(bad > 0)
 
 
-def print_forecasts(stream, t, position, lead_times):
-    """Show the stream a frame and print what it forecasts, if it has seen enough."""
+def print_forecasts(stream: "Stream", t: float, position: "np.ndarray", lead_times: tuple[float, ...]) -> None:
+    """Give the stream a frame and print its forecasts, if it has enough frames."""
     from ballcast.models import HistoryTooShort
 
     stream.observe(t, position)
@@ -131,8 +136,8 @@ def print_forecasts(stream, t, position, lead_times):
         print(",".join(cells))
 
 
-def warm_up(predictor, lead_times):
-    """Forecast made-up balls to their end, through all that befalls them, so that no frame of the real one waits."""
+def warm_up(predictor: "Predictor", lead_times: tuple[float, ...]) -> None:
+    """Forecast simulated balls to their end, so that no frame of the real one waits for the compiler."""
     from ballcast import sim
     from ballcast.models import HistoryTooShort
 

@@ -1,4 +1,4 @@
-"""The contract of models/predictor.py, over every predictor in the registry."""
+"""The contract of models/contract.py, over every predictor in the registry."""
 
 import os
 import subprocess
@@ -12,6 +12,16 @@ from ballcast import models, sim
 from ballcast.tracks import Track
 
 LEAD_TIMES = np.linspace(0.02, 0.6, 30)  # s
+DIRECT = dict.fromkeys(("gru", "lstm", "rnn", "mlp", "mingru", "transformer"), ("covariance", "landing"))
+LAUNCH = [[0.1, -1.4, 0.3]], [[0.3, 5.0, 1.5]], [[-80.0, 0.0, 20.0]]
+GIVES = DIRECT | {  # name -> what a forecast holds besides the mean
+    "gru_physics": ("covariance", "samples", "landing", "belief"),
+    "physics": ("covariance", "samples", "landing", "belief"),
+    "ukf": ("covariance", "samples", "landing", "belief"),
+    "tokens": ("covariance", "samples", "landing"),
+    "parabola": (),
+    "constant_velocity": (),
+}
 
 
 @pytest.fixture(scope="module", params=models.PREDICTORS)
@@ -23,25 +33,63 @@ def predictor(request):
 
 @pytest.fixture(scope="module")
 def history():
-    """A ball over its own side of the table, seen for 0.15 s at 180 Hz, in a little noise, on a clock of its own."""
+    """A ball over its own side of the table, 0.15 s at 180 Hz with a little noise; its clock does not start at 0."""
     time = np.arange(28) / 180.0
-    flight = sim.simulate(sim.load("table_tennis"), [[0.1, -1.4, 0.3]], [[0.3, 5.0, 1.5]], [[-80.0, 0.0, 20.0]], time)
+    flight = sim.simulate(sim.load("table_tennis"), *LAUNCH, time)
     noise = np.random.default_rng(1).normal(0.0, 0.002, (len(time), 3))
     return Track(time + 1234.5, flight.position[0] + noise)
 
 
-def test_a_forecast_has_the_shapes_it_should(predictor, history):
+def test_a_forecast_holds_what_its_predictor_gives(predictor, history):
     times = history.time[-1] + LEAD_TIMES
     forecast = predictor.forecast(history, times)
+    given = [name for name in ("covariance", "samples", "landing", "belief") if getattr(forecast, name) is not None]
+    assert given == list(GIVES[predictor.name])
     assert forecast.mean.shape == (len(times), 3) and np.isfinite(forecast.mean).all()
-    assert forecast.covariance is None or forecast.covariance.shape == (len(times), 3, 3)
-    assert forecast.samples is None or forecast.samples.shape[1:] == (len(times), 3)
     assert np.linalg.norm(forecast.mean[0] - history.position[-1]) < 0.2  # the ball does not jump
-    if forecast.landing is not None:
-        assert forecast.landing.time > history.time[-1] and forecast.landing.position.shape == (3,)
-        assert forecast.landing.probability >= 0.5
-    if forecast.belief is not None:
-        assert forecast.belief.spin.shape == (3,) and forecast.belief.parameters.shape == (len(sim.PARAMETERS),)
+    if "covariance" in given:
+        assert forecast.covariance.shape == (len(times), 3, 3) and is_covariance(forecast.covariance)
+        sd = np.sqrt(np.trace(forecast.covariance, axis1=1, axis2=2))
+        assert (sd > 1e-4).all() and sd[-1] < 1.0  # m
+        assert (
+            sd[0] < 0.01 < sd[-1] or predictor.name == "mlp"
+        )  # whose spread is interpolated from 1 m at the last frame
+    if "samples" in given:
+        assert forecast.samples.shape[1:] == (len(times), 3) and len(forecast.samples) >= 18
+        assert (np.ptp(forecast.samples, axis=0) > 0.0).all()
+
+
+def test_the_landing_is_on_the_table(predictor, history):
+    landing = predictor.forecast(history, history.time[-1] + LEAD_TIMES).landing
+    if "landing" not in GIVES[predictor.name]:
+        assert landing is None
+        return
+    impacts = sim.simulate(predictor.sport, *LAUNCH, [2.0]).impacts
+    first = np.flatnonzero(np.isin(impacts.surface, predictor.sport.landing_surfaces))[0]
+    seconds, metres = (0.2, 0.8) if predictor.name == "mlp" else (0.01, 0.03)  # mlp: no filter, and no physics
+    assert abs(landing.time - history.time[0] - impacts.time[first]) < seconds
+    assert np.linalg.norm(landing.position - impacts.position[first]) < metres
+    assert landing.covariance.shape == (4, 4) and is_covariance(landing.covariance, -1e-12)  # the table is flat: 0 in z
+    assert 0.5 <= landing.probability <= 1.0
+
+
+def test_the_belief_is_of_the_last_frame(predictor, history):
+    belief = predictor.forecast(history, history.time[-1] + LEAD_TIMES).belief
+    if "belief" not in GIVES[predictor.name]:
+        assert belief is None
+        return
+    assert np.linalg.norm(belief.position - history.position[-1]) < 0.02
+    assert belief.velocity.shape == belief.spin.shape == (3,) and 4.0 < belief.velocity[1] < 5.5
+    assert belief.parameters.shape == (len(sim.PARAMETERS),) and (belief.parameters[:4] > 0.0).all()
+    size = 9 + len(sim.PARAMETERS)
+    assert belief.covariance.shape == (size, size) and (np.diag(belief.covariance) >= 0.0).all()
+    assert np.linalg.eigvalsh(belief.covariance[:6, :6]).min() > 0.0  # position and velocity are never known exactly
+
+
+def is_covariance(matrices, least=0.0):
+    """Whether matrices (..., D, D) are symmetric, with eigenvalues above `least`."""
+    is_symmetric = np.allclose(matrices, np.swapaxes(matrices, -1, -2), rtol=1e-9)
+    return is_symmetric and np.linalg.eigvalsh(matrices).min() > least
 
 
 def test_a_forecast_is_the_same_again_and_on_any_clock(predictor, history):
@@ -52,7 +100,7 @@ def test_a_forecast_is_the_same_again_and_on_any_clock(predictor, history):
     assert np.allclose(mean, predictor.forecast(early, times - 1234.5).mean, atol=1e-4)
 
 
-def test_what_is_asked_beside_a_time_does_not_change_it(predictor, history):
+def test_other_times_do_not_change_the_forecast_of_one(predictor, history):
     times = history.time[-1] + LEAD_TIMES
     alone = predictor.forecast(history, times[10:11]).mean[0]
     assert np.allclose(alone, predictor.forecast(history, times).mean[10], atol=2e-4)
@@ -75,7 +123,7 @@ def test_times_of_observed_frames_are_refused(predictor, history, shift, message
 
 
 @pytest.mark.parametrize("times", [[2000.0, 1999.0], [np.nan], [np.inf], [[2000.0]], [2000.0, 2000.0]])
-def test_times_that_cannot_be_are_refused(predictor, history, times):
+def test_impossible_times_are_refused(predictor, history, times):
     with pytest.raises(ValueError, match="finite seconds that increase"):
         predictor.forecast(history, times)
 
@@ -97,7 +145,7 @@ def test_a_stream_forecasts_what_the_history_does(predictor, history):
     assert np.allclose(stream.forecast(times).mean, predictor.forecast(history, times).mean, atol=1e-4)
 
 
-def test_a_stream_refuses_frames_that_cannot_be(predictor):
+def test_a_stream_refuses_impossible_frames(predictor):
     stream = predictor.stream()
     stream.observe(1.0, (0.0, 0.0, 1.0))
     for time, position in [
@@ -122,11 +170,11 @@ def test_a_stream_keeps_no_more_than_its_window(predictor):
 
 
 def test_a_predictor_declares_its_side_information(predictor):
-    assert predictor.name in models.PREDICTORS
+    assert predictor.name in models.PREDICTORS and set(GIVES) == set(models.PREDICTORS)
     assert predictor.side_information in ("sport", "sport, by its weights", "gravity", "nothing")
 
 
-def test_names_that_are_not_known_list_those_that_are():
+def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(
         ValueError, match="no predictor is called 'oracle'; there are gru_physics, gru, physics"
     ) as caught:

@@ -10,7 +10,7 @@ from ballcast.tracks import Track
 
 OWN = """
 import numpy as np
-from models import Forecast, Predictor
+from ballcast.models import Forecast, Predictor
 
 class Stay(Predictor):
     name, side_information, min_frames = "stay", "nothing", 1
