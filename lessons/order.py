@@ -38,7 +38,7 @@ def padded(predictor, lengths):
 
 
 def remembered(lengths, seed=0):
-    """The largest difference between the shipped gru's hidden states for sequences of all lengths: alone, and padded."""
+    """The largest difference between the shipped gru's hidden states of sequences of many lengths, alone and padded."""
     network, generator = trained("gru"), torch.Generator().manual_seed(seed)
     features = torch.randn(len(lengths), max(lengths), network.shape.features, generator=generator)
     batch, off = features.clone(), 0.0

@@ -58,7 +58,7 @@ def saved_activation_bytes(work):
 
 
 def break_even_length(speeds, baseline, lengths):
-    """The length from which on speeds (L,) exceed the baseline (L,), interpolated on logarithms; None if not at last."""
+    """The length from which speeds (L,) exceed the baseline (L,), interpolated in logarithms; None if not at last."""
     log_ratio = np.log(np.asarray(speeds) / baseline)
     if (log_ratio <= 0).all() or log_ratio[-1] <= 0:
         return None
