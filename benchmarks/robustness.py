@@ -16,9 +16,8 @@ import numpy as np
 
 from ballcast import models, sim
 from ballcast.evaluation import limits
-from ballcast.evaluation.suites import Suite
+from ballcast.evaluation.suites import from_balls
 from ballcast.sim.sport import DropoutBurst, Outlier
-from ballcast.tracks import Track
 
 HISTORY, LEAD_TIME = 0.3, 0.3  # s
 LONG_FRAMES, LAST = 480, 1.0  # frames; s
@@ -37,9 +36,7 @@ def sensor_variants(sensor):
 
 def make_suite(sport, count, rate, duration=None):
     """The Suite of `count` balls, measured at a rate in Hz."""
-    balls = sim.draw(sport, count, seed=3, purpose="test", rate=rate, duration=duration)
-    tracks = [Track(balls.time[a:b], balls.position[a:b]) for a, b in zip(balls.offsets[:-1], balls.offsets[1:])]
-    return Suite("sim", sport, tracks, balls)
+    return from_balls("sim", sport, sim.draw(sport, count, seed=3, purpose="test", rate=rate, duration=duration))
 
 
 def truncate(suite, until):
@@ -65,7 +62,7 @@ def long_history_ratio(name, sport, count):
     """The error after LONG_FRAMES frames, relative to that after only the last LAST s of them."""
     suite = make_suite(sport, count, 180.0, LONG_FRAMES / 180.0 + 0.01)
     rows, histories = truncate(suite, np.inf)
-    late = [Track(t.time[late], t.position[late]) for t in histories for late in [t.time > t.time[-1] - LAST]]
+    late = [track[track.time > track.time[-1] - LAST] for track in histories]
     return error(name, suite, rows, histories) / error(name, suite, rows, late)
 
 

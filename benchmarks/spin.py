@@ -40,10 +40,9 @@ def simulated_errors(count):
     truth = suite.flight(cases.track_numbers, ends).spin[:, 0]
     forecasters = {name: models.load(name, suite.sport).forecast for name in PREDICTORS}
     spins = {name: [f(cases.histories[n], cases.times[n]).belief.spin for n in free] for name, f in forecasters.items()}
-    informed = limits.load("informed", suite.sport)
+    informed, truths = limits.load("informed", suite.sport), {n: suite.truth_of(cases.track_numbers[n]) for n in free}
     spins["informed"] = [
-        informed.forecast(cases.histories[n], cases.times[n], suite.truth_of(cases.track_numbers[n])).belief.spin
-        for n in free
+        informed.forecast(cases.histories[n], cases.times[n], t).belief.spin for n, t in truths.items()
     ]
     return medians(spins, truth[free])
 

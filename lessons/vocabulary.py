@@ -15,8 +15,7 @@ from ballcast.evaluation.protocols import HORIZONS
 from ballcast.models.encoding.nominal import HORIZON_STEP
 from ballcast.models.encoding.vocabulary import compand
 from ballcast.models.training.token_learner import TokenLearner, token_paths
-from ballcast.tracks import Track
-from lessons.balls import SPORT, test_balls
+from lessons.balls import SPORT, make_cases
 from lessons.page import Page
 
 CONFIG = {
@@ -55,18 +54,14 @@ def rounding(learner):
 
 def score_samples(predictor, count=BALL_COUNT):
     """(median error, energy score, minADE) m of SAMPLES samples on test balls; and the number of balls."""
-    suite = test_balls(count)
-    rows = np.array([i for i, track in enumerate(suite.tracks) if len(track) >= HISTORY_FRAMES])
-    histories = [Track(suite.tracks[i].time[:HISTORY_FRAMES], suite.tracks[i].position[:HISTORY_FRAMES]) for i in rows]
-    times = np.array([track.time[-1] for track in histories])[:, None] + np.asarray(HORIZONS)
-    truth = suite.flight(rows, times).position
+    histories, times, truth = make_cases(count, HISTORY_FRAMES, *HORIZONS)
     results = []
     for forecast, path in zip(predictor.forecast_batch(histories, times), truth):
         samples = forecast.samples[:SAMPLES]
         off = np.median(distance(forecast.mean, path))
         results.append((off, energy(samples, path).mean(), min_ade(samples, path)))
     results = np.array(results)
-    return np.array([np.median(results[:, 0]), *results[:, 1:].mean(axis=0)]), len(rows)
+    return np.array([np.median(results[:, 0]), *results[:, 1:].mean(axis=0)]), len(histories)
 
 
 def as_predictor(learner, folder):
