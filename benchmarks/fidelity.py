@@ -1,10 +1,10 @@
-"""Published measurements and exact answers against the engine.
+"""The engine against published measurements and exact answers.
 
     python -m benchmarks.fidelity [--out docs/fidelity.md]
 
-Every check is data: fidelity.toml has the balls, the launches, what is expected, and how near the engine must come.
+Checks are data: fidelity.toml has the balls, the launches, the expected values and the tolerances.
 Prints a table, writes it to docs/fidelity.md, and ends with one JSON object with the keys checks, failed and skipped.
-Measured flights are read from the folder that BALLCAST_DATA names; without it those checks are skipped, and said so.
+Measured flights are read from the folder that BALLCAST_DATA names; without it those checks are skipped, with a note.
 """
 
 import json
@@ -52,7 +52,7 @@ class Check:
 
 
 def make_sport(table, row):
-    """The Sport of a [ball.X] table and the columns of a row that speak of the ball; nothing to hit but a ground."""
+    """The Sport of a [ball.X] table and of a row's columns about the ball; its only surface is a ground, or none."""
     table = {key: _law(key, value) if key in FORMS else value for key, value in table.items()}
     table |= {key: row[key] for key in ("mass", "radius", "inertia", "gravity", "density") if key in row}
     table["surfaces"] = (_ground(row),) if "e" in row else ()
@@ -71,15 +71,13 @@ def _law(kind, table):
 
 
 def _ground(row):
-    inf = math.inf
-    law = Restitution(row["e"])
-    return Surface(
-        "ground", "plane", (-inf, -inf, 0.0), (inf, inf, 0.0), 0.0, 0.0, law, row["mu"], row.get("tangential", 0.0)
-    )
+    low, high = (-math.inf, -math.inf, 0.0), (math.inf, math.inf, 0.0)
+    contact = Restitution(row["e"]), row["mu"], row.get("tangential", 0.0)
+    return Surface("ground", "plane", low, high, 0.0, 0.0, *contact)
 
 
 def launch(sport, row):
-    """position, velocity, spin (1, 3) and parameters (1, P) by the columns of a row that speak of the launch."""
+    """position, velocity, spin (1, 3) and parameters (1, P) from a row's columns about the launch."""
     height = row.get("launch_height", sport.ball.radius + row.get("drop", 0.0) if sport.surfaces else 0.0)
     elevation, tilt = math.radians(row.get("elevation", 0.0)), math.radians(row.get("tilt", 0.0))
     speed, back = row.get("speed", 0.0), row.get("back", 0.0)
@@ -95,7 +93,7 @@ def launch(sport, row):
 
 @dataclass(frozen=True)
 class Run:
-    """A flight on GRID, and the moment at which it is asked for."""
+    """A flight on GRID, and the state at which it is evaluated."""
 
     sport: object
     flight: object
@@ -105,7 +103,7 @@ class Run:
 
 
 def run(sport, start, stop):
-    """The Run of one ball until `stop`: {time}, {impact: which} or the last falling through {z} or passing of {y}."""
+    """The Run of one ball until `stop`: {time: s}, {impact: number}, or the last time it crosses {z: m} or {y: m}."""
     *state, parameters = start
     flight = sim.simulate(sport, *state, GRID, parameters=parameters)
     if "impact" in stop:
@@ -129,7 +127,7 @@ def _apex(r):
 
 
 def _total_time(r):
-    """Of endless bounces: the last contact, and the series of the hops that were too low to be made."""
+    """The total time of infinitely many bounces: the last contact, and the sum of the hops after it."""
     e, impacts = r.sport.surfaces[0].restitution.e, r.flight.impacts
     return impacts.time[-1] - 2 * e * impacts.velocity_before[-1, 2] / (r.sport.world.gravity * (1 - e))
 
@@ -171,7 +169,7 @@ QUANTITIES = {
 
 
 def check_case(case, balls):
-    """The Checks of a [[case]]: each row's asked quantities, their ratios to one row's, or their rms errors."""
+    """The Checks of a [[case]]: the quantities of each row, their ratios to those of one row, or their rms errors."""
     rows = [dict(zip(case["columns"], values)) for values in case["rows"]]
     answers = [_evaluate(case, balls[case["ball"]], row) for row in rows]
     if "relative_to" in case:
@@ -183,11 +181,8 @@ def check_case(case, balls):
         for key, tolerance in case.get("tolerance", {}).items():
             yield _compare(case, row, key, got[key], tolerance)
     for key, tolerance in case.get("rms", {}).items():
-        rms, unit = (
-            math.sqrt(np.mean([(got[key] - row[key]) ** 2 for row, got in zip(rows, answers)])),
-            _unit(case, key),
-        )
-        name = f"{case['name']}: rms of {key} over {len(rows)} rows"
+        rms = math.sqrt(np.mean([(got[key] - row[key]) ** 2 for row, got in zip(rows, answers)]))
+        name, unit = f"{case['name']}: rms of {key} over {len(rows)} rows", _unit(case, key)
         yield Check(case["section"], name, "0", f"{rms:.3g} {unit}", f"{tolerance} {unit}", bool(rms <= tolerance))
 
 
@@ -196,7 +191,7 @@ def _unit(case, key):
 
 
 def _evaluate(case, table, row):
-    """Quantity -> value in the units of the case, for the asked columns of a row."""
+    """Quantity -> value in the units of the case, for the columns of a row that name quantities."""
     units = {key: UNITS[unit] for key, unit in case.get("units", {}).items()}
     given = {"launch_height": case["launch_height"]} if "launch_height" in case else {}
     given |= {key: value * units.get(key, 1) if key in units else value for key, value in row.items()}
@@ -224,7 +219,7 @@ def _format(value):
 
 
 def check_galilean(table, balls):
-    """A launch with the wind W, in it, is the launch in still air and W t."""
+    """Launched with the velocity of a wind W added, the ball flies as in still air, moved by W t."""
     sport = make_sport(balls[table["ball"]], {})
     wind = np.array([*table["wind"], 0.0])
     times = [0.0, table["time"]]
@@ -232,21 +227,19 @@ def check_galilean(table, balls):
     still = sim.simulate(sport, position, velocity, spin, times).position[0, -1]
     blown = sim.simulate(sport, position, velocity + wind, spin, times, parameters=[[1, 1, 1, 1, *table["wind"]]])
     off = np.linalg.norm(blown.position[0, -1] - still - wind * table["time"])
-    yield Check(
-        table["section"], table["name"], "0", f"{off:.1e} m", f"{table['tolerance']} m", bool(off <= table["tolerance"])
-    )
+    limit = table["tolerance"]
+    yield Check(table["section"], table["name"], "0", f"{off:.1e} m", f"{limit} m", bool(off <= limit))
 
 
 def check_other_laws(linear, sheet):
-    """Laws that no sport has, by the engine's own step."""
+    """Laws that no sport uses, integrated by the engine's step."""
     p, v = fly_linear(sim.load("table_tennis"), linear["rate"], [float(a) for a in linear["velocity"]], linear["time"])
     case = {"section": linear["section"], "name": linear["name"], "columns": []}
     yield _compare(case, {"place": linear["expected"]}, "place", np.array([*p[1:], *v[1:]]), linear["tolerance"])
     mph, degrees, rpm = sheet["launch"]
     speed, angle = mph * UNITS["mph"], math.radians(degrees)
-    ball = sim.load("golf").replace(
-        density=sheet["density"], viscosity=1.5e-5, spin_decay=Law("path", (sheet["rate"],))
-    )
+    air = {"density": sheet["density"], "viscosity": 1.5e-5}
+    ball = sim.load("golf").replace(**air, spin_decay=Law("path", (sheet["rate"],)))
     got = carry(ball, [0.0, speed * math.cos(angle), speed * math.sin(angle)], [rpm * UNITS["rpm"], 0.0, 0.0])
     case = {"section": sheet["section"], "name": sheet["name"], "columns": [], "units": {"carry": "yd"}}
     for key, value in zip(("carry", "time"), (got[0] / UNITS["yd"], got[1])):
@@ -257,7 +250,7 @@ def check_other_laws(linear, sheet):
 
 
 def check_measured(table, balls, data):
-    """The rms distance (m) of measured points (y, z), or (y, -x), from the engine's curve."""
+    """The rms distance, m, of measured points (y, z) or (y, -x) from the engine's curve."""
     points = np.loadtxt(data / table["file"], delimiter=";")
     sport, axes = make_sport(balls[table["ball"]], {}), (1, 0) if table.get("points") == "left" else (1, 2)
     points = points * [1, -1] if axes == (1, 0) else points
@@ -273,12 +266,12 @@ def check_measured(table, balls, data):
         velocity = least_squares(distances, velocity, diff_step=1e-4).x
     rms = math.sqrt(np.mean(distances(velocity) ** 2))
     name = f"{table['name']}: rms distance of {len(points)} points, launch {velocity[0]:.2f}, {velocity[1]:.2f} m/s"
-    tolerance = f"{table['tolerance']} m" if "tolerance" in table else "told only"
+    tolerance = f"{table['tolerance']} m" if "tolerance" in table else "none"
     yield Check(table["section"], name, "0", f"{rms:.4f} m", tolerance, bool(rms <= table.get("tolerance", math.inf)))
 
 
 def check_spindoe(table, data):
-    """The median over flights of the rms residual (m) of each axis, launch refitted, spin as measured."""
+    """The rms residual, m, of each axis, median over flights; the launch is fitted, the spin is the measured one."""
     index = np.loadtxt(data / "spindoe" / "index.csv", delimiter=",", skiprows=1)
     residuals = []
     for number, *spin in index:
@@ -293,7 +286,7 @@ def check_spindoe(table, data):
 
 
 def _clean(track, table):
-    """time (T,), position (T, 3) of a track's frames over the table before the bounce, outliers dropped."""
+    """time (T,) s and position (T, 3) m of a track's frames over the table before the bounce, without outliers."""
     low = track.position[1:-1, 2]
     turns = (np.diff(track.position[:-1, 2]) < 0) & (np.diff(track.position[1:, 2]) > 0) & (low < 0.08)
     past = abs(track.position[:, 1]) > table["end"]
@@ -309,7 +302,7 @@ def _clean(track, table):
 
 
 def _refit(time, position, spin):
-    """rms residuals (3,) m of the flight that fits the frames best, by its launch alone."""
+    """rms residuals (3,) m of the best-fitting flight; only the launch is fitted."""
     sport, time = sim.load("table_tennis"), time - time[0]
 
     def residual(state):
@@ -324,7 +317,7 @@ def _refit(time, position, spin):
 
 
 def all_checks(book):
-    """(Checks, what was skipped and why)."""
+    """(Checks, notes on those that were skipped)."""
     balls, checks, skipped = book["ball"], [], []
     for case in book["case"]:
         checks += check_case(case, balls)
@@ -339,9 +332,8 @@ def all_checks(book):
     if (data / "spindoe" / "index.csv").is_file():
         checks += check_spindoe(book["spindoe"], data)
     else:
-        skipped.append(
-            f"{book['spindoe']['section']} {book['spindoe']['name']}: BALLCAST_DATA has no spindoe/index.csv"
-        )
+        table = book["spindoe"]
+        skipped.append(f"{table['section']} {table['name']}: BALLCAST_DATA has no spindoe/index.csv")
     return sorted(checks, key=lambda c: [int(n) for n in c.section.split(".")]), skipped
 
 
@@ -350,7 +342,7 @@ def page(checks, skipped, left_out):
     failed = sum(not check.passed for check in checks)
     lines = [
         "# Fidelity",
-        f"\nThe engine (float64) against exact answers and published measurements. Made by `{COMMAND}`; the "
+        f"\nThe engine (float64) against exact answers and published measurements. Made by `{COMMAND}`. The "
         "balls and launches are in `benchmarks/fidelity.toml`.",
         f"\n{len(checks)} checks, {failed} failed.\n",
         "| | check | expected | got | tolerance | |\n|---|---|---|---|---|---|",
@@ -368,9 +360,8 @@ def main(options):
     book = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
     checks, skipped = all_checks(book)
     for c in checks:
-        print(
-            f"{'pass' if c.passed else 'FAIL':5}{c.section:5}{c.name[:110]:111}{c.expected:>24}{c.got:>30}", c.tolerance
-        )
+        result = "pass" if c.passed else "FAIL"
+        print(f"{result:5}{c.section:5}{c.name[:110]:111}{c.expected:>24}{c.got:>30} {c.tolerance}")
     options.out.parent.mkdir(parents=True, exist_ok=True)
     temporary_path = options.out.with_suffix(".md.part")
     temporary_path.write_text(page(checks, skipped, book["left_out"]), encoding="utf-8")

@@ -1,30 +1,30 @@
-"""How long a forecast takes: python -m benchmarks.latency. One ball, one thread, warm, table tennis at 180 Hz.
+"""The time a forecast takes: python -m benchmarks.latency. One ball, one thread, warm, table tennis at 180 Hz.
 
-Measured are `forecast` of 36 frames that are new to the predictor, at 60 times of the next second, over many balls;
-and a stream's observe and forecast of the same, frame by frame. Of networks also a frame of 1,000 balls in one call of
-observe and one of forecast at the 60 times, on two cores (in a process of its own).
+It measures `forecast` from 36 frames at 60 times of the next second, over many balls, each new to the predictor; and a
+stream's observe and forecast, frame by frame. For two networks it also measures a frame of 1,000 balls, in one call of
+observe and one of forecast at the 60 times, on two cores (in a separate process).
 
 Keys of the last line: PREDICTOR_p50_us, PREDICTOR_p99_us (forecast), PREDICTOR_stream_p50_us, PREDICTOR_stream_p99_us;
 gru_1000_balls_ms, gru_physics_1000_balls_ms.
 """
+# ruff: noqa: E402 - the number of threads must be set before numpy and numba are imported
 
 import os
 
 for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+from ballcast import models, sim
+from ballcast.tracks import Track
+
 BATCH_PREDICTORS = ("gru", "gru_physics")
-
-import json  # noqa: E402 - the environment must be set before numba is imported
-import subprocess  # noqa: E402
-import sys  # noqa: E402
-import time  # noqa: E402
-
-import numpy as np  # noqa: E402
-
-from ballcast import models, sim  # noqa: E402
-from ballcast.tracks import Track  # noqa: E402
-
 FRAMES, BALLS, STREAM_TRACKS, LEAD_TIMES = 36, 1000, 20, np.linspace(1 / 60, 1.0, 60)
 
 
@@ -36,7 +36,7 @@ def tracks():
 
 
 def forecasts(predictor, histories):
-    """Seconds (B,) of a forecast of each track, the first few to warm up; and the last Forecast."""
+    """Seconds (B,) of the forecast of each track, after a few that are not counted; and the last Forecast."""
     taken = []
     for track in [*histories[:20], *histories]:
         times = track.time[-1] + LEAD_TIMES
@@ -47,7 +47,7 @@ def forecasts(predictor, histories):
 
 
 def stream_times(predictor, histories):
-    """Seconds (M,) of observing a frame and forecasting, over the frames of some tracks."""
+    """Seconds (M,) of observe and forecast, over the frames of some tracks."""
     taken = []
     for track in histories[:STREAM_TRACKS]:
         stream = predictor.stream()
@@ -63,7 +63,7 @@ def stream_times(predictor, histories):
 
 
 def main():
-    """Measure, print for people, then one JSON object."""
+    """Measure, print a summary, then one JSON object."""
     histories, result = tracks(), {}
     for name in models.available(sim.load("table_tennis")):
         predictor = models.load(name)
@@ -72,12 +72,8 @@ def main():
             p50, p99 = 1e6 * np.percentile(seconds, (50, 99))
             result |= {f"{name}_{what}p50_us": float(f"{p50:.4g}"), f"{name}_{what}p99_us": float(f"{p99:.4g}")}
         spread = "with covariance" if forecast.covariance is not None else "no covariance"
-        figures = (
-            f"{key.removeprefix(name)[1:]} {v:.0f}"
-            for key, v in result.items()
-            if key.startswith((f"{name}_p5", f"{name}_p9", f"{name}_s"))
-        )
-        print(f"{name} ({spread}): {', '.join(figures)}")
+        own = {key: v for key, v in result.items() if key.startswith((f"{name}_p5", f"{name}_p9", f"{name}_s"))}
+        print(f"{name} ({spread}): " + ", ".join(f"{key.removeprefix(name)[1:]} {v:.0f}" for key, v in own.items()))
     for name in BATCH_PREDICTORS:
         result[f"{name}_1000_balls_ms"] = many_on_two_cores(name)
         print(f"{name}: 1,000 balls, a frame and a forecast, {result[f'{name}_1000_balls_ms']} ms")
@@ -85,7 +81,7 @@ def main():
 
 
 def many(name, balls=1000, frames=30):
-    """Milliseconds of a frame and a forecast of so many balls at once, the median over frames."""
+    """Milliseconds of a frame and a forecast of `balls` balls at once, median over frames."""
     predictor = models.load(name)
     drawn = sim.draw(predictor.sport, balls, purpose="test", seed=2, duration=0.5)
     batch, taken = predictor.streams(balls), []
@@ -103,7 +99,7 @@ def many(name, balls=1000, frames=30):
 def many_on_two_cores(name):
     """The same in a process that may use two cores."""
     environment = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
-    environment |= {"NUMBA_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "1"}  # the balls are shared out, not the products
+    environment |= {"NUMBA_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "1"}  # balls run in parallel, not products
     code = f"from benchmarks.latency import many; print(many({name!r}))"
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     return float(run.stdout.split()[-1])

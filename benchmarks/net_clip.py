@@ -1,11 +1,11 @@
 """Over the net or into it: python -m benchmarks.net_clip [--balls 300]
 
-How well samples say where balls go that come to the net (evaluation/net_clip.py): the energy score, in the mean over
-the times asked, and the average error of the best of SAMPLES ways (minADE). `gru`, whose forecast is one normal law,
-has samples drawn from it with one normal deviate a path. `gru_physics` brings 18, of others SAMPLES are taken.
+How well samples describe the future of balls that reach the net (evaluation/net_clip.py): the energy score, mean over
+the times, and the average error of the best of SAMPLES paths (minADE). `gru` forecasts a normal distribution; its
+samples use one normal deviate per path. `gru_physics` has 18 samples; of the others SAMPLES are used.
 
-Keys of the last line: balls; of each NAME, m, NAME_energy, NAME_min_ade, NAME_median (error of its forecast, over all
-times); tokens_over_gru_energy and tokens_over_gru_min_ade, the ratio of means with its interval of 95 % over balls.
+Keys of the last line: balls; for each NAME, in m, NAME_energy, NAME_min_ade and NAME_median (of its forecast's error,
+over all times); tokens_over_gru_energy, tokens_over_gru_min_ade: ratios of means, with 95 % intervals over balls.
 """
 
 import argparse
@@ -24,14 +24,14 @@ SAMPLES = 20
 
 
 def select_samples(forecast):
-    """Samples (K, H, 3) of a Forecast, K SAMPLES at most."""
+    """At most SAMPLES samples (K, H, 3) m of a Forecast."""
     if forecast.samples is None:
         return metrics.gaussian_samples(forecast.mean, forecast.covariance, SAMPLES)
     return forecast.samples[:: max(1, len(forecast.samples) // SAMPLES)][:SAMPLES]
 
 
 def scores(name, suite, cases):
-    """Of every case (N,) energy score, minADE, and the error of the forecast in the median over the times, m."""
+    """(energy score, minADE, median error over the times), each (N,) m over the cases."""
     predictor, results = load(name, suite.sport), []
     for row, history, times, truth in zip(cases.track_numbers, cases.histories, cases.times, cases.truth):
         truth_argument = (suite.truth_of(row),) if name in limits.LIMITS else ()
@@ -43,7 +43,7 @@ def scores(name, suite, cases):
 
 
 def ratio(numerator, denominator):
-    """Of means over cases, with its interval."""
+    """The ratio of means over cases, and its interval."""
     both = np.stack([numerator, denominator], 1)
     return [round(float(v), 3) for v in (ratio_of_means(both), *interval(both, ratio_of_means))]
 
@@ -54,20 +54,16 @@ def ratio_of_means(pairs):
 
 
 def main():
-    """Measure, print for people, then one JSON object."""
+    """Measure, print a summary, then one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--balls", type=int, default=300)
     options = parser.parse_args()
     suite, cases = net_clips(sim.load("table_tennis"), options.balls)
     by_predictor, result = {}, {"balls": len(cases)}
-    print(f"{len(cases)} balls that come to the net, mm{'energy':>12}{'minADE':>10}{'median':>10}")
+    print(f"{len(cases)} balls that reach the net, mm  {'energy':>12}{'minADE':>10}{'median':>10}")
     for name in PREDICTORS:
-        by_predictor[name] = scores(name, suite, cases)
-        energy, best, error = (
-            by_predictor[name][0].mean(),
-            by_predictor[name][1].mean(),
-            np.median(by_predictor[name][2]),
-        )
+        by_predictor[name] = energies, best_errors, errors = scores(name, suite, cases)
+        energy, best, error = energies.mean(), best_errors.mean(), np.median(errors)
         result |= {f"{name}_energy": energy, f"{name}_min_ade": best, f"{name}_median": error}
         print(f"{name:34}{1e3 * energy:>12.1f}{1e3 * best:>10.1f}{1e3 * error:>10.1f}", flush=True)
     for n, key in enumerate(("energy", "min_ade")):

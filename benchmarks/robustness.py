@@ -1,11 +1,11 @@
-"""How networks stand up to other trackers than most they learnt from: python -m benchmarks.robustness [--balls 400]
+"""Networks on trackers unlike most of their training data: python -m benchmarks.robustness [--balls 400]
 
-Simulated table tennis of purpose test, seen for SEEN s: the median error AHEAD s later, over that of a clean track of
-180 Hz with the same launches, seen as long; beside it the same of the limit `informed`: fewer frames tell less. And
-balls watched five times as long as any that was trained on, through
-their bounces: the error over that of a network that saw the last second alone.
+On simulated table tennis (test set) with HISTORY s of history: the median error LEAD_TIME s ahead, relative to that on
+a clean track of 180 Hz with the same launches. The limit `informed` is given for reference, since fewer frames have
+less information. And on flights five times as long as any in training: the error relative to that of the same network
+given only the last second.
 
-Keys of the last line, ratios of each NAME: NAME_60_hz, _120_hz, _240_hz, _missing, _outliers, and of networks _long.
+Keys of the last line, ratios for each NAME: NAME_60_hz, _120_hz, _240_hz, _missing, _outliers; for networks also _long.
 """
 
 import argparse
@@ -16,9 +16,8 @@ import numpy as np
 
 from ballcast import models, sim
 from ballcast.evaluation import limits
-from ballcast.evaluation.suites import Suite
+from ballcast.evaluation.suites import from_balls
 from ballcast.sim.sport import DropoutBurst, Outlier
-from ballcast.tracks import Track
 
 HISTORY, LEAD_TIME = 0.3, 0.3  # s
 LONG_FRAMES, LAST = 480, 1.0  # frames; s
@@ -27,7 +26,7 @@ PREDICTORS = ("gru_physics", "gru", "informed")
 
 
 def sensor_variants(sensor):
-    """Sensors and rates by name; the clean one is measured against."""
+    """name -> (sensor, rate in Hz); `clean` is the reference."""
     clean = dataclasses.replace(sensor, miss=(0.0,), outlier=Outlier(0.0, (0.0, 0.0), (0.05, 0.5)))
     runs = dataclasses.replace(clean, miss=(0.2,), burst=DropoutBurst(1.0, (2, 6)))
     outliers = dataclasses.replace(clean, outlier=Outlier(1.0, (0.02, 0.02), (0.05, 0.5)))
@@ -36,21 +35,19 @@ def sensor_variants(sensor):
 
 
 def make_suite(sport, count, rate, duration=None):
-    """The Suite of so many balls, seen at a rate, Hz."""
-    balls = sim.draw(sport, count, seed=3, purpose="test", rate=rate, duration=duration)
-    tracks = [Track(balls.time[a:b], balls.position[a:b]) for a, b in zip(balls.offsets[:-1], balls.offsets[1:])]
-    return Suite("sim", sport, tracks, balls)
+    """The Suite of `count` balls, measured at a rate in Hz."""
+    return from_balls("sim", sport, sim.draw(sport, count, seed=3, purpose="test", rate=rate, duration=duration))
 
 
 def truncate(suite, until):
-    """(rows, tracks) of what was seen until so many s after the first frame, of tracks with LEAST frames."""
+    """(rows, histories) of the first `until` s of each track, if that has MIN_FRAMES frames."""
     histories = {i: t.until(t.time[0] + until) for i, t in enumerate(suite.tracks) if len(t)}
     histories = {i: t for i, t in histories.items() if len(t) >= MIN_FRAMES}
     return np.array(list(histories)), list(histories.values())
 
 
 def error(name, suite, rows, histories):
-    """The median error (m) of a predictor or limit AHEAD s past the last frames."""
+    """The median error, m, of a predictor or limit LEAD_TIME s after the last frames."""
     times = np.array([[track.time[-1] + LEAD_TIME] for track in histories])
     truth = suite.flight(rows, times).position
     if name in limits.LIMITS:
@@ -62,30 +59,28 @@ def error(name, suite, rows, histories):
 
 
 def long_history_ratio(name, sport, count):
-    """The error after LONG_FRAMES frames over that of one who saw the LAST s of them alone."""
+    """The error after LONG_FRAMES frames, relative to that after only the last LAST s of them."""
     suite = make_suite(sport, count, 180.0, LONG_FRAMES / 180.0 + 0.01)
     rows, histories = truncate(suite, np.inf)
-    late = [Track(t.time[late], t.position[late]) for t in histories for late in [t.time > t.time[-1] - LAST]]
+    late = [track[track.time > track.time[-1] - LAST] for track in histories]
     return error(name, suite, rows, histories) / error(name, suite, rows, late)
 
 
 def main():
-    """Measure, print for people, then one JSON object."""
+    """Measure, print a summary, then one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--balls", type=int, default=400)
     options, result, sport = parser.parse_args(), {}, sim.load("table_tennis")
-    suites = {
-        k: make_suite(sport.replace(sensor=s), options.balls, rate)
-        for k, (s, rate) in sensor_variants(sport.sensor).items()
-    }
+    variants = sensor_variants(sport.sensor).items()
+    suites = {name: make_suite(sport.replace(sensor=s), options.balls, rate) for name, (s, rate) in variants}
     for name in PREDICTORS:
         errors = {variant: error(name, suite, *truncate(suite, HISTORY)) for variant, suite in suites.items()}
         for variant, off in errors.items():
             result[f"{name}_{variant}"] = ratio = round(off / errors["clean"], 3)
-            print(f"{name}, {variant}: {1e3 * off:.1f} mm, {ratio} of the clean", flush=True)
+            print(f"{name}, {variant}: {1e3 * off:.1f} mm, {ratio} times that on clean tracks", flush=True)
         if name not in limits.LIMITS:
             result[f"{name}_long"] = ratio = round(long_history_ratio(name, sport, options.balls // 4), 3)
-            print(f"{name}, {LONG_FRAMES} frames: {ratio} of the error after the last {LAST} s alone", flush=True)
+            print(f"{name}, {LONG_FRAMES} frames: {ratio} times the error with the last {LAST} s alone", flush=True)
     print(json.dumps(result))
 
 

@@ -1,8 +1,8 @@
-"""How fast balls fly: python -m benchmarks.sim_speed. One core, one thread.
+"""The speed of the simulator: python -m benchmarks.sim_speed. One core, one thread.
 
-Table tennis's own launches over table and floor, 200 frames at 180 Hz, positions into an array made before; accuracy
-is checked in the same run. Beside it `sim.draw`, and the same balls (gravity and drag, nothing to
-hit) in MuJoCo's rollout with RK4 and in the reference on scipy. Best of a few rounds, taken in turn.
+The launches of table tennis with table and floor, 200 frames at 180 Hz, positions written to an existing array; the
+accuracy is checked in the same run. Also `sim.draw`; and flights with gravity and drag only, compared with MuJoCo's
+rollout (RK4) and the reference implementation on scipy. Best of a few rounds, the measurements taken in turn.
 
 Keys of the last line: ball_steps_per_second_per_core (float32), float64_ball_steps_per_second_per_core,
 jacobian_ball_steps_per_second_per_core (float64, 15 columns), tracks_per_second_per_core, mujoco_ratio (float32
@@ -27,7 +27,7 @@ TIMES = np.arange(1, FRAMES + 1) / RATE
 
 
 def main():
-    """Measure, print for people, then one JSON object."""
+    """Measure, print a summary, then one JSON object."""
     whole = sim.load("table_tennis")
     sport = whole.replace(surfaces=tuple(s for s in whole.surfaces if s.name in ("table", "floor")))
     launch = launches(sport, BALLS)
@@ -55,8 +55,8 @@ def main():
         "error_float32_mm": errors[np.float32],
         "error_float64_mm": errors[np.float64],
     }
-    print(f"float32 {speed[np.float32] / 1e6:6.1f} million ball-steps/s, off by {errors[np.float32]:.4f} mm at most")
-    print(f"float64 {speed[np.float64] / 1e6:6.1f} million ball-steps/s, off by {errors[np.float64]:.4f} mm at most")
+    for name, dtype in (("float32", np.float32), ("float64", np.float64)):
+        print(f"{name} {speed[dtype] / 1e6:6.1f} million ball-steps/s, error at most {errors[dtype]:.4f} mm")
     print(f"with the Jacobian {steps / 1e6:.1f} million ball-steps/s")
     print(f"impacts per ball-step {impacts:.4f}; sim.draw {draws:,.0f} tracks of one second a second")
     print(f"without contacts: float32 {bare32 / 1e6:.1f}, float64 {bare64 / 1e6:.1f}, "
@@ -80,13 +80,13 @@ def simulate_into(sport, launch, dtype, out):
 
 
 def error(sport, launch, out):
-    """The largest error in mm of the first balls against the reference."""
+    """The largest error, mm, of the first balls against the reference implementation."""
     truth = [reference.reference_flight(sport, *(a[i] for a in launch), TIMES).position for i in range(CHECKED_BALLS)]
     return 1e3 * np.linalg.norm(out[:CHECKED_BALLS] - truth, axis=2).max()
 
 
 def baselines(whole):
-    """Ball-steps per second of MuJoCo, scipy, and ours in float32 and float64: gravity and drag alone."""
+    """Ball-steps per second of MuJoCo, scipy, and our engine in float32 and float64, with gravity and drag only."""
     sport = whole.replace(surfaces=(), lift=Law("none"), spin_decay=Law("none"))
     launch = launches(sport, BALLS)
     ours = {}
@@ -99,7 +99,7 @@ def baselines(whole):
 
 
 def mujoco_speed(sport, launch):
-    """MuJoCo's rollout of one free ball from many starts: a sphere's drag, no contact, RK4 at the frame rate."""
+    """Ball-steps per second of MuJoCo's rollout of a free ball: drag of a sphere, no contact, RK4 at the frame rate."""
     import mujoco
     from mujoco import rollout
 

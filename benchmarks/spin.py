@@ -1,10 +1,10 @@
-"""How well the spin is found that no frame shows: python -m benchmarks.spin [--balls 500]
+"""How well the spin is estimated, which no frame shows: python -m benchmarks.spin [--balls 500]
 
-The median length of the error of the spin vector, rad/s, of the predictors that tell one and of the limit `informed`:
-on simulated balls seen for 0.3 s that have touched nothing yet, and on the balls of SpinDOE whose spin was measured
-(Gossard et al. 2023; in the folder that BALLCAST_DATA names, skipped without), before they come down to the table.
+The median length, rad/s, of the error of the spin vector, for predictors that estimate it and for the limit `informed`:
+on simulated balls after 0.3 s without a contact, and on the balls of SpinDOE, whose spin was measured (Gossard et al.
+2023; in the folder that BALLCAST_DATA names, skipped without it), before they reach the table.
 
-Keys of the last line: NAME_simulated and NAME_spindoe of each, of `none` (who says "no spin"), and of `balls`.
+Keys of the last line: NAME_simulated and NAME_spindoe for each of these, for `none` (the answer "no spin") and `balls`.
 """
 
 import argparse
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def before_first_contact(count):
-    """(Suite, Cases) of simulated balls, and which of the cases have met nothing."""
+    """(Suite, Cases) of simulated balls, and the numbers of the cases without a contact."""
     suite = simulated(sim.load("table_tennis"), count, 0)
     cases = protocols.horizon(suite, HISTORY, (0.1,))
     ends = np.array([[track.time[-1]] for track in cases.histories])
@@ -40,16 +40,15 @@ def simulated_errors(count):
     truth = suite.flight(cases.track_numbers, ends).spin[:, 0]
     forecasters = {name: models.load(name, suite.sport).forecast for name in PREDICTORS}
     spins = {name: [f(cases.histories[n], cases.times[n]).belief.spin for n in free] for name, f in forecasters.items()}
-    informed = limits.load("informed", suite.sport)
+    informed, truths = limits.load("informed", suite.sport), {n: suite.truth_of(cases.track_numbers[n]) for n in free}
     spins["informed"] = [
-        informed.forecast(cases.histories[n], cases.times[n], suite.truth_of(cases.track_numbers[n])).belief.spin
-        for n in free
+        informed.forecast(cases.histories[n], cases.times[n], t).belief.spin for n, t in truths.items()
     ]
     return medians(spins, truth[free])
 
 
 def spindoe_errors(folder):
-    """The same on recorded balls, by the spin that was measured on their markings."""
+    """The same on recorded balls, whose spin was measured by their markings."""
     measured = np.loadtxt(folder / "index.csv", delimiter=",", skiprows=1)  # number, spin (rad/s)
     sport, histories, truth = sim.load("table_tennis").without("net"), [], []
     for path in sorted(folder.glob("[0-9]*.csv")):
@@ -59,20 +58,18 @@ def spindoe_errors(folder):
         if len(part) >= MIN_FRAMES and len(row):
             histories.append(part), truth.append(row[0, -3:])
     forecasters = {name: models.load(name, sport).forecast for name in PREDICTORS}
-    spins = {
-        name: [f(track, track.time[-1:] + 0.01).belief.spin for track in histories] for name, f in forecasters.items()
-    }
+    spins = {name: [f(t, t.time[-1:] + 0.01).belief.spin for t in histories] for name, f in forecasters.items()}
     return medians(spins, np.array(truth))
 
 
 def medians(spins, truth):
-    """Median lengths of the errors of spins {name: (N, 3)}, of saying that there is none, and N."""
+    """Median lengths of the errors of spins {name: (N, 3)} rad/s and of the answer "no spin", and N as `balls`."""
     off = {name: np.linalg.norm(np.array(s) - truth, axis=1) for name, s in (spins | {"none": 0.0 * truth}).items()}
     return {name: round(float(np.median(a)), 1) for name, a in off.items()} | {"balls": len(truth)}
 
 
 def main():
-    """Measure, print for people, then one JSON object."""
+    """Measure, print a summary, then one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--balls", type=int, default=500)
     options = parser.parse_args()
@@ -81,7 +78,7 @@ def main():
     if folder.is_dir():
         results["spindoe"] = spindoe_errors(folder)
     else:
-        print(f"{folder} is not there: SpinDOE is skipped")
+        print(f"{folder} does not exist: SpinDOE is skipped")
     for suite, errors in results.items():
         print(f"{suite}: " + ", ".join(f"{name} {v}" for name, v in errors.items()))
     print(json.dumps({f"{name}_{suite}": v for suite, errors in results.items() for name, v in errors.items()}))

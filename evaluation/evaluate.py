@@ -60,9 +60,9 @@ class Options:
     """surfaces of the sport to leave out, such as net"""
     protocol: tuple[str, ...] = ("horizon", "landing")
     """horizon, landing, l4dc2023, or several"""
-    history: tuple[float, ...] = (0.1, 0.2, 0.3)
+    history: tuple[float, ...] = protocols.HISTORIES
     """histories of the protocol horizon, in seconds"""
-    horizon: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+    horizon: tuple[float, ...] = protocols.HORIZONS
     """seconds after the last frame"""
     balls: int = 240
     """number of simulated balls, or of balls taken from a generated set"""
@@ -117,9 +117,7 @@ def check(options: Options) -> None:
     """Reject options that cannot work, before anything takes time. Raises ValueError."""
     for name, values in (("history", options.history), ("horizon", options.horizon)):
         if not values or any(not 0 < v < 60 for v in values) or list(values) != sorted(set(values)):
-            raise ValueError(
-                f"--{name} {' '.join(f'{v:g}' for v in values)}: give seconds above 0, in increasing order"
-            )
+            raise ValueError(f"--{name} {' '.join(f'{v:g}' for v in values)}: seconds above 0 that increase")
     for protocol in options.protocol:
         if protocol not in protocols.PROTOCOLS:
             raise ValueError(f"--protocol {protocol}: unknown; known are {', '.join(protocols.PROTOCOLS)}")
@@ -150,13 +148,9 @@ def make_suites(options: Options) -> list[Suite]:
     sports = [sim.load(name).without(*options.without) for name in options.sport]
     if not options.tracks:
         return [suites.simulated(sport, options.balls, options.seed) for sport in sports]
-    placement = {"scale": options.scale, "axes": options.axes, "origin": tuple(options.origin.split(","))}
-    return [
-        suites.generated(source, options.balls)
-        if source.endswith(".npz")
-        else suites.recorded(source, sports[0], format=options.format, **placement)
-        for source in options.tracks
-    ]
+    reading = {k: getattr(options, k) for k in ("format", "scale", "axes")} | {"origin": options.origin.split(",")}
+    return [suites.generated(source, options.balls) if source.endswith(".npz")
+            else suites.recorded(source, sports[0], **reading) for source in options.tracks]  # fmt: skip
 
 
 def make_cases(options: Options, suite: Suite) -> Iterator[Cases]:

@@ -18,38 +18,19 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 SIZE, DOT_PLOT_SIZE, PATH = (3.9, 2.9), (3.9, 0.32), (3.9, 2.3)  # inches of 96 px; of a dot plot the height of one row
 SIDES = np.array([-1.0, 1.0])
-PALETTE = {
-    "gru_physics": ("#0072b2", "-"),
-    "gru": ("#d55e00", "-"),
-    "physics": ("#009e73", "-"),
-    "ukf": ("#cc79a7", "--"),
-    "lstm": ("#e69f00", "--"),
-    "rnn": ("#56b4e9", "--"),
-    "mingru": ("#332288", "-"),
-    "transformer": ("#882255", "-"),
-    "tokens": ("#999933", "-"),
-    "mlp": ("#8c6d1f", "-."),
-    "parabola": ("#7a7a7a", "-."),
-    "constant_velocity": ("#a9a9a9", ":"),
-    "informed": ("#000000", "--"),
-    "oracle": ("#000000", ":"),
-}
+PALETTE = {  # name -> colour, dash
+    "gru_physics": ("#0072b2", "-"), "gru": ("#d55e00", "-"), "physics": ("#009e73", "-"), "ukf": ("#cc79a7", "--"),
+    "lstm": ("#e69f00", "--"), "rnn": ("#56b4e9", "--"), "mingru": ("#332288", "-"), "transformer": ("#882255", "-"),
+    "tokens": ("#999933", "-"), "mlp": ("#8c6d1f", "-."), "parabola": ("#7a7a7a", "-."),
+    "constant_velocity": ("#a9a9a9", ":"), "informed": ("#000000", "--"), "oracle": ("#000000", ":"),
+}  # fmt: skip
 OTHER_STYLES = (("#6a3d9a", "-"), ("#b15928", "-"), ("#1b7837", "--"), ("#c51b7d", "-."))
 STYLE = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "ballcast",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "axes.grid": True,
-    "grid.linewidth": 0.4,
-    "grid.color": "#e2e2e2",
-    "lines.linewidth": 1.6,
+    "svg.fonttype": "none", "svg.hashsalt": "ballcast", "font.size": 9, "axes.spines.top": False,
+    "axes.spines.right": False, "axes.linewidth": 0.6, "axes.titlesize": 10, "axes.titlelocation": "left",
+    "axes.grid": True, "grid.linewidth": 0.4, "grid.color": "#e2e2e2", "lines.linewidth": 1.6,
     "figure.constrained_layout.use": True,
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -85,10 +85,8 @@ def _view(title, axes, sport, observed, truth, forecasts):
         projected[name] = mean[:, axes]
         if covariance is not None:
             regions[name] = mean[shown][:, axes], covariance[shown][:, axes][:, :, axes]
-    labels = [f"{'xyz'[a]}, m" for a in axes]
-    return View(
-        title, *labels, observed[:, axes], truth[:, axes], projected, regions, [*_surface_outlines(sport, axes)]
-    )
+    labels, outlines = [f"{'xyz'[a]}, m" for a in axes], [*_surface_outlines(sport, axes)]
+    return View(title, *labels, observed[:, axes], truth[:, axes], projected, regions, outlines)
 
 
 def _surface_outlines(sport, axes):

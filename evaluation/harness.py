@@ -54,9 +54,7 @@ class Workers:
     def __exit__(self, kind, *_):
         self.pool.shutdown(wait=kind is None, cancel_futures=True)
 
-    def forecast(
-        self, name: str, suite: Suite, cases: Cases, progress: Callable[[int], object] = lambda done: None
-    ) -> Answers:
+    def forecast(self, name: str, suite: Suite, cases: Cases, progress: Callable = lambda done: None) -> Answers:
         """The Answers of a predictor or limit to cases of a suite; progress(n) is called when n more are done."""
         requested = ~np.isnan(cases.times)
         answers = Answers(np.full((*cases.times.shape, 3), np.nan), np.full((*cases.times.shape, 3, 3), np.nan))

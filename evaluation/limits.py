@@ -113,18 +113,10 @@ class Limit:
             mean[PARAMETERS], sd[PARAMETERS] = true_unknowns[PARAMETERS], KNOWN_SD
         sensor = np.array([*np.square(truth.noise), truth.jitter**2, 1e6])
         prior = Prior(mean, np.diag(sd**-2.0), 0.0, sensor, sensor[:4], sensor[:4], 0.0, max(truth.outlier, 1e-9))
-        lead_times = times - history.time[-1]
+
         frames = compiled_arrays(history.time, history.position)
-        informed_fit, *rest = _limit(
-            self.compiled_sport,
-            self.lane_sport,
-            *frames,
-            true_unknowns,
-            prior,
-            self.launch_density,
-            self.proposals,
-            lead_times,
-        )
+        given = self.compiled_sport, self.lane_sport, *frames, true_unknowns, prior
+        informed_fit, *rest = _limit(*given, self.launch_density, self.proposals, times - history.time[-1])
         return to_forecast(informed_fit.final, informed_fit.final_covariance, Prediction(*rest), history.time[-1])
 
     def _at(self, time, truth):

@@ -20,7 +20,7 @@ MIN_DRAWN = 2000  # balls
 OVERSAMPLING = 8  # balls drawn per ball wanted: about one in so many reaches the net late enough
 
 
-def net_clips(sport: sim.Sport, count: int, seed: int = 0, horizons: Sequence[float] = HORIZONS) -> tuple[Suite, Cases]:
+def net_clips(sport: sim.Sport, count: int, seed: int = 0, horizons: Sequence = HORIZONS) -> tuple[Suite, Cases]:
     """The Suite and its first `count` Cases; fewer if fewer balls reach the net."""
     suite = simulated(sport, max(MIN_DRAWN, OVERSAMPLING * count), seed)
     ends = np.array([track.time[-1] if len(track) else 0.0 for track in suite.tracks])

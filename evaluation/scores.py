@@ -109,9 +109,8 @@ def score_latency(results: Results, name: str, suite: Suite, durations: np.ndarr
     """Add the latency (M,) s of a stream."""
     for percent in (50, 95, 99):
         value = json_number(np.percentile(durations, percent))
-        results.rows.append(
-            Row(name, suite.name, "latency", None, None, f"latency_p{percent}", value, None, None, len(durations))
-        )
+        cell = name, suite.name, "latency", None, None, f"latency_p{percent}"
+        results.rows.append(Row(*cell, value, None, None, len(durations)))
 
 
 def _add(results, cell, horizon, metric, values, statistic):

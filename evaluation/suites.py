@@ -38,7 +38,7 @@ class Suite:
 
 def simulated(sport: sim.Sport, count: int, seed: int) -> Suite:
     """The Suite of the first `count` balls of the sport's test set."""
-    return _from_balls(f"sim:{sport.name}", sport, sim.draw(sport, count, seed=seed, purpose="test"))
+    return from_balls(f"sim:{sport.name}", sport, sim.draw(sport, count, seed=seed, purpose="test"))
 
 
 def recorded(source: str | Path, sport: sim.Sport, **reader_options: Any) -> Suite:
@@ -52,10 +52,11 @@ def recorded(source: str | Path, sport: sim.Sport, **reader_options: Any) -> Sui
 def generated(path: str | Path, count: int) -> Suite:
     """The Suite of the first `count` balls of a generated set (`python -m ballcast.sim`)."""
     found = sim.open_set(path)
-    return _from_balls(Path(path).name, found.sport, found.balls(0, min(count, len(found))))
+    return from_balls(Path(path).name, found.sport, found.balls(0, min(count, len(found))))
 
 
-def _from_balls(name, sport, balls):
+def from_balls(name: str, sport: sim.Sport, balls: sim.Balls) -> Suite:
+    """The Suite of balls of sim.draw."""
     cut = balls.offsets
     slices = [slice(cut[i], cut[i + 1]) for i in range(len(balls))]
     return Suite(name, sport, [Track(balls.time[s], balls.position[s], str(i)) for i, s in enumerate(slices)], balls)

@@ -15,7 +15,7 @@ def tables(results: Results) -> Iterator[Table]:
     order = {"horizon": 0, "landing": 1}
     for suite, protocol, history in sorted(cells, key=lambda c: (c[0], order[c[1]], c[2])):
         rows = [r for r in results.rows if (r.suite, r.protocol, r.history) == (suite, protocol, history)]
-        yield (_horizons if protocol == "horizon" else _landings)(results, suite, history, rows)
+        yield _landings(suite, history, rows) if protocol == "landing" else _horizons(results, suite, history, rows)
     for suite in sorted({r.suite for r in results.rows if r.protocol == "l4dc2023"}):
         yield _ends(results, suite)
 
@@ -53,7 +53,7 @@ def _cell(row, leads):
     return f"[bold]*{text}[/bold]" if leads else text
 
 
-def _landings(results, suite, history, rows):
+def _landings(suite, history, rows):
     value = {(r.predictor, r.metric): r for r in rows}
     table = Table(title=f"{suite}: landing, history until {history:g} s before it", title_justify="left")
     for title in ("", "position mm (95 %)", "time ms", "no landing", "tracks"):
@@ -61,14 +61,9 @@ def _landings(results, suite, history, rows):
     known = {r.predictor for r in rows}
     position_error = {n: value[n, "landing_place"].value for n in known if (n, "landing_place") in value}
     for name in sorted(known, key=lambda n: position_error.get(n, 1e9)):
-        at, when, none = (value.get((name, f"landing_{k}")) for k in ("place", "time", "missing"))
-        table.add_row(
-            _titled(name),
-            _cell(at, False) if at else "-",
-            f"{1e3 * when.value:.1f}" if when else "-",
-            f"{none.value:.0%}" if none else "-",
-            str(none.tracks if none else 0),
-        )
+        at, when, missing = (value.get((name, f"landing_{k}")) for k in ("place", "time", "missing"))
+        errors = (_cell(at, False), f"{1e3 * when.value:.1f}") if at else ("-", "-")
+        table.add_row(_titled(name), *errors, f"{missing.value:.0%}", str(missing.tracks))
     return table
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from ballcast import models, sim
 from ballcast.evaluation.metrics import distance
 from ballcast.evaluation.suites import simulated
-from ballcast.tracks import Track
 
 SPORT = "table_tennis"
 NOISE, RATE = 0.002, 180.0  # m, frames/s: of the balls that a lesson simulates itself
@@ -30,9 +29,13 @@ def errors(predictor, histories, times, truth):
     return distance(np.array([forecast.mean for forecast in predictor.forecast_batch(histories, times)]), truth)
 
 
-def last_frames(track, frames):
-    """The last `frames` frames of a Track."""
-    return Track(track.time[-frames:], track.position[-frames:])
+def make_cases(count, frames, *lead_times):
+    """(histories, times (B, H) s, truth (B, H, 3) m): the first `frames` frames of each test ball that has as many."""
+    suite = test_balls(count)
+    rows = np.array([i for i, track in enumerate(suite.tracks) if len(track) >= frames])
+    histories = [suite.tracks[i][:frames] for i in rows]
+    times = np.array([track.time[-1] for track in histories])[:, None] + np.array(lead_times)
+    return histories, times, suite.flight(rows, times).position
 
 
 def interval(errors, seed=0):

@@ -21,9 +21,8 @@ def gates_along_flight(predictor, balls):
     for k in range(lengths.max()):
         rows = np.minimum(balls.offsets[:-1] + k, len(balls.time) - 1)
         is_present, before = k < lengths, batch.hidden.copy()
-        batch.observe(
-            np.where(is_present, balls.time[rows], np.nan), np.where(is_present[:, None], balls.position[rows], np.nan)
-        )
+        positions = np.where(is_present[:, None], balls.position[rows], np.nan)
+        batch.observe(np.where(is_present, balls.time[rows], np.nan), positions)
         results.append(np.where(is_present[:, None, None], predictor.gates(batch.features, before), np.nan))
     return np.stack(results, 1)
 
@@ -60,9 +59,8 @@ def main():
     about = aligned(gates, bounces(balls))
     print_rows(page, "frames from the first", np.nanmean(gates, axis=(0, 3)), STARTS, STARTS)
     page.print()
-    print_rows(
-        page, f"from the bounce, {len(about)} balls", about.mean(axis=(0, 3)), [BEFORE + k for k in SHOWN], SHOWN
-    )
+    title, columns = f"from the bounce, {len(about)} balls", [BEFORE + k for k in SHOWN]
+    print_rows(page, title, about.mean(axis=(0, 3)), columns, SHOWN)
     units, quiet = about.mean(axis=0)[:, 0], slice(2, BEFORE - 2)
     calm, at_bounce = units[quiet].mean(axis=0), units[BEFORE]
     timescales = np.sort(1 / calm)

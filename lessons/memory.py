@@ -7,7 +7,7 @@ import numpy as np
 
 from ballcast import sim
 from ballcast.tracks import Track
-from lessons.balls import NOISE, RATE, errors, interval, last_frames, networks, test_balls
+from lessons.balls import NOISE, RATE, errors, interval, make_cases, networks
 from lessons.page import Page, line_style
 
 MODELS = ("mlp", "rnn", "gru")
@@ -46,20 +46,15 @@ def spin_pair():
 def separation(predictor, pair, frames):
     """Distance, m, between the forecasts for both balls, PAIR_LEAD_TIME ahead, from their last `frames` frames."""
     times = pair[0][0].time[-1:] + PAIR_LEAD_TIME
-    a, b = (predictor.forecast(last_frames(track, frames), times).mean[0] for track, _, _ in pair)
+    a, b = (predictor.forecast(track[-frames:], times).mean[0] for track, _, _ in pair)
     return np.linalg.norm(a - b)
 
 
 def by_history(predictors, count=BALL_COUNT):
     """name -> errors (B, len(FRAMES)) m on the same balls at the same moment, given only their last frames."""
-    suite = test_balls(count)
-    rows = np.array([i for i, track in enumerate(suite.tracks) if len(track) >= max(FRAMES)])
-    histories = [suite.tracks[i] for i in rows]
-    histories = [Track(track.time[: max(FRAMES)], track.position[: max(FRAMES)]) for track in histories]
-    times = np.array([track.time[-1] for track in histories])[:, None] + LEAD_TIME
-    truth = suite.flight(rows, times).position
+    histories, times, truth = make_cases(count, max(FRAMES), LEAD_TIME)
     return {
-        name: np.stack([errors(p, [last_frames(t, n) for t in histories], times, truth)[:, 0] for n in FRAMES], 1)
+        name: np.stack([errors(p, [track[-n:] for track in histories], times, truth)[:, 0] for n in FRAMES], 1)
         for name, p in predictors.items()
     }
 
@@ -91,7 +86,7 @@ def draw(page, predictors, pair, results):
         label = "both balls" if how == "topspin" else None
         side.plot(path[:, 1], path[:, 2], color="#000000", linewidth=0.8, label=label)
         for name in ("mlp", "gru"):
-            mean = predictors[name].forecast(last_frames(track, HISTORY_FRAMES if name == "gru" else 3), times).mean
+            mean = predictors[name].forecast(track[-(HISTORY_FRAMES if name == "gru" else 3) :], times).mean
             label = {"mlp": "mlp, 3 frames", "gru": f"gru, {HISTORY_FRAMES} frames"}[name] if how == "topspin" else None
             side.plot(mean[:, 1], mean[:, 2], **line_style(name) | {"label": label})
     side.set_xlabel("along the table, m")

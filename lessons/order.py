@@ -8,7 +8,7 @@ import torch
 
 from ballcast import sim
 from ballcast.tracks import Track
-from lessons.balls import NOISE, RATE, errors, networks, test_balls
+from lessons.balls import NOISE, RATE, errors, make_cases, networks, test_balls
 from lessons.long_memory import lobs
 from lessons.loss_over_time import trained
 from lessons.page import Page, line_style
@@ -30,7 +30,7 @@ def long_track(frames=MAX_LENGTH):
 def padded(predictor, lengths):
     """The largest difference, m, between forecasts of tracks of many lengths: each alone, and in one padded batch."""
     whole = long_track(max(lengths))
-    tracks = [Track(whole.time[:n], whole.position[:n]) for n in lengths if n >= predictor.min_frames]
+    tracks = [whole[:n] for n in lengths if n >= predictor.min_frames]
     times = np.array([track.time[-1] for track in tracks])[:, None] + np.array([0.1, 0.5])
     together = predictor.forecast_batch(tracks, times)
     alone = [predictor.forecast(track, row) for track, row in zip(tracks, times)]
@@ -38,7 +38,7 @@ def padded(predictor, lengths):
 
 
 def remembered(lengths, seed=0):
-    """The largest difference of the shipped gru's hidden states between sequences alone and padded to one length."""
+    """The largest difference between the shipped gru's hidden states of sequences of many lengths, alone and padded."""
     network, generator = trained("gru"), torch.Generator().manual_seed(seed)
     features = torch.randn(len(lengths), max(lengths), network.shape.features, generator=generator)
     batch, off = features.clone(), 0.0
@@ -52,22 +52,13 @@ def remembered(lengths, seed=0):
     return off
 
 
-def cases(count=BALL_COUNT, frames=HISTORY_FRAMES):
-    """(Tracks of `frames` frames, times (B, 1) s, truth (B, 1, 3) m)."""
-    suite = test_balls(count)
-    rows = np.array([i for i, track in enumerate(suite.tracks) if len(track) >= frames])
-    histories = [Track(suite.tracks[i].time[:frames], suite.tracks[i].position[:frames]) for i in rows]
-    times = np.array([track.time[-1] for track in histories])[:, None] + LEAD_TIME
-    return histories, times, suite.flight(rows, times).position
-
-
 def shuffled(track, seed=0):
     """The track with its positions shuffled among its times; the last one keeps its time."""
     order = np.random.default_rng(seed).permutation(len(track) - 1)
     return Track(track.time, np.concatenate([track.position[:-1][order], track.position[-1:]]))
 
 
-def averaged(histories, times, truth):
+def averaged(histories, truth):
     """Errors (B / 2,) m of a model without order, on mean positions; least squares on the other half of the balls."""
     features = [np.r_[1.0, t.position.mean(axis=0), t.position[-1], t.position.std(axis=0)] for t in histories]
     features = np.array(features)
@@ -95,14 +86,11 @@ def late(predictor, delay, count=BALL_COUNT):
     sport, launches = lobs(2 * count)
     times = np.arange(delay + SLOTS) / RATE
     query_times = np.r_[times, times[SLOTS - 1] + LEAD_TIME, times[-1] + LEAD_TIME]
-    order = np.argsort(query_times, kind="stable")
-    path = np.empty((len(launches), len(query_times), 3))
-    flown = sim.simulate(sport, launches[:, :3], launches[:, 3:6], launches[:, 6:], np.unique(query_times)).position
-    path[:, order] = flown[:, np.searchsorted(np.unique(query_times), query_times[order])]
+    grid, columns = np.unique(query_times, return_inverse=True)
+    path = sim.simulate(sport, *np.split(launches, 3, axis=1), grid).position[:, columns]
     measured = path[:, :-2] + NOISE * np.random.default_rng(1).standard_normal(path[:, :-2].shape)
-    inputs = [
-        np.hstack([np.ones((2 * count, 1)), measured[:, k : k + SLOTS].reshape(2 * count, -1)]) for k in (0, delay)
-    ]
+    slots = [measured[:, k : k + SLOTS].reshape(2 * count, -1) for k in (0, delay)]
+    inputs = [np.hstack([np.ones((2 * count, 1)), positions]) for positions in slots]
     weights, *_ = np.linalg.lstsq(inputs[0][:count], path[:count, -2], rcond=None)
     slot_errors = np.linalg.norm(inputs[1][count:] @ weights - path[count:, -1], axis=1)
     tracks = [Track(times[delay:], positions[delay:]) for positions in measured[count:]]
@@ -117,7 +105,7 @@ def main():
     for name, predictor in predictors.items():
         off = padded(predictor, PADDED)
         page.print(f"{name}: forecasts of {len(PADDED) - 1} tracks of 2 to {MAX_LENGTH} frames differ by {off:.0e} m")
-    histories, times, truth = cases()
+    histories, times, truth = make_cases(BALL_COUNT, HISTORY_FRAMES, LEAD_TIME)
     mixed = [shuffled(track, n) for n, track in enumerate(histories)]
     page.print(f"\n2. order: error {LEAD_TIME:g} s ahead, mm, median of {len(histories)} balls "
                f"with {HISTORY_FRAMES} frames")  # fmt: skip
@@ -125,7 +113,7 @@ def main():
     orders = {}
     for name, predictor in predictors.items():
         orders[name] = [1e3 * np.median(errors(predictor, tracks, times, truth)) for tracks in (histories, mixed)]
-    orders["no order: mean position"] = [1e3 * np.median(averaged(t, times, truth)) for t in (histories, mixed)]
+    orders["no order: mean position"] = [1e3 * np.median(averaged(t, truth)) for t in (histories, mixed)]
     for name, (plain, mix) in orders.items():
         page.print(f"{name:34}{plain:10.0f}{mix:10.0f}{mix / plain:10.1f}")
     page.print(f"\n3. distant past: movement of the forecast, mm, if the first {EARLY} frames are moved by "

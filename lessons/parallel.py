@@ -58,7 +58,7 @@ def saved_activation_bytes(work):
 
 
 def break_even_length(speeds, baseline, lengths):
-    """The length from which speeds (L,) exceed the baseline (L,), interpolated on logarithms; None if they never do."""
+    """The length from which speeds (L,) exceed the baseline (L,), interpolated in logarithms; None if not at last."""
     log_ratio = np.log(np.asarray(speeds) / baseline)
     if (log_ratio <= 0).all() or log_ratio[-1] <= 0:
         return None
@@ -103,10 +103,8 @@ def main():
     for batch in BATCHES:
         speeds = {name: [speed[name, batch, length] for length in LENGTHS] for name in MODELS}
         where = {name: break_even_length(speeds[name], speeds["gru"], LENGTHS) for name in ("mingru", "transformer")}
-        summary = (
-            f"{name} {'not at the longest' if at is None else f'from length {at} on'}" for name, at in where.items()
-        )
-        page.print(f"batch {batch}: faster than gru: {'; '.join(summary)}")
+        summary = {n: "not at the longest" if at is None else f"from length {at} on" for n, at in where.items()}
+        page.print(f"batch {batch}: faster than gru: " + "; ".join(" ".join(item) for item in summary.items()))
     page.print(f"\nlive, as they ship, one ball: microseconds per frame at first, and after {STREAM_FRAMES:,} frames")
     for name in MODELS:
         page.print(f"{name:14}" + "".join(f"{v:9.0f}" for v in stream_speed(name)))

@@ -1,4 +1,4 @@
-"""Motion as language: from a displacement to a word, from a word to a vector; and how many words it takes.
+"""Motion as language: from a displacement to a token, from a token to a vector; and how many tokens are needed.
 
 python -m lessons.vocabulary
 """
@@ -15,8 +15,7 @@ from ballcast.evaluation.protocols import HORIZONS
 from ballcast.models.encoding.nominal import HORIZON_STEP
 from ballcast.models.encoding.vocabulary import compand
 from ballcast.models.training.token_learner import TokenLearner, token_paths
-from ballcast.tracks import Track
-from lessons.balls import SPORT, test_balls
+from lessons.balls import SPORT, make_cases
 from lessons.page import Page
 
 CONFIG = {
@@ -24,12 +23,12 @@ CONFIG = {
     "units": 48, "device": "cpu", "rate": 3e-3, "exact": False,
 }  # fmt: skip
 SIZES, STEPS, WARM = (8, 32, 128, 512), 150, 20
-TOKENS_SHOWN, NEIGHBOURS = 10, 3  # words of a sentence, and of a word's neighbours, that are shown
-SAMPLES, HISTORY_FRAMES, BALL_COUNT = 20, 36, 200  # frames that are seen of so many balls
+TOKENS_SHOWN, NEIGHBOURS = 10, 3  # tokens of a sequence, and neighbours of a token, that are printed
+SAMPLES, HISTORY_FRAMES, BALL_COUNT = 20, 36, 200  # samples per forecast, frames of each ball, balls
 
 
 class SmallTokenLearner(TokenLearner):
-    """A small Speaker of so many words."""
+    """Trains a small token network with a vocabulary of `words` tokens."""
 
     def __init__(self, words):
         self.words = words
@@ -37,7 +36,7 @@ class SmallTokenLearner(TokenLearner):
 
 
 def trained(words, steps=STEPS):
-    """A Learner that has learnt for so many steps."""
+    """A SmallTokenLearner after `steps` training steps."""
     learner = SmallTokenLearner(words)
     for n in range(steps):
         rate = CONFIG["rate"] * min(1.0, (n + 1) / WARM) * 0.5 * (1.0 + np.cos(np.pi * n / steps))
@@ -46,7 +45,7 @@ def trained(words, steps=STEPS):
 
 
 def rounding(learner):
-    """How far, m, a word's end lies from where the ball was, in the median over the words of a batch."""
+    """The median distance, m, between the positions of the tokens and those of the ball, over a batch."""
     batch = token_paths(learner.validation_batches[0])
     vocabulary = learner.network.token_decoder.vocabulary.double().numpy()
     tokens, _, displaced = learner.tokenize(batch, vocabulary)
@@ -54,19 +53,15 @@ def rounding(learner):
 
 
 def score_samples(predictor, count=BALL_COUNT):
-    """Of balls that were not learnt from, (3,) m: median error, energy score, minADE of SAMPLES samples; how many."""
-    suite = test_balls(count)
-    rows = np.array([i for i, track in enumerate(suite.tracks) if len(track) >= HISTORY_FRAMES])
-    histories = [Track(suite.tracks[i].time[:HISTORY_FRAMES], suite.tracks[i].position[:HISTORY_FRAMES]) for i in rows]
-    times = np.array([track.time[-1] for track in histories])[:, None] + np.asarray(HORIZONS)
-    truth = suite.flight(rows, times).position
+    """(median error, energy score, minADE) m of SAMPLES samples on test balls; and the number of balls."""
+    histories, times, truth = make_cases(count, HISTORY_FRAMES, *HORIZONS)
     results = []
     for forecast, path in zip(predictor.forecast_batch(histories, times), truth):
         samples = forecast.samples[:SAMPLES]
         off = np.median(distance(forecast.mean, path))
         results.append((off, energy(samples, path).mean(), min_ade(samples, path)))
     results = np.array(results)
-    return np.array([np.median(results[:, 0]), *results[:, 1:].mean(axis=0)]), len(rows)
+    return np.array([np.median(results[:, 0]), *results[:, 1:].mean(axis=0)]), len(histories)
 
 
 def as_predictor(learner, folder):
@@ -77,14 +72,14 @@ def as_predictor(learner, folder):
 
 
 def print_tokens(page, learner, vocabulary):
-    """Say the sentence of a ball that met something it was not to meet: how it was displaced, and the word for it."""
+    """Print the displacements and the tokens of a ball that hit something unexpected."""
     batch = token_paths(learner.validation_batches[0])
     tokens, _, displaced = learner.tokenize(batch, vocabulary)
     lengths = np.linalg.norm(displaced, axis=2)
-    late = np.where(lengths[:, :2].max(axis=1) < 1.0, lengths[:, 3:7].max(axis=1), 0.0)  # not from the first word on
+    late = np.where(lengths[:, :2].max(axis=1) < 1.0, lengths[:, 3:7].max(axis=1), 0.0)  # as expected at first
     n = int(np.argsort(late)[int(0.995 * len(late))])
-    page.print("one ball; displaced beside what physics expect, mm, across, along and up; the word that is said for it")
-    page.print(f"{'after, s':>9}{'displaced':>26}{'word':>7}{'which stands for':>28}")
+    page.print("one ball: displacement from the simulator's expectation, mm, across, along and up; and its token")
+    page.print(f"{'after, s':>9}{'displacement':>26}{'token':>7}{'its displacement':>28}")
     for k in range(TOKENS_SHOWN):
         mm = [1e3 * a * batch.position_sds[n] for a in (displaced[n, k], vocabulary[tokens[n, k]])]
         displacement, word = ("".join(f"{v:9.1f}" for v in a) for a in mm)
@@ -92,19 +87,18 @@ def print_tokens(page, learner, vocabulary):
 
 
 def print_neighbours(page, vocabulary, embedding):
-    """Say which words are near each other as vectors."""
+    """Print tokens whose embeddings are close to each other."""
     small = compand(vocabulary)
     distances = np.linalg.norm(embedding[:, None] - embedding, axis=2)
     length, pairs = np.linalg.norm(vocabulary, axis=1), np.triu_indices(len(vocabulary), 1)
-    page.print(
-        f"\nvectors of {embedding.shape[1]} numbers; the nearest words of a word, and what they stand for, units"
-    )
+    page.print(f"\nembeddings of {embedding.shape[1]} numbers; a token and its nearest ones, with their displacements "
+               "in units")  # fmt: skip
     for fraction in (0.02, 0.5, 0.98):
         w = int(np.argsort(length)[int(fraction * len(length))])
         near = np.argsort(distances[w])[: 1 + NEIGHBOURS]
         page.print("   ".join(f"{v:3}: " + " ".join(f"{a:.1f}" for a in vocabulary[v]) for v in near))
     rank = spearmanr(distances[pairs], np.linalg.norm(small[:, None] - small, axis=2)[pairs]).statistic
-    page.print(f"words that mean nearly the same are near as vectors: rank correlation of the distances {rank:.2f}")
+    page.print(f"similar tokens have similar embeddings: rank correlation of the distances {rank:.2f}")
 
 
 def main():
@@ -118,34 +112,34 @@ def main():
         for words, learner in learners.items():
             scores, count = score_samples(as_predictor(learner, folder))
             results[words] = 1e3 * np.r_[rounding(learner), scores]
-    page.print(f"\nsmall networks, {STEPS} steps each; mm, {count} balls seen in {HISTORY_FRAMES} frames, "
+    page.print(f"\nsmall networks, {STEPS} steps each; mm, {count} balls with {HISTORY_FRAMES} frames, "
                f"{HORIZONS[0]:g} to {HORIZONS[-1]:g} s ahead")  # fmt: skip
-    page.print(f"{'words':>8}{'a word is off':>16}{'error':>9}{'energy score':>15}{'best of 20':>13}")
+    page.print(f"{'tokens':>8}{'rounding error':>16}{'error':>9}{'energy score':>15}{'best of 20':>13}")
     for words, row in results.items():
         page.print(f"{words:8}" + "".join(f"{v:{n}.1f}" for v, n in zip(row, (16, 9, 15, 13))))
     draw(page, vocabulary, embedding, results)
 
 
 def draw(page, vocabulary, embedding, results):
-    """The words as displacements, as vectors, and how many are needed."""
+    """The tokens as displacements and as embeddings, and the errors by their number."""
     figure, (left, middle, right) = page.figure(3)
     small, color = compand(vocabulary), np.arctan2(*compand(vocabulary)[:, [2, 1]].T)
     left.scatter(small[:, 1], small[:, 2], 5, color, cmap="twilight")
     left.set_xlabel("along, units (asinh)")
     left.set_ylabel("up, units (asinh)")
-    left.set_title("what words stand for")
+    left.set_title("displacements of the tokens")
     centred = embedding - embedding.mean(axis=0)
     flat = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
     middle.scatter(*flat.T, 5, color, cmap="twilight")
-    middle.set_title("their vectors, flattened")
+    middle.set_title("their embeddings, two components")
     middle.set_xticks([])
     middle.set_yticks([])
     figures = np.array(list(results.values()))
-    for column, name in enumerate(("a word is off", "error", "energy score", "best of 20")):
+    for column, name in enumerate(("rounding error", "error", "energy score", "best of 20")):
         right.loglog(list(results), figures[:, column], marker=".", label=name)
     right.set_xticks(list(results), [str(n) for n in results])
     right.minorticks_off()
-    right.set_xlabel("words of the vocabulary")
+    right.set_xlabel("tokens in the vocabulary")
     right.set_ylabel("mm")
     right.legend(fontsize=7)
     page.close(figure)

@@ -5,7 +5,7 @@ import pytest
 
 from ballcast import sim
 from lessons import gates, long_memory, loss_over_time, memory, order, parallel
-from lessons.balls import networks
+from lessons.balls import make_cases, networks
 from lessons.gradients import cases
 from lessons.page import FOLDER, Page
 
@@ -52,7 +52,7 @@ def test_lengths_do_not_matter_order_does_and_the_past_is_felt():
     assert order.remembered(range(1, 501, 7)) < 1e-5
     predictors = networks("mlp", "gru")
     assert all(order.padded(predictor, order.PADDED) < 1e-5 for predictor in predictors.values())
-    histories, times, truth = order.cases(80)
+    histories, times, truth = make_cases(80, order.HISTORY_FRAMES, order.LEAD_TIME)
     assert len(histories) > 40
     mixed = [order.shuffled(track, n) for n, track in enumerate(histories)]
     for predictor in predictors.values():

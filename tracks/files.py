@@ -17,6 +17,7 @@ import csv
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -39,7 +40,7 @@ def read_track(
     format: str | None = None,
     scale: float = 1.0,
     axes: str = "x,y,z",
-    origin: tuple[float, ...] = (0.0, 0.0, 0.0),
+    origin: Sequence = (0.0, 0.0, 0.0),
 ) -> Track:
     """The track in one file.
 
