@@ -12,7 +12,7 @@ from ballcast.tracks import Track
 from ballcast.viewer.playback.ball import BallRecord
 
 FILE = Path(__file__).with_name("first_flights.npz")
-STEP = 20  # one row of the motion in 20 is stored, and the rows about every impact: straight lines between them err by 2 mm
+STEP = 20  # one row of the motion in 20 is stored, and the rows about every impact: interpolation errs by 2 mm
 IMPACT = 0.2  # m/s; velocity changes by more within one row only at an impact
 
 
