@@ -42,15 +42,20 @@ def _project_ellipsoids(eye, basis, focal_length, principal_point, mean, covaria
     """Centres (K, 2) px and covariances (K, 2, 2) px2, scaled to 90 %, of the times at which they can be drawn."""
     xy, pixel_covariance, count = np.empty((len(mean), 2)), np.empty((len(mean), 2, 2)), 0
     for k in range(len(mean)):
-        local = basis @ (mean[k] - eye)
-        if not local[2] > NEAR_PLANE:
+        x, y, z = mean[k, 0] - eye[0], mean[k, 1] - eye[1], mean[k, 2] - eye[2]
+        depth = basis[2, 0] * x + basis[2, 1] * y + basis[2, 2] * z
+        if not depth > NEAR_PLANE:
             continue
-        squared_scale = (CHI_90_3DOF * focal_length / local[2]) ** 2
+        squared_scale = (CHI_90_3DOF * focal_length / depth) ** 2
         for i in range(2):
-            xy[count, i] = principal_point[i] + focal_length * local[i] / local[2]
+            across = basis[i, 0] * x + basis[i, 1] * y + basis[i, 2] * z
+            xy[count, i] = principal_point[i] + focal_length * across / depth
             for j in range(2):
-                jitter = 1e-6 if i == j else 0.0
-                pixel_covariance[count, i, j] = squared_scale * (basis[i] @ covariance[k] @ basis[j]) + jitter
+                variance = 0.0
+                for m in range(3):
+                    for n in range(3):
+                        variance += basis[i, m] * covariance[k, m, n] * basis[j, n]
+                pixel_covariance[count, i, j] = squared_scale * variance + (1e-6 if i == j else 0.0)
         size = math.sqrt(pixel_covariance[count, 0, 0] + pixel_covariance[count, 1, 1])
         if size < MAX_SIZE and not math.isnan(xy[count, 0]):
             count += 1

@@ -32,6 +32,7 @@ from ballcast.viewer.playback.session import FRAME_TIME, Session
 from ballcast.viewer.playback.throw import Throw
 
 FRAME_RATE = 60  # frames/s
+WAITING_RATE = 20  # frames/s while nothing flies yet, so that compiling gets the time
 MAX_FRAME_TIME = 0.1  # s; a frame that took longer counts as this much
 PICK_RADIUS = 24  # px within which the mouse takes the ball
 MIN_THROW_FRACTION = 0.03  # of the sport's usual speed; a slower throw is none
@@ -78,8 +79,8 @@ class App:
             self.warm_start.poll()
             for event in pygame.event.get():
                 self.running &= event.type != pygame.QUIT and keys.name_of(event) not in keys.QUIT
-            _write(self.screen, "compiling the picture, once" if thread.is_alive() else self.warm_start.message)
-            clock.tick(FRAME_RATE)
+            _write(self.screen, "compiling what draws the picture, once" if thread.is_alive() else self.warm_start.message)
+            clock.tick(WAITING_RATE)
         return self.running
 
     def run(self):

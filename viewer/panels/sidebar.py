@@ -34,7 +34,8 @@ class Sidebar:
         self.canvas, self.y = canvas, MARGIN + PAD
         self._line(0, session.sport.name.replace("_", " ").capitalize(), 34)
         clock = f"{session.now - session.ball.start:.2f} s"
-        self._line(0, f"{'live' if session.source.live else 'recorded'}: {session.ball.name}", 20, MUTED_COLOR, clock)
+        kind = "recorded" if not session.source.live else "live" if session.source.ready else "stored"
+        self._line(0, f"{kind}: {session.ball.name}", 20, MUTED_COLOR, clock)
         self._rule()
         self._motion(session, camera)
         self._rule()
