@@ -1,43 +1,47 @@
-"""A session and a camera -> the picture. No clock, no events, no screen needed: the same state gives the same pixels.
+"""A session and a camera -> the 3D picture. No clock, no events, no screen: the same state gives the same pixels.
 
-painter = Painter(sport)
-painter.paint(surface, session, camera)          # the world alone; picture.py has all
+    painter = Painter(sport)
+    painter.paint(pixels, session, camera)         # pixels (W, H) uint32, as raster.new_picture makes them
+
+A session is what the viewer plays: a ball, a time, and predictors with their forecasts (viewer/playback/session.py).
 """
+
+from types import SimpleNamespace
 
 import numpy as np
 
+from ballcast.render import raster
 from ballcast.render.backdrop import Backdrop
+from ballcast.render.camera import OrbitCamera
 from ballcast.render.confidence_tube import confidence_tube
 from ballcast.render.draw_list import DrawList
-from ballcast.render.scene import Scene, support_height
+from ballcast.render.palette import SHADOW_COLOR, TRACK_COLOR, TRUTH_COLOR, predictor_color
+from ballcast.render.scene import Polygon, Scene, support_height
 
-TRACK_COLOR, TRUTH_COLOR, SHADOW_COLOR = (178, 208, 255), (255, 255, 255), (0, 0, 0)
-FORECAST_COLORS = (  # by the number of the predictor; to be told apart without red and green (after Okabe and Ito 2008)
-    (96, 240, 190), (255, 159, 64), (226, 140, 255), (255, 235, 110), (90, 180, 255), (255, 120, 120), (170, 200, 110),
-)  # fmt: skip
-FORECAST_COLOR = FORECAST_COLORS[0]
-MAX_DOTS = 600  # of the seen frames are drawn, the last ones
-FADE_TIME = 1.2  # s over which a seen dot fades
-MIN_BALL_PIXELS = 6.0  # px; a ball is drawn no smaller, or nobody would see it
+MAX_DOTS = 600  # of the observed frames are drawn, the last ones
+FADE_TIME = 1.2  # s over which an observed dot fades
+MIN_BALL_PIXELS = 6.0  # px; a ball is drawn no smaller, so that it can be seen
 ARROW_TIME = 0.12  # s of flight that the arrow of a launch shows
-TRAIL_SPACING = 0.1  # s between the old forecasts that are drawn
-TUBE_ALPHA = 0.13  # alpha of the region
-UNIT_CIRCLE = np.stack(
-    [np.cos(np.linspace(0, 2 * np.pi, 49)), np.sin(np.linspace(0, 2 * np.pi, 49)), np.zeros(49)], axis=1
-)
+TRAIL_SPACING, TRAIL_TIME = 0.1, 0.7  # s between the past forecasts that are drawn, and until they have faded
+TUBE_ALPHA = 0.13
+CIRCLE = np.stack([f(np.linspace(0, 2 * np.pi, 49)) for f in (np.cos, np.sin, np.zeros_like)], axis=1)
 
 
 class Painter:
-    """Paints a sport's sessions; keeps the backdrop until the camera moves."""
+    """Paints sessions of a sport. It keeps the backdrop until the camera moves."""
 
     def __init__(self, sport):
         self.sport, self.scene = sport, Scene.of(sport)
         self._camera = self._backdrop = None
 
-    def paint(self, pixels, session, camera, truth=False, throw=None, attribution=None):
-        """Fill the surface with the picture of this moment.
+    def paint(
+        self, pixels: np.ndarray, session, camera: OrbitCamera, truth=False, throw=None, attribution=None
+    ) -> None:
+        """Fill the picture (W, H) uint32 with this moment of a session.
 
-        truth  whether to show where the ball will truly go; throw: a Throw that is being made; why: a Why
+        truth        whether to show where the ball will truly go
+        throw        a Throw that is being made, or None
+        attribution  an Attribution to show, or None
         """
         if camera != self._camera:
             self._camera, self._backdrop = camera, Backdrop.of(self.scene, self.sport.view, camera)
@@ -55,48 +59,46 @@ class Painter:
         self._ball(session)
         self._draw_list.paint(pixels, self._backdrop)
 
-    # --- the things ---------------------------------------------------------------------------------------------------
+    # --- the parts of the picture -------------------------------------------------------------------------------------
 
     def _shadow(self, session):
-        """The ball's shadow on what is below it, fainter the higher it is, and a plumb line down to it."""
+        """The ball's shadow on the surface below it, fainter the higher the ball is, and a plumb line down to it."""
         position = session.ball.state_at(session.now)[0]
         if (height := support_height(self.sport, position)) is None:
             return
         foot = np.array([*position[:2], height + 1e-3])
         up = (position[2] - height) / (self._camera.distance * 0.5)
         radius = self._radius(position)[1] * (1 + 0.5 * up)
-        outline = self._camera.project_polygon(foot + UNIT_CIRCLE * radius)
+        outline = self._camera.project_polygon(foot + CIRCLE * radius)
         self._draw_list.fill(foot, outline, np.array([0, len(outline)]), SHADOW_COLOR, 0.5 / (1 + 1.5 * up))
         self._draw_list.line(np.linspace(foot, position, 9), 0.6, (255, 255, 255), 0.16, spacing=1.5)
 
     def _truth(self, session):
-        """Where the ball will truly go, which nobody was told."""
+        """Where the ball will truly go. Predictors do not know it."""
         _, positions = session.ball.positions_at(session.now + session.lead_times)
         if len(positions) > 1:
             self._draw_list.line(positions, 1.0, TRUTH_COLOR, 0.35, spacing=4.0)
 
     def _paths(self, session, forecaster, is_first):
-        """A forecast, the first predictor's older ones fading behind it, and where the ball is to land."""
-        current, color = forecaster.forecast(session.now), predictor_color(forecaster)
+        """A forecast and its landing; of the first predictor also past forecasts, fading."""
+        current, color = forecaster.forecast(session.now), predictor_color(forecaster.number)
         if current is None:
             return
         if is_first:
             self._past_forecasts(session, forecaster.past(session.now), current, color)
         is_future = current.times > session.now
+        points = current.mean[is_future]
         if current.covariance is not None and is_future.any():
-            outlines = confidence_tube(self._camera, current.mean[is_future], current.covariance[is_future])
-            self._draw_list.fill(current.mean[is_future][0], *outlines, color, TUBE_ALPHA)
-        points = (
-            np.vstack([session.ball.state_at(session.now)[0], current.mean[is_future]])
-            if is_future.all()
-            else current.mean[is_future]
-        )
+            outlines = confidence_tube(self._camera, points, current.covariance[is_future])
+            self._draw_list.fill(points[0], *outlines, color, TUBE_ALPHA)
+        if is_future.all():
+            points = np.vstack([session.ball.state_at(session.now)[0], points])
         self._draw_list.line(points, 1.6, color, np.linspace(0.75, 0.06, len(points)))
         if current.landing is not None and current.landing.time > session.now - 0.5:
             self._landing_mark(np.asarray(current.landing.position, float), color)
 
     def _arrow(self, throw):
-        """The launch: as long as the ball flies in AIM seconds."""
+        """The launch: as long as the ball flies in ARROW_TIME."""
         tip = throw.position + ARROW_TIME * throw.velocity
         self._draw_list.line(np.linspace(throw.position, tip, 9), 2.2, TRUTH_COLOR, 0.9)
         across = np.cross(throw.velocity, self._camera.basis[2])
@@ -108,15 +110,13 @@ class Painter:
                 self._draw_list.line(np.linspace(back + side, tip, 5), 2.2, TRUTH_COLOR, 0.9)
 
     def _past_forecasts(self, session, past, current, color):
-        last_drawn = current.made_at
+        latest = current.made_at
         for forecast in past[::-1]:
-            if (
-                forecast.made_at < current.made_at - TRAIL_SPACING / 2
-                and forecast.made_at <= last_drawn - TRAIL_SPACING + 1e-9
-            ):
-                last_drawn = forecast.made_at
+            if forecast.made_at <= latest - TRAIL_SPACING + 1e-9:
+                latest = forecast.made_at
                 is_future = forecast.times > session.now
-                fade = 0.16 * (1 - (current.made_at - forecast.made_at) / 0.7) * np.linspace(1, 0.2, is_future.sum())
+                age = current.made_at - forecast.made_at
+                fade = 0.16 * (1 - age / TRAIL_TIME) * np.linspace(1, 0.2, is_future.sum())
                 self._draw_list.line(forecast.mean[is_future], 1.0, color, fade)
 
     def _landing_mark(self, position, color):
@@ -125,17 +125,17 @@ class Painter:
         _, depth = self._camera.project(foot[None])
         pixel_size = max(depth[0], 0.1) / self._camera.focal_length  # m
         radius = max(2.5 * self.sport.ball.radius, 11 * pixel_size)
-        self._draw_list.line(foot + UNIT_CIRCLE * radius, 1.6, color, 0.6)
-        self._draw_list.line(foot + UNIT_CIRCLE * radius * 0.3, 1.6, color, 0.6)
+        self._draw_list.line(foot + CIRCLE * radius, 1.6, color, 0.6)
+        self._draw_list.line(foot + CIRCLE * radius * 0.3, 1.6, color, 0.6)
 
     def _track(self, session):
-        """What the tracker saw, the older the fainter."""
+        """The observed frames, the older the fainter."""
         rows = session.observed_frames[-MAX_DOTS:]
         points, age = session.ball.track.position[rows], session.now - session.ball.track.time[rows]
         self._draw_list.dots(points, 1.9, TRACK_COLOR, 0.25 + 0.6 * np.exp(-age / FADE_TIME))
 
     def _attributed_frames(self, attribution):
-        """The seen frames again, the larger the further the forecast moves with them."""
+        """The observed frames again, the larger the more the forecast moves with them."""
         fraction = attribution.sensitivity / max(attribution.sensitivity.max(), 1e-12)
         points = attribution.history[1][-len(fraction) :]
         self._draw_list.dots(points, 2.0 + 5.0 * np.sqrt(fraction), TRACK_COLOR, 0.35 + 0.6 * fraction)
@@ -144,9 +144,8 @@ class Painter:
         position = session.ball.state_at(session.now)[0]
         radius, _ = self._radius(position)
         if radius <= self._camera.size[1]:
-            self._draw_list.ball(
-                position, radius, self.sport.view.ball_color, view_rotation(self._camera, session.orientation)
-            )
+            orientation = view_rotation(self._camera, session.orientation)
+            self._draw_list.ball(position, radius, self.sport.view.ball_color, orientation)
 
     def _radius(self, position):
         """How large the ball is drawn: (px, m)."""
@@ -155,12 +154,23 @@ class Painter:
         return pixels, pixels * depth / self._camera.focal_length
 
 
-def predictor_color(forecaster):
-    """A predictor's colour, the same wherever it is drawn."""
-    return FORECAST_COLORS[forecaster.number % len(FORECAST_COLORS)]
-
-
-def view_rotation(camera, orientation):
-    """From the picture's axes (right, down, towards the eye) to those of a ball turned by `turn` (3, 3)."""
+def view_rotation(camera: OrbitCamera, orientation: np.ndarray) -> np.ndarray:
+    """From the picture's axes (right, down, towards the camera) to those of a ball turned by `orientation` (3, 3)."""
     right, down, forward = camera.basis
     return orientation.T @ np.column_stack([right, down, -forward])
+
+
+def compile_kernels() -> None:
+    """Compile, or load from the disk, every kernel that pictures need, by painting a small one."""
+    camera, points = (
+        OrbitCamera((0.0, 0.0, 0.0), 0.0, 30.0, 3.0, 40.0, (48, 32)),
+        np.linspace((0, 0, 0), (0.5, 0, 1), 4),
+    )
+    polygon = Polygon(np.eye(3), (255, 255, 255))
+    scene = Scene(None, (polygon,), (), np.zeros(2), np.ones(2), 1.0)
+    draw_list = DrawList(camera)
+    draw_list.line(points, 1.0, TRUTH_COLOR, 1.0)
+    draw_list.dots(points, 1.0, TRUTH_COLOR, 1.0)
+    draw_list.fill(points[0], *confidence_tube(camera, points, np.tile(np.eye(3), (4, 1, 1))), TRUTH_COLOR, 1.0)
+    draw_list.ball(points[0], 6.0, TRUTH_COLOR, np.eye(3))
+    draw_list.paint(raster.new_picture(camera.size), Backdrop.of(scene, SimpleNamespace(background=(0, 0, 0)), camera))

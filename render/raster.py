@@ -136,9 +136,12 @@ def fill(pixels, corners, starts, color, alpha, coverage_buffer):
 
     room  as of room_for(the picture's size), all zero, as it is left
     """
-    left, top = max(0, math.floor(corners[:, 0].min())), max(0, math.floor(corners[:, 1].min()))
-    right = min(pixels.shape[0], math.ceil(corners[:, 0].max()) + 1)
-    bottom = min(pixels.shape[1], math.ceil(corners[:, 1].max()) + 1)
+    low_x, low_y, high_x, high_y = np.inf, np.inf, -np.inf, -np.inf
+    for n in range(len(corners)):
+        low_x, low_y = min(low_x, corners[n, 0]), min(low_y, corners[n, 1])
+        high_x, high_y = max(high_x, corners[n, 0]), max(high_y, corners[n, 1])
+    left, top = max(0, math.floor(low_x)), max(0, math.floor(low_y))
+    right, bottom = min(pixels.shape[0], math.ceil(high_x) + 1), min(pixels.shape[1], math.ceil(high_y) + 1)
     if right <= left or bottom <= top:
         return
     change = coverage_buffer[: (bottom - top) * (right - left + 1)].reshape((bottom - top, right - left + 1))

@@ -6,7 +6,7 @@ import numpy as np
 
 from ballcast import models, sim
 from ballcast.tracks import Track
-from ballcast.viewer.playback.source import BallRecord
+from ballcast.viewer.playback.ball import BallRecord
 
 G = np.array([0.0, 0.0, -9.81])
 
@@ -50,7 +50,7 @@ class FixedPool:
 class OneBall:
     """A source whose every ball is the same: up from (0, -1, 0.3) and down again, landing once at 0.5 s."""
 
-    live = True
+    live, ready = True, True
     world = {}
 
     def __init__(self, measured=False, sport=None, gap=()):

@@ -117,12 +117,15 @@ BINDINGS = (
     Binding(("h",), "H", "show or hide the keys", _show("help")),
     Binding(("q", "escape"), "Q  or Esc", "quit", lambda app: app.quit()),
 )
+QUIT = BINDINGS[-1].keys
 HELP = tuple((b.label, b.help) for b in BINDINGS if b.label)
 _BY_KEY = {key: binding for binding in BINDINGS for key in binding.keys}
 
 
-def name(event):
-    """What a KEYDOWN event is called in BINDINGS."""
+def name_of(event):
+    """The name that a KEYDOWN event has in BINDINGS; None for another event."""
+    if event.type != pygame.KEYDOWN:
+        return None
     shifted = f"shift+{pygame.key.name(event.key)}"
     if getattr(event, "mod", 0) & pygame.KMOD_SHIFT and shifted in _BY_KEY:
         return shifted
@@ -135,7 +138,7 @@ def handle(app, event):
     if event.type == pygame.QUIT:
         app.quit()
     elif event.type == pygame.KEYDOWN:
-        binding = _BY_KEY.get(name(event))
+        binding = _BY_KEY.get(name_of(event))
         if binding and (binding.repeats or event.key not in app.held):
             binding.act(app)
         app.held.add(event.key)

@@ -1,20 +1,23 @@
-"""The whole picture: a session and what is to be shown of it -> pixels. No clock, no events, no screen needed.
+"""The whole picture: a session and display options -> pixels. No clock, no events, no screen.
 
     picture = Picture(sport)
-    picture.paint(surface, session, camera, Options(errors=True))
+    picture.paint(surface, session, camera, DisplayOptions(errors=True))
 
-The same arguments give the same pixels. It keeps nothing but the backdrops of the cameras it painted last.
+The same arguments give the same pixels. Only the backdrops of the last cameras are kept.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 import pygame
 
 from ballcast.render.camera import OrbitCamera
 from ballcast.render.painter import Painter
+from ballcast.render.palette import FAINT_COLOR, TEXT_COLOR
 from ballcast.viewer.options import DEFAULT
 from ballcast.viewer.panels import overlay
 from ballcast.viewer.panels.beliefs import Beliefs
-from ballcast.viewer.panels.canvas import FAINT_COLOR, TEXT_COLOR, Canvas
+from ballcast.viewer.panels.canvas import Canvas
 from ballcast.viewer.panels.sidebar import MARGIN, Sidebar
 from ballcast.viewer.panels.sliders import WIDTH, Sliders
 from ballcast.viewer.panels.timeline import Timeline
@@ -25,43 +28,54 @@ FOLLOW_DISTANCE = 0.62  # of the view's distance at which the camera follows the
 FOLLOW_TIME = 0.25  # s over which it follows
 
 
+class Overlays(NamedTuple):
+    """What is shown for a moment: a Throw that is being made, a message, an Attribution."""
+
+    throw: object = None
+    message: str = ""
+    attribution: object = None
+
+
+NO_OVERLAYS = Overlays()
+
+
 class Picture:
-    """Paints a sport's sessions."""
+    """Paints sessions of a sport."""
 
     def __init__(self, sport):
         self.sport = sport
         self._world, self._above = Painter(sport), Painter(sport)
 
-    def paint(self, surface, session, camera, options=DEFAULT, throw=None, message="", attribution=None):
-        """Fill the surface; throw: a Throw that is being made; why: a Why to be shown."""
+    def paint(self, surface, session, camera, options=DEFAULT, overlays=NO_OVERLAYS):
+        """Fill the surface with this moment of a session."""
         canvas, camera = Canvas(surface), self.camera(session, camera, options)
-        self._world.paint(pygame.surfarray.pixels2d(surface), session, camera, options.truth, throw, attribution)
+        things = options.truth, overlays.throw, overlays.attribution
+        self._world.paint(pygame.surfarray.pixels2d(surface), session, camera, *things)
         if options.inset:
             self._inset(canvas, session, options)
-        overlay.landing_countdown(
-            canvas, session, camera, canvas.width - (WIDTH + 2 * MARGIN) * (options.inset or options.sliders)
-        )
+        right = canvas.width - (WIDTH + 2 * MARGIN) * (options.inset or options.sliders)
+        overlay.landing_countdown(canvas, session, camera, right)
         bottom = Sidebar().paint(canvas, session, camera)
         if options.beliefs:
             Beliefs().paint(canvas, session, bottom + 10)
         if options.sliders:
             sliders(canvas, options).paint(session, options.slider)
-        Timeline(canvas).paint(session, options, attribution)
-        overlay.status_line(canvas, session, message)
+        Timeline(canvas).paint(session, options, overlays.attribution)
+        overlay.status_line(canvas, session, overlays.message)
         canvas.flush()
         if options.help:
             overlay.key_help(canvas)
             canvas.flush()
 
     def camera(self, session, camera, options):
-        """The camera that paints: one that follows looks at where the ball was in the last moments."""
+        """The camera that paints: one that follows looks at the mean of the last positions."""
         if not options.follow:
             return camera
         times = session.now - FOLLOW_TIME * np.linspace(0.0, 1.0, 9)
         return camera.retargeted(np.mean([session.ball.state_at(time)[0] for time in times], axis=0), FOLLOW_DISTANCE)
 
     def _inset(self, canvas, session, options):
-        """The place from above, small."""
+        """The scene from above, small."""
         x, y = canvas.width - MARGIN - INSET[0], MARGIN
         corner = [round(a * canvas.scale) for a in (x, y, *INSET)]
         inset = canvas.surface.subsurface(pygame.Rect(corner).clip(canvas.surface.get_rect()))
@@ -71,16 +85,16 @@ class Picture:
         canvas.outlined_text(x + 8, y + 6, "from above", 16, TEXT_COLOR)
 
     def _from_above(self, size):
-        """A camera over the middle of the place, which sees all of it, its longer side level."""
+        """A camera over the middle of the scene that shows all of it, its longer side level."""
         scene = self._above.scene
         middle, span = (scene.low + scene.high) / 2, scene.high - scene.low
         azimuth = 90.0 if span[1] > span[0] else 0.0
         width, depth = max(span), min(span)
-        distance = max(depth, width * size[1] / size[0]) * 0.8 / 0.1763  # tan 10 degrees: half of what it sees
+        distance = max(depth, width * size[1] / size[0]) * 0.8 / 0.1763  # tan 10 degrees: half the field of view
         target = (float(middle[0]), float(middle[1]), 0.0)
         return OrbitCamera(target, azimuth, INSET_VIEW[1], float(distance), 20.0, size)
 
 
 def sliders(canvas, options):
-    """Where the sliders stand: under the inset, where there is one."""
+    """The sliders panel: below the inset, if there is one."""
     return Sliders(canvas, MARGIN + (INSET[1] + 10 if options.inset else 0))

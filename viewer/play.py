@@ -130,37 +130,62 @@ def parse_world(words):
     return world
 
 
-def load_predictors(options, sport):
-    """The predictors for the keys 1-9. Those that were named are loaded at once, so that a wrong name is refused."""
-    from ballcast import models
+def load_predictors(names, shown, sport):
+    """The predictors for the keys 1-9. Those in `shown` are loaded now, so that a wrong name is refused."""
     from ballcast.viewer.playback.session import PredictorPool
 
-    pool = PredictorPool(options.predictor or models.available(sport), sport)
-    for index in range(max(1, len(options.predictor))):
+    pool = PredictorPool(names, sport)
+    for index in shown:
         pool.load(index)
     return pool
+
+
+def start_warm(options, names, shown, source):
+    """For a window: (predictors, WarmStart), only what was compiled before is loaded now. A wrong name is refused."""
+    from ballcast import models
+    from ballcast.viewer import warm_start
+    from ballcast.viewer.playback.first_flight import first_flight
+    from ballcast.viewer.playback.session import PredictorPool
+
+    compiled = {i for i, name in enumerate(names) if warm_start.is_warm(name, options.sport)}
+    pool = PredictorPool(names, source.sport, compiled)
+    for index in shown:
+        if names[index] not in models.PREDICTORS:  # loading is the way to check it
+            compiled.add(index)
+        pool.load(index)
+    source.ready = source.ready and (not source.live or warm_start.is_warm(warm_start.SIMULATOR, options.sport))
+    if not source.ready and options.throw is None and not options.world:
+        source.stand_in = first_flight(source.sport)
+    if pool.waiting or not source.ready:
+        print("compiling, once: the window shows what is left", flush=True)
+    return pool, warm_start.WarmStart(pool, source, options.sport)
 
 
 def run(options):
     """Check what was asked for, then show it. Raises ValueError or OSError, one line each."""
     check(options)
     size = picture_size(options.size)
-    from ballcast import sim
+    from ballcast import models, sim
 
     sport = sim.load(options.sport)
-    source, loading_text = make_source(options, sport), "one moment ..."
-    simulates = {"parabola", "constant_velocity"}.isdisjoint(options.predictor)
-    if (source.live or simulates) and not sim.is_compiled():
-        loading_text = "compiling the simulator, once ..."
-        print(loading_text, flush=True)
-    predictors = load_predictors(options, sport)
+    source, loading_text, warm_start = make_source(options, sport), "one moment ...", None
+    names, shown = options.predictor or models.available(sport), range(max(1, len(options.predictor)))
+    if not options.headless:
+        predictors, warm_start = start_warm(options, names, shown, source)
+    else:
+        simulates = {"parabola", "constant_velocity"}.isdisjoint(options.predictor)
+        if (source.live or simulates) and not sim.is_compiled():
+            loading_text = "compiling the simulator, once ..."
+            print(loading_text, flush=True)
+        predictors = load_predictors(names, shown, sport)
     from ballcast.viewer.window import App
 
-    frames = options.frames or (HEADLESS_FRAMES if options.headless else None)
-    shown = range(max(1, len(options.predictor)))
-    display_options = DisplayOptions(**dict.fromkeys(options.show, True))
-    saved = options.screenshot, loading_text, shown, options.record
-    App(source, predictors, size, options.headless, frames, *saved, display_options).run()
+    App(
+        source, predictors, size, options.headless,
+        frames=options.frames or (HEADLESS_FRAMES if options.headless else None), screenshot=options.screenshot,
+        loading_text=loading_text, shown=shown, record=options.record,
+        options=DisplayOptions(**dict.fromkeys(options.show, True)), warm_start=warm_start,
+    ).run()  # fmt: skip
 
 
 def main():

@@ -26,12 +26,13 @@ from ballcast.sim.jit import cache_folder
 ROOT = Path(__file__).parents[1]
 COMPILED_SOURCE = ("sim", "models", "tracks", "render")  # packages whose source is compiled, or decides what is
 NO_KERNELS = ("parabola", "constant_velocity")  # predictors that need nothing compiled
-SIMULATOR = "parabola"  # warmed with a sport, it compiles what live throws need and nothing else
+SIMULATOR = "the simulator"  # stands for what live throws need, in place of a predictor
 
 
 def command(predictor: str, sport: str) -> list[str]:
     """The command that compiles a predictor, and a sport's throws; it prints `compiled N of about M: NAME` lines."""
-    return [sys.executable, "-m", "ballcast", "warm", "--predictor", predictor, "--sport", sport]
+    name = NO_KERNELS[0] if predictor == SIMULATOR else predictor  # then only the throws are compiled
+    return [sys.executable, "-m", "ballcast", "warm", "--predictor", name, "--sport", sport]
 
 
 @functools.cache
@@ -49,7 +50,7 @@ def _marker(predictor: str, sport: str) -> Path:
 
 def is_warm(predictor: str, sport: str) -> bool:
     """Whether everything that a predictor needs for a sport was compiled by an earlier window."""
-    return _marker(predictor, sport).exists()
+    return predictor in NO_KERNELS or _marker(predictor, sport).exists()
 
 
 def mark_warm(predictor: str, sport: str) -> None:
@@ -73,8 +74,10 @@ class WarmStart:
     def message(self) -> str:
         if self._process is None and self._thread is None:
             return ""
-        name = "the simulator" if self._job is None else self.pool.names[self._job]
-        return f"{'loading' if self._thread else 'compiling'} {name}, once{self._line}"
+        return f"{'loading' if self._thread else 'compiling'} {self._name(self._job)}, once{self._line}"
+
+    def _name(self, job):
+        return SIMULATOR if job is None else self.pool.names[job]
 
     def poll(self, ball=None) -> list[int]:
         """Go on with what is next. A predictor is loaded with the frames of a BallRecord; without one it waits."""
@@ -89,7 +92,7 @@ class WarmStart:
             self._thread = threading.Thread(target=self._load, args=(ball,), daemon=True)
             self._thread.start()
         elif (job := self._next(ball)) is not False:
-            self._job, self._process = job, self._start(SIMULATOR if job is None else self.pool.names[job])
+            self._job, self._process = job, self._start(self._name(job))
         return []
 
     def _next(self, ball):
@@ -122,8 +125,8 @@ class WarmStart:
                 type(self.source)(self.source.sport).ball(0)
             else:
                 self.pool.try_out(self._job, ball)
-            mark_warm(SIMULATOR if self._job is None else self.pool.names[self._job], self.sport)
-        except Exception as error:  # a predictor of one's own may raise anything; the window goes on without it
+            mark_warm(self._name(self._job), self.sport)
+        except Exception as error:  # noqa: BLE001 (a user's own predictor may raise anything)
             self._error = error
 
     def _finish(self):
@@ -131,7 +134,7 @@ class WarmStart:
         self._thread, job = None, self._job
         if self._error is not None:
             self._failed.add(job)
-            print(f"{'the simulator' if job is None else self.pool.names[job]}: {self._error}", file=sys.stderr)
+            print(f"{self._name(job)}: {self._error}", file=sys.stderr)
             return []
         if job is None:
             self.source.ready = True

@@ -1,15 +1,16 @@
-"""The loop: events -> session -> picture, on a screen or (headless) without one.
+"""The loop: events -> session -> picture, with a screen or (headless) without one.
 
-    App(source, choice, headless=True, frames=120, screenshot="out.png").run()
+    App(source, pool, headless=True, frames=120, screenshot="out.png").run()
 
-Headless every frame is 1/60 s and the picture holds no wall-clock reading: the same call gives the same PNG, byte for
-byte. With a screen time is real.
+Headless, every frame is 1/60 s and the picture shows no wall-clock reading: the same call gives the same PNG, byte for
+byte. With a screen, time is real.
 """
 
 import dataclasses
 import gc
 import io
 import os
+import threading
 import time
 
 import numpy as np
@@ -17,107 +18,114 @@ import pygame
 
 from ballcast.models.runtime.weights import write_atomically
 from ballcast.render.camera import OrbitCamera
+from ballcast.render.painter import compile_kernels
+from ballcast.render.palette import BACKGROUND_COLOR, MUTED_COLOR
 from ballcast.viewer import keys
 from ballcast.viewer.film import Film
 from ballcast.viewer.options import DEFAULT
 from ballcast.viewer.panels.canvas import Canvas
 from ballcast.viewer.panels.timeline import Timeline
-from ballcast.viewer.picture import Picture, sliders
+from ballcast.viewer.picture import Overlays, Picture, sliders
 from ballcast.viewer.playback.attribution import Attribution
 from ballcast.viewer.playback.overrides import OVERRIDES
 from ballcast.viewer.playback.session import FRAME_TIME, Session
 from ballcast.viewer.playback.throw import Throw
 
 FRAME_RATE = 60  # frames/s
+WAITING_RATE = 20  # frames/s while nothing flies yet, so that compiling gets the time
 MAX_FRAME_TIME = 0.1  # s; a frame that took longer counts as this much
-PICK_RADIUS, MIN_THROW_FRACTION = (
-    24,
-    0.03,
-)  # px within which the mouse takes the ball; share of the usual speed that is a throw
+PICK_RADIUS = 24  # px within which the mouse takes the ball
+MIN_THROW_FRACTION = 0.03  # of the sport's usual speed; a slower throw is none
 MESSAGE_FRAMES = 150  # frames that a message stays
-PRINCIPAL_SHIFT = 0.09  # of the width: the place stands this far right of the middle, beside the panel
+PRINCIPAL_SHIFT = 0.09  # of the width: the scene is this far right of the middle, beside the sidebar
+NOT_THROWN, NOT_CHANGED = "a recording is not thrown", "a recording flies as it flew"
 
 
 class App:
     """One window, or none when headless. Raises ValueError without a screen.
 
-    frames      how many; None: until it is closed
-    screenshot  where the last picture goes
-    waiting     what the window says until its first frame is there
+    frames      how many; None: until the window is closed
+    screenshot  where the last picture is saved
+    loading_text  what the window shows until its first frame
     shown       numbers of the predictors that forecast from the start
-    record      where the film goes
+    record      where the film is saved
     options     what is shown from the start
+    warm_start  a WarmStart: the window opens before everything is compiled
     """
 
     def __init__(
-        self,
-        source,
-        pool,
-        size=(1280, 720),
-        headless=False,
-        *,
-        frames=None,
-        screenshot=None,
-        loading_text="one moment ...",
-        shown=(0,),
-        record=None,
-        options=DEFAULT,
-        warm_start=None,
-    ):
-        self.headless, self.frames, self.screenshot = headless, frames, screenshot
-        self.screen, self.warm_start = _open(size, headless, loading_text), warm_start
-        if warm_start:
-            self._wait(source)
+        self, source, pool, size=(1280, 720), headless=False, *, frames=None, screenshot=None,
+        loading_text="one moment ...", shown=(0,), record=None, options=DEFAULT, warm_start=None,
+    ):  # fmt: skip
+        self.headless, self.frames, self.screenshot, self.warm_start = headless, frames, screenshot, warm_start
+        self.screen, self.running, self.film = _open(size, headless, loading_text), True, None
+        if warm_start and not self._wait(source):
+            return
         self.session = Session(source, pool, shown=shown, clock=None if headless else time.perf_counter)
         self.picture, self.options = Picture(source.sport), options
-        self.held, self.running, self.message_frames, self.message = set(), True, 0, ""
-        self.scrubbing, self.sliding, self.throw = False, None, None  # what the mouse drags: time, a rule, the ball
-        self.attribution = None  # a Why, as long as the show stands at its moment
+        self.held, self.message_frames, self.message = set(), 0, ""
+        self.scrubbing, self.sliding, self.throw = False, None, None  # what the mouse drags: time, a slider, the ball
+        self.attribution = None  # an Attribution, as long as the show is paused at its moment
         self.film = Film(record, self.screen.get_size()) if record else None
         self.reset_camera()
         gc.collect()
-        gc.freeze()  # a full collection over all that numba and scipy keep would cost 50 ms, in the middle of a flight
+        gc.freeze()  # a full collection over all that numba and scipy keep would take 50 ms in the middle of a flight
+
+    def _wait(self, source):
+        """Show what is being compiled, until a picture can be drawn and a ball can fly; False if it is closed."""
+        thread, clock = threading.Thread(target=compile_kernels, daemon=True), pygame.time.Clock()
+        thread.start()
+        while self.running and (thread.is_alive() or not (source.ready or source.stand_in)):
+            self.warm_start.poll()
+            for event in pygame.event.get():
+                self.running &= event.type != pygame.QUIT and keys.name_of(event) not in keys.QUIT
+            _write(self.screen, "compiling what draws the picture, once" if thread.is_alive() else self.warm_start.message)
+            clock.tick(WAITING_RATE)
+        return self.running
 
     def run(self):
         """Show frame after frame; then save the screenshot that was asked for."""
         clock, frame_count = pygame.time.Clock(), 0
         try:
-            if self.session is None:
-                return
             while self.running and frame_count != self.frames:
                 elapsed = min(MAX_FRAME_TIME, clock.tick(0 if self.headless else FRAME_RATE) / 1000)
                 self.frame(FRAME_TIME if self.headless or self.film else elapsed)
                 frame_count += 1
-            if self.screenshot:
+            if self.screenshot and frame_count:
                 self._finish_pending()
                 save_png(self.screen, self.screenshot)
         finally:
             if self.film:
                 self.film.close()
+            if self.warm_start:
+                self.warm_start.close()
             pygame.display.quit()
 
     def _finish_pending(self):
-        """Let what takes several frames come to its end."""
+        """Finish what takes several frames."""
         self.session.paused |= self.options.why
         while self._update_attribution():
             self.frame(0.0)
 
     def frame(self, elapsed):
-        """One frame: what was asked for, `elapsed` s more of the show, the picture."""
+        """One frame: handle events, advance the show by `elapsed` s, paint."""
         for event in pygame.event.get():
             keys.handle(self, event)
         keys.orbit_while_held(self, elapsed)
         self._match_window_size()
+        for number in self.warm_start.poll(self.session.ball) if self.warm_start else ():
+            self.session.exchange(number)
         self.session.advance(0.0 if self.throw else elapsed)
         self._update_attribution()
         self.message_frames = max(0, self.message_frames - 1)
-        overlays = self.throw, self.message if self.message_frames else "", self.attribution
-        self.picture.paint(self.screen, self.session, self.camera, self.options, *overlays)
+        message = self.message if self.message_frames else self.warm_start.message if self.warm_start else ""
+        overlays = Overlays(self.throw, message, self.attribution)
+        self.picture.paint(self.screen, self.session, self.camera, self.options, overlays)
         if self.film:
             self.film.add(self.screen)
         pygame.display.flip()
 
-    # --- what the keys ask for ----------------------------------------------------------------------------------------
+    # --- actions of keys ----------------------------------------------------------------------------------------------
 
     def orbit(self, azimuth, elevation):
         self.camera = self.camera.orbited(azimuth, elevation)
@@ -136,81 +144,85 @@ class App:
         self.session.paused = not self.session.paused
 
     def toggle(self, name):
-        """Show one of the Options, or no longer."""
+        """Show or hide one of the display options."""
         self.options = dataclasses.replace(self.options, **{name: not getattr(self.options, name)})
 
     def throw_kind(self, step):
-        """Throw the next of the sport's throws, where balls are thrown."""
-        if not self.session.source.live:
-            return self.show_message("a recording is not thrown")
-        self.session.throw_kind(step)
-        kind = self.session.source.throw_kind
-        self.show_message("as play launches" if kind is None else self.session.sport.throws[kind][0])
+        """Throw the next kind of throw of the sport."""
+        if self._is_simulated(NOT_THROWN):
+            self.session.throw_kind(step)
+            kind = self.session.source.throw_kind
+            self.show_message("as in play" if kind is None else self.session.sport.throws[kind][0])
+
+    def _is_simulated(self, otherwise=""):
+        """Whether balls come from the simulator, and it is compiled; if not, a message shows why."""
+        source = self.session.source
+        if otherwise and not (source.live and source.ready):
+            self.show_message("the simulator is still being compiled" if source.live else otherwise)
+        return source.live and source.ready
 
     def toggle_attribution(self):
-        """Pause and show which of the frames seen matter, or put that away."""
+        """Pause and show which observed frames matter for the forecast, or hide that."""
         self.toggle("why")
         self.session.paused = self.session.paused or self.options.why
 
     def _update_attribution(self):
-        """While the show is paused: ask a little more of why the forecast is what it is."""
+        """While the show is paused, compute a little more of the attribution; whether any is left."""
         session, forecaster = self.session, self.session.forecasters[0]
         wanted = self.options.why and session.paused and forecaster.forecast(session.now) is not None
+        at = self.attribution and (self.attribution.forecaster, self.attribution.now)
         if not wanted:
             self.attribution = None
-        elif self.attribution is None or (self.attribution.forecaster, self.attribution.now) != (
-            forecaster,
-            session.now,
-        ):
+        elif at != (forecaster, session.now):
             rows, track = session.observed_frames, session.ball.track
             self.attribution = Attribution(forecaster, track.time[rows], track.position[rows], session.now)
         return bool(wanted) and self.attribution.compute_some()
 
-    # --- the world's rules --------------------------------------------------------------------------------------------
+    # --- overrides of the world ---------------------------------------------------------------------------------------
 
     def select_override(self, step):
         self.options = dataclasses.replace(self.options, slider=(self.options.slider + step) % len(OVERRIDES))
 
     def move_override(self, steps):
-        """Move the chosen rule by so many steps; None: to where the sport has it."""
+        """Move the selected slider by a number of steps; None: back to the sport's own value."""
         override, session = OVERRIDES[self.options.slider], self.session
-        if not session.source.live:
-            return self.show_message("a recording flies as it flew")
-        value = session.source.world.get(override.name, override.default(session.sport))
-        session.set_override(override.name, None if steps is None else override.clipped(value + steps * override.step))
+        if self._is_simulated(NOT_CHANGED):
+            value = session.source.world.get(override.name, override.default(session.sport))
+            value = None if steps is None else override.clipped(value + steps * override.step)
+            session.set_override(override.name, value)
 
     def press_slider(self, pixel):
-        """Take the slider that is at a place, if one is; whether the panel is there."""
-        if self.options.sliders and self.session.source.live:
+        """Take the slider at a pixel, if there is one; whether there is."""
+        if self.options.sliders and self._is_simulated():
             self.sliding = sliders(Canvas(self.screen), self.options).slider_at(pixel)
             self.drag_slider(pixel)
         return self.sliding is not None
 
     def drag_slider(self, pixel):
-        """Pull the slider that was taken."""
+        """Move the taken slider to a pixel."""
         if self.sliding is not None:
             self.options = dataclasses.replace(self.options, slider=self.sliding)
             value = sliders(Canvas(self.screen), self.options).value_at(self.sliding, pixel)
             if self.session.source.world.get(OVERRIDES[self.sliding].name) != value:
                 self.session.set_override(OVERRIDES[self.sliding].name, value)
 
-    # --- the mouse on the time line and on the ball -------------------------------------------------------------------
+    # --- the mouse on the timeline and on the ball --------------------------------------------------------------------
 
     def press_timeline(self, pixel):
-        """Take the time line, if it is there; whether it is."""
+        """Take the timeline if it is at a pixel; whether it is."""
         self.scrubbing = Timeline(Canvas(self.screen)).contains(pixel)
         self.drag_timeline(pixel)
         return self.scrubbing
 
     def drag_timeline(self, pixel):
-        """Go to the moment of the time line that the mouse is at."""
+        """Go to the moment of the timeline at a pixel."""
         if self.scrubbing:
             self.session.rewind(Timeline(Canvas(self.screen)).time_at(self.session, pixel))
 
     def press_ball(self, pixel):
-        """Take the ball, where the mouse is on it, to throw it."""
+        """Take the ball if it is at a pixel, to throw it."""
         position, camera = self.session.ball.state_at(self.session.now)[0], self._active_camera()
-        if self.session.source.live and np.linalg.norm(camera.project(position[None])[0][0] - pixel) <= PICK_RADIUS:
+        if self._is_simulated() and np.linalg.norm(camera.project(position[None])[0][0] - pixel) <= PICK_RADIUS:
             self.throw = Throw(position, self.session.source.typical_speed, self.session.sport.ball.radius)
             self.press_position = pixel
 
@@ -223,7 +235,7 @@ class App:
         self.show_message(f"{speed:.1f} m/s, topspin {spin.top:.0f} rad/s, sidespin {spin.side:.0f} rad/s")
 
     def release(self):
-        """Throw the ball that was taken, unless it was hardly pulled."""
+        """Throw the taken ball, unless it was hardly dragged."""
         throw, self.throw = self.throw, None
         if throw and np.linalg.norm(throw.velocity) > MIN_THROW_FRACTION * throw.speed:
             self.session.throw(throw.position, throw.velocity, throw.spin)
@@ -232,7 +244,7 @@ class App:
         self.running = False
 
     def save(self):
-        """Save the picture under the next free name in the current folder, and say so (or why not)."""
+        """Save the picture under the next free name in the current folder; a message gives the name or the reason."""
         name = _free_name(".png")
         try:
             save_png(self.screen, name)
@@ -241,7 +253,7 @@ class App:
             self.show_message(f"{name} cannot be written: {error.strerror}")
 
     def record(self):
-        """Begin a film under the next free name in the current folder, or end the one that is being made."""
+        """Start a film under the next free name in the current folder, or finish the current one."""
         try:
             if self.film:
                 film, self.film = self.film, None
@@ -258,40 +270,46 @@ class App:
         self.message, self.message_frames = message, MESSAGE_FRAMES
 
     def _match_window_size(self):
-        """The camera follows the window's size."""
+        """Give the camera the window's size."""
         self.screen = pygame.display.get_surface()
         if (size := self.screen.get_size()) != self.camera.size:
             self.camera = self.camera.resized(size, PRINCIPAL_SHIFT * size[0])
 
 
 def _open(size, headless, loading_text):
-    """The surface to draw on. The sound card stays closed: only display and fonts are started."""
+    """The surface to draw on. Only display and fonts are started, not the sound card."""
     if headless:
         os.environ["SDL_VIDEODRIVER"] = "dummy"
     try:
         pygame.display.init()
         if pygame.display.get_driver() == "offscreen" and "SDL_VIDEODRIVER" not in os.environ:
-            raise pygame.error("there is no display")  # SDL would draw where nobody sees it
+            raise pygame.error("there is no display")  # SDL would draw into a window that nobody can look at
         pygame.font.init()
         screen = pygame.display.set_mode(size, 0 if headless else pygame.RESIZABLE)
     except pygame.error as error:
         raise ValueError(f"no window can be opened ({error}); --headless needs no screen") from error
     pygame.display.set_caption("Ballcast")
     pygame.key.set_repeat(350, 40)
-    text = pygame.font.Font(None, 28).render(loading_text, True, (158, 168, 180))
-    screen.blit(text, text.get_rect(center=screen.get_rect().center))
-    pygame.display.flip()
+    _write(screen, loading_text)
     return screen
 
 
+def _write(screen, text):
+    """Show a line of text and nothing else."""
+    image = pygame.font.Font(None, 28).render(text, True, MUTED_COLOR)
+    screen.fill(BACKGROUND_COLOR)
+    screen.blit(image, image.get_rect(center=screen.get_rect().center))
+    pygame.display.flip()
+
+
 def _free_name(suffix):
-    """The first name in the current folder that is not taken."""
+    """The first unused name in the current folder."""
     names = (f"ballcast-{number:03d}{suffix}" for number in range(1, 1000))
     return next((name for name in names if not os.path.exists(name)), f"ballcast-001{suffix}")
 
 
 def save_png(surface, path):
-    """Write a PNG whole or not at all. Raises OSError."""
+    """Write a PNG completely or not at all. Raises OSError."""
     buffer = io.BytesIO()
     pygame.image.save(surface, buffer, "picture.png")
     write_atomically(path, buffer.getvalue())

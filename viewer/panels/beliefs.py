@@ -6,8 +6,7 @@ Each row has its own scale; a bright tick is the truth, dots are beliefs, their 
 import numpy as np
 
 from ballcast import sim
-from ballcast.render.painter import predictor_color
-from ballcast.viewer.panels.canvas import FAINT_COLOR, MUTED_COLOR, RULE_COLOR, TEXT_COLOR
+from ballcast.render.palette import FAINT_COLOR, MUTED_COLOR, RULE_COLOR, TEXT_COLOR, predictor_color
 from ballcast.viewer.panels.sidebar import LEFT, MARGIN, PAD, RIGHT, WIDTH
 
 ROW, HEAD = 18, 32
@@ -32,7 +31,7 @@ class Beliefs:
 
     def paint(self, canvas, session, top):
         estimates = [
-            (predictor_color(forecaster), *_estimate(forecaster.forecast(session.now)))
+            (predictor_color(forecaster.number), *_estimate(forecaster.forecast(session.now)))
             for forecaster in session.forecasters
             if _has_belief(forecaster, session.now)
         ]

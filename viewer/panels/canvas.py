@@ -14,9 +14,8 @@ import numpy as np
 import pygame
 
 from ballcast.render import raster
+from ballcast.render.palette import PANEL_COLOR
 
-TEXT_COLOR, MUTED_COLOR, FAINT_COLOR, RULE_COLOR = (238, 241, 245), (158, 168, 180), (112, 122, 134), (62, 70, 80)
-PANEL_COLOR = (10, 13, 18, 178)
 MIN_WIDTH, MIN_HEIGHT = 960.0, 720.0  # units that there always are, at the least
 MIN_TEXT_PIXELS = 8  # px of a text's height
 
@@ -56,8 +55,9 @@ class Canvas:
         self.surface.fblits(self._texts)
         if self._dots:
             dots = np.concatenate(self._dots)
+            parts = (part.copy() for part in (dots[:, :2], dots[:, 2], dots[:, 3:6], dots[:, 6]))
             pixels = pygame.surfarray.pixels2d(self.surface)  # locks the surface as long as it lives
-            raster.discs(pixels, dots[:, :2], dots[:, 2], dots[:, 3:6], dots[:, 6], np.zeros(len(dots), np.int64), 0)
+            raster.discs(pixels, *parts, np.zeros(len(dots), np.int64), 0)
         self._texts, self._dots = [], []
 
     def text(self, x, y, text, size, color, alignment=0.0):

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from ballcast.render.painter import FORECAST_COLOR, predictor_color
+from ballcast.render.palette import FORECAST_COLOR, TEXT_COLOR, predictor_color
 from ballcast.viewer import keys
-from ballcast.viewer.panels.canvas import TEXT_COLOR
 from ballcast.viewer.panels.sidebar import MARGIN, WIDTH
 
 FOOT_HEIGHT = 36  # units of the hints above the lower edge
@@ -20,7 +19,7 @@ def landing_countdown(canvas, session, camera, right):
         x, y = camera.project(np.asarray(forecast.landing.position, float)[None])[0][0] / canvas.scale
         if np.isfinite(x) and WIDTH + 2 * MARGIN < x < right - 60 and 0 < y < canvas.height:
             canvas.outlined_text(
-                x + 24, y - 4, f"{forecast.landing.time - session.now:.2f} s", 18, predictor_color(forecaster)
+                x + 24, y - 4, f"{forecast.landing.time - session.now:.2f} s", 18, predictor_color(forecaster.number)
             )
             return
 

@@ -4,8 +4,17 @@ from statistics import median
 
 import numpy as np
 
-from ballcast.render.painter import FORECAST_COLOR, TRACK_COLOR, predictor_color, view_rotation
-from ballcast.viewer.panels.canvas import FAINT_COLOR, MUTED_COLOR, RULE_COLOR, TEXT_COLOR, format_length
+from ballcast.render.painter import view_rotation
+from ballcast.render.palette import (
+    FAINT_COLOR,
+    FORECAST_COLOR,
+    MUTED_COLOR,
+    RULE_COLOR,
+    TEXT_COLOR,
+    TRACK_COLOR,
+    predictor_color,
+)
+from ballcast.viewer.panels.canvas import format_length
 from ballcast.viewer.playback.forecaster import LEAD_TIMES
 from ballcast.viewer.playback.session import DISPLAY_SPIN_SLOWDOWN
 
@@ -25,7 +34,8 @@ class Sidebar:
         self.canvas, self.y = canvas, MARGIN + PAD
         self._line(0, session.sport.name.replace("_", " ").capitalize(), 34)
         clock = f"{session.now - session.ball.start:.2f} s"
-        self._line(0, f"{'live' if session.source.live else 'recorded'}: {session.ball.name}", 20, MUTED_COLOR, clock)
+        kind = "recorded" if not session.source.live else "live" if session.source.ready else "stored"
+        self._line(0, f"{kind}: {session.ball.name}", 20, MUTED_COLOR, clock)
         self._rule()
         self._motion(session, camera)
         self._rule()
@@ -35,7 +45,9 @@ class Sidebar:
             info = (
                 f"told: {session.predictor.side_information.partition(',')[0]}"  # the rest has no room beside the name
             )
-            self._line(0, session.predictor.name, 26, predictor_color(session.forecasters[0]), (info, 19, MUTED_COLOR))
+            self._line(
+                0, session.predictor.name, 26, predictor_color(session.forecasters[0].number), (info, 19, MUTED_COLOR)
+            )
             self._errors(session)
         self._rule()
         self._legend()
@@ -53,7 +65,7 @@ class Sidebar:
         )
         self._line(84, "not known" if spin is None else format_spin(spin), 27, TEXT_COLOR)
         if estimated is not None and session.ball.spin is not None:
-            self._line(84, f"believed {format_spin(estimated)}", 19, predictor_color(session.forecasters[0]))
+            self._line(84, f"believed {format_spin(estimated)}", 19, predictor_color(session.forecasters[0].number))
         orientation = view_rotation(camera, session.display_orientation)
         self.canvas.ball(LEFT + radius, top + 4 + radius, radius, session.sport.view.ball_color, orientation)
         self.y = top + 92
@@ -92,7 +104,7 @@ class Sidebar:
             landing = forecaster.landing_errors(session.now).get(LEAD_TIMES[1])
             latency = "-" if forecaster.latency is None else f"{1e3 * forecaster.latency:.1f}"
             words = (forecaster.predictor.name, *cells, f"{1e3 * landing[0]:.0f}" if landing else "-", latency)
-            self._columns(words, TEXT_COLOR, predictor_color(forecaster))
+            self._columns(words, TEXT_COLOR, predictor_color(forecaster.number))
         self.y += 4
         self._line(0, f"medians of this ball; landing as told {LEAD_TIMES[1]:g} s before", 16, FAINT_COLOR)
 

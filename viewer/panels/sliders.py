@@ -10,8 +10,8 @@ from functools import lru_cache
 
 import pygame
 
-from ballcast.render.painter import FORECAST_COLOR
-from ballcast.viewer.panels.canvas import FAINT_COLOR, MUTED_COLOR, RULE_COLOR, TEXT_COLOR, Canvas
+from ballcast.render.palette import FAINT_COLOR, FORECAST_COLOR, MUTED_COLOR, RULE_COLOR, TEXT_COLOR
+from ballcast.viewer.panels.canvas import Canvas
 from ballcast.viewer.panels.sidebar import MARGIN
 from ballcast.viewer.playback.overrides import OVERRIDES
 

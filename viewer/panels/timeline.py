@@ -7,8 +7,18 @@ line.hit(pixel), line.time_at(session, pixel)
 
 import numpy as np
 
-from ballcast.render.painter import FORECAST_COLOR, TRACK_COLOR, predictor_color
-from ballcast.viewer.panels.canvas import FAINT_COLOR, MUTED_COLOR, RULE_COLOR, TEXT_COLOR
+from ballcast.render.palette import (
+    COLORMAP_STOPS,
+    FAINT_COLOR,
+    FORECAST_COLOR,
+    FUTURE_COLOR,
+    LANDING_COLOR,
+    MUTED_COLOR,
+    PAST_COLOR,
+    RULE_COLOR,
+    TRACK_COLOR,
+    predictor_color,
+)
 from ballcast.viewer.panels.sidebar import MARGIN, WIDTH
 
 LINE_OFFSET, CLICK_MARGIN = 7, 14  # units of the line above the lower edge, and how near to it a click counts
@@ -21,8 +31,6 @@ STRIP_GAP, ERROR_STRIP_HEIGHT, GATE_STRIP_HEIGHT, ATTRIBUTION_STRIP_HEIGHT = (
 )  # units: between strips, and their heights
 STRIP_LEAD_TIME = 0.2  # s ahead of the forecasts whose errors the strip shows
 ERROR_TICKS = (1e-3, 1e-2, 1e-1, 1.0)  # m, from the foot of the strip to its top
-FUTURE_COLOR, PAST_COLOR, LANDING_COLOR = (70, 78, 88), (120, 130, 142), TEXT_COLOR
-COLORMAP_STOPS = ((14, 18, 28), (56, 44, 112), (190, 70, 110), (255, 178, 90), (255, 250, 210))  # from 0 to 1
 COLORMAP = np.stack(
     [np.interp(np.arange(256), np.linspace(0, 255, len(COLORMAP_STOPS)), c) for c in zip(*COLORMAP_STOPS)], 1
 ).astype(np.uint8)
@@ -92,7 +100,7 @@ class Timeline:
             self.canvas.text(self.left, height(error) - 11, word, 14, FAINT_COLOR)
         for forecaster in reversed(self.session.forecasters):
             times, errors = forecaster.error_series(STRIP_LEAD_TIME, self.session.now)
-            self.canvas.path(np.column_stack([self._at(times), height(errors)]), predictor_color(forecaster))
+            self.canvas.path(np.column_stack([self._at(times), height(errors)]), predictor_color(forecaster.number))
 
     def _gates(self):
         """Of the first predictor that has gates: bright where a unit takes in the new, or reads its old memory."""

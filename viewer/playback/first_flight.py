@@ -12,7 +12,7 @@ from ballcast.tracks import Track
 from ballcast.viewer.playback.ball import BallRecord
 
 FILE = Path(__file__).with_name("first_flights.npz")
-STEP = 20  # one row of the motion in 20 is stored, and the rows about every impact: straight lines between them err by 2 mm
+STEP = 20  # one row of the motion in 20 is stored, and the rows about every impact: interpolation errs by 2 mm
 IMPACT = 0.2  # m/s; velocity changes by more within one row only at an impact
 
 
@@ -23,7 +23,7 @@ def first_flight(sport):
             return None
         parts = [file[f"{sport.name}.{part}"].astype(float) for part in ("motion", "spin", "track", "landings")]
     motion, spin, frames, landings = parts
-    name = "a stored flight"
+    name = "a flight for the start"
     return BallRecord(
         name=name, track=Track(frames[:, 0], frames[:, 1:], name), is_recorded=False, end=float(motion[-1, 0]),
         time=motion[:, 0], position=motion[:, 1:], velocity=np.gradient(motion[:, 1:], motion[:, 0], axis=0), spin=spin,

@@ -54,7 +54,10 @@ class PredictorPool:
         stream, track = self._loaded[index][0].stream(), ball.track
         for time, position in zip(track.time, track.position):
             stream.observe(time, position)
-        stream.forecast(track.time[-1] + np.linspace(0.01, 1.0, 60))
+        try:
+            stream.forecast(track.time[-1] + np.linspace(0.01, 1.0, 60))
+        except models.HistoryTooShort:
+            pass
 
     def _load(self, name):
         try:
@@ -84,7 +87,6 @@ class Session:
         span = self.sport.sensor.duration * 2 / 3
         self.lead_times = np.unique(np.round(np.append(np.linspace(span / 60, span, 60), LEAD_TIMES), 6))
         self.selected = list(shown)  # numbers of the predictors; the panel describes the first
-        self._arriving = {}  # number -> a predictor's Forecaster, and the generator that replays the ball to it
         self.restart()
 
     # --- what a person asks for ---------------------------------------------------------------------------------------
@@ -97,6 +99,7 @@ class Session:
             0,
         )  # frames hidden; those that have come at all
         self.moments = []
+        self._arriving = {}  # number -> the Forecaster of a predictor just compiled, and its _replay
         self.forecasters = [self._forecaster(number) for number in self.selected]
         self._append_moment(Moment(self.ball.start, np.eye(3), np.eye(3)))
 
