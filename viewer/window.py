@@ -16,10 +16,10 @@ import time
 import numpy as np
 import pygame
 
-from ballcast.models.runtime.weights import write_atomically
 from ballcast.render.camera import OrbitCamera
 from ballcast.render.painter import compile_kernels
 from ballcast.render.palette import BACKGROUND_COLOR, MUTED_COLOR
+from ballcast.sim.files import write_atomically
 from ballcast.viewer import keys
 from ballcast.viewer.film import Film
 from ballcast.viewer.options import DEFAULT
@@ -79,7 +79,9 @@ class App:
             self.warm_start.poll()
             for event in pygame.event.get():
                 self.running &= event.type != pygame.QUIT and keys.name_of(event) not in keys.QUIT
-            _write(self.screen, "compiling what draws the picture, once" if thread.is_alive() else self.warm_start.message)
+            _write(
+                self.screen, "compiling what draws the picture, once" if thread.is_alive() else self.warm_start.message
+            )
             clock.tick(WAITING_RATE)
         return self.running
 
