@@ -5,27 +5,27 @@ import math
 import numpy as np
 
 from ballcast.sim.jit import inlined, kernel
-from ballcast.sim.kernels.aerodynamics import rk5
 from ballcast.sim.kernels.compiled_sport import compile_sport
+from ballcast.sim.kernels.dormand_prince import dormand_prince_step
+from ballcast.sim.kernels.vectors import cross, norm
 
 
 @inlined
-def linear(aero, drag, lift, ux, uy, uz, wx, wy, wz):
+def linear(aero, drag, lift, u, w):
     """dv/dt = -drag u."""
-    return -drag * ux, -drag * uy, -drag * uz, 0.0
+    return -drag * u[0], -drag * u[1], -drag * u[2], 0.0
 
 
 @inlined
-def sheet(aero, drag, lift, ux, uy, uz, wx, wy, wz):
+def sheet(aero, drag, lift, u, w):
     """Nathan's golf sheet: Cd by Re between two points and linear in S, CL = 0.2294096 S^0.4."""
-    speed = math.sqrt(ux * ux + uy * uy + uz * uz)
-    mx, my, mz = wy * uz - wz * uy, wz * ux - wx * uz, wx * uy - wy * ux
-    m = math.sqrt(mx * mx + my * my + mz * mz + aero.tiny)
-    S, Re = aero.R * m / (speed * speed), drag * speed  # drag: 2 R / nu / 1e5
+    speed, c = norm(u), cross(w, u)
+    m = math.sqrt(c[0] * c[0] + c[1] * c[1] + c[2] * c[2] + aero.literals.tiny)
+    S, Re = aero.radius * m / (speed * speed), drag * speed  # drag: 2 R / nu / 1e5
     blend = min(max((Re - 0.5) / 0.5, 0.0), 1.0)
     Cd = 1.9451114 + blend * (0.13248 - 1.9451114) + 0.2087217 * S
-    d, k = -aero.K * Cd * speed, aero.K * 0.2294096 * S**0.4 * speed * speed / m
-    return d * ux + k * mx, d * uy + k * my, d * uz + k * mz, -aero.decay * speed
+    d, k = -aero.constant * Cd * speed, aero.constant * 0.2294096 * S**0.4 * speed * speed / m
+    return d * u[0] + k * c[0], d * u[1] + k * c[1], d * u[2] + k * c[2], -aero.spin_decay * speed
 
 
 LINEAR, SHEET, STEP = 0, 1, 0.002  # s
@@ -48,26 +48,25 @@ def carry(sport, velocity, spin):
 
 
 @kernel
-def _flown(law, aero, drag, v, w, seconds):
-    """Rows (time, place, velocity) of a flight from the origin, by steps of the engine's rule."""
+def _flown(law, aero, drag, velocity, spin, seconds):
+    """Rows (time, position, velocity) of a flight from the origin, by steps of the engine's rule."""
     count = int(round(seconds / STEP))
     rows, p, f = np.zeros((count + 1, 7)), np.zeros(3), 1.0
-    a = np.zeros(3)
-    rows[0, 4:] = v
+    v, w = (velocity[0], velocity[1], velocity[2]), (spin[0], spin[1], spin[2])
+    rows[0, 4:] = velocity
     for n in range(count):
-        x, y, z = f * w[0], f * w[1], f * w[2]
+        now = f * w[0], f * w[1], f * w[2]
         if law == LINEAR:
-            a[0], a[1], a[2], _ = linear(aero, drag, 1.0, v[0], v[1], v[2], x, y, z)
-            a[2] -= aero.gravity
-            step = rk5(linear, aero, STEP, drag, 1.0, a[0], a[1], a[2], v[0], v[1], v[2], x, y, z)
+            ax, ay, az, _ = linear(aero, drag, 1.0, v, now)
+            d, dv, factor, _, _ = dormand_prince_step(
+                linear, aero, STEP, drag, 1.0, (ax, ay, az - aero.gravity), v, now
+            )
         else:
-            a[0], a[1], a[2], _ = sheet(aero, drag, 1.0, v[0], v[1], v[2], x, y, z)
-            a[2] -= aero.gravity
-            step = rk5(sheet, aero, STEP, drag, 1.0, a[0], a[1], a[2], v[0], v[1], v[2], x, y, z)
-        for i in range(3):
-            p[i] += step[i]
-            v[i] += step[3 + i]
-        f *= step[6]
+            ax, ay, az, _ = sheet(aero, drag, 1.0, v, now)
+            d, dv, factor, _, _ = dormand_prince_step(sheet, aero, STEP, drag, 1.0, (ax, ay, az - aero.gravity), v, now)
+        v, f = (v[0] + dv[0], v[1] + dv[1], v[2] + dv[2]), f * factor
         rows[n + 1, 0] = (n + 1) * STEP
-        rows[n + 1, 1:4], rows[n + 1, 4:] = p, v
+        for i in range(3):
+            p[i] += d[i]
+            rows[n + 1, 1 + i], rows[n + 1, 4 + i] = p[i], v[i]
     return rows

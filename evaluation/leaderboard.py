@@ -21,7 +21,7 @@ from ballcast.evaluation.networks import insert_network_table
 from ballcast.evaluation.results import Results
 from ballcast.evaluation.standings import standings
 from ballcast.models.registry import WEIGHTS_FOLDER
-from ballcast.models.runtime.weights import write_atomically
+from ballcast.sim.files import write_atomically
 
 ROOT = Path(__file__).parents[1]
 BALLS = 80  # per sport; two or three minutes each

@@ -41,7 +41,7 @@ from ballcast.models.estimation.unknowns import HEIGHT, PARAMETERS, UNKNOWNS
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
 from ballcast.sim.kernels.layout import CONTACT_DTYPE
-from ballcast.sim.launch import DISTRIBUTIONS, SPIN_FORMS
+from ballcast.sim.launch import HALF_NORMAL, SPIN_ISOTROPIC
 from ballcast.tracks import Track
 
 LIMITS = {"informed": False, "oracle": True}  # name -> whether it knows the ball's parameters
@@ -50,7 +50,6 @@ INITIAL_INFLATION = 1.3  # of the Gaussian at the start: it is too narrow where 
 FLIGHTS = 25
 LAUNCHES, FIRST_FRAMES = 2000, 30  # balls drawn for each launch's density; frames each, of which the first is used
 MIN_LAUNCH_SD = np.repeat([1e-3, 1e-2, 1e-1], 3)  # m, m/s, rad/s: no launch density is narrower
-MIRROR = 53  # in a launch's row: the share that is turned round
 KNOWN_SD = 1e-6  # standard deviation of an unknown whose value is given
 SPIN_FLOOR = 5.0  # rad/s: below it the density of the spin stays finite
 
@@ -145,7 +144,7 @@ def launch_density(sport: sim.Sport) -> LaunchDensity:
     total = sum(launch.weight for launch in sport.launches)
     for launch in sport.launches:
         state = _first_states(sport, launch)[:, : 6 if spin_size else 9]
-        for side in _split_by_direction(state, launch.row[MIRROR]):
+        for side in _split_by_direction(state, launch.mirror):
             whitener = np.linalg.inv(np.linalg.cholesky(np.cov(side.T) + np.diag(MIN_LAUNCH_SD[: side.shape[1]] ** 2)))
             weight = math.log(launch.weight / total * len(side) / len(state)) + np.log(np.diag(whitener)).sum()
             components.append((weight, side.mean(axis=0), whitener))
@@ -172,11 +171,9 @@ def _split_by_direction(state, mirror):
 
 def _spin_size(sport):
     """The scale, rad/s, of the half-normal size of an isotropic spin; 0 if the spin is distributed otherwise."""
-    rows = [launch.row for launch in sport.launches]
-    form, kind, scale = 2, 3 + 5 * 6, 3 + 5 * 6 + 2
-    isotropic = list(SPIN_FORMS).index("isotropic"), DISTRIBUTIONS.index("half_normal")
-    same = all((row[form], row[kind], row[scale]) == (*isotropic, rows[0][scale]) for row in rows)
-    return float(rows[0][scale]) if same else 0.0
+    sizes = {(launch.spin_form, *launch.distributions[6][:3:2]) for launch in sport.launches}  # form, kind, scale
+    form, kind, scale = next(iter(sizes))
+    return scale if len(sizes) == 1 and (form, kind) == (SPIN_ISOTROPIC, HALF_NORMAL) else 0.0
 
 
 @kernel

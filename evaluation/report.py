@@ -20,7 +20,7 @@ from ballcast.evaluation.limits import LIMITS
 from ballcast.evaluation.results import COVERAGE_LEVELS, MIN_TRACKS, Results, cell_key, display_name
 from ballcast.evaluation.standings import CENTRAL, Standing, nearest, standings
 from ballcast.evaluation.suites import Suite
-from ballcast.models.runtime.weights import write_atomically
+from ballcast.sim.files import write_atomically
 
 MM, MS = 1e3, 1e3
 TEMPLATE = Path(__file__).parent / "report.html"

@@ -8,7 +8,7 @@ import numpy as np
 
 from ballcast.evaluation import bootstrap
 from ballcast.evaluation.metrics import STATISTICS
-from ballcast.models.runtime.weights import write_atomically
+from ballcast.sim.files import write_atomically
 
 MIN_TRACKS = 30  # tracks; a cell with fewer decides nothing
 COVERAGE_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)  # nominal probabilities of regions

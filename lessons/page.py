@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ballcast.evaluation.figures import PALETTE, STYLE
-from ballcast.models.runtime.weights import write_atomically
+from ballcast.sim.files import write_atomically
 
 FOLDER = Path(__file__).parent
 BLOCK = re.compile(r"(```text\n).*?(```)", re.DOTALL)  # the first one of a page has the lines that its script printed

@@ -1,22 +1,29 @@
-"""A batch of balls from launch to any times: checks, precision, threads; the flying itself is compiled, in lanes.py.
+"""A batch of balls from launch to any times: checks, precision, threads. The flight itself is compiled (kernels/).
 
-flight = simulate(sport, position, velocity, spin, times)      # (B, 3) each, times (T,) or (B, T)
+flight = simulate(sport, position, velocity, spin, times)                            # (B, 3) each, times (T,) or (B, T)
+flight, jacobian = simulate_with_jacobian(sport, position, velocity, spin, times)    # (B, T, 3, 15)
 """
 
 import dataclasses
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
+from ballcast.sim.jit import is_kept
 from ballcast.sim.kernels import lanes
-from ballcast.sim.kernels.compiled_sport import compile_lanes
-from ballcast.sim.kernels.layout import CONTACT_DTYPE
+from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
+from ballcast.sim.kernels.flight import linearise_flights
+from ballcast.sim.kernels.layout import CONTACT_DTYPE, LAUNCH_SIZE
+from ballcast.sim.sport import Sport
 
 PARAMETERS = ("drag", "lift", "restitution", "friction", "wind_x", "wind_y")
 PRESET_PARAMETERS = np.array([1.0, 1.0, 1.0, 1.0, 0.0, 0.0])
-MIN_BALLS_PER_THREAD = 256  # balls, below which a second thread costs more than it gains
+MIN_BALLS_PER_THREAD = 256  # below which a second thread costs more than it gains
+MIN_JACOBIANS_PER_THREAD = 32
 
 
 @dataclass(frozen=True)
@@ -32,55 +39,101 @@ class Impacts:
     spin_before: np.ndarray  # (N, 3) rad/s
     spin_after: np.ndarray  # (N, 3) rad/s
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.ball)
 
 
 @dataclass(frozen=True)
 class Flight:
-    """The true motion of B balls at T times each, in the world frame; at a contact, the state after it."""
+    """The true motion of B balls at T times each, in the world frame; at a contact, the state after it.
+
+    status: 0 is fine. 1: the ball met surfaces too often, as a wedged ball does that hops without end (5,000 times; 200
+    times for a Jacobian), and was laid to rest where it was.
+    """
 
     position: np.ndarray  # (B, T, 3) m
     velocity: np.ndarray | None  # (B, T, 3) m/s
     spin: np.ndarray | None  # (B, T, 3) rad/s
     impacts: Impacts | None
+    status: np.ndarray  # (B,)
 
 
-def simulate(sport, position, velocity, spin, times, parameters=None, dtype=np.float64, out=None):
-    """Fly balls launched at t = 0 and tell where they are at `times`: a Flight.
+def simulate(
+    sport: Sport,
+    position: ArrayLike,
+    velocity: ArrayLike,
+    spin: ArrayLike,
+    times: ArrayLike,
+    parameters: ArrayLike | None = None,
+    dtype: DTypeLike = np.float64,
+    out: np.ndarray | None = None,
+) -> Flight:
+    """The Flight of balls launched at t = 0.
 
     position, velocity, spin (B, 3) in m, m/s, rad/s; times (T,) or (B, T) in s, increasing, from 0 on; parameters
-    (B, 6) in the order of PARAMETERS, or None for the preset; dtype of the flight float64 (errs by less than 0.1 mm)
-    or float32 (1 mm). With `out` (B, T, 3), contiguous and of that dtype, positions are written there and nothing
-    else is made: the fast way. ValueError says what does not fit. Ball b's flight is the same to the bit in any
-    batch, on any threads.
+    (B, 6) in the order of PARAMETERS, or None for the preset; dtype of the flight float64 (its error is below 0.1 mm)
+    or float32 (1 mm). With `out` (B, T, 3), contiguous and of that dtype, positions are written there, and velocity,
+    spin and impacts are not computed, which is the fast way. ValueError says what does not fit. Ball b's flight is the
+    same to the bit in any batch, on any threads.
     """
     dtype = np.dtype(dtype)
     if dtype not in (np.float32, np.float64):
         raise ValueError(f"dtype {dtype} must be float32 or float64")
-    launch = pack_launches(position, velocity, spin, parameters)
-    times = check_times(times, len(launch))
-    shape = (len(launch), times.shape[1], 3)
+    launches = pack_launches(position, velocity, spin, parameters)
+    times = check_times(times, len(launches))
+    shape = (len(launches), times.shape[1], 3)
     times = np.pad(times, ((0, 0), (0, lanes.CHUNK)), constant_values=np.inf)
-    if out is not None and (out.shape != shape or out.dtype != dtype or not out.flags.c_contiguous):
-        raise ValueError(f"out must be a contiguous {dtype} array of shape {shape}, not {out.dtype} {out.shape}")
-    with_log = out is None
-    position = np.empty(shape, dtype) if with_log else out
-    velocity_and_spin = [np.empty(shape if with_log else (0, 0, 0), dtype) for _ in range(2)]
-    counts = np.full(len(launch), shape[1])
-    contacts = fly_batch(sport, launch, times, counts, position.reshape(-1), velocity_and_spin, with_log)
-    if not with_log:
-        return Flight(position, None, None, None)
-    return Flight(position, *velocity_and_spin, _impacts(contacts))
+    counts = np.full(len(launches), shape[1])
+    if out is not None:
+        _check_out(out, shape, dtype)
+        return Flight(out, None, None, None, fly_batch(sport, launches, times, counts, out)[0])
+    position, velocity, spin = (np.empty(shape, dtype) for _ in range(3))
+    status, contacts = fly_batch(sport, launches, times, counts, position, velocity, spin, with_contacts=True)
+    fields = (np.ascontiguousarray(contacts[f.name]) for f in dataclasses.fields(Impacts))
+    return Flight(position, velocity, spin, Impacts(*fields), status)
 
 
-def is_compiled():
-    """Whether the compiled simulator lies ready from an earlier run; if not, the first flight takes some seconds."""
-    return bool(lanes.fly_lanes._cache._cache_file._load_index())
+def simulate_with_jacobian(
+    sport: Sport,
+    position: ArrayLike,
+    velocity: ArrayLike,
+    spin: ArrayLike,
+    times: ArrayLike,
+    parameters: ArrayLike | None = None,
+    out: np.ndarray | None = None,
+) -> tuple[Flight | None, np.ndarray]:
+    """The Flight, as `simulate` has it, and the Jacobian (B, T, 3, 15) of its positions, float64.
+
+    Columns: position (m/m), velocity (m per m/s) and spin (m per rad/s) at launch, then PARAMETERS. With `out` of that
+    shape the Jacobian is written there and the flight is None, which is the fast way. ValueError says what does not
+    fit. Where a ball just hits or just misses, the Jacobian is that of the side on which it is.
+    """
+    launches = pack_launches(position, velocity, spin, parameters)
+    checked_times = check_times(times, len(launches))
+    shape = (len(launches), checked_times.shape[1], 3, LAUNCH_SIZE)
+    jacobian = np.empty(shape) if out is None else _check_out(out, shape, np.dtype(float))
+    compiled, status = compile_sport(sport), np.empty(len(launches), np.int8)
+
+    def work_chunk(first, last):
+        own = checked_times if len(checked_times) == 1 else checked_times[first:last]
+        linearise_flights(compiled, launches[first:last], own, jacobian[first:last], status[first:last])
+
+    run_in_threads(work_chunk, len(launches), MIN_JACOBIANS_PER_THREAD)
+    if out is not None:
+        return None, jacobian
+    flight = simulate(sport, position, velocity, spin, times, parameters)
+    return dataclasses.replace(flight, status=np.maximum(flight.status, status)), jacobian
 
 
-def pack_launches(position, velocity, spin, parameters):
-    """Launches (B, LAUNCH_SIZE) in the order of kernels/layout.py; ValueError says what does not fit."""
+def is_compiled() -> bool:
+    """Whether the compiled simulator is ready from an earlier run; if not, the first flight takes some seconds."""
+    return is_kept(lanes.fly_lanes)
+
+
+def pack_launches(
+    position: ArrayLike, velocity: ArrayLike, spin: ArrayLike, parameters: ArrayLike | None
+) -> np.ndarray:
+    """Launches (B, LAUNCH_SIZE) in the order of kernels/layout.py. ValueError says what does not fit."""
     vectors = [np.asarray(a, float) for a in (position, velocity, spin)]
     count = vectors[0].shape[0] if vectors[0].ndim == 2 else -1
     for name, a in zip(("position", "velocity", "spin"), vectors, strict=True):
@@ -89,15 +142,15 @@ def pack_launches(position, velocity, spin, parameters):
     p = np.broadcast_to(PRESET_PARAMETERS, (count, 6)) if parameters is None else np.asarray(parameters, float)
     if p.shape != (count, 6):
         raise ValueError(f"parameters have shape {p.shape}; they must be ({count}, 6): {', '.join(PARAMETERS)}")
-    launch = np.concatenate([*vectors, p], axis=1)
-    if not np.isfinite(launch).all():
+    launches = np.hstack([*vectors, p])
+    if not np.isfinite(launches).all():
         raise ValueError("position, velocity, spin and parameters must be finite")
-    return launch
+    return launches
 
 
-def check_times(times, count):
-    """Checked times as (1 or B, T) s."""
-    times = np.atleast_2d(np.asarray(times, float))
+def check_times(times: ArrayLike, count: int) -> np.ndarray:
+    """Times for so many balls as (1 or B, T) s. ValueError says what does not fit."""
+    times = np.array(np.atleast_2d(np.asarray(times, float)), order="C")
     if times.ndim != 2 or times.shape[0] not in (1, count) or times.shape[1] == 0:
         raise ValueError(f"times have shape {times.shape}; they must be (T,) or ({count}, T), with at least one time")
     if not (np.isfinite(times).all() and (times[:, 0] >= 0).all() and (np.diff(times, axis=1) > 0).all()):
@@ -105,25 +158,45 @@ def check_times(times, count):
     return times
 
 
-def fly_batch(sport, launch, times, counts, out, velocity_and_spin, with_log):
-    """Fly balls on as many threads as help (see lanes.py): their contacts (N,) CONTACT_DTYPE, ordered by ball, time."""
-    fixed = compile_lanes(sport, out.dtype.type), launch, times, counts, out, *velocity_and_spin
+def _check_out(out, shape, dtype):
+    if out.shape != shape or out.dtype != dtype or not out.flags.c_contiguous:
+        raise ValueError(f"out must be a contiguous {dtype} array of shape {shape}, not {out.dtype} {out.shape}")
+    return out
+
+
+def fly_batch(
+    sport: Sport,
+    launches: np.ndarray,
+    times: np.ndarray,
+    counts: np.ndarray,
+    position: np.ndarray,
+    velocity: np.ndarray | None = None,
+    spin: np.ndarray | None = None,
+    with_contacts: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fly balls on as many threads as help: status (B,), and contacts (N,) CONTACT_DTYPE, ordered by ball and time.
+
+    See lanes.LaneTask for the arrays. position (B, T, 3) is written, and velocity and spin where they are given.
+    """
+    none, status = np.empty((0, 0, 0), position.dtype), np.empty(len(launches), np.int8)
+    written = position.reshape(-1), none if velocity is None else velocity, none if spin is None else spin, status
+    fixed = compile_lanes(sport, position.dtype.type), launches, times, counts, *written
 
     def work_chunk(first, last):
-        size = 8 * (last - first) + 64 if with_log else 0
+        size = 8 * (last - first) + 64 if with_contacts else 0
         while True:
             contacts = np.empty(size, CONTACT_DTYPE)
-            used = lanes.fly_lanes(lanes.LaneTask(*fixed, contacts), first, last)
-            if not with_log or used <= size:
-                return contacts[: used if with_log else 0]
-            size = used
+            found = lanes.fly_lanes(lanes.LaneTask(*fixed, contacts), first, last)
+            if not with_contacts or found <= size:
+                return contacts[: found if with_contacts else 0]
+            size = found
 
-    contacts = np.concatenate(run_in_threads(work_chunk, len(launch), MIN_BALLS_PER_THREAD))
-    return contacts[np.argsort(contacts["ball"], kind="stable")]
+    contacts = np.concatenate(run_in_threads(work_chunk, len(launches), MIN_BALLS_PER_THREAD))
+    return status, contacts[np.argsort(contacts["ball"], kind="stable")]
 
 
-def run_in_threads(work, count, min_per_thread):
-    """What work(first, last) returns for shares of so many balls, none smaller than `least`, on as many threads."""
+def run_in_threads(work: Callable[[int, int], object], count: int, min_per_thread: int) -> list:
+    """What work(first, last) returns for chunks of `count` balls, none smaller than min_per_thread, a thread each."""
     threads = int(os.environ.get("NUMBA_NUM_THREADS") or os.cpu_count() or 1)
     chunk_count = max(1, min(threads, count // min_per_thread))
     if chunk_count == 1:
@@ -131,7 +204,3 @@ def run_in_threads(work, count, min_per_thread):
     cuts = np.linspace(0, count, chunk_count + 1).astype(int)
     with ThreadPoolExecutor(chunk_count) as pool:
         return list(pool.map(work, cuts[:-1], cuts[1:]))
-
-
-def _impacts(contacts):
-    return Impacts(*(np.ascontiguousarray(contacts[f.name]) for f in dataclasses.fields(Impacts)))

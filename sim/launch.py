@@ -1,9 +1,8 @@
 """How play launches a ball: distributions of position, velocity and spin, read from a sport's [[launch]] tables.
 
 A distribution is a number, {uniform = [low, high]}, {normal = [mean, sd]} (with `within = [low, high]` drawn again
-until inside), or {half_normal = sd}. Angles are degrees; azimuth 0 is along +y, positive towards -x; bearing is where
-the ball stands, seen from `around`, 0 towards the middle of the court. A launch is one row of numbers; the compiled
-`draw_launch` turns rows and a random stream into states.
+until inside), or {half_normal = sd}. Angles are degrees; azimuth 0 is along +y, positive towards -x; bearing is the
+ball's direction from `around`, 0 towards the middle of the court.
 """
 
 import math
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ballcast.sim.jit import strict
+from ballcast.sim.kernels.layout import POSITION, SPIN, VELOCITY
 from ballcast.sim.rng import normal, uniform
 from ballcast.sim.toml_fields import SportError, finite, numbers, reject_unknown_keys
 
@@ -20,8 +20,8 @@ VELOCITY_FORMS = {
     "components": ("x", "y", "z"),
     "polar": ("speed", "azimuth", "elevation"),
     "isotropic": ("speed",),
-    "shot": ("factor", "azimuth", "elevation"),  # speed: factor times the vacuum speed to `target`
-    "aimed": ("speed", "azimuth", "elevation"),  # azimuth: from where `target` lies
+    "shot": ("factor", "azimuth", "elevation"),  # speed: factor times the speed that reaches `target` in a vacuum
+    "aimed": ("speed", "azimuth", "elevation"),  # azimuth: from the direction of `target`
 }
 SPIN_FORMS = {
     "components": ("x", "y", "z"),
@@ -29,18 +29,42 @@ SPIN_FORMS = {
     "flight": ("top", "side", "gyro"),
     "across": ("size", "tilt", "gyro"),  # top = size cos tilt, side = size sin tilt
 }
+# for compiled code a form is its number in the tables above
+AROUND = list(POSITION_FORMS).index("around")
+COMPONENTS, _, ISOTROPIC, SHOT, AIMED = range(len(VELOCITY_FORMS))
+SPIN_ISOTROPIC, FLIGHT, ACROSS = range(1, len(SPIN_FORMS))
 DISTRIBUTIONS = ("number", "uniform", "normal", "half_normal")
+NUMBER, UNIFORM, NORMAL, HALF_NORMAL = range(len(DISTRIBUTIONS))
+DISTRIBUTION_DTYPE = np.dtype([("kind", "i8"), ("a", "f8"), ("b", "f8"), ("low", "f8"), ("high", "f8")])
+LAUNCH_DTYPE = np.dtype(
+    [
+        ("cumulative_weight", "f8"),
+        ("position_form", "i8"),
+        ("velocity_form", "i8"),
+        ("spin_form", "i8"),
+        ("distributions", DISTRIBUTION_DTYPE, 9),
+        ("around", "f8", 2),
+        ("target", "f8", 3),
+        ("mirror", "f8"),
+    ]
+)
 
 
 @dataclass(frozen=True)
 class Launch:
-    """One way to launch: `row` holds the forms, then nine distributions of (kind, a, b, low, high), then the points."""
+    """One way to launch."""
 
     weight: float
-    row: tuple
+    position_form: int
+    velocity_form: int
+    spin_form: int
+    distributions: tuple[tuple, ...]  # three each of position, velocity and spin: (kind, a, b, low, high)
+    around: tuple[float, float]  # m
+    target: tuple[float, float, float]  # m
+    mirror: float  # fraction of the balls that are launched from the other end
 
 
-def read_launch(table, where):
+def read_launch(table: object, where: str) -> Launch:
     """The Launch of one [[launch]] table; SportError says what is wrong with it."""
     if not isinstance(table, dict):
         raise SportError(f"{where} must be a table, not {table!r}")
@@ -49,14 +73,15 @@ def read_launch(table, where):
         if not isinstance(table.get(key), dict):
             raise SportError(f"{where}.{key} is missing; a launch needs position, velocity and spin tables")
     at = table["position"]
-    forms, rows = [list(POSITION_FORMS).index("around" if "around" in at else "components")], []
-    rows += _distributions(at, POSITION_FORMS[list(POSITION_FORMS)[forms[0]]], ("around",), f"{where}.position")
+    form = "around" if "around" in at else "components"
+    forms = [list(POSITION_FORMS).index(form)]
+    distributions = _distributions(at, POSITION_FORMS[form], ("around",), f"{where}.position")
     for part, known, points in (("velocity", VELOCITY_FORMS, ("form", "target")), ("spin", SPIN_FORMS, ("form",))):
         form = table[part].get("form")
         if form not in known:
             raise SportError(f"{where}.{part}.form {form!r} is not known; the forms are {', '.join(known)}")
         forms.append(list(known).index(form))
-        rows += _distributions(table[part], known[form], points, f"{where}.{part}")
+        distributions += _distributions(table[part], known[form], points, f"{where}.{part}")
     around = numbers(at.get("around", (0, 0)), 2, f"{where}.position.around")
     if table["velocity"]["form"] in ("shot", "aimed") and "target" not in table["velocity"]:
         raise SportError(f"{where}.velocity.target is missing; a shot needs a point [x, y, z] to be aimed at")
@@ -64,22 +89,22 @@ def read_launch(table, where):
     mirror, weight = (finite(table.get(k, d), f"{where}.{k}") for k, d in (("mirror", 0.0), ("weight", 1.0)))
     if not 0 <= mirror <= 1 or weight <= 0:
         raise SportError(f"{where}: mirror {mirror:g} must be between 0 and 1, weight {weight:g} above 0")
-    return Launch(weight, (*forms, *(v for row in rows for v in row), *around, *target, mirror))
+    return Launch(weight, *forms, tuple(distributions), around, target, mirror)
 
 
 def _distributions(table, keys, points, where):
-    """Three rows of (kind, a, b, low, high); unused ones are zero."""
+    """Three tuples (kind, a, b, low, high); unused ones are the number 0."""
     reject_unknown_keys(table, (*points, *keys), where)
     missing = [k for k in keys if k not in table]
     if missing:
         raise SportError(f"{where}.{missing[0]} is missing; it needs {', '.join(keys)}")
-    rows = [_distribution(table[k], f"{where}.{k}") for k in keys]
-    return rows + [(0.0, 0.0, 0.0, 0.0, 0.0)] * (3 - len(rows))
+    read = [_distribution(table[k], f"{where}.{k}") for k in keys]
+    return read + [(NUMBER, 0.0, 0.0, 0.0, 0.0)] * (3 - len(read))
 
 
 def _distribution(value, where):
     if not isinstance(value, dict):
-        return 0.0, finite(value, where), 0.0, -math.inf, math.inf
+        return NUMBER, finite(value, where), 0.0, -math.inf, math.inf
     reject_unknown_keys(value, (*DISTRIBUTIONS[1:], "within"), where)
     kinds = [k for k in DISTRIBUTIONS[1:] if k in value]
     if len(kinds) != 1:
@@ -91,75 +116,80 @@ def _distribution(value, where):
         raise SportError(f"{where} = {value!r}: ranges must rise and standard deviations not be negative")
     if kind != "uniform" and not (low < a + 3 * b and high > a - 3 * b):
         raise SportError(f"{where} = {value!r}: `within` lies more than three standard deviations from the mean")
-    return float(DISTRIBUTIONS.index(kind)), a, b, low, high
+    return DISTRIBUTIONS.index(kind), a, b, low, high
 
 
-def launch_records(sport):
-    """(cumulative weights, rows) of the sport's launches, for `draw_launch`."""
-    weights = np.array([launch.weight for launch in sport.launches])
-    return np.cumsum(weights / weights.sum()), np.array([launch.row for launch in sport.launches])
+def launch_records(sport) -> np.ndarray:
+    """The sport's launches as LAUNCH_DTYPE records, for `draw_launch`."""
+    records, weights = np.zeros(len(sport.launches), LAUNCH_DTYPE), np.array([x.weight for x in sport.launches])
+    for record, launch in zip(records, sport.launches, strict=True):
+        for name in LAUNCH_DTYPE.names[1:]:
+            record[name] = list(launch.distributions) if name == "distributions" else getattr(launch, name)
+    records["cumulative_weight"] = np.cumsum(weights / weights.sum())
+    return records
 
 
 @strict
-def draw_launch(stream, weights, rows, gravity, position, velocity, spin):
-    """Fill position (3,) m, velocity (3,) m/s and spin (3,) rad/s from the random stream."""
-    pick = uniform(stream)
-    k = 0
-    while k < len(weights) - 1 and pick > weights[k]:
+def draw_launch(stream, launches, gravity, state):
+    """Fill position (m), velocity (m/s) and spin (rad/s) in `state`, laid out as in layout.py, from a random stream."""
+    position, velocity, spin = state[POSITION], state[VELOCITY], state[SPIN]
+    pick, k = uniform(stream), 0
+    while k < len(launches) - 1 and pick > launches[k]["cumulative_weight"]:
         k += 1
-    row = rows[k]
+    launch = launches[k]
     for i in range(3):
-        position[i] = _sample(stream, row, i)
-        velocity[i] = _sample(stream, row, 3 + i)
-        spin[i] = _sample(stream, row, 6 + i)
-    if row[0] == 1.0:
-        _position_around(row, position)
-    _direct_velocity(stream, row, gravity, position, velocity)
-    _orient_spin(stream, row, velocity, spin)
-    if uniform(stream) < row[53]:  # turned round: the same ball from the other end, spin turned with it
+        position[i] = _sample(stream, launch["distributions"][i])
+        velocity[i] = _sample(stream, launch["distributions"][3 + i])
+        spin[i] = _sample(stream, launch["distributions"][6 + i])
+    if launch["position_form"] == AROUND:
+        _position_around(launch, position)
+    _direct_velocity(stream, launch, gravity, position, velocity)
+    _orient_spin(stream, launch["spin_form"], velocity, spin)
+    if uniform(stream) < launch["mirror"]:  # the same ball from the other end, its spin turned with it
         position[1], velocity[1] = -position[1], -velocity[1]
         spin[0], spin[2] = -spin[0], -spin[2]
 
 
 @strict
-def _sample(stream, row, k):
-    kind, a, b, low, high = row[3 + 5 * k], row[4 + 5 * k], row[5 + 5 * k], row[6 + 5 * k], row[7 + 5 * k]
-    if kind == 0.0:
+def _sample(stream, distribution):
+    kind, a, b = distribution["kind"], distribution["a"], distribution["b"]
+    if kind == NUMBER:
         return a
     while True:
-        if kind == 1.0:
+        if kind == UNIFORM:
             x = a + (b - a) * uniform(stream)
-        elif kind == 2.0:
+        elif kind == NORMAL:
             x = a + b * normal(stream)
         else:
             x = abs(b * normal(stream))
-        if low <= x <= high:
+        if distribution["low"] <= x <= distribution["high"]:
             return x
 
 
 @strict
-def _position_around(row, position):
+def _position_around(launch, position):
+    around = launch["around"]
     distance, bearing = position[0], math.radians(position[1])
-    inward = -1.0 if row[49] > 0.0 else 1.0
-    position[0] = row[48] + distance * math.sin(bearing)
-    position[1] = row[49] + inward * distance * math.cos(bearing)
+    inward = -1.0 if around[1] > 0.0 else 1.0
+    position[0] = around[0] + distance * math.sin(bearing)
+    position[1] = around[1] + inward * distance * math.cos(bearing)
 
 
 @strict
-def _direct_velocity(stream, row, gravity, position, velocity):
-    form = row[1]
-    if form == 0.0:
+def _direct_velocity(stream, launch, gravity, position, velocity):
+    form, target = launch["velocity_form"], launch["target"]
+    if form == COMPONENTS:
         return
-    if form == 2.0:
+    if form == ISOTROPIC:
         _isotropic(stream, velocity)
         return
     speed, azimuth, elevation = velocity[0], math.radians(velocity[1]), math.radians(velocity[2])
-    dx, dy, dz = row[50] - position[0], row[51] - position[1], row[52] - position[2]
-    if form == 3.0:
+    dx, dy, dz = target[0] - position[0], target[1] - position[1], target[2] - position[2]
+    if form == SHOT:
         distance = math.hypot(dx, dy)
         rise = max(distance * math.tan(elevation) - dz, 1e-3)
         speed *= distance / math.cos(elevation) * math.sqrt(0.5 * gravity / rise)
-    if form >= 3.0:
+    if form == SHOT or form == AIMED:
         azimuth += math.atan2(-dx, dy)
     velocity[0] = -speed * math.cos(elevation) * math.sin(azimuth)
     velocity[1] = speed * math.cos(elevation) * math.cos(azimuth)
@@ -167,19 +197,19 @@ def _direct_velocity(stream, row, gravity, position, velocity):
 
 
 @strict
-def _orient_spin(stream, row, velocity, spin):
-    """flight: top is about the level axis to the left's opposite, side about the axis up, gyro along the motion."""
-    if row[2] == 1.0:
+def _orient_spin(stream, form, velocity, spin):
+    """top: about the horizontal axis to the right of the motion; side: about the axis up; gyro: along the motion."""
+    if form == SPIN_ISOTROPIC:
         _isotropic(stream, spin)
-    elif row[2] >= 2.0:
+    elif form == FLIGHT or form == ACROSS:
         top, side, gyro = spin[0], spin[1], spin[2]
-        if row[2] == 3.0:
+        if form == ACROSS:
             tilt = math.radians(side)
             top, side = top * math.cos(tilt), top * math.sin(tilt)
         speed = math.sqrt(velocity[0] ** 2 + velocity[1] ** 2 + velocity[2] ** 2) + 1e-12
         fx, fy, fz = velocity[0] / speed, velocity[1] / speed, velocity[2] / speed
         level = math.hypot(fx, fy)
-        lx, ly = (-fy / level, fx / level) if level > 1e-9 else (-1.0, 0.0)  # to the left of the motion, level
+        lx, ly = (-fy / level, fx / level) if level > 1e-9 else (-1.0, 0.0)  # horizontal, to the left of the motion
         ux, uy, uz = -fz * ly, fz * lx, fx * ly - fy * lx  # across the motion, upwards
         spin[0] = top * lx + side * ux + gyro * fx
         spin[1] = top * ly + side * uy + gyro * fy
@@ -188,6 +218,7 @@ def _orient_spin(stream, row, velocity, spin):
 
 @strict
 def _isotropic(stream, vector):
+    """Turn a vector, whose first component is its length, in a random direction."""
     size = vector[0]
     z, angle = 2.0 * uniform(stream) - 1.0, 2.0 * math.pi * uniform(stream)
     level = math.sqrt(1.0 - z * z)

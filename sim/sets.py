@@ -20,6 +20,7 @@ import numpy as np
 
 from ballcast import __version__
 from ballcast.sim.dataset import BATCH, Balls, draw
+from ballcast.sim.files import aside, sync_and_rename
 from ballcast.sim.sport import parse, read_toml
 
 FORMAT = 1
@@ -159,7 +160,7 @@ class _SetWriter:
 
     def __init__(self, path, info):
         self.path, self.info = Path(path), info
-        self.temporary_path = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        self.temporary_path = aside(self.path)
         self.files, self.kinds, self.frames = {}, {}, 0
 
     def __enter__(self):
@@ -191,9 +192,7 @@ class _SetWriter:
             text = np.frombuffer(json.dumps(self.info, sort_keys=True).encode(), np.uint8)
             with self._member(archive, "info", text.dtype, text.shape) as out:
                 out.write(text.data)
-        with open(whole, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(whole, self.path)
+        sync_and_rename(whole, self.path)
 
     def _put(self, archive, name, dtype, row_shape, file):
         size = file.tell() // (dtype.itemsize * int(np.prod(row_shape)))

@@ -17,7 +17,7 @@ UP = (0.0, 0.0, 1.0)
 
 @kernel
 def bounce(v, w, n, R, inertia, leave, mu, e_x):
-    return impact.bounce(v, w, n, R, inertia, leave, mu, e_x)
+    return impact.impulse_response(v, w, n, R, inertia, leave, mu, e_x)
 
 
 @kernel

@@ -16,10 +16,10 @@ import time
 import numpy as np
 import pygame
 
-from ballcast.models.runtime.weights import write_atomically
 from ballcast.render.camera import OrbitCamera
 from ballcast.render.painter import compile_kernels
 from ballcast.render.palette import BACKGROUND_COLOR, MUTED_COLOR
+from ballcast.sim.files import write_atomically
 from ballcast.viewer import keys
 from ballcast.viewer.film import Film
 from ballcast.viewer.options import DEFAULT

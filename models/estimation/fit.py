@@ -18,10 +18,9 @@ from ballcast.models.estimation.likelihood import (
 from ballcast.models.estimation.linear import cholesky_solve, scaled_cholesky, spd_inverse
 from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS, clamp, seed_unknowns, to_launch
 from ballcast.sim.jit import kernel
-from ballcast.sim.kernels import tangent as columns
 from ballcast.sim.kernels.flight import fly_ball
 from ballcast.sim.kernels.layout import CONTACT_DTYPE
-from ballcast.sim.kernels.tangent import C
+from ballcast.sim.kernels.tangent import COLUMNS, TANGENT_SIZE
 
 MAX_EM_ROUNDS = 5  # of estimating the noise
 DAMPING, MIN_DAMPING, MAX_DAMPING = 1e-3, 1e-7, 1e8
@@ -61,7 +60,7 @@ class Linearisation(NamedTuple):
 def _new_linearisation(count):
     trajectory, jacobian = np.empty((count, 6)), np.empty((count, 3, UNKNOWNS))
     hessian, gradient = np.empty((UNKNOWNS, UNKNOWNS)), np.empty(UNKNOWNS)
-    tangent, weights, squared_residuals = np.zeros(columns.ROWS * C), np.empty(count), np.empty(count)
+    tangent, weights, squared_residuals = np.zeros(TANGENT_SIZE), np.empty(count), np.empty(count)
     return Linearisation(tangent, trajectory, jacobian, weights, squared_residuals, hessian, gradient)
 
 
@@ -189,7 +188,7 @@ def _state_transition(x, flight, tangent):
         final[i], final[3 + i], final[6 + i] = flight.position[i], flight.velocity[i], flight.spin[i]
     for i in range(9):
         for j in range(UNKNOWNS):
-            transition[i, j] = tangent[i * C + j]
+            transition[i, j] = tangent[i * COLUMNS + j]
     return final, transition
 
 

@@ -20,9 +20,8 @@ from ballcast.models.estimation.linear import inverse3, matvec3
 from ballcast.models.estimation.prior import FILTER_DEGREES, FILTER_PSEUDO_FRAMES, Prior
 from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS, clamp
 from ballcast.sim.jit import inlined, kernel
-from ballcast.sim.kernels import tangent as columns
-from ballcast.sim.kernels.contact import dot
-from ballcast.sim.kernels.tangent import C
+from ballcast.sim.kernels.tangent import COLUMNS, TANGENT_SIZE
+from ballcast.sim.kernels.vectors import dot
 
 REFIT_AT, MAX_FLIGHTS = (6, 12, 24, 36, 48, 60, 72, 84, 96), 8  # frames since the start; flights of one refit
 HISTORY_FRAMES = 97  # frames kept
@@ -49,7 +48,7 @@ FILTER_STATE_DTYPE = np.dtype(
         ("recent_frames", np.float64, (HISTORY_FRAMES, 4)),  # newest first: t, x, y, z
         ("trajectory", np.float64, (1, 6)),  # scratch
         ("jacobian", np.float64, (1, 3, UNKNOWNS)),
-        ("tangent", np.float64, (columns.ROWS * C,)),
+        ("tangent", np.float64, (TANGENT_SIZE,)),
     ]
 )
 
@@ -158,7 +157,7 @@ def _propagate_covariance(tangent, P):
     for i in range(9):
         row[:] = 0.0
         for k in range(UNKNOWNS):
-            a = tangent[i * C + k]
+            a = tangent[i * COLUMNS + k]
             if a != 0.0:
                 for j in range(UNKNOWNS):
                     row[j] += a * P[k, j]
@@ -167,7 +166,7 @@ def _propagate_covariance(tangent, P):
         for j in range(i + 1):
             a = 0.0
             for k in range(UNKNOWNS):
-                a += propagated[i, k] * tangent[j * C + k]
+                a += propagated[i, k] * tangent[j * COLUMNS + k]
             P[i, j] = P[j, i] = a
         for j in range(9, UNKNOWNS):
             P[i, j] = P[j, i] = propagated[i, j]

@@ -61,7 +61,7 @@ def fly_samples(lane_sport, samples, times, contacts):
     padded_times[:, :horizons] = times
     positions, counts = np.empty((count, horizons, 3), lane_sport.boxes.dtype), np.full(count, horizons)
     out, none = positions.reshape(-1), np.empty((0, 0, 0), lane_sport.boxes.dtype)
-    task = LaneTask(lane_sport, launches, padded_times, counts, out, none, none, contacts)
+    task = LaneTask(lane_sport, launches, padded_times, counts, out, none, none, np.empty(count, np.int8), contacts)
     used = fly_lanes(task, np.int64(0), count)
     for n in range(count):
         for k in range(horizons):

@@ -10,9 +10,9 @@ import numpy as np
 
 from ballcast.models.contract import Belief
 from ballcast.sim.jit import kernel
-from ballcast.sim.kernels import tangent as columns
 from ballcast.sim.kernels.layout import DRAG, FRICTION, LAUNCH_SIZE, LIFT, RESTITUTION
-from ballcast.sim.kernels.tangent import C
+from ballcast.sim.kernels.tangent import COLUMNS, seed_launch
+from ballcast.sim.kernels.tangent import PARAMETERS as PARAMETER_ROWS
 
 HEIGHT, UNKNOWNS = LAUNCH_SIZE, LAUNCH_SIZE + 1
 PARAMETERS = slice(DRAG, HEIGHT)  # in the order of sim.PARAMETERS
@@ -34,9 +34,9 @@ def to_launch(x):
 @kernel
 def seed_unknowns(tangent, launch):
     """Start the tangent of a launch with derivatives by the unknowns: for its factors, by their logarithms."""
-    columns.unit(tangent)
+    seed_launch(tangent)
     for k in LOG_PARAMETERS:
-        tangent[(columns.OWN + k - DRAG) * C + k] = launch[k]
+        tangent[(PARAMETER_ROWS + k - DRAG) * COLUMNS + k] = launch[k]
 
 
 @kernel

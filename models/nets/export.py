@@ -20,6 +20,7 @@ from ballcast.models.encoding.nominal import NOMINAL_FEATURES
 from ballcast.models.nets.network import MIXERS, Network, NetworkShape
 from ballcast.models.registry import WEIGHTS_OF, require_weights
 from ballcast.models.runtime import weights
+from ballcast.sim.files import write_atomically
 
 PROGRAM = "python -m ballcast.models.nets.export"
 
@@ -86,7 +87,7 @@ def export(step: ExportStep, out: Path) -> None:
         step, tuple(inputs), dynamo=True, input_names=["features", "base", *sizes],
         output_names=[*outputs, *(f"{name}_then" for name in step.state_sizes)], dynamic_shapes=shapes, verbose=False,
     )  # fmt: skip
-    weights.write_atomically(out, program.model_proto.SerializeToString())
+    write_atomically(out, program.model_proto.SerializeToString())
 
 
 def main() -> None:

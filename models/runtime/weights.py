@@ -5,13 +5,14 @@ info, tensors = read(path)          # float32
 """
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load
 from safetensors.numpy import save as serialise
+
+from ballcast.sim.files import write_atomically
 
 FORMAT = 2
 KEYS = ("model", "predictor", "sport", "version", "kind", "shape", "unknowns", "surfaces", "seed", "steps", "scores")
@@ -23,20 +24,6 @@ def save(path: str | Path, tensors: dict[str, np.ndarray], info: dict) -> None:
     stored = {name: np.ascontiguousarray(a, np.float16 if name.endswith("weight") or "weight_" in name else np.float32)
              for name, a in tensors.items()}  # fmt: skip
     write_atomically(path, serialise(stored, {"ballcast": json.dumps(info, sort_keys=True)}))
-
-
-def write_atomically(path: str | Path, content: bytes) -> None:
-    """Write a file: to a temporary name, synced, then renamed, so that it appears whole or not at all."""
-    path = Path(path)
-    temporary_path = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary_path, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary_path, path)
-    finally:
-        temporary_path.unlink(missing_ok=True)
 
 
 def read_metadata(content: bytes) -> dict:

@@ -12,7 +12,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from ballcast.models.runtime.weights import read_metadata, write_atomically
+from ballcast.models.runtime.weights import read_metadata
+from ballcast.sim.files import write_atomically
 
 CHECKPOINTS_KEPT = 2
 

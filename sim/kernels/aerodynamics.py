@@ -1,10 +1,12 @@
-"""Acceleration from velocity and spin: gravity, drag, Magnus force, wind; spin decay. One Runge-Kutta step of them.
+"""Forces of the air on a ball: drag, lift (Magnus force), wind, decay of spin.
 
     u = v - wind,  S = R |w x u| / |u|^2,  Re = 2 R |u| / nu,  K = rho pi R^2 / (2 m)
     dv/dt = g - K Cd |u| u + K CL |u|^2 (w x u) / |w x u|,   dw/dt = -decay |u| w
 
-A sport names a form of Cd and of CL, and its numbers. A form is a row of `Air`; the rows fall into four families, and
-a kernel picks the family outside its lane loop. The pieces take scalars, so they serve a lane in any precision.
+A sport names a form of Cd and of CL, and the numbers in it. All forms are rows of the same numbers, `Aero`. They fall
+into four drag models, each a drag function; a loop over many balls picks the model outside. A drag function takes the
+ball's factors of drag and lift, the velocity u through the air and the spin w, and returns the acceleration by the air
+(m/s2) and the rate of the spin, d|w|/dt / |w| (1/s). It works in the precision of its arguments.
 """
 
 import math
@@ -13,13 +15,15 @@ from collections import namedtuple
 import numpy as np
 
 from ballcast.sim.jit import inlined
+from ballcast.sim.kernels.dormand_prince import dormand_prince_step, tableau
+from ballcast.sim.kernels.vectors import cross, dot, norm
 
 DRAG_FORMS = {
     "constant": ("cd",),
     "spin": ("base", "per_krpm"),  # base + per_krpm |w| in thousands of rpm
     "logistic": ("sub", "super", "centre", "width"),  # super + (sub - super) / (1 + exp((|u| - centre) / width))
-    # logistic; a ball that spins, S > spin, and is faster than centre: factor S^power, at least super; the passage from
-    # one to the other is smooth, over 0.02 in S and 0.5 m/s
+    # logistic; a ball with S > spin that is faster than centre: factor S^power, at least super. The transition from one
+    # to the other is smooth, over 0.02 in S and 0.5 m/s
     "goff": ("sub", "super", "centre", "width", "spin", "factor", "power"),
     "polynomial": ("constant", "s", "s2", "re", "re_at", "min", "max"),  # constant + s S + s2 S^2 + re (Re/1e5 - re_at)
 }
@@ -28,53 +32,48 @@ LIFT_FORMS = {
     "saturating": ("a", "b"),  # S / (a + b S)
     "polynomial": ("constant", "s", "s2", "max"),  # constant + s S + s2 S^2, between 0 and max
 }
-CONSTANT_DRAG, POLYNOMIAL_DRAG, DRAG_CRISIS, SPIN_DRAG = range(4)  # the last: goff
+# constant Cd and saturating CL; polynomials too; Cd that falls at a speed; as that, but spinning balls have another Cd
+CONSTANT_DRAG, POLYNOMIAL_DRAG, DRAG_CRISIS, SPIN_DRAG = range(4)
 
+LITERALS = {"zero": 0.0, "tiny": 1e-18, "twentieth": 0.05, "fifth": 0.2, "half": 0.5, "one": 1.0, "two": 2.0,
+            "three": 3.0, "four": 4.0, "six": 6.0, "seven": 7.0, "ten": 10.0, "fifteen": 15.0}  # fmt: skip
+# in one precision: a literal in the code would turn an expression of float32 into float64
+Literals = namedtuple("Literals", LITERALS)
+# of one sport in one precision: Cd = drag + drag_s S + drag_s2 S^2 + drag_speed |u| + drag_spin |w|, and the drag
+# crisis; CL = lift + lift_s S + lift_s2 S^2, and lift_saturating S / (lift_a + lift_b S)
 Aero = namedtuple(
     "Aero",
-    "gravity K R decay drag drag_s drag_s2 drag_v drag_w drag_min drag_max sub centre width "
-    "spin factor power steep_v steep_s "
-    "lift lift_s lift_s2 lift_max sat a b stiffness tolerance longest tiny half one zero fifth twentieth tableau",
+    "gravity constant radius spin_decay drag drag_s drag_s2 drag_speed drag_spin drag_min drag_max "
+    "drag_drop crisis_speed crisis_width spin_threshold spin_factor spin_power blend_rate_speed blend_rate_s "
+    "lift lift_s lift_s2 lift_max lift_saturating lift_a lift_b "
+    "inverse_step_length max_step tolerance literals tableau",
 )
-# Dormand and Prince (1980): the rows of a (15 numbers), b without its zero (5), sum_j b_j a_ji for the place (5), and
-# b less the b of fourth order (6)
-A = ((1 / 5,), (3 / 40, 9 / 40), (44 / 45, -56 / 15, 32 / 9), (19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729),
-     (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656))  # fmt: skip
-B = (35 / 384, 0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84)
-TABLEAU = (
-    *(a for row in A for a in row),
-    *(b for b in B if b),
-    *(sum(b * row[i] for b, row in zip(B[1:], A, strict=True) if i < len(row)) for i in range(5)),
-    *(71 / 57600, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40),
-)
+# drag D and lift L of dv/dt = g + D u + L (w x u), with their derivatives by |u|, |w x u| and |w|
+AeroDerivatives = namedtuple("AeroDerivatives", "drag drag_speed drag_cross drag_spin lift lift_speed lift_cross")
 RPM = 60.0 / (2.0 * math.pi)
-ETA = 0.16  # a step may turn or slow the ball by about this share
+STEP_FRACTION = 0.16  # a step may turn or slow the ball by about this fraction
+MAX_STEP = 0.12  # s, of a slow ball
 TOLERANCE = {np.float64: 5e-7, np.float32: 5e-6}  # m/s, of the fourth-order rule inside: the fifth errs far less
-CORNERS = 0.02  # of it where a law has corners (least and greatest values), which hide from the estimate
-BLEND_V, BLEND_S = 0.5, 0.02  # m/s, and in S: how wide the passage of `goff` is
-LONGEST = 0.12  # s, a step of a slow ball
+NONSMOOTH_TOLERANCE_FACTOR = 0.02  # where a law has corners (min and max), which the estimate of the error misses
+BLEND_SPEED, BLEND_S = 0.5, 0.02  # m/s, and in S: width of the transition of `goff`
 
 
-def aero_coefficients(sport, dtype) -> tuple[int, Aero]:
-    """The sport's laws as (drag model, Aero row of numbers in `dtype`)."""
-    R, K = sport.ball.radius, sport.aerodynamic_constant
+def aero_coefficients(sport, dtype: type) -> tuple[int, Aero]:
+    """(drag model, numbers as scalars of a numpy type) of a Sport."""
+    radius, constant = sport.ball.radius, sport.aerodynamic_constant
     row: dict = dict.fromkeys(Aero._fields, 0.0)
-    row.update(drag_min=-math.inf, drag_max=math.inf, lift_max=math.inf, width=1.0, a=1.0)
-    row.update(_drag(sport.drag, 2.0 * R / sport.world.nu / 1e5), **_lift(sport.lift))
-    row.update(gravity=sport.world.gravity, K=K, R=R, decay=sport.spin_decay_rate)
-    row.update(
-        stiffness=K * (_largest_drag(row) + _largest_lift(row)) / ETA,
-        longest=LONGEST,
-        tiny=1e-18,
-    )
-    row.update(steep_v=1.0 / BLEND_V, steep_s=1.0 / BLEND_S)
-    row.update(half=0.5, one=1.0, fifth=0.2, twentieth=0.05)
-    plain = sport.drag.form == "constant" and sport.lift.form in ("none", "saturating")
-    family = {"logistic": DRAG_CRISIS, "goff": SPIN_DRAG}.get(sport.drag.form, POLYNOMIAL_DRAG)
-    family = CONSTANT_DRAG if plain else family
-    row["tolerance"] = TOLERANCE[dtype] * (1.0 if plain else CORNERS)
-    row["tableau"] = tuple(dtype(x) for x in TABLEAU)
-    return family, Aero(*(row[n] if n == "tableau" else dtype(row[n]) for n in Aero._fields))
+    row.update(drag_min=-math.inf, drag_max=math.inf, lift_max=math.inf, crisis_width=1.0, lift_a=1.0)
+    row.update(_drag(sport.drag, 2.0 * radius / sport.world.nu / 1e5), **_lift(sport.lift))
+    row.update(gravity=sport.world.gravity, constant=constant, radius=radius, spin_decay=sport.spin_decay_rate)
+    row.update(inverse_step_length=constant * (_largest_drag(row) + _largest_lift(row)) / STEP_FRACTION)
+    row.update(max_step=MAX_STEP, blend_rate_speed=1.0 / BLEND_SPEED, blend_rate_s=1.0 / BLEND_S)
+    model = {"logistic": DRAG_CRISIS, "goff": SPIN_DRAG}.get(sport.drag.form, POLYNOMIAL_DRAG)
+    if sport.drag.form == "constant" and sport.lift.form in ("none", "saturating"):
+        model = CONSTANT_DRAG
+    row["tolerance"] = TOLERANCE[dtype] * (1.0 if model == CONSTANT_DRAG else NONSMOOTH_TOLERANCE_FACTOR)
+    numbers = {name: dtype(value) for name, value in row.items()}
+    literals = Literals(*map(dtype, LITERALS.values()))
+    return model, Aero(**numbers | {"literals": literals, "tableau": tableau(dtype)})
 
 
 def _drag(law, re_per_speed):
@@ -82,229 +81,190 @@ def _drag(law, re_per_speed):
     if law.form == "constant":
         return {"drag": v["cd"]}
     if law.form == "spin":
-        return {"drag": v["base"], "drag_w": v["per_krpm"] * RPM / 1000.0}
-    if law.form in ("logistic", "goff"):
-        row = {"drag": v["super"], "sub": v["sub"] - v["super"], "centre": v["centre"], "width": v["width"]}
-        return row | {key: v[key] for key in ("spin", "factor", "power") if key in v}
-    return {"drag": v["constant"] - v["re"] * v["re_at"], "drag_s": v["s"], "drag_s2": v["s2"],
-            "drag_v": v["re"] * re_per_speed, "drag_min": v["min"], "drag_max": v["max"]}  # fmt: skip
+        return {"drag": v["base"], "drag_spin": v["per_krpm"] * RPM / 1000.0}
+    if law.form == "polynomial":
+        return {"drag": v["constant"] - v["re"] * v["re_at"], "drag_s": v["s"], "drag_s2": v["s2"],
+                "drag_speed": v["re"] * re_per_speed, "drag_min": v["min"], "drag_max": v["max"]}  # fmt: skip
+    row = {"drag": v["super"], "drag_drop": v["sub"] - v["super"], "crisis_speed": v["centre"],
+           "crisis_width": v["width"]}  # fmt: skip
+    if law.form == "goff":
+        row |= {"spin_threshold": v["spin"], "spin_factor": v["factor"], "spin_power": v["power"]}
+    return row
 
 
 def _lift(law):
     v = dict(zip(LIFT_FORMS[law.form], law.values, strict=True))
     if law.form == "saturating":
-        return {"sat": 1.0, "a": v["a"], "b": v["b"]}
+        return {"lift_saturating": 1.0, "lift_a": v["a"], "lift_b": v["b"]}
     if law.form == "polynomial":
         return {"lift": v["constant"], "lift_s": v["s"], "lift_s2": v["s2"], "lift_max": v["max"]}
     return {}
 
 
 def _largest_drag(row):
-    return min(
-        row["drag_max"], abs(row["drag"]) + abs(row["sub"]) + abs(row["drag_s"]) * 0.5 + 5e2 * abs(row["drag_w"])
-    )
+    largest = abs(row["drag"]) + abs(row["drag_drop"]) + abs(row["drag_s"]) * 0.5 + 5e2 * abs(row["drag_spin"])
+    return min(row["drag_max"], largest)
 
 
 def _largest_lift(row):
-    saturating = row["sat"] / (row["a"] + row["b"]) if row["a"] + row["b"] > 0 else 0.0
+    total = row["lift_a"] + row["lift_b"]
+    saturating = row["lift_saturating"] / total if total > 0 else 0.0
     return saturating + min(row["lift_max"], abs(row["lift"]) + abs(row["lift_s"]) * 0.5)
 
 
+# --- drag functions ---------------------------------------------------------------------------------------------------
+
+
 @inlined
-def plain(c, drag, lift, ux, uy, uz, wx, wy, wz):
-    """(ax, ay, az) of the air, and d|w|/dt over |w|: constant Cd, CL = S / (a + b S)."""
-    uu = ux * ux + uy * uy + uz * uz + c.tiny
+def constant_drag(aero, drag, lift, u, w):
+    """Constant Cd, CL = S / (a + b S)."""
+    tiny = aero.literals.tiny
+    uu = dot(u, u) + tiny
     speed = math.sqrt(uu)
-    mx, my, mz = wy * uz - wz * uy, wz * ux - wx * uz, wx * uy - wy * ux
-    m = math.sqrt(mx * mx + my * my + mz * mz + c.tiny)
-    d = -drag * c.K * c.drag * speed
-    k = lift * c.sat * c.K * c.R * uu / (c.a * uu + c.b * c.R * m)
-    return d * ux + k * mx, d * uy + k * my, d * uz + k * mz, -c.decay * speed
+    c = cross(w, u)
+    m = math.sqrt(dot(c, c) + tiny)
+    d = -drag * aero.constant * aero.drag * speed
+    k = lift * aero.lift_saturating * aero.constant * aero.radius * uu
+    k /= aero.lift_a * uu + aero.lift_b * aero.radius * m
+    return d * u[0] + k * c[0], d * u[1] + k * c[1], d * u[2] + k * c[2], -aero.spin_decay * speed
 
 
 @inlined
-def _curved(c, drag, lift, extra, uu, speed, ux, uy, uz, wx, wy, wz):
-    mx, my, mz = wy * uz - wz * uy, wz * ux - wx * uz, wx * uy - wy * ux
-    m = math.sqrt(mx * mx + my * my + mz * mz + c.tiny)
-    S = c.R * m / uu
-    w = math.sqrt(wx * wx + wy * wy + wz * wz)
-    Cd = c.drag + S * (c.drag_s + S * c.drag_s2) + c.drag_v * speed + c.drag_w * w + extra
-    Cd = min(max(Cd, c.drag_min), c.drag_max)
-    CL = min(max(c.lift + S * (c.lift_s + S * c.lift_s2), c.zero), c.lift_max) + c.sat * S / (c.a + c.b * S)
-    d = -drag * c.K * Cd * speed
-    k = lift * c.K * CL * uu / (m + c.tiny)
-    return d * ux + k * mx, d * uy + k * my, d * uz + k * mz, -c.decay * speed
+def polynomial_drag(aero, drag, lift, u, w):
+    """Cd a polynomial in S, |u| and |w|, CL a polynomial in S, or saturating."""
+    uu = dot(u, u) + aero.literals.tiny
+    return _general_drag(aero, drag, lift, u, w, uu, math.sqrt(uu), aero.literals.zero)
 
 
 @inlined
-def smooth(c, drag, lift, ux, uy, uz, wx, wy, wz):
-    """As `plain`, with Cd a polynomial in S, |u| and |w|, and CL a polynomial in S."""
-    uu = ux * ux + uy * uy + uz * uz + c.tiny
-    return _curved(c, drag, lift, c.zero, uu, math.sqrt(uu), ux, uy, uz, wx, wy, wz)
-
-
-@inlined
-def crisis(c, drag, lift, ux, uy, uz, wx, wy, wz):
-    """As `smooth`, with a logistic fall of Cd with speed."""
-    uu = ux * ux + uy * uy + uz * uz + c.tiny
+def drag_crisis(aero, drag, lift, u, w):
+    """As `polynomial_drag`, with a logistic fall of Cd with speed."""
+    uu = dot(u, u) + aero.literals.tiny
     speed = math.sqrt(uu)
-    extra = c.sub / (c.one + math.exp((speed - c.centre) / c.width))
-    return _curved(c, drag, lift, extra, uu, speed, ux, uy, uz, wx, wy, wz)
+    extra_drag = aero.drag_drop / (aero.literals.one + math.exp((speed - aero.crisis_speed) / aero.crisis_width))
+    return _general_drag(aero, drag, lift, u, w, uu, speed, extra_drag)
 
 
 @inlined
-def spinning(c, drag, lift, ux, uy, uz, wx, wy, wz):
-    """As `crisis`, but a ball that spins has drag that grows with its spin."""
-    uu = ux * ux + uy * uy + uz * uz + c.tiny
-    speed = math.sqrt(uu)
-    mx, my, mz = wy * uz - wz * uy, wz * ux - wx * uz, wx * uy - wy * ux
-    S = c.R * math.sqrt(mx * mx + my * my + mz * mz + c.tiny) / uu
-    extra, _, _ = _goff(c, speed, S)
-    return _curved(c, drag, lift, extra, uu, speed, ux, uy, uz, wx, wy, wz)
+def spin_drag(aero, drag, lift, u, w):
+    """As `drag_crisis`, but the Cd of a spinning ball grows with its spin."""
+    tiny = aero.literals.tiny
+    uu = dot(u, u) + tiny
+    speed, c = math.sqrt(uu), cross(w, u)
+    extra_drag, _, _ = _goff_drag(aero, speed, aero.radius * math.sqrt(dot(c, c) + tiny) / uu)
+    return _general_drag(aero, drag, lift, u, w, uu, speed, extra_drag)
 
 
 @inlined
-def _goff(c, speed, S):
-    """What `goff` adds to its least Cd; its slopes by speed and by S."""
-    two = c.one + c.one
-    z = c.one / (c.one + math.exp((speed - c.centre) / c.width))
-    still, still_v = c.sub * z, -c.sub * z * (c.one - z) / c.width
-    turning = c.factor * math.exp(c.power * math.log(S + c.tiny))
-    turning_s = c.power * turning / (S + c.tiny) if turning > c.drag else c.zero
-    turning = max(turning - c.drag, c.zero)
-    x = min(max((speed - c.centre) * c.steep_v + c.half, c.zero), c.one)
-    y = min(max((S - c.spin) * c.steep_s + c.half, c.zero), c.one)
-    a, b = x * x * (two + c.one - two * x), y * y * (two + c.one - two * y)
-    a_v = (two + two + two) * x * (c.one - x) * c.steep_v
-    b_s = (two + two + two) * y * (c.one - y) * c.steep_s
-    over = turning - still
-    return still + a * b * over, still_v * (c.one - a * b) + a_v * b * over, a * b * turning_s + a * b_s * over
+def _general_drag(aero, drag, lift, u, w, uu, speed, extra_drag):
+    zero, tiny = aero.literals.zero, aero.literals.tiny
+    c = cross(w, u)
+    m = math.sqrt(dot(c, c) + tiny)
+    S = aero.radius * m / uu
+    Cd = aero.drag + S * (aero.drag_s + S * aero.drag_s2) + aero.drag_speed * speed + aero.drag_spin * norm(w)
+    Cd = min(max(Cd + extra_drag, aero.drag_min), aero.drag_max)
+    CL = min(max(aero.lift + S * (aero.lift_s + S * aero.lift_s2), zero), aero.lift_max)
+    CL += aero.lift_saturating * S / (aero.lift_a + aero.lift_b * S)
+    d = -drag * aero.constant * Cd * speed
+    k = lift * aero.constant * CL * uu / (m + tiny)
+    return d * u[0] + k * c[0], d * u[1] + k * c[1], d * u[2] + k * c[2], -aero.spin_decay * speed
 
 
 @inlined
-def plain_slopes(c, speed, m):
-    """D and L of dv/dt = g + drag D u + lift L (w x u) with their slopes, for the Jacobian: constant Cd, S / (a + b S).
+def _goff_drag(aero, speed, S):
+    """What `goff` adds to the supercritical Cd, and its derivatives by speed and by S."""
+    n = aero.literals
+    z = n.one / (n.one + math.exp((speed - aero.crisis_speed) / aero.crisis_width))
+    still, still_v = aero.drag_drop * z, -aero.drag_drop * z * (n.one - z) / aero.crisis_width
+    spinning = aero.spin_factor * math.exp(aero.spin_power * math.log(S + n.tiny))
+    spinning_s = aero.spin_power * spinning / (S + n.tiny) if spinning > aero.drag else n.zero
+    spinning = max(spinning - aero.drag, n.zero)
+    x = min(max((speed - aero.crisis_speed) * aero.blend_rate_speed + n.half, n.zero), n.one)
+    y = min(max((S - aero.spin_threshold) * aero.blend_rate_s + n.half, n.zero), n.one)
+    a, b = x * x * (n.three - n.two * x), y * y * (n.three - n.two * y)
+    a_v, b_s = n.six * x * (n.one - x) * aero.blend_rate_speed, n.six * y * (n.one - y) * aero.blend_rate_s
+    excess = spinning - still
+    return still + a * b * excess, still_v * (n.one - a * b) + a_v * b * excess, a * b * spinning_s + a * b_s * excess
 
-    (D, by |u|, by |w x u|, by |w|; L, by |u|, by |w x u|), at speed |u| and m = |w x u|.
-    """
-    L, L_v, L_m = _saturating_slopes(c, speed, m)
-    return -c.K * c.drag * speed, -c.K * c.drag, c.zero, c.zero, L, L_v, L_m
+
+# --- for one ball, whose model is known only when it runs -------------------------------------------------------------
 
 
 @inlined
-def curved_slopes(c, speed, m, w):
-    """As `plain_slopes` for every other law; w = |w|."""
-    uu, R = speed * speed, c.R
-    S = R * m / uu
-    extra, extra_v, extra_s = _goff(c, speed, S)
-    if c.factor == c.zero:
-        z = c.one / (c.one + math.exp((speed - c.centre) / c.width))
-        extra, extra_v, extra_s = c.sub * z, -c.sub * z * (c.one - z) / c.width, c.zero
-    whole = c.drag + S * (c.drag_s + S * c.drag_s2) + c.drag_v * speed + c.drag_w * w + extra
-    Cd = min(max(whole, c.drag_min), c.drag_max)
-    free = c.one if Cd == whole else c.zero
-    curve = free * (c.drag_s + 2.0 * S * c.drag_s2 + extra_s)
-    Cd_v = free * (c.drag_v + extra_v) - 2.0 * curve * S / speed
-    L, L_v, L_m = _saturating_slopes(c, speed, m)
-    whole = c.lift + S * (c.lift_s + S * c.lift_s2)
-    CL = min(max(whole, c.zero), c.lift_max)
-    bend = (c.lift_s + 2.0 * S * c.lift_s2) * S if CL == whole else c.zero
-    k = c.K / (m + c.tiny)
-    return (
-        -c.K * Cd * speed, -c.K * (Cd + speed * Cd_v), -c.K * curve * R / speed, -c.K * speed * free * c.drag_w,
-        L + k * CL * uu, L_v + 2.0 * k * speed * (CL - bend), L_m + k * uu * (bend - CL) / (m + c.tiny),
+def acceleration(sport, parameters, velocity, spin):
+    """Acceleration of a ball in flight, m/s2, gravity included; parameters: a Parameters."""
+    aero, drag, lift = sport.aero, parameters.drag, parameters.lift
+    u = velocity[0] - parameters.wind_x, velocity[1] - parameters.wind_y, velocity[2]
+    if sport.drag_model == CONSTANT_DRAG:
+        ax, ay, az, _ = constant_drag(aero, drag, lift, u, spin)
+    elif sport.drag_model == POLYNOMIAL_DRAG:
+        ax, ay, az, _ = polynomial_drag(aero, drag, lift, u, spin)
+    elif sport.drag_model == SPIN_DRAG:
+        ax, ay, az, _ = spin_drag(aero, drag, lift, u, spin)
+    else:
+        ax, ay, az, _ = drag_crisis(aero, drag, lift, u, spin)
+    return ax, ay, az - aero.gravity
+
+
+@inlined
+def integrate(sport, h, drag, lift, a, u, w):
+    """`dormand_prince_step` with the sport's drag function."""
+    if sport.drag_model == CONSTANT_DRAG:
+        return dormand_prince_step(constant_drag, sport.aero, h, drag, lift, a, u, w)
+    if sport.drag_model == POLYNOMIAL_DRAG:
+        return dormand_prince_step(polynomial_drag, sport.aero, h, drag, lift, a, u, w)
+    if sport.drag_model == SPIN_DRAG:
+        return dormand_prince_step(spin_drag, sport.aero, h, drag, lift, a, u, w)
+    return dormand_prince_step(drag_crisis, sport.aero, h, drag, lift, a, u, w)
+
+
+@inlined
+def step_length(aero, u):
+    """How long a step may be at velocity u through the air, s: the air turns or slows the ball by STEP_FRACTION."""
+    return min(aero.max_step, aero.literals.one / (aero.inverse_step_length * norm(u) + aero.literals.tiny))
+
+
+# --- derivatives, for the Jacobian ------------------------------------------------------------------------------------
+
+
+@inlined
+def constant_drag_derivatives(aero, speed, m):
+    """The AeroDerivatives of `constant_drag` at speed |u| and m = |w x u|, of a ball whose factors are 1."""
+    L, L_v, L_m = _lift_derivatives(aero, speed, m)
+    zero, k = aero.literals.zero, aero.constant * aero.drag
+    return AeroDerivatives(-k * speed, -k, zero, zero, L, L_v, L_m)
+
+
+@inlined
+def general_drag_derivatives(aero, speed, m, w):
+    """As `constant_drag_derivatives` for every other model; w = |w|."""
+    n, uu, K = aero.literals, speed * speed, aero.constant
+    S = aero.radius * m / uu
+    extra, extra_v, extra_s = _goff_drag(aero, speed, S)
+    if aero.spin_factor == n.zero:
+        z = n.one / (n.one + math.exp((speed - aero.crisis_speed) / aero.crisis_width))
+        extra, extra_s = aero.drag_drop * z, n.zero
+        extra_v = -aero.drag_drop * z * (n.one - z) / aero.crisis_width
+    whole = aero.drag + S * (aero.drag_s + S * aero.drag_s2) + aero.drag_speed * speed + aero.drag_spin * w + extra
+    Cd = min(max(whole, aero.drag_min), aero.drag_max)
+    free = n.one if Cd == whole else n.zero
+    Cd_s = free * (aero.drag_s + n.two * S * aero.drag_s2 + extra_s)
+    Cd_v = free * (aero.drag_speed + extra_v) - n.two * Cd_s * S / speed
+    L, L_v, L_m = _lift_derivatives(aero, speed, m)
+    whole = aero.lift + S * (aero.lift_s + S * aero.lift_s2)
+    CL = min(max(whole, n.zero), aero.lift_max)
+    bend = (aero.lift_s + n.two * S * aero.lift_s2) * S if CL == whole else n.zero
+    k = K / (m + n.tiny)
+    return AeroDerivatives(
+        -K * Cd * speed, -K * (Cd + speed * Cd_v), -K * Cd_s * aero.radius / speed, -K * speed * free * aero.drag_spin,
+        L + k * CL * uu, L_v + n.two * k * speed * (CL - bend), L_m + k * uu * (bend - CL) / (m + n.tiny),
     )  # fmt: skip
 
 
 @inlined
-def _saturating_slopes(c, speed, m):
-    uu = speed * speed
-    below = c.a * uu + c.b * c.R * m
-    top = c.sat * c.K * c.R
-    return (
-        top * uu / below,
-        2.0 * top * speed * c.b * c.R * m / (below * below),
-        -top * uu * c.b * c.R / (below * below),
-    )
-
-
-@inlined
-def step_length(c, ux, uy, uz):
-    """How long a step may be, s: a share of the time in which the air turns or slows the ball."""
-    return min(c.longest, c.one / (c.stiffness * math.sqrt(ux * ux + uy * uy + uz * uz) + c.tiny))
-
-
-@inlined
-def rk5(law, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz):
-    """One step of length h from air-relative velocity u and acceleration a: Dormand and Prince's fifth-order rule.
-
-    (displacement, change of u, factor of spin, acceleration at the end, error of u of the fourth-order rule). No force
-    depends on the place, so the displacement (beyond the wind's h W) needs no stages of its own (Nystrom); the last
-    acceleration starts the next step.
-    """
-    g = c.tableau
-    aq = -c.decay * math.sqrt(ux * ux + uy * uy + uz * uz)
-    k = h * g[0]
-    f = c.one + k * aq
-    bx, by, bz, bq = law(c, drag, lift, ux + k * ax, uy + k * ay, uz + k * az, f * wx, f * wy, f * wz)
-    bz, bq = bz - c.gravity, bq * f
-    x, y = ux + h * (g[1] * ax + g[2] * bx), uy + h * (g[1] * ay + g[2] * by)
-    z, f = uz + h * (g[1] * az + g[2] * bz), c.one + h * (g[1] * aq + g[2] * bq)
-    dx, dy, dz, dq = law(c, drag, lift, x, y, z, f * wx, f * wy, f * wz)
-    dz, dq = dz - c.gravity, dq * f
-    x, y = ux + h * (g[3] * ax + g[4] * bx + g[5] * dx), uy + h * (g[3] * ay + g[4] * by + g[5] * dy)
-    z, f = uz + h * (g[3] * az + g[4] * bz + g[5] * dz), c.one + h * (g[3] * aq + g[4] * bq + g[5] * dq)
-    ex, ey, ez, eq = law(c, drag, lift, x, y, z, f * wx, f * wy, f * wz)
-    ez, eq = ez - c.gravity, eq * f
-    x = ux + h * (g[6] * ax + g[7] * bx + g[8] * dx + g[9] * ex)
-    y = uy + h * (g[6] * ay + g[7] * by + g[8] * dy + g[9] * ey)
-    z = uz + h * (g[6] * az + g[7] * bz + g[8] * dz + g[9] * ez)
-    f = c.one + h * (g[6] * aq + g[7] * bq + g[8] * dq + g[9] * eq)
-    lx, ly, lz, lq = law(c, drag, lift, x, y, z, f * wx, f * wy, f * wz)
-    lz, lq = lz - c.gravity, lq * f
-    x = ux + h * (g[10] * ax + g[11] * bx + g[12] * dx + g[13] * ex + g[14] * lx)
-    y = uy + h * (g[10] * ay + g[11] * by + g[12] * dy + g[13] * ey + g[14] * ly)
-    z = uz + h * (g[10] * az + g[11] * bz + g[12] * dz + g[13] * ez + g[14] * lz)
-    f = c.one + h * (g[10] * aq + g[11] * bq + g[12] * dq + g[13] * eq + g[14] * lq)
-    mx, my, mz, mq = law(c, drag, lift, x, y, z, f * wx, f * wy, f * wz)
-    mz, mq = mz - c.gravity, mq * f
-    vx = h * (g[15] * ax + g[16] * dx + g[17] * ex + g[18] * lx + g[19] * mx)
-    vy = h * (g[15] * ay + g[16] * dy + g[17] * ey + g[18] * ly + g[19] * my)
-    vz = h * (g[15] * az + g[16] * dz + g[17] * ez + g[18] * lz + g[19] * mz)
-    f = c.one + h * (g[15] * aq + g[16] * dq + g[17] * eq + g[18] * lq + g[19] * mq)
-    hh = h * h
-    px = h * ux + hh * (g[20] * ax + g[21] * bx + g[22] * dx + g[23] * ex + g[24] * lx)
-    py = h * uy + hh * (g[20] * ay + g[21] * by + g[22] * dy + g[23] * ey + g[24] * ly)
-    pz = h * uz + hh * (g[20] * az + g[21] * bz + g[22] * dz + g[23] * ez + g[24] * lz)
-    nx, ny, nz, _ = law(c, drag, lift, ux + vx, uy + vy, uz + vz, f * wx, f * wy, f * wz)
-    nz -= c.gravity
-    x = g[25] * ax + g[26] * dx + g[27] * ex + g[28] * lx + g[29] * mx + g[30] * nx
-    y = g[25] * ay + g[26] * dy + g[27] * ey + g[28] * ly + g[29] * my + g[30] * ny
-    z = g[25] * az + g[26] * dz + g[27] * ez + g[28] * lz + g[29] * mz + g[30] * nz
-    return px, py, pz, vx, vy, vz, f, nx, ny, nz, h * (abs(x) + abs(y) + abs(z))
-
-
-@inlined
-def rk5_any(family, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz):
-    """`rk5` of a family known only when it runs, for a ball alone."""
-    if family == CONSTANT_DRAG:
-        return rk5(plain, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz)
-    if family == POLYNOMIAL_DRAG:
-        return rk5(smooth, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz)
-    if family == SPIN_DRAG:
-        return rk5(spinning, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz)
-    return rk5(crisis, c, h, drag, lift, ax, ay, az, ux, uy, uz, wx, wy, wz)
-
-
-@inlined
-def acceleration(family, c, drag, lift, ux, uy, uz, wx, wy, wz):
-    """(ax, ay, az) with gravity, of a family known only when it runs."""
-    if family == CONSTANT_DRAG:
-        ax, ay, az, _ = plain(c, drag, lift, ux, uy, uz, wx, wy, wz)
-    elif family == POLYNOMIAL_DRAG:
-        ax, ay, az, _ = smooth(c, drag, lift, ux, uy, uz, wx, wy, wz)
-    elif family == SPIN_DRAG:
-        ax, ay, az, _ = spinning(c, drag, lift, ux, uy, uz, wx, wy, wz)
-    else:
-        ax, ay, az, _ = crisis(c, drag, lift, ux, uy, uz, wx, wy, wz)
-    return ax, ay, az - c.gravity
+def _lift_derivatives(aero, speed, m):
+    """Lift of saturating CL, and its derivatives by |u| and |w x u|."""
+    uu, b = speed * speed, aero.lift_b * aero.radius
+    below = aero.lift_a * uu + b * m
+    top = aero.lift_saturating * aero.constant * aero.radius
+    return top * uu / below, aero.literals.two * top * speed * b * m / (below * below), -top * uu * b / (below * below)

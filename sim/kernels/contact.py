@@ -1,127 +1,138 @@
-"""Velocity and spin after a contact: slip or grip; when a ball stops bouncing; how it rolls.
+"""A ball on a surface: where it touches, velocity and spin after a contact, when it stops bouncing, how it rolls.
 
 The rigid-sphere impulse model: the normal impulse reverses the speed of approach by e, friction is at most mu times it
 and at most what makes the contact point's speed -e_x times what it was (Garwin 1969, Brody 1984, Cross 2002).
-Vectors are tuples of three. Here too: the surfaces as rows for compiled code, and the place where a ball touches one.
+A surface is a record of SURFACE_DTYPE (compiled_sport.py).
 """
 
 import math
 
 from ballcast.sim.jit import inlined, kernel
+from ballcast.sim.kernels.layout import IN_FLIGHT
+from ballcast.sim.kernels.vectors import add_scaled, cross, dot, norm, scaled
 
-SKID, ROLL, REST = range(3)
-V_STOP = 0.03  # m/s: a ball that would leave more slowly than this does not bounce (a hop of 0.05 mm)
-
-
-@inlined
-def dot(a, b):
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-
-
-@inlined
-def cross(a, b):
-    return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
+SLIDING, ROLLING, RESTING = range(3)  # phases of a supported ball
+MIN_REBOUND_SPEED = 0.03  # m/s: a ball that would leave more slowly does not bounce (a hop of 0.05 mm)
+CONTACT_TOLERANCE = 1e-10  # m, a gap that counts as contact
+REST_DURATION = 1e9  # s
 
 
 @inlined
-def along(a, k, b):
-    """a + k b"""
-    return a[0] + k * b[0], a[1] + k * b[1], a[2] + k * b[2]
-
-
-@inlined
-def gap_and_normal(p, s):
-    """Distance from centre p to touching surface s, and the unit vector from the surface's closest point to p."""
-    if s["ring_radius"] > 0.0:
-        x, y = p[0] - s["low"][0], p[1] - s["low"][1]
+def gap_and_normal(p, surface):
+    """Distance from centre p to touching the surface, and the unit vector from the surface's closest point to p."""
+    low, high, ring_radius = surface["low"], surface["high"], surface["ring_radius"]
+    if ring_radius > 0.0:
+        x, y = p[0] - low[0], p[1] - low[1]
         level = math.sqrt(x * x + y * y)
-        k = 1.0 - s["ring_radius"] / level if level > 1e-12 else 1.0
-        d = (k * x, k * y, p[2] - s["low"][2]) if level > 1e-12 else (-s["ring_radius"], 0.0, p[2] - s["low"][2])
+        k = 1.0 - ring_radius / level if level > 1e-12 else 1.0
+        d = (k * x, k * y, p[2] - low[2]) if level > 1e-12 else (-ring_radius, 0.0, p[2] - low[2])
     else:
         d = (
-            p[0] - min(max(p[0], s["low"][0]), s["high"][0]),
-            p[1] - min(max(p[1], s["low"][1]), s["high"][1]),
-            p[2] - min(max(p[2], s["low"][2]), s["high"][2]),
+            p[0] - min(max(p[0], low[0]), high[0]),
+            p[1] - min(max(p[1], low[1]), high[1]),
+            p[2] - min(max(p[2], low[2]), high[2]),
         )
-    distance = math.sqrt(dot(d, d))
-    if distance < 1e-12:  # the centre is in the surface itself: no side to push to but up
-        return -s["contact_distance"], (0.0, 0.0, 1.0)
-    return distance - s["contact_distance"], (d[0] / distance, d[1] / distance, d[2] / distance)
+    distance = norm(d)
+    if distance < 1e-12:  # the centre is in the surface itself, which has no outward side: up
+        return -surface["contact_distance"], (0.0, 0.0, 1.0)
+    return distance - surface["contact_distance"], (d[0] / distance, d[1] / distance, d[2] / distance)
 
 
 @inlined
-def restitution(s, factor, vn):
-    """e at speed of approach vn."""
-    x = vn - s["reference_speed"]
-    return min(1.0, factor * min(max(s["e"] + x * (s["slope"] + x * s["curvature"]), s["min"]), s["max"]))
+def restitution(surface, factor, speed):
+    """e at a speed of approach in m/s."""
+    x = speed - surface["reference_speed"]
+    e = surface["e"] + x * (surface["slope"] + x * surface["curvature"])
+    return min(1.0, factor * min(max(e, surface["min"]), surface["max"]))
 
 
 @inlined
-def bounce(v, w, n, R, inertia, leave, mu, e_x):
-    """(v', w') of a ball that meets a surface of normal n and leaves along it at speed `leave` = e |v.n|."""
-    vn = dot(v, n)
+def impulse_response(velocity, spin, n, R, inertia, rebound_speed, friction, tangential_restitution):
+    """(velocity, spin) of a ball of radius R after contact with a surface of normal n."""
+    vn = dot(velocity, n)
     arm = (-R * n[0], -R * n[1], -R * n[2])
-    u = along(along(v, -vn, n), 1.0, cross(w, arm))
-    speed = math.sqrt(dot(u, u))
-    jn = leave - vn
-    after = along(v, jn, n)
+    slip = add_scaled(add_scaled(velocity, -vn, n), 1.0, cross(spin, arm))
+    speed = norm(slip)
+    normal_impulse = rebound_speed - vn
+    after = add_scaled(velocity, normal_impulse, n)
     if speed < 1e-12:
-        return after, w
-    jt = min((1.0 + e_x) * inertia / (1.0 + inertia) * speed, mu * jn) / speed
-    impulse = (-jt * u[0], -jt * u[1], -jt * u[2])
-    return along(after, 1.0, impulse), along(w, 1.0 / (inertia * R * R), cross(arm, impulse))
+        return after, spin
+    grip = (1.0 + tangential_restitution) * inertia / (1.0 + inertia) * speed
+    impulse = scaled(-(min(grip, friction * normal_impulse) / speed), slip)
+    return add_scaled(after, 1.0, impulse), add_scaled(spin, 1.0 / (inertia * R * R), cross(arm, impulse))
 
 
 @inlined
-def note_contact(contacts, n, ball, surface, time, position, velocity, after, spin, spin_after):
-    """Fill record n of contacts (CONTACT_DTYPE), if there are so many."""
-    if n < len(contacts):
-        c = contacts[n]
-        c["ball"], c["surface"], c["time"] = ball, surface, time
-        for k in range(3):
-            c["position"][k], c["velocity_before"][k], c["velocity_after"][k] = position[k], velocity[k], after[k]
-            c["spin_before"][k], c["spin_after"][k] = spin[k], spin_after[k]
+def after_contact(sport, parameters, motion, surface, support, phase):
+    """(velocity, spin, support, phase) after contact with surface number `surface`, and the contact's normal.
 
-
-@kernel
-def _over(s, p):
-    """Whether a centre is above the face: one at the very end and on its way out is not carried any more."""
-    return (s["low"][0] <= p[0] <= s["high"][0]) and (s["low"][1] <= p[1] <= s["high"][1])
-
-
-@inlined
-def meet(s, p, v, w, n, R, inertia, e_factor, mu_factor):
-    """(v', w', stays) after contact with surface s: a bounce, the start of rolling, or the least hop off an edge."""
-    vn = max(0.0, -dot(v, n))
-    leave = restitution(s, e_factor, vn) * vn
-    stays = False
-    if leave < V_STOP:
-        stays = s["supports"] > 0.0 and n[2] > 1.0 - 1e-6 and _over(s, along(p, 1e-6, v))
-        leave = 0.0 if stays else V_STOP
-    after, spin = bounce(v, w, n, R, inertia, leave, mu_factor * s["friction"], s["tangential_restitution"])
-    if stays:
-        after = (after[0], after[1], 0.0)
-    return after, spin, stays
-
-
-@kernel
-def roll(s, v, w, R, inertia, gravity, mu_factor, phase):
-    """(acceleration, rate of change of spin, how long the phase lasts) of a ball on a level surface.
-
-    SKID until its lowest point stands still, ROLL until it stops, REST. Spin about the upright dies out all the while.
+    The ball bounces; or is captured, and slides; or stays on what supports it; or leaves an edge with the least hop.
     """
-    brake = s["rolling_resistance"] * gravity
-    rate_z = -math.copysign(brake / (inertia * R), w[2]) if w[2] != 0.0 else 0.0
-    if phase == SKID:
-        ux, uy = v[0] - R * w[1], v[1] + R * w[0]
-        slip, friction = math.sqrt(ux * ux + uy * uy), mu_factor * s["friction"] * gravity
+    record = sport.surfaces[surface]
+    _, n = gap_and_normal(motion.position, record)
+    speed = max(0.0, -dot(motion.velocity, n))
+    rebound_speed = restitution(record, parameters.restitution, speed) * speed
+    is_captured = False
+    if rebound_speed < MIN_REBOUND_SPEED:
+        is_level = record["supports"] > 0.0 and n[2] > 1.0 - 1e-6
+        is_captured = is_level and _is_above_face(record, add_scaled(motion.position, 1e-6, motion.velocity))
+        rebound_speed = 0.0 if is_captured else MIN_REBOUND_SPEED
+    friction, grip = parameters.friction * record["friction"], record["tangential_restitution"]
+    ball = motion.velocity, motion.spin, n, sport.radius, sport.inertia
+    velocity, spin = impulse_response(*ball, rebound_speed, friction, grip)
+    if is_captured:
+        return (velocity[0], velocity[1], 0.0), spin, surface, SLIDING, n
+    if support >= 0 and velocity[2] <= 0.0:
+        return (velocity[0], velocity[1], 0.0), spin, support, SLIDING, n
+    return velocity, spin, IN_FLIGHT, phase, n
+
+
+@kernel
+def _is_above_face(surface, p):
+    """Whether a centre is above a level surface; one at the very end and on its way out is not."""
+    low, high = surface["low"], surface["high"]
+    return (low[0] <= p[0] <= high[0]) and (low[1] <= p[1] <= high[1])
+
+
+@inlined
+def touches(surface, motion):
+    """Whether a ball touches a surface and does not move away from it."""
+    gap, n = gap_and_normal(motion.position, surface)
+    return gap <= CONTACT_TOLERANCE and dot(motion.velocity, n) <= 0.0
+
+
+@inlined
+def note_contact(contacts, n, ball, surface, time, before, velocity, spin):
+    """Fill record n of contacts (CONTACT_DTYPE), if there is one: the Motion before, velocity and spin after."""
+    if n < len(contacts):
+        contact = contacts[n]
+        contact["ball"], contact["surface"], contact["time"] = ball, surface, time
+        for k in range(3):
+            contact["position"][k] = before.position[k]
+            contact["velocity_before"][k], contact["velocity_after"][k] = before.velocity[k], velocity[k]
+            contact["spin_before"][k], contact["spin_after"][k] = before.spin[k], spin[k]
+
+
+@kernel
+def rolling_rates(surface, R, inertia, gravity, friction_factor, phase, velocity, spin):
+    """(acceleration, rate of change of spin, how long the phase lasts) of a ball of radius R on a level surface.
+
+    SLIDING until its lowest point stands still, ROLLING until it stops, RESTING. Spin about the vertical decays
+    throughout.
+    """
+    rolling_deceleration = surface["rolling_resistance"] * gravity
+    rate_z = -math.copysign(rolling_deceleration / (inertia * R), spin[2]) if spin[2] != 0.0 else 0.0
+    if phase == SLIDING:
+        ux, uy = velocity[0] - R * spin[1], velocity[1] + R * spin[0]
+        slip, friction = math.sqrt(ux * ux + uy * uy), friction_factor * surface["friction"] * gravity
         if slip == 0.0:
             return (0.0, 0.0, 0.0), (0.0, 0.0, rate_z), 0.0
         ax, ay = -friction * ux / slip, -friction * uy / slip
-        lasts = slip / (friction * (1.0 + 1.0 / inertia)) if friction > 0.0 else math.inf
-        return (ax, ay, 0.0), (ay / (inertia * R), -ax / (inertia * R), rate_z), lasts
-    speed = math.sqrt(v[0] * v[0] + v[1] * v[1])
-    if phase == ROLL and speed > 0.0:
-        ax, ay = -brake * v[0] / speed, -brake * v[1] / speed
-        return (ax, ay, 0.0), (-ay / R, ax / R, rate_z), speed / brake if brake > 0.0 else math.inf
-    return (0.0, 0.0, 0.0), (0.0, 0.0, rate_z), 0.0 if phase == ROLL else math.inf
+        duration = slip / (friction * (1.0 + 1.0 / inertia)) if friction > 0.0 else math.inf
+        return (ax, ay, 0.0), (ay / (inertia * R), -ax / (inertia * R), rate_z), duration
+    speed = math.sqrt(velocity[0] * velocity[0] + velocity[1] * velocity[1])
+    if phase == ROLLING and speed > 0.0:
+        ax, ay = -rolling_deceleration * velocity[0] / speed, -rolling_deceleration * velocity[1] / speed
+        duration = speed / rolling_deceleration if rolling_deceleration > 0.0 else math.inf
+        return (ax, ay, 0.0), (-ay / R, ax / R, rate_z), duration
+    return (0.0, 0.0, 0.0), (0.0, 0.0, rate_z), 0.0 if phase == ROLLING else math.inf

@@ -1,240 +1,294 @@
-"""The same flight with its Jacobian: how positions change with the state at launch and with the ball's parameters.
+"""The flight of one ball: an event loop of steps through the air, contacts, and steps on the surface that supports it.
 
-    flight, jacobian = simulate_with_jacobian(sport, position, velocity, spin, times)   # (B, T, 3, 15)
+Every round takes the ball one step ahead: integrate, cut the step at its first contact, take the tangent along, deliver
+the frames that fall into the step, go through the contact. The lanes (lanes.py) do the same for many balls at once.
 
-One ball at a time, its columns side by side (columns.py). They are the exact derivative of the Runge-Kutta steps, and
-at a contact they follow the change of its moment, through every surface, edges and rings too. A jump from hit to miss
-has no derivative: near it the columns speak for the side the ball is on.
+The tangent (tangent.py) is the exact derivative of these steps by the launch. At a contact it follows the change of the
+contact's moment, on edges and rings too. A jump from hit to miss has no derivative: near it the tangent is that of the
+side on which the ball is.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
-from ballcast.sim import engine
 from ballcast.sim.jit import inlined, kernel
-from ballcast.sim.kernels import tangent as columns
-from ballcast.sim.kernels.aerodynamics import acceleration, rk5_any, step_length
-from ballcast.sim.kernels.compiled_sport import compile_sport
-from ballcast.sim.kernels.contact import REST, ROLL, SKID, along, dot, gap_and_normal, meet, note_contact, roll
-from ballcast.sim.kernels.detection import TOUCH, first_contact, quintic
-from ballcast.sim.kernels.layout import CONTACT_DTYPE, DRAG, FRICTION, LAUNCH_SIZE, LIFT, RESTITUTION, WIND_X, WIND_Y
-from ballcast.sim.kernels.step import AIR, FOREVER, roll_on, step_to
-from ballcast.sim.kernels.tangent import C
+from ballcast.sim.kernels.aerodynamics import acceleration, integrate, step_length
+from ballcast.sim.kernels.contact import (
+    REST_DURATION,
+    RESTING,
+    ROLLING,
+    SLIDING,
+    after_contact,
+    gap_and_normal,
+    note_contact,
+    rolling_rates,
+    touches,
+)
+from ballcast.sim.kernels.detection import MIN_ADVANCE, first_contact, time_to_edge
+from ballcast.sim.kernels.dormand_prince import next_scale
+from ballcast.sim.kernels.layout import (
+    CONTACT_DTYPE,
+    DRAG,
+    FINE,
+    FRICTION,
+    IN_FLIGHT,
+    LAID_TO_REST,
+    LAUNCH_SIZE,
+    LIFT,
+    RESTITUTION,
+    WIND_X,
+    WIND_Y,
+    FlightEnd,
+    Motion,
+    Parameters,
+)
+from ballcast.sim.kernels.quintic import interpolate, quintic_bounds, quintic_coefficients
+from ballcast.sim.kernels.tangent import (
+    COLUMNS,
+    TANGENT_SIZE,
+    change_phase,
+    commit_step,
+    position_jacobian,
+    saltation,
+    seed_launch,
+    state_jacobian,
+    stop_tangent,
+    tangent_roll,
+    tangent_step,
+)
+from ballcast.sim.kernels.vectors import add_scaled, dot, norm, scaled
 
-MOST_IMPACTS = 200  # of one ball: one that is wedged, as only a guess can be, is laid to rest
-STILL = 1e-9  # m/s, of the contact point
-PAST, TINY = 1.0 + 1e-12, 1e-12  # the last step ends a hair after the last frame
-LEAST_SHARE = 32  # balls, below which a second thread costs more than it gains
-
-
-def simulate_with_jacobian(sport, position, velocity, spin, times, parameters=None, out=None):
-    """The Flight, as `simulate` has it, and the Jacobian (B, T, 3, 15) of its positions, float64.
-
-    Columns: position (m/m), velocity (m per m/s) and spin (m per rad/s) at launch, then sim.PARAMETERS. With `out` of
-    that shape the Jacobian is written there and the flight is None: the fast way. ValueError says what does not fit.
-    """
-    flight = None if out is not None else engine.simulate(sport, position, velocity, spin, times, parameters)
-    launch = engine.pack_launches(position, velocity, spin, parameters)
-    times = engine.check_times(times, len(launch))
-    shape = (len(launch), times.shape[1], 3, LAUNCH_SIZE)
-    if out is None:
-        out = np.empty(shape)
-    if out.shape != shape or out.dtype != np.float64 or not out.flags.c_contiguous:
-        raise ValueError(f"out must be a contiguous float64 array of shape {shape}, not {out.dtype} {out.shape}")
-    compiled = compile_sport(sport)
-
-    def share(first, last):
-        own = times if len(times) == 1 else times[first:last]
-        _batch(compiled, launch[first:last], own, out[first:last])
-
-    engine.run_in_threads(share, len(launch), LEAST_SHARE)
-    return flight, out
+MAX_CONTACTS_FITTED = 200  # of one ball: a wedged one, as a bad guess of a fit can be, is laid to rest
+GRIP_SPEED = 1e-9  # m/s, of the contact point
+END_MARGIN = 1e-12  # s, and a fraction: the last step ends a little after the last frame
+UNBOUNDED = (-math.inf, -math.inf, -math.inf), (math.inf, math.inf, math.inf)
 
 
 @kernel
-def _batch(sport, launch, times, out):
-    s, count = np.zeros(columns.ROWS * C), times.shape[1]
-    path, jacobian, met = np.empty((count, 6)), np.empty((count, 3, C)), np.empty(0, CONTACT_DTYPE)
-    for b in range(len(launch)):
-        columns.unit(s)
-        fly_ball(sport, launch[b], times[b if len(times) > 1 else 0], s, path, jacobian, met)
+def fly_ball(sport, launch, times, tangent, trajectory, jacobian, contacts):
+    """Fly one ball of a CompiledSport to times[-1]: its FlightEnd.
+
+    launch (LAUNCH_SIZE,): see layout.py. trajectory (T, 6) gets position and velocity at times (T,). tangent: that of
+    the launch, afterwards that of the state at times[-1]; jacobian (T, 3, COLUMNS) gets that of the positions; where
+    tangent is empty, neither is computed. contacts (n,) CONTACT_DTYPE gets the first contacts.
+    """
+    wind = launch[WIND_X], launch[WIND_Y]
+    parameters = Parameters(launch[DRAG], launch[LIFT], launch[RESTITUTION], launch[FRICTION], wind[0], wind[1])
+    motion, support, phase = _initial_state(sport, parameters, launch, tangent)
+    t, k, count, scale, status, end_time, with_tangent = 0.0, 0, 0, 1.0, FINE, times[-1], len(tangent) > 0
+    first, last = math.inf, -math.inf
+    while True:
+        next_phase = phase
+        if support >= 0:
+            motion, end, h, surface, next_phase = rolling_step(sport, parameters.friction, motion, support, phase)
+            if with_tangent:
+                tangent_roll(sport, parameters.friction, motion, h, support, phase, next_phase, tangent)
+        else:
+            h = scale * step_length(sport.aero, _relative_velocity(parameters, motion.velocity))
+            h = min(h, (end_time - t) * (1.0 + END_MARGIN) + END_MARGIN)
+            end, error = air_step(sport, parameters, motion, h)
+            is_accepted, scale = next_scale(sport.aero, scale, error)
+            if not is_accepted:
+                continue
+            end, h, surface = _cut_at_contact(sport, parameters, motion, end, h)
+            if with_tangent:
+                tangent_step(sport, parameters, motion, h, tangent)
+        k = _deliver(motion, end, h, t, times, k, trajectory, tangent, jacobian)
+        if not t + h < end_time:  # NaN ends it too
+            f = (end_time - t) / h
+            position, velocity = interpolate(motion, end, f, h)
+            if with_tangent:
+                state_jacobian(tangent, f, h)
+            spin = add_scaled(scaled(1.0 - f, motion.spin), f, end.spin)
+            return FlightEnd(position, velocity, spin, count, first, last, status)
+        if with_tangent:
+            if support >= 0:
+                change_phase(tangent)
+            commit_step(tangent)
+        t, motion, phase = t + h, end, next_phase
+        if surface >= 0 and surface != support:
+            after, support, phase = _apply_contact(sport, parameters, motion, surface, support, phase, tangent)
+            note_contact(contacts, count, 0, surface, t, motion, after.velocity, after.spin)
+            motion, count, first, last = after, count + 1, min(first, t), t
+            if count > MAX_CONTACTS_FITTED:
+                motion, support, phase, status = at_rest(motion.position), surface, RESTING, LAID_TO_REST
+                stop_tangent(tangent)
+        elif surface != support:
+            motion, support = airborne(sport, parameters, motion), IN_FLIGHT
+
+
+@kernel
+def linearise_flights(sport, launches, times, out, status):
+    """Jacobians of positions, out (B, T, 3, LAUNCH_SIZE), of B flights at times (1 or B, T); status (B,)."""
+    tangent, count = np.zeros(TANGENT_SIZE), times.shape[1]
+    trajectory, jacobian, contacts = np.empty((count, 6)), np.empty((count, 3, COLUMNS)), np.empty(0, CONTACT_DTYPE)
+    for b in range(len(launches)):
+        seed_launch(tangent)
+        row = times[b if len(times) > 1 else 0]
+        status[b] = fly_ball(sport, launches[b], row, tangent, trajectory, jacobian, contacts).status
         for k in range(count):
             for i in range(3):
                 for j in range(LAUNCH_SIZE):
                     out[b, k, i, j] = jacobian[k, i, j]
 
 
-class FlightEnd(NamedTuple):
-    """One ball's state at the last time asked for, and what it met until then."""
+@inlined
+def _initial_state(sport, parameters, launch, tangent):
+    """(Motion, support, phase) at t = 0, after contacts with what the ball touches and does not leave."""
+    position = launch[0], launch[1], launch[2]
+    velocity, spin = (launch[3], launch[4], launch[5]), (launch[6], launch[7], launch[8])
+    motion, support, phase = Motion(position, velocity, spin, (0.0, 0.0, 0.0)), IN_FLIGHT, SLIDING
+    for j in range(len(sport.surfaces)):
+        if touches(sport.surfaces[j], motion):
+            motion, support, phase = _apply_contact(sport, parameters, motion, j, support, phase, tangent)
+    return airborne(sport, parameters, motion), support, phase
 
-    position: tuple  # m
-    velocity: tuple  # m/s
-    spin: tuple  # rad/s
-    contact_count: int
-    first_contact_time: float  # s; inf without a contact
-    last_contact_time: float  # s; -inf without a contact
+
+# --- steps, shared with the lanes -------------------------------------------------------------------------------------
+
+
+@inlined
+def air_step(sport, parameters, start, h):
+    """(Motion at the end, error of the velocity) of a step of length h through the air."""
+    drag, lift, wx, wy = parameters.drag, parameters.lift, parameters.wind_x, parameters.wind_y
+    u = _relative_velocity(parameters, start.velocity)
+    d, dv, spin_factor, a, error = integrate(sport, h, drag, lift, start.acceleration, u, start.spin)
+    p = start.position
+    position = p[0] + d[0] + h * wx, p[1] + d[1] + h * wy, p[2] + d[2]
+    return Motion(position, add_scaled(start.velocity, 1.0, dv), scaled(spin_factor, start.spin), a), error
+
+
+@inlined
+def step_to_contact(sport, parameters, start, surface, t):
+    """(Motion at the end, length, surface or IN_FLIGHT) of a step to a contact, which the quintic put at time t.
+
+    surface: the one met; IN_FLIGHT where the path is only known to be free until t, or grazes.
+    """
+    h = max(t, MIN_ADVANCE)  # a path that grazes at its very start moves on; a true contact there is stepped back to
+    end, _ = air_step(sport, parameters, start, h)
+    if surface >= 0:  # the quintic differs a little from the step: one Newton step to the surface
+        gap, n = gap_and_normal(end.position, sport.surfaces[surface])
+        rate = dot(end.velocity, n)
+        if rate < 0.0:
+            more = max(min(max(-gap / rate, -1e-4), 1e-4), -h)
+            mean_velocity = add_scaled(end.velocity, 0.5 * more, end.acceleration)
+            velocity = add_scaled(end.velocity, more, end.acceleration)
+            end = Motion(add_scaled(end.position, more, mean_velocity), velocity, end.spin, end.acceleration)
+            h += more
+        else:  # it grazes by less than the quintic can resolve
+            surface = IN_FLIGHT
+    return end, h, surface
 
 
 @kernel
-def fly_ball(sport, launch, times, s, path, jacobian, contacts):
-    """Fly one ball of a CompiledSport to times[-1]: its FlightEnd.
+def rolling_step(sport, friction_factor, motion, support, phase):
+    """A step on surface `support` to the end of the phase, to a contact, or to the surface's edge.
 
-    launch (LAUNCH_SIZE,): see layout.py. trajectory (T, 6) gets position and velocity at times (T,). tangent: columns
-    of the launch (tangent.py), afterwards those of the state at times[-1], and jacobian (T, 3, C) gets those of the
-    position; where tangent is empty, neither is computed. contacts (n,) CONTACT_DTYPE gets the first contacts.
+    (Motion at its start, with the acceleration throughout; at its end; its length; the surface met, IN_FLIGHT at the
+    edge, else `support`; the phase then)
     """
-    family, c, rows, boxes, inertia = sport.drag_model, sport.aero, sport.surfaces, sport.boxes, sport.inertia
-    air = launch[DRAG], launch[LIFT], launch[WIND_X], launch[WIND_Y], launch[RESTITUTION], launch[FRICTION]
-    p, v, w = (launch[0], launch[1], launch[2]), (launch[3], launch[4], launch[5]), (launch[6], launch[7], launch[8])
-    ground, phase, scale, t, k, end = AIR, SKID, 1.0, 0.0, 0, times[-1]
-    first, last, moving, count = math.inf, -math.inf, len(s) > 0, 0
-    for j in range(len(rows)):
-        g, n = gap_and_normal(p, rows[j])
-        if g <= TOUCH and dot(v, n) <= 0.0:
-            v, w, ground, phase = _through(family, c, rows, inertia, air, j, ground, phase, p, v, w, s)
-    while True:
-        hit, then = AIR, phase
-        if ground >= 0:
-            hit, h, then, p1, v1, w1, a = roll_on(c, rows, inertia, air[5], ground, phase, p, v, w, FOREVER)
-            if moving:
-                columns.roll(rows[ground], c, inertia, air[5], phase, then, h, v, w, s)
-            a1 = a
-        else:
-            a = acceleration(family, c, air[0], air[1], v[0] - air[2], v[1] - air[3], v[2], w[0], w[1], w[2])
-            h = min(scale * step_length(c, v[0] - air[2], v[1] - air[3], v[2]), (end - t) * PAST + TINY)
-            error, p1, v1, w1, a1 = _step(family, c, h, air, p, v, w, a)
-            if error > c.tolerance and scale > 0.0025:
-                scale *= 0.5
-                continue
-            scale = min(1.0, 2.0 * scale) if error < 0.025 * c.tolerance else scale
-            hit, h, p1, v1, w1, a1 = _contact(family, c, rows, boxes, h, p, v, w, a, p1, v1, w1, a1, air)
-            if moving:
-                columns.step(family, c, h, air, v, w, s)
-        while k < len(times) and times[k] <= t + h:
-            f = (times[k] - t) / h if h > 0.0 else 0.0
-            at, fast = _at(f, h, p, v, a, p1, v1, a1)
-            for i in range(3):
-                path[k, i], path[k, 3 + i] = at[i], fast[i]
-            if moving:
-                columns.place(f, h, s, jacobian[k])
-            k += 1
-        if not t + h < end:  # a NaN ends too
-            f = (end - t) / h
-            at, fast = _at(f, h, p, v, a, p1, v1, a1)
-            if moving:
-                columns.stop(f, h, s)
-            return FlightEnd(at, fast, along(along((0.0, 0.0, 0.0), 1.0 - f, w), f, w1), count, first, last)
-        if moving:
-            if ground >= 0:
-                columns.settle(s)
-            columns.go_on(s)
-        t, p, v, w, phase = t + h, p1, v1, w1, then
-        if hit >= 0 and hit != ground:
-            first, last = min(first, t), t
-            v1, w1, ground, phase = _through(family, c, rows, inertia, air, hit, ground, phase, p, v, w, s)
-            note_contact(contacts, count, 0, hit, t, p, v, v1, w, w1)
-            v, w, count = v1, w1, count + 1
-            if count > MOST_IMPACTS:
-                v = w = (0.0, 0.0, 0.0)
-                ground, phase = hit, REST
-                s[columns.V * C : (columns.W + 3) * C] = 0.0
-        elif hit == AIR:
-            ground = AIR
+    p, v, w, surfaces, R = motion.position, motion.velocity, motion.spin, sport.surfaces, sport.radius
+    ball = surfaces[support], R, sport.inertia, sport.aero.gravity
+    a, dw, phase_duration = rolling_rates(*ball, friction_factor, phase, v, w)
+    spin_down_time = -w[2] / dw[2] if dw[2] != 0.0 else REST_DURATION
+    h = min(min(phase_duration, spin_down_time), REST_DURATION)
+    start, surface = Motion(p, v, w, a), support
+    if phase != RESTING and h > 0.0:
+        none = (0.0, 0.0, 0.0)
+        edge = time_to_edge(surfaces[support], p, v, a, h)
+        h, other = first_contact(surfaces, support, UNBOUNDED, start, (scaled(0.5, a), none, none, none), edge)
+        if other >= 0:
+            surface = other
+        elif h == edge and edge < min(phase_duration, spin_down_time):
+            surface = IN_FLIGHT
+    velocity, spin = add_scaled(v, h, a), add_scaled(w, h, dw)
+    if h >= spin_down_time:
+        spin = (spin[0], spin[1], 0.0)
+    if surface == support and h >= phase_duration:
+        phase += 1
+        velocity = velocity if phase == ROLLING else (0.0, 0.0, 0.0)
+        spin = (-velocity[1] / R, velocity[0] / R, spin[2])
+    return start, Motion(add_scaled(add_scaled(p, h, v), 0.5 * h * h, a), velocity, spin, a), h, surface, phase
 
 
 @inlined
-def _step(family, c, h, air, p, v, w, a):
-    """(error, place, velocity, spin, acceleration) after a step of length h in the air."""
-    ux, uy = v[0] - air[2], v[1] - air[3]
-    dx, dy, dz, bx, by, bz, q, ax, ay, az, error = rk5_any(
-        family, c, h, air[0], air[1], a[0], a[1], a[2], ux, uy, v[2], w[0], w[1], w[2]
-    )
-    p1, v1 = (p[0] + dx + h * air[2], p[1] + dy + h * air[3], p[2] + dz), (v[0] + bx, v[1] + by, v[2] + bz)
-    return error, p1, v1, (q * w[0], q * w[1], q * w[2]), (ax, ay, az)
+def airborne(sport, parameters, motion):
+    """The Motion with the acceleration that it has in the air."""
+    a = acceleration(sport, parameters, motion.velocity, motion.spin)
+    return Motion(motion.position, motion.velocity, motion.spin, a)
 
 
 @inlined
-def _contact(family, c, rows, boxes, h, p, v, w, a, p1, v1, w1, a1, air):
-    """The step cut short at its first contact, if there is one: (hit or AIR, its length, the state then)."""
-    low, high = _hull(h, p, v, a, p1, v1, a1)
-    near = False
+def at_rest(position):
+    """The Motion of a ball that rests there."""
+    return Motion(position, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+
+
+# --- parts of a round -------------------------------------------------------------------------------------------------
+
+
+@inlined
+def _relative_velocity(parameters, velocity):
+    return velocity[0] - parameters.wind_x, velocity[1] - parameters.wind_y, velocity[2]
+
+
+@inlined
+def _cut_at_contact(sport, parameters, start, end, h):
+    """(Motion at the end, length, surface met or IN_FLIGHT) of a step, cut at its first contact if there is one."""
+    low, high = quintic_bounds(start, end, h)
+    boxes, is_near = sport.boxes, False
     for j in range(len(boxes)):
         box = boxes[j]
-        apart = (low[0] > box[3]) | (low[1] > box[4]) | (low[2] > box[5])
-        apart |= (high[0] < box[0]) | (high[1] < box[1]) | (high[2] < box[2])
-        near |= not apart
-    if not near:
-        return AIR, h, p1, v1, w1, a1
-    tau, hit = first_contact(rows, AIR, low, high, p, v, quintic(p, v, a, p1, v1, a1, h), h)
-    if tau >= h:
-        return AIR, h, p1, v1, w1, a1
-    return step_to(family, c, rows, hit, tau, p, v, w, a, air[:4])
+        is_apart = (low[0] > box[3]) | (low[1] > box[4]) | (low[2] > box[5])
+        is_apart |= (high[0] < box[0]) | (high[1] < box[1]) | (high[2] < box[2])
+        is_near |= not is_apart
+    if not is_near:
+        return end, h, IN_FLIGHT
+    t, surface = first_contact(sport.surfaces, IN_FLIGHT, (low, high), start, quintic_coefficients(start, end, h), h)
+    if t >= h:
+        return end, h, IN_FLIGHT
+    return step_to_contact(sport, parameters, start, surface, t)
 
 
 @inlined
-def _hull(h, p, v, a, p1, v1, a1):
-    """A box around the step's path: around the control points of its quintic."""
-    k, kk = 0.2 * h, 0.05 * h * h
-    low, high = _least(p, p1), _most(p, p1)
-    for q in (
-        along(p, k, v),
-        along(along(p, 2.0 * k, v), kk, a),
-        along(p1, -k, v1),
-        along(along(p1, -2.0 * k, v1), kk, a1),
-    ):
-        low, high = _least(low, q), _most(high, q)
-    return low, high
-
-
-@inlined
-def _least(a, b):
-    return min(a[0], b[0]), min(a[1], b[1]), min(a[2], b[2])
-
-
-@inlined
-def _most(a, b):
-    return max(a[0], b[0]), max(a[1], b[1]), max(a[2], b[2])
+def _deliver(start, end, h, t, times, k, trajectory, tangent, jacobian):
+    """Write the frames from number k on that fall into the step; the number of the first frame after it."""
+    while k < len(times) and times[k] <= t + h:
+        f = (times[k] - t) / h if h > 0.0 else 0.0
+        position, velocity = interpolate(start, end, f, h)
+        for i in range(3):
+            trajectory[k, i], trajectory[k, 3 + i] = position[i], velocity[i]
+        if len(tangent) > 0:
+            position_jacobian(tangent, f, h, jacobian[k])
+        k += 1
+    return k
 
 
 @kernel
-def _through(family, c, rows, inertia, air, j, ground, phase, p, v, w, s):
-    """(velocity, spin, ground, phase) after contact with surface j; the columns go along."""
-    a, rate = _rates(family, c, rows, inertia, air, ground, phase, v, w)
-    _, n = gap_and_normal(p, rows[j])
-    after, spin, stays = meet(rows[j], p, v, w, n, c.R, inertia, air[4], air[5])
-    if stays:
-        ground, phase = j, SKID
-    elif ground >= 0 and after[2] <= 0.0:  # what it rolls on holds it
-        after, phase = (after[0], after[1], 0.0), SKID
-    else:
-        ground = AIR
-    a1, rate1 = _rates(family, c, rows, inertia, air, ground, phase, after, spin)
-    before, then = (v, w, a, rate), (after, spin, a1, rate1)
-    if len(s):
-        columns.contact(rows[j], p, n, before, then, stays, c.R, inertia, air[4], air[5], s)
-    return after, spin, ground, phase
+def _apply_contact(sport, parameters, motion, surface, support, phase, tangent):
+    """(Motion, support, phase) after contact with a surface; the tangent is taken through it."""
+    velocity, spin, next_support, next_phase, n = after_contact(sport, parameters, motion, surface, support, phase)
+    a, spin_rate = _time_derivatives(sport, parameters, next_support, next_phase, velocity, spin)
+    after = Motion(motion.position, velocity, spin, a)
+    if len(tangent) > 0:
+        a, rate_before = _time_derivatives(sport, parameters, support, phase, motion.velocity, motion.spin)
+        before = Motion(motion.position, motion.velocity, motion.spin, a)
+        is_captured = next_support == surface
+        saltation(sport, parameters, sport.surfaces[surface], is_captured, n, (before, rate_before), (after, spin_rate),
+                  tangent)  # fmt: skip
+    return after, next_support, next_phase
 
 
 @kernel
-def _rates(family, c, rows, inertia, air, ground, phase, v, w):
+def _time_derivatives(sport, parameters, support, phase, velocity, spin):
     """Acceleration and rate of change of spin, in the air or on a surface."""
-    if ground >= 0:
-        if phase == SKID and abs(v[0] - c.R * w[1]) + abs(v[1] + c.R * w[0]) < STILL:
-            phase = ROLL  # it gripped: what is left of its slip is rounding, and has no direction
-        a, rate, _ = roll(rows[ground], v, w, c.R, inertia, c.gravity, air[5], phase)
-        return a, rate
-    u = v[0] - air[2], v[1] - air[3], v[2]
-    decay = -c.decay * math.sqrt(dot(u, u))
-    a = acceleration(family, c, air[0], air[1], u[0], u[1], u[2], w[0], w[1], w[2])
-    return a, (decay * w[0], decay * w[1], decay * w[2])
-
-
-@inlined
-def _at(f, h, p, v, a, p1, v1, a1):
-    """Place and velocity at the share f of a step."""
-    W, D = columns.path(f, h), columns.path_slope(f, h)
-    at = along(along(along((0.0, 0.0, 0.0), W[0], p), W[1], v), W[2], a)
-    fast = along(along(along((0.0, 0.0, 0.0), D[0], along(p1, -1.0, p)), D[1], v), D[2], a)
-    return along(along(along(at, W[3], p1), W[4], v1), W[5], a1), along(along(fast, D[3], v1), D[4], a1)
+    R = sport.radius
+    if support >= 0:
+        if phase == SLIDING and abs(velocity[0] - R * spin[1]) + abs(velocity[1] + R * spin[0]) < GRIP_SPEED:
+            phase = ROLLING  # it grips: what is left of its slip is rounding, and has no direction
+        ball = sport.surfaces[support], R, sport.inertia, sport.aero.gravity
+        a, spin_rate, _ = rolling_rates(*ball, parameters.friction, phase, velocity, spin)
+        return a, spin_rate
+    decay = -sport.aero.spin_decay * norm(_relative_velocity(parameters, velocity))
+    return acceleration(sport, parameters, velocity, spin), scaled(decay, spin)

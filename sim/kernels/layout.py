@@ -1,4 +1,6 @@
-"""Where state, parameters and contacts stand in arrays: one layout for launches, Jacobians, unknowns and logs."""
+"""Where state, parameters and contacts stand in arrays, and the records of one ball that compiled code passes round."""
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,3 +19,37 @@ CONTACT_DTYPE = np.dtype(
         ("spin_after", "f8", 3),
     ]
 )
+IN_FLIGHT = -1  # in place of the index of the surface that supports a ball, or that it meets
+FINE, LAID_TO_REST = range(2)  # status of a flight; laid to rest: after too many contacts, where it was
+
+
+class Parameters(NamedTuple):
+    """How one ball differs from the sport's preset: four factors, and the wind (m/s)."""
+
+    drag: float
+    lift: float
+    restitution: float
+    friction: float
+    wind_x: float
+    wind_y: float
+
+
+class Motion(NamedTuple):
+    """One ball at one moment."""
+
+    position: tuple  # m
+    velocity: tuple  # m/s
+    spin: tuple  # rad/s
+    acceleration: tuple  # m/s2
+
+
+class FlightEnd(NamedTuple):
+    """One ball at the last time asked for, and what happened until then."""
+
+    position: tuple  # m
+    velocity: tuple  # m/s
+    spin: tuple  # rad/s
+    contact_count: int
+    first_contact_time: float  # s; inf without a contact
+    last_contact_time: float  # s; -inf without a contact
+    status: int  # FINE or LAID_TO_REST
