@@ -7,6 +7,7 @@ A session is what the viewer plays: a ball, a time, and predictors with their fo
 """
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -173,4 +174,5 @@ def compile_kernels() -> None:
     draw_list.dots(points, 1.0, TRUTH_COLOR, 1.0)
     draw_list.fill(points[0], *confidence_tube(camera, points, np.tile(np.eye(3), (4, 1, 1))), TRUTH_COLOR, 1.0)
     draw_list.ball(points[0], 6.0, TRUTH_COLOR, np.eye(3))
-    draw_list.paint(raster.new_picture(camera.size), Backdrop.of(scene, SimpleNamespace(background=(0, 0, 0)), camera))
+    view: Any = SimpleNamespace(background=(0, 0, 0))  # a backdrop reads no more of a CameraView
+    draw_list.paint(raster.new_picture(camera.size), Backdrop.of(scene, view, camera))
