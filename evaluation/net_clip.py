@@ -17,7 +17,7 @@ from ballcast.evaluation.suites import Suite, simulated
 LEAD_TIME_RANGE = 0.1, 0.2  # s, from the last frame to the net
 STEP = 0.002  # s, between the positions that are checked
 MIN_DRAWN = 2000  # balls
-OVERSAMPLING = 8  # balls drawn per ball wanted: about one in so many reaches the net late enough
+OVERSAMPLING = 8  # balls drawn per ball wanted: about one in 8 reaches the net late enough
 
 
 def net_clips(sport: sim.Sport, count: int, seed: int = 0, horizons: Sequence = HORIZONS) -> tuple[Suite, Cases]:

@@ -1,4 +1,4 @@
-"""What a predictor is asked: histories and times. Beside them is the truth, which it does not get.
+"""What a predictor is asked: histories and times; and the truth, which it does not get.
 
 horizon   the history is the first h seconds of the track; where is the ball h' seconds after its last frame?
 landing   the history ends d seconds before a landing; where and when is that landing?
@@ -90,9 +90,9 @@ def landing(suite: Suite, before: float) -> Cases:
 
 
 def l4dc2023(suite: Suite, before: float) -> Cases:
-    """The Cases of `l4dc2023`: a history is every frame more than `before` s before the last; asked are the last five.
+    """The Cases of `l4dc2023`: a history is every frame more than `before` s before the last one.
 
-    At low frame rates some of these five are in the history; those are not asked.
+    The last five frames are asked, without those in the history (at low frame rates).
     """
     cut = [np.searchsorted(t.time, t.time[-1] - before - TIME_TOLERANCE) if len(t) else 0 for t in suite.tracks]
     rows = np.array([i for i, count in enumerate(cut) if count >= END_MIN_FRAMES], int)

@@ -11,7 +11,7 @@ from ballcast.evaluation.limits import Truth
 from ballcast.tracks import Track, read_tracks
 
 PATH_SAMPLES = 600  # positions of a path that are checked
-EDGE_MARGIN = 0.01  # m from an edge or the net: a ball this close may as well go another way
+EDGE_MARGIN = 0.01  # m from an edge or the net: a ball this close may go either way
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,9 +26,7 @@ GIVES = DIRECT | {  # name -> what a forecast holds besides the mean
 
 @pytest.fixture(scope="module", params=models.PREDICTORS)
 def predictor(request):
-    if request.param not in models.available(sim.load("table_tennis")):
-        pytest.skip(f"{request.param} has no weights for table tennis yet: make weights")
-    return models.load(request.param)
+    return models.load(request.param)  # fails where its weights do not ship
 
 
 @pytest.fixture(scope="module")
