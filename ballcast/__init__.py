@@ -10,11 +10,17 @@ if _IS_CHECKOUT:  # the packages stand beside this folder; an installed Ballcast
     __path__.append(str(_HERE.parent))
 
 if TYPE_CHECKING:
+    from ballcast.warm_up import warm as warm
+
     __version__: str
 else:
 
     def __getattr__(name):
-        """`__version__`, read when it is asked for: from pyproject.toml in a checkout, else from the installation."""
+        """`warm`; `__version__`, read when it is needed, from pyproject.toml in a checkout, else the installation."""
+        if name == "warm":
+            from ballcast.warm_up import warm
+
+            return warm
         if name != "__version__":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         if _IS_CHECKOUT:

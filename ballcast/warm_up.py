@@ -1,0 +1,122 @@
+"""Compile ahead of time, for images, robots and tests: no forecast waits for the compiler afterwards.
+
+    ballcast warm --predictor gru_physics --sport table_tennis
+    ballcast warm                                               # every predictor with weights for table tennis
+    ballcast.warm("gru_physics", "table_tennis")                # the same from Python
+
+Two processes share the work: one compiles the flight of many balls, the other that of one ball and its fit. Compiled
+code depends on no sport: a second sport only needs what its predictors add.
+"""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ballcast import command, models, sim
+from ballcast.models.estimation.fit import map_fit
+from ballcast.models.estimation.posterior import fly_samples
+from ballcast.models.estimation.prior import sport_prior
+from ballcast.models.estimation.unknowns import UNKNOWNS
+from ballcast.sim import jit
+from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
+from ballcast.sim.kernels.lanes import fly_lanes
+from ballcast.sim.kernels.layout import CONTACT_DTYPE
+from ballcast.tracks import Track
+
+PROGRAM = "python -m ballcast.warm"
+SIMULATOR = "simulator"  # in place of a predictor: what live throws and generated balls need
+NO_KERNELS = ("parabola", "constant_velocity")  # predictors that need nothing compiled
+TIMES = np.arange(12) / 100  # s, of the frames of a made-up track
+
+
+@dataclass(frozen=True)
+class Options:
+    """Compile ahead of time what predictors need, so that nothing is compiled when a program uses them."""
+
+    predictor: tuple[str, ...] = ()
+    """names, files of weights, or `simulator` for live throws; all of these if none is named"""
+    sport: tuple[str, ...] = ("table_tennis",)
+    """sports' names, or .toml files of your own"""
+    lanes: bool = False
+    """compile the flight of many balls alone"""
+
+
+def main() -> None:
+    options = command.options(Options, PROGRAM)
+    command.run(PROGRAM, lambda: run(options))
+
+
+def run(options: Options) -> None:
+    """Compile, and print a line for every function. Raises ValueError or OSError, one line each."""
+    sports = [sim.load(name) for name in options.sport]
+    progress = Progress()
+    if options.lanes:
+        return compile_flight_of_many(sports[0])
+    for sport in sports:
+        for name in options.predictor or (*models.available(sport), SIMULATOR):
+            warm(name, sport, progress)
+    print("everything is compiled", flush=True)
+
+
+class Progress:
+    """Prints `compiled N of about M: NAME` for this process and for those it starts."""
+
+    def __init__(self, show: Callable[[str], None] = lambda line: print(line, flush=True)):
+        self.show, self.done, self.total = show, 0, 0
+        jit.report_compiling(lambda _, total, name: self.step(total, name))
+
+    def step(self, total: int, name: str) -> None:
+        self.done, self.total = self.done + 1, max(total, self.total, self.done + 1)
+        self.show(f"compiled {self.done} of about {self.total}: {name}")
+
+    def follow(self, lines) -> None:
+        """Count the lines of another process too."""
+        for line in lines:
+            if line.startswith("compiled "):
+                self.step(0, line.strip().rpartition(": ")[2])
+
+
+def warm(predictor: str = "gru_physics", sport: sim.Sport | str = "table_tennis", progress: Progress | None = None):
+    """Compile what a predictor of a sport needs, or "simulator", unless compiled code of today's source is kept."""
+    sport = sport if isinstance(sport, sim.Sport) else sim.load(sport)
+    if predictor not in NO_KERNELS and not jit.is_kept(fly_lanes):
+        arguments = [sys.executable, "-m", "ballcast", "warm", "--lanes"]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as other:
+            if progress:
+                threading.Thread(target=progress.follow, args=(other.stdout,), daemon=True).start()
+            compile_flight_of_one(sport)
+    if predictor == SIMULATOR:
+        sim.draw(sport, 1, purpose="play")
+    else:
+        exercise(models.load(predictor, sport))
+
+
+def compile_flight_of_many(sport: sim.Sport) -> None:
+    lanes, contacts = compile_lanes(sport, np.float32), np.empty(0, CONTACT_DTYPE)
+    fly_samples(lanes, np.zeros((1, UNKNOWNS)), np.ones((1, 1)), contacts)
+
+
+def compile_flight_of_one(sport: sim.Sport) -> None:
+    track, prior = made_up_track(), sport_prior(sport)
+    map_fit(compile_sport(sport), track.time.copy(), track.position.copy(), prior.mean, prior, np.int64(1))
+
+
+def exercise(predictor: models.Predictor) -> None:
+    """Have a predictor forecast a made-up track in all the ways there are: whole, in a batch, frame by frame."""
+    track, times = made_up_track(), TIMES[-1] + np.arange(1, 3) / 10
+    predictor.forecast(track, times)
+    predictor.forecast_batch([track, track], times)
+    stream = predictor.stream()
+    for time, position in zip(track.time, track.position, strict=True):
+        stream.observe(time, position)
+    stream.forecast(times)
+
+
+def made_up_track() -> Track:
+    """A ball thrown through the air above the origin."""
+    drop = 4.9 * TIMES**2
+    return Track(TIMES, np.stack([0 * TIMES, 2 * TIMES - 1, 1 + 2 * TIMES - drop], axis=1))
