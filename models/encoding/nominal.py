@@ -51,18 +51,11 @@ def free_flight_sd(variances, t, out):
 
 
 @kernel
-def constant_velocity_path(x, times, out):
-    """Fill out (H, 3) with positions, m, at times (H,) s of a ball that keeps its velocity."""
-    for k in range(len(times)):
-        for i in range(3):
-            out[k, i] = x[i] + times[k] * x[3 + i]
-
-
-@kernel
 def nominal_trajectory(feature_set, sport, x, variances, times, positions, nominal_landing, landing_sd):
     """Fill positions (H, 3) m at times (H,) s, the landing's time and position (4,), and their sd (4,)."""
     if feature_set == FRAMES:
-        constant_velocity_path(x, times, positions)
+        for k in range(len(times)):
+            positions[k] = x[:3] + times[k] * x[3:6]
         nominal_landing[0], landing_sd[:] = 0.0, 1.0
         nominal_landing[1:] = x[:3]
         return

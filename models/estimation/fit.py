@@ -10,11 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ballcast.models.estimation.likelihood import (
-    accumulate_normal_equations,
-    estimate_degrees_of_freedom,
-    estimate_noise,
-)
+from ballcast.models.estimation import likelihood
 from ballcast.models.estimation.linear import cholesky_solve, scaled_cholesky, spd_inverse
 from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS, clamp, seed_unknowns, to_launch
 from ballcast.sim.jit import kernel
@@ -77,16 +73,11 @@ def linearised_flight(sport, x, t, tangent, trajectory, jacobian):
 
 
 @kernel
-def _fly(sport, x, t, at):
-    return linearised_flight(sport, x, t, at.tangent, at.trajectory, at.jacobian)
-
-
-@kernel
 def _evaluate(at, y, x, prior, noise):
     """The cost of unknowns x (16,) whose flight is in `at`; fills its weights, residuals, Hessian and gradient."""
     cost = _prior_terms(x, prior, at.hessian, at.gradient)
     frames = at.trajectory[: len(y)], at.jacobian[: len(y)]
-    return cost + accumulate_normal_equations(
+    return cost + likelihood.accumulate_normal_equations(
         *frames, y, noise, prior.outlier_rate, at.weights, at.squared_residuals, at.hessian, at.gradient
     )
 
@@ -112,7 +103,7 @@ def map_fit(sport, t, y, start, prior, max_flights):
     t, x, noise, damping = t - t[0], start.copy(), prior.noise.copy(), DAMPING
     current, trial = _new_linearisation(len(t)), _new_linearisation(len(t))
     em_rounds_left = MAX_EM_ROUNDS if prior.pseudo_frames > 0.0 else 0
-    flight = _fly(sport, x, t, current)
+    flight = linearised_flight(sport, x, t, *current[:3])
     cost = _evaluate(current, y, x, prior, noise)
     inflation = _noise_inflation(current.squared_residuals, math.inf)
     inflated = _inflated(noise, inflation)
@@ -126,7 +117,7 @@ def map_fit(sport, t, y, start, prior, max_flights):
         if not is_converged:
             trial_x = x - step
             clamp(trial_x)
-            trial_flight = _fly(sport, trial_x, t, trial)
+            trial_flight = linearised_flight(sport, trial_x, t, *trial[:3])
             trial_cost = _evaluate(trial, y, trial_x, prior, inflated)
             is_accepted = trial_cost < cost
             damping = max(0.1 * damping, MIN_DAMPING) if is_accepted else 10.0 * damping
@@ -167,8 +158,8 @@ def _inflated(noise, inflation):
 @kernel
 def _estimate_sensor(at, y, prior, noise):
     """Update the noise (5,) from the residuals; returns whether it still changes."""
-    noise[4] = estimate_degrees_of_freedom(at.squared_residuals)
-    return estimate_noise(at.trajectory, at.jacobian, y, at.weights, spd_inverse(at.hessian), prior, noise)
+    noise[4] = likelihood.estimate_degrees_of_freedom(at.squared_residuals)
+    return likelihood.estimate_noise(at.trajectory, at.jacobian, y, at.weights, spd_inverse(at.hessian), prior, noise)
 
 
 @kernel
@@ -199,7 +190,7 @@ def marginalise(sport, t, y, cut, fit, prior):
     Linear about the Fit; the covariance is widened a little, since the flight is not linear.
     """
     at = _new_linearisation(cut + 1)
-    flight = _fly(sport, fit.x, t[: cut + 1] - t[0], at)
+    flight = linearised_flight(sport, fit.x, t[: cut + 1] - t[0], *at[:3])
     _evaluate(at, y[:cut], fit.x, prior, fit.noise)
     covariance = spd_inverse(at.hessian)
     final, transition = _state_transition(fit.x, flight, at.tangent)

@@ -11,11 +11,12 @@ its path, and the filter restarts there. The estimate is a Gaussian, which the t
 """
 
 import math
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
 from ballcast.models.estimation.fit import linearised_flight, map_fit
+from ballcast.models.estimation.likelihood import add_expected_variances
 from ballcast.models.estimation.linear import inverse3, matvec3
 from ballcast.models.estimation.prior import FILTER_DEGREES, FILTER_PSEUDO_FRAMES, Prior
 from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS, clamp
@@ -53,20 +54,12 @@ FILTER_STATE_DTYPE = np.dtype(
 )
 
 
-class FilterSummary(NamedTuple):
-    """What others read of one filter. Arrays are views of its record."""
-
-    frames: int  # seen so far
-    mean: np.ndarray  # (16,) of the unknowns at the last frame
-    covariance: np.ndarray  # (16, 16)
-    noise: np.ndarray  # (4,) variances of the axes (m2) and of the time stamps (s2)
-    innovation: np.ndarray  # (3,) m, of the last frame
-    innovation_sd: np.ndarray  # (3,) m
-    mahalanobis2: float  # of the innovation
-    inflation: float  # how many times less than an inlier the last frame counted
-    start_time: float  # s, of the frame it started at
-    last_contact_time: float  # s; -inf: none
-    recent_frames: np.ndarray  # (97, 4) newest first: t (s), position (m)
+# what others read of one filter, as in FILTER_STATE_DTYPE; arrays are views
+FilterSummary = namedtuple(
+    "FilterSummary",
+    "frames mean covariance noise innovation innovation_sd mahalanobis2 inflation start_time last_contact_time "
+    "recent_frames",
+)
 
 
 @inlined
@@ -240,27 +233,18 @@ def _batch_refit(sport, filter_prior, state):
 @kernel
 def _adapt_noise(filter_prior, state, y):
     """Update the sensor's variances by a frame: expectation-maximisation as in likelihood.py."""
-    x, P, noise, noise_sums = state.x[:], state.P[:], state.noise[:], state.noise_sums[:]
-    v, a, moments = x[3:6], np.empty(3), np.empty((3, 3))
+    x, P, noise, sums, moments = state.x[:], state.P[:], state.noise[:], state.noise_sums[:], np.empty((3, 3))
     e = y - x[:3]
     e[2] -= x[HEIGHT]
-    va = 0.0
     for i in range(3):
         for j in range(3):
             moments[i, j] = e[i] * e[j] + P[i, j]
-        a[i] = v[i] / noise[i]
-        va += v[i] * a[i]
     for i in range(3):
         moments[2, i] += P[HEIGHT, i]
         moments[i, 2] += P[i, HEIGHT]
     moments[2, 2] += P[HEIGHT, HEIGHT]
-    var, weight, product = 1.0 / (1.0 / (noise[3] + 1e-14) + va), 1.0 / state.inflation, moments @ a
-    delay = weight * var * var * (a @ product) + var
-    for i in range(3):
-        noise_sums[i] += weight * (moments[i, i] - 2.0 * v[i] * var * product[i]) + v[i] * v[i] * delay
-    noise_sums[3] += delay
-    noise_sums[4] += 1.0
+    add_expected_variances(x[3:6], moments, 1.0 / state.inflation, noise, sums)
+    sums[4] += 1.0
     for i in range(4):
-        total = noise_sums[i] + FILTER_PSEUDO_FRAMES * filter_prior.noise[i]
-        variance = total / (noise_sums[4] + FILTER_PSEUDO_FRAMES)
+        variance = (sums[i] + FILTER_PSEUDO_FRAMES * filter_prior.noise[i]) / (sums[4] + FILTER_PSEUDO_FRAMES)
         noise[i] = min(max(variance, filter_prior.min_variances[i]), filter_prior.max_variances[i])

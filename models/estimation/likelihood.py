@@ -9,7 +9,9 @@ import math
 
 import numpy as np
 
+from ballcast.models.estimation.linear import matvec3
 from ballcast.sim.jit import inlined, kernel
+from ballcast.sim.kernels.contact import dot
 
 EM_ITERATIONS, EM_TOLERANCE = 3, 0.15  # of one round; the change (of a logarithm) that needs another round
 GAUSSIAN_DEGREES = 1e3  # degrees of freedom above which Student's t is taken as the normal distribution
@@ -113,6 +115,21 @@ def _residual_second_moments(trajectory, jacobian, y, covariance):
     return moments
 
 
+@inlined
+def add_expected_variances(v, moments, weight, noise, sums):
+    """Add one frame's expected squares of noise to sums (4,): of the axes, and of the time stamp's delay.
+
+    v (3,) m/s: velocity; moments (3, 3) m2: second moments of the residual; weight: the frame's robust weight.
+    """
+    a = v[0] / noise[0], v[1] / noise[1], v[2] / noise[2]
+    product = matvec3(moments, a)
+    variance = 1.0 / (1.0 / (noise[3] + 1e-14) + dot(v, a))
+    delay = weight * variance * variance * dot(a, product) + variance
+    for i in range(3):
+        sums[i] += weight * (moments[i, i] - 2.0 * v[i] * variance * product[i]) + v[i] * v[i] * delay
+    sums[3] += delay
+
+
 @kernel
 def estimate_noise(trajectory, jacobian, y, weights, covariance, prior, noise):
     """Update the variances in `noise` from the residuals; returns whether they still change.
@@ -120,24 +137,11 @@ def estimate_noise(trajectory, jacobian, y, weights, covariance, prior, noise):
     Expectation-maximisation: the hidden variable of a frame is the delay of its time stamp.
     """
     moments = _residual_second_moments(trajectory, jacobian, y, covariance)
-    a, sums, before = np.empty(3), np.empty(4), noise.copy()
+    sums, before = np.empty(4), noise.copy()
     for _ in range(EM_ITERATIONS):
         sums[:] = prior.pseudo_frames * prior.noise[:4]
         for n in range(len(y)):
-            va = 0.0
-            for i in range(3):
-                a[i] = trajectory[n, 3 + i] / noise[i]
-                va += trajectory[n, 3 + i] * a[i]
-            var, quadratic = 1.0 / (1.0 / (noise[3] + 1e-14) + va), 0.0
-            for i in range(3):
-                for j in range(3):
-                    quadratic += a[i] * moments[n, i, j] * a[j]
-            delay = weights[n] * var * var * quadratic + var
-            sums[3] += delay
-            for i in range(3):
-                product = moments[n, i, 0] * a[0] + moments[n, i, 1] * a[1] + moments[n, i, 2] * a[2]
-                v = trajectory[n, 3 + i]
-                sums[i] += weights[n] * (moments[n, i, i] - 2.0 * v * var * product) + v * v * delay
+            add_expected_variances(trajectory[n, 3:], moments[n], weights[n], noise, sums)
         for i in range(4):
             variance = sums[i] / (prior.pseudo_frames + len(y))
             noise[i] = min(max(variance, prior.min_variances[i]), prior.max_variances[i])

@@ -139,18 +139,33 @@ def modal_landing(landings, surfaces):
 
 
 @kernel
+def simulate_samples(lane_sport, samples, times, K):
+    """(positions (B K, H, 3) m, first landings (B K, 5)) of K samples of each of B balls, at times (B K or 1, H) s.
+
+    If too many samples of a ball have not landed by the last time, those are simulated further.
+    """
+    contacts = np.empty(CONTACTS_PER_SAMPLE * len(samples), CONTACT_DTYPE)
+    positions, used = fly_samples(lane_sport, samples, times, contacts)
+    landings, is_late = first_landings(lane_sport, contacts, used, samples, 0.0), np.zeros(len(samples), np.bool_)
+    for first in range(0, len(samples), K):
+        is_unlanded, end = landings[first : first + K, 0] == np.inf, times[min(first, len(times) - 1), -1]
+        if end < MIN_LANDING_HORIZON and is_unlanded.mean() > MAX_UNLANDED:
+            is_late[first : first + K] = is_unlanded
+    if is_late.any():
+        late = samples[is_late]
+        _, used = fly_samples(lane_sport, late, np.full((1, 1), MIN_LANDING_HORIZON), contacts)
+        landings[is_late] = first_landings(lane_sport, contacts, used, late, 0.0)
+    return positions, landings
+
+
+@kernel
 def predict_ahead(lane_sport, standard_normal, x, covariance, times):
     """The Prediction of unknowns x (16,) with a covariance (16, 16), at times (H,) s after the last frame.
 
     standard_normal (K, 16): see standard_normal_samples.
     """
     samples = transform_samples(x, covariance, standard_normal)
-    contacts = np.empty(CONTACTS_PER_SAMPLE * len(samples), CONTACT_DTYPE)
-    positions, used = fly_samples(lane_sport, samples, times.reshape((1, len(times))), contacts)
-    landings = first_landings(lane_sport, contacts, used, samples, 0.0)
-    if (landings[:, 0] == math.inf).mean() > MAX_UNLANDED and times[-1] < MIN_LANDING_HORIZON:
-        _, used = fly_samples(lane_sport, samples, np.full((1, 1), MIN_LANDING_HORIZON), contacts)
-        landings = first_landings(lane_sport, contacts, used, samples, 0.0)
+    positions, landings = simulate_samples(lane_sport, samples, times.reshape((1, len(times))), len(samples))
     return Prediction(positions, covariance_about_first(positions), *modal_landing(landings, len(lane_sport.boxes)))
 
 

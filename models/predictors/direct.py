@@ -9,30 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ballcast.models.contract import Forecast, expected_landing
+from ballcast.models.encoding import nominal
 from ballcast.models.encoding.decoding import decode_landing, decode_path
-from ballcast.models.encoding.nominal import (
-    HORIZONS,
-    NOMINAL_FEATURES,
-    fill_nominal_features,
-    fill_nominal_start,
-    nominal_trajectories,
-)
+from ballcast.models.encoding.nominal import HORIZONS
 from ballcast.models.estimation.unknowns import UNKNOWNS
-from ballcast.models.predictors.neural import Memory, NeuralPredictor
+from ballcast.models.predictors.neural import BatchForecast, Memory, NeuralPredictor
 from ballcast.models.runtime.network import belief_head, path_head
 from ballcast.sim import Sport
 from ballcast.sim.jit import kernel
-
-
-class PathForecasts(NamedTuple):
-    """Forecasts of B balls at H times."""
-
-    mean: np.ndarray  # (B, H, 3) m
-    covariance: np.ndarray  # (B, H, 3, 3) m2
-    probability: np.ndarray  # (B,) of a landing
-    landing: np.ndarray  # (B, 4) its time (s after the last frame) and position (m)
-    landing_covariance: np.ndarray  # (B, 4, 4)
 
 
 class OutputScaling(NamedTuple):
@@ -59,21 +43,13 @@ class Direct(NeuralPredictor):
             next(scale), float(factors.get("landing", 1.0)), 2 * self.info["shape"]["unknowns"],
         )  # fmt: skip
 
-    def allocate(self, count: int, horizons: int) -> PathForecasts:
-        shapes = (count, horizons, 3), (count, horizons, 3, 3), (count,), (count, 4), (count, 4, 4)
-        return PathForecasts(*map(np.empty, shapes))
-
-    def predict_into(self, memory: Memory, times: np.ndarray, out: PathForecasts) -> None:
+    def predict_into(self, memory: Memory, times: np.ndarray, out: BatchForecast) -> None:
         forecast_paths(self.network, self.frontend, self.output_scaling, memory, times, out)
-
-    def to_forecast(self, prediction: PathForecasts, n: int, last: float) -> Forecast:
-        mean, covariance, *landing = (a[n] for a in prediction)
-        return Forecast(mean, covariance, landing=expected_landing(last, *landing))
 
 
 @kernel
 def forecast_paths(network, frontend, scaling, memory, times, out):
-    """Fill the PathForecasts of the balls of a Memory at times (B, H) s after their last frames."""
+    """Fill the BatchForecast of the balls of a Memory at times (B, H) s after their last frames."""
     (count, horizons), sport, h, features = times.shape, frontend.sport, memory.hidden, memory.features
     belief_outputs = np.empty((count, 0), np.float32)
     if scaling.belief_inputs:
@@ -81,15 +57,15 @@ def forecast_paths(network, frontend, scaling, memory, times, out):
     starts, variances = np.empty((count, UNKNOWNS)), np.empty((count, 3, 3))
     landings, landing_sds = np.empty((count, 4)), np.empty((count, 4))
     positions, horizon_positions = np.empty((count, horizons, 3)), np.empty((HORIZONS, 3))
-    nominal_features = np.empty((count, NOMINAL_FEATURES))
+    nominal_features = np.empty((count, nominal.NOMINAL_FEATURES))
     for b in range(count):
         state, raw_features = memory.filter_states[b], memory.raw_features[b]
-        fill_nominal_start(frontend.feature_set, state, raw_features, starts[b], variances[b])
-        nominal_trajectories(
+        nominal.fill_nominal_start(frontend.feature_set, state, raw_features, starts[b], variances[b])
+        nominal.nominal_trajectories(
             frontend.feature_set, sport, starts[b], variances[b], times[b],
             positions[b], horizon_positions, landings[b], landing_sds[b],
         )  # fmt: skip
-        fill_nominal_features(horizon_positions, landings[b], starts[b], nominal_features[b])
+        nominal.fill_nominal_features(horizon_positions, landings[b], starts[b], nominal_features[b])
     outputs = path_head(network, features, h, nominal_features, belief_outputs).astype(np.float64)
     for b in range(count):
         path_scaling = scaling.mean, scaling.scale, scaling.variance_factor

@@ -5,81 +5,48 @@ of the result are simulated in the engine's lanes.
 """
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from ballcast.models.contract import Forecast, expected_landing
 from ballcast.models.encoding.decoding import regression_factor
 from ballcast.models.encoding.features import active_cholesky
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
+from ballcast.models.estimation import posterior
 from ballcast.models.estimation.kalman import summary
-from ballcast.models.estimation.posterior import (
-    CONTACTS_PER_SAMPLE,
-    MAX_UNLANDED,
-    MIN_LANDING_HORIZON,
-    covariance_about_first,
-    first_landings,
-    fly_samples,
-    modal_landing,
-    standard_normal_samples,
-)
-from ballcast.models.estimation.unknowns import UNKNOWNS, clamp, to_belief
-from ballcast.models.predictors.neural import Memory, NeuralPredictor
+from ballcast.models.estimation.unknowns import UNKNOWNS, clamp
+from ballcast.models.predictors.neural import BatchForecast, Memory, NeuralPredictor
 from ballcast.models.runtime.network import belief_head
 from ballcast.sim import Sport
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.compiled_sport import compile_lanes
-from ballcast.sim.kernels.layout import CONTACT_DTYPE
 
 SAMPLES, BALLS_PER_LANES = 18, 8  # samples of a ball; balls whose samples share the engine's lanes
-
-
-class SimulatedForecasts(NamedTuple):
-    """Forecasts of B balls at H times, from K samples each."""
-
-    x: np.ndarray  # (B, 16) the unknowns at the last frame
-    P: np.ndarray  # (B, 16, 16)
-    mean: np.ndarray  # (B, H, 3) m
-    covariance: np.ndarray  # (B, H, 3, 3) m2
-    positions: np.ndarray  # (B, K, H, 3) m, float32
-    probability: np.ndarray  # (B,) of a landing
-    landing: np.ndarray  # (B, 4) its time (s after the last frame) and position (m)
-    landing_covariance: np.ndarray  # (B, 4, 4)
 
 
 class GruPhysics(NeuralPredictor):
     """The network's belief, simulated ahead. Its forecasts hold spin and parameters."""
 
     name = "gru_physics"
+    sample_count, sample_dtype, has_belief = SAMPLES, np.float32, True
 
     def __init__(self, sport: Sport, path: Path | str | None = None):
         super().__init__(sport, path)
         self.lane_sport = compile_lanes(sport)
-        self.standard_normal = np.ascontiguousarray(standard_normal_samples(SAMPLES)[:, : len(self.active_unknowns)])
+        self.standard_normal = np.ascontiguousarray(
+            posterior.standard_normal_samples(SAMPLES)[:, : len(self.active_unknowns)]
+        )
         factors = self.info.get("widen", {})
         path_factors = np.array([1.0, *factors.get("flown", np.ones(HORIZONS))])
         self.variance_factors = path_factors, float(factors.get("flown_landing", 1.0))
 
-    def allocate(self, count: int, horizons: int) -> SimulatedForecasts:
-        return SimulatedForecasts(
-            np.zeros((count, UNKNOWNS)), np.zeros((count, UNKNOWNS, UNKNOWNS)), np.empty((count, horizons, 3)),
-            np.empty((count, horizons, 3, 3)), np.empty((count, SAMPLES, horizons, 3), np.float32),
-            np.empty(count), np.empty((count, 4)), np.empty((count, 4, 4)),
-        )  # fmt: skip
-
-    def predict_into(self, memory: Memory, times: np.ndarray, out: SimulatedForecasts) -> None:
+    def predict_into(self, memory: Memory, times: np.ndarray, out: BatchForecast) -> None:
         samples = self.active_unknowns, self.standard_normal, self.variance_factors
         simulate_ahead(self.network, self.lane_sport, *samples, memory, times, out)
-
-    def to_forecast(self, prediction: SimulatedForecasts, n: int, last: float) -> Forecast:
-        x, P, mean, covariance, positions, *landing = (a[n] for a in prediction)
-        return Forecast(mean, covariance, positions, expected_landing(last, *landing), to_belief(x, P))
 
 
 @kernel
 def simulate_ahead(network, lane_sport, active_unknowns, standard_normal, variance_factors, memory, times, out):
-    """Fill the SimulatedForecasts of the balls of a Memory at times (B, H) s after their last frames."""
+    """Fill the BatchForecast of the balls of a Memory at times (B, H) s after their last frames."""
     (count, horizons), K = times.shape, len(standard_normal)
     outputs = belief_head(network, memory.features, memory.hidden).astype(np.float64)
     for first in range(0, count, BALLS_PER_LANES):
@@ -92,14 +59,14 @@ def simulate_ahead(network, lane_sport, active_unknowns, standard_normal, varian
                 memory.filter_states[b], outputs[b], active_unknowns, standard_normal, *belief, samples[rows]
             )
             sample_times[rows] = times[b]
-        positions, landings = _fly_samples(lane_sport, samples, sample_times, K)
+        positions, landings = posterior.simulate_samples(lane_sport, samples, sample_times, K)
         for b in range(first, last):
             rows = slice((b - first) * K, (b - first + 1) * K)
-            out.positions[b] = positions[rows]
-            probability, landing, landing_covariance = modal_landing(landings[rows], len(lane_sport.boxes))
+            out.samples[b] = positions[rows]
+            probability, landing, landing_covariance = posterior.modal_landing(landings[rows], len(lane_sport.boxes))
             out.probability[b], out.landing[b] = probability, landing
             out.landing_covariance[b] = variance_factors[1] * landing_covariance
-            out.mean[b], out.covariance[b] = out.positions[b, 0], covariance_about_first(out.positions[b])
+            out.mean[b], out.covariance[b] = out.samples[b, 0], posterior.covariance_about_first(out.samples[b])
             for k in range(horizons):
                 out.covariance[b, k] *= _interpolate(variance_factors[0], times[b, k] / HORIZON_STEP)
 
@@ -131,23 +98,3 @@ def _sample_belief(state, outputs, active_unknowns, standard_normal, x, P, sampl
             samples[n, active_unknowns[i]] += deviations[n, i]
         clamp(samples[n])
     x[:] = samples[0]
-
-
-@kernel
-def _fly_samples(lane_sport, samples, times, K):
-    """Simulate K samples of each of B balls: positions (B K, H, 3) m at times (B K, H) s, first landings (B K, 5).
-
-    If too many samples of a ball have not landed by the last time, those are simulated further.
-    """
-    contacts = np.empty(CONTACTS_PER_SAMPLE * len(samples), CONTACT_DTYPE)
-    positions, used = fly_samples(lane_sport, samples, times, contacts)
-    landings, is_late = first_landings(lane_sport, contacts, used, samples, 0.0), np.zeros(len(samples), np.bool_)
-    for first in range(0, len(samples), K):
-        rows = slice(first, first + K)
-        if times[first, -1] < MIN_LANDING_HORIZON and (landings[rows, 0] == np.inf).mean() > MAX_UNLANDED:
-            is_late[rows] = landings[rows, 0] == np.inf
-    if is_late.any():
-        late = samples[is_late]
-        _, used = fly_samples(lane_sport, late, np.full((1, 1), MIN_LANDING_HORIZON), contacts)
-        landings[is_late] = first_landings(lane_sport, contacts, used, late, 0.0)
-    return positions, landings

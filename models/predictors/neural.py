@@ -3,23 +3,24 @@
     predictor = load("gru", sport="table_tennis")
     batch = predictor.streams(1000)             # many balls at once
     batch.observe(time, position)               # (B,) s and (B, 3) m; NaN if a ball was not seen
-    forecast = batch.forecast(times)            # arrays with the balls first
-    forecasts = batch.forecasts(times)          # one Forecast per ball
+    batch.forecast(times)                       # a BatchForecast: arrays with the balls first
+    batch.forecasts(times)                      # one Forecast per ball
 
 Everything between the frames and the forecast is compiled; torch is not imported.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ballcast.models.contract import Forecast, Predictor, Stream, check_frame, compiled_arrays
+from ballcast.models.contract import Forecast, Predictor, Stream, check_frame, compiled_arrays, expected_landing
 from ballcast.models.encoding.features import FEATURE_SETS, FEATURE_SIZES, FeatureFrontend, extract
 from ballcast.models.estimation.kalman import HISTORY_FRAMES, kept_frames, last_times, new_filter_states
 from ballcast.models.estimation.prior import make_filter_prior
+from ballcast.models.estimation.unknowns import UNKNOWNS, to_belief
 from ballcast.models.registry import WEIGHTS_OF, check_weights, require_weights
 from ballcast.models.runtime import weights
 from ballcast.models.runtime.network import TRUNK_KINDS, advance, pack_weights, standardise, state_size
@@ -41,9 +42,18 @@ class Memory(NamedTuple):
     features: np.ndarray  # (B, F + 1) float32, of the last frame, standardised
     raw_features: np.ndarray  # (B, F + 1)
 
-    def rows(self, rows: slice) -> "Memory":
-        """The same of some balls, as views."""
-        return Memory(*(a[rows] for a in self))
+
+class BatchForecast(NamedTuple):
+    """Forecasts of B balls at H times: arrays with the balls first; those that a predictor does not give are empty."""
+
+    mean: np.ndarray  # (B, H, 3) m
+    covariance: np.ndarray  # (B, H, 3, 3) m2
+    samples: np.ndarray  # (B, K, H, 3) m
+    probability: np.ndarray  # (B,) of a landing
+    landing: np.ndarray  # (B, 4) its time (s after the last frame) and position (m)
+    landing_covariance: np.ndarray  # (B, 4, 4)
+    x: np.ndarray  # (B, 16) the unknowns at the last frame
+    P: np.ndarray  # (B, 16, 16)
 
 
 class NeuralPredictor(Predictor):
@@ -51,6 +61,7 @@ class NeuralPredictor(Predictor):
 
     side_information = "sport, by its weights"
     window = HISTORY_FRAMES  # frames that are kept
+    sample_count, sample_dtype, has_belief = 0, np.float64, False  # what its forecasts hold
 
     def __init__(self, sport: Sport, path: Path | str | None = None):
         super().__init__(sport)
@@ -105,17 +116,23 @@ class NeuralPredictor(Predictor):
         reset, retain = np.split(1 / (1 + np.exp(-(a + b)[:, : 2 * size])), 2, axis=1)
         return np.stack([1 - retain, reset], axis=1)
 
-    def allocate(self, count: int, horizons: int) -> tuple[np.ndarray, ...]:
-        """Arrays for forecasts of that many balls at that many times: a NamedTuple, the balls first."""
-        raise NotImplementedError
+    def allocate(self, count: int, horizons: int) -> BatchForecast:
+        """A BatchForecast of that many balls and times, to be filled."""
+        path, unknowns = (count, horizons), UNKNOWNS if self.has_belief else 0
+        samples = np.empty((count, self.sample_count, horizons, 3), self.sample_dtype)
+        belief = np.zeros((count, unknowns)), np.zeros((count, unknowns, unknowns))
+        landing = np.empty(count), np.empty((count, 4)), np.empty((count, 4, 4))
+        return BatchForecast(np.empty((*path, 3)), np.empty((*path, 3, 3)), samples, *landing, *belief)
 
-    def predict_into(self, memory: Memory, times: np.ndarray, out: Any) -> None:
+    def predict_into(self, memory: Memory, times: np.ndarray, out: BatchForecast) -> None:
         """Fill `out` with forecasts of the balls of a Memory at times (B, H) s after their last frames."""
         raise NotImplementedError
 
-    def to_forecast(self, prediction: Any, n: int, last: float) -> Forecast:
-        """The Forecast of ball n in what predict_into filled; its last frame is at `last` s."""
-        raise NotImplementedError
+    def to_forecast(self, batch: BatchForecast, n: int, last: float) -> Forecast:
+        """The Forecast of ball n; its last frame is at `last` s."""
+        mean, covariance, samples, *landing, x, P = (a[n] for a in batch)
+        belief, samples = to_belief(x, P) if self.has_belief else None, samples if self.sample_count else None
+        return Forecast(mean, covariance, samples, expected_landing(last, *landing), belief)
 
 
 class StreamBatch:
@@ -153,16 +170,16 @@ class StreamBatch:
 
         run_in_threads(work_chunk, len(counts), MIN_BALLS_PER_THREAD)
 
-    def forecast(self, times: ArrayLike) -> tuple[np.ndarray, ...]:
-        """Forecasts of all balls at times (H,) or (B, H) s: the predictor's arrays, the balls first."""
+    def forecast(self, times: ArrayLike) -> BatchForecast:
+        """Forecasts of all balls at times (H,) or (B, H) s."""
         times = np.broadcast_to(np.asarray(times, float), (len(self.hidden), np.shape(times)[-1]))
         lead_times = times - last_times(self.filter_states)[:, None]
         whole = self.predictor.allocate(*lead_times.shape)
 
         def work_chunk(first, last):
             rows = slice(first, last)
-            out = type(whole)(*(a[rows] for a in whole))
-            self.predictor.predict_into(self.memory.rows(rows), lead_times[rows], out)
+            parts = Memory(*(a[rows] for a in self.memory)), BatchForecast(*(a[rows] for a in whole))
+            self.predictor.predict_into(parts[0], lead_times[rows], parts[1])
 
         run_in_threads(work_chunk, len(lead_times), MIN_BALLS_PER_THREAD)
         return whole

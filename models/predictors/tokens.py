@@ -11,33 +11,14 @@ no Gaussian can. The random numbers are fixed: the same history gives the same s
 """
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from ballcast.models.contract import Forecast, expected_landing
-from ballcast.models.encoding.nominal import (
-    HORIZON_STEP,
-    HORIZONS,
-    LANDING_HORIZON,
-    NOMINAL_FEATURES,
-    fill_nominal_features,
-    fill_nominal_start,
-    free_flight_sd,
-    nominal_trajectory,
-)
-from ballcast.models.encoding.tokenizer import (
-    CONTEXT_FEATURES,
-    MAX_CONTACTS,
-    PATH_STATE_SIZE,
-    advance,
-    context_features,
-    initial_state,
-    propagate,
-)
+from ballcast.models.encoding import nominal, tokenizer
+from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
 from ballcast.models.estimation.posterior import median_landing_first, modal_landing
 from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS
-from ballcast.models.predictors.neural import Memory, NeuralPredictor
+from ballcast.models.predictors.neural import BatchForecast, Memory, NeuralPredictor
 from ballcast.models.runtime.network import belief_head, path_head_input
 from ballcast.models.runtime.token_decoder import initial_hidden, pack_token_decoder, sample_tokens, step, token_logits
 from ballcast.sim import Sport
@@ -47,21 +28,11 @@ from ballcast.sim.kernels.layout import CONTACT_DTYPE
 SAMPLES = 32
 
 
-class TokenForecasts(NamedTuple):
-    """Forecasts of B balls at H times, from K samples each."""
-
-    samples: np.ndarray  # (B, K, H, 3) m
-    mean: np.ndarray  # (B, H, 3) m
-    covariance: np.ndarray  # (B, H, 3, 3) m2
-    probability: np.ndarray  # (B,) of a landing
-    landing: np.ndarray  # (B, 4) its time (s after the last frame) and position (m)
-    landing_covariance: np.ndarray  # (B, 4, 4)
-
-
 class Tokens(NeuralPredictor):
     """Samples of the future, generated token by token."""
 
     name = "tokens"
+    sample_count = SAMPLES
 
     def __init__(self, sport: Sport, path: Path | str | None = None):
         super().__init__(sport, path)
@@ -70,17 +41,9 @@ class Tokens(NeuralPredictor):
         self.embedding = self.tensors["token_decoder.embedding.weight"]
         self.belief_inputs = 2 * self.info["shape"]["unknowns"]
 
-    def allocate(self, count: int, horizons: int) -> TokenForecasts:
-        path, landing = ((count, horizons, 3), (count, horizons, 3, 3)), ((count,), (count, 4), (count, 4, 4))
-        return TokenForecasts(*map(np.empty, ((count, SAMPLES, horizons, 3), *path, *landing)))
-
-    def predict_into(self, memory: Memory, times: np.ndarray, out: TokenForecasts) -> None:
+    def predict_into(self, memory: Memory, times: np.ndarray, out: BatchForecast) -> None:
         constants = self.network, self.decoder, self.frontend, self.belief_inputs, self.uniforms
         forecast_tokens(*constants, memory, times, out)
-
-    def to_forecast(self, prediction: TokenForecasts, n: int, last: float) -> Forecast:
-        samples, mean, covariance, *landing = (a[n] for a in prediction)
-        return Forecast(mean, covariance, samples, expected_landing(last, *landing))
 
 
 def stratified_uniforms(count: int, seed: int = 0) -> np.ndarray:
@@ -91,19 +54,21 @@ def stratified_uniforms(count: int, seed: int = 0) -> np.ndarray:
 
 @kernel
 def forecast_tokens(network, decoder, frontend, belief_inputs, uniforms, memory, times, out):
-    """Fill the TokenForecasts of the balls of a Memory at times (B, H) s after their last frames."""
+    """Fill the BatchForecast of the balls of a Memory at times (B, H) s after their last frames."""
     sport, horizons = frontend.sport, HORIZON_STEP * np.arange(1, HORIZONS + 1)
     start, variances, position_sd = np.empty(UNKNOWNS), np.empty((3, 3)), np.empty(3)
     nominal_landing, landing_sd, landings = np.empty(4), np.empty(4), np.empty((uniforms.shape[1], 5))
-    horizon_positions, nominal_features = np.empty((HORIZONS, 3)), np.empty((1, NOMINAL_FEATURES))
+    horizon_positions, nominal_features = np.empty((HORIZONS, 3)), np.empty((1, nominal.NOMINAL_FEATURES))
     for b in range(len(times)):
         features, h = memory.features[b : b + 1], memory.hidden[b : b + 1]
-        fill_nominal_start(frontend.feature_set, memory.filter_states[b], memory.raw_features[b], start, variances)
-        nominal_trajectory(
+        nominal.fill_nominal_start(
+            frontend.feature_set, memory.filter_states[b], memory.raw_features[b], start, variances
+        )
+        nominal.nominal_trajectory(
             frontend.feature_set, sport, start, variances, horizons, horizon_positions, nominal_landing, landing_sd
         )
-        fill_nominal_features(horizon_positions, nominal_landing, start, nominal_features[0])
-        free_flight_sd(variances, HORIZON_STEP, position_sd)
+        nominal.fill_nominal_features(horizon_positions, nominal_landing, start, nominal_features[0])
+        nominal.free_flight_sd(variances, HORIZON_STEP, position_sd)
         belief_outputs = np.ascontiguousarray(belief_head(network, features, h)[:, :belief_inputs])
         first = initial_hidden(decoder, path_head_input(network, features, h, nominal_features, belief_outputs))
         sample_paths(decoder, first, sport, start, position_sd, times[b], uniforms, out.samples[b], landings)
@@ -122,19 +87,19 @@ def sample_paths(decoder, first, sport, nominal_start, position_sd, times, unifo
     """
     count, begun, height = len(samples), 0, nominal_start[HEIGHT]
     h, tokens = np.empty((count, first.shape[1]), np.float32), np.full(count, -1)
-    context = np.empty((count, CONTEXT_FEATURES), np.float32)
-    states, expected_states = np.empty((count, PATH_STATE_SIZE)), np.empty((count, 9))
+    context = np.empty((count, tokenizer.CONTEXT_FEATURES), np.float32)
+    states, expected_states = np.empty((count, tokenizer.PATH_STATE_SIZE)), np.empty((count, 9))
     has_contact = np.empty(count, np.bool_)
-    trajectory, contacts = np.empty((len(times) + 1, 6)), np.empty(MAX_CONTACTS, CONTACT_DTYPE)
+    trajectory, contacts = np.empty((len(times) + 1, 6)), np.empty(tokenizer.MAX_CONTACTS, CONTACT_DTYPE)
     h[:], landings[:] = first[0], np.inf
     for n in range(count):
-        states[n] = initial_state(nominal_start)
+        states[n] = tokenizer.initial_state(nominal_start)
     for k in range(HORIZONS + 1):
-        until = HORIZON_STEP * (k + 1) if k < HORIZONS else max(LANDING_HORIZON, times[-1])
+        until = HORIZON_STEP * (k + 1) if k < HORIZONS else max(nominal.LANDING_HORIZON, times[-1])
         done = np.searchsorted(times, until, side="right")
         step_times = np.append(times[begun:done], until) - HORIZON_STEP * k
         for n in range(count):
-            expected_states[n], met = propagate(
+            expected_states[n], met = tokenizer.propagate(
                 sport, nominal_start, states[n], step_times, trajectory[: len(step_times)], contacts
             )
             has_contact[n] = met > 0
@@ -143,12 +108,14 @@ def sample_paths(decoder, first, sport, nominal_start, position_sd, times, unifo
             if landings[n, 0] == np.inf:
                 first_landing(sport, contacts[:met], HORIZON_STEP * k, height, landings[n])
             if k < HORIZONS:
-                context_features(states[n], expected_states[n], has_contact[n], position_sd, k, context[n])
+                tokenizer.context_features(states[n], expected_states[n], has_contact[n], position_sd, k, context[n])
         if k < HORIZONS:
             step(decoder, tokens, context, h)
             tokens[:] = sample_tokens(token_logits(decoder, h), uniforms[k])
             for n in range(count):
-                advance(states[n], expected_states[n], has_contact[n], decoder.vocabulary[tokens[n]], position_sd)
+                tokenizer.advance(
+                    states[n], expected_states[n], has_contact[n], decoder.vocabulary[tokens[n]], position_sd
+                )
                 for j in range(begun, done):
                     samples[n, j] += step_times[j - begun] / HORIZON_STEP * (states[n, :3] - expected_states[n, :3])
         begun = done

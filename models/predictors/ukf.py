@@ -41,9 +41,8 @@ class Ukf(Predictor):
         self.filter_prior = make_filter_prior(sport)
         self.active_unknowns = active_unknowns(self.filter_prior.covariance)
         size = len(self.active_unknowns)
-        self.standard_normal = np.zeros((2 * size + 1, UNKNOWNS))  # sigma points, the mean first
-        for n, k in enumerate(self.active_unknowns):
-            self.standard_normal[1 + n, k], self.standard_normal[1 + size + n, k] = math.sqrt(size), -math.sqrt(size)
+        points = math.sqrt(size) * np.eye(UNKNOWNS)[self.active_unknowns]
+        self.standard_normal = np.concatenate([np.zeros((1, UNKNOWNS)), points, -points])  # sigma points
 
     def forecast(self, history: Track, times: ArrayLike) -> Forecast:
         times, stream = self.check_times(history.time, times), self.stream()
