@@ -11,7 +11,7 @@ import numpy as np
 
 from ballcast.models.estimation.linear import matvec3
 from ballcast.sim.jit import inlined, kernel
-from ballcast.sim.kernels.contact import dot
+from ballcast.sim.kernels.vectors import dot
 
 EM_ITERATIONS, EM_TOLERANCE = 3, 0.15  # of one round; the change (of a logarithm) that needs another round
 GAUSSIAN_DEGREES = 1e3  # degrees of freedom above which Student's t is taken as the normal distribution

@@ -61,7 +61,8 @@ class NeuralPredictor(Predictor):
 
     side_information = "sport, by its weights"
     window = HISTORY_FRAMES  # frames that are kept
-    sample_count, sample_dtype, has_belief = 0, np.float64, False  # what its forecasts hold
+    sample_count, has_belief = 0, False  # what its forecasts hold
+    sample_dtype: type[np.floating] = np.float64
 
     def __init__(self, sport: Sport, path: Path | str | None = None):
         super().__init__(sport)

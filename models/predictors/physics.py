@@ -57,7 +57,7 @@ class Physics(Predictor):
 
 
 class PhysicsStream(Stream):
-    """Keeps the frames since the last landing; what earlier ones told is in a Gaussian prior."""
+    """Keeps the frames since the last landing; what earlier ones say is in a Gaussian prior."""
 
     predictor: Physics
     _x: np.ndarray
