@@ -79,7 +79,9 @@ class App:
             self.warm_start.poll()
             for event in pygame.event.get():
                 self.running &= event.type != pygame.QUIT and keys.name_of(event) not in keys.QUIT
-            _write(self.screen, "compiling what draws the picture, once" if thread.is_alive() else self.warm_start.message)
+            _write(
+                self.screen, "compiling what draws the picture, once" if thread.is_alive() else self.warm_start.message
+            )
             clock.tick(WAITING_RATE)
         return self.running
 
