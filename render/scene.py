@@ -25,7 +25,7 @@ Color = tuple[int, int, int]
 
 @dataclass(frozen=True, eq=False)
 class Polygon:
-    """A flat polygon of one colour. With a normal, (3,) or (K, 3), painted only if the camera is on a side it points to."""
+    """A flat polygon of one colour. With normals (3,) or (K, 3), painted if one points to the camera."""
 
     points: np.ndarray  # (N, 3) m
     color: Color

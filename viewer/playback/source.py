@@ -96,7 +96,7 @@ class LiveSource:
 class RecordedSource:
     """Recorded tracks, one after the other, then from the first again."""
 
-    live, ready = False, True
+    live, ready, stand_in = False, True, None
 
     def __init__(self, sport, tracks):
         self.sport, self.tracks = sport, tracks
