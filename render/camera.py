@@ -1,8 +1,8 @@
 """A perspective camera that looks at a target and turns round it.
 
-    camera = Camera.of(sport.view, (1280, 720))
+    camera = OrbitCamera.of(sport.view, (1280, 720))
     xy, depth = camera.project(points)       # (N, 3) m -> (N, 2) px, (N,) m
-    camera = camera.turned(10, 0).zoomed(1.1)
+    camera = camera.orbited(10, 0).zoomed(1.1)
 
 World frame: x across, y along, z up. Picture frame: x to the right, y down, in pixels.
 """
@@ -10,90 +10,91 @@ World frame: x across, y along, z up. Picture frame: x to the right, y down, in 
 import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-NEAR_PLANE = 0.05  # m; what is nearer is not drawn
+if TYPE_CHECKING:
+    from ballcast.sim.sport import CameraView
+
+NEAR_PLANE = 0.05  # m; nearer points are not drawn
 MAX_ELEVATION, MIN_ELEVATION = 88.0, 2.0  # degrees above the horizon
 
 
 @dataclass(frozen=True)
 class OrbitCamera:
-    """Where it looks, from which side, how far away. Angles in degrees; `azimuth` 0 looks along y, from -y."""
+    """Where it looks, from which side, from how far. Angles in degrees; `azimuth` 0 looks along y, from -y."""
 
-    target: tuple  # (3,) m
+    target: tuple[float, float, float]  # (3,) m
     azimuth: float
     elevation: float
     distance: float  # m
     field_of_view: float  # degrees, vertical
-    size: tuple  # (width, height) px
-    principal_shift: float = 0.0  # px, by how much the target stands right of the middle
+    size: tuple[int, int]  # (width, height) px
+    principal_shift: float = 0.0  # px, how far the target is right of the middle
 
     @classmethod
-    def of(cls, view, size, principal_shift=0.0):
+    def of(cls, view: "CameraView", size: tuple[int, int], principal_shift: float = 0.0) -> "OrbitCamera":
         """The camera of a sport's View."""
         x, y, z = np.subtract(view.eye, view.target)
         distance = float(np.hypot(np.hypot(x, y), z))
         azimuth, elevation = np.degrees([np.arctan2(x, -y), np.arcsin(z / distance)])
-        return cls(
-            tuple(view.target), float(azimuth), float(elevation), distance, view.field_of_view, size, principal_shift
-        )
+        direction = float(azimuth), float(elevation), distance
+        return cls(tuple(view.target), *direction, view.field_of_view, size, principal_shift)
 
-    def orbited(self, azimuth, elevation):
-        """The camera turned round its target by so many degrees."""
+    def orbited(self, azimuth: float, elevation: float) -> "OrbitCamera":
+        """The camera turned round its target, in degrees."""
         tilt = float(np.clip(self.elevation + elevation, MIN_ELEVATION, MAX_ELEVATION))
         return dataclasses.replace(self, azimuth=(self.azimuth + azimuth) % 360, elevation=tilt)
 
-    def from_direction(self, azimuth, elevation):
+    def from_direction(self, azimuth: float, elevation: float) -> "OrbitCamera":
         """The camera on another side of its target, in degrees."""
-        return dataclasses.replace(
-            self, azimuth=azimuth % 360, elevation=float(np.clip(elevation, MIN_ELEVATION, MAX_ELEVATION))
-        )
+        tilt = float(np.clip(elevation, MIN_ELEVATION, MAX_ELEVATION))
+        return dataclasses.replace(self, azimuth=azimuth % 360, elevation=tilt)
 
-    def panned(self, right, down):
-        """The camera moved so that its target stands so many pixels further right and down in the picture."""
+    def panned(self, right: float, down: float) -> "OrbitCamera":
+        """The camera moved so that its target is this many pixels further right and down in the picture."""
         step = (-right * self.basis[0] - down * self.basis[1]) * self.distance / self.focal_length
         return dataclasses.replace(self, target=tuple(float(t) for t in self.target + step))
 
-    def retargeted(self, target, distance_factor):
-        """The camera moved over to another target (3,) m, at `nearer` times its distance."""
+    def retargeted(self, target: np.ndarray, distance_factor: float) -> "OrbitCamera":
+        """The camera with another target (3,) m, its distance multiplied by a factor."""
         return dataclasses.replace(self, target=tuple(map(float, target)), distance=self.distance * distance_factor)
 
-    def zoomed(self, factor):
+    def zoomed(self, factor: float) -> "OrbitCamera":
         """The camera nearer by `factor`; no nearer than 0.3 m, no farther than 300 m."""
         return dataclasses.replace(self, distance=float(np.clip(self.distance / factor, 0.3, 300.0)))
 
-    def resized(self, size, principal_shift):
+    def resized(self, size: tuple[int, int], principal_shift: float) -> "OrbitCamera":
         """The same camera with a picture of another size."""
         return dataclasses.replace(self, size=size, principal_shift=principal_shift)
 
     @cached_property
-    def eye(self):
+    def eye(self) -> np.ndarray:
         """Where the camera is, (3,) m."""
         return np.array(self.target) - self.distance * self.basis[2]
 
     @cached_property
-    def basis(self):
+    def basis(self) -> np.ndarray:
         """The picture's right, down and forward as rows, (3, 3)."""
         azimuth, elevation = np.radians([self.azimuth, self.elevation])
-        forward = np.array(
-            [-np.sin(azimuth) * np.cos(elevation), np.cos(azimuth) * np.cos(elevation), -np.sin(elevation)]
-        )
+        level = np.cos(elevation)
+        forward = np.array([-np.sin(azimuth) * level, np.cos(azimuth) * level, -np.sin(elevation)])
         right = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
         return np.stack([right, np.cross(forward, right), forward])
 
     @property
-    def focal_length(self):
+    def focal_length(self) -> float:
         """Pixels per radian in the middle of the picture."""
         return 0.5 * self.size[1] / np.tan(np.radians(self.field_of_view) / 2)
 
     @property
-    def principal_point(self):
+    def principal_point(self) -> np.ndarray:
         """Where the target is in the picture, (2,) px."""
         return np.array([self.size[0] / 2 + self.principal_shift, self.size[1] / 2])
 
-    def project(self, points):
-        """Pixels (N, 2) and depth (N,) m of points (N, 3) m; NaN pixels for what is behind or too near."""
+    def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pixels (N, 2) and depth (N,) m of points (N, 3) m; NaN pixels for points behind or too near."""
         local = (np.asarray(points, float) - self.eye) @ self.basis.T
         depth = local[:, 2]
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -101,8 +102,8 @@ class OrbitCamera:
         xy[~(depth > NEAR_PLANE)] = np.nan
         return xy, depth
 
-    def project_polygon(self, polygon):
-        """The pixels (M, 2) of a polygon's corners (N, 3) m, cut off where it comes too near; perhaps none."""
+    def project_polygon(self, polygon: np.ndarray) -> np.ndarray:
+        """The pixels (M, 2) of a polygon's corners (N, 3) m, clipped where it is too near; perhaps none."""
         local = (np.asarray(polygon, float) - self.eye) @ self.basis.T
         if local[:, 2].min() <= NEAR_PLANE:
             local = _clip_near(local)
@@ -112,7 +113,7 @@ class OrbitCamera:
 
 
 def _clip_near(local):
-    """What is left of a polygon (N, 3) in the camera's axes where it is far enough away."""
+    """The part of a polygon (N, 3) in the camera's axes that is far enough away."""
     clipped = []
     for start, end in zip(local, np.roll(local, -1, axis=0), strict=True):
         if start[2] > NEAR_PLANE:

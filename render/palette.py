@@ -10,7 +10,7 @@ FORECAST_COLOR = FORECAST_COLORS[0]
 TEXT_COLOR, MUTED_COLOR, FAINT_COLOR, RULE_COLOR = (238, 241, 245), (158, 168, 180), (112, 122, 134), (62, 70, 80)
 PANEL_COLOR = (10, 13, 18, 178)  # with alpha
 BACKGROUND_COLOR = (0, 0, 0)
-FUTURE_COLOR, PAST_COLOR, LANDING_COLOR = (70, 78, 88), (120, 130, 142), TEXT_COLOR  # on the timeline
+TIMELINE_COLORS = ((70, 78, 88), (120, 130, 142), FORECAST_COLOR)  # of the whole ball, what was reached, and the past
 COLORMAP_STOPS = ((14, 18, 28), (56, 44, 112), (190, 70, 110), (255, 178, 90), (255, 250, 210))  # from 0 to 1
 
 # of the scene

@@ -1,12 +1,12 @@
-"""Pixels: soft discs, filled outlines, the shaded ball, blended into a picture of 32 bits. Compiled.
+"""Pixels: soft discs, filled outlines, the shaded ball, blended into a picture. Compiled.
 
-    pixels = pygame.surfarray.pixels2d(surface)         # (W, H) uint32: 8 bits each of alpha, red, green, blue
-    discs(pixels, xy, radius, color, alpha, slots, 0)
-    fill(pixels, corners, starts, color, 0.5, room_for(surface.get_size()))
+    pixels = new_picture((1280, 720))       # (W, H) uint32: 8 bits each of alpha, red, green, blue
+    discs(pixels, xy, radius, color, alpha, layers, 0)
+    fill(pixels, corners, starts, color, 0.5, make_coverage_buffer(pixels.shape))
 
-Edges are smooth: a disc's by its distance, an outline's by the exact area that it covers of every pixel. Colours are
-0 ... 255, alpha 0 ... 1; what lies outside of the picture is left out. No fastmath: the same state gives the same
-pixels, also from code that was just compiled.
+Edges are smooth: a disc's by its distance, an outline's by the exact area of each pixel that it covers. Colours are
+0 ... 255, alpha 0 ... 1; points outside the picture are left out. No fastmath: the same state gives the same pixels,
+from code just compiled too.
 """
 
 import functools
@@ -19,28 +19,25 @@ from ballcast.sim.jit import strict
 
 inlined_strict = functools.partial(strict, forceinline=True)
 
-LIGHT_DIRECTION = np.array([-0.45, -0.65, 0.61]) / math.sqrt(
-    0.45**2 + 0.65**2 + 0.61**2
-)  # towards it: right, down, to the eye
-HALFWAY_VECTOR = (LIGHT_DIRECTION + np.array([0.0, 0.0, 1.0])) / np.linalg.norm(
-    LIGHT_DIRECTION + np.array([0.0, 0.0, 1.0])
-)
+LIGHT_DIRECTION = np.array([-0.45, -0.65, 0.61]) / math.sqrt(0.45**2 + 0.65**2 + 0.61**2)  # right, down, to the camera
+HALFWAY_VECTOR = LIGHT_DIRECTION + np.array([0.0, 0.0, 1.0])
+HALFWAY_VECTOR /= np.linalg.norm(HALFWAY_VECTOR)
 CHANNEL_MASK, ROUNDING, ONE_EACH = 0xFF00FF, 0x800080, 0x10001  # two channels of a pixel; a half, and one, in each
 SEAM_HALF_WIDTH = 0.13  # half width of a seam, in radii
-MAX_POINTS = 200_000  # dots of all lines together
+MAX_POINTS = 200_000  # points of all lines together
 
 
 @inlined_strict
 def pack_color(red, green, blue):
-    """A colour as blend takes it: its red and blue, and its full alpha and green, 16 bits each."""
+    """A colour as blend takes it: (red and blue, full alpha and green), 16 bits per channel."""
     return np.int64(red) << 16 | np.int64(blue), np.int64(255) << 16 | np.int64(green)
 
 
 @inlined_strict
 def blend(pixels, x, y, packed_color, alpha):
-    """A colour over a pixel, whose own colours are multiplied by its alpha already; alpha in 255ths.
+    """Paint a colour over a pixel of premultiplied colour; alpha in 255ths.
 
-    Two channels are taken together, and divided by 255 as (a + (a >> 8)) >> 8.
+    Two channels are computed together, and divided by 255 as (a + (a >> 8)) >> 8.
     """
     under, inverse_alpha = np.int64(pixels[x, y]), 255 - alpha
     low = packed_color[0] * alpha + (under & CHANNEL_MASK) * inverse_alpha + ROUNDING
@@ -51,31 +48,28 @@ def blend(pixels, x, y, packed_color, alpha):
 
 @inlined_strict
 def to_alpha8(fraction):
-    """A share between 0 and 1 in 255ths."""
+    """A fraction from 0 to 1 in 255ths."""
     return np.int64(255.0 * fraction + 0.5)
 
 
 @strict
 def discs(pixels, xy, radius, color, alpha, layers, layer):
-    """Discs about xy (N, 2) px of radius (N,) px, color (N, 3), alpha (N,): those whose slots (N,) are `slot`."""
+    """Discs at xy (N, 2) px of radius (N,) px, color (N, 3), alpha (N,): those whose layers (N,) equal `layer`."""
     width, height = pixels.shape
     for n in range(len(xy)):
         x, y, outer_radius = xy[n, 0], xy[n, 1], radius[n] + 0.5
         inner_squared = max(outer_radius - 1.0, 0.0) ** 2
-        if layers[n] != layer or not (
-            -outer_radius < x < width + outer_radius and -outer_radius < y < height + outer_radius
-        ):
+        in_sight = -outer_radius < x < width + outer_radius and -outer_radius < y < height + outer_radius
+        if layers[n] != layer or not in_sight:
             continue
         packed_color = pack_color(color[n, 0], color[n, 1], color[n, 2])
         for j in range(max(0, math.ceil(y - outer_radius)), min(height - 1, math.floor(y + outer_radius)) + 1):
             for i in range(max(0, math.ceil(x - outer_radius)), min(width - 1, math.floor(x + outer_radius)) + 1):
                 distance_squared = (i - x) ** 2 + (j - y) ** 2
                 if distance_squared < outer_radius * outer_radius:
-                    coverage = (
-                        1.0
-                        if distance_squared <= inner_squared
-                        else min(1.0, outer_radius - math.sqrt(distance_squared))
-                    )
+                    coverage = 1.0
+                    if distance_squared > inner_squared:
+                        coverage = min(1.0, outer_radius - math.sqrt(distance_squared))
                     blend(pixels, i, j, packed_color, to_alpha8(coverage * alpha[n]))
 
 
@@ -125,16 +119,16 @@ def enlarge(pixels, coarse, factor):
             pixels[i, j] = mix(np.int64(wide[k, i]), np.int64(wide[k + 1, i]), weight)
 
 
-def make_coverage_buffer(size):
-    """Where fill reckons what is covered, for a picture (W, H) px: new memory each time would take longer than that."""
+def make_coverage_buffer(size: Sequence[int]) -> np.ndarray:
+    """Memory in which fill computes coverage, for a picture (W, H) px; allocating it takes longer than that."""
     return np.zeros((size[0] + 1) * size[1], np.float32)
 
 
 @strict
 def fill(pixels, corners, starts, color, alpha, coverage_buffer):
-    """What any of the outlines covers: outline k has the corners starts[k] ... starts[k + 1] of corners (M, 2) px.
+    """Fill what any outline covers: outline k has the corners starts[k] ... starts[k + 1] of corners (M, 2) px.
 
-    room  as of room_for(the picture's size), all zero, as it is left
+    coverage_buffer  of make_coverage_buffer(the picture's size), all zero before and after
     """
     low_x, low_y, high_x, high_y = np.inf, np.inf, -np.inf, -np.inf
     for n in range(len(corners)):
@@ -149,14 +143,8 @@ def fill(pixels, corners, starts, color, alpha, coverage_buffer):
         outline = corners[starts[k] : starts[k + 1]]
         winding = 1.0 if doubled_signed_area(outline) > 0.0 else -1.0
         for n in range(len(outline)):
-            accumulate_edge(
-                change,
-                outline[n - 1, 0] - left,
-                outline[n - 1, 1] - top,
-                outline[n, 0] - left,
-                outline[n, 1] - top,
-                winding,
-            )
+            x0, y0 = outline[n - 1, 0] - left, outline[n - 1, 1] - top
+            accumulate_edge(change, x0, y0, outline[n, 0] - left, outline[n, 1] - top, winding)
     packed_color, full_alpha = pack_color(color[0], color[1], color[2]), to_alpha8(alpha)
     for j in range(bottom - top):
         coverage = 0.0
@@ -172,7 +160,7 @@ def fill(pixels, corners, starts, color, alpha, coverage_buffer):
 
 @strict
 def fill_each(pixels, corners, starts, colors, alphas, coverage_buffer):
-    """Outlines as of fill, one after the other, each in its color (K, 3) and alpha (K,)."""
+    """Fill outlines one after the other, each with its color (K, 3) and alpha (K,)."""
     for k in range(len(starts) - 1):
         if starts[k + 1] - starts[k] > 2:
             outline = corners[starts[k] : starts[k + 1]]
@@ -181,7 +169,7 @@ def fill_each(pixels, corners, starts, colors, alphas, coverage_buffer):
 
 @strict
 def doubled_signed_area(outline):
-    """Twice the area (px2) within an outline (N, 2), with the sign of its turn."""
+    """Twice the area (px2) within an outline (N, 2), its sign by the direction of rotation."""
     area = 0.0
     for n in range(len(outline)):
         area += outline[n - 1, 0] * outline[n, 1] - outline[n, 0] * outline[n - 1, 1]
@@ -190,9 +178,9 @@ def doubled_signed_area(outline):
 
 @strict
 def accumulate_edge(change, x0, y0, x1, y1, winding):
-    """An edge of an outline: by how much the area covered changes from each pixel to the next on its right.
+    """Add an edge of an outline to `change` (H, W + 1): how much the covered area changes from pixel to pixel.
 
-    change (H, W + 1); the running sum of a row is what is covered of each of its pixels (as in Levien's font-rs).
+    The running sum along a row is the covered area of each pixel (as in Raph Levien's font-rs).
     """
     if y0 > y1:
         x0, y0, x1, y1, winding = x1, y1, x0, y0, -winding
@@ -204,12 +192,12 @@ def accumulate_edge(change, x0, y0, x1, y1, winding):
         a, b = x0 + slope * (above - y0), x0 + slope * (below - y0)
         a, b = min(a, b), max(a, b)
         first, last = max(0, math.floor(a)), min(width, math.floor(b))
-        before = 0.0  # of the pixel before, what lies right of the edge
+        before = 0.0  # the part of the previous pixel that is right of the edge
         for i in range(first, last + 1):
             enter, leave, run = max(a, float(i)), min(b, i + 1.0), max(b - a, 1e-12)
-            right = (
-                (enter - a + (leave - enter) * (i + 1.0 - 0.5 * (enter + leave))) / run if run > 1e-9 else i + 1.0 - a
-            )
+            right = i + 1.0 - a
+            if run > 1e-9:
+                right = (enter - a + (leave - enter) * (i + 1.0 - 0.5 * (enter + leave))) / run
             change[j, i] -= signed_height * (right - before)
             before = right
         if last < width:
@@ -218,9 +206,9 @@ def accumulate_edge(change, x0, y0, x1, y1, winding):
 
 @strict
 def sphere(pixels, x, y, radius, color, orientation):
-    """A ball of `radius` px, lit from above left, with two seams that show how it is turned.
+    """A ball of `radius` px, lit from above left, with two seams that show its orientation.
 
-    turn  (3, 3): takes a direction in the picture (right, down, towards the eye) to the ball's own axes
+    orientation  (3, 3): takes a direction in the picture (right, down, towards the camera) to the ball's own axes
     """
     outer_radius = radius + 0.5
     for i in range(max(0, math.ceil(x - outer_radius)), min(pixels.shape[0] - 1, math.floor(x + outer_radius)) + 1):
@@ -234,16 +222,10 @@ def sphere(pixels, x, y, radius, color, orientation):
             second = abs(orientation[1, 0] * u + orientation[1, 1] * v + orientation[1, 2] * w)
             seam = min(max((SEAM_HALF_WIDTH - min(first, second)) * radius / 1.5 + 0.5, 0.0), 1.0) * 0.72
             diffuse = min(max(u * LIGHT_DIRECTION[0] + v * LIGHT_DIRECTION[1] + w * LIGHT_DIRECTION[2], 0.0), 1.0)
-            specular = (
-                90.0 * min(max(u * HALFWAY_VECTOR[0] + v * HALFWAY_VECTOR[1] + w * HALFWAY_VECTOR[2], 0.0), 1.0) ** 30
-            )
-            shading = (0.36 + 0.70 * diffuse) * (1.0 - seam)
-            red, green, blue = (
-                shading * color[0] + specular,
-                shading * color[1] + specular,
-                shading * color[2] + specular,
-            )
-            packed_color = pack_color(min(red, 255.0), min(green, 255.0), min(blue, 255.0))
+            halfway = u * HALFWAY_VECTOR[0] + v * HALFWAY_VECTOR[1] + w * HALFWAY_VECTOR[2]
+            specular, shading = 90.0 * min(max(halfway, 0.0), 1.0) ** 30, (0.36 + 0.70 * diffuse) * (1.0 - seam)
+            red, green = min(shading * color[0] + specular, 255.0), min(shading * color[1] + specular, 255.0)
+            packed_color = pack_color(red, green, min(shading * color[2] + specular, 255.0))
             blend(pixels, i, j, packed_color, to_alpha8(coverage))
 
 
@@ -251,15 +233,12 @@ def sphere(pixels, x, y, radius, color, orientation):
 def resample_polylines(xy, values, starts, spacing, size):
     """Points every spacing[k] px along line k, xy (N, 2) from starts[k] to starts[k + 1], and `values` (N, V) there.
 
-    Returns xy (M, 2), values (M, V), and the line of each (M,). What is out of the picture of that size is left out;
-    corners that are out of sight (NaN) break a line.
+    Returns xy (M, 2), values (M, V), and the line of each point (M,). Points outside a picture of that size are left
+    out; a corner that is out of sight (NaN) interrupts its line.
     """
     count = 0
-    out_xy, out_values, out_line = (
-        np.empty((MAX_POINTS, 2)),
-        np.empty((MAX_POINTS, values.shape[1])),
-        np.empty(MAX_POINTS, np.int64),
-    )
+    out_xy, out_line = np.empty((MAX_POINTS, 2)), np.empty(MAX_POINTS, np.int64)
+    out_values = np.empty((MAX_POINTS, values.shape[1]))
     for k in range(len(starts) - 1):
         to_next = 0.0  # px to the next point
         for n in range(starts[k], starts[k + 1] - 1):

@@ -1,50 +1,57 @@
-"""A sport's place as things to paint, made from its TOML alone: a floor, walls, and parts that can hide a ball.
+"""A sport's surroundings as polygons, made from its TOML alone: a floor, walls, and occluders that can hide a ball.
 
-    place = Place.of(sport)
-    place.parts[0].hides(eye, points)        # (N,) bool
+    scene = Scene.of(sport)
+    scene.occluders[0].occludes(eye, points)        # (N,) bool; eye (3,) m, where the camera is
 
-What the TOML does not say is derived: a level rectangle is a board with some thickness, an upright one that takes
-nearly all of a ball's bounce is cloth and drawn as a net, other upright ones are glass.
+What the TOML does not contain is derived: a level rectangle is a board with some thickness; an upright one of small
+restitution is drawn as a net, any other as glass.
 """
 
 import dataclasses
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ballcast.render.palette import DARK_LINE_COLOR, LEG_COLOR, LIGHT_LINE_COLOR
+
+if TYPE_CHECKING:
+    from ballcast.sim.sport import Sport, Surface
+
 NET_RESTITUTION = 0.2  # restitution below which an upright rectangle is a net
 EDGE_MARGIN = 0.03  # of the extent: how far past a rectangle's edge a ball still counts as behind it
-WHITE, DARK, LEG = (226, 231, 236), (62, 72, 84), (30, 33, 38)
+Color = tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
 class Polygon:
-    """A flat polygon of one colour. With a normal, (3,) or (K, 3), painted where the eye is on that (a) side."""
+    """A flat polygon of one colour. With normals (3,) or (K, 3), painted if one points to the camera."""
 
     points: np.ndarray  # (N, 3) m
-    color: tuple
+    color: Color
     alpha: float = 1.0
     normal: np.ndarray | None = None
 
-    def is_front_facing(self, eye):
+    def is_front_facing(self, eye: np.ndarray) -> bool:
         return self.normal is None or bool(np.any(self.normal @ (eye - self.points[0]) > 0))
 
 
 @dataclass(frozen=True, eq=False)
 class Occluder:
-    """Patches painted together, in their order, that can hide what is behind them.
+    """Polygons painted together, in their order, that can hide what is behind them.
 
-    axis is the flat axis of a rectangle, with its low and high (3,) m; None for a thin thing (a ring's arc, a bar),
-    which hides what is farther away than its nearest vertex.
+    axis   the axis in which a rectangle is flat; None for a thin part (of a ring, a bar), which hides what is farther
+           away than its nearest vertex
+    level  whether it is horizontal, and painted first
     """
 
-    polygons: tuple
+    polygons: tuple[Polygon, ...]
     vertices: np.ndarray  # (V, 3) m
     axis: int | None = None
     level: bool = False
 
-    def occludes(self, eye, points):
-        """Which points (N, 3) lie behind this part, seen from the eye (3,)."""
+    def occludes(self, eye: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Which points (N, 3) m this hides from a camera at `eye` (3,) m."""
         if self.axis is None:
             gaps = np.linalg.norm(points[:, None] - self.vertices, axis=-1)
             nearest = np.linalg.norm(self.vertices - eye, axis=-1)[gaps.argmin(axis=1)]
@@ -57,27 +64,29 @@ class Occluder:
         intersection = eye + fraction[:, None] * (points - eye)
         return crosses & ((intersection >= low - margin) & (intersection <= high + margin)).all(axis=1)
 
-    def depth_key(self, eye):
-        """Sort key: level things first, then from far to near."""
-        return (not self.level, -np.linalg.norm(self.vertices.mean(axis=0) - eye))
+    def depth_key(self, eye: np.ndarray) -> tuple[bool, float]:
+        """Sort key: level occluders first, then from far to near."""
+        return (not self.level, -float(np.linalg.norm(self.vertices.mean(axis=0) - eye)))
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """floor: the level plane without walls round it, or None; walls: patches behind everything; parts: what hides.
+    """Everything that stands still.
 
-    low, high (2,) m bound what there is across and along; `reach` (m) is how far past that the floor fades away.
+    floor      the level plane without walls round it, a Surface, or None
+    walls      polygons behind everything else
+    low, high  (2,) m, bounds across and along; beyond them the floor fades away over fade_distance m
     """
 
-    floor: object
-    walls: tuple
-    occluders: tuple
+    floor: "Surface | None"
+    walls: tuple[Polygon, ...]
+    occluders: tuple[Occluder, ...]
     low: np.ndarray
     high: np.ndarray
     fade_distance: float
 
     @classmethod
-    def of(cls, sport):
+    def of(cls, sport: "Sport") -> "Scene":
         lines = [end for line in sport.view.lines for end in _line_bounds(line)]
         corners = np.array([sport.view.target, *lines, *(c for s in sport.surfaces for c in _surface_bounds(s))])
         bounded = np.where(np.isfinite(corners), corners, np.nan)
@@ -98,14 +107,13 @@ class Scene:
         if floor is None:
             walls += _wall_lines(sport, low, high, width)
         walls += [p for line in surface_lines.get(None, []) for p in _line(line, None, width)]
-        fade_distance = 0.45 * max(
-            (high - low)[:2].max(), np.linalg.norm(np.subtract(sport.view.eye, sport.view.target))
-        )
+        distance = float(np.linalg.norm(np.subtract(sport.view.eye, sport.view.target)))
+        fade_distance = 0.45 * max((high - low)[:2].max(), distance)
         return cls(floor, tuple(walls), tuple(occluders), low[:2], high[:2], fade_distance)
 
 
-def support_height(sport, point):
-    """Height (m) of the highest surface that carries, below a ball's centre (3,); None where there is none."""
+def support_height(sport: "Sport", point: np.ndarray) -> float | None:
+    """Height (m) of the highest surface below a ball's centre (3,) m that can support it, or None."""
     heights = [
         s.high[2]
         for s in sport.surfaces
@@ -114,7 +122,7 @@ def support_height(sport, point):
     return max(heights, default=None)
 
 
-# --- what there is ----------------------------------------------------------------------------------------------------
+# --- surfaces ---------------------------------------------------------------------------------------------------------
 
 
 def _surface_bounds(surface):
@@ -126,10 +134,10 @@ def _surface_bounds(surface):
 def _line_bounds(line):
     """Two corners (3,) that bound a line or circle."""
     first, second = line
-    extent = np.array([second, second, 0.0]) if np.isscalar(second) else None
-    return (
-        (np.array(first), np.array(second)) if extent is None else (np.array(first) - extent, np.array(first) + extent)
-    )
+    if not np.isscalar(second):
+        return np.array(first), np.array(second)
+    extent = np.array([second, second, 0.0])
+    return np.array(first) - extent, np.array(first) + extent
 
 
 def _flat(surface):
@@ -152,28 +160,28 @@ def _surfaces_under(line, surfaces):
             yield i
 
 
-# --- patches ----------------------------------------------------------------------------------------------------------
+# --- polygons ---------------------------------------------------------------------------------------------------------
 
 
-def scale_brightness(color, factor):
+def scale_brightness(color: Color, factor: float) -> Color:
     """A colour made darker or lighter."""
     return tuple(int(min(255, max(0, round(c * factor)))) for c in color)
 
 
 def _contrast(color):
-    """Lines on a bright thing are dark."""
-    return DARK if np.dot(color, (0.299, 0.587, 0.114)) > 170 else WHITE
+    """The colour of lines on a surface of this colour."""
+    return DARK_LINE_COLOR if np.dot(color, (0.299, 0.587, 0.114)) > 170 else LIGHT_LINE_COLOR
 
 
-def band(start, end, across, color, alpha=1.0, normal=None):
+def band(start: np.ndarray, end: np.ndarray, across: np.ndarray, color: Color, alpha: float = 1.0) -> Polygon:
     """A straight band from start to end, whose half width is the vector `across`."""
     points = np.array([start - across, start + across, end + across, end - across])
-    return Polygon(points, color, alpha, normal)
+    return Polygon(points, color, alpha)
 
 
 def _line(line, surface, width):
-    """The patches of a line or circle that lies on a surface (or on none)."""
-    color = WHITE if surface is None else _contrast(surface.color)
+    """The polygons of a line or circle on a surface (or on none)."""
+    color = LIGHT_LINE_COLOR if surface is None else _contrast(surface.color)
     normal = np.eye(3)[_flat(surface) if surface is not None else 2]
     alpha = 1.0 if surface is not None else 0.25
     first, second = np.array(line[0]), line[1]
@@ -190,23 +198,21 @@ def _line(line, surface, width):
 
 
 def _wall(surface, low, high):
-    """A plane cut off where the place ends, painted where it is seen from inside."""
+    """A plane, clipped to the scene, painted if the camera is inside."""
     inward = _inward(surface, low, high)
-    low, high = (
-        np.where(np.isfinite(bound), bound, scene_bound)
-        for bound, scene_bound in ((surface.low, low), (surface.high, high))
-    )
-    return Polygon(_corners(low, high), surface.color, 1.0, inward)
+    bounds = (surface.low, low), (surface.high, high)
+    corners = _corners(*(np.where(np.isfinite(own), own, scene) for own, scene in bounds))
+    return Polygon(corners, surface.color, 1.0, inward)
 
 
 def _inward(surface, low, high):
-    """The normal (3,) of a wall, into the place between low and high."""
+    """The normal (3,) of a wall, towards the middle of low and high."""
     axis = _flat(surface)
     return np.eye(3)[axis] * (1.0 if 2 * surface.low[axis] <= low[axis] + high[axis] else -1.0)
 
 
 def _wall_lines(sport, low, high, width):
-    """The lines on walls, painted where any of their walls is seen from inside."""
+    """The lines on walls, painted if the camera is on the inner side of one of their walls."""
     polygons = []
     for line in sport.view.lines:
         walls = [s for s in (sport.surfaces[i] for i in _surfaces_under(line, sport.surfaces)) if s.kind == "plane"]
@@ -225,7 +231,7 @@ def _corners(low, high):
 
 
 def _occluder(surface, lines, width, floor):
-    """A rectangle or bar as a part; a level one stands on the floor, if there is one below it."""
+    """A rectangle or bar as an occluder; a level one gets legs if the floor is below it."""
     low, high = np.array(surface.low), np.array(surface.high)
     if surface.kind == "bar":
         return _bar(low, high, max(surface.rod, 0.01), surface.color)
@@ -235,23 +241,19 @@ def _occluder(surface, lines, width, floor):
         return Occluder((*legs, *_board(corners, surface.color), *lines), corners, 2, True)
     if surface.restitution.e < NET_RESTITUTION:
         return Occluder((*_net(low, high, width, surface.color), *lines), corners, axis)
-    edges = [
-        band(a, b, _across(a, b, axis, width / 2), surface.color, 0.95)
-        for a, b in zip(corners, np.roll(corners, -1, axis=0))
-    ]
+    sides = zip(corners, np.roll(corners, -1, axis=0))
+    edges = [band(a, b, _across(a, b, axis, width / 2), surface.color, 0.95) for a, b in sides]
     return Occluder((Polygon(corners, surface.color, 0.5), *edges, *lines), corners, axis)
 
 
 def _board(corners, color):
-    """A level board: its sides, then its top (or its underside, seen from below)."""
+    """A level board: its underside, its sides, its top."""
     up = np.array([0.0, 0.0, 1.0])
     thickness = 0.015 * np.ptp(corners, axis=0).max() * up
     polygons = [Polygon(corners - thickness, scale_brightness(color, 0.35), 1.0, -up)]
     for a, b in zip(corners, np.roll(corners, -1, axis=0)):
-        outward = np.cross(b - a, up)
-        polygons.append(
-            Polygon(np.array([a, b, b - thickness, a - thickness]), scale_brightness(color, 0.55), 1.0, outward)
-        )
+        side = np.array([a, b, b - thickness, a - thickness])
+        polygons.append(Polygon(side, scale_brightness(color, 0.55), 1.0, np.cross(b - a, up)))
     return [*polygons, Polygon(corners, color, 1.0, up)]
 
 
@@ -262,7 +264,7 @@ def _legs(low, high, ground):
     for x in (low[0] + inset[0], high[0] - inset[0]):
         for y in (low[1] + inset[1], high[1] - inset[1]):
             foot, top = np.array([x, y, ground]), np.array([x, y, low[2]])
-            polygons += [band(foot, top, np.eye(3)[axis] * half_width, LEG) for axis in (0, 1)]
+            polygons += [band(foot, top, np.eye(3)[axis] * half_width, LEG_COLOR) for axis in (0, 1)]
     return polygons
 
 
@@ -274,13 +276,12 @@ def _net(low, high, width, color):
     thread = 0.08 * cell
     polygons = [Polygon(_corners(low, high), color, 0.12)]
     for fraction in np.linspace(0, 1, max(2, round(along.sum() / cell)) + 1):
-        polygons.append(
-            band(low + fraction * along, low + fraction * along + up, np.eye(3)[long_axis] * thread, color, 0.42)
-        )
+        foot = low + fraction * along
+        polygons.append(band(foot, foot + up, np.eye(3)[long_axis] * thread, color, 0.42))
     for fraction in np.linspace(0, 1, 9)[:-1]:
         polygons.append(band(low + fraction * up, low + fraction * up + along, np.eye(3)[2] * thread, color, 0.42))
     tape = low + up * (1 - 0.6 * width / up[2])
-    return [*polygons, band(tape, tape + along, np.eye(3)[2] * 0.6 * width, WHITE, 0.95)]
+    return [*polygons, band(tape, tape + along, np.eye(3)[2] * 0.6 * width, LIGHT_LINE_COLOR, 0.95)]
 
 
 def _across(a, b, axis, half):
@@ -293,14 +294,12 @@ def _bar(low, high, rod, color):
     """A round bar as two bands that cross."""
     long_axis = int(np.argmax(high - low))
     sides = [np.eye(3)[i] * rod for i in range(3) if i != long_axis]
-    polygons = [
-        band(low, high, side, scale_brightness(color, brightness)) for side, brightness in zip(sides, (0.85, 1.0))
-    ]
+    polygons = (band(low, high, side, scale_brightness(color, light)) for side, light in zip(sides, (0.85, 1.0)))
     return Occluder(tuple(polygons), np.linspace(low, high, 24))
 
 
 def _ring(surface, arcs=8, pieces=6):
-    """A ring in arcs, so that a ball can be behind one and in front of another. A level and an upright band each."""
+    """A ring in arcs, so that a ball can be behind one and in front of another; each is a level and an upright band."""
     angle = np.linspace(0, 2 * np.pi, arcs * pieces + 1)
     rim = np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)
     centre, rod, up = np.array(surface.low), max(surface.rod, 0.015), np.array([0, 0, max(surface.rod, 0.015)])

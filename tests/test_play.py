@@ -121,7 +121,7 @@ def test_millimetres_get_a_hint_and_scale_mends_them(run, tmp_path):
         (["--nosuch"], "--nosuch"),
         (["--show", "errors", "nosuch"], "there are truth, errors"),
         (["--throw", "curve"], "table_tennis has serve"),
-        (["--world", "moon=1"], "the rules are gravity"),
+        (["--world", "moon=1"], "the names are gravity"),
         (["--world", "gravity=99"], "from 0 to 25"),
         (["--world", "gravity=x"], "not a number"),
         (["--scale", "x"], "--scale"),

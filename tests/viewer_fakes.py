@@ -50,7 +50,7 @@ class FixedPool:
 class OneBall:
     """A source whose every ball is the same: up from (0, -1, 0.3) and down again, landing once at 0.5 s."""
 
-    live, ready = True, True
+    live, ready, stand_in = True, True, None
     world = {}
 
     def __init__(self, measured=False, sport=None, gap=()):

@@ -1,15 +1,14 @@
-"""The window: a source of balls -> a session (what was seen, what was forecast) -> a picture. pygame lives here only.
+"""The window: a source of balls -> a session (frames, forecasts, errors) -> a picture. pygame is imported only here.
 
-source.py   where balls come from: live throws, recorded tracks
-session.py  one ball after the other: the clock, the predictor, its forecasts and their errors
-scene.py    the sport's place as things to paint, from its TOML
-camera.py   perspective
-backdrop.py all of the place that stands still, painted once a view
-stamps.py   small antialiased sprites: dots, paths, the ball
-panel.py    the words
-draw.py     a session and a camera -> the picture
-keys.py     what the keys do; also the help
-window.py   the loop, with a screen and without
+play.py        the command line
+window.py      the loop, with a screen and without
+keys.py        what the keys do; also the help
+picture.py     a session and display options -> the whole picture
+options.py     what is shown besides the picture itself
+film.py        the screen as a film
+warm_start.py  compiling in another process while the window is open
+playback/      balls, clock, forecasts and their errors; without pygame
+panels/        what is written on the picture
 """
 
 if __name__ != "ballcast.viewer":

@@ -1,10 +1,10 @@
-"""What is on the screen as a film: MP4 (H.264) or GIF, through imageio-ffmpeg.
+"""The screen as a film: MP4 (H.264) or GIF, through imageio-ffmpeg.
 
     film = Film("out.mp4", surface.get_size())
     film.add(surface)             # one frame of 60 a second
-    film.close()                  # only now it stands under its name
+    film.close()                  # only now the file has its name
 
-A window that changes its size goes on in the film's own. Raises ValueError where it cannot be made.
+Frames of another size are scaled to the film's. Raises ValueError if the film cannot be made.
 """
 
 import importlib.util
@@ -29,7 +29,7 @@ CODECS = {
 
 
 def check(path):
-    """Refuse a film that could not be made, before anything takes time. Raises ValueError."""
+    """Refuse a film that cannot be made, before anything takes time. Raises ValueError."""
     path = Path(path)
     if path.suffix.lower() not in CODECS or path.is_dir():
         raise ValueError(f"--record {path}: name a file that ends in {' or '.join(CODECS)}")
@@ -40,7 +40,7 @@ def check(path):
 
 
 class Film:
-    """A film that is being made beside its place."""
+    """A film that is being made, in a temporary file in the same folder."""
 
     def __init__(self, path, size):
         import imageio_ffmpeg
@@ -56,14 +56,14 @@ class Film:
         self._writer.send(None)
 
     def add(self, surface):
-        """One frame more. Raises OSError where it cannot be written."""
+        """Add a frame. Raises OSError if it cannot be written."""
         if surface.get_size() != self.size:
             surface = pygame.transform.smoothscale(surface, self.size)
         self._writer.send(pygame.image.tobytes(surface, "RGB"))
         self.frames += 1
 
     def close(self):
-        """Finish it and put it in its place; a film without frames is none."""
+        """Finish the film and give it its name; a film without frames is deleted."""
         self._writer.close()
         if self.frames:
             os.replace(self._temporary_path, self.path)

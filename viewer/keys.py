@@ -1,4 +1,4 @@
-"""What the keys do. The one table below is also the help that H shows.
+"""What the keys do. The table BINDINGS is also the help that H shows.
 
 A key is named by the character it types, else by pygame's name of it, in small letters.
 """
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import pygame
 
-DEGREES_PER_PRESS = 2.0  # degrees a press
-DEGREES_PER_SECOND = 80.0  # degrees a second, held down
-ZOOM = 1.12  # a press, a notch of the wheel
-DRAG = 0.3  # degrees a pixel
+DEGREES_PER_PRESS = 2.0
+DEGREES_PER_SECOND = 80.0  # while held down
+ZOOM = 1.12  # per press, per notch of the wheel
+DRAG = 0.3  # degrees per pixel
 PAN = 5.0  # px in place of a degree
 
 _ARROWS = {pygame.K_LEFT: (-1, 0), pygame.K_RIGHT: (1, 0), pygame.K_UP: (0, 1), pygame.K_DOWN: (0, -1)}
@@ -20,26 +20,26 @@ _ARROWS = {pygame.K_LEFT: (-1, 0), pygame.K_RIGHT: (1, 0), pygame.K_UP: (0, 1), 
 @dataclass(frozen=True)
 class Binding:
     keys: tuple
-    label: str  # how the help calls the keys
+    label: str  # the name of the keys in the help
     help: str
-    act: Callable | None  # takes the App
+    act: Callable  # takes the App
     repeats: bool = False  # while held down
 
 
-def _arrow(key, act):
-    """An arrow turns the camera; where the sliders are open it chooses and moves them."""
+def _arrow(key, move_slider):
+    """An arrow turns the camera; with the sliders open it selects and moves them."""
 
     def pressed(app):
         if app.options.sliders:
-            act(app)
-        elif key not in app.held:  # held down it turns smoothly, see below
+            move_slider(app)
+        elif key not in app.held:  # held down, it turns smoothly in orbit_while_held
             _orbit_or_pan(app, _ARROWS[key], DEGREES_PER_PRESS)
 
     return pressed
 
 
 def _orbit_or_pan(app, direction, degrees):
-    """Turn the camera that way, or with Shift move it."""
+    """Turn the camera in a direction, or move it with Shift."""
     if pygame.key.get_mods() & pygame.KMOD_SHIFT:
         app.camera = app.camera.panned(-direction[0] * degrees * PAN, direction[1] * degrees * PAN)
     else:
@@ -54,69 +54,59 @@ def _zoom(factor):
     return lambda app: app.zoom(factor)
 
 
+def _view(azimuth, elevation):
+    return lambda app: app.view_from(azimuth, elevation)
+
+
+def _digit(n, action, shift=""):
+    """Digit n selects predictor n; only the first of them is in the help."""
+    label, text = (f"{shift.capitalize()} 1-9".strip(), action) if n == 1 else ("", "")
+    method = "toggle_predictor" if shift else "select_predictor"
+    key = f"{shift}+{n}" if shift else str(n)
+    return Binding((key,), label, text, lambda app: getattr(app.session, method)(n - 1))
+
+
 BINDINGS = (
-    Binding(("space",), "Space", "pause and go on", lambda app: app.pause()),
-    Binding((".",), ".", "one frame on", lambda app: app.session.step(), repeats=True),
-    Binding((",",), ",  or the time line", "one frame back", lambda app: app.session.step_back(), repeats=True),
-    Binding(("r",), "R", "throw again", lambda app: app.session.restart()),
-    Binding(("n",), "N", "next ball", lambda app: app.session.next()),
+    Binding(("space",), "Space", "pause, resume", lambda app: app.pause()),
+    Binding((".",), ".", "one frame forward", lambda app: app.session.step(), repeats=True),
+    Binding((",",), ",  or the timeline", "one frame back", lambda app: app.session.step_back(), repeats=True),
+    Binding(("r",), "R", "the same ball again", lambda app: app.session.restart()),
+    Binding(("n",), "N", "the next ball", lambda app: app.session.next()),
     Binding(("o",), "O", "hide the ball from the predictors", lambda app: app.session.toggle_hidden()),
-    Binding(("p",), "P, Shift P", "serve, lob ...: the sport's throws", lambda app: app.throw_kind(1)),
+    Binding(("p",), "P, Shift P", "kinds of throws: serve, lob ...", lambda app: app.throw_kind(1)),
     Binding(("shift+p",), "", "", lambda app: app.throw_kind(-1)),
-    Binding(("t",), "T", "show where it will truly go", _show("truth")),
+    Binding(("t",), "T", "show where the ball will truly go", _show("truth")),
     Binding(("e",), "E", "errors over time", _show("errors")),
     Binding(("g",), "G", "the gates of a gru over time", _show("gates")),
-    Binding(("b",), "B", "what is believed of spin, drag ...", _show("beliefs")),
-    Binding(("y",), "Y", "why: which frames matter", lambda app: app.toggle_attribution()),
-    Binding(("w",), "W", "the ball's world: sliders", _show("sliders")),
+    Binding(("b",), "B", "estimates of spin, drag ...", _show("beliefs")),
+    Binding(("y",), "Y", "which frames matter for the forecast", lambda app: app.toggle_attribution()),
+    Binding(("w",), "W", "change the ball's world: sliders", _show("sliders")),
     Binding(("backspace",), "", "", lambda app: app.move_override(None)),
     Binding(("[", "page down"), "[  or Page Down", "slower", lambda app: app.session.change_speed(-1)),
     Binding(("]", "page up"), "]  or Page Up", "faster", lambda app: app.session.change_speed(1)),
-    Binding(
-        ("left",),
-        "arrows, mouse drag",
-        "turn the camera",
-        _arrow(pygame.K_LEFT, lambda app: app.move_override(-1)),
-        True,
-    ),
+    Binding(("left",), "arrows, mouse drag", "turn the camera",
+            _arrow(pygame.K_LEFT, lambda app: app.move_override(-1)), True),
     Binding(("right",), "", "", _arrow(pygame.K_RIGHT, lambda app: app.move_override(1)), True),
     Binding(("up",), "", "", _arrow(pygame.K_UP, lambda app: app.select_override(-1)), True),
     Binding(("down",), "", "", _arrow(pygame.K_DOWN, lambda app: app.select_override(1)), True),
-    Binding((), "with W: arrows", "choose and move; Backspace: back", None),
+    Binding((), "with W: arrows", "select and move; Backspace: reset", None),
     Binding(("+", "="), "+ -, mouse wheel", "zoom", _zoom(ZOOM), repeats=True),
     Binding(("-", "_"), "", "", _zoom(1 / ZOOM), repeats=True),
     Binding(("c",), "C, F1 F2 F3", "camera as on TV; side, end, above", lambda app: app.reset_camera()),
     Binding(("f", "f4"), "F", "the camera follows the ball", _show("follow")),
     Binding(("i",), "I", "a small picture from above", _show("inset")),
-    *(
-        Binding((f"f{n}",), "", "", lambda app, way=way: app.view_from(*way))
-        for n, way in enumerate(((90, 8), (0, 8), (0, 88)), 1)
-    ),
+    Binding(("f1",), "", "", _view(90, 8)),
+    Binding(("f2",), "", "", _view(0, 8)),
+    Binding(("f3",), "", "", _view(0, 88)),
     Binding((), "drag the ball", "throw it; wheel, Shift wheel: spin", None),
     Binding((), "Shift, right drag", "move the camera", None),
-    *(
-        Binding(
-            (str(n),),
-            "1-9" if n == 1 else "",
-            "choose the predictor",
-            lambda app, n=n: app.session.select_predictor(n - 1),
-        )
-        for n in range(1, 10)
-    ),
-    *(
-        Binding(
-            (f"shift+{n}",),
-            "Shift 1-9" if n == 1 else "",
-            "a predictor more, or less",
-            lambda app, n=n: app.session.toggle_predictor(n - 1),
-        )
-        for n in range(1, 10)
-    ),
+    *(_digit(n, "choose the predictor") for n in range(1, 10)),
+    *(_digit(n, "add or remove a predictor", "shift") for n in range(1, 10)),
     Binding(("s",), "S", "save a screenshot", lambda app: app.save()),
-    Binding(("v",), "V", "begin or end a film", lambda app: app.record()),
+    Binding(("v",), "V", "start or stop recording a film", lambda app: app.record()),
     Binding(("h",), "H", "show or hide the keys", _show("help")),
     Binding(("q", "escape"), "Q  or Esc", "quit", lambda app: app.quit()),
-)
+)  # fmt: skip
 QUIT = BINDINGS[-1].keys
 HELP = tuple((b.label, b.help) for b in BINDINGS if b.label)
 _BY_KEY = {key: binding for binding in BINDINGS for key in binding.keys}
@@ -134,7 +124,7 @@ def name_of(event):
 
 
 def handle(app, event):
-    """Do what an event asks for."""
+    """Act on an event."""
     if event.type == pygame.QUIT:
         app.quit()
     elif event.type == pygame.KEYDOWN:
@@ -170,6 +160,6 @@ def handle(app, event):
 
 
 def orbit_while_held(app, elapsed):
-    """The arrows that are down turn, or move, the camera for `elapsed` seconds."""
+    """The arrows that are held down turn or move the camera for `elapsed` seconds."""
     for key in () if app.options.sliders else app.held & _ARROWS.keys():
         _orbit_or_pan(app, _ARROWS[key], DEGREES_PER_SECOND * elapsed)

@@ -1,20 +1,20 @@
-"""What of the show is drawn, beside the show itself: all that a key shows or hides."""
+"""What is shown besides the picture itself: everything that a key shows or hides."""
 
 from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
 class DisplayOptions:
-    """Each of these can be on or off; `slider` is the number of the rule that the keys move."""
+    """Each of these can be on or off; `slider` is the number of the override that the keys move."""
 
     truth: bool = False  # where the ball will truly go
     errors: bool = False  # the strip of errors over time
     gates: bool = False  # of a GRU, over time
-    beliefs: bool = False  # spin and parameters beside the truth
+    beliefs: bool = False  # estimates of spin and parameters, and the truth
     inset: bool = False  # a small picture from above
-    follow: bool = False  # the camera goes with the ball
-    sliders: bool = False  # the rules of the world
-    why: bool = False  # which frames mattered, while the show is paused
+    follow: bool = False  # the camera follows the ball
+    sliders: bool = False  # overrides of the world
+    why: bool = False  # which frames matter, while the show is paused
     help: bool = False  # the keys
     slider: int = 0
 

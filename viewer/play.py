@@ -19,41 +19,41 @@ HEADLESS_FRAMES = 120
 
 @dataclass(frozen=True)
 class Options:
-    """A ball flies, bounces and spins; a forecast, made from the seen track alone, is drawn ahead. H: all keys."""
+    """A ball flies, bounces and spins; its forecast, from the observed track alone, is drawn ahead. H: all keys."""
 
     sport: str = "table_tennis"
     """a sport's name, or a .toml file of your own"""
     predictor: tuple[str, ...] = ()
-    """predictors (names, or files of weights) that forecast side by side; the best alone where none is named.
-    The keys 1-9 choose one, with Shift one more"""
+    """predictors (names, or files of weights) that forecast side by side; without any, the best one.
+    The keys 1-9 choose one, with Shift they add one"""
     track: tuple[str, ...] = ()
     """recorded tracks to replay: CSV files (t,x,y,z), TT3D or SpinDOE files, folders of them, - for standard input"""
     format: str | None = None
-    """of the tracks: csv, tt3d or spindoe; known by itself where not named"""
+    """of the tracks: csv, tt3d or spindoe; detected if not given"""
     scale: float = 1.0
     """metres per unit of the tracks' positions: 0.001 for millimetres"""
     axes: str = "x,y,z"
-    """which of the tracks' axes are our x (across), y (along) and z (up), as in x,-z,y"""
+    """the tracks' axes that are x (across), y (along) and z (up) here, as in x,-z,y"""
     origin: str = "0,0,0"
-    """our origin in the tracks' frame, after scale and axes, in metres, as in 0,0,0.76"""
+    """the origin of the scene in the tracks' frame, after scale and axes, in metres, as in 0,0,0.76"""
     seed: int = 0
-    """of the live throws"""
+    """of the live balls"""
     size: str = "1280x720"
     """of the picture, in pixels"""
     show: tuple[str, ...] = ()
-    """what is open from the start: truth, errors, gates, beliefs, inset, follow, sliders, why, help"""
+    """what is shown from the start: truth, errors, gates, beliefs, inset, follow, sliders, why, help"""
     throw: str | None = None
-    """the kind of throw that is thrown, one of the sport's own: serve, lob, free kick ..."""
+    """a kind of throw of the sport: serve, lob, free kick ..."""
     world: tuple[str, ...] = ()
-    """rules by which the ball flies and is seen, and that no predictor is told, as in gravity=1.6 missed=50; W: all"""
+    """overrides of the world, unknown to the predictors, as in gravity=1.6 missed=50; W shows all"""
     headless: bool = False
-    """without a window: 1/60 s a frame, the same picture every time"""
+    """without a window: 1/60 s per frame, the same picture every time"""
     frames: int = 0
-    """stop after so many frames; 0: when the window is closed, or after 120 where headless"""
+    """stop after this many frames; 0: when the window is closed, or after 120 if headless"""
     screenshot: Path | None = None
     """save the last picture as this PNG"""
     record: Path | None = None
-    """save what is shown as this film, .mp4 or .gif, 60 frames a second; also with --headless"""
+    """save a film of it, .mp4 or .gif, 60 frames per second; also with --headless"""
 
 
 def picture_size(text):
@@ -87,7 +87,7 @@ def check(options):
 
 
 def make_source(options, sport):
-    """Recorded tracks where some are named, else live throws."""
+    """Recorded tracks if some are given, else live balls."""
     from ballcast.viewer.playback.source import LiveSource, RecordedSource
 
     if not options.track:
@@ -104,7 +104,7 @@ def make_source(options, sport):
 
 
 def throw_number(name, sport):
-    """The number of the sport's throw of that name; None for none."""
+    """The number of the sport's throw of that name; None without a name."""
     names = [label for label, _ in sport.throws]
     if name is not None and name not in names:
         raise ValueError(f"--throw {name!r}: {sport.name} has {', '.join(names) or 'none'}")
@@ -112,7 +112,7 @@ def throw_number(name, sport):
 
 
 def parse_world(words):
-    """Rule -> value of words like gravity=1.6."""
+    """Override -> value, from words like gravity=1.6."""
     from ballcast.viewer.playback.overrides import OVERRIDES
 
     ranges, world = {override.name: override for override in OVERRIDES}, {}
@@ -120,7 +120,7 @@ def parse_world(words):
         name, _, value = word.partition("=")
         override = ranges.get(name)
         if override is None:
-            raise ValueError(f"--world {word}: RULE=NUMBER; the rules are {', '.join(ranges)}")
+            raise ValueError(f"--world {word}: NAME=NUMBER; the names are {', '.join(ranges)}")
         try:
             world[name] = float(value)
         except ValueError:
@@ -130,61 +130,50 @@ def parse_world(words):
     return world
 
 
-def load_predictors(names, shown, sport):
-    """The predictors for the keys 1-9. Those in `shown` are loaded now, so that a wrong name is refused."""
-    from ballcast.viewer.playback.session import PredictorPool
-
-    pool = PredictorPool(names, sport)
-    for index in shown:
-        pool.load(index)
-    return pool
-
-
-def start_warm(options, names, shown, source):
-    """For a window: (predictors, WarmStart), only what was compiled before is loaded now. A wrong name is refused."""
+def prepare_window(options, source, pool, shown):
+    """A WarmStart for what was never compiled; the rest is loaded now. A wrong name of a predictor is refused."""
     from ballcast import models
     from ballcast.viewer import warm_start
     from ballcast.viewer.playback.first_flight import first_flight
-    from ballcast.viewer.playback.session import PredictorPool
 
-    compiled = {i for i, name in enumerate(names) if warm_start.is_warm(name, options.sport)}
-    pool = PredictorPool(names, source.sport, compiled)
+    pool.compiled = {i for i, name in enumerate(pool.names) if warm_start.is_warm(name, options.sport)}
+    pool.compiled |= {i for i in shown if pool.names[i] not in models.PREDICTORS}  # to check these, load them
     for index in shown:
-        if names[index] not in models.PREDICTORS:  # loading is the way to check it
-            compiled.add(index)
         pool.load(index)
-    source.ready = source.ready and (not source.live or warm_start.is_warm(warm_start.SIMULATOR, options.sport))
-    if not source.ready and options.throw is None and not options.world:
-        source.stand_in = first_flight(source.sport)
+    if source.live and not warm_start.is_warm(warm_start.SIMULATOR, options.sport):
+        source.ready = False
+        if options.throw is None and not options.world:
+            source.stand_in = first_flight(source.sport)
     if pool.waiting or not source.ready:
         print("compiling, once: the window shows what is left", flush=True)
-    return pool, warm_start.WarmStart(pool, source, options.sport)
+    return warm_start.WarmStart(pool, source, options.sport)
 
 
 def run(options):
-    """Check what was asked for, then show it. Raises ValueError or OSError, one line each."""
+    """Check the options, then show what they ask for. Raises ValueError or OSError with a message of one line."""
     check(options)
     size = picture_size(options.size)
     from ballcast import models, sim
+    from ballcast.viewer.playback.session import PredictorPool
 
     sport = sim.load(options.sport)
     source, loading_text, warm_start = make_source(options, sport), "one moment ...", None
-    names, shown = options.predictor or models.available(sport), range(max(1, len(options.predictor)))
-    if not options.headless:
-        predictors, warm_start = start_warm(options, names, shown, source)
+    pool = PredictorPool(options.predictor or models.available(sport), sport)
+    shown = range(max(1, len(options.predictor)))
+    if options.headless:
+        if (source.live or {"parabola", "constant_velocity"}.isdisjoint(options.predictor)) and not sim.is_compiled():
+            print(loading_text := "compiling the simulator, once ...", flush=True)
+        for index in shown:
+            pool.load(index)
     else:
-        simulates = {"parabola", "constant_velocity"}.isdisjoint(options.predictor)
-        if (source.live or simulates) and not sim.is_compiled():
-            loading_text = "compiling the simulator, once ..."
-            print(loading_text, flush=True)
-        predictors = load_predictors(names, shown, sport)
+        warm_start = prepare_window(options, source, pool, shown)
     from ballcast.viewer.window import App
 
+    frames = options.frames or (HEADLESS_FRAMES if options.headless else None)
+    display_options = DisplayOptions(**dict.fromkeys(options.show, True))
     App(
-        source, predictors, size, options.headless,
-        frames=options.frames or (HEADLESS_FRAMES if options.headless else None), screenshot=options.screenshot,
-        loading_text=loading_text, shown=shown, record=options.record,
-        options=DisplayOptions(**dict.fromkeys(options.show, True)), warm_start=warm_start,
+        source, pool, size, options.headless, frames=frames, screenshot=options.screenshot, loading_text=loading_text,
+        shown=shown, record=options.record, options=display_options, warm_start=warm_start,
     ).run()  # fmt: skip
 
 

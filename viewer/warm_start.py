@@ -91,14 +91,14 @@ class WarmStart:
             self._process, self._line = None, ""
             self._thread = threading.Thread(target=self._load, args=(ball,), daemon=True)
             self._thread.start()
-        elif (job := self._next(ball)) is not False:
+        elif (job := self._next()) is not False:
             self._job, self._process = job, self._start(self._name(job))
         return []
 
-    def _next(self, ball):
+    def _next(self):
         """The simulator if no ball can fly without it, the predictors asked for, then the simulator; False if none."""
-        missing = [None] if not self.source.ready else []
-        jobs = [*(missing if ball is None else []), *self.pool.waiting, *missing]
+        simulator = [] if self.source.ready else [None]
+        jobs = [*([] if self.source.stand_in else simulator), *self.pool.waiting, *simulator]
         return next((job for job in jobs if job not in self._failed), False)
 
     def _start(self, predictor):

@@ -1,6 +1,6 @@
-"""What predictors believe of the ball beside what is true: its spin, and the parameters that make it differ.
+"""What predictors estimate of the ball, compared with the truth: its spin, and the parameters of this ball and day.
 
-Each row has its own scale; a bright tick is the truth, dots are beliefs, their bars hold it nine times in ten.
+Each row has its own scale. The bright tick is the truth; a dot is an estimate, and its bar is the 90 % interval.
 """
 
 import numpy as np
@@ -11,42 +11,32 @@ from ballcast.viewer.panels.sidebar import LEFT, MARGIN, PAD, RIGHT, WIDTH
 
 ROW, HEAD = 18, 32
 Z_90 = 1.645  # standard deviations
-SPIN_AND_PARAMETERS = slice(6, 15)  # where spin and parameters stand in a belief's covariance
+SPIN_AND_PARAMETERS = slice(6, 15)  # their rows in a belief's covariance
 AXIS = (LEFT + 92, RIGHT)
 
 
 def rows(sport):
-    """(label, low, high) of every row: the spin's parts in rad/s, then the parameters."""
+    """(label, low, high) of every row: the components of the spin in rad/s, then the parameters."""
     spread = sport.spread
     half_ranges = [max(0.25, 4 * sd) for sd in (spread.drag, spread.lift, spread.restitution, spread.friction)]
     wind = max(3.0, 4 * max(spread.wind))
-    spin = 0.35 * 60.0 / sport.ball.radius / 10  # a rim at some 2 m/s, and as much again
+    spin = 0.35 * 60.0 / sport.ball.radius / 10  # the ball's equator at some 2 m/s, and as much again
     parts = [(f"spin {axis}, rad/s", -spin * 4, spin * 4) for axis in "xyz"]
     parts += [(name, 1 - a, 1 + a) for name, a in zip(sim.PARAMETERS[:4], half_ranges)]
     return parts + [(name.replace("_", " ") + ", m/s", -wind, wind) for name in sim.PARAMETERS[4:]]
 
 
 class Beliefs:
-    """Below the column on the left, from `top` on."""
+    """Below the sidebar, from `top` on."""
 
     def paint(self, canvas, session, top):
-        estimates = [
-            (predictor_color(forecaster.number), *_estimate(forecaster.forecast(session.now)))
-            for forecaster in session.forecasters
-            if _has_belief(forecaster, session.now)
-        ]
-        table = rows(session.sport)
+        forecasts = [(f.number, f.forecast(session.now)) for f in session.forecasters]
+        estimates = [(predictor_color(number), *_estimate(f.belief)) for number, f in forecasts if f and f.belief]
+        table, truth = rows(session.sport), _truth(session)
         canvas.panel_background(MARGIN, top, WIDTH, HEAD + ROW * len(table) + PAD)
-        canvas.text(LEFT, top + 10, "Believed", 20, TEXT_COLOR)
-        truth = _truth(session)
-        canvas.text(
-            RIGHT,
-            top + 12,
-            "bright: the truth" if truth is not None else "the truth is not known",
-            16,
-            FAINT_COLOR,
-            1.0,
-        )
+        canvas.text(LEFT, top + 10, "Estimated", 20, TEXT_COLOR)
+        note = "bright: the truth" if truth is not None else "the truth is not known"
+        canvas.text(RIGHT, top + 12, note, 16, FAINT_COLOR, 1.0)
         for number, (label, low, high) in enumerate(table):
             y = top + HEAD + ROW * number
             canvas.text(LEFT, y, label, 17, MUTED_COLOR)
@@ -61,14 +51,8 @@ class Beliefs:
                 canvas.line(x, y + 1, x, y + 13, TEXT_COLOR, 2)
 
 
-def _has_belief(forecaster, now):
-    forecast = forecaster.forecast(now)
-    return forecast is not None and forecast.belief is not None
-
-
-def _estimate(forecast):
-    """Spin and parameters (9,) of a belief, and how far (9,) they may be off nine times in ten."""
-    belief = forecast.belief
+def _estimate(belief):
+    """Spin and parameters (9,) of a belief, and the half widths (9,) of their 90 % intervals."""
     value, variance = np.concatenate([belief.spin, belief.parameters]), np.zeros(9)
     if belief.covariance is not None:
         variance = np.diag(belief.covariance)[SPIN_AND_PARAMETERS]
@@ -80,6 +64,6 @@ def _at(value, low, high):
 
 
 def _truth(session):
-    """Spin and parameters (9,) as they are now, or None."""
+    """The true spin and parameters (9,) now, or None."""
     spin, parameters = session.ball.state_at(session.now)[2], session.ball.parameters(session.now)
     return None if spin is None or parameters is None else np.concatenate([spin, parameters])

@@ -1,11 +1,11 @@
-"""Words and small marks on a picture, in units that follow its size: text, panes, dots, lines.
+"""Text and small marks on a picture, in units that follow its size: text, panels, dots, lines.
 
-    pen = Pen(surface)                       # a picture of 1280 x 720 is pen.wide x pen.tall = 1280 x 720 units
-    pen.pane(16, 16, 292, 400)
-    pen.text(32, 32, "speed", 19, MUTED)
-    pen.flush()
+    canvas = Canvas(surface)                 # a picture of 1280 x 720 px is 1280 x 720 units
+    canvas.panel_background(16, 16, 292, 400)
+    canvas.text(32, 32, "speed", 19, MUTED_COLOR)
+    canvas.flush()
 
-pygame's own font: no file and no system font is needed.
+The font is pygame's own: no file and no system font is needed.
 """
 
 from functools import lru_cache
@@ -16,8 +16,8 @@ import pygame
 from ballcast.render import raster
 from ballcast.render.palette import PANEL_COLOR
 
-MIN_WIDTH, MIN_HEIGHT = 960.0, 720.0  # units that there always are, at the least
-MIN_TEXT_PIXELS = 8  # px of a text's height
+MIN_WIDTH, MIN_HEIGHT = 960.0, 720.0  # units that a picture has at least
+MIN_TEXT_PIXELS = 8  # px, the least height of a text
 
 
 @lru_cache(maxsize=16)
@@ -34,24 +34,24 @@ def _text_image(text, size, color):
 
 @lru_cache(maxsize=16)
 def _background(size):
-    """A dark pane with round corners."""
+    """A dark panel with round corners."""
     panel = pygame.Surface((size[0] * 2, size[1] * 2), pygame.SRCALPHA)
     pygame.draw.rect(panel, PANEL_COLOR, panel.get_rect(), border_radius=24)
     return pygame.transform.smoothscale(panel, size)
 
 
 class Canvas:
-    """Writes on a surface. Places and sizes are in units, from the left and from above."""
+    """Writes on a surface. Positions and sizes are in units, from the left and from above."""
 
     def __init__(self, surface, scale=None):
         self.surface = surface
         size = surface.get_size()
         self.scale = scale or min(size[0] / MIN_WIDTH, size[1] / MIN_HEIGHT)  # px
         self.width, self.height = size[0] / self.scale, size[1] / self.scale
-        self._texts, self._dots = [], []  # one call for all of them takes a tenth of the time
+        self._texts, self._dots = [], []  # drawn together, in a tenth of the time
 
     def flush(self):
-        """Put the words and dots so far on the surface: over all else, dots over words."""
+        """Put the texts and dots so far on the surface: over everything else, dots over texts."""
         self.surface.fblits(self._texts)
         if self._dots:
             dots = np.concatenate(self._dots)
@@ -61,22 +61,22 @@ class Canvas:
         self._texts, self._dots = [], []
 
     def text(self, x, y, text, size, color, alignment=0.0):
-        """Text with its point `share` of its width at x: 1.0 ends there."""
+        """Text that begins at x (alignment 0), is centred there (0.5) or ends there (1)."""
         image = _text_image(text, max(MIN_TEXT_PIXELS, round(size * self.scale)), color)
         self._texts.append((image, (round(x * self.scale - alignment * image.get_width()), round(y * self.scale))))
 
     def outlined_text(self, x, y, text, size, color, alignment=0.0):
-        """Text that can be read on any ground: with a dark rim below it."""
+        """Text with a dark shadow, readable on any background."""
         self.text(x + 1, y + 1, text, size, (0, 0, 0), alignment)
         self.text(x, y, text, size, color, alignment)
 
     def panel_background(self, x, y, width, height):
-        """A dark pane to write on."""
+        """A dark panel to write on."""
         size = (max(1, round(width * self.scale)), max(1, round(height * self.scale)))
         self.surface.blit(_background(size), (round(x * self.scale), round(y * self.scale)))
 
     def line(self, x0, y0, x1, y1, color, thickness=1.0):
-        """A level or upright line."""
+        """A horizontal or vertical line."""
         ends = [(round(x * self.scale), round(y * self.scale)) for x, y in ((x0, y0), (x1, y1))]
         pygame.draw.line(self.surface, color, *ends, max(1, round(thickness * self.scale)))
 
@@ -98,7 +98,7 @@ class Canvas:
         self._dots.append(rows)
 
     def ball(self, x, y, radius, color, orientation):
-        """A shaded ball, turned as raster.sphere says."""
+        """A shaded ball; orientation (3, 3) as raster.sphere takes it."""
         pixels = pygame.surfarray.pixels2d(self.surface)
         raster.sphere(pixels, x * self.scale, y * self.scale, radius * self.scale, np.array(color, float), orientation)
 
@@ -110,5 +110,5 @@ class Canvas:
 
 
 def format_length(metres):
-    """A length in words."""
+    """A length as text."""
     return f"{1e3 * metres:.0f} mm" if metres < 0.9995 else f"{metres:.2f} m"

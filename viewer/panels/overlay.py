@@ -11,16 +11,15 @@ HELP_COLUMN_WIDTH, HELP_ROW, HELP_HEAD = 460, 24, 54
 
 
 def landing_countdown(canvas, session, camera, right):
-    """Beside the first landing mark that is known: how long until then; up to `right` units."""
+    """The time until the first forecast landing, next to its mark; up to `right` units."""
     for forecaster in session.forecasters:
         forecast = forecaster.forecast(session.now)
         if forecast is None or forecast.landing is None or forecast.landing.time < session.now:
             continue
         x, y = camera.project(np.asarray(forecast.landing.position, float)[None])[0][0] / canvas.scale
         if np.isfinite(x) and WIDTH + 2 * MARGIN < x < right - 60 and 0 < y < canvas.height:
-            canvas.outlined_text(
-                x + 24, y - 4, f"{forecast.landing.time - session.now:.2f} s", 18, predictor_color(forecaster.number)
-            )
+            time = f"{forecast.landing.time - session.now:.2f} s"
+            canvas.outlined_text(x + 24, y - 4, time, 18, predictor_color(forecaster.number))
             return
 
 
@@ -42,8 +41,8 @@ def key_help(canvas):
     row_count = -(-len(keys.HELP) // 2)
     height = HELP_HEAD + HELP_ROW * row_count + 16
     left, top = (canvas.width - 2 * HELP_COLUMN_WIDTH) / 2, (canvas.height - height) / 2
-    canvas.panel_background(left, top, 2 * HELP_COLUMN_WIDTH, height)
-    canvas.panel_background(left, top, 2 * HELP_COLUMN_WIDTH, height)  # twice as dark: there may be words below
+    for _ in range(2):  # twice as dark: there may be text below
+        canvas.panel_background(left, top, 2 * HELP_COLUMN_WIDTH, height)
     canvas.text(left + 24, top + 18, "Keys", 30, TEXT_COLOR)
     for number, (label, text) in enumerate(keys.HELP):
         x, y = left + 24 + HELP_COLUMN_WIDTH * (number // row_count), top + HELP_HEAD + HELP_ROW * (number % row_count)

@@ -1,8 +1,8 @@
-"""The panel of the world's rules: one slider each, for the mouse and for the keys. Live balls only.
+"""The panel of the world's overrides: one slider each, for the mouse and for the keys. Live balls only.
 
-sliders = Sliders(pen, top)
-sliders.paint(session, chosen)
-sliders.hit(pixel)                   # the number of a rule, or None
+sliders = Sliders(canvas, top)
+sliders.paint(session, selected)
+sliders.slider_at(pixel)             # the number of an override, or None
 sliders.value_at(number, pixel)
 """
 
@@ -15,8 +15,7 @@ from ballcast.viewer.panels.canvas import Canvas
 from ballcast.viewer.panels.sidebar import MARGIN
 from ballcast.viewer.playback.overrides import OVERRIDES
 
-WIDTH, PAD, ROW = 268, 14, 26
-HEAD = 30
+WIDTH, PAD, ROW, HEAD = 268, 14, 26, 30
 
 
 class Sliders:
@@ -30,13 +29,13 @@ class Sliders:
         self.left, self.right = self.x + PAD, self.x + WIDTH - PAD
 
     def slider_at(self, pixel):
-        """The number of the rule whose slider is at a place (x, y) px, or None."""
+        """The number of the override whose slider is at a pixel (x, y), or None."""
         x, y = pixel[0] / self.canvas.scale, pixel[1] / self.canvas.scale - self.top - HEAD
         inside = self.x <= x <= self.x + WIDTH and 0 <= y < ROW * len(OVERRIDES)
         return int(y // ROW) if inside else None
 
     def value_at(self, number, pixel):
-        """What a rule is where its knob is pulled to a place px."""
+        """The value of an override when its knob is dragged to a pixel."""
         override = OVERRIDES[number]
         fraction = (pixel[0] / self.canvas.scale - self.left) / (self.right - self.left)
         return override.clipped(override.low + min(max(fraction, 0.0), 1.0) * (override.high - override.low))
@@ -45,10 +44,7 @@ class Sliders:
         """All sliders; the one that the keys move is marked."""
         live = session.source.live
         world = session.source.world if live else {}
-        values = tuple(
-            (override.name in world, float(world.get(override.name, override.default(session.sport))))
-            for override in OVERRIDES
-        )
+        values = tuple((o.name in world, float(world.get(o.name, o.default(session.sport)))) for o in OVERRIDES)
         size = round(WIDTH * self.canvas.scale), round(self.height * self.canvas.scale)
         image = _render(size, self.canvas.scale, values, live, selected)
         self.canvas.surface.blit(image, (round(self.x * self.canvas.scale), round(self.top * self.canvas.scale)))
@@ -56,21 +52,21 @@ class Sliders:
 
 @lru_cache(maxsize=4)
 def _render(size, scale, values, live, selected):
-    """The panel as a picture, which hardly ever changes; world: whether each rule was moved, and where it stands."""
+    """The panel as a picture, which rarely changes; values: whether each override is set, and its value."""
     canvas = Canvas(pygame.Surface(size, pygame.SRCALPHA), scale)
     left, right = PAD, WIDTH - PAD
     canvas.panel_background(0, 0, WIDTH, Sliders.height)
     canvas.text(left, 10, "The ball's world", 21, TEXT_COLOR)
-    note = "the predictors are not told" if live else "a recording flies as it flew"
+    note = "the predictors do not know" if live else "a recording cannot be changed"
     canvas.text(left, HEAD + ROW * len(OVERRIDES) + 3, note, 16, FAINT_COLOR)
-    for number, (override, (moved, value)) in enumerate(zip(OVERRIDES, values)):
+    for number, (override, (is_set, value)) in enumerate(zip(OVERRIDES, values)):
         y = HEAD + ROW * number
         color = TEXT_COLOR if number == selected else MUTED_COLOR
-        words = override.unit.format(value) if moved or not override.varies else "varies"
+        text = override.unit.format(value) if is_set or not override.varies else "varies"
         canvas.text(left, y, ("> " if number == selected else "") + override.label, 18, color)
-        canvas.text(right, y, words, 18, FORECAST_COLOR if moved else color, 1.0)
+        canvas.text(right, y, text, 18, FORECAST_COLOR if is_set else color, 1.0)
         knob_x = left + (right - left) * min(max((value - override.low) / (override.high - override.low), 0.0), 1.0)
         canvas.line(left, y + 19, right, y + 19, RULE_COLOR, 2)
-        canvas.dots([(knob_x, y + 19)], 4.5, FORECAST_COLOR if moved else color)
+        canvas.dots([(knob_x, y + 19)], 4.5, FORECAST_COLOR if is_set else color)
     canvas.flush()
     return canvas.surface

@@ -1,60 +1,43 @@
-"""The foot of the picture: the ball's time, to be dragged, and strips over it: errors, a GRU's gates, what mattered.
+"""The foot of the picture: the ball's time, to be dragged, and strips above it: errors, gates, attribution.
 
-line = TimeLine(pen)
-line.paint(session, options, why)
-line.hit(pixel), line.time_at(session, pixel)
+timeline = Timeline(canvas)
+timeline.paint(session, options, attribution)
+timeline.contains(pixel), timeline.time_at(session, pixel)
 """
 
 import numpy as np
 
-from ballcast.render.palette import (
-    COLORMAP_STOPS,
-    FAINT_COLOR,
-    FORECAST_COLOR,
-    FUTURE_COLOR,
-    LANDING_COLOR,
-    MUTED_COLOR,
-    PAST_COLOR,
-    RULE_COLOR,
-    TRACK_COLOR,
-    predictor_color,
-)
+from ballcast.render import palette
 from ballcast.viewer.panels.sidebar import MARGIN, WIDTH
 
 LINE_OFFSET, CLICK_MARGIN = 7, 14  # units of the line above the lower edge, and how near to it a click counts
 FOOT_HEIGHT = 44  # units that the line and the hints above it take
-STRIP_GAP, ERROR_STRIP_HEIGHT, GATE_STRIP_HEIGHT, ATTRIBUTION_STRIP_HEIGHT = (
-    8,
-    76,
-    88,
-    46,
-)  # units: between strips, and their heights
+STRIP_GAP, ERROR_STRIP_HEIGHT, GATE_STRIP_HEIGHT, ATTRIBUTION_STRIP_HEIGHT = 8, 76, 88, 46  # units
 STRIP_LEAD_TIME = 0.2  # s ahead of the forecasts whose errors the strip shows
-ERROR_TICKS = (1e-3, 1e-2, 1e-1, 1.0)  # m, from the foot of the strip to its top
-COLORMAP = np.stack(
-    [np.interp(np.arange(256), np.linspace(0, 255, len(COLORMAP_STOPS)), c) for c in zip(*COLORMAP_STOPS)], 1
-).astype(np.uint8)
+ERROR_TICKS = (1e-3, 1e-2, 1e-1, 1.0)  # m, from the bottom of the strip to its top
+STOPS = np.linspace(0, 255, len(palette.COLORMAP_STOPS))
+COLORMAP = np.stack([np.interp(np.arange(256), STOPS, c) for c in zip(*palette.COLORMAP_STOPS)], 1).astype(np.uint8)
 
 
 class Timeline:
-    """Of one picture: the places follow the pen's."""
+    """The timeline of one picture, laid out in the canvas's units."""
 
     def __init__(self, canvas):
         self.canvas = canvas
         self.left, self.right, self.y = WIDTH + 2 * MARGIN, canvas.width - MARGIN, canvas.height - LINE_OFFSET
 
     def contains(self, pixel):
-        """Whether a place (x, y) px is on the line."""
+        """Whether a pixel (x, y) is on the line."""
         x, y = pixel[0] / self.canvas.scale, pixel[1] / self.canvas.scale
         return self.left - CLICK_MARGIN <= x <= self.right + CLICK_MARGIN and abs(y - self.y) <= CLICK_MARGIN
 
     def time_at(self, session, pixel):
-        """The time, s, on the ball's clock at a place px."""
+        """The time, s, on the ball's clock at a pixel."""
         fraction = float(np.clip((pixel[0] / self.canvas.scale - self.left) / (self.right - self.left), 0.0, 1.0))
         return session.ball.start + fraction * (session.ball.end - session.ball.start)
 
     def paint(self, session, options, attribution=None):
-        """The line, and over it the strips that are asked for."""
+        """The line, and above it the strips that are asked for."""
         self.session, self.foot = session, self.canvas.height - FOOT_HEIGHT
         if options.errors:
             self._errors()
@@ -63,31 +46,31 @@ class Timeline:
         if attribution is not None:
             self._attribution(attribution)
         ball, last, now = session.ball, session.moments[-1].now, self._at(session.now)
-        for until, color in ((self.right, FUTURE_COLOR), (self._at(last), PAST_COLOR), (now, FORECAST_COLOR)):
+        for color, until in zip(palette.TIMELINE_COLORS, (self.right, self._at(last), now)):
             self.canvas.line(self.left, self.y, until, self.y, color, 2)
         landed = self._at(ball.landing_time[ball.landing_time <= last])
-        self.canvas.dots(np.column_stack([landed, np.full(len(landed), self.y)]), 2.5, LANDING_COLOR)
-        self.canvas.dots([(now, self.y)], 5, FORECAST_COLOR)
+        self.canvas.dots(np.column_stack([landed, np.full(len(landed), self.y)]), 2.5, palette.TEXT_COLOR)
+        self.canvas.dots([(now, self.y)], 5, palette.FORECAST_COLOR)
 
     def _at(self, time):
-        """Where a time, s, stands on the line."""
+        """Where a time, s, is on the line."""
         ball = self.session.ball
         return self.left + (self.right - self.left) * (time - ball.start) / (ball.end - ball.start)
 
     # --- the strips ---------------------------------------------------------------------------------------------------
 
     def _strip(self, height, title):
-        """A pane over those before it, the landings marked; the height of its top."""
+        """The background of a strip above those before it, the landings marked. Returns the height of its top."""
         self.foot -= height + STRIP_GAP
         session, top = self.session, self.foot
         self.canvas.panel_background(self.left - 6, top, self.right - self.left + 12, height)
         for time in session.ball.landing_time[session.ball.landing_time <= session.now]:
-            self.canvas.line(self._at(time), top + 3, self._at(time), top + height - 3, RULE_COLOR)
-        self.canvas.text(self.right - 2, top + 4, title, 16, MUTED_COLOR, 1.0)
+            self.canvas.line(self._at(time), top + 3, self._at(time), top + height - 3, palette.RULE_COLOR)
+        self.canvas.text(self.right - 2, top + 4, title, 16, palette.MUTED_COLOR, 1.0)
         return top
 
     def _errors(self):
-        """The error of forecasts LEAD ahead against the time they were for, on a scale of powers of ten."""
+        """The errors of forecasts STRIP_LEAD_TIME ahead at the time they were for, on a logarithmic scale."""
         top = self._strip(ERROR_STRIP_HEIGHT, f"error of forecasts {STRIP_LEAD_TIME:g} s ahead")
         low, high = np.log10(ERROR_TICKS[0]), np.log10(ERROR_TICKS[-1])
 
@@ -95,51 +78,40 @@ class Timeline:
             fraction = (np.log10(np.clip(error, ERROR_TICKS[0], ERROR_TICKS[-1])) - low) / (high - low)
             return top + ERROR_STRIP_HEIGHT - 6 - (ERROR_STRIP_HEIGHT - 12) * fraction
 
-        for error, word in zip(ERROR_TICKS[1:3], ("1 cm", "10 cm")):
-            self.canvas.line(self.left, height(error), self.right, height(error), RULE_COLOR)
-            self.canvas.text(self.left, height(error) - 11, word, 14, FAINT_COLOR)
+        for error, text in zip(ERROR_TICKS[1:3], ("1 cm", "10 cm")):
+            self.canvas.line(self.left, height(error), self.right, height(error), palette.RULE_COLOR)
+            self.canvas.text(self.left, height(error) - 11, text, 14, palette.FAINT_COLOR)
         for forecaster in reversed(self.session.forecasters):
             times, errors = forecaster.error_series(STRIP_LEAD_TIME, self.session.now)
-            self.canvas.path(np.column_stack([self._at(times), height(errors)]), predictor_color(forecaster.number))
+            color = palette.predictor_color(forecaster.number)
+            self.canvas.path(np.column_stack([self._at(times), height(errors)]), color)
 
     def _gates(self):
-        """Of the first predictor that has gates: bright where a unit takes in the new, or reads its old memory."""
-        gated_forecaster = next((forecaster for forecaster in self.session.forecasters if forecaster.has_gates), None)
-        name = (
-            f"gates of {gated_forecaster.predictor.name}"
-            if gated_forecaster
-            else "no predictor here has gates (a gru does)"
-        )
-        top = self._strip(GATE_STRIP_HEIGHT, name)
-        times, values = gated_forecaster.gates(self.session.now) if gated_forecaster else ((), None)
+        """The gates of the first predictor that has any: bright where a unit takes in the new, or reads its memory."""
+        gated = next((forecaster for forecaster in self.session.forecasters if forecaster.has_gates), None)
+        title = f"gates of {gated.predictor.name}" if gated else "no predictor here has gates (a gru does)"
+        top = self._strip(GATE_STRIP_HEIGHT, title)
+        times, values = gated.gates(self.session.now) if gated else ((), None)
         if len(times):
             self._heat_map(times, values, top)
-            for offset, word in (
-                (18, "update: takes in the new"),
-                (GATE_STRIP_HEIGHT / 2 + 4, "reset: reads its memory"),
-            ):
-                self.canvas.text(self.right - 2, top + offset, word, 15, FAINT_COLOR, 1.0)
+            labels = (18, "update: takes in the new"), (GATE_STRIP_HEIGHT / 2 + 4, "reset: reads its memory")
+            for offset, text in labels:
+                self.canvas.text(self.right - 2, top + offset, text, 15, palette.FAINT_COLOR, 1.0)
 
     def _heat_map(self, times, values, top):
-        """Values (T, 2, N) in 255ths as colours, all N one under the other, over their frames' times (T,) s."""
+        """Values (T, 2, N) in 255ths as colours: two blocks of N rows, over the times (T,) s of their frames."""
         first, last = self._at(times[0]), min(self._at(times[-1]) + 2, self.right)
         column_times = np.linspace(times[0], times[-1], max(1, round((last - first) * self.canvas.scale / 3)))
         colors = COLORMAP[values[np.searchsorted(times, column_times, side="right") - 1]]
-        dark = np.zeros((len(column_times), 1, values.shape[2] // 8, 3), np.uint8)  # a gap between the two
-        colors = np.concatenate([colors[:, 0], dark[:, 0], colors[:, 1]], axis=1)
+        gap = np.zeros((len(column_times), values.shape[2] // 8, 3), np.uint8)
+        colors = np.concatenate([colors[:, 0], gap, colors[:, 1]], axis=1)
         self.canvas.image(colors, first, top + 3, last - first, GATE_STRIP_HEIGHT - 6)
 
     def _attribution(self, attribution):
-        """How far the forecast would move by each frame seen."""
+        """How far the forecast would move with each observed frame."""
         top = self._strip(ATTRIBUTION_STRIP_HEIGHT, attribution.title)
         if len(attribution.time):
-            heights = (ATTRIBUTION_STRIP_HEIGHT - 10) * np.sqrt(attribution.sensitivity / attribution.sensitivity.max())
-            for x, height in zip(self._at(attribution.time), heights):
-                self.canvas.line(
-                    x,
-                    top + ATTRIBUTION_STRIP_HEIGHT - 4,
-                    x,
-                    top + ATTRIBUTION_STRIP_HEIGHT - 4 - height,
-                    TRACK_COLOR,
-                    1.5,
-                )
+            bottom = top + ATTRIBUTION_STRIP_HEIGHT - 4
+            fraction = attribution.sensitivity / attribution.sensitivity.max()
+            for x, height in zip(self._at(attribution.time), (ATTRIBUTION_STRIP_HEIGHT - 10) * np.sqrt(fraction)):
+                self.canvas.line(x, bottom, x, bottom - height, palette.TRACK_COLOR, 1.5)

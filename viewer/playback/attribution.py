@@ -1,25 +1,25 @@
-"""Which of the frames seen so far matter for the forecast: how far it moves where one of them is moved.
+"""Which observed frames matter for a forecast: how far it moves when one of them is moved.
 
-    why = Why(watcher, time, position, now)
-    while why.work(): ...            # a few frames at a time, the newest first
-    why.time, why.weight             # (N,) s, (N,) metres of the forecast per metre of the frame
+    attribution = Attribution(forecaster, time, position, now)
+    while attribution.compute_some(): ...            # a few frames at a time, the newest first
+    attribution.time, attribution.sensitivity        # (N,) s, (N,) metres of the forecast per metre of the frame
 
-Differences over a batch of histories, each with one frame moved a little along one axis; it asks the predictor what it
-would have said, so it works for all of them.
+It compares the forecasts of a batch of histories, each with one frame moved along one axis, so it works for every
+predictor.
 """
 
 import numpy as np
 
 from ballcast.tracks import Track
 
-LEAD_TIME = 0.3  # s ahead
+LEAD_TIME = 0.3  # s
 PERTURBATION = 2e-3  # m
-MAX_FRAMES = 160  # of the last ones are asked about
-CHUNK_FRAMES = 4  # frames asked about at a time
+MAX_FRAMES = 160  # of the last ones
+CHUNK_FRAMES = 4  # frames moved at a time
 
 
 class Attribution:
-    """What a watcher's predictor would say, LEAD after `now`, if frames time (T,) s, position (T, 3) m were moved."""
+    """Forecasts LEAD_TIME after `now` for frames time (T,) s, position (T, 3) m, one of them moved."""
 
     def __init__(self, forecaster, time, position, now):
         self.predictor, self.forecaster = forecaster.predictor, forecaster
@@ -29,11 +29,11 @@ class Attribution:
 
     @property
     def title(self):
-        peak = f", {self.sensitivity.max():.2f} mm a mm at most" if len(self.sensitivity) else ""
+        peak = f", at most {self.sensitivity.max():.2f} mm per mm" if len(self.sensitivity) else ""
         return f"how far each frame moves the forecast {LEAD_TIME:g} s ahead of {self.predictor.name}{peak}"
 
     def compute_some(self):
-        """Ask about the next frames; whether any are left."""
+        """Compute the next frames; whether any are left."""
         time, position = self.history
         end = len(time) - len(self.sensitivity)
         rows = np.arange(max(end - CHUNK_FRAMES, len(time) - MAX_FRAMES, 0), end)
@@ -43,9 +43,8 @@ class Attribution:
         for i, history in enumerate(perturbed):
             history[rows[i // 3], i % 3] += PERTURBATION
         tracks = [Track(time, history, "") for history in (position, *perturbed)]
-        predictions = np.array(
-            [forecast.mean[0] for forecast in self.predictor.forecast_batch(tracks, self.forecast_times)]
-        )
+        forecasts = self.predictor.forecast_batch(tracks, self.forecast_times)
+        predictions = np.array([forecast.mean[0] for forecast in forecasts])
         slopes = (predictions[1:] - predictions[0]).reshape(len(rows), 9) / PERTURBATION
         self.sensitivity = np.append(np.linalg.norm(slopes, axis=1) / np.sqrt(3), self.sensitivity)
         self.time = time[rows[0] :]

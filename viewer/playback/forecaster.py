@@ -1,10 +1,10 @@
-"""One predictor that watches one ball: what it was shown, every forecast it made, and how wrong they were.
+"""One predictor on one ball: the frames that it got, every forecast that it made, and their errors.
 
-    watcher = Watcher(predictor, "", number, ball, offsets)
-    watcher.look(now, missed)        # the frames that came in by now; a forecast; scores whose time has come
-    watcher.forecast(now)            # the Shown as it was at that moment, also one long past
+    forecaster = Forecaster(predictor, "", number, ball, lead_times)
+    forecaster.update(now, hidden_frames)    # new frames, a forecast, the errors of forecasts for times now past
+    forecaster.forecast(now)                 # the StampedForecast at that moment, also at one long past
 
-Nothing is forgotten for as long as the show can be wound back, so a moment of the past looks as it did.
+Everything is kept for as long as the show can be rewound, so that a past moment looks as it did.
 """
 
 from bisect import bisect_right
@@ -15,11 +15,11 @@ import numpy as np
 from ballcast import models
 
 LEAD_TIMES = (0.1, 0.2, 0.4)  # s ahead at which forecasts are scored
-LANDING_TOLERANCE = 0.05  # s by which a forecast may miss its lead before a landing
-REPLAY_FRAMES = 1000  # frames of what was, that a predictor is shown again where the ball goes on otherwise
-GATE_GROUPS, SORT_FRAME = 32, 8  # groups of a GRU's units; the frame by whose gates they are put together
+LANDING_TOLERANCE = 0.05  # s by which a forecast may be older than its lead time before a landing
+REPLAY_FRAMES = 1000  # frames that a predictor gets again when the ball continues differently
+GATE_GROUPS, SORT_FRAME = 32, 8  # groups of a GRU's units; the frame by whose gates they are formed
 TRAIL_TIME = 0.6  # s that forecasts are drawn
-LATENCY_SMOOTHING = 0.9  # of the latency that is shown: the share of what it was
+LATENCY_SMOOTHING = 0.9  # weight of the earlier latencies in the mean that is shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,27 +36,21 @@ class StampedForecast:
 
 
 class Forecaster:
-    """A predictor's stream on a ball. `number` says which of the choice it is; `latency` s, where there is a clock."""
+    """A predictor's stream on a ball. `number`: of the predictor in the pool; `latency` in s, with a clock."""
 
     def __init__(self, predictor, remark, number, ball, lead_times, clock=None):
-        self.predictor, self.remark, self.number, self.ball, self.lead_times = (
-            predictor,
-            remark,
-            number,
-            ball,
-            lead_times,
-        )
-        self.clock, self.latency = clock, None
+        self.predictor, self.remark, self.number = predictor, remark, number
+        self.ball, self.lead_times, self.clock, self.latency = ball, lead_times, clock, None
         self.has_gates = getattr(predictor, "has_gates", False)
         self.stream = predictor.stream()
-        self.frames_fed, self.landings_scored = 0, 0  # frames shown, landings scored
+        self.frames_fed, self.landings_scored = 0, 0
         self.forecasts, self._pending_scores, self._landings = [], [], []
-        self._read, self._gates = [], []  # of each frame shown to a GRU: time, features, memory before; gates if asked
+        self._read, self._gates = [], []  # of each frame: time, features, hidden state; gates, once asked for
         self._scores = {lead_time: ([], []) for lead_time in LEAD_TIMES}  # times s, errors m
         self._rows = np.searchsorted(lead_times, LEAD_TIMES)
 
     def update(self, now, hidden_frames):
-        """Observe the frames up to `now` that were not missed (T,), forecast, score what was for a time now past."""
+        """Observe the frames up to `now` that are not hidden (T,), forecast, score forecasts for times now past."""
         track = self.ball.track
         arrived = int(np.searchsorted(track.time, now, side="right"))
         began = self.clock() if self.clock else 0.0
@@ -68,16 +62,13 @@ class Forecaster:
             self._forecast(now)
             if self.clock:
                 taken = self.clock() - began
-                self.latency = (
-                    taken
-                    if self.latency is None
-                    else LATENCY_SMOOTHING * self.latency + (1 - LATENCY_SMOOTHING) * taken
-                )
+                earlier = taken if self.latency is None else self.latency
+                self.latency = LATENCY_SMOOTHING * earlier + (1 - LATENCY_SMOOTHING) * taken
         self._score(now)
         self._score_landings(now)
 
     def forget(self, before):
-        """Let go of forecasts made, and scores reached, before that time, s."""
+        """Discard forecasts and scores from before a time, s."""
         self.forecasts = [forecast for forecast in self.forecasts if forecast.made_at >= before]
         self._read, self._gates = [read for read in self._read if read[0] >= before], []
         for times, errors in self._scores.values():
@@ -85,7 +76,7 @@ class Forecaster:
             del times[:count], errors[:count]
 
     def branch(self, ball, now, hidden_frames):
-        """From `now` on it is another ball, which was the same until then: what was made later is forgotten."""
+        """Continue with another ball, which was the same until `now`: everything later is discarded."""
         self.ball, self.frames_fed = ball, int(np.searchsorted(ball.track.time, now, side="right"))
         self.forecasts = self.forecasts[: bisect_right(self.forecasts, now, key=_made_at)]
         self._pending_scores = [
@@ -103,10 +94,10 @@ class Forecaster:
         for row in np.flatnonzero(~hidden_frames[: self.frames_fed])[-REPLAY_FRAMES:]:
             self._observe(ball.track.time[row], ball.track.position[row])
 
-    # --- as it was at a moment ----------------------------------------------------------------------------------------
+    # --- at a moment --------------------------------------------------------------------------------------------------
 
     def forecast(self, now):
-        """The forecast that stood at `now`, or None."""
+        """The latest forecast made up to `now`, or None."""
         index = bisect_right(self.forecasts, now, key=_made_at)
         return self.forecasts[index - 1] if index else None
 
@@ -116,19 +107,19 @@ class Forecaster:
         return self.forecasts[first:last]
 
     def errors(self, now):
-        """lead -> distances (m) between the forecasts for times up to `now` and where the ball then was."""
+        """lead time -> errors (m) of the forecasts for times up to `now`."""
         return {lead_time: errors[: bisect_right(times, now)] for lead_time, (times, errors) in self._scores.items()}
 
     def error_series(self, lead_time, now):
-        """The errors at a lead as they came: times (N,) s for which was forecast, and distances (N,) m."""
+        """The errors at a lead time, in order: the times forecast (N,) s, and distances (N,) m."""
         times, errors = self._scores[lead_time]
         count = bisect_right(times, now)
         return np.array(times[:count]), np.array(errors[:count])
 
     def gates(self, now):
-        """Times (T,) s of the frames and a GRU's gates at them in 255ths, update and reset (T, 2, ROWS).
+        """Times (T,) s of the frames and a GRU's gates at them in 255ths, update and reset (T, 2, GATE_GROUPS).
 
-        Units are taken together that were alike at the ball's BEGUN-th frame, in order of their update gate there.
+        Units are grouped by the order of their update gates at frame SORT_FRAME of the ball.
         """
         count, cached = bisect_right(self._read, now, key=_time), len(self._gates)
         if cached < count:
@@ -142,10 +133,10 @@ class Forecaster:
         return np.array([read[0] for read in self._read[:count]]), self._gates[:count]
 
     def landing_errors(self, now):
-        """lead -> how far off (m, s) the last landing before `now` was forecast."""
+        """lead time -> errors (m, s) of the forecasts of the last landing before `now`."""
         return next((errors for time, errors in reversed(self._landings) if time <= now), {})
 
-    # --- on the way ---------------------------------------------------------------------------------------------------
+    # --- inside -------------------------------------------------------------------------------------------------------
 
     def _observe(self, time, position):
         hidden = self.stream.hidden if self.has_gates else None
@@ -164,7 +155,7 @@ class Forecaster:
         self._pending_scores += self._scored_points(self.forecasts[-1])
 
     def _scored_points(self, forecast):
-        """What of a forecast is to be scored: (time, lead, place) each."""
+        """The points of a forecast to be scored: (time, lead time, position) each."""
         return [(forecast.times[row], lead_time, forecast.mean[row]) for lead_time, row in zip(LEAD_TIMES, self._rows)]
 
     def _score(self, now):
@@ -176,7 +167,7 @@ class Forecaster:
                 self._scores[lead_time][1].append(float(np.linalg.norm(position - self.ball.state_at(time)[0])))
 
     def _score_landings(self, now):
-        """When the ball lands: how far off the landing was forecast, each lead before it."""
+        """When the ball has landed: the errors of the landing forecast at each lead time before."""
         ball = self.ball
         while self.landings_scored < len(ball.landing_time) and ball.landing_time[self.landings_scored] <= now:
             time, position = ball.landing_time[self.landings_scored], ball.landing_position[self.landings_scored]
@@ -184,11 +175,8 @@ class Forecaster:
             errors = {}
             for lead_time in LEAD_TIMES:
                 forecast = self.forecast(time - lead_time + 1e-9)
-                if (
-                    forecast
-                    and forecast.made_at >= max(earlier, time - lead_time - LANDING_TOLERANCE)
-                    and forecast.landing is not None
-                ):
+                oldest = max(earlier, time - lead_time - LANDING_TOLERANCE)
+                if forecast and forecast.made_at >= oldest and forecast.landing is not None:
                     distance = float(np.linalg.norm(forecast.landing.position - position))
                     errors[lead_time] = (distance, float(forecast.landing.time - time))
             self._landings.append((time, errors))

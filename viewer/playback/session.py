@@ -1,14 +1,14 @@
-"""One ball after the other: the clock, what was seen so far, who forecasts; and back to any moment of this ball.
+"""One ball after the other: the clock, the observed frames, the predictors; and back to any moment of this ball.
 
-    session = Session(source, Choice(["gru", "physics"], sport))
-    session.advance(1 / 60)       # s; everything below then speaks of the new moment
-    session.forecast.mean, session.errors[0.1], session.ball.at(session.now)
+    session = Session(source, PredictorPool(["gru", "physics"], sport))
+    session.advance(1 / 60)       # s; everything below is then of the new moment
+    session.forecast.mean, session.errors[0.1], session.ball.state_at(session.now)
     session.rewind(session.now - 0.5)
 
-The predictors are given the frames seen up to now, in order, through their streams, and nothing else. What then
-happened (`ball.at`) is used to draw the ball and to score forecasts whose time has come. A moment gone back to shows
-what was forecast then; past the last moment that was reached the show goes on as if nobody had looked back. Knows no
-window and no wall clock but the one it may be given, to measure latency.
+Predictors get the frames up to now, in order, through their streams, and nothing else. The true motion
+(`ball.state_at`) is used to draw the ball and to score forecasts for times now past. A moment gone back to shows what
+was forecast then; after the last moment that was reached, the show continues as if it had never gone back. A session
+knows no window, and no wall clock except one that it may be given to measure latency.
 """
 
 from bisect import bisect_left, bisect_right
@@ -22,11 +22,11 @@ from ballcast import models
 from ballcast.viewer.playback.forecaster import LEAD_TIMES, Forecaster
 
 FRAME_TIME = 1 / 60  # s, one step
-REPLAY_LIMIT = 1000  # frames, and as many moments, that a newly chosen predictor is shown of what was
-REPLAY_PER_FRAME = 3  # moments that a predictor which was just compiled is shown within one frame
-MAX_MOMENTS = 1800  # moments that one can go back
+REPLAY_LIMIT = 1000  # past frames, and as many moments, that a newly chosen predictor gets
+REPLAY_PER_FRAME = 3  # past moments that a predictor just compiled gets in one frame of the window
+MAX_MOMENTS = 1800  # moments that can be gone back to
 SPEEDS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0)
-DISPLAY_SPIN_SLOWDOWN = 20  # times slower than the ball the model in the panel spins
+DISPLAY_SPIN_SLOWDOWN = 20  # by this factor the ball in the sidebar spins slower
 
 
 class PredictorPool:
@@ -40,7 +40,7 @@ class PredictorPool:
         self.names, self.sport, self.compiled, self.waiting, self._loaded = list(names), sport, compiled, [], {}
 
     def load(self, index):
-        """The predictor, and a remark: "" or why another stands in for it."""
+        """The predictor, and a remark: "" or why another one takes its place."""
         if self.compiled is not None and index not in self.compiled:
             self.waiting += [] if index in self.waiting else [index]
             return models.load("parabola", sport=self.sport), f"parabola until {self.names[index]} is compiled"
@@ -70,7 +70,7 @@ class PredictorPool:
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """A moment of the show: s on the ball's clock, and how the ball (3, 3), and its slow model, were turned."""
+    """A moment of the show: s on the ball's clock, and the orientations (3, 3) of the ball and of the slow one."""
 
     now: float
     orientation: np.ndarray
@@ -78,7 +78,7 @@ class Moment:
 
 
 class Session:
-    """Where the show stands. `index` counts the balls, `now` is the time on the ball's own clock."""
+    """The state of the show. `index` counts the balls, `now` is the time on the ball's own clock."""
 
     def __init__(self, source, pool, speed=1.0, shown=(0,), clock=None):
         self.source, self.pool, self.speed, self.clock = source, pool, speed, clock
@@ -89,15 +89,12 @@ class Session:
         self.selected = list(shown)  # numbers of the predictors; the panel describes the first
         self.restart()
 
-    # --- what a person asks for ---------------------------------------------------------------------------------------
+    # --- actions of the user ------------------------------------------------------------------------------------------
 
     def restart(self):
         """The same ball from its start."""
         self.ball = self.source.ball(self.index)
-        self.hidden_frames, self.frames_arrived = (
-            np.zeros(len(self.ball.track), bool),
-            0,
-        )  # frames hidden; those that have come at all
+        self.hidden_frames, self.frames_arrived = np.zeros(len(self.ball.track), bool), 0
         self.moments = []
         self._arriving = {}  # number -> the Forecaster of a predictor just compiled, and its _replay
         self.forecasters = [self._forecaster(number) for number in self.selected]
@@ -115,20 +112,20 @@ class Session:
         self.next()
 
     def select_predictor(self, number):
-        """That predictor alone. Nothing happens when there are not so many."""
+        """Show that predictor alone. Without such a number nothing happens."""
         if number < len(self.pool.names):
             self._set_forecasters([number])
 
     def toggle_predictor(self, number):
-        """That predictor beside the others, or no longer; one always stays."""
+        """Add that predictor, or remove it; one always stays."""
         if number < len(self.pool.names):
             others = [n for n in self.selected if n != number]
             self._set_forecasters(others or [number] if number in self.selected else [*others, number])
 
     def set_override(self, name, value):
-        """Let the ball fly by another rule from this moment on, and all after it; None: by the sport's own again.
+        """Override the world from this moment on, for this and all later balls; None: the sport's own value again.
 
-        What had been after this moment is gone. Only of a live source, whose predictors are not told.
+        What came after this moment is discarded. Only for a live source. Predictors do not know the override.
         """
         self.source.world = {key: old for key, old in self.source.world.items() if key != name}
         if value is not None:
@@ -137,23 +134,23 @@ class Session:
             self._branch()
 
     def throw_kind(self, step):
-        """The next ball as the next of the sport's throws, or of play: round and round."""
+        """The next ball as the next kind of throw of the sport; after the last kind, as in play."""
         kinds = [None, *range(len(self.sport.throws))]
         self.source.throw_kind = kinds[(kinds.index(self.source.throw_kind) + step) % len(kinds)]
         self.paused = False
         self.next()
 
     def toggle_hidden(self):
-        """Hide the ball from the predictors, or show it again: the forecast runs on without new frames."""
+        """Hide the ball from the predictors, or show it again: forecasts continue without new frames."""
         self.hidden = not self.hidden
 
     def change_speed(self, steps):
-        """So many speeds up (or, negative, down)."""
+        """Change the speed by a number of steps."""
         nearest = int(np.argmin(np.abs(np.log(np.array(SPEEDS) / self.speed))))
         self.speed = SPEEDS[int(np.clip(nearest + steps, 0, len(SPEEDS) - 1))]
 
     def step(self):
-        """Pause, and go one frame on."""
+        """Pause, and go one frame forward."""
         self.paused = True
         if self.now < self.moments[-1].now:
             self._moment = self.moments[bisect_right(self.moments, self.now, key=_now)]
@@ -166,17 +163,17 @@ class Session:
         self._moment = self.moments[max(0, bisect_left(self.moments, self.now, key=_now) - 1)]
 
     def rewind(self, time):
-        """Pause, and go to the last moment up to a time, s, that has been."""
+        """Pause, and go to the last moment up to a time, s."""
         self.paused = True
         self._moment = self.moments[max(0, bisect_right(self.moments, time, key=_now) - 1)]
 
     def advance(self, elapsed):
-        """`elapsed` seconds pass in front of the window."""
+        """Advance by `elapsed` seconds of wall clock."""
         self._exchange_arrived()
         if not self.paused:
             self._advance_clock(elapsed * self.speed)
 
-    # --- what is to be seen -------------------------------------------------------------------------------------------
+    # --- the current moment -------------------------------------------------------------------------------------------
 
     @property
     def now(self):
@@ -192,7 +189,7 @@ class Session:
 
     @property
     def observed_frames(self):
-        """The numbers of the frames that the predictors were shown so far."""
+        """The numbers of the frames that the predictors got so far."""
         return np.flatnonzero(~self.hidden_frames[: self._frames_by(self.now)])
 
     @property
@@ -201,34 +198,34 @@ class Session:
 
     @property
     def forecast(self):
-        """What the first predictor forecasts, a Shown or None."""
+        """The StampedForecast of the first predictor, or None."""
         return self.forecasters[0].forecast(self.now)
 
     @property
     def errors(self):
-        """lead -> errors (m) of the first predictor's forecasts."""
+        """lead time -> errors (m) of the first predictor's forecasts."""
         return self.forecasters[0].errors(self.now)
 
     @property
     def landing_errors(self):
-        """lead -> how far off (m, s) the first predictor forecast the last landing."""
+        """lead time -> errors (m, s) of the first predictor's forecasts of the last landing."""
         return self.forecasters[0].landing_errors(self.now)
 
     @property
     def spin(self):
-        """The ball's spin (3,) rad/s: the true one, else what the predictor believes, else None."""
+        """The ball's spin (3,) rad/s: the true one, else the estimate of the first predictor, else None."""
         return self.ball.state_at(self.now)[2] if self.ball.spin is not None else self.estimated_spin
 
     @property
     def estimated_spin(self):
-        """The spin (3,) rad/s that the last forecast believes in, or None."""
+        """The spin (3,) rad/s in the belief of the last forecast, or None."""
         forecast = self.forecast
         return None if forecast is None or forecast.belief is None else np.asarray(forecast.belief.spin)
 
     # --- time passes --------------------------------------------------------------------------------------------------
 
     def _set_forecasters(self, numbers):
-        """Watchers for these predictors; a new one is shown all that was, moment by moment."""
+        """Forecasters for these predictors; a new one gets the past, moment by moment."""
         existing = {forecaster.number: forecaster for forecaster in self.forecasters}
         self.forecasters = []
         for number in numbers:
@@ -238,13 +235,13 @@ class Session:
         self.selected = numbers
 
     def exchange(self, number):
-        """Let a predictor that is compiled now take the place of the one that stood in for it, within some frames."""
+        """Replace the stand-in of a predictor that is compiled now, within some frames of the window."""
         if number in self.selected:
             forecaster = self._forecaster(number)
             self._arriving[number] = forecaster, self._replay(forecaster)
 
     def _exchange_arrived(self):
-        """Replay some more of the ball to predictors that are to be exchanged."""
+        """Give some more of the past to the predictors that replace their stand-ins."""
         for number, (forecaster, replay) in list(self._arriving.items()):
             if number not in self.selected:
                 del self._arriving[number]
@@ -254,13 +251,12 @@ class Session:
                 self.forecasters[self.selected.index(number)] = self._arriving.pop(number)[0]
 
     def _branch(self):
-        """The ball goes on from here by the rules of now."""
+        """The ball continues from here with the current overrides."""
         self.ball = self.source.branch(self.ball, self.index, self.now)
         del self.moments[bisect_right(self.moments, self.now, key=_now) :]
         self.frames_arrived = self._frames_by(self.now)
-        self.hidden_frames = np.append(
-            self.hidden_frames[: self.frames_arrived], np.zeros(len(self.ball.track) - self.frames_arrived, bool)
-        )
+        to_come = np.zeros(len(self.ball.track) - self.frames_arrived, bool)
+        self.hidden_frames = np.append(self.hidden_frames[: self.frames_arrived], to_come)
         for forecaster in self.forecasters:
             forecaster.branch(self.ball, self.now, self.hidden_frames)
 
@@ -268,7 +264,7 @@ class Session:
         return Forecaster(*self.pool.load(number), number, self.ball, self.lead_times, self.clock)
 
     def _replay(self, forecaster):
-        """Show a new forecaster the moments so far, one at each step of this generator."""
+        """Give a new forecaster the moments so far, one at each step of this generator."""
         start = self.moments[-REPLAY_LIMIT:][0].now
         forecaster.frames_fed = max(0, self._frames_by(start) - REPLAY_LIMIT)
         forecaster.landings_scored = int(np.searchsorted(self.ball.landing_time, start, side="right"))
@@ -283,7 +279,7 @@ class Session:
         return int(np.searchsorted(self.ball.track.time, now, side="right"))
 
     def _advance_clock(self, elapsed):
-        """Time passes on the ball's clock: over moments that have been, or on from the last of them."""
+        """Advance the ball's clock, through moments that are known or beyond the last of them."""
         now, last = self.now + elapsed, self.moments[-1]
         if now > self.ball.end:
             self.next()
@@ -299,7 +295,7 @@ class Session:
             self._append_moment(Moment(now, orientation, display_orientation))
 
     def _append_moment(self, moment):
-        """A new moment: the frames that came in are shown to the predictors, unless the ball is hidden."""
+        """A new moment: predictors get the frames that arrived, unless the ball is hidden."""
         self._moment = moment
         self.moments.append(moment)
         arrived = self._frames_by(moment.now)

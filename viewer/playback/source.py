@@ -1,10 +1,8 @@
-"""Where the balls of the window come from: live throws of the simulator, or recorded tracks.
+"""Where balls come from: live throws of the simulator, or recorded tracks.
 
-    source = Throws(sport, seed=0)      # endless
-    source = Replays(sport, tracks)     # round and round
-    ball = source.ball(i)
-
-A Ball holds both what a tracker saw and what then happened. Only the session decides who is told which.
+source = LiveSource(sport, seed=0)          # endless
+source = RecordedSource(sport, tracks)      # from the first again after the last
+ball = source.ball(i)                       # a BallRecord
 """
 
 import dataclasses
@@ -18,8 +16,8 @@ from ballcast.viewer.playback import overrides
 from ballcast.viewer.playback.ball import BallRecord
 
 PAUSE = 1.2  # s that a ball is shown after its last frame
-TRUTH_STEP = 1e-3  # s between the true places kept of a live ball: straight lines between them err by micrometres
-VELOCITY_FRAMES = 4  # frames on either side that a recording's speed is taken over
+TRUTH_STEP = 1e-3  # s between the true positions of a live ball; linear interpolation errs by micrometres
+VELOCITY_FRAMES = 4  # frames on either side over which a recording's velocity is taken
 MOTION, LANDINGS = ("time", "position", "velocity", "spin"), ("landing_time", "landing_position")
 
 
@@ -36,10 +34,10 @@ class LiveSource:
     def __init__(self, sport, seed=0, stand_in=None, ready=True):
         self.sport, self.seed, self.world, self.throw_kind = sport, seed, {}, None
         self.stand_in, self.ready = stand_in, ready
-        self._hand_launches, self._throw_kinds = {}, {}  # index -> launched (3, 3), or which of the sport's throws
+        self._hand_launches, self._throw_kinds = {}, {}  # index -> launch (3, 3), or number of the sport's throw
 
     def throw(self, index, position, velocity, spin):
-        """Let ball `index` be launched so, (3,) m, m/s, rad/s, as this ball and seen by this tracker."""
+        """Launch ball `index` like this: (3,) m, m/s, rad/s."""
         self._hand_launches[index] = np.array([position, velocity, spin], float)
 
     @cached_property
@@ -49,25 +47,20 @@ class LiveSource:
         return float(np.median(np.linalg.norm(launched, axis=1)))
 
     def ball(self, index):
-        """Ball `index`, by the rules of now; thrown as it was when it was first asked for."""
+        """Ball `index` with the current overrides, and the kind of throw of its first call."""
         if not self.ready:
             return self.stand_in
         if index not in self._throw_kinds:
             self._throw_kinds = {index: self.throw_kind}
         hand_launch, throw_kind = self._hand_launches.get(index), self._throw_kinds[index]
         launch = self.sport.launches if throw_kind is None else (self.sport.throws[throw_kind][1],)
-        label = (
-            "by hand"
-            if hand_launch is not None
-            else f"seed {self.seed}"
-            if throw_kind is None
-            else self.sport.throws[throw_kind][0]
-        )
+        label = f"seed {self.seed}" if throw_kind is None else self.sport.throws[throw_kind][0]
+        label = label if hand_launch is None else "by hand"
         sport = dataclasses.replace(self.sport, launches=launch)
         return self._simulate(sport, index, f"throw {index + 1}, {label}", 0.0, hand_launch)
 
     def branch(self, ball, index, now):
-        """The ball as it goes on from `now` by the rules of now: what was stays as it was."""
+        """The ball that continues from `now` with the current overrides; its past stays."""
         remaining = max(ball.end - PAUSE - now, 0.1)
         new = self._simulate(self.sport, index, ball.name, now, np.array(ball.state_at(now)), remaining)
         is_past, is_observed, has_landed = ball.time < now, ball.track.time <= now, ball.landing_time <= now
@@ -75,22 +68,15 @@ class LiveSource:
         def join(before, after):
             return np.concatenate([before, after])
 
-        track = Track(
-            join(ball.track.time[is_observed], new.track.time),
-            join(ball.track.position[is_observed], new.track.position),
-            ball.name,
-        )
-        return dataclasses.replace(
-            new,
-            track=track,
-            **{name: join(getattr(ball, name)[is_past], getattr(new, name)) for name in MOTION},
-            **{name: join(getattr(ball, name)[has_landed], getattr(new, name)) for name in LANDINGS},
-            parameter_history=tuple(entry for entry in ball.parameter_history if entry[0] < now)
-            + new.parameter_history,
-        )
+        times = join(ball.track.time[is_observed], new.track.time)
+        track = Track(times, join(ball.track.position[is_observed], new.track.position), ball.name)
+        motion = {name: join(getattr(ball, name)[is_past], getattr(new, name)) for name in MOTION}
+        landings = {name: join(getattr(ball, name)[has_landed], getattr(new, name)) for name in LANDINGS}
+        history = tuple(entry for entry in ball.parameter_history if entry[0] < now) + new.parameter_history
+        return dataclasses.replace(new, track=track, **motion, **landings, parameter_history=history)
 
     def _simulate(self, sport, index, name, since, launched, duration=None):
-        """The Ball `index` from a launch at `since` s on, watched for `duration` s."""
+        """Ball `index` from a launch at `since` s on, measured for `duration` s."""
         sport, draw_options = overrides.apply(sport, self.world)
         duration = duration or sport.sensor.duration
         balls = sim.draw(sport, 1, index, self.seed, "play", duration=duration, launch_state=launched, **draw_options)
@@ -98,25 +84,19 @@ class LiveSource:
         times = np.arange(0.0, duration + PAUSE + TRUTH_STEP, TRUTH_STEP)
         flight = balls.flight(times)
         is_landing = np.isin(flight.impacts.surface, self.sport.landing_surfaces)
+        parameters = overrides.parameters_relative_to(self.sport, sport, balls.parameters[0])
         return BallRecord(
-            name=name,
-            track=track,
-            time=since + times,
-            position=flight.position[0],
-            velocity=flight.velocity[0],
-            spin=flight.spin[0],
-            landing_time=since + flight.impacts.time[is_landing],
-            landing_position=flight.impacts.position[is_landing],
-            is_recorded=False,
-            end=since + duration + PAUSE,
-            parameter_history=((since, overrides.parameters_relative_to(self.sport, sport, balls.parameters[0])),),
-        )
+            name=name, track=track, is_recorded=False, end=since + duration + PAUSE, time=since + times,
+            position=flight.position[0], velocity=flight.velocity[0], spin=flight.spin[0],
+            landing_time=since + flight.impacts.time[is_landing], landing_position=flight.impacts.position[is_landing],
+            parameter_history=((since, parameters),),
+        )  # fmt: skip
 
 
 class RecordedSource:
-    """Recorded tracks, one after the other and again from the first."""
+    """Recorded tracks, one after the other, then from the first again."""
 
-    live, ready = False, True
+    live, ready, stand_in = False, True, None
 
     def __init__(self, sport, tracks):
         self.sport, self.tracks = sport, tracks
@@ -127,21 +107,14 @@ class RecordedSource:
         surfaces = [s for s in self.sport.surfaces if s.landing]
         times, positions = recorded_landings(track, surfaces, self.sport.ball.radius)
         return BallRecord(
-            name=track.name + number,
-            track=track,
-            time=track.time,
-            position=track.position,
-            velocity=finite_difference_velocity(track),
-            spin=None,
-            landing_time=times,
-            landing_position=positions,
-            is_recorded=True,
-            end=float(track.time[-1]) + PAUSE,
-        )
+            name=track.name + number, track=track, is_recorded=True, end=float(track.time[-1]) + PAUSE,
+            time=track.time, position=track.position, velocity=finite_difference_velocity(track), spin=None,
+            landing_time=times, landing_position=positions,
+        )  # fmt: skip
 
 
 def finite_difference_velocity(track):
-    """Velocity (T, 3) m/s of a recorded track, over REACH frames on either side."""
+    """Velocity (T, 3) m/s of a recorded track, over VELOCITY_FRAMES on either side."""
     rows = np.arange(len(track))
     before, after = np.maximum(rows - VELOCITY_FRAMES, 0), np.minimum(rows + VELOCITY_FRAMES, len(track) - 1)
     return (track.position[after] - track.position[before]) / (track.time[after] - track.time[before])[:, None]

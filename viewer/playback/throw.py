@@ -1,17 +1,17 @@
-"""A throw by hand: the ball is pulled in the direction it is to fly, further for faster; the wheel turns it.
+"""A throw by hand: the ball is dragged in the direction in which it is to fly, further for faster.
 
-    throw = Throw(place, speed)          # where the ball is (3,) m; the sport's usual speed, m/s
-    throw.pull(camera, (120, -80))       # px from where it was taken
-    throw.turn(top=1, side=0)            # notches
-    throw.velocity, throw.spin           # (3,) m/s, (3,) rad/s
+    throw = Throw(position, speed, radius)   # of the ball (3,) m; the sport's usual speed, m/s; the ball's radius, m
+    throw.drag(camera, (120, -80))           # px from where it was taken
+    throw.add_spin(top=1, side=0)            # notches of the wheel
+    throw.velocity, throw.spin               # (3,) m/s, (3,) rad/s
 
-Along the picture is along the picture; up in it is half up and half away. Only the launch is shown: the future is the
-predictor's to tell.
+Sideways in the picture is sideways in the scene; up in the picture is partly up and partly away. Only the launch is
+shown, because forecasting the flight is the predictor's task.
 """
 
 import numpy as np
 
-DRAG_FRACTION = 0.35  # of the picture's height that one pulls for the sport's usual speed
+DRAG_FRACTION = 0.35  # of the picture's height, dragged for the sport's usual speed
 ELEVATION = 35.0  # degrees above the ground that straight up in the picture means
 SPIN_PER_NOTCH = 0.08  # of the usual speed that a notch of the wheel adds at the ball's equator
 UP = np.array([0.0, 0.0, 1.0])
@@ -25,7 +25,7 @@ class Throw:
         self.velocity, self.top, self.side = np.zeros(3), 0.0, 0.0
 
     def drag(self, camera, pixels):
-        """The ball was pulled so many pixels (right, down)."""
+        """The ball was dragged by pixels (right, down) from where it was taken."""
         right, _, forward = camera.basis
         away = np.array([*forward[:2], 0.0]) if np.hypot(*forward[:2]) > 0.1 else np.array([*-camera.basis[1][:2], 0.0])
         away /= np.linalg.norm(away)
@@ -34,7 +34,7 @@ class Throw:
         self.velocity = self.speed * (pixels[0] * right - pixels[1] * up) / (DRAG_FRACTION * camera.size[1])
 
     def add_spin(self, top=0, side=0):
-        """So many notches more topspin (fewer: backspin), and sidespin to the left."""
+        """Add notches of topspin (negative: backspin), and of sidespin to the left."""
         step = SPIN_PER_NOTCH * self.speed / self.radius
         self.top, self.side = self.top + step * top, self.side + step * side
 
