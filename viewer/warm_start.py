@@ -26,13 +26,12 @@ from ballcast.sim.jit import cache_folder
 ROOT = Path(__file__).parents[1]
 COMPILED_SOURCE = ("sim", "models", "tracks", "render")  # packages whose source is compiled, or decides what is
 NO_KERNELS = ("parabola", "constant_velocity")  # predictors that need nothing compiled
-SIMULATOR = "the simulator"  # stands for what live throws need, in place of a predictor
+SIMULATOR = "simulator"  # stands for what live throws need, in place of a predictor
 
 
 def command(predictor: str, sport: str) -> list[str]:
-    """The command that compiles a predictor, and a sport's throws; it prints `compiled N of about M: NAME` lines."""
-    name = NO_KERNELS[0] if predictor == SIMULATOR else predictor  # then only the throws are compiled
-    return [sys.executable, "-m", "ballcast", "warm", "--predictor", name, "--sport", sport]
+    """The command that compiles a predictor, or the simulator; it prints `compiled N of about M: NAME` lines."""
+    return [sys.executable, "-m", "ballcast", "warm", "--predictor", predictor, "--sport", sport]
 
 
 @functools.cache
