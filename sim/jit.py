@@ -141,7 +141,11 @@ def _cache_class() -> type | None:
         def load_overload(self, sig, target_context):
             """None too where the file holds another signature: two processes that save at once choose one name."""
             result = super().load_overload(sig, target_context)
-            return result if result is None or result.signature.args == tuple(sig) else None
+            if result is None or result.signature.args != tuple(sig):
+                return None
+            # a library loaded from the disk forgets what it loaded first; a caller that links it has to load it too
+            result.library._reload_init.update(result.reload_init or ())
+            return result
 
         def save_overload(self, sig, data):
             super().save_overload(sig, data)
