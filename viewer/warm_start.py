@@ -79,7 +79,7 @@ class WarmStart:
         return SIMULATOR if job is None else self.pool.names[job]
 
     def poll(self, ball=None) -> list[int]:
-        """Go on with what is next. A predictor is loaded with the frames of a BallRecord; without one it waits."""
+        """Do what is next. A predictor is loaded by forecasting a BallRecord; it waits until there is one."""
         if self._thread:
             return [] if self._thread.is_alive() else self._finish()
         if self._process:
@@ -91,7 +91,7 @@ class WarmStart:
             self._thread = threading.Thread(target=self._load, args=(ball,), daemon=True)
             self._thread.start()
         elif (job := self._next()) is not False:
-            self._job, self._process = job, self._start(self._name(job))
+            self._start(job)
         return []
 
     def _next(self):
@@ -100,15 +100,15 @@ class WarmStart:
         jobs = [*([] if self.source.stand_in else simulator), *self.pool.waiting, *simulator]
         return next((job for job in jobs if job not in self._failed), False)
 
-    def _start(self, predictor):
+    def _start(self, job):
+        self._job = job
         checkout = str(ROOT) if (ROOT / "ballcast").is_dir() else ""
         path = os.pathsep.join(filter(None, (checkout, os.environ.get("PYTHONPATH"))))
-        process = subprocess.Popen(
-            command(predictor, self.sport), env=os.environ | {"PYTHONPATH": path}, text=True, errors="replace",
+        self._process = subprocess.Popen(
+            command(self._name(job), self.sport), env=os.environ | {"PYTHONPATH": path}, text=True, errors="replace",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-        threading.Thread(target=self._read, args=(process,), daemon=True).start()
-        return process
+        threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
 
     def _read(self, process):
         """Keep the last line that the process printed."""
@@ -134,9 +134,9 @@ class WarmStart:
         if self._error is not None:
             self._failed.add(job)
             print(f"{self._name(job)}: {self._error}", file=sys.stderr)
-            return []
         if job is None:
             self.source.ready = True
+        if job is None or self._error is not None:
             return []
         self.pool.waiting.remove(job)
         self.pool.compiled.add(job)

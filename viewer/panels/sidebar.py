@@ -92,10 +92,10 @@ class Sidebar:
     def _legend(self):
         y = self.y + 7
         self.canvas.dots([(LEFT + 4, y), (LEFT + 13, y), (LEFT + 22, y)], 1.9, palette.TRACK_COLOR, 0.8)
-        line = np.column_stack([LEFT + np.arange(94, 118), np.full(24, y)])
-        self.canvas.dots(line, 1.6, palette.FORECAST_COLOR, np.linspace(0.8, 0.2, 24))
+        line = np.column_stack([LEFT + np.arange(100, 120), np.full(20, y)])
+        self.canvas.dots(line, 1.6, palette.FORECAST_COLOR, np.linspace(0.8, 0.2, 20))
         self.canvas.dots((LEFT + 200, y) + 6.5 * UNIT_CIRCLE * (1, 0.75), 1.2, palette.FORECAST_COLOR, 0.8)
-        for x, word in ((32, "observed"), (124, "forecast"), (212, "landing")):
+        for x, word in ((30, "observed"), (124, "forecast"), (212, "landing")):
             self.canvas.text(LEFT + x, self.y, word, 18, palette.MUTED_COLOR)
 
     # --- lines --------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from ballcast import sim
 from ballcast.tracks import Track
 from ballcast.viewer.playback.ball import BallRecord
 
-FILE = Path(__file__).with_name("first_flights.npz")
+FILE = Path(__file__).parents[1] / "first_flights.npz"
 STEP = 20  # one row of the motion in 20 is stored, and the rows about every impact: interpolation errs by 2 mm
 IMPACT = 0.2  # m/s; velocity changes by more within one row only at an impact
 
