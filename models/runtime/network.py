@@ -33,11 +33,11 @@ NetworkWeights = namedtuple(
 
 def pack_weights(shape: dict, tensors: dict[str, np.ndarray]) -> NetworkWeights:
     """The weights of a NetworkShape, as a dict, from tensors with the names of models/nets/network.py."""
-    scaling = (
-        a for name in ("feature", "nominal") for a in (tensors[f"{name}_mean"], float32(1.0) / tensors[f"{name}_scale"])
-    )
+    names = "feature", "nominal"
+    scaling = (a for n in names for a in (tensors[f"{n}_mean"], float32(1.0) / tensors[f"{n}_scale"]))
     layers = (pack_linear(tensors, name) for name in (*TRUNK_LAYERS[shape["model"]], *HEAD_LAYERS))
-    return NetworkWeights._make([TRUNK_KINDS.index(shape["model"]), *scaling, *layers, pack_blocks(shape, tensors)])
+    parts = TRUNK_KINDS.index(shape["model"]), *scaling, *layers, pack_blocks(shape, tensors)
+    return NetworkWeights._make(parts)
 
 
 def state_size(network: NetworkWeights) -> int:

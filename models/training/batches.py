@@ -118,8 +118,7 @@ class Batches:
     def _group(self, number, variant, height, start_fraction, jitter):
         """The Batch of GROUP balls, from ball `number` on."""
         if self.balls is None:
-            sport = self.sport_variants[variant]
-            balls = sim.draw(sport, GROUP, first=number, seed=self.seed, purpose=self.purpose)
+            balls = sim.draw(self.sport_variants[variant], GROUP, first=number, seed=self.seed, purpose=self.purpose)
         else:
             balls = self.balls.balls(number % (len(self.balls) // GROUP * GROUP), GROUP)
         lengths = np.diff(balls.offsets)
@@ -237,13 +236,15 @@ def _residuals(frontend, starts, nominal, position_sds, targets):
     truth, future, landings = targets
     nominal_landing, landing_sd, axis_sd = np.empty(4), np.empty(4), np.empty(3)
     positions, times = np.empty((HORIZONS, 3)), HORIZON_STEP * np.arange(1, HORIZONS + 1)
+    row = np.empty(NOMINAL_FEATURES)
     for b in range(truth.shape[0]):
         for n in range(truth.shape[1]):
             x, variances, L = starts.x[b, n], starts.variances[b, n], starts.cholesky[b, n]
             nominal_trajectory(
                 frontend.feature_set, frontend.sport, x, variances, times, positions, nominal_landing, landing_sd
             )
-            fill_nominal_features(positions, nominal_landing, x, nominal[b, n])
+            fill_nominal_features(positions, nominal_landing, x, row)
+            nominal[b, n] = row
             for k in range(HORIZONS):
                 free_flight_sd(variances, times[k], axis_sd)
                 for i in range(3):

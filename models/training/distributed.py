@@ -16,11 +16,6 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", 1))
 
 
-def is_main() -> bool:
-    """Whether this process writes files and prints."""
-    return rank() == 0
-
-
 @contextlib.contextmanager
 def process_group(device: str) -> Iterator[None]:
     """With all processes connected: by gloo, or by nccl on GPUs."""

@@ -6,8 +6,6 @@ with learner.feed(0) as feed:
 """
 
 from collections import namedtuple
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -52,9 +50,8 @@ class Learner:
         self.network = self.initial_network().to(self.device)
         self.wrapped = DistributedDataParallel(self.network) if ranks > 1 else self.network
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=config["rate"], betas=BETAS, fused=True)
-        path_parameters = [p for name, p in self.network.named_parameters() if name.startswith("path.")]
-        rest = [p for name, p in self.network.named_parameters() if not name.startswith("path.")]
-        self.parameter_groups = path_parameters, rest
+        named = list(self.network.named_parameters())  # of the path head, and the rest
+        self.parameter_groups = [[p for n, p in named if n.startswith("path.") == path] for path in (True, False)]
         self.autocast = not config["exact"] and (self.device.type != "cpu" or has_bfloat16())
 
     def _mix_in_recorded(self, tracks):
@@ -82,7 +79,7 @@ class Learner:
         network.load_state_dict({name: torch.from_numpy(a) for name, a in tensors.items()})
         return network
 
-    def feed(self, first: int) -> AbstractContextManager[Iterator[Batch]]:
+    def feed(self, first: int) -> Any:
         """With an iterator over the batches from number `first` on, which a thread makes."""
         return prefetch(self.batches, first)
 
@@ -107,7 +104,18 @@ class Learner:
 
     def losses(self, network: torch.nn.Module, batch: Batch) -> Any:
         """The losses, a namedtuple, of the network or of its DDP wrapper on a Batch of tensors."""
-        return losses(network, batch, self.autocast)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            belief, path = network(batch.features, batch.times, batch.loss_frames, batch.nominal)
+        future = (batch.future - self.network.path_mean) / self.network.path_scale
+        landing = (batch.landing - self.network.landing_mean) / self.network.landing_scale
+        path = path.float()
+        has_belief = belief is not None and batch.truth is not None
+        terms = (
+            belief_loss(belief.float(), batch.truth) if has_belief else 0.0 * path.sum(),
+            path_loss(path, future, batch.future_known),
+            landing_loss(path, batch.has_landing, landing),
+        )
+        return Losses(*(term.mean() for term in terms))
 
     def save(self, path: Path, steps: int, scores: dict[str, float]) -> None:
         """Write the weights."""
@@ -167,20 +175,3 @@ def to_tensors(batch: Batch, device: str | torch.device = "cpu") -> Batch:
     """The Batch with tensors on the device."""
     arrays = {name: a for name, a in batch._asdict().items() if isinstance(a, np.ndarray)}
     return batch._replace(**{name: torch.from_numpy(a).to(device) for name, a in arrays.items()})
-
-
-def losses(network: torch.nn.Module, batch: Batch, autocast: bool = False) -> Losses:
-    """The Losses of a Network, or of its DDP wrapper, on a Batch of tensors."""
-    unwrapped = getattr(network, "module", network)
-    with torch.autocast(batch.features.device.type, torch.bfloat16, enabled=autocast):
-        belief, path = network(batch.features, batch.times, batch.loss_frames, batch.nominal)
-    future = (batch.future - unwrapped.path_mean) / unwrapped.path_scale
-    landing = (batch.landing - unwrapped.landing_mean) / unwrapped.landing_scale
-    path = path.float()
-    has_belief = belief is not None and batch.truth is not None
-    terms = (
-        belief_loss(belief.float(), batch.truth) if has_belief else 0.0 * path.sum(),
-        path_loss(path, future, batch.future_known),
-        landing_loss(path, batch.has_landing, landing),
-    )
-    return Losses(*(term.mean() for term in terms))

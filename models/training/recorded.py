@@ -23,9 +23,7 @@ def split_tracks(tracks: Sequence[Track]) -> tuple[list[Track], list[Track]]:
     is_validation = [zlib.crc32(track.name.encode()) % VALIDATION_PERIOD == 0 for track in long]
     parts = [t for t, k in zip(long, is_validation) if not k], [t for t, k in zip(long, is_validation) if k]
     if not all(parts):
-        raise ValueError(
-            f"--tracks: {len(long)} tracks of at least {MIN_TRACK_LENGTH} frames are too few to learn and to validate"
-        )
+        raise ValueError(f"--tracks: {len(long)} tracks of at least {MIN_TRACK_LENGTH} frames are too few")
     return parts
 
 

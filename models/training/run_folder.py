@@ -44,8 +44,7 @@ class RunFolder:
         try:
             return json.loads((self.folder / "config.json").read_text())
         except (OSError, ValueError):
-            message = f"--resume: {self.folder} holds no training run (config.json); start one without --resume"
-            raise ValueError(message) from None
+            raise ValueError(f"--resume: {self.folder} holds no training run (config.json); start one") from None
 
     def write_config(self, config: dict) -> None:
         """Write config.json; make the folder if it is not there."""
@@ -65,8 +64,6 @@ class RunFolder:
         if path.exists():
             lines = [line for line in path.read_text().splitlines() if _read_step(line) <= step]
             write_atomically(path, "".join(line + "\n" for line in lines).encode())
-
-    # --- checkpoints --------------------------------------------------------------------------------------------------
 
     def save_checkpoint(self, state: RunState, network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Write a checkpoint, and delete old ones."""

@@ -7,8 +7,7 @@ torchrun --nproc-per-node 2 train.py --minutes 30            # data-parallel
 python train.py --finetune runs/mine/weights.safetensors --tracks recordings/ --minutes 2
 
 Ctrl-C and SIGTERM stop the run with a checkpoint; another is written every 20 s. The weights with the best validation
-score are kept. They are calibrated (calibrate.py) when the last step is done; a run that was stopped says that they are
-not, and how to do it.
+score are kept, and calibrated (calibrate.py) after the last step. A stopped run says how to calibrate them.
 """
 
 import importlib.util
@@ -88,7 +87,7 @@ def run(options: Options) -> None:
         signal.signal(number, lambda number, _: stop_signals.append(number))
     with distributed.process_group(config["device"]):
         learner = make_learner(config, distributed.rank(), distributed.world_size())
-        if distributed.is_main() and not options.resume:
+        if distributed.rank() == 0 and not options.resume:
             folder.write_config(config)
         train(learner, folder, config, stop_signals)
 
@@ -97,7 +96,7 @@ def train(learner: "Learner", folder: "RunFolder", config: dict, stop_signals: l
     """Train from the last checkpoint to the last step of the config, or until a signal arrives."""
     from ballcast.models.training import distributed
 
-    is_main, processes = distributed.is_main(), distributed.world_size()
+    is_main, processes = distributed.rank() == 0, distributed.world_size()
     state = folder.load_checkpoint(learner.network, learner.optimizer)
     if is_main:
         folder.truncate_log(state.step)
@@ -162,7 +161,7 @@ def prepare(options: Options) -> tuple["RunFolder", dict]:
     folder = RunFolder(options.out or Path("runs") / f"{Path(options.sport).stem}-{options.model}")
     if options.resume:
         return folder, folder.config()
-    if distributed.is_main():  # the others may come here after it has written
+    if distributed.rank() == 0:  # the others may come here after it has written
         folder.require_empty()
     config = {name: str(v) if isinstance(v, Path) else list(v) if isinstance(v, tuple) else v
               for name, v in asdict(options).items() if name not in ("resume", "out")}  # fmt: skip
