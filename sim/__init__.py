@@ -1,4 +1,4 @@
-"""PHYSICS: how a ball truly flies, and what a tracker would see. Knows nothing of the rest of the house."""
+"""Physics: how a ball flies, and what a tracker measures of it. Imports none of the other packages."""
 
 if __name__ != "ballcast.sim":
     raise ImportError("this package is ballcast.sim: write `from ballcast import sim`")

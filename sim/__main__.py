@@ -1,4 +1,4 @@
-"""Write a generated set of balls: what was seen of them, and the truth.
+"""Write a generated set of balls: what was measured of them, and the truth.
 
 python -m ballcast.sim table_tennis --tracks 10000 --seed 0 --out set.npz
 python -m ballcast.sim table_tennis --tracks 5000 --first 5000 --out second.npz    # any slice of the same endless set
@@ -18,7 +18,7 @@ from ballcast import command
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Write a generated set of balls: what was seen of them, and the truth."""
+    """Write a generated set of balls: what was measured of them, and the truth."""
 
     sport: Annotated[str, tyro.conf.Positional] = ""
     """a sport's name, or a .toml file of your own"""
@@ -33,16 +33,16 @@ class Options:
     join: tuple[Path, ...] = ()
     """slices of one set to put together, in place of a sport"""
     out: Path
-    """the file to write, .npz; one that stands there is replaced"""
+    """the file to write, .npz; one that is there is replaced"""
 
 
-def main():
+def main() -> None:
     options = command.options(Options, "python -m ballcast.sim")
     command.run("python -m ballcast.sim", lambda: run(options))
 
 
-def run(options):
-    """Write what was asked for. Raises ValueError or OSError, one line each."""
+def run(options: Options) -> None:
+    """Write the file. Raises ValueError or OSError with one line."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -64,16 +64,14 @@ def run(options):
     print(f"{options.out}: {count} tracks, {size / 1e6:.1f} MB, {count / took:,.0f} tracks/s")
 
 
-def check(options, names):
-    """Refuse what cannot work before anything takes time. Raises ValueError."""
+def check(options: Options, names: list[str]) -> None:
+    """Refuse options that cannot work. Raises ValueError."""
     if bool(options.sport) == bool(options.join):
         raise ValueError(f"name a sport ({', '.join(names)}), or slices with --join")
     if options.out.suffix != ".npz":
         raise ValueError(f"--out {options.out}: name the file to write, one that ends in .npz")
     if options.out.is_dir() or not os.access(options.out.absolute().parent, os.W_OK):
-        raise ValueError(
-            f"--out {options.out}: cannot be written there; name a file in a folder that can be written to"
-        )
+        raise ValueError(f"--out {options.out}: cannot be written there; name a file in another folder")
     if options.tracks < 1 or options.first < 0 or options.seed < 0:
         raise ValueError(f"--tracks {options.tracks} must be at least 1, --first {options.first} and --seed at least 0")
 

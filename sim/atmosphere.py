@@ -1,11 +1,11 @@
-"""Air: density and viscosity from temperature, altitude and humidity. Knows nothing of balls."""
+"""Density and viscosity of air from temperature, altitude and humidity."""
 
 import math
 
 VISCOSITY = 1.81e-5  # Pa s, dynamic, air at 20 C
 
 
-def density(temperature, altitude=0.0, humidity=0.0):
+def density(temperature: float, altitude: float = 0.0, humidity: float = 0.0) -> float:
     """Density of moist air in kg/m3.
 
     temperature in C, altitude in m above the sea, humidity relative, 0 to 1.

@@ -51,18 +51,9 @@ class Balls:
         return engine.simulate(self.sport, *launch_state, times, self.parameters)
 
 
-def draw(
-    sport: "Sport",
-    count: int,
-    first: int = 0,
-    seed: int = 0,
-    purpose: str = "train",
-    *,
-    rate: float | None = None,
-    duration: float | None = None,
-    wind: tuple[float, float] = (0.0, 0.0),
-    launch_state: ArrayLike | None = None,
-) -> Balls:
+def draw(sport: "Sport", count: int, first: int = 0, seed: int = 0, purpose: str = "train", *,
+         rate: float | None = None, duration: float | None = None, wind: ArrayLike = (0.0, 0.0),
+         launch_state: ArrayLike | None = None) -> Balls:  # fmt: skip
     """Balls `first` to `first + count` of the set (purpose, seed), as a tracker measures them for `duration` seconds.
 
     purpose is one of rng.PURPOSES; `train` draws the frame rate of each ball, the others take the sensor's. rate (Hz)
@@ -76,7 +67,7 @@ def draw(
     setting = _Setting(
         rng.PURPOSES.index(purpose), seed, launch.launch_records(sport),
         np.asarray(np.empty((0, 3)) if launch_state is None else launch_state, float, order="C"),
-        float(sport.world.gravity), np.array([*np.zeros(4), *wind]),
+        float(sport.world.gravity), np.append(np.zeros(4), wind),
         np.array([spread.drag, spread.lift, spread.restitution, spread.friction, *spread.wind]),
         ranges, misses, float(duration),
     )  # fmt: skip

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -18,7 +19,9 @@ from ballcast.sim.kernels import lanes
 from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
 from ballcast.sim.kernels.flight import linearise_flights
 from ballcast.sim.kernels.layout import CONTACT_DTYPE, LAUNCH_SIZE
-from ballcast.sim.sport import Sport
+
+if TYPE_CHECKING:  # an import would make every edit of sport.py compile this module anew
+    from ballcast.sim.sport import Sport
 
 PARAMETERS = ("drag", "lift", "restitution", "friction", "wind_x", "wind_y")
 PRESET_PARAMETERS = np.array([1.0, 1.0, 1.0, 1.0, 0.0, 0.0])
@@ -58,16 +61,9 @@ class Flight:
     status: np.ndarray  # (B,)
 
 
-def simulate(
-    sport: Sport,
-    position: ArrayLike,
-    velocity: ArrayLike,
-    spin: ArrayLike,
-    times: ArrayLike,
-    parameters: ArrayLike | None = None,
-    dtype: DTypeLike = np.float64,
-    out: np.ndarray | None = None,
-) -> Flight:
+def simulate(sport: "Sport", position: ArrayLike, velocity: ArrayLike, spin: ArrayLike, times: ArrayLike,
+             parameters: ArrayLike | None = None, dtype: DTypeLike = np.float64,
+             out: np.ndarray | None = None) -> Flight:  # fmt: skip
     """The Flight of balls launched at t = 0.
 
     position, velocity, spin (B, 3) in m, m/s, rad/s; times (T,) or (B, T) in s, increasing, from 0 on; parameters
@@ -93,15 +89,9 @@ def simulate(
     return Flight(position, velocity, spin, Impacts(*fields), status)
 
 
-def simulate_with_jacobian(
-    sport: Sport,
-    position: ArrayLike,
-    velocity: ArrayLike,
-    spin: ArrayLike,
-    times: ArrayLike,
-    parameters: ArrayLike | None = None,
-    out: np.ndarray | None = None,
-) -> tuple[Flight | None, np.ndarray]:
+def simulate_with_jacobian(sport: "Sport", position: ArrayLike, velocity: ArrayLike, spin: ArrayLike, times: ArrayLike,
+                           parameters: ArrayLike | None = None,
+                           out: np.ndarray | None = None) -> tuple[Flight | None, np.ndarray]:  # fmt: skip
     """The Flight, as `simulate` has it, and the Jacobian (B, T, 3, 15) of its positions, float64.
 
     Columns: position (m/m), velocity (m per m/s) and spin (m per rad/s) at launch, then PARAMETERS. With `out` of that
@@ -130,9 +120,8 @@ def is_compiled() -> bool:
     return is_kept(lanes.fly_lanes)
 
 
-def pack_launches(
-    position: ArrayLike, velocity: ArrayLike, spin: ArrayLike, parameters: ArrayLike | None
-) -> np.ndarray:
+def pack_launches(position: ArrayLike, velocity: ArrayLike, spin: ArrayLike,
+                  parameters: ArrayLike | None) -> np.ndarray:  # fmt: skip
     """Launches (B, LAUNCH_SIZE) in the order of kernels/layout.py. ValueError says what does not fit."""
     vectors = [np.asarray(a, float) for a in (position, velocity, spin)]
     count = vectors[0].shape[0] if vectors[0].ndim == 2 else -1
@@ -164,16 +153,9 @@ def _check_out(out, shape, dtype):
     return out
 
 
-def fly_batch(
-    sport: Sport,
-    launches: np.ndarray,
-    times: np.ndarray,
-    counts: np.ndarray,
-    position: np.ndarray,
-    velocity: np.ndarray | None = None,
-    spin: np.ndarray | None = None,
-    with_contacts: bool = False,
-) -> tuple[np.ndarray, np.ndarray]:
+def fly_batch(sport: "Sport", launches: np.ndarray, times: np.ndarray, counts: np.ndarray, position: np.ndarray,
+              velocity: np.ndarray | None = None, spin: np.ndarray | None = None,
+              with_contacts: bool = False) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Fly balls on as many threads as help: status (B,), and contacts (N,) CONTACT_DTYPE, ordered by ball and time.
 
     See lanes.LaneTask for the arrays. position (B, T, 3) is written, and velocity and spin where they are given.

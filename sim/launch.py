@@ -7,6 +7,7 @@ ball's direction from `around`, 0 towards the middle of the court.
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from ballcast.sim.jit import strict
 from ballcast.sim.kernels.layout import POSITION, SPIN, VELOCITY
 from ballcast.sim.rng import normal, uniform
 from ballcast.sim.toml_fields import SportError, finite, numbers, reject_unknown_keys
+
+if TYPE_CHECKING:  # an import would make every edit of sport.py compile this module anew
+    from ballcast.sim.sport import Sport
 
 POSITION_FORMS = {"components": ("x", "y", "z"), "around": ("distance", "bearing", "z")}
 VELOCITY_FORMS = {
@@ -119,7 +123,7 @@ def _distribution(value, where):
     return DISTRIBUTIONS.index(kind), a, b, low, high
 
 
-def launch_records(sport) -> np.ndarray:
+def launch_records(sport: "Sport") -> np.ndarray:
     """The sport's launches as LAUNCH_DTYPE records, for `draw_launch`."""
     records, weights = np.zeros(len(sport.launches), LAUNCH_DTYPE), np.array([x.weight for x in sport.launches])
     for record, launch in zip(records, sport.launches, strict=True):

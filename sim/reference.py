@@ -1,23 +1,28 @@
-"""The slow twin: one ball, scipy's DOP853 at tight tolerance, every contact by root finding. The truth in tests.
+"""The reference implementation: one ball, scipy's DOP853 at tight tolerance, every contact by root finding.
 
-    flight = fly(sport, position, velocity, spin, times)     # one ball: (3,), (3,), (3,), (T,)
+    flight = reference_flight(sport, position, velocity, spin, times)     # one ball: (3,), (3,), (3,), (T,)
 
-It shares no code with the engine: laws and contact rules are written out again here from the equations, one ball
-at a time. A flight is a chain of pieces (a step of the integrator, a skid, a roll, a rest); each piece is a path in
-closed or dense form, searched for its first contact before it counts. Some 50-100 ms for ten seconds of flight.
+Tests compare the engine with it. It shares no code with the engine: laws and contact rules are written again from the
+equations. A flight is a chain of segments (a step of the integrator, sliding, rolling, rest). Each is a path in closed
+or dense form, searched for its first contact. Ten seconds of flight take 50-100 ms.
 """
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.integrate import DOP853
 from scipy.optimize import brentq
+
+if TYPE_CHECKING:
+    from ballcast.sim.sport import Law, Restitution, Sport, Surface
 
 MIN_REBOUND_SPEED = 0.03  # m/s: a ball that would leave a contact more slowly rolls, or is pushed off at this speed
 RTOL, ATOL = 1e-11, 1e-13
 MAX_STEP = 0.05  # s; keeps the dense output as good as the steps
-SAMPLE_SPACING = 0.1  # of the ball's radius: how far it moves between two looks at the gaps
+SAMPLE_SPACING = 0.1  # radii that the ball moves between two samples of the gaps
 SIMULTANEITY_TOLERANCE = 1e-11  # s; of contacts closer than this the first surface of the list wins
 UP = np.array([0.0, 0.0, 1.0])
 
@@ -39,9 +44,9 @@ class Impacts:
 class Flight:
     """One ball's true motion.
 
-    grazes: (time, m) of each time it might nearly have gone another way: the least gap of a pass by a surface without
-    contact; the depth that a contact with an edge or a ring would have reached had the ball flown on unhindered. A
-    hair's breadth decides a flight in which one of them is small: comparisons may set it aside.
+    near_misses: (time, m) of each moment at which the ball nearly went another way: the least gap of a pass by a
+    surface without contact; the depth that a contact with an edge or a ring would have reached, had the ball not been
+    deflected. Where one of them is small, rounding decides the flight: comparisons may leave it out.
     """
 
     position: np.ndarray  # (T, 3) m
@@ -51,8 +56,8 @@ class Flight:
     near_misses: tuple
 
     @property
-    def near_miss(self):
-        """The smallest of the grazes, m; inf without any."""
+    def near_miss(self) -> float:
+        """The smallest of near_misses, m; inf without any."""
         return min((size for _, size in self.near_misses), default=math.inf)
 
 
@@ -77,7 +82,8 @@ class _Ball:
         return self.sport.ball.inertia
 
 
-def reference_flight(sport, position, velocity, spin, times, parameters=None):
+def reference_flight(sport: "Sport", position: ArrayLike, velocity: ArrayLike, spin: ArrayLike, times: ArrayLike,
+                     parameters: ArrayLike | None = None) -> Flight:  # fmt: skip
     """The Flight of one ball from t = 0: position, velocity, spin (3,) in m, m/s, rad/s.
 
     times (T,) s, increasing, none below 0; parameters (6,) as in sim.PARAMETERS, or None for the preset. At the moment
@@ -98,7 +104,7 @@ def reference_flight(sport, position, velocity, spin, times, parameters=None):
                 break
         state = path(np.array([now]))[0]
         if hit and surface == support:
-            support = None  # past the end of what carried it
+            support = None  # past the edge of what supported it
         elif hit:
             _note_shallow(ball, now, state, surface, near_misses)
             state, support = _contact(ball, now, state, surface, support, contacts)
@@ -107,7 +113,7 @@ def reference_flight(sport, position, velocity, spin, times, parameters=None):
 
 
 def _start(ball, state, contacts):
-    """The state and the ground at launch: what the ball touches, and does not leave, is a contact at t = 0."""
+    """State and support at launch: what the ball touches and does not leave is a contact at t = 0."""
     support = None
     for i, surface in enumerate(ball.sport.surfaces):
         gap, rate = _gap(ball, surface, state[None])
@@ -127,7 +133,7 @@ def _impacts(contacts):
 
 
 def _segments(ball, now, state, support, end):
-    """Pieces (begin, finish, path) from `now` to `end`; path: times (n,) -> states (n, 9), position, velocity, spin."""
+    """Segments (begin, finish, path) from `now` to `end`; path: times (n,) -> states (n, 9)."""
     if support is not None:
         yield from _roll(ball, ball.sport.surfaces[support], now, state, end)
         return
@@ -159,7 +165,7 @@ def _rates(ball, state):
     ]  # fmt: skip
 
 
-def drag_coefficient(law, speed, spin_ratio, reynolds, size):
+def drag_coefficient(law: "Law", speed: float, spin_ratio: float, reynolds: float, size: float) -> float:
     """Cd at a speed (m/s), S, Re and |w| (rad/s), by the forms of a sport's [drag]."""
     if law.form == "constant":
         return law.values[0]
@@ -168,21 +174,22 @@ def drag_coefficient(law, speed, spin_ratio, reynolds, size):
         return base + per_krpm * size * 60 / (2 * math.pi) / 1000
     if law.form == "logistic":
         subcritical, supercritical, crisis_speed, crisis_width = law.values
-        return supercritical + (subcritical - supercritical) * 0.5 * (
-            1 - math.tanh((speed - crisis_speed) / (2 * crisis_width))
-        )
+        return supercritical + (subcritical - supercritical) * _fall((speed - crisis_speed) / crisis_width)
     if law.form == "goff":
         subcritical, supercritical, crisis_speed, crisis_width, spin, factor, power = law.values
-        still = supercritical + (subcritical - supercritical) * 0.5 * (
-            1 - math.tanh((speed - crisis_speed) / (2 * crisis_width))
-        )
-        turning = max(factor * spin_ratio**power, supercritical)
-        return still + _ramp((speed - crisis_speed) / 0.5) * _ramp((spin_ratio - spin) / 0.02) * (turning - still)
+        still = supercritical + (subcritical - supercritical) * _fall((speed - crisis_speed) / crisis_width)
+        spinning = max(factor * spin_ratio**power, supercritical)
+        return still + _ramp((speed - crisis_speed) / 0.5) * _ramp((spin_ratio - spin) / 0.02) * (spinning - still)
     if law.form == "polynomial":
         constant, s, s2, re, re_at, low, high = law.values
         cd = constant + s * spin_ratio + s2 * spin_ratio**2 + re * (reynolds / 1e5 - re_at)
         return min(max(cd, low), high)
     raise ValueError(f"the reference knows no drag of the form {law.form!r}")
+
+
+def _fall(x):
+    """1 / (1 + exp(x)), which cannot overflow so."""
+    return 0.5 * (1 - math.tanh(x / 2))
 
 
 def _ramp(x):
@@ -191,7 +198,7 @@ def _ramp(x):
     return x * x * (3 - 2 * x)
 
 
-def lift_coefficient(law, spin_ratio):
+def lift_coefficient(law: "Law", spin_ratio: float) -> float:
     """CL at S, by the forms of a sport's [lift]."""
     if law.form == "none":
         return 0.0
@@ -208,26 +215,24 @@ def lift_coefficient(law, spin_ratio):
 
 
 def _roll(ball, surface, now, state, end):
-    """Pieces of a ball on a surface: it skids until its lowest point stands still, rolls until it stops, rests."""
+    """Segments of a ball on a surface: it slides until its lowest point stands still, rolls until it stops, rests."""
     radius, inertia = ball.radius, ball.inertia
-    grip = ball.friction * surface.friction * ball.sport.world.gravity  # m/s2, how a skid slows it
+    grip = ball.friction * surface.friction * ball.sport.world.gravity  # m/s2, deceleration of sliding
     slowing = surface.rolling_resistance * ball.sport.world.gravity  # m/s2
     unspin = slowing / (inertia * radius)  # of the spin about the vertical, rad/s2
     slip = np.array([state[3] - radius * state[7], state[4] + radius * state[6], 0.0])  # v + w x (-R z)
     push = -grip * _unit(slip)
     twist = np.cross(-radius * UP, push) / (inertia * radius**2)
-    finish, path = _planar_motion(
-        now, state, push, twist, unspin, _time_to_zero(np.linalg.norm(slip), grip * (1 + 1 / inertia)), end
-    )
+    duration = _time_to_zero(np.linalg.norm(slip), grip * (1 + 1 / inertia))
+    finish, path = _planar_motion(now, state, push, twist, unspin, duration, end)
     yield now, finish, path
 
     now, state = finish, path(np.array([finish]))[0]
     state[6:8] = -state[4] / radius, state[3] / radius
     push = -slowing * _unit(state[3:6])
     twist = np.cross(UP, push) / radius
-    finish, path = _planar_motion(
-        now, state, push, twist, unspin, _time_to_zero(np.linalg.norm(state[3:6]), slowing), end
-    )
+    duration = _time_to_zero(np.linalg.norm(state[3:6]), slowing)
+    finish, path = _planar_motion(now, state, push, twist, unspin, duration, end)
     yield now, finish, path
 
     now, state = finish, path(np.array([finish]))[0]
@@ -236,7 +241,7 @@ def _roll(ball, surface, now, state, end):
 
 
 def _planar_motion(now, state, push, twist, unspin, duration, end):
-    """When the piece ends, and its path: constant acceleration `push` and `twist` (3,); the spin about z dies away."""
+    """End of the segment, and its path: constant accelerations `push` and `twist` (3,); the spin about z decays."""
 
     def path(t):
         elapsed = (np.asarray(t) - now)[:, None]
@@ -264,7 +269,7 @@ def _unit(vector):
 
 
 def _nearest(surface, positions):
-    """Of a surface (less its rod) the points nearest to places (n, 3): (n, 3)."""
+    """Of a surface (less its rod) the points nearest to positions (n, 3): (n, 3)."""
     if surface.kind != "ring":
         return np.clip(positions, surface.low, surface.high)
     away = (positions - surface.low) * [1.0, 1.0, 0.0]
@@ -278,17 +283,17 @@ def _gap(ball, surface, states):
     return distance - (ball.radius + surface.rod), np.einsum("ij,ij->i", states[:, 3:6], normal)
 
 
-def normals(surface, positions):
-    """Unit vectors (n, 3) from the surface to places (n, 3), and the distances (n,)."""
+def normals(surface: "Surface", positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors (n, 3) from the surface to positions (n, 3), and the distances (n,)."""
     away = positions - _nearest(surface, positions)
     distance = np.linalg.norm(away, axis=1)
     return away / np.where(distance > 0, distance, 1.0)[:, None], distance
 
 
 def _first_hit(ball, path, begin, finish, support, near_misses):
-    """(time, index of the surface) of the first contact in a piece, or None. Passes without one are added to `grazes`.
+    """(time, index of the surface) of the first contact in a segment, or None. Passes without one go to near_misses.
 
-    For the surface that carries the ball it is the time when its centre passes the end.
+    For the surface that supports the ball it is the time when its centre passes the edge.
     """
     times = _sample_times(ball, path, begin, finish)
     states, hits, passes = path(times), [], []
@@ -307,7 +312,7 @@ def _first_hit(ball, path, begin, finish, support, near_misses):
 
 
 def _sample_times(ball, path, begin, finish):
-    """Times so close that the ball moves no more than SPACING radii in between."""
+    """Times so close that the ball moves no more than SAMPLE_SPACING radii in between."""
     speed = np.linalg.norm(path(np.linspace(begin, finish, 9))[:, 3:6], axis=1).max()
     return np.linspace(begin, finish, 9 + int(1.1 * speed * (finish - begin) / (SAMPLE_SPACING * ball.radius)))
 
@@ -318,11 +323,11 @@ def _contact_time(ball, surface, path, times, states, passes):
     if gap.min() > ball.radius:
         return None
     for i in np.flatnonzero((rate < 0) & (gap < ball.radius)):
-        if max(gap[i], rate[i]) < 0:  # between looks i - 1 and i
+        if max(gap[i], rate[i]) < 0:  # between samples i - 1 and i
             if i == 0 or max(gap[i - 1], rate[i - 1]) <= 0:
                 return times[max(i - 1, 0)]
             return _root(path, lambda y: max(_gap(ball, surface, y))[0], times[i - 1], times[i])
-        if i + 1 < len(times) and rate[i + 1] >= 0:  # the least gap lies between looks i and i + 1
+        if i + 1 < len(times) and rate[i + 1] >= 0:  # the least gap lies between samples i and i + 1
             low = _root(path, lambda y: _gap(ball, surface, y)[1][0], times[i], times[i + 1])
             min_gap = _gap(ball, surface, path(np.array([low])))[0][0]
             if min_gap < 0:
@@ -332,7 +337,7 @@ def _contact_time(ball, surface, path, times, states, passes):
 
 
 def _end_of_support(surface, path, times, states):
-    """The time when a rolling ball's centre passes the end of its rectangle, or None."""
+    """The time when a rolling ball's centre passes the edge of its rectangle, or None."""
 
     def inside(y):
         return np.minimum(y[:, :2] - surface.low[:2], surface.high[:2] - y[:, :2]).min(axis=1)
@@ -352,7 +357,7 @@ def _root(path, function, before, after):
 
 
 def _note_shallow(ball, now, state, surface, near_misses):
-    """Add to `grazes` how deep a contact with an edge or a ring would go, on the ball's arc in vacuum."""
+    """Add to near_misses how deep a contact with an edge or a ring would go, on the ball's arc in vacuum."""
     surface = ball.sport.surfaces[surface]
     beyond = (state[:3] < surface.low) | (state[:3] > surface.high)
     if surface.kind != "ring" and beyond.sum() < 2:
@@ -377,7 +382,7 @@ def _contact(ball, now, state, index, support, contacts):
     if is_captured:
         support = index
     elif support is not None and velocity[2] <= 0:
-        velocity[2] = 0.0  # what it rolls on holds it
+        velocity[2] = 0.0  # it stays on its support
     else:
         support = None
     after = np.concatenate([state[:3], velocity, spin])
@@ -386,7 +391,7 @@ def _contact(ball, now, state, index, support, contacts):
 
 
 def _impulse(ball, surface, state, normal):
-    """(velocity, spin, whether it stays) after a rigid sphere's contact: a normal impulse, friction grips or slips."""
+    """(velocity, spin, whether it is captured) after contact: a normal impulse, and friction that grips or slips."""
     radius, inertia, velocity, spin = ball.radius, ball.inertia, state[3:6], state[6:]
     approach = -velocity @ normal
     rebound_speed = restitution(surface.restitution, approach, ball.restitution) * approach
@@ -403,14 +408,14 @@ def _impulse(ball, surface, state, normal):
     return after, spin + np.cross(arm, friction) / (inertia * radius**2), is_captured
 
 
-def restitution(law, approach, factor=1.0):
+def restitution(law: "Restitution", approach: float, factor: float = 1.0) -> float:
     """e at a speed of approach in m/s, by a surface's law and the ball's own factor; never above 1."""
     e = law.e + law.slope * (approach - law.at) + law.curve * (approach - law.at) ** 2
     return min(1.0, factor * min(max(e, law.min), law.max))
 
 
 def _is_supported(surface, state, normal):
-    """Whether the ball stands on a level surface. One at its very end and on the way out does not."""
+    """Whether the ball is on a level surface; one at the very edge and on its way out is not."""
     soon = state[:3] + 1e-9 * state[3:6]
     over = np.all(soon[:2] >= surface.low[:2]) and np.all(soon[:2] <= surface.high[:2])
     return surface.supports and normal[2] > 1 - 1e-12 and over

@@ -5,11 +5,15 @@ A frame is exposed a little before or after its stamp; what is measured is where
 """
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ballcast.sim.jit import strict
 from ballcast.sim.rng import normal, uniform
+
+if TYPE_CHECKING:  # an import would make every edit of sport.py compile this module anew
+    from ballcast.sim.sport import Sensor
 
 MAX_EXPOSURE_OFFSET = 0.4  # of the frame interval, from time stamp to exposure: so exposures keep their order
 SENSOR_RANGES_DTYPE = np.dtype(  # how the sensors of a sport's tracks differ: low and high
@@ -28,7 +32,7 @@ TRACK_SENSOR_DTYPE = np.dtype(
 )
 
 
-def sensor_ranges(sensor, rate: float | None, training: bool) -> tuple[np.ndarray, np.ndarray]:
+def sensor_ranges(sensor: "Sensor", rate: float | None, training: bool) -> tuple[np.ndarray, np.ndarray]:
     """One SENSOR_RANGES_DTYPE record, (1,), and the rates of missed frames, of a sport's Sensor.
 
     The frame rate is `rate` (Hz) if it is given, else the sensor's, in training any in its range.

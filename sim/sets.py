@@ -1,11 +1,11 @@
 """Generated sets: many seeded balls in one file, written and read in constant memory.
 
     write_set("set.npz", "table_tennis", 100_000)       # or python -m ballcast.sim table_tennis --tracks 100000 ...
-    found = open_set("set.npz")                          # nothing is read yet
+    found = open_set("set.npz")                          # reads no balls yet
     balls = found.balls(0, 1000)                         # sim.Balls, the same to the bit as sim.draw gives
 
-An uncompressed .npz: the columns of Balls as arrays that numpy.load reads too, and `info`, JSON in bytes: what the set
-is and the sport's own TOML. The same balls give the same bytes, so slices joined are the set written whole.
+A set is an uncompressed .npz: the columns of Balls as arrays, and `info`, JSON in bytes, which describes the set and
+holds the sport's TOML. The same balls give the same bytes: joined slices equal the set written at once.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import zipfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -28,22 +29,22 @@ VERSION = __version__  # of Ballcast: another one may draw other balls
 COLUMNS = [field.name for field in dataclasses.fields(Balls) if field.name != "sport"]
 # one row per frame; the other columns have one row per ball
 PER_FRAME_COLUMNS = ("time", "position", "truth_position", "truth_velocity", "truth_spin")
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the time of every member: bytes depend on the balls alone
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the time of every member, so that bytes depend on the balls alone
 COPY_CHUNK = 1 << 22  # bytes copied at once
 KEYS = ("format", "ballcast", "sport", "version", "toml", "purpose", "seed", "first", "count")
 
 
 class BallSet:
-    """The balls of a set file, read as they are asked for."""
+    """The balls of a set file; `balls` reads some of them."""
 
-    def __init__(self, path, info, columns):
+    def __init__(self, path: str | Path, info: dict, columns: "dict[str, _Column]"):
         self.path, self.info, self.columns = path, info, columns
         self.sport = parse(info["toml"], f"{path}: sport")
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.info["count"]
 
-    def balls(self, first, count):
+    def balls(self, first: int, count: int) -> Balls:
         """Balls `first` to `first + count` of the file, as sim.Balls."""
         if not (0 <= first and 1 <= count and first + count <= len(self)):
             raise ValueError(f"{self.path} holds balls 0 to {len(self)}; {first} to {first + count} are not in it")
@@ -57,10 +58,11 @@ class BallSet:
         return Balls(self.sport, **parts)
 
 
-def write_set(path, name, count, first=0, seed=0, purpose="data", progress=lambda done: None):
+def write_set(path: str | Path, name: str, count: int, first: int = 0, seed: int = 0, purpose: str = "data", *,
+              progress: Callable[[int], object] = lambda done: None) -> None:  # fmt: skip
     """Write balls `first` to `first + count` of the set (purpose, seed) of a sport's name or .toml file.
 
-    progress(n) is called as n more are done. The file appears whole or not at all; one that stands there is replaced.
+    progress(n) is called after every n balls. The file appears whole or not at all; one that is there is replaced.
     """
     text, where = read_toml(name)
     sport = parse(text, where)
@@ -73,8 +75,9 @@ def write_set(path, name, count, first=0, seed=0, purpose="data", progress=lambd
         writer.finish()
 
 
-def join_sets(path, parts, progress=lambda done: None):
-    """Write one set of the slices in the files `parts`, each beginning where the one before ends."""
+def join_sets(path: str | Path, parts: Iterable[str | Path],
+              progress: Callable[[int], object] = lambda done: None) -> None:  # fmt: skip
+    """Write one set of the slices in the files `parts`; each must begin where the one before ends."""
     slices = sorted((open_set(part) for part in parts), key=lambda s: s.info["first"])
     if not slices:
         raise ValueError("nothing to join; name two set files or more")
@@ -95,8 +98,8 @@ def join_sets(path, parts, progress=lambda done: None):
         writer.finish()
 
 
-def open_set(path):
-    """The BallSet in a file. ValueError in one line where the file holds none, or is cut off."""
+def open_set(path: str | Path) -> BallSet:
+    """The BallSet in a file. ValueError in one line if the file holds none or is cut off."""
     try:
         with zipfile.ZipFile(path) as archive, open(path, "rb") as file:
             columns = {m.filename.removesuffix(".npy"): _column(path, file, m) for m in archive.infolist()}
@@ -112,7 +115,7 @@ def open_set(path):
 
 
 def _check(info, columns):
-    """Refuse what does not belong together. Raises ValueError."""
+    """Refuse columns that do not fit together. Raises ValueError."""
     if missing := [k for k in (*COLUMNS, *KEYS) if k not in columns and k not in info]:
         raise ValueError(f"it lacks {', '.join(missing)}")
     if info["format"] != FORMAT:
@@ -126,7 +129,7 @@ def _check(info, columns):
 
 
 class _Column:
-    """One array of a file, of which rows are read when asked for (a map would hold on to all it has touched)."""
+    """One array of a file, read by rows (a memory map would keep all that it has read)."""
 
     def __init__(self, path, begin, dtype, shape):
         self.path, self.begin, self.dtype, self.shape = path, begin, dtype, shape
@@ -140,7 +143,7 @@ class _Column:
 
 
 def _column(path, file, member):
-    """The array of one member, where it lies in the file."""
+    """The array of one member of the archive."""
     if member.compress_type != zipfile.ZIP_STORED:
         raise ValueError("it is compressed")
     file.seek(member.header_offset + 26)
@@ -156,7 +159,7 @@ def _column(path, file, member):
 
 
 class _SetWriter:
-    """Columns on their way into a file: each grows in a file of its own beside it, then they are put together."""
+    """Writes a set: each column grows in a temporary file of its own; `finish` puts them together."""
 
     def __init__(self, path, info):
         self.path, self.info = Path(path), info
@@ -173,7 +176,7 @@ class _SetWriter:
         shutil.rmtree(self.temporary_path, ignore_errors=True)
 
     def add(self, balls):
-        """Take in further balls."""
+        """Append balls."""
         for name in COLUMNS:
             a = getattr(balls, name)
             if name == "offsets":
@@ -184,7 +187,7 @@ class _SetWriter:
             self.files[name].write(np.ascontiguousarray(a).data)
 
     def finish(self):
-        """Put the columns together and rename the whole to its name."""
+        """Put the columns together, and give the file its name."""
         whole = self.temporary_path / "whole"
         with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
             for name in COLUMNS:
@@ -199,7 +202,7 @@ class _SetWriter:
         file.seek(0)
         with self._member(archive, name, dtype, (size, *row_shape)) as out:
             shutil.copyfileobj(file, out, COPY_CHUNK)
-        file.truncate(0)  # so that the disk never holds the set twice
+        file.truncate(0)  # the disk then never holds the set twice
 
     @contextlib.contextmanager
     def _member(self, archive, name, dtype, shape):

@@ -1,9 +1,9 @@
-"""A sport: a ball, its air, the surfaces it can hit, how it is launched, seen and drawn. Read from sports/*.toml.
+"""A sport: a ball, its air, the surfaces it can hit, how it is launched, measured and drawn. Read from sports/*.toml.
 
-    sport = sim.load("table_tennis")        # a name, or a path to a .toml of one's own
+    sport = sim.load("table_tennis")        # a name, or a path to your own .toml
     sport.replace(density=1.2)              # the same sport in other air
 
-Frozen, and refuses nonsense when built: SportError, one line with what, where and how to mend it.
+A mistake is refused when the file is read: SportError, one line with what, where and how to mend it.
 The keys of a file are the fields of the classes below; sports/table_tennis.toml has a comment for each.
 """
 
@@ -12,6 +12,7 @@ import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ballcast.sim import atmosphere as air
 from ballcast.sim.kernels.aerodynamics import DRAG_FORMS, LIFT_FORMS
@@ -45,12 +46,12 @@ class Environment:
     viscosity: float | None = number_field(None, above=0)  # m2/s, kinematic
 
     @property
-    def rho(self):
+    def rho(self) -> float:
         """Density of the air, kg/m3."""
         return self.density if self.density is not None else air.density(self.temperature, self.altitude, self.humidity)
 
     @property
-    def nu(self):
+    def nu(self) -> float:
         """Kinematic viscosity of the air, m2/s."""
         return self.viscosity if self.viscosity is not None else air.VISCOSITY / max(self.rho, 1e-9)
 
@@ -94,8 +95,8 @@ class Surface:
     color: tuple = (128, 128, 128)
 
     @property
-    def supports(self):
-        """A ball can come to rest on it."""
+    def supports(self) -> bool:
+        """Whether a ball can rest on it."""
         return self.kind in ("plane", "rectangle") and self.low[2] == self.high[2]
 
 
@@ -116,7 +117,7 @@ class Outlier:
 class Sensor:
     rate: float = number_field(above=0)  # Hz
     train_rate: tuple = vector_field(2)  # Hz
-    duration: float = number_field(above=0)  # s, how long a drawn ball is watched
+    duration: float = number_field(above=0)  # s, of a drawn track
     noise: tuple = vector_field(2)  # m, range of the standard deviation of each axis
     jitter: tuple = vector_field(2)  # s, range of the standard deviation of the time stamps
     miss: tuple  # rates of missed frames, one drawn per track
@@ -158,17 +159,17 @@ class Sport:
     spread: ParameterSpread
     view: CameraView
     origin: str = ""
-    throws: tuple = ()  # of (name, Launch): what a person may ask for; play is not made of them
+    throws: tuple = ()  # of (name, Launch): for the viewer; sim.draw does not use them
 
-    def replace(self, **changes):
-        """The sport with other numbers: fields of Sport, Ball or World by their names."""
+    def replace(self, **changes: Any) -> "Sport":
+        """The sport with other numbers: fields of Sport, Ball or Environment by their names."""
         for part in ("ball", "world"):
             part_changes = {k: changes.pop(k) for k in list(changes) if k in _names(getattr(self, part))}
             if part_changes:
                 changes[part] = dataclasses.replace(getattr(self, part), **part_changes)
         return dataclasses.replace(self, **changes)
 
-    def without(self, *names):
+    def without(self, *names: str) -> "Sport":
         """The sport without the surfaces of these names; SportError says which it has."""
         for name in names:
             if name not in [s.name for s in self.surfaces]:
@@ -177,12 +178,12 @@ class Sport:
         return dataclasses.replace(self, surfaces=tuple(s for s in self.surfaces if s.name not in names))
 
     @property
-    def aerodynamic_constant(self):
+    def aerodynamic_constant(self) -> float:
         """K = rho pi R^2 / (2 m), 1/m: drag deceleration is K Cd u^2."""
         return self.world.rho * math.pi * self.ball.radius**2 / (2.0 * self.ball.mass)
 
     @property
-    def spin_decay_rate(self):
+    def spin_decay_rate(self) -> float:
         """Rate of spin decay along the path through the air, 1/m: d|w|/dt = -decay |u| |w|.
 
         scaling: tau = inertia m / (0.0315 rho R^2 v), a golf measurement (Smits & Smith 1994, Nathan 2008) scaled.
@@ -192,23 +193,23 @@ class Sport:
         return self.spin_decay.values[0] if self.spin_decay.values else 0.0
 
     @property
-    def landing_surfaces(self):
+    def landing_surfaces(self) -> list[int]:
         """Indices of the surfaces on which a contact is a landing."""
         return [i for i, s in enumerate(self.surfaces) if s.landing]
 
 
-def names():
+def names() -> list[str]:
     """The sports that ship, sorted."""
     return sorted(p.stem for p in FOLDER.glob("*.toml"))
 
 
-def load(name):
+def load(name: str | Path) -> Sport:
     """The Sport of a shipped name or of a .toml file; SportError says what is wrong with it."""
     return parse(*read_toml(name))
 
 
-def read_toml(name):
-    """The TOML of a shipped name or of a .toml file, and where it stands."""
+def read_toml(name: str | Path) -> tuple[str, str]:
+    """The TOML of a shipped name or of a .toml file, and its path."""
     path = FOLDER / f"{name}.toml"
     if str(name) not in names():
         path = Path(name)
@@ -222,8 +223,8 @@ def read_toml(name):
         raise SportError(f"{path}: not TOML: {error}") from None
 
 
-def parse(text, where):
-    """The Sport of a TOML text that stands at `where`."""
+def parse(text: str, where: str) -> Sport:
+    """The Sport of a TOML text; `where` names it in messages."""
     try:
         return _read(tomllib.loads(text), where)
     except tomllib.TOMLDecodeError as error:

@@ -1,27 +1,32 @@
-"""From a TOML table to a frozen dataclass: every key known, every number in its range, or one line that says not.
+"""From a TOML table to a frozen dataclass: unknown keys and numbers out of range are refused in one line.
 
-A field's range stands in its metadata: `number(above=0)`. This knows nothing of sports.
+The range of a field is in its metadata: `number_field(above=0)`.
 """
 
 import dataclasses
 import math
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class SportError(ValueError):
-    """A sport that cannot be: one line with what, where and how to mend it."""
+    """A mistake in a sport: one line with what, where and how to mend it."""
 
 
-def number_field(default=dataclasses.MISSING, *, above=None, low=None, high=None):
+def number_field(default: Any = dataclasses.MISSING, *, above: float | None = None, low: float | None = None,
+                 high: float | None = None) -> Any:  # fmt: skip
     """A dataclass field that holds a finite number, above `above`, between `low` and `high`."""
     return dataclasses.field(default=default, metadata={"range": (above, low, high)})
 
 
-def vector_field(length, default=dataclasses.MISSING):
+def vector_field(length: int, default: Any = dataclasses.MISSING) -> Any:
     """A dataclass field that holds `length` finite numbers."""
     return dataclasses.field(default=default, metadata={"length": length})
 
 
-def from_table(cls, table, where):
+def from_table(cls: type[T], table: object, where: str) -> T:
     """`cls(**table)` with its numbers checked; `where` names the table in messages."""
     if not isinstance(table, dict):
         raise SportError(f"{where} must be a table, not {table!r}")
@@ -33,21 +38,21 @@ def from_table(cls, table, where):
     return cls(**{name: _checked(value, fields[name], f"{where}.{name}") for name, value in table.items()})
 
 
-def reject_unknown_keys(table, known, where):
-    """One line for the first key of `table` that is not in `known`."""
+def reject_unknown_keys(table: Iterable, known: Iterable, where: str) -> None:
+    """Refuse the first key of `table` that is not in `known`."""
     for key in table:
         if key not in known:
             raise SportError(f"{where}.{key} is not known; {where} has: {', '.join(known)}")
 
 
-def finite(value, where):
-    """`value` as a float, refused unless it is a finite number."""
+def finite(value: object, where: str) -> float:
+    """`value` as a float; refused unless it is a finite number."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise SportError(f"{where} = {value!r} must be a finite number")
     return float(value)
 
 
-def numbers(value, length, where):
+def numbers(value: object, length: int, where: str) -> tuple:
     """`value` as a tuple of `length` floats."""
     if not isinstance(value, (list, tuple)) or len(value) != length:
         raise SportError(f"{where} = {value!r} must be a list of {length} numbers")

@@ -112,7 +112,7 @@ def test_a_wind_or_launch_that_cannot_be_is_refused(wrong):
 @pytest.mark.parametrize("fraction", [0.0, 0.1, 0.5, 0.9])
 @pytest.mark.parametrize("run", [(1.0, 1.0), (2.0, 6.0)])
 def test_as_many_frames_are_missed_as_the_sport_says(fraction, run):
-    burst = sim.sport.Burst(1.0, run)
+    burst = sim.sport.DropoutBurst(1.0, run)
     sensor = dataclasses.replace(SPORT.sensor, miss=(fraction,), burst=burst)
     balls = sim.draw(SPORT.replace(sensor=sensor), 200, purpose="test")
     frames = int(SPORT.sensor.duration * SPORT.sensor.rate)

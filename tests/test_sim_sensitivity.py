@@ -104,3 +104,4 @@ def test_a_ball_wedged_between_ring_and_board_comes_to_an_end():
     still, spin = np.tile([0.0, 0.1, -1.0], (48, 1)), np.zeros((48, 3))
     flight, jacobian = sim.simulate_with_jacobian(sim.load("basketball"), wedged, still, spin, [1.0, 2.0])
     assert np.isfinite(flight.position).all() and np.isfinite(jacobian).all()
+    assert flight.status.shape == (48,) and set(flight.status) == {0, 1}

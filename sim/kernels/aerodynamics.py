@@ -11,12 +11,16 @@ ball's factors of drag and lift, the velocity u through the air and the spin w, 
 
 import math
 from collections import namedtuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ballcast.sim.jit import inlined
 from ballcast.sim.kernels.dormand_prince import dormand_prince_step, tableau
 from ballcast.sim.kernels.vectors import cross, dot, norm
+
+if TYPE_CHECKING:  # an import would make every edit of sport.py compile this module anew
+    from ballcast.sim.sport import Sport
 
 DRAG_FORMS = {
     "constant": ("cd",),
@@ -58,7 +62,7 @@ NONSMOOTH_TOLERANCE_FACTOR = 0.02  # where a law has corners (min and max), whic
 BLEND_SPEED, BLEND_S = 0.5, 0.02  # m/s, and in S: width of the transition of `goff`
 
 
-def aero_coefficients(sport, dtype: type) -> tuple[int, Aero]:
+def aero_coefficients(sport: "Sport", dtype: type) -> tuple[int, Aero]:
     """(drag model, numbers as scalars of a numpy type) of a Sport."""
     radius, constant = sport.ball.radius, sport.aerodynamic_constant
     row: dict = dict.fromkeys(Aero._fields, 0.0)

@@ -7,11 +7,14 @@ The arrays inside are shared by all callers: leave them as they are (read-only a
 """
 
 import functools
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ballcast.sim.kernels.aerodynamics import Aero, aero_coefficients
+
+if TYPE_CHECKING:  # an import would make every edit of sport.py compile this module anew
+    from ballcast.sim.sport import Sport
 
 SURFACE_DTYPE = np.dtype(
     [("low", "f8", 3), ("high", "f8", 3)]  # m
@@ -43,27 +46,22 @@ class LaneSport(NamedTuple):
 
 
 @functools.lru_cache(CACHE_SIZE)
-def compile_sport(sport) -> CompiledSport:
+def compile_sport(sport: "Sport") -> CompiledSport:
     """The constants of a Sport, float64. Of an equal Sport the same record is returned."""
     surfaces = surface_records(sport)
-    return CompiledSport(
-        *aero_coefficients(sport, np.float64),
-        float(sport.ball.radius),
-        float(sport.ball.inertia),
-        surfaces,
-        contact_boxes(surfaces),
-        np.array([s.landing for s in sport.surfaces], bool),
-    )
+    ball = float(sport.ball.radius), float(sport.ball.inertia)
+    is_landing = np.array([s.landing for s in sport.surfaces], bool)
+    return CompiledSport(*aero_coefficients(sport, np.float64), *ball, surfaces, contact_boxes(surfaces), is_landing)
 
 
 @functools.lru_cache(CACHE_SIZE)
-def compile_lanes(sport, dtype=np.float32) -> LaneSport:
+def compile_lanes(sport: "Sport", dtype: type = np.float32) -> LaneSport:
     """The constants of a Sport for lanes of float32 or float64 (a numpy scalar type)."""
     compiled = compile_sport(sport)
     return LaneSport(compiled, aero_coefficients(sport, dtype)[1], compiled.boxes.astype(dtype))
 
 
-def surface_records(sport) -> np.ndarray:
+def surface_records(sport: "Sport") -> np.ndarray:
     """The sport's surfaces, (S,) SURFACE_DTYPE. contact_distance: how near a ball's centre can come."""
     records = np.zeros(len(sport.surfaces), SURFACE_DTYPE)
     for record, s in zip(records, sport.surfaces, strict=True):

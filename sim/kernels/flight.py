@@ -29,19 +29,13 @@ from ballcast.sim.kernels.detection import MIN_ADVANCE, first_contact, time_to_e
 from ballcast.sim.kernels.dormand_prince import next_scale
 from ballcast.sim.kernels.layout import (
     CONTACT_DTYPE,
-    DRAG,
     FINE,
-    FRICTION,
     IN_FLIGHT,
     LAID_TO_REST,
     LAUNCH_SIZE,
-    LIFT,
-    RESTITUTION,
-    WIND_X,
-    WIND_Y,
     FlightEnd,
     Motion,
-    Parameters,
+    parameters_of,
 )
 from ballcast.sim.kernels.quintic import interpolate, quintic_bounds, quintic_coefficients
 from ballcast.sim.kernels.tangent import (
@@ -73,8 +67,7 @@ def fly_ball(sport, launch, times, tangent, trajectory, jacobian, contacts):
     the launch, afterwards that of the state at times[-1]; jacobian (T, 3, COLUMNS) gets that of the positions; where
     tangent is empty, neither is computed. contacts (n,) CONTACT_DTYPE gets the first contacts.
     """
-    wind = launch[WIND_X], launch[WIND_Y]
-    parameters = Parameters(launch[DRAG], launch[LIFT], launch[RESTITUTION], launch[FRICTION], wind[0], wind[1])
+    parameters = parameters_of(launch)
     motion, support, phase = _initial_state(sport, parameters, launch, tangent)
     t, k, count, scale, status, end_time, with_tangent = 0.0, 0, 0, 1.0, FINE, times[-1], len(tangent) > 0
     first, last = math.inf, -math.inf

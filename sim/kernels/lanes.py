@@ -79,7 +79,7 @@ class LaneTask(NamedTuple):
 @kernel
 def fly_lanes(task, first, last):
     """Fly balls first..last of a LaneTask to their last frame; how many contacts there were."""
-    # what every step touches stands by itself here: each look into the tuple would count references
+    # unpacked once: numba counts references on every look into a tuple of arrays
     lane_sport, launches, times, counts, out, velocity, spin, status, contacts = task
     sport, aero, boxes = lane_sport
     per_ball_times, frame_capacity = len(times) > 1, times.shape[1] - CHUNK

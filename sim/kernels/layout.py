@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ballcast.sim.jit import inlined
+
 POSITION, VELOCITY, SPIN = slice(0, 3), slice(3, 6), slice(6, 9)
 DRAG, LIFT, RESTITUTION, FRICTION, WIND_X, WIND_Y = range(9, 15)  # sim.PARAMETERS, in its order
 LAUNCH_SIZE = 15  # state and parameters
@@ -32,6 +34,13 @@ class Parameters(NamedTuple):
     friction: float
     wind_x: float
     wind_y: float
+
+
+@inlined
+def parameters_of(launch):
+    """The Parameters of a launch (LAUNCH_SIZE,)."""
+    wind_x, wind_y = launch[WIND_X], launch[WIND_Y]
+    return Parameters(launch[DRAG], launch[LIFT], launch[RESTITUTION], launch[FRICTION], wind_x, wind_y)
 
 
 class Motion(NamedTuple):
