@@ -22,7 +22,8 @@ inlined_strict = functools.partial(strict, forceinline=True)
 LIGHT_DIRECTION = np.array([-0.45, -0.65, 0.61]) / math.sqrt(0.45**2 + 0.65**2 + 0.61**2)  # right, down, to the camera
 HALFWAY_VECTOR = LIGHT_DIRECTION + np.array([0.0, 0.0, 1.0])
 HALFWAY_VECTOR /= np.linalg.norm(HALFWAY_VECTOR)
-CHANNEL_MASK, ROUNDING, ONE_EACH = 0xFF00FF, 0x800080, 0x10001  # two channels of a pixel; a half, and one, in each
+CHANNEL_MASK, ROUNDING = 0xFF00FF, 0x800080  # two channels of a pixel, and a half in each
+MASK_32, ONE_32, EIGHT_32 = np.uint32(CHANNEL_MASK), np.uint32(0x10001), np.uint32(8)
 SEAM_HALF_WIDTH = 0.13  # half width of a seam, in radii
 MAX_POINTS = 200_000  # points of all lines together
 
@@ -79,28 +80,37 @@ def new_picture(size: Sequence[int]) -> np.ndarray:
 
 
 @inlined_strict
-def over(color, under):
-    """A pixel of premultiplied colour over another one; two channels at a time, divided by 256."""
-    alpha, low, high = color >> 24, under & CHANNEL_MASK, under >> 8 & CHANNEL_MASK
-    low = (color & CHANNEL_MASK) + low - ((low + ONE_EACH) * alpha >> 8 & CHANNEL_MASK)
-    high = (color >> 8 & CHANNEL_MASK) + high - ((high + ONE_EACH) * alpha >> 8 & CHANNEL_MASK)
-    return np.uint32(low & CHANNEL_MASK | (high & CHANNEL_MASK) << 8)
+def over(color, under, alpha):
+    """Two channels of a premultiplied colour over those of a pixel; in 32 bits, so that the loop is vectorised."""
+    under = np.uint32(under & MASK_32)
+    hidden = np.uint32(np.uint32(np.uint32(under + ONE_32) * alpha) >> EIGHT_32)
+    return np.uint32(np.uint32(np.uint32(color & MASK_32) + under) - np.uint32(hidden & MASK_32))
 
 
 @strict
 def composite(pixels, image, left, top):
     """Paint an image (W, H) of premultiplied colours over the picture, its corner at (left, top) px."""
     for j in range(image.shape[1]):
-        for i in range(image.shape[0]):
-            pixels[left + i, top + j] = over(np.int64(image[i, j]), np.int64(pixels[left + i, top + j]))
+        colors, row = image.T[j], pixels.T[top + j][left : left + image.shape[0]]
+        for i in range(len(colors)):
+            alpha = np.uint32(colors[i] >> np.uint32(24))
+            low, high = np.uint32(colors[i] >> EIGHT_32), np.uint32(row[i] >> EIGHT_32)
+            low, high = over(colors[i], row[i], alpha), over(low, high, alpha)
+            row[i] = np.uint32(np.uint32(low & MASK_32) | np.uint32(np.uint32(high & MASK_32) << EIGHT_32))
 
 
 @inlined_strict
 def mix(first, second, weight):
-    """The mean of two pixels, the second with a weight in 256ths."""
-    low = (first & CHANNEL_MASK) * (256 - weight) + (second & CHANNEL_MASK) * weight
-    high = (first >> 8 & CHANNEL_MASK) * (256 - weight) + (second >> 8 & CHANNEL_MASK) * weight
-    return np.uint32(low >> 8 & CHANNEL_MASK | high & CHANNEL_MASK << 8)
+    """The mean of two channels each of two pixels, the second with a weight in 256ths."""
+    first, second = np.uint32(first & MASK_32), np.uint32(second & MASK_32)
+    total = np.uint32(np.uint32(first * np.uint32(256 - weight)) + np.uint32(second * np.uint32(weight)))
+    return np.uint32(np.uint32(total >> EIGHT_32) & MASK_32)
+
+
+@inlined_strict
+def mix_pixels(first, second, weight):
+    high = mix(np.uint32(first >> EIGHT_32), np.uint32(second >> EIGHT_32), weight)
+    return np.uint32(mix(first, second, weight) | np.uint32(high << EIGHT_32))
 
 
 @strict
@@ -109,14 +119,15 @@ def enlarge(pixels, coarse, factor):
     columns, rows = coarse.shape[0] - 1, coarse.shape[1] - 1
     width, height = factor * (columns + 1), factor * (rows + 1)
     wide = np.empty((rows + 1, pixels.shape[0]), np.uint32)
-    for j in range(rows + 1):
-        for i in range(pixels.shape[0]):
-            k, remainder = i * columns // width, i * columns % width
-            wide[j, i] = mix(np.int64(coarse[k, j]), np.int64(coarse[k + 1, j]), 256 * remainder // width)
+    for i in range(pixels.shape[0]):
+        k, weight = i * columns // width, 256 * (i * columns % width) // width
+        for j in range(rows + 1):
+            wide[j, i] = mix_pixels(coarse[k, j], coarse[k + 1, j], weight)
     for j in range(pixels.shape[1]):
         k, weight = j * rows // height, 256 * (j * rows % height) // height
-        for i in range(pixels.shape[0]):
-            pixels[i, j] = mix(np.int64(wide[k, i]), np.int64(wide[k + 1, i]), weight)
+        row, above, below = pixels.T[j], wide[k], wide[k + 1]
+        for i in range(len(row)):
+            row[i] = mix_pixels(above[i], below[i], weight)
 
 
 def make_coverage_buffer(size: Sequence[int]) -> np.ndarray:
