@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # an import would make every edit of sport.py compile this mo
     from ballcast.sim.sport import Sport
 
 BATCH = 1024  # balls simulated at once, which bounds the memory beside the result
+SHORT = 0.05  # s, of frames where they do not matter
 
 
 @dataclass(frozen=True)
@@ -62,20 +63,32 @@ def draw(sport: "Sport", count: int, first: int = 0, seed: int = 0, purpose: str
     parameters and its sensor not even on how it is launched. ValueError says what is wrong.
     """
     _check(count, first, seed, purpose, rate, duration, wind, launch_state)
+    setting = _make_setting(sport, seed, purpose, rate, duration, wind, launch_state)
+    batch = _allocate(min(BATCH, count), int(setting.duration * setting.ranges["rate"][0, 1]))
+    starts = range(first, first + count, BATCH)
+    parts = [_draw(sport, setting, begin, _first_balls(batch, first + count - begin)) for begin in starts]
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return Balls(sport, np.concatenate([[0], np.cumsum(columns[0])]), *columns[1:])
+
+
+def draw_launches(sport: "Sport", count: int, seed: int = 0, purpose: str = "train") -> np.ndarray:
+    """The launches (B, LAUNCH_SIZE) of the first balls that `draw` simulates, without their flights."""
+    setting = _make_setting(sport, seed, purpose, duration=SHORT)
+    batch = _allocate(count, int(SHORT * setting.ranges["rate"][0, 1]))
+    _initialise(setting, 0, batch)
+    return batch.launches
+
+
+def _make_setting(sport, seed, purpose, rate=None, duration=None, wind=(0.0, 0.0), launch_state=None):
     spread, duration = sport.spread, duration or sport.sensor.duration
     ranges, misses = sensors.sensor_ranges(sport.sensor, rate, purpose == "train")
-    setting = _Setting(
+    return _Setting(
         rng.PURPOSES.index(purpose), seed, launch.launch_records(sport),
         np.asarray(np.empty((0, 3)) if launch_state is None else launch_state, float, order="C"),
         float(sport.world.gravity), np.append(np.zeros(4), wind),
         np.array([spread.drag, spread.lift, spread.restitution, spread.friction, *spread.wind]),
         ranges, misses, float(duration),
     )  # fmt: skip
-    batch = _allocate(min(BATCH, count), int(duration * ranges["rate"][0, 1]))
-    starts = range(first, first + count, BATCH)
-    parts = [_draw(sport, setting, begin, _first_balls(batch, first + count - begin)) for begin in starts]
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    return Balls(sport, np.concatenate([[0], np.cumsum(columns[0])]), *columns[1:])
 
 
 def _check(count, first, seed, purpose, rate, duration, wind, launch_state):

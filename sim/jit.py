@@ -24,7 +24,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 import numba
-from numba.core import caching, codegen, config, dispatcher, event
+from numba.core import caching, codegen, config, dispatcher, event, types
 
 FASTMATH = {"contract", "reassoc", "nsz", "arcp", "afn"}
 CHECKOUT = not (Path(__file__).parents[1].name == "ballcast" and (Path(__file__).parents[1] / "command.py").exists())
@@ -171,11 +171,12 @@ def _call_by_address(kernel):
 
     def add_overload(result):
         add(result)
-        function, types = kernel.py_func, result.signature.args
-        symbol = f"{function.__module__}.{function.__name__}.{hashlib.sha256(repr(types).encode()).hexdigest()[:16]}"
+        function, arguments = kernel.py_func, result.signature.args
+        digest = hashlib.sha256(repr(arguments).encode()).hexdigest()[:16]
+        symbol = f"{function.__module__}.{function.__name__}.{digest}"
         llvm.add_symbol(symbol, result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
         library = result.codegen.create_library(symbol)  # empty: it only tells what is to be loaded first
-        library._reload_init.add(functools.partial(_load, function.__module__, function.__name__, types))
+        library._reload_init.add(functools.partial(_load, function.__module__, function.__name__, arguments))
         library.finalize()
         library._shared_module = library._final_module
         result.library._shared_module = _names_alone(result)
@@ -194,9 +195,9 @@ def _names_alone(result):
     return llvm.parse_assembly("".join(f'define void @"{name}"() {{ ret void }}\n' for name in names))
 
 
-def _load(module, name, types):
-    """Have a kernel ready for these argument types."""
-    getattr(importlib.import_module(module), name).compile(types)
+def _load(module, name, arguments):
+    """Have a kernel ready for arguments of these types."""
+    getattr(importlib.import_module(module), name).compile(arguments)
 
 
 # --- the decorators ---------------------------------------------------------------------------------------------------
@@ -204,12 +205,21 @@ def _load(module, name, types):
 
 def _compile(function: Callable, by_address: bool = False, **options) -> Callable:
     compiled = numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options)(function)
+    _drop_literals(compiled)
     if cache := _cache_class():
         compiled._cache = cache(function)
         if by_address:
             _call_by_address(compiled)
     _dispatchers.append(compiled)
     return compiled
+
+
+def _drop_literals(compiled):
+    """Have callers ask for plain types: a constant as an argument would be a type, and a signature, of its own."""
+    template = compiled.get_call_template
+    compiled.get_call_template = lambda args, kws: template(
+        tuple(map(types.unliteral, args)), {name: types.unliteral(kind) for name, kind in kws.items()}
+    )
 
 
 kernel = functools.partial(_compile, by_address=True, fastmath=FASTMATH)

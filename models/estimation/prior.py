@@ -4,8 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ballcast import sim
 from ballcast.models.estimation.unknowns import HEIGHT, PARAMETERS, UNKNOWNS
+from ballcast.sim.dataset import draw_launches
+from ballcast.sim.kernels.layout import SPIN, VELOCITY
+from ballcast.sim.sport import Sport
 
 UNINFORMATIVE_SD = 100.0  # m, standard deviation of what is not known
 VELOCITY_PRIOR_FACTOR = 3.0  # how much wider than at launch the velocity is spread
@@ -47,17 +49,18 @@ class FilterPrior(NamedTuple):
     outlier_rate: float  # fraction of the frames
 
 
-def launch_prior(sport: sim.Sport) -> tuple[np.ndarray, np.ndarray]:
+def launch_prior(sport: Sport) -> tuple[np.ndarray, np.ndarray]:
     """Mean (16,) and standard deviations (16,) of the unknowns at launch."""
-    balls = sim.draw(sport, 2000, purpose="train", duration=0.05)
+    launches = draw_launches(sport, 2000)
     spread, mean, sd = sport.spread, np.zeros(UNKNOWNS), np.full(UNKNOWNS, UNINFORMATIVE_SD)
-    for rows, values in ((slice(3, 6), balls.launch_velocity), (slice(6, 9), balls.launch_spin)):
-        mean[rows], sd[rows] = values.mean(axis=0), values.std(axis=0)
+    for part in (VELOCITY, SPIN):
+        values = np.ascontiguousarray(launches[:, part])
+        mean[part], sd[part] = values.mean(axis=0), values.std(axis=0)
     sd[PARAMETERS] = spread.drag, spread.lift, spread.restitution, spread.friction, *spread.wind
     return mean, np.maximum(sd, 1e-6)
 
 
-def sport_prior(sport: sim.Sport) -> Prior:
+def sport_prior(sport: Sport) -> Prior:
     """The Prior of a ball of this sport, measured by a tracker typical of it."""
     ranges = np.array([sport.sensor.noise] * 3 + [sport.sensor.jitter])
     variances = np.maximum(0.7 * ranges[:, 0], 1e-5) ** 2, (2.0 * ranges[:, 1]) ** 2
@@ -67,7 +70,7 @@ def sport_prior(sport: sim.Sport) -> Prior:
     return Prior(mean, np.diag(sd**-2.0), HEIGHT_OFFSET_SCALE, noise, *variances, FIT_PSEUDO_FRAMES, OUTLIER_RATE)
 
 
-def make_filter_prior(sport: sim.Sport) -> FilterPrior:
+def make_filter_prior(sport: Sport) -> FilterPrior:
     """The FilterPrior of a ball of this sport, measured by a tracker typical of it."""
     prior = sport_prior(sport)
     covariance = np.diag(1.0 / np.diag(prior.precision))
