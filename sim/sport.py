@@ -284,23 +284,14 @@ def _surface(table, where):
     for key in ("name", "restitution", "friction", *SURFACE_KINDS[kind]):
         if key not in table:
             raise SportError(f"{where}.{key} is missing; a {kind} needs {', '.join(SURFACE_KINDS[kind])}")
-    low, high, radius, rod = _shape(table, kind, where)
     contact = from_table(_Contact, {k: table[k] for k in ("friction", "tangential", "rolling") if k in table}, where)
     return Surface(
-        name=table["name"],
-        kind=kind,
-        low=low,
-        high=high,
-        radius=radius,
-        rod=rod,
-        restitution=from_table(Restitution, table["restitution"], f"{where}.restitution"),
-        landing=bool(table.get("landing", False)),
-        optional=bool(table.get("optional", False)),
-        color=numbers(table.get("color", (128, 128, 128)), 3, f"{where}.color"),
-        friction=contact.friction,
-        tangential_restitution=contact.tangential,
-        rolling_resistance=contact.rolling,
-    )
+        table["name"], kind, *_shape(table, kind, where),
+        from_table(Restitution, table["restitution"], f"{where}.restitution"),
+        contact.friction, contact.tangential, contact.rolling,
+        bool(table.get("landing", False)), bool(table.get("optional", False)),
+        numbers(table.get("color", (128, 128, 128)), 3, f"{where}.color"),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,7 @@ def test_the_command_refuses_in_a_line_and_writes_nothing(tmp_path, monkeypatch,
 def test_the_command_ends_a_mistake_with_status_2(tmp_path):
     for line in ("tennis", "tennis --tracks many --out a.npz", "quidditch --out a.npz"):
         done = subprocess.run(
-            [sys.executable, "-m", "sim", *line.split()], cwd=ROOT, capture_output=True, text=True, timeout=300
+            [sys.executable, "-m", "ballcast.sim", *line.split()], cwd=ROOT, capture_output=True, text=True, timeout=300
         )
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and done.stdout == ""
 
