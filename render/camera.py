@@ -44,8 +44,7 @@ class OrbitCamera:
 
     def orbited(self, azimuth: float, elevation: float) -> "OrbitCamera":
         """The camera turned round its target, in degrees."""
-        tilt = float(np.clip(self.elevation + elevation, MIN_ELEVATION, MAX_ELEVATION))
-        return dataclasses.replace(self, azimuth=(self.azimuth + azimuth) % 360, elevation=tilt)
+        return self.from_direction(self.azimuth + azimuth, self.elevation + elevation)
 
     def from_direction(self, azimuth: float, elevation: float) -> "OrbitCamera":
         """The camera on another side of its target, in degrees."""

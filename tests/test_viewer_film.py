@@ -21,7 +21,7 @@ def frames_of(path):
 @pytest.mark.parametrize("name, count", [("a.mp4", 30), ("a.gif", 10)])
 def test_a_film_holds_what_was_shown(tmp_path, monkeypatch, name, count):
     monkeypatch.setattr(pygame.display, "quit", lambda: None)  # the screen is looked at afterwards
-    app = App(OneBall(), FixedPool(Recorder()), (641, 360), True, 30, record=tmp_path / name)
+    app = App(OneBall(), FixedPool(Recorder()), (641, 360), True, frames=30, record=tmp_path / name)
     app.run()
     size, frames = frames_of(tmp_path / name)
     assert size == (640, 360) and len(frames) == count

@@ -258,7 +258,7 @@ def test_p_throws_the_sports_own_throws(app):
     assert app.session.index == 1 and app.message == app.session.sport.throws[0][0]
     pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_p, unicode="P", mod=pygame.KMOD_LSHIFT))
     app.frame(FRAME_TIME)
-    assert app.message == "as play launches" and app.session.index == 2
+    assert app.message == "as in play" and app.session.index == 2
 
 
 SHOWN = dict(t="truth", e="errors", g="gates", b="beliefs", i="inset", f="follow", w="sliders", h="help")

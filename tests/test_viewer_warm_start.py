@@ -20,7 +20,7 @@ SPORT = sim.load("table_tennis")
 @pytest.fixture
 def start(monkeypatch, tmp_path):
     """start(code, source) -> (a WarmStart that runs the code in place of compiling, its pool)."""
-    monkeypatch.setattr(warm_start, "_marker", lambda predictor, sport: tmp_path / predictor.replace(" ", "_"))
+    monkeypatch.setattr(warm_start, "_marker", lambda predictor: tmp_path / predictor)
 
     def start(code, source=None):
         monkeypatch.setattr(warm_start, "command", lambda predictor, sport: [sys.executable, "-c", code])
@@ -41,20 +41,20 @@ def poll(warm, ball, until):
     return messages, ready
 
 
-def test_a_predictor_is_compiled_beside_the_window_then_exchanged(start):
+def test_a_predictor_is_compiled_beside_the_window_then_exchanged(start, tmp_path):
     warm, pool = start("print('compiled 3 of about 7: fit', flush=True); import time; time.sleep(0.5)")
     session = Session(OneBall(), pool)
     assert session.predictor.name == "parabola" and "until constant_velocity" in session.forecasters[0].remark
     for _ in range(20):
         session.advance(FRAME_TIME)
-    assert not warm_start.is_warm("gru", "table_tennis")
+    assert not warm_start.is_warm("gru")
     messages, ready = poll(warm, session.ball, bool)
     assert "compiling constant_velocity, once: 3 of about 7: fit" in messages and ready == [0] and warm.message == ""
     session.exchange(0)
     for _ in range(20):
         session.advance(FRAME_TIME)
     assert session.predictor.name == "constant_velocity" and not session.forecasters[0].remark
-    assert (warm_start._marker("constant_velocity", "table_tennis")).exists()
+    assert (tmp_path / "constant_velocity").exists()
     alone = Session(OneBall(), PredictorPool(["constant_velocity"], SPORT))
     for _ in range(40):
         alone.advance(FRAME_TIME)
@@ -111,11 +111,11 @@ def test_closing_the_window_ends_the_other_process(start):
 
 
 def test_a_marker_is_for_one_source(monkeypatch):
-    before = warm_start._marker("gru", "tennis")
-    assert before != warm_start._marker("gru", "golf")
+    before = warm_start._marker("gru")
+    assert before != warm_start._marker("lstm")
     monkeypatch.setattr(warm_start, "_source_digest", lambda: "edited")
-    assert before != warm_start._marker("gru", "tennis")
-    assert warm_start.is_warm("parabola", "anything")
+    assert before != warm_start._marker("gru")
+    assert warm_start.is_warm("parabola")
 
 
 @pytest.mark.parametrize("name", sim.names())

@@ -136,11 +136,11 @@ def prepare_window(options, source, pool, shown):
     from ballcast.viewer import warm_start
     from ballcast.viewer.playback.first_flight import first_flight
 
-    pool.compiled = {i for i, name in enumerate(pool.names) if warm_start.is_warm(name, options.sport)}
+    pool.compiled = {i for i, name in enumerate(pool.names) if warm_start.is_warm(name)}
     pool.compiled |= {i for i in shown if pool.names[i] not in models.PREDICTORS}  # to check these, load them
     for index in shown:
         pool.load(index)
-    if source.live and not warm_start.is_warm(warm_start.SIMULATOR, options.sport):
+    if source.live and not warm_start.is_warm(warm_start.SIMULATOR):
         source.ready = False
         if options.throw is None and not options.world:
             source.stand_in = first_flight(source.sport)

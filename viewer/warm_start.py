@@ -8,6 +8,7 @@
 A marker on the disk says that a predictor was compiled with today's source, so that the next window loads it directly.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -42,23 +43,21 @@ def _source_digest() -> str:
     return hashlib.sha256(repr(machine).encode() + b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
-def _marker(predictor: str, sport: str) -> Path:
-    name = hashlib.sha256(f"{predictor}, {sport}, {_source_digest()}".encode()).hexdigest()
+def _marker(predictor: str) -> Path:
+    name = hashlib.sha256(f"{predictor}, {_source_digest()}".encode()).hexdigest()
     return Path(cache_folder(str(ROOT / "viewer"))) / f"warm-{name[:16]}"
 
 
-def is_warm(predictor: str, sport: str) -> bool:
-    """Whether everything that a predictor needs for a sport was compiled by an earlier window."""
-    return predictor in NO_KERNELS or _marker(predictor, sport).exists()
+def is_warm(predictor: str) -> bool:
+    """Whether everything that a predictor needs was compiled by an earlier window, for any sport."""
+    return predictor in NO_KERNELS or _marker(predictor).exists()
 
 
-def mark_warm(predictor: str, sport: str) -> None:
-    """Note on the disk that a predictor needs nothing compiled any more. Without a writable cache, do nothing."""
-    try:
-        _marker(predictor, sport).parent.mkdir(parents=True, exist_ok=True)
-        _marker(predictor, sport).touch()
-    except OSError:
-        pass
+def mark_warm(predictor: str) -> None:
+    """Note on the disk that a predictor needs nothing compiled any more, if the disk can be written to."""
+    with contextlib.suppress(OSError):
+        _marker(predictor).parent.mkdir(parents=True, exist_ok=True)
+        _marker(predictor).touch()
 
 
 class WarmStart:
@@ -73,7 +72,8 @@ class WarmStart:
     def message(self) -> str:
         if self._process is None and self._thread is None:
             return ""
-        return f"{'loading' if self._thread else 'compiling'} {self._name(self._job)}, once{self._line}"
+        name = "the simulator" if self._job is None else self._name(self._job)
+        return f"{'loading' if self._thread else 'compiling'} {name}, once{self._line}"
 
     def _name(self, job):
         return SIMULATOR if job is None else self.pool.names[job]
@@ -124,7 +124,7 @@ class WarmStart:
                 type(self.source)(self.source.sport).ball(0)
             else:
                 self.pool.try_out(self._job, ball)
-            mark_warm(self._name(self._job), self.sport)
+            mark_warm(self._name(self._job))
         except Exception as error:  # noqa: BLE001 (a user's own predictor may raise anything)
             self._error = error
 
