@@ -30,7 +30,8 @@ def trained(name="gru"):
 
 def make_batch(balls=BALL_COUNT):
     """A Batch of tensors, of balls that the network was not trained on."""
-    return to_tensors(Batches(sim.load(SPORT), "filter", balls, 0, "validation", loss_frames=SLICES)[0])
+    batches = Batches(sim.load(SPORT), "filter", balls, purpose="validation", loss_frames=SLICES)
+    return to_tensors(batches[0])
 
 
 def unrolled(network, features):
