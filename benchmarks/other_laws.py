@@ -1,4 +1,4 @@
-"""Laws that no sport has, flown by the engine's own step: linear drag, Nathan's golf sheet. For benchmarks.fidelity."""
+"""Laws that no sport uses, integrated by the engine's step: linear drag, Nathan's golf sheet. For benchmarks.fidelity."""
 
 import math
 
@@ -32,13 +32,13 @@ LINEAR, SHEET, STEP = 0, 1, 0.002  # s
 
 
 def fly_linear(sport, rate, velocity, seconds):
-    """Place and velocity (3,) after so many seconds of drag `rate` (1/s) times the velocity."""
+    """Position and velocity (3,) after `seconds` of a drag of `rate` (1/s) times the velocity."""
     rows = _flown(LINEAR, compile_sport(sport).aero, rate, np.array(velocity), np.zeros(3), seconds)
     return rows[-1, 1:4], rows[-1, 4:]
 
 
 def carry(sport, velocity, spin):
-    """(distance, time) of a golf ball by the sheet until it is back at the tee's height."""
+    """(distance, time) of a golf ball by the sheet, until it is back at the height of the tee."""
     re_per_speed = 2.0 * sport.ball.radius / sport.world.nu / 1e5
     rows = _flown(SHEET, compile_sport(sport).aero, re_per_speed, np.array(velocity), np.array(spin), 12.0)
     k = np.flatnonzero(rows[1:, 3] < 0.0)[0]
@@ -49,7 +49,7 @@ def carry(sport, velocity, spin):
 
 @kernel
 def _flown(law, aero, drag, velocity, spin, seconds):
-    """Rows (time, position, velocity) of a flight from the origin, by steps of the engine's rule."""
+    """Rows (time, position, velocity) of a flight from the origin, by the engine's integration step."""
     count = int(round(seconds / STEP))
     rows, p, f = np.zeros((count + 1, 7)), np.zeros(3), 1.0
     v, w = (velocity[0], velocity[1], velocity[2]), (spin[0], spin[1], spin[2])
