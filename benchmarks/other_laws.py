@@ -1,4 +1,4 @@
-"""Laws that no sport uses, integrated by the engine's step: linear drag, Nathan's golf sheet. For benchmarks.fidelity."""
+"""Laws that no sport uses, integrated by the engine's step: linear drag, Nathan's golf sheet. See fidelity.py."""
 
 import math
 
