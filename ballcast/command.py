@@ -8,6 +8,7 @@ import contextlib
 import io
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
 
@@ -53,6 +54,7 @@ def fail(program: str, message: object) -> NoReturn:
 def run(program: str, work: Callable[[], object]) -> None:
     """Call work(). A user's mistake (ValueError, OSError) or a missing extra ends in `fail`, Ctrl-C with status 130."""
     try:
+        _announce_compiling()
         work()
         sys.stdout.flush()
     except BrokenPipeError:
@@ -73,3 +75,20 @@ def _end_for_lack_of_readers() -> NoReturn:
     """End where the reader of our output has stopped, as `head` does; what is still buffered goes nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise SystemExit(1)
+
+
+def _announce_compiling() -> None:
+    """Print to stderr when something is compiled, and how much is left: on a screen always, else every ten seconds."""
+    from ballcast.sim import jit
+
+    is_screen, last = sys.stderr.isatty(), [-10.0]
+
+    def report(number, total, name):
+        if is_screen:
+            text = f"compiling, once: {number} of about {total}, {name}" if name else ""
+            print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
+        elif name and time.monotonic() - last[0] > 10.0:
+            last[0] = time.monotonic()
+            print(f"compiling, once: {number} of about {total} functions", file=sys.stderr, flush=True)
+
+    jit.report_compiling(report)

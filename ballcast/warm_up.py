@@ -67,7 +67,7 @@ class Progress:
 
     def __init__(self, show: Callable[[str], None] = lambda line: print(line, flush=True)):
         self.show, self.done, self.total = show, 0, 0
-        jit.report_compiling(lambda _, total, name: self.step(total, name))
+        jit.report_compiling(lambda _, total, name: name and self.step(total, name))
 
     def step(self, total: int, name: str) -> None:
         self.done, self.total = self.done + 1, max(total, self.total, self.done + 1)

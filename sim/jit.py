@@ -241,23 +241,27 @@ def is_kept(function: Any) -> bool:
 
 
 class Progress(event.Listener):
-    """Calls report(done, total, name) as functions of ours begin to be compiled; the total is an estimate."""
+    """Calls report(number, total, name) as the compiling of each function of ours begins; the total is an estimate.
+
+    At the end it calls report(count, count, "").
+    """
 
     def __init__(self, report: Callable[[int, int, str], None]):
-        self.report, self.done, self.total = report, 0, 0
+        self.report, self.count, self.total, self.depth = report, 0, 0, 0
 
     def on_start(self, event):
-        function = event.data["dispatcher"]
+        function, self.depth = event.data["dispatcher"], self.depth + 1
         if function in _dispatchers:
-            if not self.done:
-                self.total = sum(not is_kept(one) for one in _dispatchers)
-            self.done += 1
-            self.report(self.done, max(self.total, self.done), function.py_func.__name__)
+            self.total = self.total or sum(not is_kept(one) for one in _dispatchers)
+            self.count += 1
+            self.report(self.count, max(self.total, self.count), function.py_func.__name__)
 
     def on_end(self, event):
-        pass
+        self.depth -= 1
+        if self.depth == 0 and self.count:
+            self.report(self.count, self.count, "")
 
 
 def report_compiling(report: Callable[[int, int, str], None]) -> None:
-    """From now on, call report(done, total, name) whenever a function of ours is compiled."""
+    """From now on, call report(number, total, name) whenever a function of ours is compiled: see Progress."""
     event.register("numba:compile", Progress(report))
