@@ -36,8 +36,9 @@ class Painter:
         self._camera = self._backdrop = None
 
     def paint(
-        self, pixels: np.ndarray, session, camera: OrbitCamera, truth=False, throw=None, attribution=None
-    ) -> None:
+        self, pixels: np.ndarray, session: Any, camera: OrbitCamera, truth: bool = False, throw: Any = None,
+        attribution: Any = None,
+    ) -> None:  # fmt: skip
         """Fill the picture (W, H) uint32 with this moment of a session.
 
         truth        whether to show where the ball will truly go

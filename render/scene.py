@@ -1,4 +1,4 @@
-"""A sport's surroundings as polygons, made from its TOML alone: a floor, walls, and occluders that can hide a ball.
+"""The scene of a sport as polygons, made from its TOML alone: a floor, walls, and occluders that can hide a ball.
 
     scene = Scene.of(sport)
     scene.occluders[0].occludes(eye, points)        # (N,) bool; eye (3,) m, where the camera is

@@ -19,7 +19,7 @@ SPORT = (ROOT / "sim" / "sports" / "table_tennis.toml").read_text(encoding="utf-
 
 @pytest.fixture
 def run(monkeypatch, capsys):
-    """run("--sport tennis", ...) -> (exit status, what it printed, what it said on standard error)."""
+    """run("--sport tennis", ...) -> (exit status, what it printed, standard error)."""
 
     def run(*words):
         words = ["--headless", "--size", "320x180", "--frames", "3", "--predictor", "parabola", *map(str, words)]

@@ -1,4 +1,4 @@
-"""Throws by hand: the ball flies as it was pulled, with the spin it was given, and the predictor is told neither."""
+"""Throws by hand: the ball flies as it was dragged, with the spin it was given; the predictor knows neither."""
 
 import numpy as np
 import pygame

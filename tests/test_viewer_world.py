@@ -1,4 +1,4 @@
-"""The world's rules: the ball flies by the new ones from that moment on, what was stays, and nobody is told."""
+"""Overrides of the world: the ball flies by them from that moment on, its past stays, predictors do not know them."""
 
 import numpy as np
 import pytest

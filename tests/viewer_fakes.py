@@ -1,4 +1,4 @@
-"""Stand-ins for the viewer's tests: a ball with a known flight, and a predictor that writes down all it is told."""
+"""Stand-ins for the tests of the viewer: a ball with a known flight, and a predictor that records what it gets."""
 
 from types import SimpleNamespace
 
