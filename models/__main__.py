@@ -70,8 +70,6 @@ def run(options: Options) -> int:
     if not options.at or any(not 0 < v < 60 for v in options.at) or list(options.at) != sorted(set(options.at)):
         raise ValueError(f"--at {' '.join(f'{v:g}' for v in options.at)}: seconds above 0 that increase")
     predictor = load(options.predictor, sim.load(options.sport).without(*options.without))
-    if options.predictor == "physics" and not sim.is_compiled():
-        print("compiling the simulator, once ...", file=sys.stderr, flush=True)
     placement = {"scale": options.scale, "axes": options.axes, "origin": tuple(options.origin.split(","))}
     work = live if options.file == "-" else recorded
     return work(predictor, options, {"format": options.format, **placement})

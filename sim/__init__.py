@@ -4,10 +4,10 @@ if __name__ != "ballcast.sim":
     raise ImportError("this package is ballcast.sim: write `from ballcast import sim`")
 
 from ballcast.sim.dataset import Balls, draw
-from ballcast.sim.engine import PARAMETERS, Flight, Impacts, is_compiled, simulate, simulate_with_jacobian
+from ballcast.sim.engine import PARAMETERS, Flight, Impacts, simulate, simulate_with_jacobian
 from ballcast.sim.sets import BallSet, open_set
 from ballcast.sim.sport import Sport, load, names
 from ballcast.sim.toml_fields import SportError
 
-__all__ = ["PARAMETERS", "BallSet", "Balls", "Flight", "Impacts", "Sport", "SportError", "is_compiled", "draw", "load",
+__all__ = ["PARAMETERS", "BallSet", "Balls", "Flight", "Impacts", "Sport", "SportError", "draw", "load",
            "names", "open_set", "simulate", "simulate_with_jacobian"]  # fmt: skip

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from ballcast.sim.jit import is_kept
 from ballcast.sim.kernels import lanes
 from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
 from ballcast.sim.kernels.flight import linearise_flights
@@ -113,11 +112,6 @@ def simulate_with_jacobian(sport: "Sport", position: ArrayLike, velocity: ArrayL
         return None, jacobian
     flight = simulate(sport, position, velocity, spin, times, parameters)
     return dataclasses.replace(flight, status=np.maximum(flight.status, status)), jacobian
-
-
-def is_compiled() -> bool:
-    """Whether the compiled simulator is ready from an earlier run; if not, the first flight takes some seconds."""
-    return is_kept(lanes.fly_lanes)
 
 
 def pack_launches(position: ArrayLike, velocity: ArrayLike, spin: ArrayLike,

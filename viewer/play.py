@@ -157,12 +157,10 @@ def run(options):
     from ballcast.viewer.playback.session import PredictorPool
 
     sport = sim.load(options.sport)
-    source, loading_text, warm_start = make_source(options, sport), "one moment ...", None
+    source, warm_start = make_source(options, sport), None
     pool = PredictorPool(options.predictor or models.available(sport), sport)
     shown = range(max(1, len(options.predictor)))
     if options.headless:
-        if (source.live or {"parabola", "constant_velocity"}.isdisjoint(options.predictor)) and not sim.is_compiled():
-            print(loading_text := "compiling the simulator, once ...", flush=True)
         for index in shown:
             pool.load(index)
     else:
@@ -172,8 +170,8 @@ def run(options):
     frames = options.frames or (HEADLESS_FRAMES if options.headless else None)
     display_options = DisplayOptions(**dict.fromkeys(options.show, True))
     App(
-        source, pool, size, options.headless, frames=frames, screenshot=options.screenshot, loading_text=loading_text,
-        shown=shown, record=options.record, options=display_options, warm_start=warm_start,
+        source, pool, size, options.headless, frames=frames, screenshot=options.screenshot, shown=shown,
+        record=options.record, options=display_options, warm_start=warm_start,
     ).run()  # fmt: skip
 
 

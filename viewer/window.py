@@ -46,7 +46,6 @@ class App:
 
     frames      how many; None: until the window is closed
     screenshot  where the last picture is saved
-    loading_text  what the window shows until its first frame
     shown       numbers of the predictors that forecast from the start
     record      where the film is saved
     options     what is shown from the start
@@ -55,10 +54,10 @@ class App:
 
     def __init__(
         self, source, pool, size=(1280, 720), headless=False, *, frames=None, screenshot=None,
-        loading_text="one moment ...", shown=(0,), record=None, options=DEFAULT, warm_start=None,
+        shown=(0,), record=None, options=DEFAULT, warm_start=None,
     ):  # fmt: skip
         self.headless, self.frames, self.screenshot, self.warm_start = headless, frames, screenshot, warm_start
-        self.screen, self.running, self.film = _open(size, headless, loading_text), True, None
+        self.screen, self.running, self.film = _open(size, headless), True, None
         if warm_start and not self._wait(source):
             return
         self.session = Session(source, pool, shown=shown, clock=None if headless else time.perf_counter)
@@ -278,7 +277,7 @@ class App:
             self.camera = self.camera.resized(size, PRINCIPAL_SHIFT * size[0])
 
 
-def _open(size, headless, loading_text):
+def _open(size, headless):
     """The surface to draw on. Only display and fonts are started, not the sound card."""
     if headless:
         os.environ["SDL_VIDEODRIVER"] = "dummy"
@@ -292,7 +291,7 @@ def _open(size, headless, loading_text):
         raise ValueError(f"no window can be opened ({error}); --headless needs no screen") from error
     pygame.display.set_caption("Ballcast")
     pygame.key.set_repeat(350, 40)
-    _write(screen, loading_text)
+    _write(screen, "one moment ...")
     return screen
 
 
