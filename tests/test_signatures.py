@@ -34,7 +34,8 @@ kernels = {v for name, module in sys.modules.items() if name.startswith("ballcas
 print(json.dumps({f"{v.__module__}.{v.__name__}": [list(map(str, s)) for s in v.signatures] for v in kernels}))
 """  # pieces that are @inlined do not count: they are part of their callers, where literals and precisions differ
 TWO_PRECISIONS = {  # the lanes fly float32 (samples, forecasts) and float64 (simulated truth)
-    f"ballcast.sim.kernels.lanes.{name}" for name in ("fly_lanes",)
+    f"ballcast.sim.kernels.lanes.{name}"
+    for name in ("fly_lanes", "_rolling_step", "_write_velocity_and_spin", "_load_next_ball")
 }
 
 
