@@ -33,18 +33,9 @@ kernels = {v for name, module in sys.modules.items() if name.startswith("ballcas
            for v in vars(module).values() if isinstance(v, CPUDispatcher) and not v.targetoptions.get("forceinline")}
 print(json.dumps({f"{v.__module__}.{v.__name__}": [list(map(str, s)) for s in v.signatures] for v in kernels}))
 """  # pieces that are @inlined do not count: they are part of their callers, where literals and precisions differ
-SEVERAL = {  # kernels of sim: the lanes fly float32 (samples, forecasts) and float64 (simulated truth), and call these
-    "lanes.fly_lanes": 2,
-    "lanes._load_next_ball": 2,
-    "lanes._rolling_step": 2,
-    "lanes._write_velocity_and_spin": 2,
-    "detection.time_to_edge": 2,
-    "detection._time_to_boundary": 2,
-    "detection._conservative_advancement": 3,  # one ball, and lanes of both precisions
-    "contact.rolling_rates": 2,
-    "flight.rolling_step": 2,
-    "flight._apply_contact": 2,  # a literal phase at the launch
-    "flight._time_derivatives": 2,
+TWO_PRECISIONS = {  # the lanes fly float32 (samples, forecasts) and float64 (simulated truth)
+    f"ballcast.sim.kernels.lanes.{name}"
+    for name in ("fly_lanes", "_rolling_step", "_write_velocity_and_spin", "_load_next_ball")
 }
 
 
@@ -60,6 +51,5 @@ def test_every_kernel_has_one_signature_after_forecasts_and_streams_of_all_predi
     assert run.returncode == 0, run.stderr
     signatures = json.loads(run.stdout.splitlines()[-1])
     assert sum(map(bool, signatures.values())) > 80, "most kernels were called"
-    allowed = {f"ballcast.sim.kernels.{name}": count for name, count in SEVERAL.items()}
-    more = {name: types for name, types in signatures.items() if len(types) > allowed.get(name, 1)}
+    more = {name: types for name, types in signatures.items() if len(types) > 1 + (name in TWO_PRECISIONS)}
     assert not more, "\n".join(f"{name}: {', '.join(differing(types))}" for name, types in more.items())

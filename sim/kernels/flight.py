@@ -131,7 +131,8 @@ def _initial_state(sport, parameters, launch, tangent):
     """(Motion, support, phase) at t = 0, after contacts with what the ball touches and does not leave."""
     position = launch[0], launch[1], launch[2]
     velocity, spin = (launch[3], launch[4], launch[5]), (launch[6], launch[7], launch[8])
-    motion, support, phase = Motion(position, velocity, spin, (0.0, 0.0, 0.0)), IN_FLIGHT, SLIDING
+    motion = Motion(position, velocity, spin, (0.0, 0.0, 0.0))
+    support, phase = np.int64(IN_FLIGHT), np.int64(SLIDING)  # a literal would be another type to numba
     for j in range(len(sport.surfaces)):
         if touches(sport.surfaces[j], motion):
             motion, support, phase = _apply_contact(sport, parameters, motion, j, support, phase, tangent)

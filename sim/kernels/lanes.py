@@ -183,8 +183,13 @@ def _broad_phase(aero, s, boxes):
 
 @inlined
 def _read(s, row, i):
-    """A vector of a lane."""
-    return float(s[row * LANES + i]), float(s[(row + 1) * LANES + i]), float(s[(row + 2) * LANES + i])
+    """A vector of a lane, in float64: so that the kernels of one ball have one type."""
+    return _number(s, row, i), _number(s, row + 1, i), _number(s, row + 2, i)
+
+
+@inlined
+def _number(s, row, i):
+    return np.float64(s[row * LANES + i])
 
 
 @inlined
@@ -217,8 +222,7 @@ def _set_end(s, i, end, h):
 @inlined
 def _parameters(launches, b, s, i):
     """The ball's Parameters; those of the air as the lanes have them."""
-    drag, lift = float(s[DRAG * LANES + i]), float(s[LIFT * LANES + i])
-    wind_x, wind_y = float(s[WIND_X * LANES + i]), float(s[WIND_Y * LANES + i])
+    drag, lift, wind_x, wind_y = _number(s, DRAG, i), _number(s, LIFT, i), _number(s, WIND_X, i), _number(s, WIND_Y, i)
     return Parameters(drag, lift, launches[b, RESTITUTION], launches[b, FRICTION], wind_x, wind_y)
 
 
@@ -232,7 +236,7 @@ def _reject_step(aero, s, i):
 @inlined
 def _narrow_phase(sport, launches, b, s, i):
     """Cut the lane's step at its first contact: the surface met, or IN_FLIGHT."""
-    start, h, bounds = _start(s, i), float(s[STEP * LANES + i]), (_read(s, BOX_LOW, i), _read(s, BOX_HIGH, i))
+    start, h, bounds = _start(s, i), _number(s, STEP, i), (_read(s, BOX_LOW, i), _read(s, BOX_HIGH, i))
     c = quintic_coefficients(start, _end(s, i), h)
     t, surface = first_contact(sport.surfaces, IN_FLIGHT, bounds, start, c, h)
     if t >= h:
@@ -285,7 +289,7 @@ def _write_velocity_and_spin(s, i, t, times, begin, end, velocity, spin):
     """Velocity and spin of frames begin..end: the derivative of the quintic, the line through the spins."""
     if begin == end:
         return
-    start, stop, h = _start(s, i), _end(s, i), float(s[STEP * LANES + i])
+    start, stop, h = _start(s, i), _end(s, i), _number(s, STEP, i)
     c = quintic_coefficients(start, stop, h)
     for k in range(begin, end):
         v, f = quintic_velocity(start, c, times[k] - t), (times[k] - t) / h
