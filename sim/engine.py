@@ -156,7 +156,8 @@ def fly_batch(sport: "Sport", launches: np.ndarray, times: np.ndarray, counts: n
     """
     none, status = np.empty((0, 0, 0), position.dtype), np.empty(len(launches), np.int8)
     written = position.reshape(-1), none if velocity is None else velocity, none if spin is None else spin, status
-    fixed = compile_lanes(sport, position.dtype.type), launches, times, counts, *written
+    lane_sport = compile_lanes(sport, position.dtype.type)  # type: ignore[arg-type]
+    fixed = lane_sport, launches, times, counts, *written
 
     def work_chunk(first, last):
         size = 8 * (last - first) + 64 if with_contacts else 0

@@ -6,7 +6,7 @@ ball's direction from `around`, 0 towards the middle of the court.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -93,7 +93,7 @@ def read_launch(table: object, where: str) -> Launch:
     mirror, weight = (finite(table.get(k, d), f"{where}.{k}") for k, d in (("mirror", 0.0), ("weight", 1.0)))
     if not 0 <= mirror <= 1 or weight <= 0:
         raise SportError(f"{where}: mirror {mirror:g} must be between 0 and 1, weight {weight:g} above 0")
-    return Launch(weight, *forms, tuple(distributions), around, target, mirror)
+    return Launch(weight, forms[0], forms[1], forms[2], tuple(distributions), around, target, mirror)
 
 
 def _distributions(table, keys, points, where):
@@ -127,8 +127,9 @@ def launch_records(sport: "Sport") -> np.ndarray:
     """The sport's launches as LAUNCH_DTYPE records, for `draw_launch`."""
     records, weights = np.zeros(len(sport.launches), LAUNCH_DTYPE), np.array([x.weight for x in sport.launches])
     for record, launch in zip(records, sport.launches, strict=True):
-        for name in LAUNCH_DTYPE.names[1:]:
-            record[name] = list(launch.distributions) if name == "distributions" else getattr(launch, name)
+        for field in fields(launch)[1:]:
+            value = getattr(launch, field.name)
+            record[field.name] = list(value) if field.name == "distributions" else value
     records["cumulative_weight"] = np.cumsum(weights / weights.sum())
     return records
 

@@ -89,7 +89,7 @@ def reference_flight(sport: "Sport", position: ArrayLike, velocity: ArrayLike, s
     times (T,) s, increasing, none below 0; parameters (6,) as in sim.PARAMETERS, or None for the preset. At the moment
     of a contact the state is the one after it.
     """
-    ball, times = _Ball(sport, *(() if parameters is None else parameters)), np.asarray(times, float)
+    ball, times = _Ball(sport, *([] if parameters is None else np.asarray(parameters, float))), np.asarray(times, float)
     state = np.concatenate([position, velocity, spin]).astype(float)
     now, states, contacts, near_misses = 0.0, np.empty((len(times), 9)), [], []
     state, support = _start(ball, state, contacts)

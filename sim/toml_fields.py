@@ -30,7 +30,7 @@ def from_table(cls: type[T], table: object, where: str) -> T:
     """`cls(**table)` with its numbers checked; `where` names the table in messages."""
     if not isinstance(table, dict):
         raise SportError(f"{where} must be a table, not {table!r}")
-    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
+    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     reject_unknown_keys(table, fields, where)
     missing = [n for n, f in fields.items() if n not in table and _required(f)]
     if missing:

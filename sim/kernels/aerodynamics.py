@@ -42,7 +42,7 @@ CONSTANT_DRAG, POLYNOMIAL_DRAG, DRAG_CRISIS, SPIN_DRAG = range(4)
 LITERALS = {"zero": 0.0, "tiny": 1e-18, "twentieth": 0.05, "fifth": 0.2, "half": 0.5, "one": 1.0, "two": 2.0,
             "three": 3.0, "four": 4.0, "six": 6.0, "seven": 7.0, "ten": 10.0, "fifteen": 15.0}  # fmt: skip
 # in one precision: a literal in the code would turn an expression of float32 into float64
-Literals = namedtuple("Literals", LITERALS)
+Literals = namedtuple("Literals", LITERALS)  # type: ignore[misc]
 # of one sport in one precision: Cd = drag + drag_s S + drag_s2 S^2 + drag_speed |u| + drag_spin |w|, and the drag
 # crisis; CL = lift + lift_s S + lift_s2 S^2, and lift_saturating S / (lift_a + lift_b S)
 Aero = namedtuple(
@@ -57,7 +57,8 @@ AeroDerivatives = namedtuple("AeroDerivatives", "drag drag_speed drag_cross drag
 RPM = 60.0 / (2.0 * math.pi)
 STEP_FRACTION = 0.16  # a step may turn or slow the ball by about this fraction
 MAX_STEP = 0.12  # s, of a slow ball
-TOLERANCE = {np.float64: 5e-7, np.float32: 5e-6}  # m/s, of the fourth-order rule inside: the fifth errs far less
+# m/s, of the fourth-order rule inside: the fifth errs far less
+TOLERANCE: dict[type, float] = {np.float64: 5e-7, np.float32: 5e-6}
 NONSMOOTH_TOLERANCE_FACTOR = 0.02  # where a law has corners (min and max), which the estimate of the error misses
 BLEND_SPEED, BLEND_S = 0.5, 0.02  # m/s, and in S: width of the transition of `goff`
 
