@@ -92,7 +92,7 @@ VECTORS = {  # physics of rigid spheres: R, inertia, e, mu, e_x | v, w before | 
 @pytest.mark.parametrize("name", VECTORS)
 def test_contact_vectors(name):
     radius, inertia, e, mu, tangential, v, w, v_after, w_after = VECTORS[name]
-    sport = bare(radius=radius, inertia=inertia, surfaces=(ground(e, mu, tangential=tangential),))
+    sport = bare(radius=radius, inertia=inertia, surfaces=(ground(e, mu, tangential_restitution=tangential),))
     impacts = reference_flight(sport, [0, 0, radius], v, w, [0.001]).impacts
     np.testing.assert_allclose(impacts.velocity_after[0], v_after, atol=1e-4)
     np.testing.assert_allclose(impacts.spin_after[0], w_after, atol=1e-4)
@@ -118,7 +118,7 @@ def test_bounces_die_as_the_geometric_series_says():
 @pytest.mark.parametrize("inertia, speed, distance", [(0.4, 5 / 7, 12 / 49), (2 / 3, 3 / 5, 8 / 25)])
 def test_a_sliding_ball_comes_to_roll(inertia, speed, distance):
     mu, v0 = 0.2, 3.0
-    sport = bare(inertia=inertia, surfaces=(ground(0.8, mu, rolling=1e-9),))
+    sport = bare(inertia=inertia, surfaces=(ground(0.8, mu, rolling_resistance=1e-9),))
     radius, end = sport.ball.radius, inertia / (1 + inertia) * v0 / (mu * G)
     flight = reference_flight(sport, [0, 0, radius], [0, v0, 0], STILL, [end, end + 1.0])
     assert flight.velocity[0, 1] == pytest.approx(speed * v0, rel=1e-8)
@@ -128,7 +128,7 @@ def test_a_sliding_ball_comes_to_roll(inertia, speed, distance):
 
 
 def test_a_rolling_ball_stops():
-    sport = bare(surfaces=(ground(0.8, 0.2, rolling=0.01),))
+    sport = bare(surfaces=(ground(0.8, 0.2, rolling_resistance=0.01),))
     radius = sport.ball.radius
     flight = reference_flight(sport, [0, 0, radius], [1, 0, 0], [0, 1 / radius, 9], [20.0])
     assert flight.position[0, 0] == pytest.approx(1 / (2 * 0.01 * G), rel=1e-9)
