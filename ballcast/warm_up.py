@@ -11,7 +11,7 @@ code depends on no sport: a second sport only needs what its predictors add.
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,20 +67,22 @@ class Progress:
 
     def __init__(self, show: Callable[[str], None] = lambda line: print(line, flush=True)):
         self.show, self.done, self.total = show, 0, 0
-        jit.report_compiling(lambda _, total, name: name and self.step(total, name))
+        jit.report_compiling(lambda _, total, name: self.step(total, name) if name else None)
 
     def step(self, total: int, name: str) -> None:
         self.done, self.total = self.done + 1, max(total, self.total, self.done + 1)
         self.show(f"compiled {self.done} of about {self.total}: {name}")
 
-    def follow(self, lines) -> None:
+    def follow(self, lines: Iterable[str]) -> None:
         """Count the lines of another process too."""
         for line in lines:
             if line.startswith("compiled "):
                 self.step(0, line.strip().rpartition(": ")[2])
 
 
-def warm(predictor: str = "gru_physics", sport: sim.Sport | str = "table_tennis", progress: Progress | None = None):
+def warm(
+    predictor: str = "gru_physics", sport: sim.Sport | str = "table_tennis", progress: Progress | None = None
+) -> None:
     """Compile what a predictor of a sport needs, or "simulator", unless compiled code of today's source is kept."""
     sport = sport if isinstance(sport, sim.Sport) else sim.load(sport)
     if predictor not in NO_KERNELS and not jit.is_kept(fly_lanes):

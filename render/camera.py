@@ -54,11 +54,12 @@ class OrbitCamera:
     def panned(self, right: float, down: float) -> "OrbitCamera":
         """The camera moved so that its target is this many pixels further right and down in the picture."""
         step = (-right * self.basis[0] - down * self.basis[1]) * self.distance / self.focal_length
-        return dataclasses.replace(self, target=tuple(float(t) for t in self.target + step))
+        return self.retargeted(self.target + step, 1.0)
 
     def retargeted(self, target: np.ndarray, distance_factor: float) -> "OrbitCamera":
         """The camera with another target (3,) m, its distance multiplied by a factor."""
-        return dataclasses.replace(self, target=tuple(map(float, target)), distance=self.distance * distance_factor)
+        x, y, z = map(float, target)
+        return dataclasses.replace(self, target=(x, y, z), distance=self.distance * distance_factor)
 
     def zoomed(self, factor: float) -> "OrbitCamera":
         """The camera nearer by `factor`; no nearer than 0.3 m, no farther than 300 m."""

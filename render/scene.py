@@ -8,6 +8,7 @@ restitution is drawn as a net, any other as glass.
 """
 
 import dataclasses
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -93,9 +94,9 @@ class Scene:
         low, high = np.nanmin(bounded, axis=0), np.nanmax(bounded, axis=0)
         floor = next((s for s in sport.surfaces if _is_floor(s, sport.surfaces)), None)
         width = min(0.05, 0.007 * (high - low)[:2].max()) * (1.0 if floor else 0.4)  # m, of a line; edges are thinner
-        walls, occluders, surface_lines = [], [], {i: [] for i in range(len(sport.surfaces))}
+        walls, occluders, surface_lines = [], [], defaultdict(list)
         for line in sport.view.lines:
-            surface_lines.setdefault(next(iter(_surfaces_under(line, sport.surfaces)), None), []).append(line)
+            surface_lines[next(_surfaces_under(line, sport.surfaces), None)].append(line)
         for i, surface in enumerate(sport.surfaces):
             lines = [p for line in surface_lines[i] for p in _line(line, surface, width)]
             if surface.kind == "plane":
@@ -106,7 +107,7 @@ class Scene:
                 occluders.append(_occluder(surface, lines, width, floor))
         if floor is None:
             walls += _wall_lines(sport, low, high, width)
-        walls += [p for line in surface_lines.get(None, []) for p in _line(line, None, width)]
+        walls += [p for line in surface_lines[None] for p in _line(line, None, width)]
         distance = float(np.linalg.norm(np.subtract(sport.view.eye, sport.view.target)))
         fade_distance = 0.45 * max((high - low)[:2].max(), distance)
         return cls(floor, tuple(walls), tuple(occluders), low[:2], high[:2], fade_distance)
@@ -165,7 +166,8 @@ def _surfaces_under(line, surfaces):
 
 def scale_brightness(color: Color, factor: float) -> Color:
     """A colour made darker or lighter."""
-    return tuple(int(min(255, max(0, round(c * factor)))) for c in color)
+    red, green, blue = (int(min(255, max(0, round(c * factor)))) for c in color)
+    return red, green, blue
 
 
 def _contrast(color):

@@ -249,14 +249,14 @@ class Progress(event.Listener):
     def __init__(self, report: Callable[[int, int, str], None]):
         self.report, self.count, self.total, self.depth = report, 0, 0, 0
 
-    def on_start(self, event):
+    def on_start(self, event: event.Event) -> None:
         function, self.depth = event.data["dispatcher"], self.depth + 1
         if function in _dispatchers:
             self.total = self.total or sum(not is_kept(one) for one in _dispatchers)
             self.count += 1
             self.report(self.count, max(self.total, self.count), function.py_func.__name__)
 
-    def on_end(self, event):
+    def on_end(self, event: event.Event) -> None:
         self.depth -= 1
         if self.depth == 0 and self.count:
             self.report(self.count, self.count, "")

@@ -16,7 +16,7 @@ MAY_IMPORT = {  # package or script -> those of ours it may import besides itsel
     "models": {"command", "sim", "tracks"},
     "evaluation": {"command", "sim", "tracks", "models"},
     "viewer": {"command", "sim", "tracks", "render", "models"},
-    "ballcast": {"sim", "tracks", "render", "models", "evaluation", "viewer"},
+    "ballcast": {"warm_up", "sim", "tracks", "render", "models", "evaluation", "viewer"},
     "lessons": {"sim", "tracks", "models", "evaluation"},
     "benchmarks": {"sim", "tracks", "render", "models", "evaluation", "viewer"},
     "tools": set(),

@@ -22,7 +22,7 @@ class Binding:
     keys: tuple
     label: str  # the name of the keys in the help
     help: str
-    act: Callable  # takes the App
+    act: Callable | None  # takes the App
     repeats: bool = False  # while held down
 
 

@@ -80,7 +80,8 @@ def blockwise_attention(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
     key, blocks = torch.arange(2 * window, device=q.device) - window, q.shape[2]
     mask = window_mask(torch.arange(window, device=q.device)[:, None] - key, window).repeat(blocks, 1, 1)
     mask[0, :, :window] = False  # there is no block before the first
-    output = scaled_dot_product_attention(*(a.flatten(1, 2) for a in (q, k, v)), mask.repeat(ATTENTION_HEADS, 1, 1))
+    q, k, v = (a.flatten(1, 2) for a in (q, k, v))
+    output = scaled_dot_product_attention(q, k, v, mask.repeat(ATTENTION_HEADS, 1, 1))
     return output.unflatten(1, (ATTENTION_HEADS, -1)).flatten(2, 3)[:, :, :frames]
 
 

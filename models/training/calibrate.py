@@ -58,6 +58,7 @@ def calibration_cases(sport: sim.Sport) -> tuple[list[Track], np.ndarray, np.nda
     times = np.array([track.time[-1] for track in tracks])[:, None] + HORIZON_STEP * np.arange(1, HORIZONS + 1)
     flight = balls.flight(times)
     impacts, is_clear_surface = flight.impacts, np.array([s.supports or s.kind == "plane" for s in sport.surfaces])
+    assert impacts is not None
     clear = np.ones(BALLS, bool)
     clear[impacts.ball[~is_clear_surface[impacts.surface]]] = False
     landings = np.full((BALLS, 4), np.nan)
