@@ -4,8 +4,8 @@
     ballcast warm                                               # every predictor with weights for table tennis
     ballcast.warm("gru_physics", "table_tennis")                # the same from Python
 
-Two processes share the work: one compiles the flight of many balls, the other that of one ball and its fit. Compiled
-code depends on no sport: a second sport only needs what its predictors add.
+Two processes share the work: one compiles what reads frames, the other what simulates ahead. Compiled code depends on
+no sport: another sport needs nothing more.
 """
 
 import subprocess
@@ -21,15 +21,17 @@ from ballcast.models.estimation.fit import map_fit
 from ballcast.models.estimation.posterior import fly_samples
 from ballcast.models.estimation.prior import sport_prior
 from ballcast.models.estimation.unknowns import UNKNOWNS
+from ballcast.models.predictors.neural import NeuralPredictor
+from ballcast.models.runtime.network import advance
 from ballcast.sim import jit
 from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
 from ballcast.sim.kernels.lanes import fly_lanes
 from ballcast.sim.kernels.layout import CONTACT_DTYPE
 from ballcast.tracks import Track
 
-PROGRAM = "python -m ballcast.warm"
+PROGRAM = "ballcast warm"
 SIMULATOR = "simulator"  # in place of a predictor: what live throws and generated balls need
-NO_KERNELS = ("parabola", "constant_velocity")  # predictors that need nothing compiled
+SIMULATE_SAMPLES = ("gru_physics", "physics")  # predictors whose compiling is shared by two processes
 TIMES = np.arange(12) / 100  # s, of the frames of a made-up track
 
 
@@ -41,8 +43,8 @@ class Options:
     """names, files of weights, or `simulator` for live throws; all of these if none is named"""
     sport: tuple[str, ...] = ("table_tennis",)
     """sports' names, or .toml files of your own"""
-    lanes: bool = False
-    """compile the flight of many balls alone"""
+    second: bool = False
+    """compile the half that the first process leaves to a second one"""
 
 
 def main() -> None:
@@ -54,8 +56,8 @@ def run(options: Options) -> None:
     """Compile, and print a line for every function. Raises ValueError or OSError, one line each."""
     sports = [sim.load(name) for name in options.sport]
     progress = Progress()
-    if options.lanes:
-        return compile_flight_of_many(sports[0])
+    if options.second:
+        return compile_second_half(options.predictor[0], options.sport[0])
     for sport in sports:
         for name in options.predictor or (*models.available(sport), SIMULATOR):
             warm(name, sport, progress)
@@ -84,27 +86,40 @@ def warm(
     predictor: str = "gru_physics", sport: sim.Sport | str = "table_tennis", progress: Progress | None = None
 ) -> None:
     """Compile what a predictor of a sport needs, or "simulator", unless compiled code of today's source is kept."""
-    sport = sport if isinstance(sport, sim.Sport) else sim.load(sport)
-    if predictor not in NO_KERNELS and not jit.is_kept(fly_lanes):
-        arguments = [sys.executable, "-m", "ballcast", "warm", "--lanes"]
-        with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as other:
-            if progress:
-                threading.Thread(target=progress.follow, args=(other.stdout,), daemon=True).start()
-            compile_flight_of_one(sport)
+    loaded_sport = sport if isinstance(sport, sim.Sport) else sim.load(sport)
     if predictor == SIMULATOR:
-        sim.draw(sport, 1, purpose="play")
-    else:
-        exercise(models.load(predictor, sport))
+        sim.draw(loaded_sport, 1, purpose="play")
+        return
+    loaded = models.load(predictor, loaded_sport)
+    if predictor in SIMULATE_SAMPLES and not jit.is_kept(fly_lanes):
+        arguments = ["--predictor", predictor, "--sport", str(getattr(sport, "name", sport)), "--second"]
+        command_line = [sys.executable, "-m", "ballcast", "warm", *arguments]
+        with subprocess.Popen(command_line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as second:
+            if progress:
+                threading.Thread(target=progress.follow, args=(second.stdout,), daemon=True).start()
+            observe(loaded)
+    exercise(loaded)
 
 
-def compile_flight_of_many(sport: sim.Sport) -> None:
-    lanes, contacts = compile_lanes(sport, np.float32), np.empty(0, CONTACT_DTYPE)
+def compile_second_half(predictor: str, sport: str) -> None:
+    """What comes after the last frame: samples simulated ahead, and the network."""
+    lanes, contacts = compile_lanes(sim.load(sport), np.float32), np.empty(0, CONTACT_DTYPE)
     fly_samples(lanes, np.zeros((1, UNKNOWNS)), np.ones((1, 1)), contacts)
+    loaded = models.load(predictor, sport)
+    if isinstance(loaded, NeuralPredictor):
+        batch = loaded.streams(1)
+        advance(loaded.network, batch.features, np.zeros(1), batch.hidden, batch.cell_state, np.arange(1))
+        batch.forecast(TIMES[1:3])
 
 
-def compile_flight_of_one(sport: sim.Sport) -> None:
-    track, prior = made_up_track(), sport_prior(sport)
-    map_fit(compile_sport(sport), track.time.copy(), track.position.copy(), prior.mean, prior, np.int64(1))
+def observe(predictor: models.Predictor) -> None:
+    """Show a predictor the frames of a made-up track: the filter and the fit."""
+    track, stream = made_up_track(), predictor.stream()
+    for time, position in zip(track.time, track.position, strict=True):
+        stream.observe(time, position)
+    prior = sport_prior(predictor.sport)
+    frames = track.time.copy(), track.position.copy()
+    map_fit(compile_sport(predictor.sport), *frames, prior.mean, prior, np.int64(1))
 
 
 def exercise(predictor: models.Predictor) -> None:

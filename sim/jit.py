@@ -204,6 +204,8 @@ def _load(module, name, arguments):
 
 
 def _compile(function: Callable, by_address: bool = False, **options) -> Callable:
+    if config.DISABLE_JIT:  # for a debugger
+        return function
     compiled = numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options)(function)
     _drop_literals(compiled)
     if cache := _cache_class():

@@ -151,8 +151,8 @@ class StreamBatch:
         """Add a frame of each ball: time (B,) s, position (B, 3) m; NaN if a ball was not seen."""
         time, position = compiled_arrays(time, position)
         rows = np.flatnonzero(np.isfinite(time) & np.isfinite(position).all(axis=1))
-        states = self.filter_states[rows]
-        if (time[rows] <= last_times(states))[states["frames"] > 0].any():
+        has_frames = self.filter_states["frames"][rows] > 0
+        if (time[rows] <= last_times(self.filter_states)[rows])[has_frames].any():
             raise ValueError("a frame does not come after the one before")
         constants = self.predictor.frontend, self.predictor.network, self.memory
 
