@@ -48,8 +48,10 @@ demo:
 lessons:
 	$(foreach name,$(LESSONS),$(IN) "core train report" -m lessons.$(name)$(LINE))
 
+# two processes that compile the same kernel at once would both pay for it, so everything is compiled first
 test:
-	$(IN) "core train test" -m pytest -q $(ARGS)
+	$(IN) "core train test" -m ballcast warm
+	$(IN) "core train test" -m pytest -q --numprocesses 2 $(ARGS)
 
 lint:
 	$(IN) "core lint" -m ruff check $(or $(ARGS),.)
