@@ -5,6 +5,7 @@ command.run("play.py", lambda: work(options))
 """
 
 import contextlib
+import functools
 import io
 import os
 import sys
@@ -77,6 +78,7 @@ def _end_for_lack_of_readers() -> NoReturn:
     raise SystemExit(1)
 
 
+@functools.cache  # once a process
 def _announce_compiling() -> None:
     """Print to stderr when something is compiled, and how much is left: on a screen always, else every ten seconds."""
     from ballcast.sim import jit

@@ -23,6 +23,7 @@ from ballcast.models.estimation.prior import sport_prior
 from ballcast.models.estimation.unknowns import UNKNOWNS
 from ballcast.models.predictors.neural import NeuralPredictor
 from ballcast.models.runtime.network import advance
+from ballcast.render.painter import compile_kernels
 from ballcast.sim import jit
 from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
 from ballcast.sim.kernels.lanes import fly_lanes
@@ -40,7 +41,7 @@ class Options:
     """Compile ahead of time what predictors need, so that nothing is compiled when a program uses them."""
 
     predictor: tuple[str, ...] = ()
-    """names, files of weights, or `simulator` for live throws; all of these if none is named"""
+    """names, files of weights, or `simulator` for live throws; all of these and the viewer if none is named"""
     sport: tuple[str, ...] = ("table_tennis",)
     """sports' names, or .toml files of your own"""
     second: bool = False
@@ -61,6 +62,8 @@ def run(options: Options) -> None:
     for sport in sports:
         for name in options.predictor or (*models.available(sport), SIMULATOR):
             warm(name, sport, progress)
+    if not options.predictor:
+        compile_kernels()
     print("everything is compiled", flush=True)
 
 
