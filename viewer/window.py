@@ -32,6 +32,7 @@ from ballcast.viewer.playback.session import FRAME_TIME, Session
 from ballcast.viewer.playback.throw import Throw
 
 FRAME_RATE = 60  # frames/s
+COMPILING_RATE = 30  # frames/s while a process beside the window compiles: it needs the processor
 WAITING_RATE = 20  # frames/s while nothing flies yet, so that compiling gets the time
 MAX_FRAME_TIME = 0.1  # s; a frame that took longer counts as this much
 PICK_RADIUS = 24  # px within which the mouse takes the ball
@@ -89,7 +90,8 @@ class App:
         clock, frame_count = pygame.time.Clock(), 0
         try:
             while self.running and frame_count != self.frames:
-                elapsed = min(MAX_FRAME_TIME, clock.tick(0 if self.headless else FRAME_RATE) / 1000)
+                rate = COMPILING_RATE if self.warm_start and self.warm_start.message else FRAME_RATE
+                elapsed = min(MAX_FRAME_TIME, clock.tick(0 if self.headless else rate) / 1000)
                 self.frame(FRAME_TIME if self.headless or self.film else elapsed)
                 frame_count += 1
             if self.screenshot and frame_count:
