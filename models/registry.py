@@ -74,11 +74,9 @@ def check_weights(info: dict, model: str, sport: sim.Sport, path: Path | str) ->
 
 def load(name: str | Path, sport: sim.Sport | str | Path = "table_tennis") -> Predictor:
     """The predictor of that name in PREDICTORS, for a Sport, the name of one, or a path to its .toml.
-
     A file of weights (.safetensors) gives the predictor it was trained as, `FILE:name` another one of the same weights;
     `module:Class` names one of your own, made as Class(sport): a subclass of Predictor. ValueError (SportError), one
-    line, lists the known names.
-    """
+    line, lists the known names."""
     path, model = _weights_and_name(str(name))
     if model not in PREDICTORS and ":" not in model:
         known = ", ".join(PREDICTORS)

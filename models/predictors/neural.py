@@ -108,9 +108,7 @@ class NeuralPredictor(Predictor):
 
     def gates(self, features: np.ndarray, hidden: np.ndarray) -> np.ndarray:
         """A GRU's update and reset gates (T, 2, H) at frames of features (T, F), with `hidden` (T, H) before each.
-
-        Update is the fraction that is new; reset is 1 where the old is read in full.
-        """
+        Update is the fraction that is new; reset is 1 where the old is read in full."""
         network, size = self.network, hidden.shape[1]
         a = features @ network.input.weight + network.input.bias
         b = hidden @ network.hidden.weight + network.hidden.bias
