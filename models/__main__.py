@@ -36,22 +36,14 @@ class Options:
 
     file: Annotated[str, tyro.conf.Positional]
     """a track (CSV with t,x,y,z; TT3D; SpinDOE), or - for standard input, line by line from its header on"""
-    predictor: str = "physics"
-    """a name, or module:Class of your own"""
-    sport: str = "table_tennis"
-    """a sport's name, or a .toml file of your own"""
-    at: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5)
-    """s after the last frame"""
-    without: tuple[str, ...] = ()
-    """surfaces of the sport that are absent, such as net"""
-    format: str | None = None
-    """of the track: csv, tt3d or spindoe; found out if not named"""
-    scale: float = 1.0
-    """metres per unit of the track's positions: 0.001 for millimetres"""
-    axes: str = "x,y,z"
-    """which of the track's axes are our x (across), y (along) and z (up), as in x,-z,y"""
-    origin: str = "0,0,0"
-    """our origin in the track's frame, after scale and axes, in metres, as in 0,0,0.76"""
+    predictor: str = "physics"  # a name, or module:Class of your own
+    sport: str = "table_tennis"  # a sport's name, or a .toml file of your own
+    at: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5)  # s after the last frame
+    without: tuple[str, ...] = ()  # surfaces of the sport that are absent, such as net
+    format: str | None = None  # of the track: csv, tt3d or spindoe; found out if not named
+    scale: float = 1.0  # metres per unit of the track's positions: 0.001 for millimetres
+    axes: str = "x,y,z"  # which of the track's axes are our x (across), y (along) and z (up), as in x,-z,y
+    origin: str = "0,0,0"  # our origin in the track's frame, after scale and axes, in metres, as in 0,0,0.76
 
 
 def main() -> None:

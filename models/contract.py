@@ -75,9 +75,7 @@ class Predictor:
 
     def forecast(self, history: Track, times: ArrayLike) -> Forecast:
         """The Forecast at times (H,) s (absolute, increasing, after the last frame) from a Track.
-
-        HistoryTooShort if the history has fewer than `min_frames` frames; ValueError for wrong times.
-        """
+        HistoryTooShort if the history has fewer than `min_frames` frames; ValueError for wrong times."""
         times = self.check_times(history.time, times)
         return self.predict(history.time[-self.window :], history.position[-self.window :], times)
 

@@ -34,15 +34,11 @@ WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 
 def available(sport: sim.Sport) -> list[str]:
     """The names in PREDICTORS that can be loaded for a Sport: their weights are there, and their library."""
-    return [name for name in PREDICTORS if _has_library(name) and _has_weights(name, sport)]
+    return [n for n in PREDICTORS if _has_library(n) and (n not in WEIGHTS_OF or weights_path(n, sport).exists())]
 
 
 def _has_library(name):
     return name not in REQUIRED_LIBRARY or importlib.util.find_spec(REQUIRED_LIBRARY[name]) is not None
-
-
-def _has_weights(name, sport):
-    return name not in WEIGHTS_OF or weights_path(name, sport).exists()
 
 
 def weights_path(name: str, sport: sim.Sport) -> Path:
@@ -64,8 +60,8 @@ def require_weights(name: str, sport: sim.Sport) -> Path:
 def check_weights(info: dict, model: str, sport: sim.Sport, path: Path | str) -> None:
     """ValueError if a file's info says that its weights are of another model, sport or version of the sport."""
     if info["model"] != model:
-        command = f"python train.py --model {model}"
-        raise ValueError(f"{path}: weights of {info['model']}, not of {model}; train some: {command}")
+        cure = f"train some: python train.py --model {model}"
+        raise ValueError(f"{path}: weights of {info['model']}, not of {model}; {cure}")
     if (info["sport"], info["version"]) != (sport.name, sport.version):
         found, wanted = f"{info['sport']} version {info['version']}", f"{sport.name} version {sport.version}"
         command = f"python train.py --sport {sport.name}"
@@ -74,11 +70,9 @@ def check_weights(info: dict, model: str, sport: sim.Sport, path: Path | str) ->
 
 def load(name: str | Path, sport: sim.Sport | str | Path = "table_tennis") -> Predictor:
     """The predictor of that name in PREDICTORS, for a Sport, the name of one, or a path to its .toml.
-
     A file of weights (.safetensors) gives the predictor it was trained as, `FILE:name` another one of the same weights;
     `module:Class` names one of your own, made as Class(sport): a subclass of Predictor. ValueError (SportError), one
-    line, lists the known names.
-    """
+    line, lists the known names."""
     path, model = _weights_and_name(str(name))
     if model not in PREDICTORS and ":" not in model:
         known = ", ".join(PREDICTORS)

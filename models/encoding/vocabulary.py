@@ -13,18 +13,13 @@ SORT_AXIS = 1  # tokens are sorted by displacement along the court, so that neig
 
 def learn_vocabulary(displacements: np.ndarray, words: int, rng: np.random.Generator) -> np.ndarray:
     """A vocabulary (V, 3), sorted, of displacements (N, 3)."""
-    vocabulary = expand(k_means(compand(displacements), words, rng))
+    vocabulary = COMPANDING_SCALE * np.sinh(k_means(compand(displacements), words, rng))  # the inverse of compand
     return vocabulary[np.argsort(vocabulary[:, SORT_AXIS])]
 
 
 def compand(displacements: np.ndarray) -> np.ndarray:
     """Displacements on a scale on which large ones take fewer tokens."""
     return np.arcsinh(displacements / COMPANDING_SCALE)
-
-
-def expand(companded: np.ndarray) -> np.ndarray:
-    """The inverse of `compand`."""
-    return COMPANDING_SCALE * np.sinh(companded)
 
 
 def k_means(points: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

@@ -30,29 +30,19 @@ MIN_FRAMES_TO_ADAPT = 3  # fewer frames say nothing of the noise
 OUTLIER_INFLATION = 6.0  # a frame that counts this many times less is an outlier
 OUTLIERS_TO_RESTART = 4  # in a row
 MIN_VARIANCE = 1e-14
-FILTER_STATE_DTYPE = np.dtype(
-    [
-        ("frames", np.int64),  # number of frames seen
-        ("frames_since_start", np.int64),
-        ("consecutive_outliers", np.int64),
-        ("start_time", np.float64),  # s, time of the frame it started at
-        ("last_contact_time", np.float64),  # s
-        ("start_estimate", np.float64, (UNKNOWNS,)),  # unknowns at the frame it started at, by the last refit
-        ("x", np.float64, (UNKNOWNS,)),  # the estimate at the last frame: mean
-        ("P", np.float64, (UNKNOWNS, UNKNOWNS)),  # and covariance
-        ("noise", np.float64, (4,)),  # variances of the axes (m2) and of the time stamps (s2)
-        ("noise_sums", np.float64, (5,)),  # sums of expected variances, and their number
-        ("innovation", np.float64, (3,)),  # m, of the last frame
-        ("innovation_sd", np.float64, (3,)),  # m
-        ("mahalanobis2", np.float64),  # of the innovation
-        ("inflation", np.float64),  # how many times less than an inlier the last frame counted
-        ("recent_frames", np.float64, (HISTORY_FRAMES, 4)),  # newest first: t, x, y, z
-        ("trajectory", np.float64, (1, 6)),  # scratch
-        ("jacobian", np.float64, (1, 3, UNKNOWNS)),
-        ("tangent", np.float64, (TANGENT_SIZE,)),
-    ]
-)
-
+FILTER_STATE_DTYPE = np.dtype([
+    ("frames", np.int64), ("frames_since_start", np.int64), ("consecutive_outliers", np.int64),  # numbers of frames
+    ("start_time", np.float64), ("last_contact_time", np.float64),  # s; it started at the frame of start_time
+    ("start_estimate", np.float64, (UNKNOWNS,)),  # unknowns at the frame it started at, by the last refit
+    ("x", np.float64, (UNKNOWNS,)), ("P", np.float64, (UNKNOWNS, UNKNOWNS)),  # at the last frame: mean and covariance
+    ("noise", np.float64, (4,)),  # variances of the axes (m2) and of the time stamps (s2)
+    ("noise_sums", np.float64, (5,)),  # sums of expected variances, and their number
+    ("innovation", np.float64, (3,)), ("innovation_sd", np.float64, (3,)), ("mahalanobis2", np.float64),  # m, m, -
+    ("inflation", np.float64),  # how many times less than an inlier the last frame counted
+    ("recent_frames", np.float64, (HISTORY_FRAMES, 4)),  # newest first: t, x, y, z
+    ("trajectory", np.float64, (1, 6)), ("jacobian", np.float64, (1, 3, UNKNOWNS)),  # scratch, as is the tangent
+    ("tangent", np.float64, (TANGENT_SIZE,)),
+])  # fmt: skip
 
 # what others read of one filter, as in FILTER_STATE_DTYPE; arrays are views
 FilterSummary = namedtuple(

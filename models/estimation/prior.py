@@ -76,8 +76,6 @@ def make_filter_prior(sport: Sport) -> FilterPrior:
     covariance = np.diag(1.0 / np.diag(prior.precision))
     covariance[:3, :3] = INITIAL_POSITION_SD**2 * np.eye(3)
     covariance[HEIGHT, HEIGHT] = HEIGHT_OFFSET_SD**2
-    process_noise = PROCESS_NOISE_SD**2 * np.diag(covariance)
-    return FilterPrior(
-        prior.mean, covariance, np.linalg.inv(covariance), prior.noise[:4], prior.min_variances, prior.max_variances,
-        process_noise, prior.outlier_rate,
-    )  # fmt: skip
+    process_noise, precision = PROCESS_NOISE_SD**2 * np.diag(covariance), np.linalg.inv(covariance)
+    sensor = prior.noise[:4], prior.min_variances, prior.max_variances
+    return FilterPrior(prior.mean, covariance, precision, *sensor, process_noise, prior.outlier_rate)

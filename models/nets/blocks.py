@@ -31,9 +31,7 @@ class Stack(nn.Module):
 
     def step(self, features: Tensor, time: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """One frame, features (B, F) at time (B,) s, from a state (B, M), zeros at first: (B, H) and the next state.
-
-        This is the reference implementation of models/runtime/blocks.py, and what is exported.
-        """
+        This is the reference implementation of models/runtime/blocks.py, and what is exported."""
         hidden, next_state = self.input(features), []
         for block, block_state in zip(self.blocks, state.chunk(len(self.blocks), 1)):
             hidden, block_state = block.step(hidden, time, block_state)

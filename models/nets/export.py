@@ -29,12 +29,9 @@ PROGRAM = "python -m ballcast.models.nets.export"
 class Options:
     """Write one step of a network as ONNX."""
 
-    name: Annotated[str, tyro.conf.Positional]
-    """gru, lstm, rnn, mlp, mingru or transformer, or a file of weights"""
-    out: Path
-    """the file to write, .onnx"""
-    sport: str = "table_tennis"
-    """the sport whose weights are exported"""
+    name: Annotated[str, tyro.conf.Positional]  # gru, lstm, rnn, mlp, mingru or transformer, or a file of weights
+    out: Path  # the file to write, .onnx
+    sport: str = "table_tennis"  # the sport whose weights are exported
 
 
 class ExportStep(nn.Module):

@@ -40,9 +40,7 @@ def belief_loss(belief: Tensor, truth: Tensor) -> Tensor:
 
 def path_loss(path: Tensor, future: Tensor, is_known: Tensor | None) -> Tensor:
     """(B, N) of path outputs (B, N, ...) and the standardised future (B, N, HORIZONS, 3).
-
-    is_known (B, N, HORIZONS) is 1 or 0; None if all of the future is known.
-    """
+    is_known (B, N, HORIZONS) is 1 or 0; None if all of the future is known."""
     outputs = path[..., : PATH_OUTPUTS * HORIZONS].unflatten(-1, (HORIZONS, PATH_OUTPUTS))
     mean, scales, regressions = outputs.split(3, -1)
     loss = student_t_nll(future - mean, scales, regressions, PATH_DEGREES)

@@ -68,9 +68,7 @@ class Network(nn.Module):
         self, features: Tensor, times: Tensor, loss_frames: Tensor, nominal: Tensor
     ) -> tuple[Tensor | None, Tensor]:
         """Outputs (B, N, ...) of the belief head, or None, and of the path head, at loss_frames (B, N).
-
-        features (B, T, F) at times (B, T) s; nominal (B, N, NOMINAL_FEATURES).
-        """
+        features (B, T, F) at times (B, T) s; nominal (B, N, NOMINAL_FEATURES)."""
         features = self.standardise(features)
         hidden = self.hidden(features, times)
         hidden, features = (gather_frames(a, loss_frames) for a in (hidden, features))

@@ -47,10 +47,8 @@ class TokenDecoder(nn.Module):
 
     def initialise(self, vocabulary: np.ndarray, tokens: np.ndarray) -> None:
         """Set the vocabulary (V, 3), and the logit bias by how often each token is among tokens (M, HORIZONS).
-
         Embeddings start with the companded displacement of the token and its products, so that similar displacements
-        have similar embeddings.
-        """
+        have similar embeddings."""
         self.vocabulary[:] = torch.from_numpy(vocabulary)
         counts = np.bincount(tokens.ravel(), minlength=len(vocabulary))
         small = torch.from_numpy(compand(vocabulary)).float()
@@ -82,7 +80,6 @@ class TokenNetwork(Network):
         self, features: Tensor, times: Tensor, loss_frames: Tensor, nominal: Tensor, context: Tensor, tokens: Tensor
     ) -> Tensor:
         """The mean cross-entropy (B, N) of a token.
-
         context (M, HORIZONS, CONTEXT_FEATURES) and tokens (M, HORIZONS) are of M = B N paths; the rest as in a Batch.
         """
         inputs = self.path_inputs(features, times, loss_frames, nominal).flatten(0, 1)

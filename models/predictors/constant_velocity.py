@@ -9,8 +9,6 @@ class ConstantVelocity(Predictor):
     """Least-squares line through the last 8 frames. No landing."""
 
     name = "constant_velocity"
-    side_information = "nothing"
-    min_frames = 2
     window = 8
 
     def predict(self, time: np.ndarray, position: np.ndarray, times: np.ndarray) -> Forecast:

@@ -32,10 +32,8 @@ class GruPhysics(NeuralPredictor):
     def __init__(self, sport: Sport, path: Path | str | None = None):
         super().__init__(sport, path)
         self.lane_sport = compile_lanes(sport)
-        self.standard_normal = np.ascontiguousarray(
-            posterior.standard_normal_samples(SAMPLES)[:, : len(self.active_unknowns)]
-        )
-        factors = self.info.get("widen", {})
+        samples, factors = posterior.standard_normal_samples(SAMPLES), self.info.get("widen", {})
+        self.standard_normal = np.ascontiguousarray(samples[:, : len(self.active_unknowns)])
         path_factors = np.array([1.0, *factors.get("flown", np.ones(HORIZONS))])
         self.variance_factors = path_factors, float(factors.get("flown_landing", 1.0))
 

@@ -18,9 +18,7 @@ from numpy.typing import ArrayLike
 
 from ballcast.models.contract import Forecast, Predictor, Stream, check_frame, compiled_arrays, expected_landing
 from ballcast.models.encoding.features import FEATURE_SETS, FEATURE_SIZES, FeatureFrontend, extract
-from ballcast.models.estimation.kalman import HISTORY_FRAMES, kept_frames, last_times, new_filter_states
-from ballcast.models.estimation.prior import make_filter_prior
-from ballcast.models.estimation.unknowns import UNKNOWNS, to_belief
+from ballcast.models.estimation import kalman, prior, unknowns
 from ballcast.models.registry import WEIGHTS_OF, check_weights, require_weights
 from ballcast.models.runtime import weights
 from ballcast.models.runtime.network import TRUNK_KINDS, advance, pack_weights, standardise, state_size
@@ -60,7 +58,7 @@ class NeuralPredictor(Predictor):
     """A network made by train.py, with a sport's shipped weights or those of a file."""
 
     side_information = "sport, by its weights"
-    window = HISTORY_FRAMES  # frames that are kept
+    window = kalman.HISTORY_FRAMES  # frames that are kept
     sample_count, has_belief = 0, False  # what its forecasts hold
     sample_dtype: type[np.floating] = np.float64
 
@@ -74,9 +72,8 @@ class NeuralPredictor(Predictor):
             raise ValueError(f"{path}: weights of an older Ballcast, which read other features; train them anew")
         self.tensors = {name: a.astype(float) for name, a in tensors.items()}
         self.network = pack_weights(self.info["shape"], tensors)
-        self.frontend = FeatureFrontend(
-            FEATURE_SETS[feature_set], compile_sport(sport), make_filter_prior(sport), float(surfaces_absent)
-        )
+        fixed = FEATURE_SETS[feature_set], compile_sport(sport), prior.make_filter_prior(sport)
+        self.frontend = FeatureFrontend(*fixed, float(surfaces_absent))
         self.active_unknowns = np.array(self.info["unknowns"])
 
     def forecast(self, history: Track, times: ArrayLike) -> Forecast:
@@ -108,9 +105,7 @@ class NeuralPredictor(Predictor):
 
     def gates(self, features: np.ndarray, hidden: np.ndarray) -> np.ndarray:
         """A GRU's update and reset gates (T, 2, H) at frames of features (T, F), with `hidden` (T, H) before each.
-
-        Update is the fraction that is new; reset is 1 where the old is read in full.
-        """
+        Update is the fraction that is new; reset is 1 where the old is read in full."""
         network, size = self.network, hidden.shape[1]
         a = features @ network.input.weight + network.input.bias
         b = hidden @ network.hidden.weight + network.hidden.bias
@@ -119,9 +114,9 @@ class NeuralPredictor(Predictor):
 
     def allocate(self, count: int, horizons: int) -> BatchForecast:
         """A BatchForecast of that many balls and times, to be filled."""
-        path, unknowns = (count, horizons), UNKNOWNS if self.has_belief else 0
+        path, size = (count, horizons), unknowns.UNKNOWNS if self.has_belief else 0
         samples = np.empty((count, self.sample_count, horizons, 3), self.sample_dtype)
-        belief = np.zeros((count, unknowns)), np.zeros((count, unknowns, unknowns))
+        belief = np.zeros((count, size)), np.zeros((count, size, size))
         landing = np.empty(count), np.empty((count, 4)), np.empty((count, 4, 4))
         return BatchForecast(np.empty((*path, 3)), np.empty((*path, 3, 3)), samples, *landing, *belief)
 
@@ -132,7 +127,7 @@ class NeuralPredictor(Predictor):
     def to_forecast(self, batch: BatchForecast, n: int, last: float) -> Forecast:
         """The Forecast of ball n; its last frame is at `last` s."""
         mean, covariance, samples, *landing, x, P = (a[n] for a in batch)
-        belief, samples = to_belief(x, P) if self.has_belief else None, samples if self.sample_count else None
+        belief, samples = unknowns.to_belief(x, P) if self.has_belief else None, samples if self.sample_count else None
         return Forecast(mean, covariance, samples, expected_landing(last, *landing), belief)
 
 
@@ -144,7 +139,7 @@ class StreamBatch:
         hidden, cell_state = np.zeros((count, units), np.float32), np.zeros((count, state_size(network)), np.float32)
         features = np.zeros((count, len(network.feature_mean)), np.float32)
         self.predictor = predictor
-        self.memory = Memory(new_filter_states(count), hidden, cell_state, features, np.zeros(features.shape))
+        self.memory = Memory(kalman.new_filter_states(count), hidden, cell_state, features, np.zeros(features.shape))
         self.filter_states, self.hidden, self.cell_state, self.features, _ = self.memory
 
     def observe(self, time: ArrayLike, position: ArrayLike) -> None:
@@ -152,29 +147,21 @@ class StreamBatch:
         time, position = compiled_arrays(time, position)
         rows = np.flatnonzero(np.isfinite(time) & np.isfinite(position).all(axis=1))
         has_frames = self.filter_states["frames"][rows] > 0
-        if (time[rows] <= last_times(self.filter_states)[rows])[has_frames].any():
+        if (time[rows] <= kalman.last_times(self.filter_states)[rows])[has_frames].any():
             raise ValueError("a frame does not come after the one before")
-        constants = self.predictor.frontend, self.predictor.network, self.memory
-
-        def work_chunk(first, last):
-            observe_frame(*constants, rows[first:last], time, position)
-
-        run_in_threads(work_chunk, len(rows), MIN_BALLS_PER_THREAD)
+        constants, frame = (self.predictor.frontend, self.predictor.network, self.memory), (time, position)
+        run_in_threads(lambda a, b: observe_frame(*constants, rows[a:b], *frame), len(rows), MIN_BALLS_PER_THREAD)
 
     def observe_tracks(self, time: np.ndarray, position: np.ndarray, counts: np.ndarray) -> None:
         """Add the first counts[b] frames of each ball: time (T, B) s, position (T, B, 3) m, contiguous."""
         constants = self.predictor.frontend, self.predictor.network, self.memory
-        order = np.argsort(-counts, kind="stable")
-
-        def work_chunk(first, last):
-            observe_tracks(*constants, order[first:last], counts, time, position)
-
-        run_in_threads(work_chunk, len(counts), MIN_BALLS_PER_THREAD)
+        rows, frames = np.argsort(-counts, kind="stable"), (counts, time, position)
+        run_in_threads(lambda a, b: observe_tracks(*constants, rows[a:b], *frames), len(rows), MIN_BALLS_PER_THREAD)
 
     def forecast(self, times: ArrayLike) -> BatchForecast:
         """Forecasts of all balls at times (H,) or (B, H) s."""
         times = np.broadcast_to(np.asarray(times, float), (len(self.hidden), np.shape(times)[-1]))
-        lead_times = times - last_times(self.filter_states)[:, None]
+        lead_times = times - kalman.last_times(self.filter_states)[:, None]
         whole = self.predictor.allocate(*lead_times.shape)
 
         def work_chunk(first, last):
@@ -187,7 +174,7 @@ class StreamBatch:
 
     def forecasts(self, times: ArrayLike) -> list[Forecast]:
         """One Forecast per ball."""
-        prediction, last = self.forecast(times), last_times(self.filter_states)
+        prediction, last = self.forecast(times), kalman.last_times(self.filter_states)
         return [self.predictor.to_forecast(prediction, n, last[n]) for n in range(len(last))]
 
 
@@ -202,7 +189,7 @@ class NeuralStream(Stream):
 
     @property
     def frames(self) -> tuple[np.ndarray, np.ndarray]:
-        return kept_frames(self.batch.filter_states[0])
+        return kalman.kept_frames(self.batch.filter_states[0])
 
     @property
     def hidden(self) -> np.ndarray:

@@ -33,9 +33,7 @@ def arc(start: np.ndarray, velocity: np.ndarray, gravity: float, t: np.ndarray) 
 
 def last_arc(t: np.ndarray, position: np.ndarray, gravity: float) -> tuple[np.ndarray, np.ndarray]:
     """Position (3,) m and velocity (3,) m/s at t = 0 of the longest arc that fits the last frames t (T,) s, (T, 3) m.
-
-    Tries all frames, the last half, the last quarter; a shorter arc replaces a longer one if it fits far better.
-    """
+    Tries all frames, the last half, the last quarter; a shorter arc replaces a longer one if it fits far better."""
     without_gravity = position.copy()
     without_gravity[:, 2] += 0.5 * gravity * t**2
     count = len(t)
@@ -46,9 +44,7 @@ def last_arc(t: np.ndarray, position: np.ndarray, gravity: float) -> tuple[np.nd
 
 def robust_line(t: np.ndarray, position: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """A robust line: position (3,) m at t = 0, velocity (3,) m/s, and the robust standard deviation about it, m.
-
-    Theil-Sen (the median slope over all pairs) finds the outliers; least squares over the rest is precise.
-    """
+    Theil-Sen (the median slope over all pairs) finds the outliers; least squares over the rest is precise."""
     i, j = frame_pairs(len(t))
     velocity = median((position[j] - position[i]) / (t[j] - t[i])[:, None])
     start = median(position - np.multiply.outer(t, velocity))

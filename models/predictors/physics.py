@@ -28,7 +28,6 @@ class Physics(Predictor):
     name = "physics"
     side_information = "sport"
     min_frames = 3
-    window = 60
 
     def __init__(self, sport: Sport):
         super().__init__(sport)
@@ -42,11 +41,9 @@ class Physics(Predictor):
     def stream(self) -> "PhysicsStream":
         return PhysicsStream(self)
 
-    def fit(
-        self, time: np.ndarray, position: np.ndarray, x: np.ndarray, is_warm: bool, prior: Prior
-    ) -> tuple[Fit, int]:
-        """(Fit, first frame used) of frames time (T,) s and position (T, 3) m; see fit_last_segment."""
-        frames = compiled_arrays(time, position)
+    def fit(self, t: np.ndarray, y: np.ndarray, x: np.ndarray, is_warm: bool, prior: Prior) -> tuple[Fit, int]:
+        """(Fit, first frame used) of frames t (T,) s, y (T, 3) m; see fit_last_segment."""
+        frames = compiled_arrays(t, y)
         return fit_last_segment(self.compiled_sport, *frames, x, is_warm, prior, self.prior, MAX_FLIGHTS)
 
     def forecast_fit(self, fit: Fit, times: np.ndarray, last: float) -> Forecast:
@@ -96,8 +93,6 @@ class PhysicsStream(Stream):
             return
         frames = compiled_arrays(time, position)
         mean, precision = marginalise(self.predictor.compiled_sport, *frames, cut, fit, self._prior)
-        pseudo_frames = min(self._prior.pseudo_frames + cut, MAX_NOISE_PSEUDO_FRAMES)
-        self._prior = self._prior._replace(
-            mean=mean, precision=precision, height_offset_scale=0.0, noise=fit.noise, pseudo_frames=pseudo_frames
-        )
+        noise = {"noise": fit.noise, "pseudo_frames": min(self._prior.pseudo_frames + cut, MAX_NOISE_PSEUDO_FRAMES)}
+        self._prior = self._prior._replace(mean=mean, precision=precision, height_offset_scale=0.0, **noise)
         self._segment_start, self._x = time[cut], mean

@@ -13,9 +13,7 @@ from filterpy.kalman import MerweScaledSigmaPoints, UnscentedKalmanFilter
 from numpy.typing import ArrayLike
 
 from ballcast.models.contract import Forecast, Predictor, Stream
-from ballcast.models.estimation.linear import cholesky_with_jitter
-from ballcast.models.estimation.posterior import JITTER, predict_ahead, to_forecast
-from ballcast.models.estimation.prior import make_filter_prior
+from ballcast.models.estimation import linear, posterior, prior
 from ballcast.models.estimation.unknowns import UNKNOWNS, active_unknowns, clamp, to_launch
 from ballcast.sim import Sport
 from ballcast.sim.jit import kernel
@@ -38,10 +36,9 @@ class Ukf(Predictor):
     def __init__(self, sport: Sport):
         super().__init__(sport)
         self.compiled_sport, self.lane_sport = compile_sport(sport), compile_lanes(sport)
-        self.filter_prior = make_filter_prior(sport)
+        self.filter_prior = prior.make_filter_prior(sport)
         self.active_unknowns = active_unknowns(self.filter_prior.covariance)
-        size = len(self.active_unknowns)
-        points = math.sqrt(size) * np.eye(UNKNOWNS)[self.active_unknowns]
+        points = math.sqrt(len(self.active_unknowns)) * np.eye(UNKNOWNS)[self.active_unknowns]
         self.standard_normal = np.concatenate([np.zeros((1, UNKNOWNS)), points, -points])  # sigma points
 
     def forecast(self, history: Track, times: ArrayLike) -> Forecast:
@@ -80,23 +77,23 @@ class UkfStream(Stream):
         frame_times, _ = self.frames
         times, last = self.predictor.check_times(frame_times, times), frame_times[-1]
         predictor, (x, P) = self.predictor, self.filter.estimate()
-        prediction = predict_ahead(predictor.lane_sport, predictor.standard_normal, x, P, times - last)
-        return to_forecast(x, P, prediction, last)
+        prediction = posterior.predict_ahead(predictor.lane_sport, predictor.standard_normal, x, P, times - last)
+        return posterior.to_forecast(x, P, prediction, last)
 
 
 class _Filter(UnscentedKalmanFilter):
     """filterpy's filter of the active unknowns, started at a first frame y (3,) m."""
 
     def __init__(self, predictor, y):
-        self.predictor, self.active_unknowns, prior = predictor, predictor.active_unknowns, predictor.filter_prior
+        self.predictor, self.active_unknowns, start = predictor, predictor.active_unknowns, predictor.filter_prior
         size = len(self.active_unknowns)
         # all weights are positive, the mean's is 0: spin makes the covariance too wide for others
         points = MerweScaledSigmaPoints(size, alpha=1.0, beta=0.0, kappa=0.0, sqrt_method=_upper)
         super().__init__(size, 3, 1.0, self.measure, None, points)
-        self.unknowns = prior.mean.copy()
+        self.unknowns = start.mean.copy()
         self.unknowns[:3] = y
         self.x = self.unknowns[self.active_unknowns]
-        self.P = prior.covariance[np.ix_(self.active_unknowns, self.active_unknowns)].copy()
+        self.P = start.covariance[np.ix_(self.active_unknowns, self.active_unknowns)].copy()
         self.sigmas_f = points.sigma_points(self.x, self.P)
 
     def compute_process_sigmas(self, dt, fx=None, **_):
@@ -147,7 +144,7 @@ class _Filter(UnscentedKalmanFilter):
 def _upper(matrix):
     """U (D, D) of matrix = U^T U, also if rounding has made the matrix indefinite."""
     L = np.empty(matrix.shape)
-    cholesky_with_jitter(np.ascontiguousarray(matrix), JITTER, L)
+    linear.cholesky_with_jitter(np.ascontiguousarray(matrix), posterior.JITTER, L)
     return L.T
 
 

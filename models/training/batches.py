@@ -16,14 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from ballcast import sim
-from ballcast.models.encoding.features import (
-    FEATURE_SETS,
-    FEATURE_SIZES,
-    FRAMES,
-    FeatureFrontend,
-    active_cholesky,
-    extract,
-)
+from ballcast.models.encoding import features as frame_features
+from ballcast.models.encoding.features import FRAMES, active_cholesky, extract
 from ballcast.models.encoding.nominal import (
     HORIZON_STEP,
     HORIZONS,
@@ -94,10 +88,11 @@ class Batches:
         self.loss_frames, self.target_limit = loss_frames, target_limit
         optional = [s.name for s in sport.surfaces if s.optional and balls is None]
         self.sport_variants = [sport, sport.without(*optional)] if optional else [sport]
-        prior, kind = make_filter_prior(sport), FEATURE_SETS[feature_set]
-        compiled = map(compile_sport, self.sport_variants)
-        self.frontends = [FeatureFrontend(kind, s, prior, float(variant)) for variant, s in enumerate(compiled)]
-        self.active_unknowns, self.size = active_unknowns(prior.covariance), FEATURE_SIZES[feature_set] + 1
+        prior, kind = make_filter_prior(sport), frame_features.FEATURE_SETS[feature_set]
+        frontends = ((kind, compile_sport(s), prior, float(n)) for n, s in enumerate(self.sport_variants))
+        self.frontends = [frame_features.FeatureFrontend(*parts) for parts in frontends]
+        self.active_unknowns = active_unknowns(prior.covariance)
+        self.size = frame_features.FEATURE_SIZES[feature_set] + 1
 
     def __getitem__(self, step: int) -> Batch:
         generator = np.random.default_rng((self.seed, rng.PURPOSES.index(self.purpose), step))
@@ -147,12 +142,10 @@ class Batches:
             truth[:] = targets.truth[..., active] - starts.x[..., active]
         nominal = np.empty((*shape, NOMINAL_FEATURES), np.float32)
         position_sd = np.empty((*shape, HORIZONS, 3), np.float32)
-        residuals = truth, targets.future, targets.landing
+        residuals, limit = (truth, targets.future, targets.landing), self.target_limit
         _residuals(frontend, starts, nominal, position_sd, residuals)
         targets.landing[:] *= (targets.has_landing > 0)[..., None]
-        truth, future, landing = (
-            np.clip(a, -self.target_limit, self.target_limit).astype(np.float32) for a in residuals
-        )
+        truth, future, landing = (np.clip(a, -limit, limit).astype(np.float32) for a in residuals)
         rows = first[:, None] + np.minimum(np.arange(MAX_FRAMES), count[:, None] - 1)
         times, truth = time[rows] - time[first][:, None], None if targets.truth is None else truth
         has_landing = targets.has_landing.astype(np.float32)

@@ -33,7 +33,6 @@ def all_reduce_max(number: float) -> float:
     """The largest of the processes' numbers."""
     if world_size() == 1:
         return number
-    device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
-    tensor = torch.tensor(float(number), device=device)
+    tensor = torch.tensor(float(number), device="cuda" if distributed.get_backend() == "nccl" else "cpu")
     distributed.all_reduce(tensor, distributed.ReduceOp.MAX)
     return float(tensor)

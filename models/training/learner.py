@@ -21,6 +21,8 @@ from ballcast.models.nets.losses import belief_loss, landing_loss, path_loss
 from ballcast.models.nets.network import DEFAULT_SIZES, Network, NetworkShape
 from ballcast.models.runtime import weights
 from ballcast.models.training.batches import Batch, Batches, prefetch
+from ballcast.models.training.recorded import MixedBatches, split_tracks
+from ballcast.tracks import read_tracks
 
 SCALING_BATCHES = 8  # batches that the scales of inputs and outputs are measured on
 MIN_SCALE = 1e-3  # a number that varies less is ignored: its scale is infinite
@@ -46,7 +48,7 @@ class Learner:
         self.batches = Batches(self.sport, feature_set, config["batch"], **own)
         self.validation_batches = Batches(self.sport, feature_set, VALIDATION_BATCH, purpose="validation", **options)
         if config["tracks"]:
-            self._mix_in_recorded(config["tracks"])
+            self._mix_in_recorded(*split_tracks(read_tracks(config["tracks"])))
         self.network = self.initial_network().to(self.device)
         self.wrapped = DistributedDataParallel(self.network) if ranks > 1 else self.network
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=config["rate"], betas=BETAS, fused=True)
@@ -54,11 +56,7 @@ class Learner:
         self.parameter_groups = [[p for n, p in named if n.startswith("path.") == path] for path in (True, False)]
         self.autocast = not config["exact"] and (self.device.type != "cpu" or has_bfloat16())
 
-    def _mix_in_recorded(self, tracks):
-        from ballcast.models.training.recorded import MixedBatches, split_tracks
-        from ballcast.tracks import read_tracks
-
-        training, validation = split_tracks(read_tracks(tracks))
+    def _mix_in_recorded(self, training, validation):
         self.batches = MixedBatches(self.batches, training, self.config["seed"])
         self.validation_batches = MixedBatches(self.validation_batches, validation, 0)
 
@@ -66,11 +64,8 @@ class Learner:
         """The network before it learns."""
         units = {"units": self.config["units"]} if self.config["units"] else {}
         shape = network_shape(self.model, self.batches, **units)
-        if self.config["finetune"]:
-            return self._from_weights(self.config["finetune"], shape)
-        return new_network(shape, self.batches, self.config["seed"])
-
-    def _from_weights(self, path, shape):
+        if not (path := self.config["finetune"]):
+            return new_network(shape, self.batches, self.config["seed"])
         info, tensors = weights.read(path)
         if NetworkShape(**info["shape"]) != shape or info["sport"] != self.sport.name:
             found = f"{info['model']} for {info['sport']} with {info['shape'].get('units')} units"
@@ -110,11 +105,8 @@ class Learner:
         landing = (batch.landing - self.network.landing_mean) / self.network.landing_scale
         path = path.float()
         has_belief = belief is not None and batch.truth is not None
-        terms = (
-            belief_loss(belief.float(), batch.truth) if has_belief else 0.0 * path.sum(),
-            path_loss(path, future, batch.future_known),
-            landing_loss(path, batch.has_landing, landing),
-        )
+        belief_term = belief_loss(belief.float(), batch.truth) if has_belief else 0.0 * path.sum()
+        terms = belief_term, path_loss(path, future, batch.future_known), landing_loss(path, batch.has_landing, landing)
         return Losses(*(term.mean() for term in terms))
 
     def save(self, path: Path, steps: int, scores: dict[str, float]) -> None:

@@ -12,20 +12,10 @@ from pathlib import Path
 from ballcast.models.registry import WEIGHTS_FOLDER
 
 MINUTES = {  # of training on two cores
-    "table_tennis-gru": 45,
-    "tennis-gru": 45,
-    "basketball-gru": 25,
-    "room-gru": 25,
-    "soccer-gru": 25,
-    "baseball-gru": 15,
-    "volleyball-gru": 15,
-    "table_tennis-lstm": 12,
-    "table_tennis-rnn": 12,
-    "table_tennis-mlp": 12,
-    "table_tennis-mingru": 12,
-    "table_tennis-transformer": 12,
-    "table_tennis-tokens": 20,  # on the shipped gru
-}
+    "table_tennis-gru": 45, "tennis-gru": 45, "basketball-gru": 25, "room-gru": 25, "soccer-gru": 25,
+    "baseball-gru": 15, "volleyball-gru": 15, "table_tennis-lstm": 12, "table_tennis-rnn": 12, "table_tennis-mlp": 12,
+    "table_tennis-mingru": 12, "table_tennis-transformer": 12, "table_tennis-tokens": 20,  # tokens: on the shipped gru
+}  # fmt: skip
 RUNS = Path("runs") / "weights"
 
 
@@ -41,12 +31,11 @@ def main() -> None:
 
 def train(name: str) -> Path:
     """Train to the end; the file of weights."""
-    out, (sport, _, model) = RUNS / name, name.partition("-")
-    cores = os.cpu_count() or 1
+    out, (sport, _, model), processes = RUNS / name, name.partition("-"), min(os.cpu_count() or 1, 2)
     begin = ["--sport", sport, "--model", model, "--minutes", str(MINUTES[name])]
     if (out / "config.json").exists():
         begin = ["--resume"]
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(min(cores, 2))]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
     print(f"{name}: training", flush=True)
     subprocess.run([*launch, "train.py", "--out", str(out), *begin], check=True, env=environment)

@@ -40,34 +40,21 @@ class Options:
     model: str = "gru"
     """gru, lstm, rnn; gru_physics (the same weights as gru, with the simulator); mingru or transformer, which train on
     all frames at once; mlp, which has no memory; tokens, which generates paths on top of the sport's gru"""
-    sport: str = "table_tennis"
-    """a sport's name, or a .toml file of your own"""
-    data: Path | None = None
-    """train on this generated set (python -m ballcast.sim) instead of fresh balls"""
-    minutes: float = 30.0
-    """how long to train: the first 100 steps are timed, and the number of steps is set by them"""
-    steps: int = 0
-    """how many steps to train, instead of minutes"""
-    out: Path | None = None
-    """folder of the run; the default is runs/SPORT-MODEL"""
-    resume: bool = False
-    """continue the run in that folder, with the options it was started with"""
-    finetune: Path | None = None
-    """start from these weights"""
+    sport: str = "table_tennis"  # a sport's name, or a .toml file of your own
+    data: Path | None = None  # train on this generated set (python -m ballcast.sim) instead of fresh balls
+    minutes: float = 30.0  # how long to train: the first 100 steps are timed, and the number of steps is set by them
+    steps: int = 0  # how many steps to train, instead of minutes
+    out: Path | None = None  # folder of the run; the default is runs/SPORT-MODEL
+    resume: bool = False  # continue the run in that folder, with the options it was started with
+    finetune: Path | None = None  # start from these weights
     tracks: tuple[str, ...] = ()
     """with --finetune: train on these recorded tracks too; files or folders, one track in five is for validation"""
-    batch: int = 192
-    """balls in a step, over all processes"""
-    rate: float = 3e-3
-    """highest learning rate"""
-    units: int | None = None
-    """hidden units; the default is 192, for mingru 160, for transformer and tokens 128"""
-    seed: int = 0
-    """of the weights and of the balls"""
-    device: str = "cpu"
-    """cpu, cuda, ..."""
-    exact: bool = False
-    """compute in float32 throughout; otherwise bfloat16 is used where it is fast"""
+    batch: int = 192  # balls in a step, over all processes
+    rate: float = 3e-3  # highest learning rate
+    units: int | None = None  # hidden units; the default is 192, for mingru 160, for transformer and tokens 128
+    seed: int = 0  # of the weights and of the balls
+    device: str = "cpu"  # cpu, cuda, ...
+    exact: bool = False  # compute in float32 throughout; otherwise bfloat16 is used where it is fast
 
 
 def main() -> None:
