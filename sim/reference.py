@@ -129,9 +129,6 @@ def _impacts(contacts):
     return Impacts(np.array(time, float), vectors[0], np.array(surface, int), *vectors[1:])
 
 
-# --- flight -----------------------------------------------------------------------------------------------------------
-
-
 def _segments(ball, now, state, support, end):
     """Segments (begin, finish, path) from `now` to `end`; path: times (n,) -> states (n, 9)."""
     if support is not None:
@@ -211,9 +208,6 @@ def lift_coefficient(law: "Law", spin_ratio: float) -> float:
     raise ValueError(f"the reference knows no lift of the form {law.form!r}")
 
 
-# --- rolling ----------------------------------------------------------------------------------------------------------
-
-
 def _roll(ball, surface, now, state, end):
     """Segments of a ball on a surface: it slides until its lowest point stands still, rolls until it stops, rests."""
     radius, inertia = ball.radius, ball.inertia
@@ -263,9 +257,6 @@ def _time_to_zero(amount, rate):
 def _unit(vector):
     size = np.linalg.norm(vector)
     return vector / size if size > 0 else np.zeros(3)
-
-
-# --- finding contacts -------------------------------------------------------------------------------------------------
 
 
 def _nearest(surface, positions):
@@ -369,9 +360,6 @@ def _note_shallow(ball, now, state, surface, near_misses):
     elapsed = np.linspace(0, longest, 400)[:, None]
     arc = state[:3] + state[3:6] * elapsed - 0.5 * ball.sport.world.gravity * UP * elapsed**2
     near_misses.append((now, reach - normals(surface, arc)[1].min()))
-
-
-# --- contact ----------------------------------------------------------------------------------------------------------
 
 
 def _contact(ball, now, state, index, support, contacts):

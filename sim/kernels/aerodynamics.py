@@ -117,9 +117,6 @@ def _largest_lift(row):
     return saturating + min(row["lift_max"], abs(row["lift"]) + abs(row["lift_s"]) * 0.5)
 
 
-# --- drag functions ---------------------------------------------------------------------------------------------------
-
-
 @inlined
 def constant_drag(aero, drag, lift, u, w):
     """Constant Cd, CL = S / (a + b S)."""
@@ -192,9 +189,6 @@ def _goff_drag(aero, speed, S):
     return still + a * b * excess, still_v * (n.one - a * b) + a_v * b * excess, a * b * spinning_s + a * b_s * excess
 
 
-# --- for one ball, whose model is known only when it runs -------------------------------------------------------------
-
-
 @inlined
 def acceleration(sport, parameters, velocity, spin):
     """Acceleration of a ball in flight, m/s2, gravity included; parameters: a Parameters."""
@@ -227,9 +221,6 @@ def integrate(sport, h, drag, lift, a, u, w):
 def step_length(aero, u):
     """How long a step may be at velocity u through the air, s: the air turns or slows the ball by STEP_FRACTION."""
     return min(aero.max_step, aero.literals.one / (aero.inverse_step_length * norm(u) + aero.literals.tiny))
-
-
-# --- derivatives, for the Jacobian ------------------------------------------------------------------------------------
 
 
 @inlined

@@ -139,9 +139,6 @@ def _initial_state(sport, parameters, launch, tangent):
     return airborne(sport, parameters, motion), support, phase
 
 
-# --- steps, shared with the lanes -------------------------------------------------------------------------------------
-
-
 @inlined
 def air_step(sport, parameters, start, h):
     """(Motion at the end, error of the velocity) of a step of length h through the air."""
@@ -217,9 +214,6 @@ def airborne(sport, parameters, motion):
 def at_rest(position):
     """The Motion of a ball that rests there."""
     return Motion(position, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
-
-
-# --- parts of a round -------------------------------------------------------------------------------------------------
 
 
 @inlined

@@ -124,9 +124,6 @@ def fly_lanes(task, first, last):
     return m[CONTACTS_FOUND, 0]
 
 
-# --- all lanes at once ------------------------------------------------------------------------------------------------
-
-
 @inlined
 def _integrate(drag_function, aero, s):
     for i in range(LANES):
@@ -176,9 +173,6 @@ def _broad_phase(aero, s, boxes):
             is_apart |= (s[(BOX_HIGH + 1) * LANES + i] < y0) | (s[(BOX_LOW + 1) * LANES + i] > y1)
             is_apart |= (s[(BOX_HIGH + 2) * LANES + i] < z0) | (s[(BOX_LOW + 2) * LANES + i] > z1)
             s[NEAR * LANES + i] = s[NEAR * LANES + i] if is_apart else n.one
-
-
-# --- one lane ---------------------------------------------------------------------------------------------------------
 
 
 @inlined
