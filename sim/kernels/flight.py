@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from ballcast.sim.jit import inlined, kernel
-from ballcast.sim.kernels.aerodynamics import acceleration, integrate, step_length
+from ballcast.sim.kernels.aerodynamics import acceleration, integrate
 from ballcast.sim.kernels.contact import (
     REST_DURATION,
     RESTING,
@@ -26,7 +26,7 @@ from ballcast.sim.kernels.contact import (
     touches,
 )
 from ballcast.sim.kernels.detection import MIN_ADVANCE, first_contact, time_to_edge
-from ballcast.sim.kernels.dormand_prince import next_scale
+from ballcast.sim.kernels.dormand_prince import next_scale, step_length
 from ballcast.sim.kernels.layout import (
     CONTACT_DTYPE,
     FINE,
