@@ -65,8 +65,9 @@ def draw(sport: "Sport", count: int, first: int = 0, seed: int = 0, purpose: str
     _check(count, first, seed, purpose, rate, duration, wind, launch_state)
     setting = _make_setting(sport, seed, purpose, rate, duration, wind, launch_state)
     batch = _allocate(min(BATCH, count), int(setting.duration * setting.ranges["rate"][0, 1]))
-    starts = range(first, first + count, BATCH)
-    parts = [_draw(sport, setting, begin, _first_balls(batch, first + count - begin)) for begin in starts]
+    parts = []
+    for begin in range(first, first + count, BATCH):
+        parts.append(_draw(sport, setting, begin, _Batch(*(a[: first + count - begin] for a in batch))))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     return Balls(sport, np.concatenate([[0], np.cumsum(columns[0])]), *columns[1:])
 
@@ -145,11 +146,6 @@ def _allocate(count, frames):
     )  # fmt: skip
 
 
-def _first_balls(batch, count):
-    """The _Batch of the first `count` balls, or of all."""
-    return _Batch(*(a[:count] for a in batch))
-
-
 def _draw(sport, setting, first, batch):
     """The columns of Balls, with lengths in place of offsets."""
     _initialise(setting, first, batch)
@@ -157,9 +153,8 @@ def _draw(sport, setting, first, batch):
     engine.fly_batch(sport, batch.launches, batch.stamps, batch.counts, batch.position, batch.velocity, batch.spin)
     lengths = _measure(setting.ranges, batch)
     launches, sensor = batch.launches.copy(), batch.track_sensors.copy()
-    states = launches[:, POSITION], launches[:, VELOCITY], launches[:, SPIN], launches[:, DRAG:]
-    return (lengths, *_collect(batch, lengths), *states,
-            sensor["rate"], sensor["noise"], sensor["jitter"], sensor["outlier"])  # fmt: skip
+    states = [launches[:, part] for part in (POSITION, VELOCITY, SPIN, slice(DRAG, None))]
+    return lengths, *_collect(batch, lengths), *states, *(sensor[k] for k in ("rate", "noise", "jitter", "outlier"))
 
 
 @strict

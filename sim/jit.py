@@ -36,9 +36,6 @@ _IMPORTS = re.compile(r"^(?:from\s+([\w.]+)\s+import\s+(\([^)]*\)|[^\n#]*)|impor
 _dispatchers = []  # of every function compiled by this module, in the order of their definition
 
 
-# --- the import closure -----------------------------------------------------------------------------------------------
-
-
 @functools.cache
 def closure_digest(module: str, file: str) -> str:
     """The checksum (hex) of the source that can be compiled into functions of the module named `module`, in `file`."""
@@ -85,9 +82,6 @@ def _source_file(name: str) -> str | None:
                 if depth and os.path.isfile(file):
                     return file
     return None
-
-
-# --- compiled code on the disk ----------------------------------------------------------------------------------------
 
 
 @functools.cache
@@ -157,9 +151,6 @@ def _cache_class() -> type | None:
     return Cache
 
 
-# --- calls by address -------------------------------------------------------------------------------------------------
-
-
 def _call_by_address(kernel):
     """Make other kernels call this one by its address.
 
@@ -200,9 +191,6 @@ def _load(module, name, arguments):
     getattr(importlib.import_module(module), name).compile(arguments)
 
 
-# --- the decorators ---------------------------------------------------------------------------------------------------
-
-
 def _compile(function: Callable, by_address: bool = False, **options) -> Callable:
     if config.DISABLE_JIT:  # for a debugger
         return function
@@ -227,9 +215,6 @@ def _drop_literals(compiled):
 kernel = functools.partial(_compile, by_address=True, fastmath=FASTMATH)
 inlined = functools.partial(_compile, fastmath=FASTMATH, forceinline=True, no_cpython_wrapper=True)
 strict = _compile
-
-
-# --- what is compiled -------------------------------------------------------------------------------------------------
 
 
 def compiled_here() -> bool:

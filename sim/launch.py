@@ -20,19 +20,12 @@ if TYPE_CHECKING:  # an import would make every edit of sport.py compile this mo
     from ballcast.sim.sport import Sport
 
 POSITION_FORMS = {"components": ("x", "y", "z"), "around": ("distance", "bearing", "z")}
-VELOCITY_FORMS = {
-    "components": ("x", "y", "z"),
-    "polar": ("speed", "azimuth", "elevation"),
-    "isotropic": ("speed",),
-    "shot": ("factor", "azimuth", "elevation"),  # speed: factor times the speed that reaches `target` in a vacuum
-    "aimed": ("speed", "azimuth", "elevation"),  # azimuth: from the direction of `target`
-}
-SPIN_FORMS = {
-    "components": ("x", "y", "z"),
-    "isotropic": ("size",),
-    "flight": ("top", "side", "gyro"),
-    "across": ("size", "tilt", "gyro"),  # top = size cos tilt, side = size sin tilt
-}
+# shot: speed is factor times the speed that reaches `target` in a vacuum; aimed: azimuth from the direction of `target`
+VELOCITY_FORMS = {"components": ("x", "y", "z"), "polar": ("speed", "azimuth", "elevation"), "isotropic": ("speed",),
+                  "shot": ("factor", "azimuth", "elevation"), "aimed": ("speed", "azimuth", "elevation")}  # fmt: skip
+# across: top = size cos tilt, side = size sin tilt
+SPIN_FORMS = {"components": ("x", "y", "z"), "isotropic": ("size",), "flight": ("top", "side", "gyro"),
+              "across": ("size", "tilt", "gyro")}  # fmt: skip
 # for compiled code a form is its number in the tables above
 AROUND = list(POSITION_FORMS).index("around")
 COMPONENTS, _, ISOTROPIC, SHOT, AIMED = range(len(VELOCITY_FORMS))
@@ -41,16 +34,8 @@ DISTRIBUTIONS = ("number", "uniform", "normal", "half_normal")
 NUMBER, UNIFORM, NORMAL, HALF_NORMAL = range(len(DISTRIBUTIONS))
 DISTRIBUTION_DTYPE = np.dtype([("kind", "i8"), ("a", "f8"), ("b", "f8"), ("low", "f8"), ("high", "f8")])
 LAUNCH_DTYPE = np.dtype(
-    [
-        ("cumulative_weight", "f8"),
-        ("position_form", "i8"),
-        ("velocity_form", "i8"),
-        ("spin_form", "i8"),
-        ("distributions", DISTRIBUTION_DTYPE, 9),
-        ("around", "f8", 2),
-        ("target", "f8", 3),
-        ("mirror", "f8"),
-    ]
+    [("cumulative_weight", "f8"), ("position_form", "i8"), ("velocity_form", "i8"), ("spin_form", "i8")]
+    + [("distributions", DISTRIBUTION_DTYPE, 9), ("around", "f8", 2), ("target", "f8", 3), ("mirror", "f8")]
 )
 
 
@@ -99,8 +84,7 @@ def read_launch(table: object, where: str) -> Launch:
 def _distributions(table, keys, points, where):
     """Three tuples (kind, a, b, low, high); unused ones are the number 0."""
     reject_unknown_keys(table, (*points, *keys), where)
-    missing = [k for k in keys if k not in table]
-    if missing:
+    if missing := [k for k in keys if k not in table]:
         raise SportError(f"{where}.{missing[0]} is missing; it needs {', '.join(keys)}")
     read = [_distribution(table[k], f"{where}.{k}") for k in keys]
     return read + [(NUMBER, 0.0, 0.0, 0.0, 0.0)] * (3 - len(read))

@@ -8,6 +8,7 @@ or dense form, searched for its first contact. Ten seconds of flight take 50-100
 """
 
 import math
+from collections import namedtuple
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,42 +45,20 @@ class Impacts:
 class Flight:
     """One ball's true motion.
 
-    near_misses: (time, m) of each moment at which the ball nearly went another way: the least gap of a pass by a
-    surface without contact; the depth that a contact with an edge or a ring would have reached, had the ball not been
-    deflected. Where one of them is small, rounding decides the flight: comparisons may leave it out.
+    near_miss: how nearly the ball went another way, m, inf if it never did. It is the least gap of a pass by a surface
+    without contact, or the least depth that a contact with an edge or a ring would have reached, had the ball not been
+    deflected. Where it is small, rounding decides the flight: comparisons may leave it out.
     """
 
     position: np.ndarray  # (T, 3) m
     velocity: np.ndarray  # (T, 3) m/s
     spin: np.ndarray  # (T, 3) rad/s
     impacts: Impacts
-    near_misses: tuple
-
-    @property
-    def near_miss(self) -> float:
-        """The smallest of near_misses, m; inf without any."""
-        return min((size for _, size in self.near_misses), default=math.inf)
+    near_miss: float
 
 
-@dataclass(frozen=True)
-class _Ball:
-    """The sport with this ball's own factors."""
-
-    sport: object
-    drag: float = 1.0
-    lift: float = 1.0
-    restitution: float = 1.0
-    friction: float = 1.0
-    wind_x: float = 0.0
-    wind_y: float = 0.0
-
-    @property
-    def radius(self):
-        return self.sport.ball.radius
-
-    @property
-    def inertia(self):
-        return self.sport.ball.inertia
+# the sport with this ball's own factors
+_Ball = namedtuple("_Ball", "sport radius inertia drag lift restitution friction wind_x wind_y")
 
 
 def reference_flight(sport: "Sport", position: ArrayLike, velocity: ArrayLike, spin: ArrayLike, times: ArrayLike,
@@ -89,10 +68,13 @@ def reference_flight(sport: "Sport", position: ArrayLike, velocity: ArrayLike, s
     times (T,) s, increasing, none below 0; parameters (6,) as in sim.PARAMETERS, or None for the preset. At the moment
     of a contact the state is the one after it.
     """
-    ball, times = _Ball(sport, *([] if parameters is None else np.asarray(parameters, float))), np.asarray(times, float)
-    state = np.concatenate([position, velocity, spin]).astype(float)
+    factors = (1.0, 1.0, 1.0, 1.0, 0.0, 0.0) if parameters is None else np.asarray(parameters, float)
+    ball, times = _Ball(sport, sport.ball.radius, sport.ball.inertia, *factors), np.asarray(times, float)
+    state, support = np.concatenate([position, velocity, spin]).astype(float), None
     now, states, contacts, near_misses = 0.0, np.empty((len(times), 9)), [], []
-    state, support = _start(ball, state, contacts)
+    for i, surface in enumerate(sport.surfaces):  # what the ball touches and does not leave is a contact at t = 0
+        if max(_gap(ball, surface, state[None])) <= 0:
+            state, support = _contact(ball, now, state, i, support, contacts)
     states[times <= now] = state
     while now < times[-1]:
         for begin, finish, path in _segments(ball, now, state, support, times[-1]):
@@ -106,30 +88,13 @@ def reference_flight(sport: "Sport", position: ArrayLike, velocity: ArrayLike, s
         if hit and surface == support:
             support = None  # past the edge of what supported it
         elif hit:
-            _note_shallow(ball, now, state, surface, near_misses)
+            near_misses.append(_depth(ball, state, sport.surfaces[surface]))
             state, support = _contact(ball, now, state, surface, support, contacts)
         states[times == now] = state
-    return Flight(states[:, :3], states[:, 3:6], states[:, 6:], _impacts(contacts), tuple(near_misses))
-
-
-def _start(ball, state, contacts):
-    """State and support at launch: what the ball touches and does not leave is a contact at t = 0."""
-    support = None
-    for i, surface in enumerate(ball.sport.surfaces):
-        gap, rate = _gap(ball, surface, state[None])
-        if gap[0] <= 0 and rate[0] <= 0:
-            state, support = _contact(ball, 0.0, state, i, support, contacts)
-    return state, support
-
-
-def _impacts(contacts):
-    rows = [(t, before[:3], i, before[3:6], after[3:6], before[6:], after[6:]) for t, i, before, after in contacts]
-    time, position, surface, *rest = zip(*rows) if rows else ((), (), (), (), (), (), ())
-    vectors = [np.array(column, float).reshape(-1, 3) for column in (position, *rest)]
-    return Impacts(np.array(time, float), vectors[0], np.array(surface, int), *vectors[1:])
-
-
-# --- flight -----------------------------------------------------------------------------------------------------------
+    time, surface = (np.array([c[i] for c in contacts], kind) for i, kind in ((0, float), (1, int)))
+    before, after = (np.array([c[i] for c in contacts]).reshape(-1, 9) for i in (2, 3))
+    impacts = Impacts(time, before[:, :3], surface, before[:, 3:6], after[:, 3:6], before[:, 6:], after[:, 6:])
+    return Flight(states[:, :3], states[:, 3:6], states[:, 6:], impacts, min(near_misses, default=math.inf))
 
 
 def _segments(ball, now, state, support, end):
@@ -172,12 +137,13 @@ def drag_coefficient(law: "Law", speed: float, spin_ratio: float, reynolds: floa
     if law.form == "spin":
         base, per_krpm = law.values
         return base + per_krpm * size * 60 / (2 * math.pi) / 1000
-    if law.form == "logistic":
-        subcritical, supercritical, crisis_speed, crisis_width = law.values
-        return supercritical + (subcritical - supercritical) * _fall((speed - crisis_speed) / crisis_width)
-    if law.form == "goff":
-        subcritical, supercritical, crisis_speed, crisis_width, spin, factor, power = law.values
-        still = supercritical + (subcritical - supercritical) * _fall((speed - crisis_speed) / crisis_width)
+    if law.form in ("logistic", "goff"):
+        subcritical, supercritical, crisis_speed, crisis_width, *rest = law.values
+        fall = 0.5 * (1 - math.tanh((speed - crisis_speed) / crisis_width / 2))  # 1 / (1 + exp), which cannot overflow
+        still = supercritical + (subcritical - supercritical) * fall
+        if law.form == "logistic":
+            return still
+        spin, factor, power = rest
         spinning = max(factor * spin_ratio**power, supercritical)
         return still + _ramp((speed - crisis_speed) / 0.5) * _ramp((spin_ratio - spin) / 0.02) * (spinning - still)
     if law.form == "polynomial":
@@ -185,11 +151,6 @@ def drag_coefficient(law: "Law", speed: float, spin_ratio: float, reynolds: floa
         cd = constant + s * spin_ratio + s2 * spin_ratio**2 + re * (reynolds / 1e5 - re_at)
         return min(max(cd, low), high)
     raise ValueError(f"the reference knows no drag of the form {law.form!r}")
-
-
-def _fall(x):
-    """1 / (1 + exp(x)), which cannot overflow so."""
-    return 0.5 * (1 - math.tanh(x / 2))
 
 
 def _ramp(x):
@@ -209,9 +170,6 @@ def lift_coefficient(law: "Law", spin_ratio: float) -> float:
         constant, s, s2, high = law.values
         return min(max(constant + s * spin_ratio + s2 * spin_ratio**2, 0.0), high)
     raise ValueError(f"the reference knows no lift of the form {law.form!r}")
-
-
-# --- rolling ----------------------------------------------------------------------------------------------------------
 
 
 def _roll(ball, surface, now, state, end):
@@ -265,9 +223,6 @@ def _unit(vector):
     return vector / size if size > 0 else np.zeros(3)
 
 
-# --- finding contacts -------------------------------------------------------------------------------------------------
-
-
 def _nearest(surface, positions):
     """Of a surface (less its rod) the points nearest to positions (n, 3): (n, 3)."""
     if surface.kind != "ring":
@@ -304,10 +259,9 @@ def _first_hit(ball, path, begin, finish, support, near_misses):
             time = _contact_time(ball, surface, path, times, states, passes)
         if time is not None:
             hits.append((time, i))
-    hit = min(hits, default=None)
-    if hit:
-        hit = min((h for h in hits if h[0] <= hit[0] + SIMULTANEITY_TOLERANCE), key=lambda h: h[1])
-    near_misses += [(t, gap) for t, gap in passes if hit is None or t < hit[0]]
+    first = min(hits, default=(math.inf,))[0]
+    hit = min((h for h in hits if h[0] <= first + SIMULTANEITY_TOLERANCE), key=lambda h: h[1], default=None)
+    near_misses += [gap for t, gap in passes if hit is None or t < hit[0]]
     return hit
 
 
@@ -356,22 +310,16 @@ def _root(path, function, before, after):
     return brentq(lambda t: function(path(np.array([t]))), before, after, xtol=1e-14, rtol=1e-15)
 
 
-def _note_shallow(ball, now, state, surface, near_misses):
-    """Add to near_misses how deep a contact with an edge or a ring would go, on the ball's arc in vacuum."""
-    surface = ball.sport.surfaces[surface]
+def _depth(ball, state, surface):
+    """How deep a contact with an edge or a ring would go, m, on the ball's arc in vacuum; inf for a face."""
     beyond = (state[:3] < surface.low) | (state[:3] > surface.high)
     if surface.kind != "ring" and beyond.sum() < 2:
-        return  # a face
-    reach = ball.radius + surface.rod
-    longest = min(
-        2 * reach / max(np.linalg.norm(state[3:6]), 1e-9), math.sqrt(2 * reach / max(ball.sport.world.gravity, 1e-9))
-    )
+        return math.inf
+    reach, gravity = ball.radius + surface.rod, ball.sport.world.gravity
+    longest = min(2 * reach / max(np.linalg.norm(state[3:6]), 1e-9), math.sqrt(2 * reach / max(gravity, 1e-9)))
     elapsed = np.linspace(0, longest, 400)[:, None]
-    arc = state[:3] + state[3:6] * elapsed - 0.5 * ball.sport.world.gravity * UP * elapsed**2
-    near_misses.append((now, reach - normals(surface, arc)[1].min()))
-
-
-# --- contact ----------------------------------------------------------------------------------------------------------
+    arc = state[:3] + state[3:6] * elapsed - 0.5 * gravity * UP * elapsed**2
+    return reach - normals(surface, arc)[1].min()
 
 
 def _contact(ball, now, state, index, support, contacts):

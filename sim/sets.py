@@ -10,6 +10,7 @@ holds the sport's TOML. The same balls give the same bytes: joined slices equal 
 
 import contextlib
 import dataclasses
+import io
 import json
 import os
 import shutil
@@ -67,12 +68,9 @@ def write_set(path: str | Path, name: str, count: int, first: int = 0, seed: int
     text, where = read_toml(name)
     sport = parse(text, where)
     values = (FORMAT, VERSION, sport.name, sport.version, text, purpose, seed, first, count)
-    with _SetWriter(path, dict(zip(KEYS, values, strict=True))) as writer:
-        for begin in range(first, first + count, BATCH):
-            size = min(BATCH, first + count - begin)
-            writer.add(draw(sport, size, first=begin, seed=seed, purpose=purpose))
-            progress(size)
-        writer.finish()
+    sizes = {begin: min(BATCH, first + count - begin) for begin in range(first, first + count, BATCH)}
+    batches = (draw(sport, size, first=begin, seed=seed, purpose=purpose) for begin, size in sizes.items())
+    _write(path, dict(zip(KEYS, values, strict=True)), batches, progress)
 
 
 def join_sets(path: str | Path, parts: Iterable[str | Path],
@@ -83,26 +81,21 @@ def join_sets(path: str | Path, parts: Iterable[str | Path],
         raise ValueError("nothing to join; name two set files or more")
     info, end = dict(slices[0].info), slices[0].info["first"]
     for s in slices:
-        other = next((k for k in KEYS[:7] if s.info[k] != info[k]), None)
-        if other:
+        if other := next((k for k in KEYS[:7] if s.info[k] != info[k]), None):
             raise ValueError(f"{s.path}: its {other} is not that of {slices[0].path}; join slices of one set")
         if s.info["first"] != end:
             raise ValueError(f"{s.path}: begins with ball {s.info['first']}, the slice before ends with ball {end - 1}")
         end += len(s)
     info["count"] = end - info["first"]
-    with _SetWriter(path, info) as writer:
-        for s in slices:
-            for begin in range(0, len(s), BATCH):
-                writer.add(s.balls(begin, min(BATCH, len(s) - begin)))
-                progress(min(BATCH, len(s) - begin))
-        writer.finish()
+    batches = (s.balls(begin, min(BATCH, len(s) - begin)) for s in slices for begin in range(0, len(s), BATCH))
+    _write(path, info, batches, progress)
 
 
 def open_set(path: str | Path) -> BallSet:
     """The BallSet in a file. ValueError in one line if the file holds none or is cut off."""
     try:
         with zipfile.ZipFile(path) as archive, open(path, "rb") as file:
-            columns = {m.filename.removesuffix(".npy"): _column(path, file, m) for m in archive.infolist()}
+            columns = {m.filename.removesuffix(".npy"): _Column(path, file, m) for m in archive.infolist()}
         text = columns.pop("info")
         info = json.loads(text.read(0, text.shape[0]).tobytes())
         _check(info, columns)
@@ -131,8 +124,19 @@ def _check(info, columns):
 class _Column:
     """One array of a file, read by rows (a memory map would keep all that it has read)."""
 
-    def __init__(self, path, begin, dtype, shape):
-        self.path, self.begin, self.dtype, self.shape = path, begin, dtype, shape
+    def __init__(self, path, file, member):
+        if member.compress_type != zipfile.ZIP_STORED:
+            raise ValueError("it is compressed")
+        file.seek(member.header_offset + 26)
+        name, extra = np.frombuffer(file.read(4), "<u2")
+        begin = file.seek(int(name) + int(extra), os.SEEK_CUR)
+        np.lib.format.read_magic(file)
+        shape, order, dtype = np.lib.format.read_array_header_1_0(file)
+        if order or dtype.hasobject:
+            raise ValueError(f"{member.filename} is no plain array")
+        if begin + member.file_size != file.tell() + dtype.itemsize * int(np.prod(shape)):
+            raise ValueError(f"{member.filename} is shorter or longer than it says")
+        self.path, self.begin, self.dtype, self.shape = path, file.tell(), dtype, shape
 
     def read(self, first, last):
         """Rows `first` to `last`: a new array."""
@@ -142,71 +146,37 @@ class _Column:
         return a.reshape(int(last - first), *self.shape[1:])
 
 
-def _column(path, file, member):
-    """The array of one member of the archive."""
-    if member.compress_type != zipfile.ZIP_STORED:
-        raise ValueError("it is compressed")
-    file.seek(member.header_offset + 26)
-    name, extra = np.frombuffer(file.read(4), "<u2")
-    begin = file.seek(int(name) + int(extra), os.SEEK_CUR)
-    np.lib.format.read_magic(file)
-    shape, order, dtype = np.lib.format.read_array_header_1_0(file)
-    if order or dtype.hasobject:
-        raise ValueError(f"{member.filename} is no plain array")
-    if begin + member.file_size != file.tell() + dtype.itemsize * int(np.prod(shape)):
-        raise ValueError(f"{member.filename} is shorter or longer than it says")
-    return _Column(path, file.tell(), dtype, shape)
+def _write(path, info, batches, progress):
+    """Write a set of batches of Balls: each column grows in a temporary file of its own, then they are put together."""
+    folder, frames, kinds = aside(path), 0, {"info": (np.dtype(np.uint8), ())}
+    folder.mkdir()
+    try:
+        with contextlib.ExitStack() as stack:
+            files = {name: stack.enter_context(open(folder / name, "w+b")) for name in COLUMNS}
+            for balls in batches:
+                for name, file in files.items():
+                    a = getattr(balls, name)
+                    if name == "offsets":
+                        a, frames = a[1:] + frames if frames else a, frames + a[-1]
+                    kinds[name] = a.dtype, a.shape[1:]
+                    file.write(np.ascontiguousarray(a).data)
+                progress(len(balls))
+            _join_columns(folder / "whole", files, kinds, info)
+        sync_and_rename(folder / "whole", path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-class _SetWriter:
-    """Writes a set: each column grows in a temporary file of its own; `finish` puts them together."""
-
-    def __init__(self, path, info):
-        self.path, self.info = Path(path), info
-        self.temporary_path = aside(self.path)
-        self.files, self.kinds, self.frames = {}, {}, 0
-
-    def __enter__(self):
-        self.temporary_path.mkdir()
-        return self
-
-    def __exit__(self, *_):
-        for file in self.files.values():
-            file.close()
-        shutil.rmtree(self.temporary_path, ignore_errors=True)
-
-    def add(self, balls):
-        """Append balls."""
-        for name in COLUMNS:
-            a = getattr(balls, name)
-            if name == "offsets":
-                a, self.frames = a[1:] + self.frames if self.frames else a, self.frames + a[-1]
-            if name not in self.files:
-                self.files[name] = open(self.temporary_path / name, "w+b")  # noqa: SIM115 - closed by __exit__
-                self.kinds[name] = a.dtype, a.shape[1:]
-            self.files[name].write(np.ascontiguousarray(a).data)
-
-    def finish(self):
-        """Put the columns together, and give the file its name."""
-        whole = self.temporary_path / "whole"
-        with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-            for name in COLUMNS:
-                self._put(archive, name, *self.kinds[name], self.files[name])
-            text = np.frombuffer(json.dumps(self.info, sort_keys=True).encode(), np.uint8)
-            with self._member(archive, "info", text.dtype, text.shape) as out:
-                out.write(text.data)
-        sync_and_rename(whole, self.path)
-
-    def _put(self, archive, name, dtype, row_shape, file):
-        size = file.tell() // (dtype.itemsize * int(np.prod(row_shape)))
-        file.seek(0)
-        with self._member(archive, name, dtype, (size, *row_shape)) as out:
-            shutil.copyfileobj(file, out, COPY_CHUNK)
-        file.truncate(0)  # the disk then never holds the set twice
-
-    @contextlib.contextmanager
-    def _member(self, archive, name, dtype, shape):
-        with archive.open(zipfile.ZipInfo(f"{name}.npy", EPOCH), "w", force_zip64=True) as out:
-            header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(out, header)
-            yield out
+def _join_columns(path, files, kinds, info):
+    """Write the archive of the columns in `files`; kinds: dtype and shape of a row of each."""
+    text = io.BytesIO(json.dumps(info, sort_keys=True).encode())
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        for name, file in (files | {"info": text}).items():
+            dtype, row = kinds[name]
+            size = file.seek(0, os.SEEK_END) // (dtype.itemsize * int(np.prod(row)))
+            header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (size, *row)}
+            file.seek(0)
+            with archive.open(zipfile.ZipInfo(f"{name}.npy", EPOCH), "w", force_zip64=True) as out:
+                np.lib.format.write_array_header_1_0(out, header)
+                shutil.copyfileobj(file, out, COPY_CHUNK)
+            file.truncate(0)  # the disk then never holds the set twice

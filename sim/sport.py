@@ -21,12 +21,8 @@ from ballcast.sim.toml_fields import SportError, from_table, number_field, numbe
 
 FOLDER = Path(__file__).parent / "sports"
 SPIN_DECAY_FORMS = {"none": (), "scaling": (), "path": ("rate",)}
-SURFACE_KINDS = {
-    "plane": ("axis", "at"),
-    "rectangle": ("low", "high"),
-    "bar": ("low", "high", "rod"),
-    "ring": ("centre", "radius", "rod"),
-}
+SURFACE_KINDS = {"plane": ("axis", "at"), "rectangle": ("low", "high"), "bar": ("low", "high", "rod"),
+                 "ring": ("centre", "radius", "rod")}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -164,17 +160,16 @@ class Sport:
     def replace(self, **changes: Any) -> "Sport":
         """The sport with other numbers: fields of Sport, Ball or Environment by their names."""
         for part in ("ball", "world"):
-            part_changes = {k: changes.pop(k) for k in list(changes) if k in _names(getattr(self, part))}
+            part_changes = {k: changes.pop(k) for k in list(changes) if k in vars(getattr(self, part))}
             if part_changes:
                 changes[part] = dataclasses.replace(getattr(self, part), **part_changes)
         return dataclasses.replace(self, **changes)
 
     def without(self, *names: str) -> "Sport":
         """The sport without the surfaces of these names; SportError says which it has."""
-        for name in names:
-            if name not in [s.name for s in self.surfaces]:
-                known = ", ".join(s.name for s in self.surfaces)
-                raise SportError(f"{self.name} has no surface called {name!r} to go without; it has {known}")
+        has = [s.name for s in self.surfaces]
+        if unknown := [n for n in names if n not in has]:
+            raise SportError(f"{self.name} has no surface called {unknown[0]!r} to go without; it has {', '.join(has)}")
         return dataclasses.replace(self, surfaces=tuple(s for s in self.surfaces if s.name not in names))
 
     @property
@@ -226,12 +221,9 @@ def read_toml(name: str | Path) -> tuple[str, str]:
 def parse(text: str, where: str) -> Sport:
     """The Sport of a TOML text; `where` names it in messages."""
     try:
-        return _read(tomllib.loads(text), where)
+        table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SportError(f"{where}: not TOML: {error}") from None
-
-
-def _read(table, where):
     known = ("name", "version", "origin", "ball", "world", "drag", "lift", "spin_decay", "surface", "launch",
              "throw", "sensor", "spread", "view")  # fmt: skip
     reject_unknown_keys(table, known, where)
@@ -269,8 +261,7 @@ def _law(table, forms, where):
         raise SportError(f"{where}.form {form!r} is not known; the forms are {', '.join(forms)}")
     keys = forms[form]
     reject_unknown_keys(table, ("form", *keys), where)
-    missing = [k for k in keys if k not in table]
-    if missing:
+    if missing := [k for k in keys if k not in table]:
         raise SportError(f"{where}.{missing[0]} is missing; the form {form!r} needs {', '.join(keys)}")
     return Law(form, numbers([table[k] for k in keys], len(keys), where))
 
@@ -284,47 +275,42 @@ def _surface(table, where):
     for key in ("name", "restitution", "friction", *SURFACE_KINDS[kind]):
         if key not in table:
             raise SportError(f"{where}.{key} is missing; a {kind} needs {', '.join(SURFACE_KINDS[kind])}")
-    contact = from_table(_Contact, {k: table[k] for k in ("friction", "tangential", "rolling") if k in table}, where)
+    scalars = from_table(_Scalars, {k: v for k, v in table.items() if k in _Scalars.__annotations__}, where)
+    low, high = _ends(table, kind, where)
     return Surface(
-        table["name"], kind, *_shape(table, kind, where),
+        table["name"], kind, low, high, scalars.radius, scalars.rod,
         from_table(Restitution, table["restitution"], f"{where}.restitution"),
-        contact.friction, contact.tangential, contact.rolling,
+        scalars.friction, scalars.tangential, scalars.rolling,
         bool(table.get("landing", False)), bool(table.get("optional", False)),
         numbers(table.get("color", (128, 128, 128)), 3, f"{where}.color"),
     )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class _Contact:
+class _Scalars:
     friction: float = number_field(low=0)
     tangential: float = number_field(0.0, low=-1, high=1)
     rolling: float = number_field(0.02, above=0)
+    rod: float = number_field(0.0, low=0)
+    radius: float = number_field(0.0, low=0)
 
 
-def _shape(table, kind, where):
-    """low, high, radius, rod of any kind."""
+def _ends(table, kind, where):
+    """low, high of any kind."""
     if kind == "plane":
         if table["axis"] not in ("x", "y", "z"):
             raise SportError(f"{where}.axis {table['axis']!r} must be x, y or z")
         (at,) = numbers([table["at"]], 1, f"{where}.at")
         flat = [axis == table["axis"] for axis in "xyz"]
-        return tuple(at if f else -math.inf for f in flat), tuple(at if f else math.inf for f in flat), 0.0, 0.0
-    rod = from_table(_Rod, {k: table[k] for k in ("rod", "radius") if k in table}, where)
+        return tuple(at if f else -math.inf for f in flat), tuple(at if f else math.inf for f in flat)
     if kind == "ring":
-        centre = numbers(table["centre"], 3, f"{where}.centre")
-        return centre, centre, rod.radius, rod.rod
+        return (numbers(table["centre"], 3, f"{where}.centre"),) * 2
     low, high = numbers(table["low"], 3, f"{where}.low"), numbers(table["high"], 3, f"{where}.high")
     flat = sum(a == b for a, b in zip(low, high, strict=True))
     if any(a > b for a, b in zip(low, high, strict=True)) or flat != (1 if kind == "rectangle" else 2):
         raise SportError(f"{where}: a {kind} from low {low} to high {high} must be flat in "
                          f"{'one axis' if kind == 'rectangle' else 'two axes'}, low never above high")  # fmt: skip
-    return low, high, 0.0, rod.rod
-
-
-@dataclass(frozen=True)
-class _Rod:
-    rod: float = number_field(0.0, low=0)
-    radius: float = number_field(0.0, low=0)
+    return low, high
 
 
 def _sensor(table, where):
@@ -352,7 +338,3 @@ def _line(line, where):
     if "circle" in line:
         return numbers(line["circle"], 3, where), numbers([line.get("radius")], 1, where)[0]
     return numbers(line.get("from"), 3, where), numbers(line.get("to"), 3, where)
-
-
-def _names(part):
-    return [f.name for f in dataclasses.fields(part)]

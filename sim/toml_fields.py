@@ -30,10 +30,9 @@ def from_table(cls: type[T], table: object, where: str) -> T:
     """`cls(**table)` with its numbers checked; `where` names the table in messages."""
     if not isinstance(table, dict):
         raise SportError(f"{where} must be a table, not {table!r}")
-    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
+    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     reject_unknown_keys(table, fields, where)
-    missing = [n for n, f in fields.items() if n not in table and _required(f)]
-    if missing:
+    if missing := [n for n, f in fields.items() if n not in table and f.default is dataclasses.MISSING]:
         raise SportError(f"{where}.{missing[0]} is missing; add it to the file")
     return cls(**{name: _checked(value, fields[name], f"{where}.{name}") for name, value in table.items()})
 
@@ -57,10 +56,6 @@ def numbers(value: object, length: int, where: str) -> tuple:
     if not isinstance(value, (list, tuple)) or len(value) != length:
         raise SportError(f"{where} = {value!r} must be a list of {length} numbers")
     return tuple(finite(v, f"{where}[{i}]") for i, v in enumerate(value))
-
-
-def _required(field):
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def _checked(value, field, where):

@@ -37,7 +37,7 @@ LIFT_FORMS = {
     "polynomial": ("constant", "s", "s2", "max"),  # constant + s S + s2 S^2, between 0 and max
 }
 # constant Cd and saturating CL; polynomials too; Cd that falls at a speed; as that, but spinning balls have another Cd
-CONSTANT_DRAG, POLYNOMIAL_DRAG, DRAG_CRISIS, SPIN_DRAG = range(4)
+CONSTANT_DRAG, POLYNOMIAL_DRAG, DRAG_CRISIS, SPIN_DRAG = DRAG_MODELS = range(4)
 
 LITERALS = {"zero": 0.0, "tiny": 1e-18, "twentieth": 0.05, "fifth": 0.2, "half": 0.5, "one": 1.0, "two": 2.0,
             "three": 3.0, "four": 4.0, "six": 6.0, "seven": 7.0, "ten": 10.0, "fifteen": 15.0}  # fmt: skip
@@ -47,10 +47,9 @@ Literals = namedtuple("Literals", LITERALS)  # type: ignore[misc]
 # crisis; CL = lift + lift_s S + lift_s2 S^2, and lift_saturating S / (lift_a + lift_b S)
 Aero = namedtuple(
     "Aero",
-    "gravity constant radius spin_decay drag drag_s drag_s2 drag_speed drag_spin drag_min drag_max "
-    "drag_drop crisis_speed crisis_width spin_threshold spin_factor spin_power blend_rate_speed blend_rate_s "
-    "lift lift_s lift_s2 lift_max lift_saturating lift_a lift_b "
-    "inverse_step_length max_step tolerance literals tableau",
+    "gravity constant radius spin_decay drag drag_s drag_s2 drag_speed drag_spin drag_min drag_max drag_drop "
+    "crisis_speed crisis_width spin_threshold spin_factor spin_power blend_rate_speed blend_rate_s lift lift_s "
+    "lift_s2 lift_max lift_saturating lift_a lift_b inverse_step_length max_step tolerance literals tableau",
 )
 # drag D and lift L of dv/dt = g + D u + L (w x u), with their derivatives by |u|, |w x u| and |w|
 AeroDerivatives = namedtuple("AeroDerivatives", "drag drag_speed drag_cross drag_spin lift lift_speed lift_cross")
@@ -90,8 +89,8 @@ def _drag(law, re_per_speed):
     if law.form == "polynomial":
         return {"drag": v["constant"] - v["re"] * v["re_at"], "drag_s": v["s"], "drag_s2": v["s2"],
                 "drag_speed": v["re"] * re_per_speed, "drag_min": v["min"], "drag_max": v["max"]}  # fmt: skip
-    row = {"drag": v["super"], "drag_drop": v["sub"] - v["super"], "crisis_speed": v["centre"],
-           "crisis_width": v["width"]}  # fmt: skip
+    drop = v["sub"] - v["super"]
+    row = {"drag": v["super"], "drag_drop": drop, "crisis_speed": v["centre"], "crisis_width": v["width"]}
     if law.form == "goff":
         row |= {"spin_threshold": v["spin"], "spin_factor": v["factor"], "spin_power": v["power"]}
     return row
@@ -115,9 +114,6 @@ def _largest_lift(row):
     total = row["lift_a"] + row["lift_b"]
     saturating = row["lift_saturating"] / total if total > 0 else 0.0
     return saturating + min(row["lift_max"], abs(row["lift"]) + abs(row["lift_s"]) * 0.5)
-
-
-# --- drag functions ---------------------------------------------------------------------------------------------------
 
 
 @inlined
@@ -192,9 +188,6 @@ def _goff_drag(aero, speed, S):
     return still + a * b * excess, still_v * (n.one - a * b) + a_v * b * excess, a * b * spinning_s + a * b_s * excess
 
 
-# --- for one ball, whose model is known only when it runs -------------------------------------------------------------
-
-
 @inlined
 def acceleration(sport, parameters, velocity, spin):
     """Acceleration of a ball in flight, m/s2, gravity included; parameters: a Parameters."""
@@ -221,15 +214,6 @@ def integrate(sport, h, drag, lift, a, u, w):
     if sport.drag_model == SPIN_DRAG:
         return dormand_prince_step(spin_drag, sport.aero, h, drag, lift, a, u, w)
     return dormand_prince_step(drag_crisis, sport.aero, h, drag, lift, a, u, w)
-
-
-@inlined
-def step_length(aero, u):
-    """How long a step may be at velocity u through the air, s: the air turns or slows the ball by STEP_FRACTION."""
-    return min(aero.max_step, aero.literals.one / (aero.inverse_step_length * norm(u) + aero.literals.tiny))
-
-
-# --- derivatives, for the Jacobian ------------------------------------------------------------------------------------
 
 
 @inlined

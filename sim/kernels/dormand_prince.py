@@ -26,8 +26,6 @@ B = A_MATRIX[-1]
 POSITION_WEIGHTS = sum(B[j] * A_MATRIX[j] for j in range(STAGES))
 # b less the b of the fourth-order rule
 ERROR_WEIGHTS = np.array([71 / 57600, 0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40])
-
-
 # the rule's numbers in one precision: a of the stages, b, p of the position, e of the error
 DormandPrince = namedtuple(
     "DormandPrince",
@@ -94,6 +92,12 @@ def _sum3(a, x, b, y, c, z):
 @inlined
 def _sum5(a, v, b, w, c, x, d, y, e, z):
     return _add4(_add4(_sum3(a, v, b, w, c, x), d, y), e, z)
+
+
+@inlined
+def step_length(aero, u):
+    """How long a step may be at velocity u through the air, s: the air turns or slows the ball by STEP_FRACTION."""
+    return min(aero.max_step, aero.literals.one / (aero.inverse_step_length * norm(u) + aero.literals.tiny))
 
 
 @inlined

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from ballcast.sim.jit import inlined, kernel
-from ballcast.sim.kernels.aerodynamics import acceleration, integrate, step_length
+from ballcast.sim.kernels.aerodynamics import acceleration, integrate
 from ballcast.sim.kernels.contact import (
     REST_DURATION,
     RESTING,
@@ -26,7 +26,7 @@ from ballcast.sim.kernels.contact import (
     touches,
 )
 from ballcast.sim.kernels.detection import MIN_ADVANCE, first_contact, time_to_edge
-from ballcast.sim.kernels.dormand_prince import next_scale
+from ballcast.sim.kernels.dormand_prince import next_scale, step_length
 from ballcast.sim.kernels.layout import (
     CONTACT_DTYPE,
     FINE,
@@ -139,9 +139,6 @@ def _initial_state(sport, parameters, launch, tangent):
     return airborne(sport, parameters, motion), support, phase
 
 
-# --- steps, shared with the lanes -------------------------------------------------------------------------------------
-
-
 @inlined
 def air_step(sport, parameters, start, h):
     """(Motion at the end, error of the velocity) of a step of length h through the air."""
@@ -217,9 +214,6 @@ def airborne(sport, parameters, motion):
 def at_rest(position):
     """The Motion of a ball that rests there."""
     return Motion(position, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
-
-
-# --- parts of a round -------------------------------------------------------------------------------------------------
 
 
 @inlined

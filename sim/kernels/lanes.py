@@ -16,43 +16,23 @@ from typing import NamedTuple
 import numpy as np
 
 from ballcast.sim.jit import inlined, kernel
-from ballcast.sim.kernels.aerodynamics import (
-    CONSTANT_DRAG,
-    DRAG_CRISIS,
-    SPIN_DRAG,
-    constant_drag,
-    drag_crisis,
-    polynomial_drag,
-    spin_drag,
-    step_length,
-)
+from ballcast.sim.kernels.aerodynamics import DRAG_MODELS, constant_drag, drag_crisis, polynomial_drag, spin_drag
 from ballcast.sim.kernels.compiled_sport import LaneSport
 from ballcast.sim.kernels.contact import RESTING, SLIDING, after_contact, note_contact, touches
 from ballcast.sim.kernels.detection import first_contact
-from ballcast.sim.kernels.dormand_prince import dormand_prince_step, next_scale
+from ballcast.sim.kernels.dormand_prince import dormand_prince_step, next_scale, step_length
 from ballcast.sim.kernels.flight import airborne, rolling_step, step_to_contact
-from ballcast.sim.kernels.layout import (
-    DRAG,
-    FINE,
-    FRICTION,
-    IN_FLIGHT,
-    LAID_TO_REST,
-    LAUNCH_SIZE,
-    LIFT,
-    RESTITUTION,
-    WIND_X,
-    WIND_Y,
-    Motion,
-    Parameters,
-)
+from ballcast.sim.kernels.layout import FINE, IN_FLIGHT, LAID_TO_REST, LAUNCH_SIZE, PARAMETER_ROWS, Motion, Parameters
 from ballcast.sim.kernels.quintic import quintic_coefficients, quintic_velocity, unit_coefficients, unit_position
 
+CONSTANT_DRAG, _, DRAG_CRISIS, SPIN_DRAG = DRAG_MODELS
 LANES = 64
 CHUNK = 8  # frames written at once; times are padded by as many
 # rows of lanes: a launch (layout.py), acceleration; the end of the step, its length, whether it is near a surface, the
 # box around it, the scale of the next step and the error of this one
-POSITION, VELOCITY, SPIN, ACCELERATION, END_POSITION, END_VELOCITY, END_SPIN, END_ACCELERATION = (
-    0, 3, 6, 15, 18, 21, 24, 27)  # fmt: skip
+POSITION, VELOCITY, SPIN, ACCELERATION = 0, 3, 6, 15
+DRAG, LIFT, RESTITUTION, FRICTION, WIND_X, WIND_Y = PARAMETER_ROWS
+END_POSITION, END_VELOCITY, END_SPIN, END_ACCELERATION = 18, 21, 24, 27
 STEP, NEAR, BOX_LOW, BOX_HIGH, STEP_SCALE, STEP_ERROR = 30, 31, 32, 35, 38, 39
 FRAME_OFFSETS = 40 * LANES  # then a chunk of frames: their time in the step
 BUFFER_SIZE = FRAME_OFFSETS + CHUNK
@@ -124,9 +104,6 @@ def fly_lanes(task, first, last):
     return m[CONTACTS_FOUND, 0]
 
 
-# --- all lanes at once ------------------------------------------------------------------------------------------------
-
-
 @inlined
 def _integrate(drag_function, aero, s):
     for i in range(LANES):
@@ -176,9 +153,6 @@ def _broad_phase(aero, s, boxes):
             is_apart |= (s[(BOX_HIGH + 1) * LANES + i] < y0) | (s[(BOX_LOW + 1) * LANES + i] > y1)
             is_apart |= (s[(BOX_HIGH + 2) * LANES + i] < z0) | (s[(BOX_LOW + 2) * LANES + i] > z1)
             s[NEAR * LANES + i] = s[NEAR * LANES + i] if is_apart else n.one
-
-
-# --- one lane ---------------------------------------------------------------------------------------------------------
 
 
 @inlined

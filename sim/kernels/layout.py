@@ -7,19 +7,11 @@ import numpy as np
 from ballcast.sim.jit import inlined
 
 POSITION, VELOCITY, SPIN = slice(0, 3), slice(3, 6), slice(6, 9)
-DRAG, LIFT, RESTITUTION, FRICTION, WIND_X, WIND_Y = range(9, 15)  # sim.PARAMETERS, in its order
+DRAG, LIFT, RESTITUTION, FRICTION, WIND_X, WIND_Y = PARAMETER_ROWS = range(9, 15)  # sim.PARAMETERS, in its order
 LAUNCH_SIZE = 15  # state and parameters
 CONTACT_DTYPE = np.dtype(
-    [
-        ("ball", "i8"),
-        ("surface", "i8"),  # index into sport.surfaces
-        ("time", "f8"),  # s
-        ("position", "f8", 3),  # m, the ball's centre
-        ("velocity_before", "f8", 3),  # m/s
-        ("velocity_after", "f8", 3),
-        ("spin_before", "f8", 3),  # rad/s
-        ("spin_after", "f8", 3),
-    ]
+    [("ball", "i8"), ("surface", "i8"), ("time", "f8"), ("position", "f8", 3)]  # index into sport.surfaces; s; m
+    + [(name, "f8", 3) for name in ("velocity_before", "velocity_after", "spin_before", "spin_after")]  # m/s, rad/s
 )
 IN_FLIGHT = -1  # in place of the index of the surface that supports a ball, or that it meets
 FINE, LAID_TO_REST = range(2)  # status of a flight; laid to rest: after too many contacts, where it was

@@ -7,8 +7,6 @@ vectors, which trajectory and Jacobian share; coefficients over the unit interva
 from ballcast.sim.jit import inlined
 from ballcast.sim.kernels.vectors import add_scaled, maximum, minimum, scaled
 
-# --- in time ----------------------------------------------------------------------------------------------------------
-
 
 @inlined
 def quintic_coefficients(start, end, h):
@@ -55,9 +53,6 @@ def quintic_bounds(start, end, h):
     return low, high
 
 
-# --- by weights -------------------------------------------------------------------------------------------------------
-
-
 @inlined
 def hermite_weights(f, h):
     """Weights, for the position at the fraction f of a step, of (position, velocity, acceleration) at start and end."""
@@ -88,9 +83,6 @@ def interpolate(start, end, f, h):
     velocity = scaled(d, add_scaled(end.position, -1.0, start.position))
     velocity = add_scaled(add_scaled(velocity, v, start.velocity), a, start.acceleration)
     return position, add_scaled(add_scaled(velocity, v1, end.velocity), a1, end.acceleration)
-
-
-# --- over the unit interval -------------------------------------------------------------------------------------------
 
 
 @inlined
