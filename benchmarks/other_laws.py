@@ -7,6 +7,7 @@ import numpy as np
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.compiled_sport import compile_sport
 from ballcast.sim.kernels.dormand_prince import dormand_prince_step
+from ballcast.sim.kernels.literals import literals
 from ballcast.sim.kernels.vectors import cross, norm
 
 
@@ -20,7 +21,7 @@ def linear(aero, drag, lift, u, w):
 def sheet(aero, drag, lift, u, w):
     """Nathan's golf sheet: Cd by Re between two points and linear in S, CL = 0.2294096 S^0.4."""
     speed, c = norm(u), cross(w, u)
-    m = math.sqrt(c[0] * c[0] + c[1] * c[1] + c[2] * c[2] + aero.literals.tiny)
+    m = math.sqrt(c[0] * c[0] + c[1] * c[1] + c[2] * c[2] + literals(aero.gravity).tiny)
     S, Re = aero.radius * m / (speed * speed), drag * speed  # drag: 2 R / nu / 1e5
     blend = min(max((Re - 0.5) / 0.5, 0.0), 1.0)
     Cd = 1.9451114 + blend * (0.13248 - 1.9451114) + 0.2087217 * S

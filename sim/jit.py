@@ -24,7 +24,9 @@ from typing import Any
 
 import llvmlite.binding as llvm
 import numba
+import numpy as np
 from numba.core import caching, codegen, config, dispatcher, event, types
+from numba.extending import overload
 
 FASTMATH = {"contract", "reassoc", "nsz", "arcp", "afn"}
 CHECKOUT = not (Path(__file__).parents[1].name == "ballcast" and (Path(__file__).parents[1] / "command.py").exists())
@@ -215,6 +217,23 @@ def _drop_literals(compiled):
 kernel = functools.partial(_compile, by_address=True, fastmath=FASTMATH)
 inlined = functools.partial(_compile, fastmath=FASTMATH, forceinline=True, no_cpython_wrapper=True)
 strict = _compile
+
+
+def by_precision(make: Callable[[type], Any]) -> Callable:
+    """A function for kernels: constants(x) is make(type of the float x), known to the compiler.
+
+    As a field of an argument the numbers would be read from Python at every call.
+    """
+
+    def constants(x):
+        return make(type(x))
+
+    @overload(constants)
+    def _(x):
+        numbers = make(np.float32 if x == types.float32 else np.float64)
+        return lambda x: numbers
+
+    return constants
 
 
 def compiled_here() -> bool:

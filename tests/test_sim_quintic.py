@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from ballcast.sim.jit import kernel
-from ballcast.sim.kernels.aerodynamics import LITERALS, Literals
 from ballcast.sim.kernels.dormand_prince import A_MATRIX, ERROR_WEIGHTS, POSITION_WEIGHTS, B
 from ballcast.sim.kernels.layout import Motion
+from ballcast.sim.kernels.literals import literals
 from ballcast.sim.kernels.quintic import (
     interpolate,
     quintic_bounds,
@@ -46,8 +46,7 @@ def over_the_unit_interval(n, start, end, f, h, i):
 def test_the_three_forms_agree(f):
     position, velocity = by_weights(START, END, f, H)
     same, derivative, (low, high) = by_coefficients(START, END, f * H, H)
-    literals = Literals(*map(float, LITERALS.values()))
-    unit = [over_the_unit_interval(literals, START, END, f, H, i) for i in range(3)]
+    unit = [over_the_unit_interval(literals(1.0), START, END, f, H, i) for i in range(3)]
     assert np.allclose(position, same, rtol=0, atol=1e-13) and np.allclose(position, unit, rtol=0, atol=1e-13)
     assert np.allclose(velocity, derivative, rtol=0, atol=1e-11)
     assert (np.array(low) <= np.array(position) + 1e-12).all() and (np.array(position) <= np.array(high) + 1e-12).all()

@@ -107,8 +107,8 @@ class NeuralPredictor(Predictor):
         """A GRU's update and reset gates (T, 2, H) at frames of features (T, F), with `hidden` (T, H) before each.
         Update is the fraction that is new; reset is 1 where the old is read in full."""
         network, size = self.network, hidden.shape[1]
-        a = features @ network.input.weight + network.input.bias
-        b = hidden @ network.hidden.weight + network.hidden.bias
+        a = features @ network.input_weight + network.input_bias
+        b = hidden @ network.hidden_weight + network.hidden_bias
         reset, retain = np.split(1 / (1 + np.exp(-(a + b)[:, : 2 * size])), 2, axis=1)
         return np.stack([1 - retain, reset], axis=1)
 

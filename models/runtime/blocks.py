@@ -14,8 +14,13 @@ from ballcast.sim.jit import inlined, kernel
 ATTENTION_HEADS = 4
 NORM_EPSILON = 1e-5  # added to a variance
 Norm = namedtuple("Norm", "gain bias")  # (H,), or (L, H) of L layers
-# Norm and Linear records of L stacked layers; the rotary frequencies (D / 2,) rad/s; the frames of the ring buffer
-BlockStack = namedtuple("BlockStack", "norm1 mixer out norm2 mlp_in mlp_out final_norm frequencies window")
+# Norm and Linear layers, L of them stacked, flat as NetworkWeights is;
+# the rotary frequencies (D / 2,) rad/s; the frames of the ring buffer
+BlockStack = namedtuple(
+    "BlockStack",
+    "norm1_gain norm1_bias mixer_weight mixer_bias out_weight out_bias norm2_gain norm2_bias mlp_in_weight mlp_in_bias "
+    "mlp_out_weight mlp_out_bias final_norm_gain final_norm_bias frequencies window",
+)
 MIXER_TENSORS = {"mingru": "mixer.gates", "transformer": "mixer.qkv"}
 
 
@@ -36,12 +41,13 @@ def pack_blocks(shape: dict, tensors: dict[str, np.ndarray]) -> BlockStack:
     final_norm = Norm(*(np.array(tensors.get(f"trunk.norm.{part}", ()), float32) for part in ("weight", "bias")))
     frequencies = np.array(tensors.get("trunk.blocks.0.mixer.frequencies", ()), float)
     window = shape["window"] if len(frequencies) else 0
-    return BlockStack(norm1, mixer, out, norm2, mlp_in, mlp_out, final_norm, frequencies, window)
+    parts = norm1, mixer, out, norm2, mlp_in, mlp_out, final_norm
+    return BlockStack(*(a for part in parts for a in part), frequencies, window)
 
 
 def stack_state_size(blocks: BlockStack) -> int:
     """The length of one ball's state."""
-    layers, units = blocks.norm1.gain.shape
+    layers, units = blocks.norm1_gain.shape
     return layers * blocks.window * 2 * units + 1 if blocks.window else layers * units
 
 
@@ -68,20 +74,20 @@ def advance_blocks(blocks, activations, times, h, state, rows):
 
     The state of ball k is state[rows[k]].
     """
-    for n in range(len(blocks.norm1.gain)):
-        normed = layer_norm(activations, blocks.norm1.gain[n], blocks.norm1.bias[n])
-        projection = linear(normed, blocks.mixer.weight[n], blocks.mixer.bias[n])
+    for n in range(len(blocks.norm1_gain)):
+        normed = layer_norm(activations, blocks.norm1_gain[n], blocks.norm1_bias[n])
+        projection = linear(normed, blocks.mixer_weight[n], blocks.mixer_bias[n])
         mixed = np.empty_like(activations)
         for k in range(len(activations)):
             if blocks.window:
                 _attention_step(blocks, n, projection[k], times[k], state[rows[k]], mixed[k])
             else:
                 _mingru_step(n, projection[k], state[rows[k]], mixed[k])
-        activations = activations + linear(mixed, blocks.out.weight[n], blocks.out.bias[n])
-        normed = layer_norm(activations, blocks.norm2.gain[n], blocks.norm2.bias[n])
-        mlp_in = Linear(blocks.mlp_in.weight[n], blocks.mlp_in.bias[n])
-        activations = activations + mlp(normed, mlp_in, Linear(blocks.mlp_out.weight[n], blocks.mlp_out.bias[n]))
-    h[:] = layer_norm(activations, blocks.final_norm.gain, blocks.final_norm.bias)
+        activations = activations + linear(mixed, blocks.out_weight[n], blocks.out_bias[n])
+        normed = layer_norm(activations, blocks.norm2_gain[n], blocks.norm2_bias[n])
+        mlp_in = Linear(blocks.mlp_in_weight[n], blocks.mlp_in_bias[n])
+        activations = activations + mlp(normed, mlp_in, Linear(blocks.mlp_out_weight[n], blocks.mlp_out_bias[n]))
+    h[:] = layer_norm(activations, blocks.final_norm_gain, blocks.final_norm_bias)
     if blocks.window:
         for k in range(len(activations)):  # the frame count stays below two windows: float32 holds it exactly
             count = state[rows[k], -1] + float32(1.0)

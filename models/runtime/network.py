@@ -12,7 +12,7 @@ from collections import namedtuple
 import numpy as np
 
 from ballcast.models.runtime.blocks import advance_blocks, pack_blocks, stack_state_size
-from ballcast.models.runtime.layers import float32, linear, mlp, pack_linear, sigmoid, silu, tanh
+from ballcast.models.runtime.layers import Linear, float32, linear, mlp, pack_linear, sigmoid, silu, tanh
 from ballcast.sim.jit import kernel
 
 TRUNK_KINDS = ("gru", "lstm", "rnn", "mlp", "mingru", "transformer")
@@ -22,12 +22,14 @@ TRUNK_LAYERS = dict.fromkeys(("gru", "lstm", "rnn"), ("trunk.weight_ih_l0", "tru
     "mlp": ("trunk.layers.0.weight", "trunk.layers.2.weight"),
 } | dict.fromkeys(("mingru", "transformer"), ("trunk.input.weight", ""))  # fmt: skip
 HEAD_LAYERS = ("belief.0.weight", "belief.2.weight", "path.0.weight", "path.2.weight")
-# trunk_kind: index in TRUNK_KINDS; mean and 1 / scale of the features (F,) and of the nominal features; Linear layers
+# flat, because numba reads every record within a record from Python at every call.
+# trunk_kind: index in TRUNK_KINDS; mean and 1 / scale of the features (F,) and of the nominal features; layers
 # (`hidden` is a cell's recurrent layer, or the second layer of an mlp); a BlockStack
 NetworkWeights = namedtuple(
     "NetworkWeights",
     "trunk_kind feature_mean feature_scale_inverse nominal_mean nominal_scale_inverse "
-    "input hidden belief_hidden belief_out path_hidden path_out blocks",
+    "input_weight input_bias hidden_weight hidden_bias belief_hidden_weight belief_hidden_bias belief_out_weight "
+    "belief_out_bias path_hidden_weight path_hidden_bias path_out_weight path_out_bias blocks",
 )
 
 
@@ -35,14 +37,14 @@ def pack_weights(shape: dict, tensors: dict[str, np.ndarray]) -> NetworkWeights:
     """The weights of a NetworkShape, as a dict, from tensors with the names of models/nets/network.py."""
     names = "feature", "nominal"
     scaling = (a for n in names for a in (tensors[f"{n}_mean"], float32(1.0) / tensors[f"{n}_scale"]))
-    layers = (pack_linear(tensors, name) for name in (*TRUNK_LAYERS[shape["model"]], *HEAD_LAYERS))
+    layers = (a for name in (*TRUNK_LAYERS[shape["model"]], *HEAD_LAYERS) for a in pack_linear(tensors, name))
     parts = TRUNK_KINDS.index(shape["model"]), *scaling, *layers, pack_blocks(shape, tensors)
     return NetworkWeights._make(parts)
 
 
 def state_size(network: NetworkWeights) -> int:
     """The length of one ball's row of `state`."""
-    return len(network.hidden.weight) if network.trunk_kind == LSTM else stack_state_size(network.blocks)
+    return len(network.hidden_weight) if network.trunk_kind == LSTM else stack_state_size(network.blocks)
 
 
 @kernel
@@ -59,14 +61,14 @@ def standardise(raw_features, mean, scale_inverse):
 @kernel
 def advance(network, features, times, h, state, rows):
     """Update h (n, H) and state[rows] (n, M), in place, by one frame of features (n, F) at times (n,) s."""
-    a = linear(features, network.input.weight, network.input.bias)
+    a = linear(features, network.input_weight, network.input_bias)
     if network.trunk_kind >= MINGRU:
         advance_blocks(network.blocks, a, times, h, state, rows)
         return
     if network.trunk_kind == MLP:
-        h[:] = silu(linear(silu(a), network.hidden.weight, network.hidden.bias))
+        h[:] = silu(linear(silu(a), network.hidden_weight, network.hidden_bias))
         return
-    b, U = linear(h, network.hidden.weight, network.hidden.bias), h.shape[1]
+    b, U = linear(h, network.hidden_weight, network.hidden_bias), h.shape[1]
     if network.trunk_kind == GRU:
         gru_cell(a, b, h)
         return
@@ -98,7 +100,8 @@ def gru_cell(a, b, h):
 @kernel
 def belief_head(network, features, h):
     """The outputs of the belief head for hidden states h (B, H) and features (B, F)."""
-    return mlp(np.hstack((h, features)), network.belief_hidden, network.belief_out)
+    hidden = Linear(network.belief_hidden_weight, network.belief_hidden_bias)
+    return mlp(np.hstack((h, features)), hidden, Linear(network.belief_out_weight, network.belief_out_bias))
 
 
 @kernel
@@ -112,4 +115,5 @@ def path_head_input(network, features, h, nominal_features, belief_outputs):
 def path_head(network, features, h, nominal_features, belief_outputs):
     """The outputs of the path head; arguments as in `path_head_input`."""
     inputs = path_head_input(network, features, h, nominal_features, belief_outputs)
-    return mlp(inputs, network.path_hidden, network.path_out)
+    hidden = Linear(network.path_hidden_weight, network.path_hidden_bias)
+    return mlp(inputs, hidden, Linear(network.path_out_weight, network.path_out_bias))

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ballcast.sim.jit import inlined
-from ballcast.sim.kernels.dormand_prince import dormand_prince_step, tableau
+from ballcast.sim.kernels.dormand_prince import dormand_prince_step
+from ballcast.sim.kernels.literals import literals
 from ballcast.sim.kernels.vectors import cross, dot, norm
 
 if TYPE_CHECKING:  # an import would make every edit of sport.py compile this module anew
@@ -39,17 +40,13 @@ LIFT_FORMS = {
 # constant Cd and saturating CL; polynomials too; Cd that falls at a speed; as that, but spinning balls have another Cd
 CONSTANT_DRAG, POLYNOMIAL_DRAG, DRAG_CRISIS, SPIN_DRAG = DRAG_MODELS = range(4)
 
-LITERALS = {"zero": 0.0, "tiny": 1e-18, "twentieth": 0.05, "fifth": 0.2, "half": 0.5, "one": 1.0, "two": 2.0,
-            "three": 3.0, "four": 4.0, "six": 6.0, "seven": 7.0, "ten": 10.0, "fifteen": 15.0}  # fmt: skip
-# in one precision: a literal in the code would turn an expression of float32 into float64
-Literals = namedtuple("Literals", LITERALS)  # type: ignore[misc]
 # of one sport in one precision: Cd = drag + drag_s S + drag_s2 S^2 + drag_speed |u| + drag_spin |w|, and the drag
 # crisis; CL = lift + lift_s S + lift_s2 S^2, and lift_saturating S / (lift_a + lift_b S)
 Aero = namedtuple(
     "Aero",
     "gravity constant radius spin_decay drag drag_s drag_s2 drag_speed drag_spin drag_min drag_max drag_drop "
     "crisis_speed crisis_width spin_threshold spin_factor spin_power blend_rate_speed blend_rate_s lift lift_s "
-    "lift_s2 lift_max lift_saturating lift_a lift_b inverse_step_length max_step tolerance literals tableau",
+    "lift_s2 lift_max lift_saturating lift_a lift_b inverse_step_length max_step tolerance",
 )
 # drag D and lift L of dv/dt = g + D u + L (w x u), with their derivatives by |u|, |w x u| and |w|
 AeroDerivatives = namedtuple("AeroDerivatives", "drag drag_speed drag_cross drag_spin lift lift_speed lift_cross")
@@ -75,9 +72,7 @@ def aero_coefficients(sport: "Sport", dtype: type) -> tuple[int, Aero]:
     if sport.drag.form == "constant" and sport.lift.form in ("none", "saturating"):
         model = CONSTANT_DRAG
     row["tolerance"] = TOLERANCE[dtype] * (1.0 if model == CONSTANT_DRAG else NONSMOOTH_TOLERANCE_FACTOR)
-    numbers = {name: dtype(value) for name, value in row.items()}
-    literals = Literals(*map(dtype, LITERALS.values()))
-    return model, Aero(**numbers | {"literals": literals, "tableau": tableau(dtype)})
+    return model, Aero(**{name: dtype(value) for name, value in row.items()})
 
 
 def _drag(law, re_per_speed):
@@ -119,7 +114,7 @@ def _largest_lift(row):
 @inlined
 def constant_drag(aero, drag, lift, u, w):
     """Constant Cd, CL = S / (a + b S)."""
-    tiny = aero.literals.tiny
+    tiny = literals(aero.gravity).tiny
     uu = dot(u, u) + tiny
     speed = math.sqrt(uu)
     c = cross(w, u)
@@ -133,23 +128,25 @@ def constant_drag(aero, drag, lift, u, w):
 @inlined
 def polynomial_drag(aero, drag, lift, u, w):
     """Cd a polynomial in S, |u| and |w|, CL a polynomial in S, or saturating."""
-    uu = dot(u, u) + aero.literals.tiny
-    return _general_drag(aero, drag, lift, u, w, uu, math.sqrt(uu), aero.literals.zero)
+    uu = dot(u, u) + literals(aero.gravity).tiny
+    return _general_drag(aero, drag, lift, u, w, uu, math.sqrt(uu), literals(aero.gravity).zero)
 
 
 @inlined
 def drag_crisis(aero, drag, lift, u, w):
     """As `polynomial_drag`, with a logistic fall of Cd with speed."""
-    uu = dot(u, u) + aero.literals.tiny
+    uu = dot(u, u) + literals(aero.gravity).tiny
     speed = math.sqrt(uu)
-    extra_drag = aero.drag_drop / (aero.literals.one + math.exp((speed - aero.crisis_speed) / aero.crisis_width))
+    extra_drag = aero.drag_drop / (
+        literals(aero.gravity).one + math.exp((speed - aero.crisis_speed) / aero.crisis_width)
+    )
     return _general_drag(aero, drag, lift, u, w, uu, speed, extra_drag)
 
 
 @inlined
 def spin_drag(aero, drag, lift, u, w):
     """As `drag_crisis`, but the Cd of a spinning ball grows with its spin."""
-    tiny = aero.literals.tiny
+    tiny = literals(aero.gravity).tiny
     uu = dot(u, u) + tiny
     speed, c = math.sqrt(uu), cross(w, u)
     extra_drag, _, _ = _goff_drag(aero, speed, aero.radius * math.sqrt(dot(c, c) + tiny) / uu)
@@ -158,7 +155,7 @@ def spin_drag(aero, drag, lift, u, w):
 
 @inlined
 def _general_drag(aero, drag, lift, u, w, uu, speed, extra_drag):
-    zero, tiny = aero.literals.zero, aero.literals.tiny
+    zero, tiny = literals(aero.gravity).zero, literals(aero.gravity).tiny
     c = cross(w, u)
     m = math.sqrt(dot(c, c) + tiny)
     S = aero.radius * m / uu
@@ -174,7 +171,7 @@ def _general_drag(aero, drag, lift, u, w, uu, speed, extra_drag):
 @inlined
 def _goff_drag(aero, speed, S):
     """What `goff` adds to the supercritical Cd, and its derivatives by speed and by S."""
-    n = aero.literals
+    n = literals(aero.gravity)
     z = n.one / (n.one + math.exp((speed - aero.crisis_speed) / aero.crisis_width))
     still, still_v = aero.drag_drop * z, -aero.drag_drop * z * (n.one - z) / aero.crisis_width
     spinning = aero.spin_factor * math.exp(aero.spin_power * math.log(S + n.tiny))
@@ -220,14 +217,14 @@ def integrate(sport, h, drag, lift, a, u, w):
 def constant_drag_derivatives(aero, speed, m):
     """The AeroDerivatives of `constant_drag` at speed |u| and m = |w x u|, of a ball whose factors are 1."""
     L, L_v, L_m = _lift_derivatives(aero, speed, m)
-    zero, k = aero.literals.zero, aero.constant * aero.drag
+    zero, k = literals(aero.gravity).zero, aero.constant * aero.drag
     return AeroDerivatives(-k * speed, -k, zero, zero, L, L_v, L_m)
 
 
 @inlined
 def general_drag_derivatives(aero, speed, m, w):
     """As `constant_drag_derivatives` for every other model; w = |w|."""
-    n, uu, K = aero.literals, speed * speed, aero.constant
+    n, uu, K = literals(aero.gravity), speed * speed, aero.constant
     S = aero.radius * m / uu
     extra, extra_v, extra_s = _goff_drag(aero, speed, S)
     if aero.spin_factor == n.zero:
@@ -256,4 +253,8 @@ def _lift_derivatives(aero, speed, m):
     uu, b = speed * speed, aero.lift_b * aero.radius
     below = aero.lift_a * uu + b * m
     top = aero.lift_saturating * aero.constant * aero.radius
-    return top * uu / below, aero.literals.two * top * speed * b * m / (below * below), -top * uu * b / (below * below)
+    return (
+        top * uu / below,
+        literals(aero.gravity).two * top * speed * b * m / (below * below),
+        -top * uu * b / (below * below),
+    )

@@ -8,7 +8,8 @@ from collections import namedtuple
 
 import numpy as np
 
-from ballcast.sim.jit import inlined
+from ballcast.sim.jit import by_precision, inlined
+from ballcast.sim.kernels.literals import literals
 from ballcast.sim.kernels.vectors import norm
 
 STAGES = 7
@@ -40,6 +41,9 @@ def tableau(dtype: type) -> DormandPrince:
     return DormandPrince(*map(dtype, rows))
 
 
+coefficients = by_precision(tableau)
+
+
 @inlined
 def dormand_prince_step(drag_function, aero, h, drag, lift, a, u, w):
     """One step of length h from velocity u through the air, acceleration a and spin w; drag, lift: the ball's factors.
@@ -47,7 +51,7 @@ def dormand_prince_step(drag_function, aero, h, drag, lift, a, u, w):
     (displacement through the air, change of velocity, factor of the spin, acceleration at the end, error of the
     velocity of the fourth-order rule). The stages are changes of (u, spin factor), tuples of four.
     """
-    t, one = aero.tableau, aero.literals.one
+    t, one = coefficients(aero.gravity), literals(aero.gravity).one
     y = u[0], u[1], u[2], one
     k1 = a[0], a[1], a[2], -aero.spin_decay * norm(u)
     k2 = _stage(drag_function, aero, drag, lift, w, _add4(y, h * t.a21, k1))
@@ -97,7 +101,9 @@ def _sum5(a, v, b, w, c, x, d, y, e, z):
 @inlined
 def step_length(aero, u):
     """How long a step may be at velocity u through the air, s: the air turns or slows the ball by STEP_FRACTION."""
-    return min(aero.max_step, aero.literals.one / (aero.inverse_step_length * norm(u) + aero.literals.tiny))
+    return min(
+        aero.max_step, literals(aero.gravity).one / (aero.inverse_step_length * norm(u) + literals(aero.gravity).tiny)
+    )
 
 
 @inlined
@@ -106,7 +112,7 @@ def next_scale(aero, scale, error):
 
     A step that errs too much is tried again at half its length; a very good one lengthens the next.
     """
-    n = aero.literals
+    n = literals(aero.gravity)
     if error > aero.tolerance and scale > n.twentieth * n.twentieth:
         return False, n.half * scale
     if error < n.half * n.twentieth * aero.tolerance:

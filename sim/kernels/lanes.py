@@ -23,6 +23,7 @@ from ballcast.sim.kernels.detection import first_contact
 from ballcast.sim.kernels.dormand_prince import dormand_prince_step, next_scale, step_length
 from ballcast.sim.kernels.flight import airborne, rolling_step, step_to_contact
 from ballcast.sim.kernels.layout import FINE, IN_FLIGHT, LAID_TO_REST, LAUNCH_SIZE, PARAMETER_ROWS, Motion, Parameters
+from ballcast.sim.kernels.literals import literals
 from ballcast.sim.kernels.quintic import quintic_coefficients, quintic_velocity, unit_coefficients, unit_position
 
 CONSTANT_DRAG, _, DRAG_CRISIS, SPIN_DRAG = DRAG_MODELS
@@ -85,10 +86,12 @@ def fly_lanes(task, first, last):
             surface, b, t, k = support, m[BALL, i], clock[i], m[FRAME, i]
             if support >= 0:
                 surface = _rolling_step(sport, launches[b, FRICTION], s, m, i)
-            elif s[NEAR * LANES + i] > aero.literals.half:
+            elif s[NEAR * LANES + i] > literals(aero.gravity).half:
                 surface = _narrow_phase(sport, launches, b, s, i)
             end, row = t + s[STEP * LANES + i], b if per_ball_times else 0
-            frame = _write_positions(aero.literals, s, i, t, end, times, row, k, out, b * frame_capacity * 3, counts[b])
+            frame = _write_positions(
+                literals(aero.gravity), s, i, t, end, times, row, k, out, b * frame_capacity * 3, counts[b]
+            )
             if velocity.size > 0:
                 _write_velocity_and_spin(s, i, t, times[row], k, frame, velocity[b], spin[b])
             clock[i], m[FRAME, i] = end, frame
@@ -133,7 +136,7 @@ def _vector(s, row, i):
 @inlined
 def _broad_phase(aero, s, boxes):
     """Mark lanes whose paths' control points come within reach of a surface; boxes (S, 6) are grown by that reach."""
-    n = aero.literals
+    n = literals(aero.gravity)
     for i in range(LANES):
         s[NEAR * LANES + i] = n.zero
     for k in range(3):  # as quintic_bounds, in one axis of all lanes

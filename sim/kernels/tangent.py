@@ -14,6 +14,7 @@ from ballcast.sim.kernels.aerodynamics import CONSTANT_DRAG, constant_drag_deriv
 from ballcast.sim.kernels.contact import MIN_REBOUND_SPEED, ROLLING, SLIDING, restitution
 from ballcast.sim.kernels.dormand_prince import A_MATRIX, POSITION_WEIGHTS, STAGES
 from ballcast.sim.kernels.layout import LAUNCH_SIZE
+from ballcast.sim.kernels.literals import literals
 from ballcast.sim.kernels.quintic import hermite_velocity_weights, hermite_weights
 from ballcast.sim.kernels.vectors import add_scaled, cross, dot, norm, scaled
 
@@ -60,7 +61,7 @@ def tangent_step(sport, parameters, motion, h, tangent):
 @inlined
 def _stage(sport, parameters, u, f, w, k, s, row):
     """A stage at velocity u through the air and spin f w: acceleration and spin rate into k, tangent into `row`."""
-    aero, tiny = sport.aero, sport.aero.literals.tiny
+    aero, tiny = sport.aero, literals(sport.aero.gravity).tiny
     ux, uy, uz = u
     wx, wy, wz = fw = scaled(f, w)
     mx, my, mz = mv = cross(fw, u)
