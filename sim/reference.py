@@ -88,7 +88,7 @@ def reference_flight(sport: "Sport", position: ArrayLike, velocity: ArrayLike, s
         if hit and surface == support:
             support = None  # past the edge of what supported it
         elif hit:
-            near_misses.append(_depth(ball, state, sport.surfaces[surface]))
+            near_misses.append(_depth(ball, state, surface))
             state, support = _contact(ball, now, state, surface, support, contacts)
         states[times == now] = state
     time, surface = (np.array([c[i] for c in contacts], kind) for i, kind in ((0, float), (1, int)))
@@ -310,8 +310,9 @@ def _root(path, function, before, after):
     return brentq(lambda t: function(path(np.array([t]))), before, after, xtol=1e-14, rtol=1e-15)
 
 
-def _depth(ball, state, surface):
+def _depth(ball, state, index):
     """How deep a contact with an edge or a ring would go, m, on the ball's arc in vacuum; inf for a face."""
+    surface = ball.sport.surfaces[index]
     beyond = (state[:3] < surface.low) | (state[:3] > surface.high)
     if surface.kind != "ring" and beyond.sum() < 2:
         return math.inf
