@@ -328,8 +328,9 @@ def _sensor(table, where):
 
 
 def _view(table, where):
-    lines = tuple(_line(line, f"{where}.lines[{i}]") for i, line in enumerate(dict(table).get("lines", ())))
-    return from_table(CameraView, {**table, "lines": lines}, where)
+    parts = dict(table)
+    parts["lines"] = tuple(_line(line, f"{where}.lines[{i}]") for i, line in enumerate(parts.get("lines", ())))
+    return from_table(CameraView, parts, where)
 
 
 def _line(line, where):
