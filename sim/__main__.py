@@ -20,20 +20,13 @@ from ballcast import command
 class Options:
     """Write a generated set of balls: what was measured of them, and the truth."""
 
-    sport: Annotated[str, tyro.conf.Positional] = ""
-    """a sport's name, or a .toml file of your own"""
-    tracks: int = 1000
-    """how many balls"""
-    first: int = 0
-    """number of the first: any slice of the same endless set"""
-    seed: int = 0
-    """of the set"""
-    purpose: str = "data"
-    """data, or train, validation, test: sets that share no ball"""
-    join: tuple[Path, ...] = ()
-    """slices of one set to put together, in place of a sport"""
-    out: Path
-    """the file to write, .npz; one that is there is replaced"""
+    sport: Annotated[str, tyro.conf.Positional] = ""  # a sport's name, or a .toml file of your own
+    tracks: int = 1000  # how many balls
+    first: int = 0  # number of the first: any slice of the same endless set
+    seed: int = 0  # of the set
+    purpose: str = "data"  # data, or train, validation, test: sets that share no ball
+    join: tuple[Path, ...] = ()  # slices of one set to put together, in place of a sport
+    out: Path  # the file to write, .npz; one that is there is replaced
 
 
 def main() -> None:
@@ -58,8 +51,8 @@ def run(options: Options) -> None:
         if options.join:
             join_sets(options.out, options.join, lambda done: bar.advance(task, done))
         else:
-            selection = options.tracks, options.first, options.seed, options.purpose
-            write_set(options.out, options.sport, *selection, progress=lambda done: bar.advance(task, done))
+            selection = options.sport, options.tracks, options.first, options.seed, options.purpose
+            write_set(options.out, *selection, progress=lambda done: bar.advance(task, done))
     took, size = time.perf_counter() - start, options.out.stat().st_size
     print(f"{options.out}: {count} tracks, {size / 1e6:.1f} MB, {count / took:,.0f} tracks/s")
 

@@ -88,7 +88,7 @@ def reference_flight(sport: "Sport", position: ArrayLike, velocity: ArrayLike, s
         if hit and surface == support:
             support = None  # past the edge of what supported it
         elif hit:
-            near_misses.append(_depth(ball, state, sport.surfaces[surface]))
+            near_misses.append(_depth(ball, state, surface))
             state, support = _contact(ball, now, state, surface, support, contacts)
         states[times == now] = state
     time, surface = (np.array([c[i] for c in contacts], kind) for i, kind in ((0, float), (1, int)))
@@ -122,12 +122,9 @@ def _rates(ball, state):
     k, size = sport.aerodynamic_constant, math.sqrt(wx * wx + wy * wy + wz * wz)
     drag = ball.drag * k * drag_coefficient(sport.drag, speed, spin_ratio, reynolds, size) * speed
     lift = ball.lift * k * lift_coefficient(sport.lift, spin_ratio) * speed**2 / cross if cross > 0 else 0.0
+    acceleration = lift * cx - drag * ux, lift * cy - drag * uy, lift * cz - drag * uz - sport.world.gravity
     decay = sport.spin_decay_rate * speed
-    return [
-        vx, vy, vz,
-        lift * cx - drag * ux, lift * cy - drag * uy, lift * cz - drag * uz - ball.sport.world.gravity,
-        -decay * wx, -decay * wy, -decay * wz,
-    ]  # fmt: skip
+    return [vx, vy, vz, *acceleration, -decay * wx, -decay * wy, -decay * wz]
 
 
 def drag_coefficient(law: "Law", speed: float, spin_ratio: float, reynolds: float, size: float) -> float:
@@ -223,15 +220,6 @@ def _unit(vector):
     return vector / size if size > 0 else np.zeros(3)
 
 
-def _nearest(surface, positions):
-    """Of a surface (less its rod) the points nearest to positions (n, 3): (n, 3)."""
-    if surface.kind != "ring":
-        return np.clip(positions, surface.low, surface.high)
-    away = (positions - surface.low) * [1.0, 1.0, 0.0]
-    away[~away.any(axis=1), 0] = 1.0  # on the axis every point is as near: take one
-    return surface.low + surface.radius * away / np.linalg.norm(away, axis=1, keepdims=True)
-
-
 def _gap(ball, surface, states):
     """Distance from ball to surface (n,) m, negative when they overlap, and its rate of change (n,) m/s."""
     normal, distance = normals(surface, states[:, :3])
@@ -239,8 +227,13 @@ def _gap(ball, surface, states):
 
 
 def normals(surface: "Surface", positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors (n, 3) from the surface to positions (n, 3), and the distances (n,)."""
-    away = positions - _nearest(surface, positions)
+    """Unit vectors (n, 3) from the surface (less its rod) to positions (n, 3), and the distances (n,)."""
+    nearest = np.clip(positions, surface.low, surface.high)
+    if surface.kind == "ring":
+        level = (positions - surface.low) * [1.0, 1.0, 0.0]
+        level[~level.any(axis=1), 0] = 1.0  # on the axis every point is as near: take one
+        nearest = surface.low + surface.radius * level / np.linalg.norm(level, axis=1, keepdims=True)
+    away = positions - nearest
     distance = np.linalg.norm(away, axis=1)
     return away / np.where(distance > 0, distance, 1.0)[:, None], distance
 
@@ -250,7 +243,8 @@ def _first_hit(ball, path, begin, finish, support, near_misses):
 
     For the surface that supports the ball it is the time when its centre passes the edge.
     """
-    times = _sample_times(ball, path, begin, finish)
+    speed = np.linalg.norm(path(np.linspace(begin, finish, 9))[:, 3:6], axis=1).max()
+    times = np.linspace(begin, finish, 9 + int(1.1 * speed * (finish - begin) / (SAMPLE_SPACING * ball.radius)))
     states, hits, passes = path(times), [], []
     for i, surface in enumerate(ball.sport.surfaces):
         if i == support:
@@ -263,12 +257,6 @@ def _first_hit(ball, path, begin, finish, support, near_misses):
     hit = min((h for h in hits if h[0] <= first + SIMULTANEITY_TOLERANCE), key=lambda h: h[1], default=None)
     near_misses += [gap for t, gap in passes if hit is None or t < hit[0]]
     return hit
-
-
-def _sample_times(ball, path, begin, finish):
-    """Times so close that the ball moves no more than SAMPLE_SPACING radii in between."""
-    speed = np.linalg.norm(path(np.linspace(begin, finish, 9))[:, 3:6], axis=1).max()
-    return np.linspace(begin, finish, 9 + int(1.1 * speed * (finish - begin) / (SAMPLE_SPACING * ball.radius)))
 
 
 def _contact_time(ball, surface, path, times, states, passes):
@@ -310,8 +298,9 @@ def _root(path, function, before, after):
     return brentq(lambda t: function(path(np.array([t]))), before, after, xtol=1e-14, rtol=1e-15)
 
 
-def _depth(ball, state, surface):
+def _depth(ball, state, index):
     """How deep a contact with an edge or a ring would go, m, on the ball's arc in vacuum; inf for a face."""
+    surface = ball.sport.surfaces[index]
     beyond = (state[:3] < surface.low) | (state[:3] > surface.high)
     if surface.kind != "ring" and beyond.sum() < 2:
         return math.inf

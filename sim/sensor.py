@@ -21,11 +21,7 @@ SENSOR_RANGES_DTYPE = np.dtype(  # how the sensors of a sport's tracks differ: l
     + [("burst_share", "f8"), ("outlier_share", "f8")]  # of the tracks
 )
 TRACK_SENSOR_DTYPE = np.dtype(
-    [
-        ("rate", "f8"),
-        ("noise", "f8", 3),
-        ("jitter", "f8"),
-    ]  # Hz; standard deviations: of each axis (m), of the stamps (s)
+    [("rate", "f8"), ("noise", "f8", 3), ("jitter", "f8")]  # Hz; standard deviations of each axis (m), of stamps (s)
     + [("miss", "f8"), ("burst_run", "f8", 2), ("outlier", "f8")]  # fractions of the frames; a run's lowest and highest
 )
 

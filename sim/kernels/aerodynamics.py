@@ -66,7 +66,7 @@ def aero_coefficients(sport: "Sport", dtype: type) -> tuple[int, Aero]:
     row.update(drag_min=-math.inf, drag_max=math.inf, lift_max=math.inf, crisis_width=1.0, lift_a=1.0)
     row.update(_drag(sport.drag, 2.0 * radius / sport.world.nu / 1e5), **_lift(sport.lift))
     row.update(gravity=sport.world.gravity, constant=constant, radius=radius, spin_decay=sport.spin_decay_rate)
-    row.update(inverse_step_length=constant * (_largest_drag(row) + _largest_lift(row)) / STEP_FRACTION)
+    row.update(inverse_step_length=constant * _largest_coefficients(row) / STEP_FRACTION)
     row.update(max_step=MAX_STEP, blend_rate_speed=1.0 / BLEND_SPEED, blend_rate_s=1.0 / BLEND_S)
     model = {"logistic": DRAG_CRISIS, "goff": SPIN_DRAG}.get(sport.drag.form, POLYNOMIAL_DRAG)
     if sport.drag.form == "constant" and sport.lift.form in ("none", "saturating"):
@@ -100,15 +100,12 @@ def _lift(law):
     return {}
 
 
-def _largest_drag(row):
-    largest = abs(row["drag"]) + abs(row["drag_drop"]) + abs(row["drag_s"]) * 0.5 + 5e2 * abs(row["drag_spin"])
-    return min(row["drag_max"], largest)
-
-
-def _largest_lift(row):
+def _largest_coefficients(row):
+    """Cd and CL together, as large as they become."""
+    drag = abs(row["drag"]) + abs(row["drag_drop"]) + abs(row["drag_s"]) * 0.5 + 5e2 * abs(row["drag_spin"])
     total = row["lift_a"] + row["lift_b"]
     saturating = row["lift_saturating"] / total if total > 0 else 0.0
-    return saturating + min(row["lift_max"], abs(row["lift"]) + abs(row["lift_s"]) * 0.5)
+    return min(row["drag_max"], drag) + (saturating + min(row["lift_max"], abs(row["lift"]) + abs(row["lift_s"]) * 0.5))
 
 
 @inlined

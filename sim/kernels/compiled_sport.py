@@ -7,6 +7,7 @@ The arrays inside are shared by all callers: leave them as they are (read-only a
 """
 
 import functools
+from dataclasses import astuple
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -63,23 +64,15 @@ def compile_lanes(sport: "Sport", dtype: type = np.float32) -> LaneSport:
 
 def surface_records(sport: "Sport") -> np.ndarray:
     """The sport's surfaces, (S,) SURFACE_DTYPE. contact_distance: how near a ball's centre can come."""
-    records = np.zeros(len(sport.surfaces), SURFACE_DTYPE)
-    for record, s in zip(records, sport.surfaces, strict=True):
-        e = s.restitution
-        record["low"], record["high"] = s.low, s.high
-        record["contact_distance"], record["ring_radius"] = sport.ball.radius + s.rod, s.radius
-        record["e"], record["reference_speed"], record["slope"], record["curvature"] = e.e, e.at, e.slope, e.curve
-        record["min"], record["max"] = e.min, e.max
-        record["friction"], record["tangential_restitution"] = s.friction, s.tangential_restitution
-        record["rolling_resistance"], record["supports"] = s.rolling_resistance, s.supports
-    return records
+    rows = []
+    for s in sport.surfaces:
+        face = s.friction, s.tangential_restitution, s.rolling_resistance, s.supports
+        rows.append((s.low, s.high, sport.ball.radius + s.rod, s.radius, *astuple(s.restitution), *face))
+    return np.array(rows, SURFACE_DTYPE)
 
 
 def contact_boxes(surfaces: np.ndarray) -> np.ndarray:
     """The box of each surface that a ball's centre must enter to touch it, (S, 6) m: grown a little for rounding."""
-    boxes = np.empty((len(surfaces), 6))
-    for box, surface in zip(boxes, surfaces, strict=True):
-        margin = np.array([surface["ring_radius"], surface["ring_radius"], 0.0])
-        margin += surface["contact_distance"] * (1 + 1e-6) + 1e-6
-        box[:3], box[3:] = surface["low"] - margin, surface["high"] + margin
-    return boxes
+    margin = surfaces["ring_radius"][:, None] * [1.0, 1.0, 0.0]
+    margin += surfaces["contact_distance"][:, None] * (1 + 1e-6) + 1e-6
+    return np.hstack([surfaces["low"] - margin, surfaces["high"] + margin])
