@@ -1,8 +1,4 @@
-"""Balls of the test set, and the errors of predictors on them, for all lessons.
-
-suite = test_balls(300)
-off = errors(models.load("gru"), histories, times, truth)      # m
-"""
+"""Balls of the test set, and the errors of predictors on them, for all lessons."""
 
 import numpy as np
 

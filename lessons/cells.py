@@ -30,18 +30,16 @@ def chrono_initialise(cell, max_length):
     timescales = torch.log(1.0 + torch.rand(units) * (max_length - 2.0))
     with torch.no_grad():
         cell.bias_hh.zero_()
+        cell.bias_ih[units : 2 * units] = timescales  # the forget gate; of a GRU torch's update gate, which keeps too
         if isinstance(cell, nn.LSTMCell):
-            cell.bias_ih[units : 2 * units], cell.bias_ih[:units] = timescales, -timescales  # forget and input gate
-        else:
-            cell.bias_ih[units : 2 * units] = timescales  # torch's update gate keeps the old state
+            cell.bias_ih[:units] = -timescales  # the input gate
     return cell
 
 
 def loaded(name, tensors):
     """The trained cell in a file of weights: its trunk."""
     parts = {part: torch.from_numpy(tensors[f"trunk.{part}_l0"]) for part in PARTS}
-    units, inputs = parts["weight_hh"].shape[1], parts["weight_ih"].shape[1]
-    cell = CELLS[name](inputs, units)
+    cell = CELLS[name](parts["weight_ih"].shape[1], parts["weight_hh"].shape[1])
     cell.load_state_dict(parts)
     return cell
 

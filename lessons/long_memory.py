@@ -1,7 +1,4 @@
-"""Spin that is visible only before a long gap: how long each network remembers it.
-
-python -m lessons.long_memory
-"""
+"""Spin that is visible only before a long gap: how long each network remembers it."""
 
 from functools import cache
 
@@ -14,7 +11,7 @@ from ballcast.models.nets.network import Network, NetworkShape
 from ballcast.tracks import Track
 from lessons.balls import NOISE, RATE, errors, interval, networks
 from lessons.cells import chrono_initialise, make_cell
-from lessons.page import Page, line_style
+from lessons.page import Page, finish, line_style
 
 MODELS = ("gru", "lstm", "rnn", "mingru", "transformer", "mlp")
 EARLY_FRAMES, LATE_FRAMES = 36, 4  # frames before the gap, and after it
@@ -147,17 +144,12 @@ def draw(page, results, small, constant):
         left.semilogy(GAPS, 1e3 * np.median(results[name, True], axis=0), marker=".", **line_style(name))
     alone = 1e3 * np.median(results["gru", False], axis=0)
     left.semilogy(GAPS, alone, color="#7a7a7a", linestyle=":", label="gru, late frames alone")
-    left.set_xlabel("gap, s")
-    left.set_ylabel(f"error {LEAD_TIME:g} s ahead, mm")
-    left.legend(fontsize=6)
+    finish(left, 6, xlabel="gap, s", ylabel=f"error {LEAD_TIME:g} s ahead, mm")
     for name, off in small.items():
         style = line_style(name.split(",")[0]) | ({"linestyle": ":"} if "," in name else {}) | {"label": name}
         right.semilogx(GAP_LENGTHS, off[:, 0] / constant, marker=".", **style)
     right.axhline(1.0, color="#7a7a7a", linewidth=0.6)
-    right.set_ylim(0)
-    right.set_xlabel("empty frames")
-    right.set_ylabel("error, over that of a constant answer")
-    right.legend(fontsize=6)
+    finish(right, 6, ylim=0, xlabel="empty frames", ylabel="error, over that of a constant answer")
     page.close(figure)
 
 

@@ -1,7 +1,4 @@
-"""The loss at every moment, the sum of these losses, and its gradient through time, frame by frame.
-
-python -m lessons.loss_over_time
-"""
+"""The loss at every moment, the sum of these losses, and its gradient through time, frame by frame."""
 
 import numpy as np
 import torch
@@ -13,7 +10,7 @@ from ballcast.models.registry import weights_path
 from ballcast.models.runtime.weights import read
 from ballcast.models.training.batches import Batches
 from ballcast.models.training.learner import to_tensors
-from lessons.page import Page
+from lessons.page import Page, finish
 
 SPORT, BALL_COUNT, SLICES = "table_tennis", 192, 16
 PARTS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
@@ -102,15 +99,11 @@ def main():
                f"norms: {parts}")  # fmt: skip
     figure, (left, right) = page.figure(2)
     left.bar(frames, losses, width=4, color="#d55e00")
-    left.set_xlabel("frame")
-    left.set_ylabel("loss of a slice")
+    finish(left, 0, xlabel="frame", ylabel="loss of a slice")
     right.semilogy(np.arange(len(by_step)), by_step, color="#000000", label="of the sum")
     for n in (3, 8, 13):
         right.semilogy(np.where(by_slice[n] > 0, by_slice[n], np.nan), label=f"of slice {n + 1} alone")
-    right.set_ylim(1e-3)
-    right.set_xlabel("frame of the weights")
-    right.set_ylabel("norm of the gradient")
-    right.legend(fontsize=7)
+    finish(right, ylim=1e-3, xlabel="frame of the weights", ylabel="norm of the gradient")
     page.close(figure)
 
 

@@ -1,7 +1,4 @@
-"""Frame by frame, or all frames at once: the cost of training on sequences, by their length and their number.
-
-python -m lessons.parallel
-"""
+"""Frame by frame, or all frames at once: the cost of training on sequences, by their length and their number."""
 
 import time
 
@@ -11,7 +8,7 @@ import torch
 from ballcast import models
 from ballcast.models.nets.network import Network, NetworkShape
 from lessons.balls import SPORT, test_balls
-from lessons.page import Page, line_style
+from lessons.page import Page, finish, line_style
 
 MODELS = ("rnn", "gru", "mingru", "transformer")
 LENGTHS, BATCHES, UNITS = (50, 200, 1000, 5000), (1, 8, 64), 64
@@ -117,15 +114,12 @@ def draw(page, speed, memory):
     for plot, batch in zip(plots, (BATCHES[0], BATCHES[-1])):
         for name in MODELS:
             plot.loglog(LENGTHS, [speed[name, batch, n] for n in LENGTHS], marker=".", **line_style(name))
-        plot.set_title(f"{batch} sequence{'s' if batch > 1 else ''} at once")
-        plot.set_ylabel("training speed, frames/s")
+        title = f"{batch} sequence{'s' if batch > 1 else ''} at once"
+        finish(plot, title=title, xlabel="length, frames", ylabel="training speed, frames/s")
     for name in MODELS:
         plots[2].loglog(LENGTHS, [memory[name, 1, n] / n / 1e3 for n in LENGTHS], marker=".", **line_style(name))
-    plots[2].set_title("one sequence")
-    plots[2].set_ylabel("saved for the backward pass, kB/frame")
-    for plot in plots:
-        plot.set_xlabel("length, frames")
-        plot.legend(fontsize=7)
+    label = "saved for the backward pass, kB/frame"
+    finish(plots[2], title="one sequence", xlabel="length, frames", ylabel=label)
     page.close(figure)
 
 
