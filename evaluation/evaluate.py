@@ -87,7 +87,10 @@ def run(options: Options) -> int:
     """Evaluate or compare, print, and return the exit status, 0 or 1. Raises ValueError or OSError, one line each."""
     console = Console(width=None if sys.stdout.isatty() else 150, emoji=False)
     if options.compare:
-        print_comparison(options.compare, console)
+        if len(options.compare) != 2:
+            raise ValueError(f"--compare takes two files of results, not {len(options.compare)}")
+        for line in compare(*(Results.read(file) for file in options.compare)):
+            console.print(line, markup=False, highlight=False)
         return 0
     check(options)
     balls = make_suites(options)
@@ -103,14 +106,6 @@ def run(options: Options) -> int:
     for note in results.notes:
         console.print(note, markup=False, highlight=False)
     return 1 if failed else 0
-
-
-def print_comparison(files: Sequence[Path], console: Console) -> None:
-    """Print the differences between two files of results."""
-    if len(files) != 2:
-        raise ValueError(f"--compare takes two files of results, not {len(files)}")
-    for line in compare(*(Results.read(file) for file in files)):
-        console.print(line, markup=False, highlight=False)
 
 
 def check(options: Options) -> None:
@@ -201,21 +196,20 @@ def measure_latency(results: Results, name: str, suite: Suite, predictor: Any) -
     return False
 
 
+LEFT_OUT = {  # protocol -> why a track is left out
+    "horizon": "fewer than 5 frames", "landing": "no landing with 5 frames this long before it",
+    "l4dc2023": "fewer than 10 frames this long before the end",
+}  # fmt: skip
+
+
 def left_out_lines(suite: Suite, cases: Cases) -> Iterator[str]:
     """Notes on tracks and times that are left out."""
     case_name = f"{suite.name}, {cases.protocol}, {cases.history:g} s"
-    left_out = len(suite.tracks) - len(cases)
-    if left_out:
-        why = {
-            "horizon": "fewer than 5 frames",
-            "landing": "no landing with 5 frames this long before it",
-            "l4dc2023": "fewer than 10 frames this long before the end",
-        }[cases.protocol]
-        yield f"{case_name}: {left_out} of {len(suite.tracks)} tracks left out: {why}"
+    if left_out := len(suite.tracks) - len(cases):
+        yield f"{case_name}: {left_out} of {len(suite.tracks)} tracks left out: {LEFT_OUT[cases.protocol]}"
     if cases.beyond_end:
         yield f"{case_name}: {cases.beyond_end} times after a track's end left out"
-    near_edges = int((~cases.clear_of_edges).sum())
-    if near_edges:
+    if near_edges := int((~cases.clear_of_edges).sum()):
         yield f"{case_name}: {near_edges} of {len(cases)} balls within 1 cm of an edge or net: not counted in coverage"
 
 

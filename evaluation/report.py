@@ -46,10 +46,10 @@ def page(results: Results, suites: Sequence[Suite], histories: Sequence[float], 
 def _section(results, suite, histories, horizons):
     """The template's variables for one suite."""
     table = standings(results, suite.name)
-    names = [s.name for s in table]
+    names, sport = [s.name for s in table], suite.sport.name.replace("_", " ")
     return {
         "name": suite.name,
-        "title": _title(suite),
+        "title": f"{sport}, recorded: {suite.name}" if suite.balls is None else f"{sport}, simulated",
         "tracks": len(suite.tracks),
         "recorded": suite.balls is None,
         "standings": table,
@@ -74,11 +74,6 @@ def _where(table, metric, text):
     """The cell from which a column of the ranking was taken, as text."""
     rows = [s.rows[metric] for s in table if metric in s.rows]
     return text.format(rows[0]) if rows else ""
-
-
-def _title(suite):
-    sport = suite.sport.name.replace("_", " ")
-    return f"{sport}, recorded: {suite.name}" if suite.balls is None else f"{sport}, simulated"
 
 
 def verdict(table: list[Standing]) -> str:
@@ -220,7 +215,5 @@ def _cells(results, suite, names):
     """(history, horizons, [(predictor, [Row or None])]) of the medians, for the tables below the figures."""
     rows = _by(results, suite, "median", "horizon")
     horizons = _axis(rows, 2)
-    return [
-        (history, horizons, [(name, [rows.get((name, history, h)) for h in horizons]) for name in names])
-        for history in _axis(rows, 1)
-    ]
+    return [(d, horizons, [(name, [rows.get((name, d, h)) for h in horizons]) for name in names])
+            for d in _axis(rows, 1)]  # fmt: skip

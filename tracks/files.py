@@ -36,11 +36,7 @@ MAX_PLAUSIBLE_SIZE = 100.0  # m; the positions of a larger track are probably in
 
 
 def read_track(
-    source: Source,
-    format: str | None = None,
-    scale: float = 1.0,
-    axes: str = "x,y,z",
-    origin: Sequence = (0.0, 0.0, 0.0),
+    source: Source, format: str | None = None, scale: float = 1.0, axes: str = "x,y,z", origin: Sequence = (0, 0, 0)
 ) -> Track:
     """The track in one file.
 
@@ -132,9 +128,6 @@ def write_track(path: str | os.PathLike, track: Track) -> None:
         temporary_path.unlink(missing_ok=True)
 
 
-# --- from a source to lines -------------------------------------------------------------------------------------------
-
-
 def _name(source):
     """The name of a source in messages."""
     if hasattr(source, "read"):
@@ -189,9 +182,6 @@ def _files(source):
     if not files:
         raise TrackError(f"{folder}: no .csv track in this folder (its subfolders are not read); name the files")
     return files
-
-
-# --- from lines to numbers --------------------------------------------------------------------------------------------
 
 
 def _cells(line, separator):
@@ -258,9 +248,6 @@ def _columns(lines, separator, header, keys):
     """The further columns of a file, name -> (T,) text."""
     further = [(column, key) for column, key in enumerate(header) if key and key not in keys]
     return {key: np.array([_cells(line, separator)[column] for line in lines]) for column, key in further}
-
-
-# --- from numbers to a track ------------------------------------------------------------------------------------------
 
 
 def _axis_transform(scale, axes, origin):
