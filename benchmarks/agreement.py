@@ -50,8 +50,7 @@ def compared_contacts(sport, computed, truth, until):
 
     The limit is raised if a true contact is so close to it that rounding would decide.
     """
-    speed = approach_speeds(sport, truth)
-    limit = MIN_COMPARED_SPEED
+    speed, limit = approach_speeds(sport, truth), MIN_COMPARED_SPEED
     while (abs(speed - limit) < 1e-3).any():
         limit += 1e-3
     for impacts in (computed, truth):
@@ -94,7 +93,6 @@ def _truth(case):
 
 
 def agreement(sport, launches, seed, pool):
-    """The row of one sport."""
     balls = sim.draw(sport, launches, seed=seed, purpose="test")
     launch = balls.launch_position, balls.launch_velocity, balls.launch_spin, balls.parameters
     truths = list(pool.map(_truth, [(sport, *ball) for ball in zip(*launch)], chunksize=4))
@@ -112,11 +110,8 @@ def agreement(sport, launches, seed, pool):
 
 def summary(rows):
     """One row for all sports: sums, and the largest of the errors."""
-    total = {}
-    for key in rows[0]:
-        values = [row[key] for row in rows]
-        total[key] = max(values) if key.endswith("_mm") else sum(values)
-    return total
+    merge = {key: max if key.endswith("_mm") else sum for key in rows[0]}
+    return {key: merge[key](row[key] for row in rows) for key in merge}
 
 
 def main(options):

@@ -48,7 +48,6 @@ def forecasts(predictor, histories):
 
 
 def main():
-    """Measure, print a summary, then one JSON object."""
     histories, result = tracks(), {}
     for name in models.available(sim.load("table_tennis")):
         predictor = models.load(name)

@@ -45,10 +45,9 @@ def memory():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def memory_by_minute(frames, everything=False):
+def memory_by_minute(frames):
     """Memory (bytes) at the end of each minute of a show at eight times its speed, as the viewer starts."""
-    predictors, opened = (PREDICTORS, ALL_ON) if everything else (PREDICTORS[:1], DEFAULT)
-    app, held = make_app((320, 180), predictors, opened), []  # what is kept does not hang on the picture's size
+    app, held = make_app((320, 180), PREDICTORS[:1], DEFAULT), []  # what is kept does not hang on the picture's size
     app.session.speed = 8.0
     for frame in range(1, frames + 1):
         app.frame(FRAME_TIME)
@@ -123,7 +122,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", nargs="*", default=["hour", "rewind", "mash"])
     parser.add_argument("--frames", type=int, default=60 * MINUTE, help="of the hour")
-    parser.add_argument("--everything", action="store_true", help="three predictors and all panels in the hour")
     options, result = parser.parse_args(), {}
     if "rewind" in options.what:
         result["rewinds_equal"] = rewinds(150, 50)
@@ -139,7 +137,7 @@ def main():
             os.chdir(here)
         print(f"5000 frames of random keys; the film that was closed in the middle has {result['film_frames']} frames")
     if "hour" in options.what:
-        held = memory_by_minute(options.frames, options.everything)
+        held = memory_by_minute(options.frames)
         result["memory_growth"] = round(held[-1] / held[0] - 1, 4)
     print(json.dumps(result))
 

@@ -48,30 +48,18 @@ class Options:
     """names of sports, or your own .toml files; with --tracks the sport of the tracks"""
     tracks: tuple[str, ...] = ()
     """recorded tracks (CSV, TT3D, SpinDOE), folders of them, or generated sets (.npz); default: simulated balls"""
-    format: str | None = None
-    """format of the tracks: csv, tt3d or spindoe; default: recognised by the header"""
-    scale: float = 1.0
-    """metres per unit of the tracks' positions: 0.001 for millimetres"""
-    axes: str = "x,y,z"
-    """the tracks' axes that are our x (across), y (along) and z (up), as in x,-z,y"""
-    origin: str = "0,0,0"
-    """our origin in the tracks' frame, after scale and axes, in metres, as in 0,0,0.76"""
-    without: tuple[str, ...] = ()
-    """surfaces of the sport to leave out, such as net"""
-    protocol: tuple[str, ...] = ("horizon", "landing")
-    """horizon, landing, l4dc2023, or several"""
-    history: tuple[float, ...] = protocols.HISTORIES
-    """histories of the protocol horizon, in seconds"""
-    horizon: tuple[float, ...] = protocols.HORIZONS
-    """seconds after the last frame"""
-    balls: int = 240
-    """number of simulated balls, or of balls taken from a generated set"""
-    seed: int = 0
-    """seed of the simulated balls"""
-    json: Path | None = None
-    """write the results to this file"""
-    report: Path | None = None
-    """write an HTML report into this folder, as the single file index.html"""
+    format: str | None = None  # format of the tracks: csv, tt3d or spindoe; default: recognised by the header
+    scale: float = 1.0  # metres per unit of the tracks' positions: 0.001 for millimetres
+    axes: str = "x,y,z"  # the tracks' axes that are our x (across), y (along) and z (up), as in x,-z,y
+    origin: str = "0,0,0"  # our origin in the tracks' frame, after scale and axes, in metres, as in 0,0,0.76
+    without: tuple[str, ...] = ()  # surfaces of the sport to leave out, such as net
+    protocol: tuple[str, ...] = ("horizon", "landing")  # horizon, landing, l4dc2023, or several
+    history: tuple[float, ...] = protocols.HISTORIES  # histories of the protocol horizon, in seconds
+    horizon: tuple[float, ...] = protocols.HORIZONS  # seconds after the last frame
+    balls: int = 240  # number of simulated balls, or of balls taken from a generated set
+    seed: int = 0  # seed of the simulated balls
+    json: Path | None = None  # write the results to this file
+    report: Path | None = None  # write an HTML report into this folder, as the single file index.html
     compare: tuple[Path, ...] = ()
     """two files of results: print the differences that exceed their paired intervals, and do nothing else"""
 

@@ -56,18 +56,11 @@ def _section(results, suite, histories, horizons):
         "verdict": verdict(table),
         "middle": _where(table, "median", "{0.history:g} s of history, {0.horizon:g} s ahead"),
         "before": _where(table, "landing_place", "{0.history:g} s before it"),
-        "horizon": [*_by_horizon(results, suite.name, names)],
-        "bands": [*_bands(results, suite.name, names)],
-        "history": [*_by_history(results, suite.name, names)],
-        "landing": [*_landings(results, suite.name, names)],
-        "ends": [*_ends(results, suite.name, names)],
-        "reliability": [*_reliability(results, suite.name, names)],
         "latency": _latency(table),
         "gallery": [*gallery(results, suite, names, histories, horizons)],
         "drawn": [name for name in names if name not in LIMITS][:MAX_PREDICTORS],
         "notes": [n for n in results.notes if n.startswith(f"{suite.name},") or f": {suite.name}," in n],
-        "cells": _cells(results, suite.name, names),
-    }
+    } | {key: [*make(results, suite.name, names)] for key, make in MAKERS.items()}
 
 
 def _where(table, metric, text):
@@ -215,5 +208,11 @@ def _cells(results, suite, names):
     """(history, horizons, [(predictor, [Row or None])]) of the medians, for the tables below the figures."""
     rows = _by(results, suite, "median", "horizon")
     horizons = _axis(rows, 2)
-    return [(d, horizons, [(name, [rows.get((name, d, h)) for h in horizons]) for name in names])
-            for d in _axis(rows, 1)]  # fmt: skip
+    for history in _axis(rows, 1):
+        yield history, horizons, [(name, [rows.get((name, history, h)) for h in horizons]) for name in names]
+
+
+MAKERS = {  # variable of the template -> function of (results, suite's name, predictors) that yields its items
+    "horizon": _by_horizon, "bands": _bands, "history": _by_history, "landing": _landings, "ends": _ends,
+    "reliability": _reliability, "cells": _cells,
+}  # fmt: skip
