@@ -14,7 +14,7 @@ Contacts slower than MIN_COMPARED_SPEED are not compared.
 import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from multiprocessing import get_context
 
 import numpy as np
@@ -26,13 +26,6 @@ from ballcast.sim.reference import Impacts, normals, reference_flight
 NEAR_MISS = 1e-4  # m
 MIN_COMPARED_SPEED = 0.06  # m/s, speed of approach
 TIMES = np.arange(0, 1801) / 180  # s
-
-
-@dataclass
-class Options:
-    launches: int = 100  # of each sport
-    sport: tuple[str, ...] = ()  # the shipped ones
-    seed: int = 0
 
 
 def approach_speeds(sport, impacts):
@@ -65,7 +58,6 @@ def second_ring_contact_time(sport, impacts):
 
 
 def ball_impacts(impacts, ball):
-    """The impacts of one ball of a batch."""
     rows = impacts.ball == ball
     return Impacts(*(getattr(impacts, field.name)[rows] for field in fields(Impacts)))
 
@@ -99,8 +91,8 @@ def agreement(sport, launches, seed, pool):
     clear = np.array([truth.near_miss >= NEAR_MISS for truth in truths])
     compared = [truth for truth, keep in zip(truths, clear) if keep]
     launch = [part[clear] for part in launch]
-    row = {"launches": launches, "grazing": int((~clear).sum())}
-    row["impacts"] = int(sum((approach_speeds(sport, truth.impacts) >= MIN_COMPARED_SPEED).sum() for truth in compared))
+    impacts = sum((approach_speeds(sport, truth.impacts) >= MIN_COMPARED_SPEED).sum() for truth in compared)
+    row = {"launches": launches, "grazing": int((~clear).sum()), "impacts": int(impacts)}
     for name, dtype, key in (("float64", np.float64, "lists_differ"), ("float32", np.float32, "lists_differ_float32")):
         errors, differ, _ = compare(sport, launch, compared, TIMES, dtype)
         row[f"worst_{name}_mm"], row[f"median_{name}_mm"] = 1e3 * errors.max(), 1e3 * np.median(errors)
@@ -114,11 +106,11 @@ def summary(rows):
     return {key: merge[key](row[key] for row in rows) for key in merge}
 
 
-def main(options):
-    names, rows = options.sport or sim.names(), []
+def main(launches: int = 100, sport: tuple[str, ...] = (), seed: int = 0):
+    rows = []
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        for name in names:
-            rows.append(agreement(sim.load(name), options.launches, options.seed, pool))
+        for name in sport or sim.names():
+            rows.append(agreement(sim.load(name), launches, seed, pool))
             if len(rows) == 1:
                 print(f"{'':14}" + "".join(f"{key:>22}" for key in rows[0]))
             print(f"{name:14}" + "".join(f"{value:22.3g}" for value in rows[-1].values()), flush=True)
@@ -127,7 +119,7 @@ def main(options):
 
 if __name__ == "__main__":
     try:
-        main(tyro.cli(Options, description=__doc__))
+        tyro.cli(main, description=__doc__)
     except sim.SportError as error:
         print(f"agreement: {error}", file=sys.stderr)
         sys.exit(2)

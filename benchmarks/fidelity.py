@@ -296,7 +296,6 @@ def all_checks(book):
 
 
 def page(checks, skipped, left_out):
-    """The text of docs/fidelity.md."""
     failed = sum(not check.passed for check in checks)
     lines = [HEAD, f"\n{len(checks)} checks, {failed} failed.\n",
              "| | check | expected | got | tolerance | |\n|---|---|---|---|---|---|"]  # fmt: skip

@@ -30,7 +30,6 @@ FRAMES, BALLS, STREAM_TRACKS = 36, 1000, 20
 
 
 def tracks():
-    """Tracks of FRAMES frames."""
     balls = sim.draw(sim.load("table_tennis"), 2 * BALLS, purpose="test", seed=1)
     starts = balls.offsets[:-1][np.diff(balls.offsets) >= FRAMES][:BALLS]
     return [Track(balls.time[k : k + FRAMES], balls.position[k : k + FRAMES]) for k in starts]

@@ -25,18 +25,17 @@ ROOT = Path(__file__).parents[1]
 
 
 def before_first_contact(count):
-    """(Suite, Cases) of simulated balls, and the numbers of the cases without a contact."""
+    """(Suite, Cases) of simulated balls, the ends (N, 1) s of histories, and the numbers of cases without a contact."""
     suite = simulated(sim.load("table_tennis"), count, 0)
     cases = protocols.horizon(suite, HISTORY, (0.1,))
     ends = np.array([[track.time[-1]] for track in cases.histories])
     met = np.unique(suite.flight(cases.track_numbers, ends).impacts.ball)
-    return suite, cases, np.setdiff1d(np.arange(len(cases)), met)
+    return suite, cases, ends, np.setdiff1d(np.arange(len(cases)), met)
 
 
 def simulated_errors(count):
     """Median errors by name, and the number of balls."""
-    suite, cases, free = before_first_contact(count)
-    ends = np.array([[track.time[-1]] for track in cases.histories])
+    suite, cases, ends, free = before_first_contact(count)
     truth = suite.flight(cases.track_numbers, ends).spin[:, 0]
     forecasters = {name: models.load(name, suite.sport).forecast for name in PREDICTORS}
     spins = {name: [f(cases.histories[n], cases.times[n]).belief.spin for n in free] for name, f in forecasters.items()}

@@ -10,6 +10,7 @@ The last line is one JSON object:
 """
 
 import argparse
+import contextlib
 import hashlib
 import itertools
 import json
@@ -35,8 +36,7 @@ KEYS = sorted({key for binding in keys.BINDINGS for key in binding.keys} - {"q",
 
 def make_app(size=(1280, 720), predictors=PREDICTORS, opened=ALL_ON, **options):
     """A table-tennis App without a screen, everything open."""
-    sport = sim.load("table_tennis")
-    pool = PredictorPool(predictors, sport)
+    pool = PredictorPool(predictors, sport := sim.load("table_tennis"))
     return App(LiveSource(sport), pool, size, True, shown=range(len(predictors)), options=opened, **options)
 
 
@@ -127,14 +127,11 @@ def main():
         result["rewinds_equal"] = rewinds(150, 50)
         print(f"{result['rewinds_equal']} of 50 moments look as they did")
     if "mash" in options.what:
-        here = os.getcwd()
-        with tempfile.TemporaryDirectory() as folder:
-            os.chdir(folder)  # screenshots and films go where one is
-            path = random_input(5000)
-            import imageio_ffmpeg
+        import imageio_ffmpeg
 
+        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # for screenshots and films
+            path = random_input(5000)
             result |= {"mash_frames": 5000, "film_frames": imageio_ffmpeg.count_frames_and_secs(str(path))[0]}
-            os.chdir(here)
         print(f"5000 frames of random keys; the film that was closed in the middle has {result['film_frames']} frames")
     if "hour" in options.what:
         held = memory_by_minute(options.frames)

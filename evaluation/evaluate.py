@@ -5,8 +5,6 @@ python evaluate.py --sport tennis room --predictor physics informed
 python evaluate.py --tracks recordings/ --without net     # recorded balls: files, folders
 python evaluate.py --report page                          # an HTML report: page/index.html
 python evaluate.py --json a.json; python evaluate.py --compare a.json b.json
-
-Exit status: 0 success; 1 a predictor failed on some track (the notes name it); 2 wrong input.
 """
 # ruff: noqa: E402 - the number of threads must be set before numpy and numba are imported
 

@@ -1,7 +1,5 @@
 """The report: one HTML page without other files, from Results and their suites.
 
-    write(folder, results, suites, histories, horizons)      # folder/index.html
-
 It shows which predictor is best and by how much; error against horizon and history; landings; calibration of the
 uncertainty; latency; the best, the median and the worst track; side information; and the command that makes it again.
 """
@@ -44,7 +42,6 @@ def page(results: Results, suites: Sequence[Suite], histories: Sequence[float], 
 
 
 def _section(results, suite, histories, horizons):
-    """The template's variables for one suite."""
     table = standings(results, suite.name)
     names, sport = [s.name for s in table], suite.sport.name.replace("_", " ")
     return {

@@ -16,7 +16,6 @@ def test_balls(count, seed=0):
 
 
 def networks(*names):
-    """name -> predictor."""
     return {name: models.load(name, SPORT) for name in names}
 
 

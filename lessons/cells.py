@@ -1,8 +1,4 @@
-"""Recurrent cells as steps, and the derivative of their last state with respect to earlier ones.
-
-cell = make_cell("gru", 32, 64, seed=0)
-norms = jacobian_norms(cell, x)               # (T + 1,): the norm of d h_T / d h_t against T - t
-"""
+"""Recurrent cells as steps, and the derivative of their last state with respect to earlier ones."""
 
 import torch
 from torch import nn

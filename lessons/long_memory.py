@@ -77,9 +77,8 @@ def gap_sequences(gap, count, seed):
     sideways = path - launches[:, :1] - launches[:, 3:4] * times
     scale, end = (float(np.std(sideways_displacements(n))) for n in (HISTORY_FRAMES, HISTORY_FRAMES + gap))
     noise = LOW_NOISE * np.random.default_rng(seed + 1).standard_normal((count, HISTORY_FRAMES))
-    noisy = sideways[:, :HISTORY_FRAMES] + noise
     inputs = np.zeros((count, HISTORY_FRAMES + gap, 2), np.float32)
-    inputs[:, :HISTORY_FRAMES, 0], inputs[:, :HISTORY_FRAMES, 1] = noisy / scale, 1.0
+    inputs[:, :HISTORY_FRAMES, 0], inputs[:, :HISTORY_FRAMES, 1] = (sideways[:, :HISTORY_FRAMES] + noise) / scale, 1.0
     return torch.from_numpy(inputs), torch.from_numpy(sideways[:, -1] / end).float(), 1e3 * end
 
 
@@ -114,8 +113,7 @@ def trained(name, gap, steps=STEPS):
 
 
 def main():
-    page = Page("long_memory")
-    results = by_gap(networks(*MODELS))
+    page, results = Page("long_memory"), by_gap(networks(*MODELS))
     page.print(f"as they ship: error {LEAD_TIME:g} s ahead, mm, median of {BALL_COUNT} balls; "
                f"{EARLY_FRAMES} frames, a gap, {LATE_FRAMES} frames")  # fmt: skip
     page.print(f"{'gap, s':38}" + "".join(f"{gap:>7g}" for gap in GAPS))

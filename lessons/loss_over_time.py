@@ -55,7 +55,6 @@ def slices(network, hidden, batch):
 
 
 def norm(parts):
-    """The norm of a gradient that is given in parts."""
     return float(torch.sqrt(sum(part.square().sum() for part in parts)))
 
 

@@ -32,7 +32,7 @@ def timed_pass(name, length, batch):
 def seconds(work):
     """The median time of work(), s; it is repeated for MIN_TIME, and the first time is not counted."""
     taken = []
-    while sum(taken) < MIN_TIME or len(taken) == 1 and taken[0] < MIN_TIME:
+    while sum(taken) < MIN_TIME:
         begun = time.perf_counter()
         work()
         taken.append(time.perf_counter() - begun)
@@ -41,14 +41,13 @@ def seconds(work):
 
 def saved_activation_bytes(work):
     """Bytes that autograd saves in the forward pass for the backward pass, every tensor counted once."""
-    held = {}
+    held, alive = {}, []
 
     def pack(tensor):
         held[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         alive.append(tensor)  # so that no address is reused
         return tensor
 
-    alive = []
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         work()
     return sum(held.values())
@@ -57,11 +56,11 @@ def saved_activation_bytes(work):
 def break_even_length(speeds, baseline, lengths):
     """The length from which speeds (L,) exceed the baseline (L,), interpolated in logarithms; None if not at last."""
     log_ratio = np.log(np.asarray(speeds) / baseline)
-    if (log_ratio <= 0).all() or log_ratio[-1] <= 0:
+    if log_ratio[-1] <= 0:
         return None
-    k = int(np.flatnonzero(log_ratio <= 0)[-1]) + 1 if (log_ratio <= 0).any() else 0
-    if k == 0:
+    if (log_ratio > 0).all():
         return lengths[0]
+    k = int(np.flatnonzero(log_ratio <= 0)[-1]) + 1
     fraction = -log_ratio[k - 1] / (log_ratio[k] - log_ratio[k - 1])
     return round(float(np.exp(np.interp(fraction, (0, 1), np.log(lengths[k - 1 : k + 1])))))
 

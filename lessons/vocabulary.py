@@ -33,7 +33,6 @@ class SmallTokenLearner(TokenLearner):
 
 
 def trained(words, steps=STEPS):
-    """A SmallTokenLearner after `steps` training steps."""
     learner = SmallTokenLearner(words)
     for n in range(steps):
         rate = CONFIG["rate"] * min(1.0, (n + 1) / WARM) * 0.5 * (1.0 + np.cos(np.pi * n / steps))
@@ -76,7 +75,6 @@ def print_tokens(page, learner, vocabulary):
 
 
 def print_neighbours(page, vocabulary, embedding):
-    """Print tokens whose embeddings are close to each other."""
     small, distances = compand(vocabulary), np.linalg.norm(embedding[:, None] - embedding, axis=2)
     length, pairs = np.linalg.norm(vocabulary, axis=1), np.triu_indices(len(vocabulary), 1)
     page.print(f"\nembeddings of {embedding.shape[1]} numbers; a token and its nearest ones, with their displacements "
