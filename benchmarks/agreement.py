@@ -100,12 +100,6 @@ def agreement(sport, launches, seed, pool):
     return row
 
 
-def summary(rows):
-    """One row for all sports: sums, and the largest of the errors."""
-    merge = {key: max if key.endswith("_mm") else sum for key in rows[0]}
-    return {key: merge[key](row[key] for row in rows) for key in merge}
-
-
 def main(launches: int = 100, sport: tuple[str, ...] = (), seed: int = 0):
     rows = []
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
@@ -114,7 +108,8 @@ def main(launches: int = 100, sport: tuple[str, ...] = (), seed: int = 0):
             if len(rows) == 1:
                 print(f"{'':14}" + "".join(f"{key:>22}" for key in rows[0]))
             print(f"{name:14}" + "".join(f"{value:22.3g}" for value in rows[-1].values()), flush=True)
-    print(json.dumps(summary(rows)))
+    merge = {key: max if key.endswith("_mm") else sum for key in rows[0]}  # the largest errors, else sums
+    print(json.dumps({key: merge[key](row[key] for row in rows) for key in merge}))
 
 
 if __name__ == "__main__":

@@ -20,8 +20,7 @@ from ballcast.evaluation.suites import from_balls
 from ballcast.sim.sport import DropoutBurst, Outlier
 
 HISTORY, LEAD_TIME = 0.3, 0.3  # s
-LONG_FRAMES, LAST = 480, 1.0  # frames; s
-MIN_FRAMES = 5  # frames
+MIN_FRAMES, LONG_FRAMES, LAST = 5, 480, 1.0  # frames; frames; s
 PREDICTORS = ("gru_physics", "gru", "informed")
 
 

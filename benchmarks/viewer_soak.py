@@ -40,11 +40,6 @@ def make_app(size=(1280, 720), predictors=PREDICTORS, opened=ALL_ON, **options):
     return App(LiveSource(sport), pool, size, True, shown=range(len(predictors)), options=opened, **options)
 
 
-def memory():
-    """Bytes of memory this process holds."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
 def memory_by_minute(frames):
     """Memory (bytes) at the end of each minute of a show at eight times its speed, as the viewer starts."""
     app, held = make_app((320, 180), PREDICTORS[:1], DEFAULT), []  # what is kept does not hang on the picture's size
@@ -52,7 +47,7 @@ def memory_by_minute(frames):
     for frame in range(1, frames + 1):
         app.frame(FRAME_TIME)
         if frame % MINUTE == 0:
-            held.append(memory())
+            held.append(int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
             print(f"{frame:7} frames, ball {app.session.index:6}: {held[-1] / 2**20:.1f} MB", flush=True)
     return held
 

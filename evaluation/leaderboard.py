@@ -34,7 +34,7 @@ def main() -> None:
     data = Path(os.environ.get("BALLCAST_DATA") or ROOT.parent / "shared" / "data")
     results = ROOT / "results"
     results.mkdir(exist_ok=True)
-    commands = dict([*simulated(), *recorded(data)])
+    commands = dict(runs(data))
     wrong = [name for name in sys.argv[1:] if name not in commands]
     if wrong:
         raise SystemExit(f"leaderboard: unknown results {wrong[0]!r}; known are {', '.join(commands)}")
@@ -50,15 +50,11 @@ def main() -> None:
     write_atomically(ROOT / "LEADERBOARD.md", render([*tables.values()]).encode())
 
 
-def simulated() -> Iterator[tuple[str, list[str]]]:
-    """(name of the results, arguments of evaluate.py) of every sport that has weights."""
+def runs(data: Path) -> Iterator[tuple[str, list[str]]]:
+    """(name of the results, arguments of evaluate.py): sports that have weights; recorded balls in `data`."""
     for path in sorted(WEIGHTS_FOLDER.glob("*-gru.safetensors")):
         sport = path.name.removesuffix("-gru.safetensors")
         yield sport, ["--sport", sport, "--balls", str(BALLS)]
-
-
-def recorded(data: Path) -> Iterator[tuple[str, list[str]]]:
-    """The same of the recorded balls in the folder `data`."""
     for name, folder in RECORDED.items():
         if (data / folder).is_dir():
             protocols = ["--protocol", "horizon", "landing", "l4dc2023"]

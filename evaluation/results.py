@@ -10,7 +10,6 @@ from ballcast.evaluation import bootstrap
 from ballcast.evaluation.metrics import STATISTICS
 from ballcast.sim.files import write_atomically
 
-MEDIAN = STATISTICS["median"]
 MIN_TRACKS = 30  # tracks; a cell with fewer decides nothing
 COVERAGE_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)  # nominal probabilities of regions
 
@@ -91,7 +90,7 @@ def ranking(
     for name in order:
         shared = [t for t in cells[name] if t in cells[order[0]]]
         pair = [[cells[n][t] for t in shared] for n in (name, order[0])]
-        level[name] = name == order[0] or (bool(shared) and bootstrap.paired(*pair, MEDIAN)[1] <= 0.0)
+        level[name] = name == order[0] or (bool(shared) and _difference(*pair)[1] <= 0.0)
     return level
 
 
@@ -110,8 +109,7 @@ def compare(a: Results, b: Results) -> list[str]:
             both = [t for t in errors if other and t in other] if name == first else []
             if len(both) < 2:
                 continue
-            pair = [other[t] for t in both], [errors[t] for t in both]
-            difference, low, high = bootstrap.paired(*pair, MEDIAN)
+            difference, low, high = _difference([other[t] for t in both], [errors[t] for t in both])
             count += 1
             if low > 0.0 or high < 0.0:
                 larger += 1
@@ -123,3 +121,7 @@ def compare(a: Results, b: Results) -> list[str]:
     if not count:
         raise ValueError("the two files have no cell with the same tracks; evaluate the same suites and seed")
     return [*lines, f"{larger} of {count} cells differ by more than their paired 95 % interval"]
+
+
+def _difference(a, b):
+    return bootstrap.paired(a, b, STATISTICS["median"])

@@ -40,21 +40,16 @@ def loaded(name, tensors):
     return cell
 
 
-def make_step(cell):
-    """The cell's step as a function of one state vector; for an LSTM, h and c concatenated."""
+def jacobians(cell, x):
+    """d state_t / d state_{t-1} (T, S, S) along a sequence x (T, F), starting with a state of zeros."""
+    is_lstm = isinstance(cell, nn.LSTMCell)
 
     def step(state, x):
-        if isinstance(cell, nn.LSTMCell):
+        if is_lstm:  # its state is h and c, concatenated
             return torch.cat(cell(x[None], tuple(part[None] for part in state.chunk(2))), 1)[0]
         return cell(x[None], state[None])[0]
 
-    return step
-
-
-def jacobians(cell, x):
-    """d state_t / d state_{t-1} (T, S, S) along a sequence x (T, F), starting with a state of zeros."""
-    step, size = make_step(cell), cell.hidden_size * (2 if isinstance(cell, nn.LSTMCell) else 1)
-    states = [torch.zeros(size)]
+    states = [torch.zeros(cell.hidden_size * (2 if is_lstm else 1))]
     with torch.no_grad():
         for frame in x[:-1]:
             states.append(step(states[-1], frame))

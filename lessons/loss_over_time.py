@@ -92,8 +92,9 @@ def main():
     off = max(float((a - b).abs().max()) for a, b in zip(added, whole))
     page.print(f"norm of the sum of all {len(by_step)}: {norm(added):.3f}; norm of the gradient of the shared weights: "
                f"{norm(whole):.3f}; largest difference {off:.0e}")  # fmt: skip
-    late = by_slice[SLICES // 2]
-    parts = ", ".join(f"{name} {late[a:b].sum() / late.sum():.2f}" for name, a, b in windows(frames))
+    late, now = by_slice[SLICES // 2], int(frames[SLICES // 2])  # a slice's frame varies a little between balls
+    windows = ("first 10 frames", 0, 10), ("up to 10 frames before it", 10, now - 10), ("last frames", now - 10, None)
+    parts = ", ".join(f"{name} {late[a:b].sum() / late.sum():.2f}" for name, a, b in windows)
     page.print(f"\nslice {SLICES // 2 + 1} alone, near frame {frames[SLICES // 2]:.0f}: fractions of its gradient's "
                f"norms: {parts}")  # fmt: skip
     figure, (left, right) = page.figure(2)
@@ -104,12 +105,6 @@ def main():
         right.semilogy(np.where(by_slice[n] > 0, by_slice[n], np.nan), label=f"of slice {n + 1} alone")
     finish(right, ylim=1e-3, xlabel="frame of the weights", ylabel="norm of the gradient")
     page.close(figure)
-
-
-def windows(frames):
-    """(name, first, last) of ranges of frames; the frame of a slice varies a little between balls."""
-    now = int(frames[SLICES // 2])
-    return ("first 10 frames", 0, 10), ("up to 10 frames before it", 10, now - 10), ("last frames", now - 10, None)
 
 
 if __name__ == "__main__":
