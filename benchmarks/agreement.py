@@ -14,7 +14,7 @@ Contacts slower than MIN_COMPARED_SPEED are not compared.
 import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from multiprocessing import get_context
 
 import numpy as np
@@ -26,13 +26,6 @@ from ballcast.sim.reference import Impacts, normals, reference_flight
 NEAR_MISS = 1e-4  # m
 MIN_COMPARED_SPEED = 0.06  # m/s, speed of approach
 TIMES = np.arange(0, 1801) / 180  # s
-
-
-@dataclass
-class Options:
-    launches: int = 100  # of each sport
-    sport: tuple[str, ...] = ()  # the shipped ones
-    seed: int = 0
 
 
 def approach_speeds(sport, impacts):
@@ -50,8 +43,7 @@ def compared_contacts(sport, computed, truth, until):
 
     The limit is raised if a true contact is so close to it that rounding would decide.
     """
-    speed = approach_speeds(sport, truth)
-    limit = MIN_COMPARED_SPEED
+    speed, limit = approach_speeds(sport, truth), MIN_COMPARED_SPEED
     while (abs(speed - limit) < 1e-3).any():
         limit += 1e-3
     for impacts in (computed, truth):
@@ -66,7 +58,6 @@ def second_ring_contact_time(sport, impacts):
 
 
 def ball_impacts(impacts, ball):
-    """The impacts of one ball of a batch."""
     rows = impacts.ball == ball
     return Impacts(*(getattr(impacts, field.name)[rows] for field in fields(Impacts)))
 
@@ -94,15 +85,14 @@ def _truth(case):
 
 
 def agreement(sport, launches, seed, pool):
-    """The row of one sport."""
     balls = sim.draw(sport, launches, seed=seed, purpose="test")
     launch = balls.launch_position, balls.launch_velocity, balls.launch_spin, balls.parameters
     truths = list(pool.map(_truth, [(sport, *ball) for ball in zip(*launch)], chunksize=4))
     clear = np.array([truth.near_miss >= NEAR_MISS for truth in truths])
     compared = [truth for truth, keep in zip(truths, clear) if keep]
     launch = [part[clear] for part in launch]
-    row = {"launches": launches, "grazing": int((~clear).sum())}
-    row["impacts"] = int(sum((approach_speeds(sport, truth.impacts) >= MIN_COMPARED_SPEED).sum() for truth in compared))
+    impacts = sum((approach_speeds(sport, truth.impacts) >= MIN_COMPARED_SPEED).sum() for truth in compared)
+    row = {"launches": launches, "grazing": int((~clear).sum()), "impacts": int(impacts)}
     for name, dtype, key in (("float64", np.float64, "lists_differ"), ("float32", np.float32, "lists_differ_float32")):
         errors, differ, _ = compare(sport, launch, compared, TIMES, dtype)
         row[f"worst_{name}_mm"], row[f"median_{name}_mm"] = 1e3 * errors.max(), 1e3 * np.median(errors)
@@ -110,29 +100,21 @@ def agreement(sport, launches, seed, pool):
     return row
 
 
-def summary(rows):
-    """One row for all sports: sums, and the largest of the errors."""
-    total = {}
-    for key in rows[0]:
-        values = [row[key] for row in rows]
-        total[key] = max(values) if key.endswith("_mm") else sum(values)
-    return total
-
-
-def main(options):
-    names, rows = options.sport or sim.names(), []
+def main(launches: int = 100, sport: tuple[str, ...] = (), seed: int = 0):
+    rows = []
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        for name in names:
-            rows.append(agreement(sim.load(name), options.launches, options.seed, pool))
+        for name in sport or sim.names():
+            rows.append(agreement(sim.load(name), launches, seed, pool))
             if len(rows) == 1:
                 print(f"{'':14}" + "".join(f"{key:>22}" for key in rows[0]))
             print(f"{name:14}" + "".join(f"{value:22.3g}" for value in rows[-1].values()), flush=True)
-    print(json.dumps(summary(rows)))
+    merge = {key: max if key.endswith("_mm") else sum for key in rows[0]}  # the largest errors, else sums
+    print(json.dumps({key: merge[key](row[key] for row in rows) for key in merge}))
 
 
 if __name__ == "__main__":
     try:
-        main(tyro.cli(Options, description=__doc__))
+        tyro.cli(main, description=__doc__)
     except sim.SportError as error:
         print(f"agreement: {error}", file=sys.stderr)
         sys.exit(2)

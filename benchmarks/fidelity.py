@@ -11,7 +11,7 @@ import json
 import math
 import os
 import tomllib
-from dataclasses import dataclass
+from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
@@ -21,34 +21,24 @@ from scipy.interpolate import CubicHermiteSpline
 from scipy.optimize import least_squares
 
 from ballcast import sim
+from ballcast.sim.files import write_atomically
 from ballcast.sim.kernels.aerodynamics import DRAG_FORMS, LIFT_FORMS
 from ballcast.sim.sport import SPIN_DECAY_FORMS, Law, Restitution, Surface
 from ballcast.tracks import read_track
 from benchmarks.other_laws import carry, fly_linear
 
 ROOT = Path(__file__).parents[1]
-COMMAND = "python -m benchmarks.fidelity"
+HEAD = """# Fidelity
+
+The engine (float64) against exact answers and published measurements. Made by `python -m benchmarks.fidelity`. The \
+balls and launches are in `benchmarks/fidelity.toml`."""
 UNITS = {"mph": 0.44704, "ft": 0.3048, "yd": 0.9144, "rpm": 2 * math.pi / 60, "rps": 2 * math.pi}  # in SI
 FORMS = {"drag": DRAG_FORMS, "lift": LIFT_FORMS, "spin_decay": SPIN_DECAY_FORMS}
 GRID = np.arange(0, 8, 0.002)  # s
 
 
-@dataclass
-class Options:
-    out: Path = ROOT / "docs" / "fidelity.md"
-
-
-@dataclass(frozen=True)
-class Check:
-    section: str
-    name: str
-    expected: str
-    got: str
-    tolerance: str
-    passed: bool
-
-
-# --- balls ------------------------------------------------------------------------------------------------------------
+Check = namedtuple("Check", "section name expected got tolerance passed")  # texts, and whether it passed
+Run = namedtuple("Run", "sport flight time position velocity")  # a flight on GRID; the state at which it is evaluated
 
 
 def make_sport(table, row):
@@ -86,20 +76,6 @@ def launch(sport, row):
     spin = row.get("spin", [back * math.cos(tilt), 0.0, row.get("side", 0.0) - back * math.sin(tilt)])
     parameters = [1, 1, 1, 1, row.get("wind_x", 0.0), row.get("wind_y", 0.0)]
     return [np.array([part], float) for part in (position, velocity, spin, parameters)]
-
-
-# --- flights ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Run:
-    """A flight on GRID, and the state at which it is evaluated."""
-
-    sport: object
-    flight: object
-    time: float
-    position: np.ndarray  # (3,)
-    velocity: np.ndarray  # (3,)
 
 
 def run(sport, start, stop):
@@ -142,16 +118,11 @@ def _angle(velocity):
 
 
 QUANTITIES = {
-    "time": lambda r: r.time,
-    "place": lambda r: r.position,
-    "drift": lambda r: r.position[0],
-    "distance": lambda r: r.position[1],
-    "height": lambda r: r.position[2],
-    "forward": lambda r: r.velocity[1],
-    "up": lambda r: r.velocity[2],
-    "speed_end": lambda r: np.linalg.norm(r.velocity),
-    "angle": lambda r: _angle(r.velocity),
-    "apex": _apex,
+    "time": lambda r: r.time, "place": lambda r: r.position, "drift": lambda r: r.position[0],
+    "distance": lambda r: r.position[1], "height": lambda r: r.position[2], "forward": lambda r: r.velocity[1],
+    "up": lambda r: r.velocity[2], "speed_end": lambda r: np.linalg.norm(r.velocity),
+    "angle": lambda r: _angle(r.velocity), "apex": _apex, "total_time": _total_time, "apexes": _apexes,
+    "impact_speeds": lambda r: -r.flight.impacts.velocity_before[:3, 2],
     "velocity_after": lambda r: r.flight.impacts.velocity_after[0],
     "spin_after": lambda r: r.flight.impacts.spin_after[0],
     "forward_after": lambda r: r.flight.impacts.velocity_after[0, 1],
@@ -159,13 +130,7 @@ QUANTITIES = {
     "speed_after": lambda r: np.linalg.norm(r.flight.impacts.velocity_after[0]),
     "angle_after": lambda r: _angle(r.flight.impacts.velocity_after[0]),
     "top_after": lambda r: -r.flight.impacts.spin_after[0, 0],
-    "total_time": _total_time,
-    "impact_speeds": lambda r: -r.flight.impacts.velocity_before[:3, 2],
-    "apexes": _apexes,
-}
-
-
-# --- checks -----------------------------------------------------------------------------------------------------------
+}  # fmt: skip
 
 
 def check_case(case, balls):
@@ -203,8 +168,7 @@ def _evaluate(case, table, row):
 
 
 def _compare(case, row, key, got, tolerance):
-    expected = np.asarray(row[key], float)
-    allowed = tolerance
+    expected, allowed = np.asarray(row[key], float), tolerance
     if isinstance(tolerance, str):  # per cent
         allowed = float(tolerance.rstrip(" %")) / 100 * abs(expected)
     given = [f"{column} {row[column]:g}" for column in case["columns"] if np.isscalar(row[column]) and column != "row"]
@@ -244,9 +208,6 @@ def check_other_laws(linear, sheet):
     case = {"section": sheet["section"], "name": sheet["name"], "columns": [], "units": {"carry": "yd"}}
     for key, value in zip(("carry", "time"), (got[0] / UNITS["yd"], got[1])):
         yield _compare(case, sheet["expected"], key, value, sheet["tolerance"][key])
-
-
-# --- measured flights -------------------------------------------------------------------------------------------------
 
 
 def check_measured(table, balls, data):
@@ -313,9 +274,6 @@ def _refit(time, position, spin):
     return np.sqrt(np.mean(residual(fit.x).reshape(-1, 3) ** 2, axis=0))
 
 
-# --- the page ---------------------------------------------------------------------------------------------------------
-
-
 def all_checks(book):
     """(Checks, notes on those that were skipped)."""
     balls, checks, skipped = book["ball"], [], []
@@ -329,46 +287,35 @@ def all_checks(book):
             checks += check_measured(table, balls, data)
         else:
             skipped.append(f"{table['section']} {table['name']}: BALLCAST_DATA has no {table['file']}")
+    table = book["spindoe"]
     if (data / "spindoe" / "index.csv").is_file():
-        checks += check_spindoe(book["spindoe"], data)
+        checks += check_spindoe(table, data)
     else:
-        table = book["spindoe"]
         skipped.append(f"{table['section']} {table['name']}: BALLCAST_DATA has no spindoe/index.csv")
     return sorted(checks, key=lambda c: [int(n) for n in c.section.split(".")]), skipped
 
 
 def page(checks, skipped, left_out):
-    """The text of docs/fidelity.md."""
     failed = sum(not check.passed for check in checks)
-    lines = [
-        "# Fidelity",
-        f"\nThe engine (float64) against exact answers and published measurements. Made by `{COMMAND}`. The "
-        "balls and launches are in `benchmarks/fidelity.toml`.",
-        f"\n{len(checks)} checks, {failed} failed.\n",
-        "| | check | expected | got | tolerance | |\n|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {c.section} | {c.name} | {c.expected} | {c.got} | {c.tolerance} | {'pass' if c.passed else '**fail**'} |"
-        for c in checks
-    ]
+    lines = [HEAD, f"\n{len(checks)} checks, {failed} failed.\n",
+             "| | check | expected | got | tolerance | |\n|---|---|---|---|---|---|"]  # fmt: skip
+    lines += [f"| {' | '.join(c[:5])} | {'pass' if c.passed else '**fail**'} |" for c in checks]
     lines += ["\nNot checked:\n", *(f"- {x['section']} {x['what']}: {x['why']}" for x in left_out)]
     lines += [f"- {reason}" for reason in skipped]
     return "\n".join(lines) + "\n"
 
 
-def main(options):
+def main(out: Path = ROOT / "docs" / "fidelity.md"):
     book = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
     checks, skipped = all_checks(book)
     for c in checks:
         result = "pass" if c.passed else "FAIL"
         print(f"{result:5}{c.section:5}{c.name[:110]:111}{c.expected:>24}{c.got:>30} {c.tolerance}")
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    temporary_path = options.out.with_suffix(".md.part")
-    temporary_path.write_text(page(checks, skipped, book["left_out"]), encoding="utf-8")
-    os.replace(temporary_path, options.out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(out, page(checks, skipped, book["left_out"]).encode())
     failed = sum(not check.passed for check in checks)
     print(json.dumps({"checks": len(checks), "failed": failed, "skipped": len(skipped)}))
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options, description=__doc__))
+    tyro.cli(main, description=__doc__)

@@ -22,14 +22,14 @@ import time
 import numpy as np
 
 from ballcast import models, sim
+from ballcast.evaluation.harness import LATENCY_TIMES, latency
 from ballcast.tracks import Track
 
 BATCH_PREDICTORS = ("gru", "gru_physics")
-FRAMES, BALLS, STREAM_TRACKS, LEAD_TIMES = 36, 1000, 20, np.linspace(1 / 60, 1.0, 60)
+FRAMES, BALLS, STREAM_TRACKS = 36, 1000, 20
 
 
 def tracks():
-    """Tracks of FRAMES frames."""
     balls = sim.draw(sim.load("table_tennis"), 2 * BALLS, purpose="test", seed=1)
     starts = balls.offsets[:-1][np.diff(balls.offsets) >= FRAMES][:BALLS]
     return [Track(balls.time[k : k + FRAMES], balls.position[k : k + FRAMES]) for k in starts]
@@ -39,36 +39,19 @@ def forecasts(predictor, histories):
     """Seconds (B,) of the forecast of each track, after a few that are not counted; and the last Forecast."""
     taken = []
     for track in [*histories[:20], *histories]:
-        times = track.time[-1] + LEAD_TIMES
+        times = track.time[-1] + LATENCY_TIMES
         begin = time.perf_counter()
         forecast = predictor.forecast(track, times)
         taken.append(time.perf_counter() - begin)
     return np.array(taken[20:]), forecast
 
 
-def stream_times(predictor, histories):
-    """Seconds (M,) of observe and forecast, over the frames of some tracks."""
-    taken = []
-    for track in histories[:STREAM_TRACKS]:
-        stream = predictor.stream()
-        for t, position in zip(track.time, track.position, strict=True):
-            begin = time.perf_counter()
-            stream.observe(t, position)
-            try:
-                stream.forecast(t + LEAD_TIMES)
-            except models.HistoryTooShort:
-                continue
-            taken.append(time.perf_counter() - begin)
-    return np.array(taken)
-
-
 def main():
-    """Measure, print a summary, then one JSON object."""
     histories, result = tracks(), {}
     for name in models.available(sim.load("table_tennis")):
         predictor = models.load(name)
         taken, forecast = forecasts(predictor, histories)
-        for what, seconds in (("", taken), ("stream_", stream_times(predictor, histories))):
+        for what, seconds in (("", taken), ("stream_", latency(predictor, histories, STREAM_TRACKS))):
             p50, p99 = 1e6 * np.percentile(seconds, (50, 99))
             result |= {f"{name}_{what}p50_us": float(f"{p50:.4g}"), f"{name}_{what}p99_us": float(f"{p99:.4g}")}
         spread = "with covariance" if forecast.covariance is not None else "no covariance"
@@ -91,7 +74,7 @@ def many(name, balls=1000, frames=30):
         position[drawn.offsets[:-1] + k >= drawn.offsets[1:]] = np.nan
         begin = time.perf_counter()
         batch.observe(time_, position)
-        batch.forecast(time_[:, None] + LEAD_TIMES)
+        batch.forecast(time_[:, None] + LATENCY_TIMES)
         taken.append(time.perf_counter() - begin)
     return float(f"{1e3 * np.median(taken[5:]):.3g}")
 

@@ -8,10 +8,10 @@ Keys of the last line: balls; for each NAME, in m, NAME_energy, NAME_min_ade and
 over all times); tokens_over_gru_energy, tokens_over_gru_min_ade: ratios of means, with 95 % intervals over balls.
 """
 
-import argparse
 import json
 
 import numpy as np
+import tyro
 
 from ballcast import sim
 from ballcast.evaluation import limits, metrics
@@ -36,8 +36,7 @@ def scores(name, suite, cases):
     for row, history, times, truth in zip(cases.track_numbers, cases.histories, cases.times, cases.truth):
         truth_argument = (suite.truth_of(row),) if name in limits.LIMITS else ()
         forecast = predictor.forecast(history, times, *truth_argument)
-        samples = select_samples(forecast)
-        error = np.median(metrics.distance(forecast.mean, truth))
+        samples, error = select_samples(forecast), np.median(metrics.distance(forecast.mean, truth))
         results.append((metrics.energy(samples, truth).mean(), metrics.min_ade(samples, truth), error))
     return np.array(results).T
 
@@ -53,12 +52,8 @@ def ratio_of_means(pairs):
     return pairs[..., 0].mean(axis=0) / pairs[..., 1].mean(axis=0)
 
 
-def main():
-    """Measure, print a summary, then one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--balls", type=int, default=300)
-    options = parser.parse_args()
-    suite, cases = net_clips(sim.load("table_tennis"), options.balls)
+def main(balls: int = 300):
+    suite, cases = net_clips(sim.load("table_tennis"), balls)
     by_predictor, result = {}, {"balls": len(cases)}
     print(f"{len(cases)} balls that reach the net, mm  {'energy':>12}{'minADE':>10}{'median':>10}")
     for name in PREDICTORS:
@@ -73,4 +68,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__.splitlines()[0])

@@ -8,11 +8,11 @@ given only the last second.
 Keys of the last line, ratios for each NAME: NAME_60_hz, _120_hz, _240_hz, _missing, _outliers; for networks also _long.
 """
 
-import argparse
 import dataclasses
 import json
 
 import numpy as np
+import tyro
 
 from ballcast import models, sim
 from ballcast.evaluation import limits
@@ -20,8 +20,7 @@ from ballcast.evaluation.suites import from_balls
 from ballcast.sim.sport import DropoutBurst, Outlier
 
 HISTORY, LEAD_TIME = 0.3, 0.3  # s
-LONG_FRAMES, LAST = 480, 1.0  # frames; s
-MIN_FRAMES = 5  # frames
+MIN_FRAMES, LONG_FRAMES, LAST = 5, 480, 1.0  # frames; frames; s
 PREDICTORS = ("gru_physics", "gru", "informed")
 
 
@@ -66,23 +65,20 @@ def long_history_ratio(name, sport, count):
     return error(name, suite, rows, histories) / error(name, suite, rows, late)
 
 
-def main():
-    """Measure, print a summary, then one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--balls", type=int, default=400)
-    options, result, sport = parser.parse_args(), {}, sim.load("table_tennis")
+def main(balls: int = 400):
+    result, sport = {}, sim.load("table_tennis")
     variants = sensor_variants(sport.sensor).items()
-    suites = {name: make_suite(sport.replace(sensor=s), options.balls, rate) for name, (s, rate) in variants}
+    suites = {name: make_suite(sport.replace(sensor=s), balls, rate) for name, (s, rate) in variants}
     for name in PREDICTORS:
         errors = {variant: error(name, suite, *truncate(suite, HISTORY)) for variant, suite in suites.items()}
         for variant, off in errors.items():
             result[f"{name}_{variant}"] = ratio = round(off / errors["clean"], 3)
             print(f"{name}, {variant}: {1e3 * off:.1f} mm, {ratio} times that on clean tracks", flush=True)
         if name not in limits.LIMITS:
-            result[f"{name}_long"] = ratio = round(long_history_ratio(name, sport, options.balls // 4), 3)
+            result[f"{name}_long"] = ratio = round(long_history_ratio(name, sport, balls // 4), 3)
             print(f"{name}, {LONG_FRAMES} frames: {ratio} times the error with the last {LAST} s alone", flush=True)
     print(json.dumps(result))
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__.splitlines()[0])

@@ -61,9 +61,7 @@ def seconds(work):
 
 
 def main():
-    """Measure, print for people, then one JSON object."""
-    threads = torch.get_num_threads()
-    result = {"threads": threads}
+    result = {"threads": (threads := torch.get_num_threads())}
     print(f"frames/s, {UNITS} units, {threads} threads")
     print(f"{'length':>7}{'batch':>7}" + "".join(f"{name:>13}" for name in NETWORKS) + "   mingru/gru")
     for length in map(int, sys.argv[1:] or LENGTHS):

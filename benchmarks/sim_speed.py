@@ -27,17 +27,16 @@ TIMES = np.arange(1, FRAMES + 1) / RATE
 
 
 def main():
-    """Measure, print a summary, then one JSON object."""
     whole = sim.load("table_tennis")
     sport = whole.replace(surfaces=tuple(s for s in whole.surfaces if s.name in ("table", "floor")))
     launch = launches(sport, BALLS)
     outs = {dtype: np.zeros((BALLS, FRAMES, 3), dtype) for dtype in (np.float32, np.float64)}
-    speed = {d: 0.0 for d in outs}
-    draws = steps = 0.0
+    speed, draws, steps = dict.fromkeys(outs, 0.0), 0.0, 0.0
     columns = np.zeros((JACOBIAN_BALLS, FRAMES, 3, 15))
     for _ in range(ROUNDS):
         for dtype, out in outs.items():
-            speed[dtype] = max(speed[dtype], out[..., 0].size / seconds(simulate_into, sport, launch, dtype, out))
+            took = seconds(sim.simulate, sport, *launch, TIMES, dtype=dtype, out=out)
+            speed[dtype] = max(speed[dtype], out[..., 0].size / took)
         took = seconds(sim.simulate_with_jacobian, sport, *(a[:JACOBIAN_BALLS] for a in launch), TIMES, out=columns)
         steps = max(steps, JACOBIAN_BALLS * FRAMES / took)
         draws = max(draws, BALLS / seconds(sim.draw, whole, BALLS, seed=1, purpose="test", duration=1.0))
@@ -47,14 +46,10 @@ def main():
     result = {
         "ball_steps_per_second_per_core": speed[np.float32],
         "float64_ball_steps_per_second_per_core": speed[np.float64],
-        "jacobian_ball_steps_per_second_per_core": steps,
-        "tracks_per_second_per_core": draws,
-        "mujoco_ratio": bare32 / mujoco,
-        "scipy_ratio": bare64 / scipy,
-        "impacts_per_step": impacts,
-        "error_float32_mm": errors[np.float32],
-        "error_float64_mm": errors[np.float64],
-    }
+        "jacobian_ball_steps_per_second_per_core": steps, "tracks_per_second_per_core": draws,
+        "mujoco_ratio": bare32 / mujoco, "scipy_ratio": bare64 / scipy, "impacts_per_step": impacts,
+        "error_float32_mm": errors[np.float32], "error_float64_mm": errors[np.float64],
+    }  # fmt: skip
     for name, dtype in (("float32", np.float32), ("float64", np.float64)):
         print(f"{name} {speed[dtype] / 1e6:6.1f} million ball-steps/s, error at most {errors[dtype]:.4f} mm")
     print(f"with the Jacobian {steps / 1e6:.1f} million ball-steps/s")
@@ -75,10 +70,6 @@ def seconds(call, *args, **options):
     return time.perf_counter() - start
 
 
-def simulate_into(sport, launch, dtype, out):
-    sim.simulate(sport, *launch, TIMES, dtype=dtype, out=out)
-
-
 def error(sport, launch, out):
     """The largest error, mm, of the first balls against the reference implementation."""
     truth = [reference.reference_flight(sport, *(a[i] for a in launch), TIMES).position for i in range(CHECKED_BALLS)]
@@ -92,7 +83,8 @@ def baselines(whole):
     ours = {}
     for dtype in (np.float32, np.float64):
         out = np.zeros((BALLS, FRAMES, 3), dtype)
-        ours[dtype] = BALLS * FRAMES / min(seconds(simulate_into, sport, launch, dtype, out) for _ in range(ROUNDS))
+        rounds = [seconds(sim.simulate, sport, *launch, TIMES, dtype=dtype, out=out) for _ in range(ROUNDS)]
+        ours[dtype] = BALLS * FRAMES / min(rounds)
     few = [a[:20] for a in launch]
     took = seconds(lambda: [reference.reference_flight(sport, *(a[i] for a in few), TIMES) for i in range(20)])
     return mujoco_speed(sport, launch), 20 * FRAMES / took, ours[np.float32], ours[np.float64]

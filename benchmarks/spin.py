@@ -7,12 +7,12 @@ on simulated balls after 0.3 s without a contact, and on the balls of SpinDOE, w
 Keys of the last line: NAME_simulated and NAME_spindoe for each of these, for `none` (the answer "no spin") and `balls`.
 """
 
-import argparse
 import json
 import os
 from pathlib import Path
 
 import numpy as np
+import tyro
 
 from ballcast import models, sim
 from ballcast.evaluation import limits, protocols
@@ -25,25 +25,23 @@ ROOT = Path(__file__).parents[1]
 
 
 def before_first_contact(count):
-    """(Suite, Cases) of simulated balls, and the numbers of the cases without a contact."""
+    """(Suite, Cases) of simulated balls, the ends (N, 1) s of histories, and the numbers of cases without a contact."""
     suite = simulated(sim.load("table_tennis"), count, 0)
     cases = protocols.horizon(suite, HISTORY, (0.1,))
     ends = np.array([[track.time[-1]] for track in cases.histories])
     met = np.unique(suite.flight(cases.track_numbers, ends).impacts.ball)
-    return suite, cases, np.setdiff1d(np.arange(len(cases)), met)
+    return suite, cases, ends, np.setdiff1d(np.arange(len(cases)), met)
 
 
 def simulated_errors(count):
     """Median errors by name, and the number of balls."""
-    suite, cases, free = before_first_contact(count)
-    ends = np.array([[track.time[-1]] for track in cases.histories])
+    suite, cases, ends, free = before_first_contact(count)
     truth = suite.flight(cases.track_numbers, ends).spin[:, 0]
     forecasters = {name: models.load(name, suite.sport).forecast for name in PREDICTORS}
     spins = {name: [f(cases.histories[n], cases.times[n]).belief.spin for n in free] for name, f in forecasters.items()}
     informed, truths = limits.load("informed", suite.sport), {n: suite.truth_of(cases.track_numbers[n]) for n in free}
-    spins["informed"] = [
-        informed.forecast(cases.histories[n], cases.times[n], t).belief.spin for n, t in truths.items()
-    ]
+    forecasts = (informed.forecast(cases.histories[n], cases.times[n], t) for n, t in truths.items())
+    spins["informed"] = [forecast.belief.spin for forecast in forecasts]
     return medians(spins, truth[free])
 
 
@@ -68,12 +66,8 @@ def medians(spins, truth):
     return {name: round(float(np.median(a)), 1) for name, a in off.items()} | {"balls": len(truth)}
 
 
-def main():
-    """Measure, print a summary, then one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--balls", type=int, default=500)
-    options = parser.parse_args()
-    results = {"simulated": simulated_errors(options.balls)}
+def main(balls: int = 500):
+    results = {"simulated": simulated_errors(balls)}
     folder = Path(os.environ.get("BALLCAST_DATA", ROOT.parent / "shared" / "data")) / "spindoe"
     if folder.is_dir():
         results["spindoe"] = spindoe_errors(folder)
@@ -85,4 +79,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__.splitlines()[0])

@@ -50,7 +50,6 @@ def trunk_only(learner):
 
 
 def main():
-    """Measure, print for people, then one JSON object."""
     learner, speeds = Learner(CONFIG), []
     with learner.feed(0) as feed:
         for _ in range(WARM):
@@ -58,8 +57,7 @@ def main():
         for _ in range(REPEATS):
             speeds.append((loop(learner, feed), trunk_only(learner)))
             print(f"loop {speeds[-1][0]:,.0f} frames/s, bare {speeds[-1][1]:,.0f} frames/s", flush=True)
-    loops, bares = np.median(speeds, axis=0)
-    ratio = float(np.median([a / b for a, b in speeds]))
+    (loops, bares), ratio = np.median(speeds, axis=0), float(np.median([a / b for a, b in speeds]))
     print(json.dumps({"loop_frames_per_s": round(loops), "bare_frames_per_s": round(bares), "ratio": round(ratio, 3)}))
 
 

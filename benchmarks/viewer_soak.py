@@ -10,6 +10,7 @@ The last line is one JSON object:
 """
 
 import argparse
+import contextlib
 import hashlib
 import itertools
 import json
@@ -35,25 +36,18 @@ KEYS = sorted({key for binding in keys.BINDINGS for key in binding.keys} - {"q",
 
 def make_app(size=(1280, 720), predictors=PREDICTORS, opened=ALL_ON, **options):
     """A table-tennis App without a screen, everything open."""
-    sport = sim.load("table_tennis")
-    pool = PredictorPool(predictors, sport)
+    pool = PredictorPool(predictors, sport := sim.load("table_tennis"))
     return App(LiveSource(sport), pool, size, True, shown=range(len(predictors)), options=opened, **options)
 
 
-def memory():
-    """Bytes of memory this process holds."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def memory_by_minute(frames, everything=False):
+def memory_by_minute(frames):
     """Memory (bytes) at the end of each minute of a show at eight times its speed, as the viewer starts."""
-    predictors, opened = (PREDICTORS, ALL_ON) if everything else (PREDICTORS[:1], DEFAULT)
-    app, held = make_app((320, 180), predictors, opened), []  # what is kept does not hang on the picture's size
+    app, held = make_app((320, 180), PREDICTORS[:1], DEFAULT), []  # what is kept does not hang on the picture's size
     app.session.speed = 8.0
     for frame in range(1, frames + 1):
         app.frame(FRAME_TIME)
         if frame % MINUTE == 0:
-            held.append(memory())
+            held.append(int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
             print(f"{frame:7} frames, ball {app.session.index:6}: {held[-1] / 2**20:.1f} MB", flush=True)
     return held
 
@@ -123,23 +117,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", nargs="*", default=["hour", "rewind", "mash"])
     parser.add_argument("--frames", type=int, default=60 * MINUTE, help="of the hour")
-    parser.add_argument("--everything", action="store_true", help="three predictors and all panels in the hour")
     options, result = parser.parse_args(), {}
     if "rewind" in options.what:
         result["rewinds_equal"] = rewinds(150, 50)
         print(f"{result['rewinds_equal']} of 50 moments look as they did")
     if "mash" in options.what:
-        here = os.getcwd()
-        with tempfile.TemporaryDirectory() as folder:
-            os.chdir(folder)  # screenshots and films go where one is
-            path = random_input(5000)
-            import imageio_ffmpeg
+        import imageio_ffmpeg
 
+        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # for screenshots and films
+            path = random_input(5000)
             result |= {"mash_frames": 5000, "film_frames": imageio_ffmpeg.count_frames_and_secs(str(path))[0]}
-            os.chdir(here)
         print(f"5000 frames of random keys; the film that was closed in the middle has {result['film_frames']} frames")
     if "hour" in options.what:
-        held = memory_by_minute(options.frames, options.everything)
+        held = memory_by_minute(options.frames)
         result["memory_growth"] = round(held[-1] / held[0] - 1, 4)
     print(json.dumps(result))
 

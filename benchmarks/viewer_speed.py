@@ -10,7 +10,6 @@ The last line is one JSON object; frames are of live table tennis at 1280x720, t
     first_frame_s    from the command `python play.py --headless --frames 1` to its end, warm: the best of three (s)
 """
 
-import argparse
 import json
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import tyro
 
 from ballcast import sim
 from ballcast.viewer.options import DEFAULT, DisplayOptions
@@ -44,8 +44,7 @@ def frame_times(sport, predictors, frames, size=(1280, 720), options=DEFAULT):
 
 def first_frame(runs=3):
     """Seconds from the command to the end of its one frame: the best of some runs after one that warms up."""
-    command = [sys.executable, "play.py", "--headless", "--frames", "1"]
-    took = []
+    command, took = [sys.executable, "play.py", "--headless", "--frames", "1"], []
     for _ in range(runs + 1):
         start = time.perf_counter()
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
@@ -60,32 +59,25 @@ def full(frames):
         times = 1e3 * frame_times(sport, FULL, frames, size, DisplayOptions(errors=True, gates=True, sliders=True))
         p50, p99 = np.percentile(times, [50, 99])
         print(f"{size[0]}x{size[1]} {', '.join(FULL)}, sliders and strips: p50 {p50:5.2f} ms, p99 {p99:5.2f} ms")
-        result |= (
-            {"full_p50_ms": round(p50, 3), "full_p99_ms": round(p99, 3)}
-            if not result
-            else {"full_1080_p99_ms": round(p99, 3)}
-        )
+        both = {"full_p50_ms": round(p50, 3), "full_p99_ms": round(p99, 3)}
+        result |= {"full_1080_p99_ms": both["full_p99_ms"]} if result else both
     follow = np.median(1e3 * frame_times(sport, ["parabola"], frames, options=DisplayOptions(follow=True)))
     print(f"1280x720 parabola, the camera following: p50 {follow:5.2f} ms")
     return result | {"follow_p50_ms": round(float(follow), 3)}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--frames", type=int, default=600)
-    parser.add_argument("--predictor", default="parabola")
-    options = parser.parse_args()
+def main(frames: int = 600, predictor: str = "parabola"):
     for name in sim.names():
-        times = 1e3 * frame_times(sim.load(name), [options.predictor], options.frames)
+        times = 1e3 * frame_times(sim.load(name), [predictor], frames)
         p50, p99 = np.percentile(times, [50, 99])
-        print(f"{name:14} {options.predictor}: p50 {p50:5.2f} ms, p99 {p99:5.2f} ms, longest {times.max():.1f} ms")
+        print(f"{name:14} {predictor}: p50 {p50:5.2f} ms, p99 {p99:5.2f} ms, longest {times.max():.1f} ms")
         if name == "table_tennis":
             result = {"p50_ms": round(p50, 3), "p99_ms": round(p99, 3)}
-    result |= full(options.frames)
+    result |= full(frames)
     result["first_frame_s"] = round(first_frame(), 3)
     print(f"first frame {result['first_frame_s']:.2f} s after the command, warm")
     print(json.dumps(result))
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__.splitlines()[0])

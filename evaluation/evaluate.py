@@ -5,8 +5,6 @@ python evaluate.py --sport tennis room --predictor physics informed
 python evaluate.py --tracks recordings/ --without net     # recorded balls: files, folders
 python evaluate.py --report page                          # an HTML report: page/index.html
 python evaluate.py --json a.json; python evaluate.py --compare a.json b.json
-
-Exit status: 0 success; 1 a predictor failed on some track (the notes name it); 2 wrong input.
 """
 # ruff: noqa: E402 - the number of threads must be set before numpy and numba are imported
 
@@ -48,30 +46,18 @@ class Options:
     """names of sports, or your own .toml files; with --tracks the sport of the tracks"""
     tracks: tuple[str, ...] = ()
     """recorded tracks (CSV, TT3D, SpinDOE), folders of them, or generated sets (.npz); default: simulated balls"""
-    format: str | None = None
-    """format of the tracks: csv, tt3d or spindoe; default: recognised by the header"""
-    scale: float = 1.0
-    """metres per unit of the tracks' positions: 0.001 for millimetres"""
-    axes: str = "x,y,z"
-    """the tracks' axes that are our x (across), y (along) and z (up), as in x,-z,y"""
-    origin: str = "0,0,0"
-    """our origin in the tracks' frame, after scale and axes, in metres, as in 0,0,0.76"""
-    without: tuple[str, ...] = ()
-    """surfaces of the sport to leave out, such as net"""
-    protocol: tuple[str, ...] = ("horizon", "landing")
-    """horizon, landing, l4dc2023, or several"""
-    history: tuple[float, ...] = protocols.HISTORIES
-    """histories of the protocol horizon, in seconds"""
-    horizon: tuple[float, ...] = protocols.HORIZONS
-    """seconds after the last frame"""
-    balls: int = 240
-    """number of simulated balls, or of balls taken from a generated set"""
-    seed: int = 0
-    """seed of the simulated balls"""
-    json: Path | None = None
-    """write the results to this file"""
-    report: Path | None = None
-    """write an HTML report into this folder, as the single file index.html"""
+    format: str | None = None  # format of the tracks: csv, tt3d or spindoe; default: recognised by the header
+    scale: float = 1.0  # metres per unit of the tracks' positions: 0.001 for millimetres
+    axes: str = "x,y,z"  # the tracks' axes that are our x (across), y (along) and z (up), as in x,-z,y
+    origin: str = "0,0,0"  # our origin in the tracks' frame, after scale and axes, in metres, as in 0,0,0.76
+    without: tuple[str, ...] = ()  # surfaces of the sport to leave out, such as net
+    protocol: tuple[str, ...] = ("horizon", "landing")  # horizon, landing, l4dc2023, or several
+    history: tuple[float, ...] = protocols.HISTORIES  # histories of the protocol horizon, in seconds
+    horizon: tuple[float, ...] = protocols.HORIZONS  # seconds after the last frame
+    balls: int = 240  # number of simulated balls, or of balls taken from a generated set
+    seed: int = 0  # seed of the simulated balls
+    json: Path | None = None  # write the results to this file
+    report: Path | None = None  # write an HTML report into this folder, as the single file index.html
     compare: tuple[Path, ...] = ()
     """two files of results: print the differences that exceed their paired intervals, and do nothing else"""
 
@@ -87,7 +73,10 @@ def run(options: Options) -> int:
     """Evaluate or compare, print, and return the exit status, 0 or 1. Raises ValueError or OSError, one line each."""
     console = Console(width=None if sys.stdout.isatty() else 150, emoji=False)
     if options.compare:
-        print_comparison(options.compare, console)
+        if len(options.compare) != 2:
+            raise ValueError(f"--compare takes two files of results, not {len(options.compare)}")
+        for line in compare(*(Results.read(file) for file in options.compare)):
+            console.print(line, markup=False, highlight=False)
         return 0
     check(options)
     balls = make_suites(options)
@@ -103,14 +92,6 @@ def run(options: Options) -> int:
     for note in results.notes:
         console.print(note, markup=False, highlight=False)
     return 1 if failed else 0
-
-
-def print_comparison(files: Sequence[Path], console: Console) -> None:
-    """Print the differences between two files of results."""
-    if len(files) != 2:
-        raise ValueError(f"--compare takes two files of results, not {len(files)}")
-    for line in compare(*(Results.read(file) for file in files)):
-        console.print(line, markup=False, highlight=False)
 
 
 def check(options: Options) -> None:
@@ -201,21 +182,20 @@ def measure_latency(results: Results, name: str, suite: Suite, predictor: Any) -
     return False
 
 
+LEFT_OUT = {  # protocol -> why a track is left out
+    "horizon": "fewer than 5 frames", "landing": "no landing with 5 frames this long before it",
+    "l4dc2023": "fewer than 10 frames this long before the end",
+}  # fmt: skip
+
+
 def left_out_lines(suite: Suite, cases: Cases) -> Iterator[str]:
     """Notes on tracks and times that are left out."""
     case_name = f"{suite.name}, {cases.protocol}, {cases.history:g} s"
-    left_out = len(suite.tracks) - len(cases)
-    if left_out:
-        why = {
-            "horizon": "fewer than 5 frames",
-            "landing": "no landing with 5 frames this long before it",
-            "l4dc2023": "fewer than 10 frames this long before the end",
-        }[cases.protocol]
-        yield f"{case_name}: {left_out} of {len(suite.tracks)} tracks left out: {why}"
+    if left_out := len(suite.tracks) - len(cases):
+        yield f"{case_name}: {left_out} of {len(suite.tracks)} tracks left out: {LEFT_OUT[cases.protocol]}"
     if cases.beyond_end:
         yield f"{case_name}: {cases.beyond_end} times after a track's end left out"
-    near_edges = int((~cases.clear_of_edges).sum())
-    if near_edges:
+    if near_edges := int((~cases.clear_of_edges).sum()):
         yield f"{case_name}: {near_edges} of {len(cases)} balls within 1 cm of an edge or net: not counted in coverage"
 
 

@@ -37,7 +37,8 @@ def gallery(
     """Pictures of the best, the median and the worst track of names[0]; the first few of `names` are drawn."""
     history = nearest(histories, CENTRAL[0])
     names = [name for name in names if name not in LIMITS][:MAX_PREDICTORS]
-    found = {h: _errors(results, names, suite, history, h) for h in horizons if names}
+    cells = {h: cell_key(names[0], suite.name, "horizon", history, h) for h in horizons if names}
+    found = {h: results.errors.get(cell, {}) for h, cell in cells.items()}
     if not any(found.values()):
         return
     horizon = max(found, key=lambda h: (min(len(found[h]), MIN_TRACKS), h))  # the last with enough tracks
@@ -51,10 +52,6 @@ def gallery(
         yield Picture(rank, track, horizon, errors[track], paths(side), paths(top))
 
 
-def _errors(results, names, suite, history, horizon):
-    return results.errors.get(cell_key(names[0], suite.name, "horizon", history, horizon), {})
-
-
 def _views(suite, cases, n, predictors):
     """The side View of case n, along the axis on which the ball moves farther, and its top View."""
     history, end = cases.histories[n], cases.times[n, 0]
@@ -62,8 +59,7 @@ def _views(suite, cases, n, predictors):
     truth = _truth(suite, cases.track_numbers[n], times)
     forecasts = {}
     for name, predictor in predictors.items():
-        answer = harness.make_forecast(predictor, history, times)
-        if isinstance(answer, tuple):
+        if isinstance(answer := harness.make_forecast(predictor, history, times), tuple):
             forecasts[name] = answer
     axis = int(np.ptp(np.concatenate([history.position, truth])[:, :2], axis=0).argmax())
     shown = suite.sport, history.position, truth, forecasts
@@ -92,7 +88,5 @@ def _view(title, axes, sport, observed, truth, forecasts):
 def _surface_outlines(sport, axes):
     """Outlines (N, 2) m of the sport's surfaces."""
     for surface in sport.surfaces:
-        low, high = np.array(surface.low)[axes], np.array(surface.high)[axes]
-        low, high = np.clip(low, -1e3, 1e3), np.clip(high, -1e3, 1e3)
-        corners = [(low[0], low[1]), (high[0], low[1]), (high[0], high[1]), (low[0], high[1]), (low[0], low[1])]
-        yield np.array(corners, float)
+        (left, low), (right, high) = (np.clip(np.array(end)[axes], -1e3, 1e3) for end in (surface.low, surface.high))
+        yield np.array([(left, low), (right, low), (right, high), (left, high), (left, low)], float)

@@ -45,8 +45,7 @@ class Workers:
     """Processes that forecast; a context manager."""
 
     def __init__(self, count: int):
-        spawn = multiprocessing.get_context("spawn")
-        self.pool = ProcessPoolExecutor(count, mp_context=spawn)
+        self.pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
 
     def __enter__(self):
         return self
@@ -64,7 +63,8 @@ class Workers:
             numbers, work = range(first, min(first + CHUNK, len(cases))), []
             for n in (n for n in numbers if requested[n].any()):
                 truth = suite.truth_of(cases.track_numbers[n]) if name in limits.LIMITS else None
-                work.append((n, _track_arrays(cases.histories[n]), cases.times[n, requested[n]], truth))
+                track = cases.histories[n]
+                work.append((n, (track.time, track.position, track.name), cases.times[n, requested[n]], truth))
             pending[self.pool.submit(_forecast_cases, name, suite.sport, work)] = len(numbers)
         while pending:
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
@@ -73,11 +73,6 @@ class Workers:
                     _store(answers, n, requested[n], cases.histories[n], answer)
                 progress(pending.pop(future))
         return answers
-
-
-def _track_arrays(track):
-    """A track as it is sent to a worker."""
-    return track.time, track.position, track.name
 
 
 def _store(answers, n, requested, history, answer):
@@ -141,10 +136,10 @@ def _array(values):
     return None if values is None else np.asarray(values, float)
 
 
-def latency(predictor: models.Predictor, tracks: Sequence[Track]) -> np.ndarray:
-    """Seconds (M,) in which a stream observes one frame and forecasts 60 times, for frames of a few tracks, warm."""
+def latency(predictor: models.Predictor, tracks: Sequence[Track], count: int = LATENCY_TRACKS) -> np.ndarray:
+    """Seconds (M,) in which a stream observes one frame and forecasts 60 times, for frames of `count` tracks, warm."""
     durations = []
-    for number, track in enumerate(tracks[: LATENCY_TRACKS + 1]):
+    for number, track in enumerate(tracks[: count + 1]):
         stream = predictor.stream()
         for t, position in zip(track.time[:LATENCY_FRAMES], track.position[:LATENCY_FRAMES], strict=True):
             begin = time.perf_counter()

@@ -34,31 +34,27 @@ def main() -> None:
     data = Path(os.environ.get("BALLCAST_DATA") or ROOT.parent / "shared" / "data")
     results = ROOT / "results"
     results.mkdir(exist_ok=True)
-    commands = dict([*simulated(), *recorded(data)])
+    commands = dict(runs(data))
     wrong = [name for name in sys.argv[1:] if name not in commands]
     if wrong:
         raise SystemExit(f"leaderboard: unknown results {wrong[0]!r}; known are {', '.join(commands)}")
     for name, arguments in [(n, a) for n, a in commands.items() if n in (sys.argv[1:] or commands)]:
         print(f"{name}: python evaluate.py {' '.join(arguments)}", flush=True)
-        condensed = condense(score(arguments), _public_command(arguments, data))
+        command = " ".join(["python evaluate.py", *arguments]).replace(str(data), "$BALLCAST_DATA")
+        condensed = condense(score(arguments), command)
         write_atomically(results / f"{name}.json", _json_by_row(condensed).encode())
     files = sorted(results.glob("*.json"), key=lambda f: (f.stem in RECORDED, f.stem))
     tables = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
     page = ROOT / "docs" / "predictors.md"
-    text = insert_network_table(page.read_text(encoding="utf-8"), tables["table_tennis"])
-    write_atomically(page, text.encode())
+    write_atomically(page, insert_network_table(page.read_text("utf-8"), tables["table_tennis"]).encode())
     write_atomically(ROOT / "LEADERBOARD.md", render([*tables.values()]).encode())
 
 
-def simulated() -> Iterator[tuple[str, list[str]]]:
-    """(name of the results, arguments of evaluate.py) of every sport that has weights."""
+def runs(data: Path) -> Iterator[tuple[str, list[str]]]:
+    """(name of the results, arguments of evaluate.py): sports that have weights; recorded balls in `data`."""
     for path in sorted(WEIGHTS_FOLDER.glob("*-gru.safetensors")):
         sport = path.name.removesuffix("-gru.safetensors")
         yield sport, ["--sport", sport, "--balls", str(BALLS)]
-
-
-def recorded(data: Path) -> Iterator[tuple[str, list[str]]]:
-    """The same of the recorded balls in the folder `data`."""
     for name, folder in RECORDED.items():
         if (data / folder).is_dir():
             protocols = ["--protocol", "horizon", "landing", "l4dc2023"]
@@ -70,33 +66,23 @@ def score(arguments: list[str]) -> Results:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "results.json"
         command = [sys.executable, "evaluate.py", *arguments, "--json", str(path)]
-        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-        if done.returncode not in (0, 1):  # 1: a predictor failed on a track; the notes name it
+        if subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode not in (
+            0,
+            1,
+        ):  # 1: a predictor failed on a track; the notes name it
             raise SystemExit(f"leaderboard: evaluate.py {' '.join(arguments)} ended with an error")
         return Results.read(path)
-
-
-def _public_command(arguments, data):
-    """The command as a user would write it, with recorded balls in $BALLCAST_DATA."""
-    return " ".join(["python evaluate.py", *arguments]).replace(str(data), "$BALLCAST_DATA")
 
 
 def condense(results: Results, command: str) -> dict:
     """The part of Results that is kept: standings and rows of KEPT_METRICS, to four digits; no errors of tracks."""
     suite = results.rows[0].suite
     rows = [row for row in results.rows if row.metric in KEPT_METRICS]
-    return {
-        "command": command,
-        "version": results.version,
-        "seed": results.seed,
-        "suite": suite,
-        "side_information": results.side_information,
-        "standings": [
-            {"predictor": s.name, "times": _four_digits(s.ratio_to_limit), "first": s.first, "cells": s.cells}
-            for s in standings(results, suite)
-        ],
-        "rows": [vars(row) | {k: _four_digits(getattr(row, k)) for k in ("value", "low", "high")} for row in rows],
-    }
+    rows = [vars(row) | {k: _four_digits(getattr(row, k)) for k in ("value", "low", "high")} for row in rows]
+    table = [{"predictor": s.name, "times": _four_digits(s.ratio_to_limit), "first": s.first, "cells": s.cells}
+             for s in standings(results, suite)]  # fmt: skip
+    head = {"command": command, "version": results.version, "seed": results.seed, "suite": suite}
+    return head | {"side_information": results.side_information, "standings": table, "rows": rows}
 
 
 def _four_digits(value):

@@ -1,8 +1,6 @@
 """Balls that reach the net: those that touch it, and those that pass within a radius of its top. A millimetre decides
 where they go, so a single normal distribution does not describe their future.
 
-    suite, cases = net_clips(sport, 300)     # histories end 0.1 to 0.2 s before the net; horizons as in `horizon`
-
 They are selected from the test set by their true flight, which predictors do not know.
 """
 

@@ -1,7 +1,4 @@
-"""The table of networks in docs/predictors.md: their cost and their error. Written by evaluation/leaderboard.py.
-
-text = insert_network_table(text, results)      # the page's text, and the table of results/table_tennis.json
-"""
+"""The table of networks in docs/predictors.md: their cost and their error. Written by evaluation/leaderboard.py."""
 
 import math
 import re
@@ -16,7 +13,7 @@ WITHOUT_PATH_HEAD = ("gru_physics", "tokens")  # these do not use the path head 
 
 
 def insert_network_table(text: str, results: dict) -> str:
-    """The text with a new table between its two marks."""
+    """A page's text with a new table between its two marks; results: the table of results/table_tennis.json."""
     rows = [f"| {' | '.join(HEAD)} |", "|---|---:|---:|---:|---:|"]
     rows += [f"| {' | '.join(table_row(standing, results))} |" for standing in results["standings"]
              if standing["predictor"] in WEIGHTS_OF]  # fmt: skip

@@ -1,7 +1,5 @@
 """The report: one HTML page without other files, from Results and their suites.
 
-    write(folder, results, suites, histories, horizons)      # folder/index.html
-
 It shows which predictor is best and by how much; error against horizon and history; landings; calibration of the
 uncertainty; latency; the best, the median and the worst track; side information; and the command that makes it again.
 """
@@ -44,41 +42,28 @@ def page(results: Results, suites: Sequence[Suite], histories: Sequence[float], 
 
 
 def _section(results, suite, histories, horizons):
-    """The template's variables for one suite."""
     table = standings(results, suite.name)
-    names = [s.name for s in table]
+    names, sport = [s.name for s in table], suite.sport.name.replace("_", " ")
     return {
         "name": suite.name,
-        "title": _title(suite),
+        "title": f"{sport}, recorded: {suite.name}" if suite.balls is None else f"{sport}, simulated",
         "tracks": len(suite.tracks),
         "recorded": suite.balls is None,
         "standings": table,
         "verdict": verdict(table),
         "middle": _where(table, "median", "{0.history:g} s of history, {0.horizon:g} s ahead"),
         "before": _where(table, "landing_place", "{0.history:g} s before it"),
-        "horizon": [*_by_horizon(results, suite.name, names)],
-        "bands": [*_bands(results, suite.name, names)],
-        "history": [*_by_history(results, suite.name, names)],
-        "landing": [*_landings(results, suite.name, names)],
-        "ends": [*_ends(results, suite.name, names)],
-        "reliability": [*_reliability(results, suite.name, names)],
         "latency": _latency(table),
         "gallery": [*gallery(results, suite, names, histories, horizons)],
         "drawn": [name for name in names if name not in LIMITS][:MAX_PREDICTORS],
         "notes": [n for n in results.notes if n.startswith(f"{suite.name},") or f": {suite.name}," in n],
-        "cells": _cells(results, suite.name, names),
-    }
+    } | {key: [*make(results, suite.name, names)] for key, make in MAKERS.items()}
 
 
 def _where(table, metric, text):
     """The cell from which a column of the ranking was taken, as text."""
     rows = [s.rows[metric] for s in table if metric in s.rows]
     return text.format(rows[0]) if rows else ""
-
-
-def _title(suite):
-    sport = suite.sport.name.replace("_", " ")
-    return f"{sport}, recorded: {suite.name}" if suite.balls is None else f"{sport}, simulated"
 
 
 def verdict(table: list[Standing]) -> str:
@@ -220,7 +205,11 @@ def _cells(results, suite, names):
     """(history, horizons, [(predictor, [Row or None])]) of the medians, for the tables below the figures."""
     rows = _by(results, suite, "median", "horizon")
     horizons = _axis(rows, 2)
-    return [
-        (history, horizons, [(name, [rows.get((name, history, h)) for h in horizons]) for name in names])
-        for history in _axis(rows, 1)
-    ]
+    for history in _axis(rows, 1):
+        yield history, horizons, [(name, [rows.get((name, history, h)) for h in horizons]) for name in names]
+
+
+MAKERS = {  # variable of the template -> function of (results, suite's name, predictors) that yields its items
+    "horizon": _by_horizon, "bands": _bands, "history": _by_history, "landing": _landings, "ends": _ends,
+    "reliability": _reliability, "cells": _cells,
+}  # fmt: skip

@@ -34,18 +34,15 @@ def _score_horizons(results, name, suite, cases, answers, horizons):
     errors = metrics.distance(answers.mean, cases.truth)  # (N, H)
     covariance = answers.covariance + cases.sensor_covariance
     for h, horizon in enumerate(horizons):
-        has_error = ~np.isnan(errors[:, h])
-        rows = np.flatnonzero(has_error)
+        rows = np.flatnonzero(~np.isnan(errors[:, h]))
         if not len(rows):
             continue
-        names = [suite.tracks[i].name for i in cases.track_numbers[rows]]
-        results.errors[cell_key(*cell, horizon)] = dict(zip(names, np.round(errors[rows, h], 6).tolist(), strict=True))
+        _add_errors(results, cell, horizon, suite, cases, rows, errors[rows, h])
         for metric, statistic in STATISTICS.items():
             _add(results, cell, horizon, metric, errors[rows, h], statistic)
         has_covariance = ~np.isnan(covariance[rows, h]).any(axis=(1, 2))
         if has_covariance.any():
-            rows = rows[has_covariance]
-            _score_regions(results, cell, horizon, answers, rows, h, covariance, cases)
+            _score_regions(results, cell, horizon, answers, rows[has_covariance], h, covariance, cases)
     whole = ~np.isnan(errors).any(axis=1)
     if whole.any():
         _add(results, cell, None, "ade", metrics.ade(errors[whole]), STATISTICS["mean"])
@@ -64,10 +61,8 @@ def _score_regions(results, cell, horizon, answers, rows, h, covariance, cases):
         results.reliability[cell_key(*cell, horizon)] = coverage
     _add(results, cell, horizon, "nll", metrics.nll(*scored), STATISTICS["mean"])
     _add(results, cell, horizon, "crps", metrics.crps(*scored), STATISTICS["mean"])
-    requested = ~np.isnan(cases.times)
-    scores = []
-    for n, mean, spread, truth in zip(rows, *scored, strict=True):
-        column = int(requested[n, :h].sum())
+    columns, scores = (~np.isnan(cases.times[rows, :h])).sum(axis=1), []
+    for n, column, mean, spread, truth in zip(rows, columns, *scored, strict=True):
         own = answers.samples.get(n)
         samples = own[:, column] if own is not None else metrics.gaussian_samples(mean, spread)
         scores.append(metrics.energy(samples, truth))
@@ -87,8 +82,7 @@ def _score_landings(results, name, suite, cases, answers):
         time_error = np.abs(answers.landing[rows, 0] - cases.truth[rows, 0])
         _add(results, cell, None, "landing_place", position_error, STATISTICS["median"])
         _add(results, cell, None, "landing_time", time_error, STATISTICS["median"])
-        names = [suite.tracks[i].name for i in cases.track_numbers[rows]]
-        results.errors[cell_key(*cell, 0.0)] = dict(zip(names, np.round(position_error, 6).tolist(), strict=True))
+        _add_errors(results, cell, 0.0, suite, cases, rows, position_error)
 
 
 def _score_ends(results, name, suite, cases, answers):
@@ -99,8 +93,7 @@ def _score_ends(results, name, suite, cases, answers):
     if not len(rows):
         return
     worst = np.nanmax(errors[rows], axis=1)
-    names = [suite.tracks[i].name for i in cases.track_numbers[rows]]
-    results.errors[cell_key(*cell, 0.0)] = dict(zip(names, np.round(worst, 6).tolist(), strict=True))
+    _add_errors(results, cell, 0.0, suite, cases, rows, worst)
     for metric, statistic in END_STATISTICS.items():
         _add(results, cell, None, metric, worst, statistic)
 
@@ -111,6 +104,12 @@ def score_latency(results: Results, name: str, suite: Suite, durations: np.ndarr
         value = json_number(np.percentile(durations, percent))
         cell = name, suite.name, "latency", None, None, f"latency_p{percent}"
         results.rows.append(Row(*cell, value, None, None, len(durations)))
+
+
+def _add_errors(results, cell, horizon, suite, cases, rows, errors):
+    """Keep the errors (N,) m of the cases `rows` (N,), by the names of their tracks."""
+    names = [suite.tracks[i].name for i in cases.track_numbers[rows]]
+    results.errors[cell_key(*cell, horizon)] = dict(zip(names, np.round(errors, 6).tolist(), strict=True))
 
 
 def _add(results, cell, horizon, metric, values, statistic):

@@ -20,18 +20,22 @@ def tables(results: Results) -> Iterator[Table]:
         yield _ends(results, suite)
 
 
+def _table(title, left, right):
+    """A Table without rows: columns of text at the left, columns of figures at the right."""
+    table = Table(title=title, title_justify="left", caption_justify="left")
+    for justify, columns in (("left", left), ("right", right)):
+        for column in columns:
+            table.add_column(column, justify=justify)
+    return table
+
+
 def _horizons(results, suite, history, rows):
     horizons = sorted({r.horizon for r in rows if r.horizon is not None})
     value = {(r.predictor, r.horizon, r.metric): r for r in rows}
     levels = {h: ranking(results, suite, "horizon", history, h) for h in horizons}
-    table = Table(title=f"{suite}: {history:g} s of history, median error in mm (95 % interval)", title_justify="left")
-    table.add_column("")
-    for h in horizons:
-        table.add_column(f"+{h:g} s", justify="right")
-    for name in ("in 90 %", "nll"):
-        table.add_column(f"{name} +{horizons[-1]:g} s", justify="right")
-    middle = horizons[len(horizons) // 2]
-    for name in levels[middle]:
+    columns = [*(f"+{h:g} s" for h in horizons), *(f"{name} +{horizons[-1]:g} s" for name in ("in 90 %", "nll"))]
+    table = _table(f"{suite}: {history:g} s of history, median error in mm (95 % interval)", [""], columns)
+    for name in levels[horizons[len(horizons) // 2]]:
         line = [_titled(name)]
         for h in horizons:
             row = value.get((name, h, "median"))
@@ -44,7 +48,6 @@ def _horizons(results, suite, history, rows):
     table.caption = f"{count} tracks; * first, or ties with the first by their paired interval"
     if count < MIN_TRACKS:
         table.caption += f". Fewer than {MIN_TRACKS} tracks decide nothing"
-    table.caption_justify = "left"
     return table
 
 
@@ -55,9 +58,8 @@ def _cell(row, leads):
 
 def _landings(suite, history, rows):
     value = {(r.predictor, r.metric): r for r in rows}
-    table = Table(title=f"{suite}: landing, history until {history:g} s before it", title_justify="left")
-    for title in ("", "position mm (95 %)", "time ms", "no landing", "tracks"):
-        table.add_column(title, justify="right" if title else "left")
+    columns = "position mm (95 %)", "time ms", "no landing", "tracks"
+    table = _table(f"{suite}: landing, history until {history:g} s before it", [""], columns)
     known = {r.predictor for r in rows}
     position_error = {n: value[n, "landing_place"].value for n in known if (n, "landing_place") in value}
     for name in sorted(known, key=lambda n: position_error.get(n, 1e9)):
@@ -72,11 +74,8 @@ def _ends(results, suite):
     rows = [r for r in results.rows if (r.suite, r.protocol) == (suite, "l4dc2023")]
     value = {(r.predictor, r.history, r.metric): r for r in rows}
     before = sorted({r.history for r in rows})
-    table = Table(title=f"{suite}: l4dc2023, largest error over the last 5 frames in mm, median (q10-q90)")
-    table.title_justify = "left"
-    table.add_column("")
-    for h in before:
-        table.add_column(f"{h:g} s", justify="right")
+    title = f"{suite}: l4dc2023, largest error over the last 5 frames in mm, median (q10-q90)"
+    table = _table(title, [""], [f"{h:g} s" for h in before])
     levels = {h: ranking(results, suite, "l4dc2023", h, 0.0) for h in before}
     for name in levels[before[0]]:
         line = [_titled(name)]
@@ -87,7 +86,6 @@ def _ends(results, suite):
         table.add_row(*line)
     counts = ", ".join(f"{h:g} s {max(r.tracks for r in rows if r.history == h)}" for h in before)
     table.caption = f"tracks: {counts}; * first, or ties with the first by their paired interval"
-    table.caption_justify = "left"
     return table
 
 
@@ -98,9 +96,8 @@ def _titled(name):
 
 def latencies(results: Results) -> Table:
     """A rich Table of the predictors' side information and latency."""
-    table = Table(title="one ball, one thread: observe a frame, forecast 60 times", title_justify="left")
-    for title in ("", "knows", "p50 us", "p95 us", "p99 us"):
-        table.add_column(title, justify="right" if title.endswith("us") else "left")
+    title = "one ball, one thread: observe a frame, forecast 60 times"
+    table = _table(title, ["", "knows"], ["p50 us", "p95 us", "p99 us"])
     value = {(r.predictor, r.metric): r.value for r in results.rows if r.protocol == "latency"}
     for name, side_information in results.side_information.items():
         figures = [value.get((name, f"latency_p{p}")) for p in (50, 95, 99)]

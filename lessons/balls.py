@@ -1,8 +1,4 @@
-"""Balls of the test set, and the errors of predictors on them, for all lessons.
-
-suite = test_balls(300)
-off = errors(models.load("gru"), histories, times, truth)      # m
-"""
+"""Balls of the test set, and the errors of predictors on them, for all lessons."""
 
 import numpy as np
 
@@ -20,7 +16,6 @@ def test_balls(count, seed=0):
 
 
 def networks(*names):
-    """name -> predictor."""
     return {name: models.load(name, SPORT) for name in names}
 
 

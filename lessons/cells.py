@@ -1,8 +1,4 @@
-"""Recurrent cells as steps, and the derivative of their last state with respect to earlier ones.
-
-cell = make_cell("gru", 32, 64, seed=0)
-norms = jacobian_norms(cell, x)               # (T + 1,): the norm of d h_T / d h_t against T - t
-"""
+"""Recurrent cells as steps, and the derivative of their last state with respect to earlier ones."""
 
 import torch
 from torch import nn
@@ -30,37 +26,30 @@ def chrono_initialise(cell, max_length):
     timescales = torch.log(1.0 + torch.rand(units) * (max_length - 2.0))
     with torch.no_grad():
         cell.bias_hh.zero_()
+        cell.bias_ih[units : 2 * units] = timescales  # the forget gate; of a GRU torch's update gate, which keeps too
         if isinstance(cell, nn.LSTMCell):
-            cell.bias_ih[units : 2 * units], cell.bias_ih[:units] = timescales, -timescales  # forget and input gate
-        else:
-            cell.bias_ih[units : 2 * units] = timescales  # torch's update gate keeps the old state
+            cell.bias_ih[:units] = -timescales  # the input gate
     return cell
 
 
 def loaded(name, tensors):
     """The trained cell in a file of weights: its trunk."""
     parts = {part: torch.from_numpy(tensors[f"trunk.{part}_l0"]) for part in PARTS}
-    units, inputs = parts["weight_hh"].shape[1], parts["weight_ih"].shape[1]
-    cell = CELLS[name](inputs, units)
+    cell = CELLS[name](parts["weight_ih"].shape[1], parts["weight_hh"].shape[1])
     cell.load_state_dict(parts)
     return cell
 
 
-def make_step(cell):
-    """The cell's step as a function of one state vector; for an LSTM, h and c concatenated."""
+def jacobians(cell, x):
+    """d state_t / d state_{t-1} (T, S, S) along a sequence x (T, F), starting with a state of zeros."""
+    is_lstm = isinstance(cell, nn.LSTMCell)
 
     def step(state, x):
-        if isinstance(cell, nn.LSTMCell):
+        if is_lstm:  # its state is h and c, concatenated
             return torch.cat(cell(x[None], tuple(part[None] for part in state.chunk(2))), 1)[0]
         return cell(x[None], state[None])[0]
 
-    return step
-
-
-def jacobians(cell, x):
-    """d state_t / d state_{t-1} (T, S, S) along a sequence x (T, F), starting with a state of zeros."""
-    step, size = make_step(cell), cell.hidden_size * (2 if isinstance(cell, nn.LSTMCell) else 1)
-    states = [torch.zeros(size)]
+    states = [torch.zeros(cell.hidden_size * (2 if is_lstm else 1))]
     with torch.no_grad():
         for frame in x[:-1]:
             states.append(step(states[-1], frame))

@@ -1,12 +1,9 @@
-"""What gates do along a flight: how much of its memory a GRU replaces at every frame, and what happens at the bounce.
-
-python -m lessons.gates
-"""
+"""What gates do along a flight: how much of its memory a GRU replaces in each frame, and what a bounce changes."""
 
 import numpy as np
 
 from ballcast import models, sim
-from lessons.page import Page
+from lessons.page import Page, finish
 
 SPORT, BALL_COUNT = "table_tennis", 400
 BEFORE, AFTER = 12, 24  # frames about the bounce
@@ -59,8 +56,8 @@ def main():
     about = aligned(gates, bounces(balls))
     print_rows(page, "frames from the first", np.nanmean(gates, axis=(0, 3)), STARTS, STARTS)
     page.print()
-    title, columns = f"from the bounce, {len(about)} balls", [BEFORE + k for k in SHOWN]
-    print_rows(page, title, about.mean(axis=(0, 3)), columns, SHOWN)
+    title = f"from the bounce, {len(about)} balls"
+    print_rows(page, title, about.mean(axis=(0, 3)), [BEFORE + k for k in SHOWN], SHOWN)
     units, quiet = about.mean(axis=0)[:, 0], slice(2, BEFORE - 2)
     calm, at_bounce = units[quiet].mean(axis=0), units[BEFORE]
     timescales = np.sort(1 / calm)
@@ -84,15 +81,11 @@ def draw(page, about, units):
         left.fill_between(frames, low, high, color=color, alpha=0.2, linewidth=0)
         left.plot(frames, middle, color=color, label=f"{name}: median unit, and half of all")
     left.axvline(0, color="#7a7a7a", linewidth=0.6)
-    left.set_ylim(0, 1)
-    left.set_xlabel("frames from the bounce")
-    left.set_ylabel("gate")
-    left.legend(fontsize=7)
+    finish(left, ylim=(0, 1), xlabel="frames from the bounce", ylabel="gate")
     order = np.argsort(units[: BEFORE - 2].mean(axis=0))
     extent = (-BEFORE - 0.5, AFTER - 0.5, 0, units.shape[1])
     image = right.imshow(units[:, order].T, aspect="auto", origin="lower", extent=extent, vmin=0, vmax=1)
-    right.set_xlabel("frames from the bounce")
-    right.set_ylabel("unit, the slowest first")
+    finish(right, 0, xlabel="frames from the bounce", ylabel="unit, the slowest first")
     right.grid(False)
     figure.colorbar(image, label="update gate")
     page.close(figure)

@@ -1,7 +1,4 @@
-"""How a change of the memory long ago changes it now: gradients that vanish, that explode, and that gates preserve.
-
-python -m lessons.gradients
-"""
+"""How a change of the memory long ago changes it now: gradients that vanish, that explode, and that gates preserve."""
 
 import numpy as np
 import torch
@@ -10,7 +7,7 @@ from ballcast import models, sim
 from ballcast.models.registry import weights_path
 from ballcast.models.runtime.weights import read
 from lessons.cells import chrono_initialise, jacobian_norms, jacobian_products, jacobians, loaded, make_cell, scaled
-from lessons.page import Page, line_style
+from lessons.page import Page, finish, line_style
 
 FRAMES, INPUTS, UNITS = 100, 8, 48
 RECURRENT_GAIN = 4.0  # factor on the recurrent weights at which gradients explode
@@ -62,8 +59,8 @@ def clipped(page):
     state.square().mean().backward()
     before = torch.nn.utils.clip_grad_norm_(cell.parameters(), 1.0)
     after = torch.nn.utils.clip_grad_norm_(cell.parameters(), 1.0)
-    gain = f"{RECURRENT_GAIN:g}"
-    page.print(f"clipping, rnn, weights x {gain}: norm of the gradient {before:.3g} before, {after:.3g} after")
+    words = f"clipping, rnn, weights x {RECURRENT_GAIN:g}: norm of the gradient"
+    page.print(f"{words} {before:.3g} before, {after:.3g} after")
 
 
 def main():
@@ -82,10 +79,7 @@ def main():
             if model == name:
                 dash = {"as torch makes it": "-", "trained, on a ball": "-."}.get(how, "--" if "x" in how else ":")
                 plot.semilogy(norms, color=line_style(name)["color"], linestyle=dash, label=how)
-        plot.set_title(name)
-        plot.set_xlabel("frames back, T - t")
-        plot.set_ylim(1e-16, 1e12)
-        plot.legend(fontsize=7)
+        finish(plot, title=name, xlabel="frames back, T - t", ylim=(1e-16, 1e12))
     plots[0].set_ylabel("norm of d h_T / d h_t")
     page.close(figure)
 

@@ -1,7 +1,4 @@
-"""Spin that is visible only before a long gap: how long each network remembers it.
-
-python -m lessons.long_memory
-"""
+"""Spin that is visible only before a long gap: how long each network remembers it."""
 
 from functools import cache
 
@@ -14,7 +11,7 @@ from ballcast.models.nets.network import Network, NetworkShape
 from ballcast.tracks import Track
 from lessons.balls import NOISE, RATE, errors, interval, networks
 from lessons.cells import chrono_initialise, make_cell
-from lessons.page import Page, line_style
+from lessons.page import Page, finish, line_style
 
 MODELS = ("gru", "lstm", "rnn", "mingru", "transformer", "mlp")
 EARLY_FRAMES, LATE_FRAMES = 36, 4  # frames before the gap, and after it
@@ -80,9 +77,8 @@ def gap_sequences(gap, count, seed):
     sideways = path - launches[:, :1] - launches[:, 3:4] * times
     scale, end = (float(np.std(sideways_displacements(n))) for n in (HISTORY_FRAMES, HISTORY_FRAMES + gap))
     noise = LOW_NOISE * np.random.default_rng(seed + 1).standard_normal((count, HISTORY_FRAMES))
-    noisy = sideways[:, :HISTORY_FRAMES] + noise
     inputs = np.zeros((count, HISTORY_FRAMES + gap, 2), np.float32)
-    inputs[:, :HISTORY_FRAMES, 0], inputs[:, :HISTORY_FRAMES, 1] = noisy / scale, 1.0
+    inputs[:, :HISTORY_FRAMES, 0], inputs[:, :HISTORY_FRAMES, 1] = (sideways[:, :HISTORY_FRAMES] + noise) / scale, 1.0
     return torch.from_numpy(inputs), torch.from_numpy(sideways[:, -1] / end).float(), 1e3 * end
 
 
@@ -117,8 +113,7 @@ def trained(name, gap, steps=STEPS):
 
 
 def main():
-    page = Page("long_memory")
-    results = by_gap(networks(*MODELS))
+    page, results = Page("long_memory"), by_gap(networks(*MODELS))
     page.print(f"as they ship: error {LEAD_TIME:g} s ahead, mm, median of {BALL_COUNT} balls; "
                f"{EARLY_FRAMES} frames, a gap, {LATE_FRAMES} frames")  # fmt: skip
     page.print(f"{'gap, s':38}" + "".join(f"{gap:>7g}" for gap in GAPS))
@@ -147,17 +142,12 @@ def draw(page, results, small, constant):
         left.semilogy(GAPS, 1e3 * np.median(results[name, True], axis=0), marker=".", **line_style(name))
     alone = 1e3 * np.median(results["gru", False], axis=0)
     left.semilogy(GAPS, alone, color="#7a7a7a", linestyle=":", label="gru, late frames alone")
-    left.set_xlabel("gap, s")
-    left.set_ylabel(f"error {LEAD_TIME:g} s ahead, mm")
-    left.legend(fontsize=6)
+    finish(left, 6, xlabel="gap, s", ylabel=f"error {LEAD_TIME:g} s ahead, mm")
     for name, off in small.items():
         style = line_style(name.split(",")[0]) | ({"linestyle": ":"} if "," in name else {}) | {"label": name}
         right.semilogx(GAP_LENGTHS, off[:, 0] / constant, marker=".", **style)
     right.axhline(1.0, color="#7a7a7a", linewidth=0.6)
-    right.set_ylim(0)
-    right.set_xlabel("empty frames")
-    right.set_ylabel("error, over that of a constant answer")
-    right.legend(fontsize=6)
+    finish(right, 6, ylim=0, xlabel="empty frames", ylabel="error, over that of a constant answer")
     page.close(figure)
 
 

@@ -1,7 +1,4 @@
-"""The loss at every moment, the sum of these losses, and its gradient through time, frame by frame.
-
-python -m lessons.loss_over_time
-"""
+"""The loss at every moment, the sum of these losses, and its gradient through time, frame by frame."""
 
 import numpy as np
 import torch
@@ -13,7 +10,7 @@ from ballcast.models.registry import weights_path
 from ballcast.models.runtime.weights import read
 from ballcast.models.training.batches import Batches
 from ballcast.models.training.learner import to_tensors
-from lessons.page import Page
+from lessons.page import Page, finish
 
 SPORT, BALL_COUNT, SLICES = "table_tennis", 192, 16
 PARTS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
@@ -58,7 +55,6 @@ def slices(network, hidden, batch):
 
 
 def norm(parts):
-    """The norm of a gradient that is given in parts."""
     return float(torch.sqrt(sum(part.square().sum() for part in parts)))
 
 
@@ -96,28 +92,19 @@ def main():
     off = max(float((a - b).abs().max()) for a, b in zip(added, whole))
     page.print(f"norm of the sum of all {len(by_step)}: {norm(added):.3f}; norm of the gradient of the shared weights: "
                f"{norm(whole):.3f}; largest difference {off:.0e}")  # fmt: skip
-    late = by_slice[SLICES // 2]
-    parts = ", ".join(f"{name} {late[a:b].sum() / late.sum():.2f}" for name, a, b in windows(frames))
+    late, now = by_slice[SLICES // 2], int(frames[SLICES // 2])  # a slice's frame varies a little between balls
+    windows = ("first 10 frames", 0, 10), ("up to 10 frames before it", 10, now - 10), ("last frames", now - 10, None)
+    parts = ", ".join(f"{name} {late[a:b].sum() / late.sum():.2f}" for name, a, b in windows)
     page.print(f"\nslice {SLICES // 2 + 1} alone, near frame {frames[SLICES // 2]:.0f}: fractions of its gradient's "
                f"norms: {parts}")  # fmt: skip
     figure, (left, right) = page.figure(2)
     left.bar(frames, losses, width=4, color="#d55e00")
-    left.set_xlabel("frame")
-    left.set_ylabel("loss of a slice")
+    finish(left, 0, xlabel="frame", ylabel="loss of a slice")
     right.semilogy(np.arange(len(by_step)), by_step, color="#000000", label="of the sum")
     for n in (3, 8, 13):
         right.semilogy(np.where(by_slice[n] > 0, by_slice[n], np.nan), label=f"of slice {n + 1} alone")
-    right.set_ylim(1e-3)
-    right.set_xlabel("frame of the weights")
-    right.set_ylabel("norm of the gradient")
-    right.legend(fontsize=7)
+    finish(right, ylim=1e-3, xlabel="frame of the weights", ylabel="norm of the gradient")
     page.close(figure)
-
-
-def windows(frames):
-    """(name, first, last) of ranges of frames; the frame of a slice varies a little between balls."""
-    now = int(frames[SLICES // 2])
-    return ("first 10 frames", 0, 10), ("up to 10 frames before it", 10, now - 10), ("last frames", now - 10, None)
 
 
 if __name__ == "__main__":

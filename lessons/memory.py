@@ -1,14 +1,11 @@
-"""What only the past shows: two balls that have the same position and velocity now, and opposite spin.
-
-python -m lessons.memory
-"""
+"""What only the past shows: two balls that have the same position and velocity now, and opposite spin."""
 
 import numpy as np
 
 from ballcast import sim
 from ballcast.tracks import Track
 from lessons.balls import NOISE, RATE, errors, interval, make_cases, networks
-from lessons.page import Page, line_style
+from lessons.page import Page, finish, line_style
 
 MODELS = ("mlp", "rnn", "gru")
 POSITION, VELOCITY = np.array([0.1, -0.7, 0.45]), np.array([0.2, 6.0, 0.6])  # m, m/s: of both balls, now
@@ -53,10 +50,8 @@ def separation(predictor, pair, frames):
 def by_history(predictors, count=BALL_COUNT):
     """name -> errors (B, len(FRAMES)) m on the same balls at the same moment, given only their last frames."""
     histories, times, truth = make_cases(count, max(FRAMES), LEAD_TIME)
-    return {
-        name: np.stack([errors(p, [track[-n:] for track in histories], times, truth)[:, 0] for n in FRAMES], 1)
-        for name, p in predictors.items()
-    }
+    cut = [[track[-n:] for track in histories] for n in FRAMES]
+    return {k: np.stack([errors(p, h, times, truth)[:, 0] for h in cut], 1) for k, p in predictors.items()}
 
 
 def main():
@@ -89,17 +84,13 @@ def draw(page, predictors, pair, results):
             mean = predictors[name].forecast(track[-(HISTORY_FRAMES if name == "gru" else 3) :], times).mean
             label = {"mlp": "mlp, 3 frames", "gru": f"gru, {HISTORY_FRAMES} frames"}[name] if how == "topspin" else None
             side.plot(mean[:, 1], mean[:, 2], **line_style(name) | {"label": label})
-    side.set_xlabel("along the table, m")
-    side.set_ylabel("height, m")
-    side.legend(fontsize=7)
+    finish(side, xlabel="along the table, m", ylabel="height, m")
     for name, off in results.items():
         many.loglog(FRAMES, 1e3 * np.median(off, axis=0), marker=".", **line_style(name))
-    many.set_xlabel("frames given")
-    many.set_ylabel(f"error {LEAD_TIME:g} s ahead, mm")
     many.set_xticks([3, 10, 30, 60], ["3", "10", "30", "60"])
     many.minorticks_off()
     many.set_yticks([20, 50, 100, 200], ["20", "50", "100", "200"])
-    many.legend(fontsize=7)
+    finish(many, xlabel="frames given", ylabel=f"error {LEAD_TIME:g} s ahead, mm")
     page.close(figure)
 
 

@@ -1,7 +1,4 @@
-"""Four demands of a sequence on a network, and what happens to a network that does not meet them.
-
-python -m lessons.order
-"""
+"""Four demands of a sequence on a network, and what happens to a network that does not meet them."""
 
 import numpy as np
 import torch
@@ -11,7 +8,7 @@ from ballcast.tracks import Track
 from lessons.balls import NOISE, RATE, errors, make_cases, networks, test_balls
 from lessons.long_memory import lobs
 from lessons.loss_over_time import trained
-from lessons.page import Page, line_style
+from lessons.page import Page, finish, line_style
 
 MODELS, LEAD_TIME, HISTORY_FRAMES, BALL_COUNT = ("mlp", "rnn", "gru"), 0.3, 45, 400
 MAX_LENGTH, LENGTHS = 500, range(1, 501)  # frames
@@ -60,9 +57,8 @@ def shuffled(track, seed=0):
 
 def averaged(histories, truth):
     """Errors (B / 2,) m of a model without order, on mean positions; least squares on the other half of the balls."""
-    features = [np.r_[1.0, t.position.mean(axis=0), t.position[-1], t.position.std(axis=0)] for t in histories]
-    features = np.array(features)
-    half = len(histories) // 2
+    rows = [np.r_[1.0, t.position.mean(axis=0), t.position[-1], t.position.std(axis=0)] for t in histories]
+    features, half = np.array(rows), len(histories) // 2
     weights, *_ = np.linalg.lstsq(features[:half], truth[:half, 0], rcond=None)
     return np.linalg.norm(features[half:] @ weights - truth[half:, 0], axis=1)
 
@@ -110,10 +106,9 @@ def main():
     page.print(f"\n2. order: error {LEAD_TIME:g} s ahead, mm, median of {len(histories)} balls "
                f"with {HISTORY_FRAMES} frames")  # fmt: skip
     page.print(f"{'':34}{'in order':>10}{'shuffled':>10}{'ratio':>10}")
-    orders = {}
-    for name, predictor in predictors.items():
-        orders[name] = [1e3 * np.median(errors(predictor, tracks, times, truth)) for tracks in (histories, mixed)]
-    orders["no order: mean position"] = [1e3 * np.median(averaged(t, truth)) for t in (histories, mixed)]
+    both = histories, mixed
+    orders = {k: [1e3 * np.median(errors(p, t, times, truth)) for t in both] for k, p in predictors.items()}
+    orders["no order: mean position"] = [1e3 * np.median(averaged(t, truth)) for t in both]
     for name, (plain, mix) in orders.items():
         page.print(f"{name:34}{plain:10.0f}{mix:10.0f}{mix / plain:10.1f}")
     page.print(f"\n3. distant past: movement of the forecast, mm, if the first {EARLY} frames are moved by "
@@ -143,15 +138,12 @@ def draw(page, orders, influences, shared):
     left.set_ylabel("error in order, and shuffled, mm")
     for name, row in influences.items():
         middle.plot(LAGS, row, marker=".", **line_style(name))
-    middle.set_xlabel("frames later")
-    middle.set_ylabel(f"movement of the forecast, for {1e3 * PERTURBATION:g} mm early on, mm")
-    middle.legend(fontsize=7)
+    moved = f"movement of the forecast, for {1e3 * PERTURBATION:g} mm early on, mm"
+    finish(middle, xlabel="frames later", ylabel=moved)
     separate = {"color": "#7a7a7a", "label": "separate weights for each slot"}
     for row, style in zip(shared.T, (line_style("gru"), separate)):
         right.semilogy(START_DELAYS, row, marker=".", **style)
-    right.set_xlabel("first frame given")
-    right.set_ylabel("error, mm")
-    right.legend(fontsize=7)
+    finish(right, xlabel="first frame given", ylabel="error, mm")
     page.close(figure)
 
 

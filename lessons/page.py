@@ -54,6 +54,13 @@ class Page:
         write_atomically(self.path, filled.encode())
 
 
+def finish(plot, legend=7, **labels):
+    """Set a plot's labels, title and limits, and draw its legend in this font size, unless 0."""
+    plot.set(**labels)
+    if legend:
+        plot.legend(fontsize=legend)
+
+
 def line_style(name):
     """The colour, dash and label of a model, as in the reports."""
     color, dash = PALETTE[name]

@@ -1,7 +1,4 @@
-"""Frame by frame, or all frames at once: the cost of training on sequences, by their length and their number.
-
-python -m lessons.parallel
-"""
+"""Frame by frame, or all frames at once: the cost of training on sequences, by their length and their number."""
 
 import time
 
@@ -11,7 +8,7 @@ import torch
 from ballcast import models
 from ballcast.models.nets.network import Network, NetworkShape
 from lessons.balls import SPORT, test_balls
-from lessons.page import Page, line_style
+from lessons.page import Page, finish, line_style
 
 MODELS = ("rnn", "gru", "mingru", "transformer")
 LENGTHS, BATCHES, UNITS = (50, 200, 1000, 5000), (1, 8, 64), 64
@@ -35,7 +32,7 @@ def timed_pass(name, length, batch):
 def seconds(work):
     """The median time of work(), s; it is repeated for MIN_TIME, and the first time is not counted."""
     taken = []
-    while sum(taken) < MIN_TIME or len(taken) == 1 and taken[0] < MIN_TIME:
+    while sum(taken) < MIN_TIME:
         begun = time.perf_counter()
         work()
         taken.append(time.perf_counter() - begun)
@@ -44,14 +41,13 @@ def seconds(work):
 
 def saved_activation_bytes(work):
     """Bytes that autograd saves in the forward pass for the backward pass, every tensor counted once."""
-    held = {}
+    held, alive = {}, []
 
     def pack(tensor):
         held[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         alive.append(tensor)  # so that no address is reused
         return tensor
 
-    alive = []
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         work()
     return sum(held.values())
@@ -60,11 +56,11 @@ def saved_activation_bytes(work):
 def break_even_length(speeds, baseline, lengths):
     """The length from which speeds (L,) exceed the baseline (L,), interpolated in logarithms; None if not at last."""
     log_ratio = np.log(np.asarray(speeds) / baseline)
-    if (log_ratio <= 0).all() or log_ratio[-1] <= 0:
+    if log_ratio[-1] <= 0:
         return None
-    k = int(np.flatnonzero(log_ratio <= 0)[-1]) + 1 if (log_ratio <= 0).any() else 0
-    if k == 0:
+    if (log_ratio > 0).all():
         return lengths[0]
+    k = int(np.flatnonzero(log_ratio <= 0)[-1]) + 1
     fraction = -log_ratio[k - 1] / (log_ratio[k] - log_ratio[k - 1])
     return round(float(np.exp(np.interp(fraction, (0, 1), np.log(lengths[k - 1 : k + 1])))))
 
@@ -117,15 +113,12 @@ def draw(page, speed, memory):
     for plot, batch in zip(plots, (BATCHES[0], BATCHES[-1])):
         for name in MODELS:
             plot.loglog(LENGTHS, [speed[name, batch, n] for n in LENGTHS], marker=".", **line_style(name))
-        plot.set_title(f"{batch} sequence{'s' if batch > 1 else ''} at once")
-        plot.set_ylabel("training speed, frames/s")
+        title = f"{batch} sequence{'s' if batch > 1 else ''} at once"
+        finish(plot, title=title, xlabel="length, frames", ylabel="training speed, frames/s")
     for name in MODELS:
         plots[2].loglog(LENGTHS, [memory[name, 1, n] / n / 1e3 for n in LENGTHS], marker=".", **line_style(name))
-    plots[2].set_title("one sequence")
-    plots[2].set_ylabel("saved for the backward pass, kB/frame")
-    for plot in plots:
-        plot.set_xlabel("length, frames")
-        plot.legend(fontsize=7)
+    label = "saved for the backward pass, kB/frame"
+    finish(plots[2], title="one sequence", xlabel="length, frames", ylabel=label)
     page.close(figure)
 
 

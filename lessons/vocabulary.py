@@ -1,7 +1,4 @@
-"""Motion as language: from a displacement to a token, from a token to a vector; and how many tokens are needed.
-
-python -m lessons.vocabulary
-"""
+"""Motion as language: from a displacement to a token, from a token to a vector; and how many tokens are needed."""
 
 import tempfile
 from pathlib import Path
@@ -16,7 +13,7 @@ from ballcast.models.encoding.nominal import HORIZON_STEP
 from ballcast.models.encoding.vocabulary import compand
 from ballcast.models.training.token_learner import TokenLearner, token_paths
 from lessons.balls import SPORT, make_cases
-from lessons.page import Page
+from lessons.page import Page, finish
 
 CONFIG = {
     "model": "tokens", "sport": SPORT, "data": None, "finetune": None, "tracks": [], "batch": 64, "seed": 0,
@@ -36,7 +33,6 @@ class SmallTokenLearner(TokenLearner):
 
 
 def trained(words, steps=STEPS):
-    """A SmallTokenLearner after `steps` training steps."""
     learner = SmallTokenLearner(words)
     for n in range(steps):
         rate = CONFIG["rate"] * min(1.0, (n + 1) / WARM) * 0.5 * (1.0 + np.cos(np.pi * n / steps))
@@ -57,18 +53,10 @@ def score_samples(predictor, count=BALL_COUNT):
     histories, times, truth = make_cases(count, HISTORY_FRAMES, *HORIZONS)
     results = []
     for forecast, path in zip(predictor.forecast_batch(histories, times), truth):
-        samples = forecast.samples[:SAMPLES]
-        off = np.median(distance(forecast.mean, path))
-        results.append((off, energy(samples, path).mean(), min_ade(samples, path)))
+        own, off = forecast.samples[:SAMPLES], np.median(distance(forecast.mean, path))
+        results.append((off, energy(own, path).mean(), min_ade(own, path)))
     results = np.array(results)
     return np.array([np.median(results[:, 0]), *results[:, 1:].mean(axis=0)]), len(histories)
-
-
-def as_predictor(learner, folder):
-    """The learner's network as a predictor."""
-    path = Path(folder) / f"{learner.words}.safetensors"
-    learner.save(path, STEPS, {})
-    return models.load(path)
 
 
 def print_tokens(page, learner, vocabulary):
@@ -87,9 +75,7 @@ def print_tokens(page, learner, vocabulary):
 
 
 def print_neighbours(page, vocabulary, embedding):
-    """Print tokens whose embeddings are close to each other."""
-    small = compand(vocabulary)
-    distances = np.linalg.norm(embedding[:, None] - embedding, axis=2)
+    small, distances = compand(vocabulary), np.linalg.norm(embedding[:, None] - embedding, axis=2)
     length, pairs = np.linalg.norm(vocabulary, axis=1), np.triu_indices(len(vocabulary), 1)
     page.print(f"\nembeddings of {embedding.shape[1]} numbers; a token and its nearest ones, with their displacements "
                "in units")  # fmt: skip
@@ -103,14 +89,15 @@ def print_neighbours(page, vocabulary, embedding):
 
 def main():
     page, predictor = Page("vocabulary"), models.load("tokens", SPORT)
-    learners = {words: trained(words) for words in SIZES}
-    vocabulary, embedding = predictor.vocabulary, predictor.embedding
+    learners, vocabulary, embedding = {n: trained(n) for n in SIZES}, predictor.vocabulary, predictor.embedding
     print_tokens(page, learners[SIZES[-1]], vocabulary)
     print_neighbours(page, vocabulary, embedding)
     results = {}
     with tempfile.TemporaryDirectory() as folder:
         for words, learner in learners.items():
-            scores, count = score_samples(as_predictor(learner, folder))
+            path = Path(folder) / f"{words}.safetensors"
+            learner.save(path, STEPS, {})
+            scores, count = score_samples(models.load(path))
             results[words] = 1e3 * np.r_[rounding(learner), scores]
     page.print(f"\nsmall networks, {STEPS} steps each; mm, {count} balls with {HISTORY_FRAMES} frames, "
                f"{HORIZONS[0]:g} to {HORIZONS[-1]:g} s ahead")  # fmt: skip
@@ -125,23 +112,17 @@ def draw(page, vocabulary, embedding, results):
     figure, (left, middle, right) = page.figure(3)
     small, color = compand(vocabulary), np.arctan2(*compand(vocabulary)[:, [2, 1]].T)
     left.scatter(small[:, 1], small[:, 2], 5, color, cmap="twilight")
-    left.set_xlabel("along, units (asinh)")
-    left.set_ylabel("up, units (asinh)")
-    left.set_title("displacements of the tokens")
+    finish(left, 0, xlabel="along, units (asinh)", ylabel="up, units (asinh)", title="displacements of the tokens")
     centred = embedding - embedding.mean(axis=0)
     flat = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
     middle.scatter(*flat.T, 5, color, cmap="twilight")
-    middle.set_title("their embeddings, two components")
-    middle.set_xticks([])
-    middle.set_yticks([])
+    finish(middle, 0, title="their embeddings, two components", xticks=[], yticks=[])
     figures = np.array(list(results.values()))
     for column, name in enumerate(("rounding error", "error", "energy score", "best of 20")):
         right.loglog(list(results), figures[:, column], marker=".", label=name)
     right.set_xticks(list(results), [str(n) for n in results])
     right.minorticks_off()
-    right.set_xlabel("tokens in the vocabulary")
-    right.set_ylabel("mm")
-    right.legend(fontsize=7)
+    finish(right, xlabel="tokens in the vocabulary", ylabel="mm")
     page.close(figure)
 
 

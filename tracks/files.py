@@ -36,11 +36,7 @@ MAX_PLAUSIBLE_SIZE = 100.0  # m; the positions of a larger track are probably in
 
 
 def read_track(
-    source: Source,
-    format: str | None = None,
-    scale: float = 1.0,
-    axes: str = "x,y,z",
-    origin: Sequence = (0.0, 0.0, 0.0),
+    source: Source, format: str | None = None, scale: float = 1.0, axes: str = "x,y,z", origin: Sequence = (0, 0, 0)
 ) -> Track:
     """The track in one file.
 
@@ -58,15 +54,13 @@ def read_track(
     rows, lines = _rows(text)
     if not lines:
         raise TrackError(f"{name}: the file is empty; its first line should be t,x,y,z")
-    separator, header, keys = _layout(name, rows[0], lines[0], format)
+    separator, header, used = _layout(name, rows[0], lines[0], format)
     start = 0 if header is None else 1
     rows, lines = rows[start:], lines[start:]
-    width = len(header or HEADERS["csv"])
-    used = [header.index(key) for key in keys] if header else [0, 1, 2, 3]
-    values = _table(name, rows, lines, separator, width, used)
-    columns = _columns(lines, separator, header or (), keys)
-    ends = text.endswith("\n")
-    notes = [] if ends else [f"{name}: no line end after the last row; its last number may be cut off"]
+    values = _table(name, rows, lines, separator, len(header or HEADERS["csv"]), used)
+    columns = _columns(lines, separator, header or (), used)
+    cut = f"{name}: no line end after the last row; its last number may be cut off"
+    notes = [] if text.endswith("\n") else [cut]
     return _track(name, rows, values, axis_transform, columns, notes)
 
 
@@ -88,10 +82,8 @@ class TrackLineReader:
 
     def __init__(self, first: str, name="standard input", format=None, scale=1.0, axes="x,y,z", origin=(0.0, 0.0, 0.0)):
         self.name, self.axis_transform = name, _axis_transform(scale, axes, origin)
-        self.separator, header, keys = _layout(name, 1, first.removeprefix("\ufeff"), format)
-        self.width = len(header or HEADERS["csv"])
-        self.used = [header.index(key) for key in keys] if header else [0, 1, 2, 3]
-        self.has_no_header = header is None
+        self.separator, header, self.used = _layout(name, 1, first.removeprefix("\ufeff"), format)
+        self.width, self.has_no_header = len(header or HEADERS["csv"]), header is None
 
     def frame(self, row: int, line: str) -> tuple[float, np.ndarray]:
         """Time in s and position (3,) m of the frame in a line; TrackError, with the row, if it is invalid."""
@@ -130,9 +122,6 @@ def write_track(path: str | os.PathLike, track: Track) -> None:
         raise TrackError(f"{path}: cannot be written ({error.strerror})") from error
     finally:
         temporary_path.unlink(missing_ok=True)
-
-
-# --- from a source to lines -------------------------------------------------------------------------------------------
 
 
 def _name(source):
@@ -191,9 +180,6 @@ def _files(source):
     return files
 
 
-# --- from lines to numbers --------------------------------------------------------------------------------------------
-
-
 def _cells(line, separator):
     """The cells of one line; quotes are honoured, but end with the line."""
     if '"' not in line:
@@ -205,7 +191,7 @@ def _cells(line, separator):
 
 
 def _layout(name, row, line, format):
-    """A file's layout, from its first line: separator, header (or None), and its names of t, x, y and z."""
+    """A file's layout, from its first line: separator, header (or None), and its columns of t, x, y and z."""
     if format not in (None, *FORMATS):
         raise TrackError(f"unknown track format {format!r}; one of {', '.join(FORMATS)}")
     separator = max(SEPARATORS, key=line.count)
@@ -213,7 +199,7 @@ def _layout(name, row, line, format):
     numbers = all(NUMBER.fullmatch(cell) for cell in header)
     where = f"{name}, row {row}"
     if format == "spindoe" or (format is None and numbers and separator == ";" and len(header) == 4):
-        return separator, None, ()
+        return separator, None, [0, 1, 2, 3]
     if numbers:
         raise TrackError(f"{where}: numbers where the header should be; add the line t,x,y,z (in the file's order)")
     if "Timestamp" in header and set(header) >= PIXEL_COLUMNS:
@@ -226,7 +212,7 @@ def _layout(name, row, line, format):
         raise TrackError(f"{where}: no column {', '.join(missing)} in the header {found!r}; it needs {wanted}")
     if twice := [key for key in header if key and header.count(key) > 1]:
         raise TrackError(f"{where}: column {twice[0]!r} is twice in the header; rename one of them")
-    return separator, header, keys
+    return separator, header, [header.index(key) for key in keys]
 
 
 def _table(name, rows, lines, separator, width, used):
@@ -254,13 +240,10 @@ def _values(where, line, separator, width, used):
     return [float(cells[column]) for column in used]
 
 
-def _columns(lines, separator, header, keys):
+def _columns(lines, separator, header, used):
     """The further columns of a file, name -> (T,) text."""
-    further = [(column, key) for column, key in enumerate(header) if key and key not in keys]
+    further = [(column, key) for column, key in enumerate(header) if key and column not in used]
     return {key: np.array([_cells(line, separator)[column] for line in lines]) for column, key in further}
-
-
-# --- from numbers to a track ------------------------------------------------------------------------------------------
 
 
 def _axis_transform(scale, axes, origin):
