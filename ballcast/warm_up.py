@@ -42,10 +42,8 @@ class Options:
 
     predictor: tuple[str, ...] = ()
     """names, files of weights, or `simulator` for live throws; all of these and the viewer if none is named"""
-    sport: tuple[str, ...] = ("table_tennis",)
-    """sports' names, or .toml files of your own"""
-    second: bool = False
-    """compile the half that the first process leaves to a second one"""
+    sport: tuple[str, ...] = ("table_tennis",)  # sports' names, or .toml files of your own
+    second: bool = False  # compile the half that the first process leaves to a second one
 
 
 def main() -> None:
@@ -79,7 +77,6 @@ class Progress:
         self.show(f"compiled {self.done} of about {self.total}: {name}")
 
     def follow(self, lines: Iterable[str]) -> None:
-        """Count the lines of another process too."""
         for line in lines:
             if line.startswith("compiled "):
                 self.step(0, line.strip().rpartition(": ")[2])
@@ -137,6 +134,5 @@ def exercise(predictor: models.Predictor) -> None:
 
 
 def made_up_track() -> Track:
-    """A ball thrown through the air above the origin."""
     drop = 4.9 * TIMES**2
     return Track(TIMES, np.stack([0 * TIMES, 2 * TIMES - 1, 1 + 2 * TIMES - drop], axis=1))

@@ -61,8 +61,6 @@ class Painter:
         self._ball(session)
         self._draw_list.paint(pixels, self._backdrop)
 
-    # --- the parts of the picture -------------------------------------------------------------------------------------
-
     def _shadow(self, session):
         """The ball's shadow on the surface below it, fainter the higher the ball is, and a plumb line down to it."""
         position = session.ball.state_at(session.now)[0]
@@ -131,7 +129,6 @@ class Painter:
         self._draw_list.line(foot + CIRCLE * radius * 0.3, 1.6, color, 0.6)
 
     def _track(self, session):
-        """The observed frames, the older the fainter."""
         rows = session.observed_frames[-MAX_DOTS:]
         points, age = session.ball.track.position[rows], session.now - session.ball.track.time[rows]
         self._draw_list.dots(points, 1.9, TRACK_COLOR, 0.25 + 0.6 * np.exp(-age / FADE_TIME))
@@ -164,12 +161,9 @@ def view_rotation(camera: OrbitCamera, orientation: np.ndarray) -> np.ndarray:
 
 def compile_kernels() -> None:
     """Compile, or load from the disk, every kernel that pictures need, by painting a small one."""
-    camera, points = (
-        OrbitCamera((0.0, 0.0, 0.0), 0.0, 30.0, 3.0, 40.0, (48, 32)),
-        np.linspace((0, 0, 0), (0.5, 0, 1), 4),
-    )
-    polygon = Polygon(np.eye(3), (255, 255, 255))
-    scene = Scene(None, (polygon,), (), np.zeros(2), np.ones(2), 1.0)
+    camera = OrbitCamera((0.0, 0.0, 0.0), 0.0, 30.0, 3.0, 40.0, (48, 32))
+    points = np.linspace((0, 0, 0), (0.5, 0, 1), 4)
+    scene = Scene(None, (Polygon(np.eye(3), (255, 255, 255)),), (), np.zeros(2), np.ones(2), 1.0)
     draw_list = DrawList(camera)
     draw_list.line(points, 1.0, TRUTH_COLOR, 1.0)
     draw_list.dots(points, 1.0, TRUTH_COLOR, 1.0)

@@ -89,10 +89,13 @@ class Scene:
     @classmethod
     def of(cls, sport: "Sport") -> "Scene":
         lines = [end for line in sport.view.lines for end in _line_bounds(line)]
-        corners = np.array([sport.view.target, *lines, *(c for s in sport.surfaces for c in _surface_bounds(s))])
+        corners = [corner for s in sport.surfaces for corner in _bounds(s.low, s.high, s.radius)]
+        corners = np.array([sport.view.target, *lines, *corners])
         bounded = np.where(np.isfinite(corners), corners, np.nan)
         low, high = np.nanmin(bounded, axis=0), np.nanmax(bounded, axis=0)
-        floor = next((s for s in sport.surfaces if _is_floor(s, sport.surfaces)), None)
+        planes = [s for s in sport.surfaces if s.kind == "plane"]
+        has_walls = any(_flat(s) != 2 for s in planes)
+        floor = None if has_walls else next((s for s in planes if s.supports), None)
         width = min(0.05, 0.007 * (high - low)[:2].max()) * (1.0 if floor else 0.4)  # m, of a line; edges are thinner
         walls, occluders, surface_lines = [], [], defaultdict(list)
         for line in sport.view.lines:
@@ -115,30 +118,21 @@ class Scene:
 
 def support_height(sport: "Sport", point: np.ndarray) -> float | None:
     """Height (m) of the highest surface below a ball's centre (3,) m that can support it, or None."""
-    heights = [
-        s.high[2]
-        for s in sport.surfaces
-        if s.supports and s.high[2] <= point[2] and all(s.low[i] <= point[i] <= s.high[i] for i in (0, 1))
-    ]
-    return max(heights, default=None)
+    x, y, z = point
+    over = [s for s in sport.surfaces if s.low[0] <= x <= s.high[0] and s.low[1] <= y <= s.high[1]]
+    return max((s.high[2] for s in over if s.supports and s.high[2] <= z), default=None)
 
 
-# --- surfaces ---------------------------------------------------------------------------------------------------------
-
-
-def _surface_bounds(surface):
-    """Two corners (3,) that bound a surface."""
-    extent = np.array([surface.radius, surface.radius, 0.0])
-    return np.array(surface.low) - extent, np.array(surface.high) + extent
+def _bounds(low, high, radius=0.0):
+    """Two corners (3,) that bound everything within a horizontal radius of a box."""
+    extent = np.array([radius, radius, 0.0])
+    return np.array(low) - extent, np.array(high) + extent
 
 
 def _line_bounds(line):
     """Two corners (3,) that bound a line or circle."""
     first, second = line
-    if not np.isscalar(second):
-        return np.array(first), np.array(second)
-    extent = np.array([second, second, 0.0])
-    return np.array(first) - extent, np.array(first) + extent
+    return _bounds(first, first, second) if np.isscalar(second) else _bounds(first, second)
 
 
 def _flat(surface):
@@ -146,14 +140,7 @@ def _flat(surface):
     return int(np.flatnonzero(np.equal(surface.low, surface.high))[0])
 
 
-def _is_floor(surface, surfaces):
-    """A level plane that no walls bound."""
-    walls = [s for s in surfaces if s.kind == "plane" and _flat(s) != 2]
-    return surface.kind == "plane" and surface.supports and not walls
-
-
 def _surfaces_under(line, surfaces):
-    """Indices of the surfaces on which a line is drawn."""
     ends = np.array(_line_bounds(line))
     for i, s in enumerate(surfaces):
         on = s.kind in ("plane", "rectangle") and (ends >= np.array(s.low) - 1e-6) & (ends <= np.array(s.high) + 1e-6)
@@ -161,18 +148,9 @@ def _surfaces_under(line, surfaces):
             yield i
 
 
-# --- polygons ---------------------------------------------------------------------------------------------------------
-
-
 def scale_brightness(color: Color, factor: float) -> Color:
-    """A colour made darker or lighter."""
     red, green, blue = (int(min(255, max(0, round(c * factor)))) for c in color)
     return red, green, blue
-
-
-def _contrast(color):
-    """The colour of lines on a surface of this colour."""
-    return DARK_LINE_COLOR if np.dot(color, (0.299, 0.587, 0.114)) > 170 else LIGHT_LINE_COLOR
 
 
 def band(start: np.ndarray, end: np.ndarray, across: np.ndarray, color: Color, alpha: float = 1.0) -> Polygon:
@@ -183,7 +161,8 @@ def band(start: np.ndarray, end: np.ndarray, across: np.ndarray, color: Color, a
 
 def _line(line, surface, width):
     """The polygons of a line or circle on a surface (or on none)."""
-    color = LIGHT_LINE_COLOR if surface is None else _contrast(surface.color)
+    is_bright = surface is not None and np.dot(surface.color, (0.299, 0.587, 0.114)) > 170
+    color = DARK_LINE_COLOR if is_bright else LIGHT_LINE_COLOR
     normal = np.eye(3)[_flat(surface) if surface is not None else 2]
     alpha = 1.0 if surface is not None else 0.25
     first, second = np.array(line[0]), line[1]
@@ -201,10 +180,9 @@ def _line(line, surface, width):
 
 def _wall(surface, low, high):
     """A plane, clipped to the scene, painted if the camera is inside."""
-    inward = _inward(surface, low, high)
     bounds = (surface.low, low), (surface.high, high)
     corners = _corners(*(np.where(np.isfinite(own), own, scene) for own, scene in bounds))
-    return Polygon(corners, surface.color, 1.0, inward)
+    return Polygon(corners, surface.color, 1.0, _inward(surface, low, high))
 
 
 def _inward(surface, low, high):
@@ -249,7 +227,6 @@ def _occluder(surface, lines, width, floor):
 
 
 def _board(corners, color):
-    """A level board: its underside, its sides, its top."""
     up = np.array([0.0, 0.0, 1.0])
     thickness = 0.015 * np.ptp(corners, axis=0).max() * up
     polygons = [Polygon(corners - thickness, scale_brightness(color, 0.35), 1.0, -up)]

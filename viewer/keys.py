@@ -26,16 +26,12 @@ class Binding:
     repeats: bool = False  # while held down
 
 
-def _arrow(key, move_slider):
+def _arrow(app, key, move_slider, step):
     """An arrow turns the camera; with the sliders open it selects and moves them."""
-
-    def pressed(app):
-        if app.options.sliders:
-            move_slider(app)
-        elif key not in app.held:  # held down, it turns smoothly in orbit_while_held
-            _orbit_or_pan(app, _ARROWS[key], DEGREES_PER_PRESS)
-
-    return pressed
+    if app.options.sliders:
+        move_slider(step)
+    elif key not in app.held:  # held down, it turns smoothly in orbit_while_held
+        _orbit_or_pan(app, _ARROWS[key], DEGREES_PER_PRESS)
 
 
 def _orbit_or_pan(app, direction, degrees):
@@ -48,14 +44,6 @@ def _orbit_or_pan(app, direction, degrees):
 
 def _show(name):
     return lambda app: app.toggle(name)
-
-
-def _zoom(factor):
-    return lambda app: app.zoom(factor)
-
-
-def _view(azimuth, elevation):
-    return lambda app: app.view_from(azimuth, elevation)
 
 
 def _digit(n, action, shift=""):
@@ -85,19 +73,19 @@ BINDINGS = (
     Binding(("[", "page down"), "[  or Page Down", "slower", lambda app: app.session.change_speed(-1)),
     Binding(("]", "page up"), "]  or Page Up", "faster", lambda app: app.session.change_speed(1)),
     Binding(("left",), "arrows, mouse drag", "turn the camera",
-            _arrow(pygame.K_LEFT, lambda app: app.move_override(-1)), True),
-    Binding(("right",), "", "", _arrow(pygame.K_RIGHT, lambda app: app.move_override(1)), True),
-    Binding(("up",), "", "", _arrow(pygame.K_UP, lambda app: app.select_override(-1)), True),
-    Binding(("down",), "", "", _arrow(pygame.K_DOWN, lambda app: app.select_override(1)), True),
+            lambda app: _arrow(app, pygame.K_LEFT, app.move_override, -1), True),
+    Binding(("right",), "", "", lambda app: _arrow(app, pygame.K_RIGHT, app.move_override, 1), True),
+    Binding(("up",), "", "", lambda app: _arrow(app, pygame.K_UP, app.select_override, -1), True),
+    Binding(("down",), "", "", lambda app: _arrow(app, pygame.K_DOWN, app.select_override, 1), True),
     Binding((), "with W: arrows", "select and move; Backspace: reset", None),
-    Binding(("+", "="), "+ -, mouse wheel", "zoom", _zoom(ZOOM), repeats=True),
-    Binding(("-", "_"), "", "", _zoom(1 / ZOOM), repeats=True),
+    Binding(("+", "="), "+ -, mouse wheel", "zoom", lambda app: app.zoom(ZOOM), repeats=True),
+    Binding(("-", "_"), "", "", lambda app: app.zoom(1 / ZOOM), repeats=True),
     Binding(("c",), "C, F1 F2 F3", "camera as on TV; side, end, above", lambda app: app.reset_camera()),
     Binding(("f", "f4"), "F", "the camera follows the ball", _show("follow")),
     Binding(("i",), "I", "a small picture from above", _show("inset")),
-    Binding(("f1",), "", "", _view(90, 8)),
-    Binding(("f2",), "", "", _view(0, 8)),
-    Binding(("f3",), "", "", _view(0, 88)),
+    Binding(("f1",), "", "", lambda app: app.view_from(90, 8)),
+    Binding(("f2",), "", "", lambda app: app.view_from(0, 8)),
+    Binding(("f3",), "", "", lambda app: app.view_from(0, 88)),
     Binding((), "drag the ball", "throw it; wheel, Shift wheel: spin", None),
     Binding((), "Shift, right drag", "move the camera", None),
     *(_digit(n, "choose the predictor") for n in range(1, 10)),
@@ -124,7 +112,6 @@ def name_of(event):
 
 
 def handle(app, event):
-    """Act on an event."""
     if event.type == pygame.QUIT:
         app.quit()
     elif event.type == pygame.KEYDOWN:

@@ -111,7 +111,6 @@ class WarmStart:
         threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
 
     def _read(self, process):
-        """Keep the last line that the process printed."""
         for line in process.stdout:
             if process is self._process and line.strip():
                 self._line = ": " + line.strip().removeprefix("compiled ")[:80]
@@ -143,7 +142,6 @@ class WarmStart:
         return [job]
 
     def close(self) -> None:
-        """End the other process and those that it started."""
         if self._process and self._process.poll() is None:
             if hasattr(os, "killpg"):
                 os.killpg(self._process.pid, signal.SIGTERM)

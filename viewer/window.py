@@ -79,14 +79,12 @@ class App:
             self.warm_start.poll()
             for event in pygame.event.get():
                 self.running &= event.type != pygame.QUIT and keys.name_of(event) not in keys.QUIT
-            _write(
-                self.screen, "compiling what draws the picture, once" if thread.is_alive() else self.warm_start.message
-            )
+            drawing = "compiling what draws the picture, once"
+            _write(self.screen, drawing if thread.is_alive() else self.warm_start.message)
             clock.tick(WAITING_RATE)
         return self.running
 
     def run(self):
-        """Show frame after frame; then save the screenshot that was asked for."""
         clock, frame_count = pygame.time.Clock(), 0
         try:
             while self.running and frame_count != self.frames:
@@ -105,7 +103,6 @@ class App:
             pygame.display.quit()
 
     def _finish_pending(self):
-        """Finish what takes several frames."""
         self.session.paused |= self.options.why
         while self._update_attribution():
             self.frame(0.0)
@@ -128,8 +125,6 @@ class App:
             self.film.add(self.screen)
         pygame.display.flip()
 
-    # --- actions of keys ----------------------------------------------------------------------------------------------
-
     def orbit(self, azimuth, elevation):
         self.camera = self.camera.orbited(azimuth, elevation)
 
@@ -147,11 +142,9 @@ class App:
         self.session.paused = not self.session.paused
 
     def toggle(self, name):
-        """Show or hide one of the display options."""
         self.options = dataclasses.replace(self.options, **{name: not getattr(self.options, name)})
 
     def throw_kind(self, step):
-        """Throw the next kind of throw of the sport."""
         if self._is_simulated(NOT_THROWN):
             self.session.throw_kind(step)
             kind = self.session.source.throw_kind
@@ -165,7 +158,6 @@ class App:
         return source.live and source.ready
 
     def toggle_attribution(self):
-        """Pause and show which observed frames matter for the forecast, or hide that."""
         self.toggle("why")
         self.session.paused = self.session.paused or self.options.why
 
@@ -180,8 +172,6 @@ class App:
             rows, track = session.observed_frames, session.ball.track
             self.attribution = Attribution(forecaster, track.time[rows], track.position[rows], session.now)
         return bool(wanted) and self.attribution.compute_some()
-
-    # --- overrides of the world ---------------------------------------------------------------------------------------
 
     def select_override(self, step):
         self.options = dataclasses.replace(self.options, slider=(self.options.slider + step) % len(OVERRIDES))
@@ -202,14 +192,11 @@ class App:
         return self.sliding is not None
 
     def drag_slider(self, pixel):
-        """Move the taken slider to a pixel."""
         if self.sliding is not None:
             self.options = dataclasses.replace(self.options, slider=self.sliding)
             value = sliders(Canvas(self.screen), self.options).value_at(self.sliding, pixel)
             if self.session.source.world.get(OVERRIDES[self.sliding].name) != value:
                 self.session.set_override(OVERRIDES[self.sliding].name, value)
-
-    # --- the mouse on the timeline and on the ball --------------------------------------------------------------------
 
     def press_timeline(self, pixel):
         """Take the timeline if it is at a pixel; whether it is."""
@@ -218,7 +205,6 @@ class App:
         return self.scrubbing
 
     def drag_timeline(self, pixel):
-        """Go to the moment of the timeline at a pixel."""
         if self.scrubbing:
             self.session.rewind(Timeline(Canvas(self.screen)).time_at(self.session, pixel))
 
@@ -269,11 +255,9 @@ class App:
             self.show_message(str(error))
 
     def show_message(self, message):
-        """Show a message for a while."""
         self.message, self.message_frames = message, MESSAGE_FRAMES
 
     def _match_window_size(self):
-        """Give the camera the window's size."""
         self.screen = pygame.display.get_surface()
         if (size := self.screen.get_size()) != self.camera.size:
             self.camera = self.camera.resized(size, PRINCIPAL_SHIFT * size[0])
@@ -306,7 +290,6 @@ def _write(screen, text):
 
 
 def _free_name(suffix):
-    """The first unused name in the current folder."""
     names = (f"ballcast-{number:03d}{suffix}" for number in range(1, 1000))
     return next((name for name in names if not os.path.exists(name)), f"ballcast-001{suffix}")
 

@@ -27,8 +27,6 @@ def rows(sport):
 
 
 class Beliefs:
-    """Below the sidebar, from `top` on."""
-
     def paint(self, canvas, session, top):
         forecasts = [(f.number, f.forecast(session.now)) for f in session.forecasters]
         estimates = [(predictor_color(number), *_estimate(f.belief)) for number, f in forecasts if f and f.belief]

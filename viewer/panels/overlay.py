@@ -37,7 +37,6 @@ def status_line(canvas, session, message):
 
 
 def key_help(canvas):
-    """All keys, in two columns."""
     row_count = -(-len(keys.HELP) // 2)
     height = HELP_HEAD + HELP_ROW * row_count + 16
     left, top = (canvas.width - 2 * HELP_COLUMN_WIDTH) / 2, (canvas.height - height) / 2

@@ -1,14 +1,11 @@
 """One predictor on one ball: the frames that it got, every forecast that it made, and their errors.
 
-    forecaster = Forecaster(predictor, "", number, ball, lead_times)
-    forecaster.update(now, hidden_frames)    # new frames, a forecast, the errors of forecasts for times now past
-    forecaster.forecast(now)                 # the StampedForecast at that moment, also at one long past
-
 Everything is kept for as long as the show can be rewound, so that a past moment looks as it did.
 """
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from operator import attrgetter, itemgetter
 
 import numpy as np
 
@@ -20,6 +17,7 @@ REPLAY_FRAMES = 1000  # frames that a predictor gets again when the ball continu
 GATE_GROUPS, SORT_FRAME = 32, 8  # groups of a GRU's units; the frame by whose gates they are formed
 TRAIL_TIME = 0.6  # s that forecasts are drawn
 LATENCY_SMOOTHING = 0.9  # weight of the earlier latencies in the mean that is shown
+_made_at, _time = attrgetter("made_at"), itemgetter(0)  # of a forecast, of a frame that was read
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +66,6 @@ class Forecaster:
         self._score_landings(now)
 
     def forget(self, before):
-        """Discard forecasts and scores from before a time, s."""
         self.forecasts = [forecast for forecast in self.forecasts if forecast.made_at >= before]
         self._read, self._gates = [read for read in self._read if read[0] >= before], []
         for times, errors in self._scores.values():
@@ -79,12 +76,8 @@ class Forecaster:
         """Continue with another ball, which was the same until `now`: everything later is discarded."""
         self.ball, self.frames_fed = ball, int(np.searchsorted(ball.track.time, now, side="right"))
         self.forecasts = self.forecasts[: bisect_right(self.forecasts, now, key=_made_at)]
-        self._pending_scores = [
-            (time, lead_time, position)
-            for forecast in self.forecasts
-            for time, lead_time, position in self._scored_points(forecast)
-            if time > now
-        ]
+        points = [point for forecast in self.forecasts for point in self._scored_points(forecast)]
+        self._pending_scores = [point for point in points if point[0] > now]
         for times, errors in self._scores.values():
             count = bisect_right(times, now)
             del times[count:], errors[count:]
@@ -93,8 +86,6 @@ class Forecaster:
         self.stream, self._read, self._gates = self.predictor.stream(), [], []
         for row in np.flatnonzero(~hidden_frames[: self.frames_fed])[-REPLAY_FRAMES:]:
             self._observe(ball.track.time[row], ball.track.position[row])
-
-    # --- at a moment --------------------------------------------------------------------------------------------------
 
     def forecast(self, now):
         """The latest forecast made up to `now`, or None."""
@@ -135,8 +126,6 @@ class Forecaster:
     def landing_errors(self, now):
         """lead time -> errors (m, s) of the forecasts of the last landing before `now`."""
         return next((errors for time, errors in reversed(self._landings) if time <= now), {})
-
-    # --- inside -------------------------------------------------------------------------------------------------------
 
     def _observe(self, time, position):
         hidden = self.stream.hidden if self.has_gates else None
@@ -181,11 +170,3 @@ class Forecaster:
                     errors[lead_time] = (distance, float(forecast.landing.time - time))
             self._landings.append((time, errors))
             self.landings_scored += 1
-
-
-def _made_at(forecast):
-    return forecast.made_at
-
-
-def _time(read):
-    return read[0]

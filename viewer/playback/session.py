@@ -11,10 +11,12 @@ was forecast then; after the last moment that was reached, the show continues as
 knows no window, and no wall clock except one that it may be given to measure latency.
 """
 
+import contextlib
 from bisect import bisect_left, bisect_right
 from collections import deque
 from dataclasses import dataclass
 from itertools import islice
+from operator import attrgetter
 
 import numpy as np
 
@@ -27,6 +29,7 @@ REPLAY_PER_FRAME = 3  # past moments that a predictor just compiled gets in one 
 MAX_MOMENTS = 1800  # moments that can be gone back to
 SPEEDS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0)
 DISPLAY_SPIN_SLOWDOWN = 20  # by this factor the ball in the sidebar spins slower
+_now = attrgetter("now")
 
 
 class PredictorPool:
@@ -54,10 +57,8 @@ class PredictorPool:
         stream, track = self._loaded[index][0].stream(), ball.track
         for time, position in zip(track.time, track.position):
             stream.observe(time, position)
-        try:
+        with contextlib.suppress(models.HistoryTooShort):
             stream.forecast(track.time[-1] + np.linspace(0.01, 1.0, 60))
-        except models.HistoryTooShort:
-            pass
 
     def _load(self, name):
         try:
@@ -89,10 +90,7 @@ class Session:
         self.selected = list(shown)  # numbers of the predictors; the panel describes the first
         self.restart()
 
-    # --- actions of the user ------------------------------------------------------------------------------------------
-
     def restart(self):
-        """The same ball from its start."""
         self.ball = self.source.ball(self.index)
         self.hidden_frames, self.frames_arrived = np.zeros(len(self.ball.track), bool), 0
         self.moments = []
@@ -101,7 +99,6 @@ class Session:
         self._append_moment(Moment(self.ball.start, np.eye(3), np.eye(3)))
 
     def next(self):
-        """The next ball."""
         self.index += 1
         self.restart()
 
@@ -145,12 +142,10 @@ class Session:
         self.hidden = not self.hidden
 
     def change_speed(self, steps):
-        """Change the speed by a number of steps."""
         nearest = int(np.argmin(np.abs(np.log(np.array(SPEEDS) / self.speed))))
         self.speed = SPEEDS[int(np.clip(nearest + steps, 0, len(SPEEDS) - 1))]
 
     def step(self):
-        """Pause, and go one frame forward."""
         self.paused = True
         if self.now < self.moments[-1].now:
             self._moment = self.moments[bisect_right(self.moments, self.now, key=_now)]
@@ -158,7 +153,6 @@ class Session:
             self._advance_clock(FRAME_TIME * self.speed)
 
     def step_back(self):
-        """Pause, and go one frame back."""
         self.paused = True
         self._moment = self.moments[max(0, bisect_left(self.moments, self.now, key=_now) - 1)]
 
@@ -172,8 +166,6 @@ class Session:
         self._exchange_arrived()
         if not self.paused:
             self._advance_clock(elapsed * self.speed)
-
-    # --- the current moment -------------------------------------------------------------------------------------------
 
     @property
     def now(self):
@@ -198,7 +190,6 @@ class Session:
 
     @property
     def forecast(self):
-        """The StampedForecast of the first predictor, or None."""
         return self.forecasters[0].forecast(self.now)
 
     @property
@@ -221,8 +212,6 @@ class Session:
         """The spin (3,) rad/s in the belief of the last forecast, or None."""
         forecast = self.forecast
         return None if forecast is None or forecast.belief is None else np.asarray(forecast.belief.spin)
-
-    # --- time passes --------------------------------------------------------------------------------------------------
 
     def _set_forecasters(self, numbers):
         """Forecasters for these predictors; a new one gets the past, moment by moment."""
@@ -251,7 +240,6 @@ class Session:
                 self.forecasters[self.selected.index(number)] = self._arriving.pop(number)[0]
 
     def _branch(self):
-        """The ball continues from here with the current overrides."""
         self.ball = self.source.branch(self.ball, self.index, self.now)
         del self.moments[bisect_right(self.moments, self.now, key=_now) :]
         self.frames_arrived = self._frames_by(self.now)
@@ -307,10 +295,6 @@ class Session:
             del self.moments[:MAX_MOMENTS]
             for forecaster in self.forecasters:
                 forecaster.forget(self.moments[0].now)
-
-
-def _now(moment):
-    return moment.now
 
 
 def rotation(angle):

@@ -1,9 +1,4 @@
-"""Where balls come from: live throws of the simulator, or recorded tracks.
-
-source = LiveSource(sport, seed=0)          # endless
-source = RecordedSource(sport, tracks)      # from the first again after the last
-ball = source.ball(i)                       # a BallRecord
-"""
+"""Where balls come from: live throws of the simulator, or recorded tracks."""
 
 import dataclasses
 from functools import cached_property
