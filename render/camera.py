@@ -35,7 +35,6 @@ class OrbitCamera:
 
     @classmethod
     def of(cls, view: "CameraView", size: tuple[int, int], principal_shift: float = 0.0) -> "OrbitCamera":
-        """The camera of a sport's View."""
         x, y, z = np.subtract(view.eye, view.target)
         distance = float(np.hypot(np.hypot(x, y), z))
         azimuth, elevation = np.degrees([np.arctan2(x, -y), np.arcsin(z / distance)])
@@ -66,7 +65,6 @@ class OrbitCamera:
         return dataclasses.replace(self, distance=float(np.clip(self.distance / factor, 0.3, 300.0)))
 
     def resized(self, size: tuple[int, int], principal_shift: float) -> "OrbitCamera":
-        """The same camera with a picture of another size."""
         return dataclasses.replace(self, size=size, principal_shift=principal_shift)
 
     @cached_property

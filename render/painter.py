@@ -39,12 +39,7 @@ class Painter:
         self, pixels: np.ndarray, session: Any, camera: OrbitCamera, truth: bool = False, throw: Any = None,
         attribution: Any = None,
     ) -> None:  # fmt: skip
-        """Fill the picture (W, H) uint32 with this moment of a session.
-
-        truth        whether to show where the ball will truly go
-        throw        a Throw that is being made, or None
-        attribution  an Attribution to show, or None
-        """
+        """Fill the picture (W, H) uint32 with this moment of a session; `truth`: also where the ball will truly go."""
         if camera != self._camera:
             self._camera, self._backdrop = camera, Backdrop.of(self.scene, self.sport.view, camera)
         self._draw_list = DrawList(camera)
@@ -74,7 +69,6 @@ class Painter:
         self._draw_list.line(np.linspace(foot, position, 9), 0.6, (255, 255, 255), 0.16, spacing=1.5)
 
     def _truth(self, session):
-        """Where the ball will truly go. Predictors do not know it."""
         _, positions = session.ball.positions_at(session.now + session.lead_times)
         if len(positions) > 1:
             self._draw_list.line(positions, 1.0, TRUTH_COLOR, 0.35, spacing=4.0)
@@ -134,7 +128,6 @@ class Painter:
         self._draw_list.dots(points, 1.9, TRACK_COLOR, 0.25 + 0.6 * np.exp(-age / FADE_TIME))
 
     def _attributed_frames(self, attribution):
-        """The observed frames again, the larger the more the forecast moves with them."""
         fraction = attribution.sensitivity / max(attribution.sensitivity.max(), 1e-12)
         points = attribution.history[1][-len(fraction) :]
         self._draw_list.dots(points, 2.0 + 5.0 * np.sqrt(fraction), TRACK_COLOR, 0.35 + 0.6 * fraction)

@@ -130,7 +130,6 @@ def _bounds(low, high, radius=0.0):
 
 
 def _line_bounds(line):
-    """Two corners (3,) that bound a line or circle."""
     first, second = line
     return _bounds(first, first, second) if np.isscalar(second) else _bounds(first, second)
 
@@ -160,7 +159,6 @@ def band(start: np.ndarray, end: np.ndarray, across: np.ndarray, color: Color, a
 
 
 def _line(line, surface, width):
-    """The polygons of a line or circle on a surface (or on none)."""
     is_bright = surface is not None and np.dot(surface.color, (0.299, 0.587, 0.114)) > 170
     color = DARK_LINE_COLOR if is_bright else LIGHT_LINE_COLOR
     normal = np.eye(3)[_flat(surface) if surface is not None else 2]
@@ -221,8 +219,10 @@ def _occluder(surface, lines, width, floor):
         return Occluder((*legs, *_board(corners, surface.color), *lines), corners, 2, True)
     if surface.restitution.e < NET_RESTITUTION:
         return Occluder((*_net(low, high, width, surface.color), *lines), corners, axis)
-    sides = zip(corners, np.roll(corners, -1, axis=0))
-    edges = [band(a, b, _across(a, b, axis, width / 2), surface.color, 0.95) for a, b in sides]
+    edges = []
+    for a, b in zip(corners, np.roll(corners, -1, axis=0)):
+        across = np.cross(np.eye(3)[axis], b - a)
+        edges.append(band(a, b, across / np.linalg.norm(across) * (width / 2), surface.color, 0.95))
     return Occluder((Polygon(corners, surface.color, 0.5), *edges, *lines), corners, axis)
 
 
@@ -237,7 +237,6 @@ def _board(corners, color):
 
 
 def _legs(low, high, ground):
-    """Four legs under a level board, each as two bands that cross."""
     inset, half_width = 0.12 * (high - low), 0.009 * (high - low).max()
     polygons = []
     for x in (low[0] + inset[0], high[0] - inset[0]):
@@ -248,7 +247,6 @@ def _legs(low, high, ground):
 
 
 def _net(low, high, width, color):
-    """An upright net: mesh, and a band along its top."""
     long_axis = int(np.argmax((high - low)[:2]))
     along, up = np.eye(3)[long_axis] * (high - low), np.eye(3)[2] * (high - low)
     cell = up[2] / 8
@@ -261,12 +259,6 @@ def _net(low, high, width, color):
         polygons.append(band(low + fraction * up, low + fraction * up + along, np.eye(3)[2] * thread, color, 0.42))
     tape = low + up * (1 - 0.6 * width / up[2])
     return [*polygons, band(tape, tape + along, np.eye(3)[2] * 0.6 * width, LIGHT_LINE_COLOR, 0.95)]
-
-
-def _across(a, b, axis, half):
-    """The half width of a band from a to b in the plane that is flat in `axis`."""
-    across = np.cross(np.eye(3)[axis], b - a)
-    return across / np.linalg.norm(across) * half
 
 
 def _bar(low, high, rod, color):

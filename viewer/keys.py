@@ -35,7 +35,6 @@ def _arrow(app, key, move_slider, step):
 
 
 def _orbit_or_pan(app, direction, degrees):
-    """Turn the camera in a direction, or move it with Shift."""
     if pygame.key.get_mods() & pygame.KMOD_SHIFT:
         app.camera = app.camera.panned(-direction[0] * degrees * PAN, direction[1] * degrees * PAN)
     else:

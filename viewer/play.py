@@ -80,7 +80,11 @@ def make_source(options, sport):
 
     if not options.track:
         throws = LiveSource(sport, options.seed)
-        throws.throw_kind, throws.world = throw_number(options.throw, sport), parse_world(options.world)
+        kinds = [name for name, _ in sport.throws]
+        if options.throw is not None and options.throw not in kinds:
+            raise ValueError(f"--throw {options.throw!r}: {sport.name} has {', '.join(kinds) or 'none'}")
+        throws.throw_kind = None if options.throw is None else kinds.index(options.throw)
+        throws.world = parse_world(options.world)
         return throws
     from ballcast.tracks import read_tracks
 
@@ -89,14 +93,6 @@ def make_source(options, sport):
     for note in (note for track in tracks for note in track.notes):
         print(note)
     return RecordedSource(sport, tracks)
-
-
-def throw_number(name, sport):
-    """The number of the sport's throw of that name; None without a name."""
-    names = [label for label, _ in sport.throws]
-    if name is not None and name not in names:
-        raise ValueError(f"--throw {name!r}: {sport.name} has {', '.join(names) or 'none'}")
-    return None if name is None else names.index(name)
 
 
 def parse_world(words):

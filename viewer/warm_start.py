@@ -1,10 +1,5 @@
 """A window that opens at once: what is missing is compiled in a process beside it, and loaded in a thread.
 
-    warm_start = WarmStart(pool, source, sport="table_tennis")     # sport as the command line names it
-    warm_start.poll(ball)         # once a frame; numbers of the predictors that became ready
-    warm_start.message            # what is being compiled, and how much is left; "" when nothing is
-    warm_start.close()            # ends the other process
-
 A marker on the disk says that a predictor was compiled with today's source, so that the next window loads it directly.
 """
 
@@ -61,7 +56,10 @@ def mark_warm(predictor: str) -> None:
 
 
 class WarmStart:
-    """Compiles one thing after the other: for the simulator None, else the number of a predictor in the pool."""
+    """Compiles one thing after the other: for the simulator None, else the number of a predictor in the pool.
+
+    `sport` as the command line names it. poll() is called once a frame.
+    """
 
     def __init__(self, pool, source, sport: str):
         self.pool, self.source, self.sport = pool, source, sport
@@ -79,7 +77,7 @@ class WarmStart:
         return SIMULATOR if job is None else self.pool.names[job]
 
     def poll(self, ball=None) -> list[int]:
-        """Do what is next. A predictor is loaded by forecasting a BallRecord; it waits until there is one."""
+        """Do what is next; numbers of predictors that became ready. One is loaded by forecasting a BallRecord."""
         if self._thread:
             return [] if self._thread.is_alive() else self._finish()
         if self._process:

@@ -46,10 +46,7 @@ class App:
     """One window, or none when headless. Raises ValueError without a screen.
 
     frames      how many; None: until the window is closed
-    screenshot  where the last picture is saved
     shown       numbers of the predictors that forecast from the start
-    record      where the film is saved
-    options     what is shown from the start
     warm_start  a WarmStart: the window opens before everything is compiled
     """
 
@@ -93,7 +90,9 @@ class App:
                 self.frame(FRAME_TIME if self.headless or self.film else elapsed)
                 frame_count += 1
             if self.screenshot and frame_count:
-                self._finish_pending()
+                self.session.paused |= self.options.why
+                while self._update_attribution():
+                    self.frame(0.0)
                 save_png(self.screen, self.screenshot)
         finally:
             if self.film:
@@ -102,17 +101,14 @@ class App:
                 self.warm_start.close()
             pygame.display.quit()
 
-    def _finish_pending(self):
-        self.session.paused |= self.options.why
-        while self._update_attribution():
-            self.frame(0.0)
-
     def frame(self, elapsed):
         """One frame: handle events, advance the show by `elapsed` s, paint."""
         for event in pygame.event.get():
             keys.handle(self, event)
         keys.orbit_while_held(self, elapsed)
-        self._match_window_size()
+        self.screen = pygame.display.get_surface()
+        if (size := self.screen.get_size()) != self.camera.size:
+            self.camera = self.camera.resized(size, PRINCIPAL_SHIFT * size[0])
         for number in self.warm_start.poll(self.session.ball) if self.warm_start else ():
             self.session.exchange(number)
         self.session.advance(0.0 if self.throw else elapsed)
@@ -256,11 +252,6 @@ class App:
 
     def show_message(self, message):
         self.message, self.message_frames = message, MESSAGE_FRAMES
-
-    def _match_window_size(self):
-        self.screen = pygame.display.get_surface()
-        if (size := self.screen.get_size()) != self.camera.size:
-            self.camera = self.camera.resized(size, PRINCIPAL_SHIFT * size[0])
 
 
 def _open(size, headless):

@@ -60,7 +60,6 @@ class Canvas:
         self._texts.append((image, (round(x * self.scale - alignment * image.get_width()), round(y * self.scale))))
 
     def outlined_text(self, x, y, text, size, color, alignment=0.0):
-        """Text with a dark shadow, readable on any background."""
         self.text(x + 1, y + 1, text, size, (0, 0, 0), alignment)
         self.text(x, y, text, size, color, alignment)
 

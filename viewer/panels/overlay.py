@@ -24,7 +24,6 @@ def landing_countdown(canvas, session, camera, right):
 
 
 def status_line(canvas, session, message):
-    """The state on the right, a message or hints on the left."""
     hidden = "hidden from the predictors" if session.hidden else ""
     speed = "" if session.speed == 1 else f"{session.speed:g} x speed"
     state = "   ".join(filter(None, (hidden, speed, "paused" if session.paused else "")))

@@ -20,7 +20,6 @@ class Timeline:
         self.left, self.right, self.y = WIDTH + 2 * MARGIN, canvas.width - MARGIN, canvas.height - LINE_OFFSET
 
     def contains(self, pixel):
-        """Whether a pixel (x, y) is on the line."""
         x, y = pixel[0] / self.canvas.scale, pixel[1] / self.canvas.scale
         return self.left - CLICK_MARGIN <= x <= self.right + CLICK_MARGIN and abs(y - self.y) <= CLICK_MARGIN
 

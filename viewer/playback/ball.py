@@ -58,7 +58,4 @@ class BallRecord:
 
     def is_known_at(self, time):
         """Whether the position at a time is known: not after the ball's end, not in a gap of a recording."""
-        right = int(np.searchsorted(self.time, time))
-        if right == len(self.time) or time < self.time[0]:
-            return False
-        return not self.is_recorded or right == 0 or self.time[right] - self.time[right - 1] <= MAX_GAP
+        return len(self.positions_at(np.array([time]))[0]) > 0

@@ -108,17 +108,14 @@ class Forecaster:
         return np.array(times[:count]), np.array(errors[:count])
 
     def gates(self, now):
-        """Times (T,) s of the frames and a GRU's gates at them in 255ths, update and reset (T, 2, GATE_GROUPS).
-
-        Units are grouped by the order of their update gates at frame SORT_FRAME of the ball.
-        """
+        """Times (T,) s of the frames and a GRU's gates at them in 255ths, update and reset (T, 2, GATE_GROUPS)."""
         count, cached = bisect_right(self._read, now, key=_time), len(self._gates)
         if cached < count:
             _, features, hidden = map(np.array, zip(*self._read[cached:count]))
             gates = self.predictor.gates(features, hidden)
             if not cached:
-                self._order = np.argsort(gates[min(SORT_FRAME, count) - 1, 0])
-                self._order = self._order[: len(self._order) // GATE_GROUPS * GATE_GROUPS].reshape(GATE_GROUPS, -1)
+                order = np.argsort(gates[min(SORT_FRAME, count) - 1, 0])  # units of similar update gates are one group
+                self._order = order[: len(order) // GATE_GROUPS * GATE_GROUPS].reshape(GATE_GROUPS, -1)
                 self._gates = np.empty((0, 2, GATE_GROUPS), np.uint8)
             self._gates = np.concatenate([self._gates, (255 * gates[:, :, self._order].mean(-1)).astype(np.uint8)])
         return np.array([read[0] for read in self._read[:count]]), self._gates[:count]

@@ -120,10 +120,7 @@ class Session:
             self._set_forecasters(others or [number] if number in self.selected else [*others, number])
 
     def set_override(self, name, value):
-        """Override the world from this moment on, for this and all later balls; None: the sport's own value again.
-
-        What came after this moment is discarded. Only for a live source. Predictors do not know the override.
-        """
+        """Override the world from now on, for this and later balls; None: as in the sport. Only of a live source."""
         self.source.world = {key: old for key, old in self.source.world.items() if key != name}
         if value is not None:
             self.source.world[name] = value
@@ -190,6 +187,7 @@ class Session:
 
     @property
     def forecast(self):
+        """The StampedForecast of the first predictor, or None."""
         return self.forecasters[0].forecast(self.now)
 
     @property
