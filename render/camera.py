@@ -42,7 +42,6 @@ class OrbitCamera:
         return cls(tuple(view.target), *direction, view.field_of_view, size, principal_shift)
 
     def orbited(self, azimuth: float, elevation: float) -> "OrbitCamera":
-        """The camera turned round its target, in degrees."""
         return self.from_direction(self.azimuth + azimuth, self.elevation + elevation)
 
     def from_direction(self, azimuth: float, elevation: float) -> "OrbitCamera":

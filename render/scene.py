@@ -1,8 +1,5 @@
 """The scene of a sport as polygons, made from its TOML alone: a floor, walls, and occluders that can hide a ball.
 
-    scene = Scene.of(sport)
-    scene.occluders[0].occludes(eye, points)        # (N,) bool; eye (3,) m, where the camera is
-
 What the TOML does not contain is derived: a level rectangle is a board with some thickness; an upright one of small
 restitution is drawn as a net, any other as glass.
 """
@@ -39,17 +36,12 @@ class Polygon:
 
 @dataclass(frozen=True, eq=False)
 class Occluder:
-    """Polygons painted together, in their order, that can hide what is behind them.
-
-    axis   the axis in which a rectangle is flat; None for a thin part (of a ring, a bar), which hides what is farther
-           away than its nearest vertex
-    level  whether it is horizontal, and painted first
-    """
+    """Polygons painted together, in their order, that can hide what is behind them."""
 
     polygons: tuple[Polygon, ...]
     vertices: np.ndarray  # (V, 3) m
-    axis: int | None = None
-    level: bool = False
+    axis: int | None = None  # in which a rectangle is flat; None: a thin part, whose nearest vertex decides
+    level: bool = False  # horizontal, and painted first
 
     def occludes(self, eye: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Which points (N, 3) m this hides from a camera at `eye` (3,) m."""
@@ -72,19 +64,14 @@ class Occluder:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """Everything that stands still.
+    """Everything that stands still."""
 
-    floor      the level plane without walls round it, a Surface, or None
-    walls      polygons behind everything else
-    low, high  (2,) m, bounds across and along; beyond them the floor fades away over fade_distance m
-    """
-
-    floor: "Surface | None"
-    walls: tuple[Polygon, ...]
+    floor: "Surface | None"  # the level plane without walls round it
+    walls: tuple[Polygon, ...]  # behind everything else
     occluders: tuple[Occluder, ...]
-    low: np.ndarray
+    low: np.ndarray  # (2,) m, bounds across and along
     high: np.ndarray
-    fade_distance: float
+    fade_distance: float  # m over which the floor fades away beyond the bounds
 
     @classmethod
     def of(cls, sport: "Sport") -> "Scene":

@@ -30,8 +30,6 @@ def check(path):
 
 
 class Film:
-    """A film that is being made, in a temporary file in the same folder."""
-
     def __init__(self, path, size):
         import imageio_ffmpeg
 

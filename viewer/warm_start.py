@@ -32,7 +32,6 @@ def command(predictor: str, sport: str) -> list[str]:
 
 @functools.cache
 def _source_digest() -> str:
-    """A checksum of the source that is compiled, the compiler and the processor."""
     files = sorted(path for package in COMPILED_SOURCE for path in (ROOT / package).rglob("*.py"))
     machine = numba.__version__, platform.python_version(), llvmlite.binding.get_host_cpu_name()
     return hashlib.sha256(repr(machine).encode() + b"".join(path.read_bytes() for path in files)).hexdigest()

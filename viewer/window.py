@@ -205,7 +205,6 @@ class App:
             self.session.rewind(Timeline(Canvas(self.screen)).time_at(self.session, pixel))
 
     def press_ball(self, pixel):
-        """Take the ball if it is at a pixel, to throw it."""
         position, camera = self.session.ball.state_at(self.session.now)[0], self._active_camera()
         if self._is_simulated() and np.linalg.norm(camera.project(position[None])[0][0] - pixel) <= PICK_RADIUS:
             self.throw = Throw(position, self.session.source.typical_speed, self.session.sport.ball.radius)
@@ -273,7 +272,6 @@ def _open(size, headless):
 
 
 def _write(screen, text):
-    """Show a line of text and nothing else."""
     image = pygame.font.Font(None, 28).render(text, True, MUTED_COLOR)
     screen.fill(BACKGROUND_COLOR)
     screen.blit(image, image.get_rect(center=screen.get_rect().center))

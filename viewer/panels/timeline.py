@@ -97,7 +97,6 @@ class Timeline:
         self.canvas.image(colors, first, top + 3, last - first, GATE_STRIP_HEIGHT - 6)
 
     def _attribution(self, attribution):
-        """How far the forecast would move with each observed frame."""
         top = self._strip(ATTRIBUTION_STRIP_HEIGHT, attribution.title)
         if len(attribution.time):
             bottom = top + ATTRIBUTION_STRIP_HEIGHT - 4

@@ -22,13 +22,12 @@ _made_at, _time = attrgetter("made_at"), itemgetter(0)  # of a forecast, of a fr
 
 @dataclass(frozen=True, eq=False)
 class StampedForecast:
-    """A forecast as drawn and scored: mean (H, 3) m and covariance (H, 3, 3) m2 or None at times (H,) s; landing and
-    belief as in models, or None."""
+    """A forecast as drawn and scored; landing and belief as in models, or None."""
 
-    made_at: float
-    times: np.ndarray
-    mean: np.ndarray
-    covariance: np.ndarray | None
+    made_at: float  # s
+    times: np.ndarray  # (H,) s
+    mean: np.ndarray  # (H, 3) m
+    covariance: np.ndarray | None  # (H, 3, 3) m2
     landing: object
     belief: object
 

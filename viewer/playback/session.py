@@ -109,7 +109,6 @@ class Session:
         self.next()
 
     def select_predictor(self, number):
-        """Show that predictor alone. Without such a number nothing happens."""
         if number < len(self.pool.names):
             self._set_forecasters([number])
 
@@ -265,7 +264,6 @@ class Session:
         return int(np.searchsorted(self.ball.track.time, now, side="right"))
 
     def _advance_clock(self, elapsed):
-        """Advance the ball's clock, through moments that are known or beyond the last of them."""
         now, last = self.now + elapsed, self.moments[-1]
         if now > self.ball.end:
             self.next()
@@ -281,7 +279,6 @@ class Session:
             self._append_moment(Moment(now, orientation, display_orientation))
 
     def _append_moment(self, moment):
-        """A new moment: predictors get the frames that arrived, unless the ball is hidden."""
         self._moment = moment
         self.moments.append(moment)
         arrived = self._frames_by(moment.now)
