@@ -1,9 +1,5 @@
 """A perspective camera that looks at a target and turns round it.
 
-    camera = OrbitCamera.of(sport.view, (1280, 720))
-    xy, depth = camera.project(points)       # (N, 3) m -> (N, 2) px, (N,) m
-    camera = camera.orbited(10, 0).zoomed(1.1)
-
 World frame: x across, y along, z up. Picture frame: x to the right, y down, in pixels.
 """
 

@@ -1,8 +1,5 @@
 """A session and a camera -> the 3D picture. No clock, no events, no screen: the same state gives the same pixels.
 
-    painter = Painter(sport)
-    painter.paint(pixels, session, camera)         # pixels (W, H) uint32, as raster.new_picture makes them
-
 A session is what the viewer plays: a ball, a time, and predictors with their forecasts (viewer/playback/session.py).
 """
 

@@ -4,7 +4,7 @@ A key is named by the character it types, else by pygame's name of it, in small 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import pygame
 
@@ -17,8 +17,7 @@ PAN = 5.0  # px in place of a degree
 _ARROWS = {pygame.K_LEFT: (-1, 0), pygame.K_RIGHT: (1, 0), pygame.K_UP: (0, 1), pygame.K_DOWN: (0, -1)}
 
 
-@dataclass(frozen=True)
-class Binding:
+class Binding(NamedTuple):
     keys: tuple
     label: str  # the name of the keys in the help
     help: str

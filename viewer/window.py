@@ -1,7 +1,5 @@
 """The loop: events -> session -> picture, with a screen or (headless) without one.
 
-    App(source, pool, headless=True, frames=120, screenshot="out.png").run()
-
 Headless, every frame is 1/60 s and the picture shows no wall-clock reading: the same call gives the same PNG, byte for
 byte. With a screen, time is real.
 """
