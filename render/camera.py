@@ -59,9 +59,6 @@ class OrbitCamera:
         """The camera nearer by `factor`; no nearer than 0.3 m, no farther than 300 m."""
         return dataclasses.replace(self, distance=float(np.clip(self.distance / factor, 0.3, 300.0)))
 
-    def resized(self, size: tuple[int, int], principal_shift: float) -> "OrbitCamera":
-        return dataclasses.replace(self, size=size, principal_shift=principal_shift)
-
     @cached_property
     def eye(self) -> np.ndarray:
         """Where the camera is, (3,) m."""

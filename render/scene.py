@@ -249,7 +249,6 @@ def _net(low, high, width, color):
 
 
 def _bar(low, high, rod, color):
-    """A round bar as two bands that cross."""
     long_axis = int(np.argmax(high - low))
     sides = [np.eye(3)[i] * rod for i in range(3) if i != long_axis]
     polygons = (band(low, high, side, scale_brightness(color, light)) for side, light in zip(sides, (0.85, 1.0)))

@@ -40,10 +40,6 @@ def _orbit_or_pan(app, direction, degrees):
         app.orbit(direction[0] * degrees, direction[1] * degrees)
 
 
-def _show(name):
-    return lambda app: app.toggle(name)
-
-
 def _digit(n, action, shift=""):
     """Digit n selects predictor n; only the first of them is in the help."""
     label, text = (f"{shift.capitalize()} 1-9".strip(), action) if n == 1 else ("", "")
@@ -61,12 +57,12 @@ BINDINGS = (
     Binding(("o",), "O", "hide the ball from the predictors", lambda app: app.session.toggle_hidden()),
     Binding(("p",), "P, Shift P", "kinds of throws: serve, lob ...", lambda app: app.throw_kind(1)),
     Binding(("shift+p",), "", "", lambda app: app.throw_kind(-1)),
-    Binding(("t",), "T", "show where the ball will truly go", _show("truth")),
-    Binding(("e",), "E", "errors over time", _show("errors")),
-    Binding(("g",), "G", "the gates of a gru over time", _show("gates")),
-    Binding(("b",), "B", "estimates of spin, drag ...", _show("beliefs")),
+    Binding(("t",), "T", "show where the ball will truly go", lambda app: app.toggle("truth")),
+    Binding(("e",), "E", "errors over time", lambda app: app.toggle("errors")),
+    Binding(("g",), "G", "the gates of a gru over time", lambda app: app.toggle("gates")),
+    Binding(("b",), "B", "estimates of spin, drag ...", lambda app: app.toggle("beliefs")),
     Binding(("y",), "Y", "which frames matter for the forecast", lambda app: app.toggle_attribution()),
-    Binding(("w",), "W", "change the ball's world: sliders", _show("sliders")),
+    Binding(("w",), "W", "change the ball's world: sliders", lambda app: app.toggle("sliders")),
     Binding(("backspace",), "", "", lambda app: app.move_override(None)),
     Binding(("[", "page down"), "[  or Page Down", "slower", lambda app: app.session.change_speed(-1)),
     Binding(("]", "page up"), "]  or Page Up", "faster", lambda app: app.session.change_speed(1)),
@@ -79,8 +75,8 @@ BINDINGS = (
     Binding(("+", "="), "+ -, mouse wheel", "zoom", lambda app: app.zoom(ZOOM), repeats=True),
     Binding(("-", "_"), "", "", lambda app: app.zoom(1 / ZOOM), repeats=True),
     Binding(("c",), "C, F1 F2 F3", "camera as on TV; side, end, above", lambda app: app.reset_camera()),
-    Binding(("f", "f4"), "F", "the camera follows the ball", _show("follow")),
-    Binding(("i",), "I", "a small picture from above", _show("inset")),
+    Binding(("f", "f4"), "F", "the camera follows the ball", lambda app: app.toggle("follow")),
+    Binding(("i",), "I", "a small picture from above", lambda app: app.toggle("inset")),
     Binding(("f1",), "", "", lambda app: app.view_from(90, 8)),
     Binding(("f2",), "", "", lambda app: app.view_from(0, 8)),
     Binding(("f3",), "", "", lambda app: app.view_from(0, 88)),
@@ -90,7 +86,7 @@ BINDINGS = (
     *(_digit(n, "add or remove a predictor", "shift") for n in range(1, 10)),
     Binding(("s",), "S", "save a screenshot", lambda app: app.save()),
     Binding(("v",), "V", "start or stop recording a film", lambda app: app.record()),
-    Binding(("h",), "H", "show or hide the keys", _show("help")),
+    Binding(("h",), "H", "show or hide the keys", lambda app: app.toggle("help")),
     Binding(("q", "escape"), "Q  or Esc", "quit", lambda app: app.quit()),
 )  # fmt: skip
 QUIT = BINDINGS[-1].keys

@@ -89,5 +89,4 @@ class Picture:
 
 
 def sliders(canvas, options):
-    """The sliders panel: below the inset, if there is one."""
     return Sliders(canvas, MARGIN + (INSET[1] + 10 if options.inset else 0))

@@ -55,10 +55,7 @@ def mark_warm(predictor: str) -> None:
 
 
 class WarmStart:
-    """Compiles one thing after the other: for the simulator None, else the number of a predictor in the pool.
-
-    `sport` as the command line names it. poll() is called once a frame.
-    """
+    """Compiles jobs in turn: None, the simulator, or a predictor's number in the pool. `sport` is a name or a file."""
 
     def __init__(self, pool, source, sport: str):
         self.pool, self.source, self.sport = pool, source, sport

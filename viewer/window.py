@@ -1,7 +1,6 @@
 """The loop: events -> session -> picture, with a screen or (headless) without one.
 
-Headless, every frame is 1/60 s and the picture shows no wall-clock reading: the same call gives the same PNG, byte for
-byte. With a screen, time is real.
+Headless, every frame is 1/60 s and no wall clock is shown: the same call gives the same PNG. Else time is real.
 """
 
 import dataclasses
@@ -106,7 +105,7 @@ class App:
         keys.orbit_while_held(self, elapsed)
         self.screen = pygame.display.get_surface()
         if (size := self.screen.get_size()) != self.camera.size:
-            self.camera = self.camera.resized(size, PRINCIPAL_SHIFT * size[0])
+            self.camera = dataclasses.replace(self.camera, size=size, principal_shift=PRINCIPAL_SHIFT * size[0])
         for number in self.warm_start.poll(self.session.ball) if self.warm_start else ():
             self.session.exchange(number)
         self.session.advance(0.0 if self.throw else elapsed)

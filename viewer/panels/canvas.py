@@ -35,8 +35,6 @@ def _background(size):
 
 
 class Canvas:
-    """Writes on a surface. Positions and sizes are in units, from the left and from above."""
-
     def __init__(self, surface, scale=None):
         self.surface = surface
         size = surface.get_size()

@@ -16,8 +16,6 @@ UNIT_CIRCLE = np.column_stack([f(np.linspace(0, 2 * np.pi, 36)) for f in (np.cos
 
 
 class Sidebar:
-    """Written from top to bottom; `y` is where the next line goes."""
-
     def paint(self, canvas, session, camera):
         """Returns the height of its lower edge, in units."""
         several = len(session.forecasters) > 1

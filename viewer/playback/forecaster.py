@@ -4,8 +4,8 @@ Everything is kept for as long as the show can be rewound, so that a past moment
 """
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from operator import attrgetter, itemgetter
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,8 +20,7 @@ LATENCY_SMOOTHING = 0.9  # weight of the earlier latencies in the mean that is s
 _made_at, _time = attrgetter("made_at"), itemgetter(0)  # of a forecast, of a frame that was read
 
 
-@dataclass(frozen=True, eq=False)
-class StampedForecast:
+class StampedForecast(NamedTuple):
     """A forecast as drawn and scored; landing and belief as in models, or None."""
 
     made_at: float  # s

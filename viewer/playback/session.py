@@ -1,22 +1,16 @@
 """One ball after the other: the clock, the observed frames, the predictors; and back to any moment of this ball.
 
-    session = Session(source, PredictorPool(["gru", "physics"], sport))
-    session.advance(1 / 60)       # s; everything below is then of the new moment
-    session.forecast.mean, session.errors[0.1], session.ball.state_at(session.now)
-    session.rewind(session.now - 0.5)
-
 Predictors get the frames up to now, in order, through their streams, and nothing else. The true motion
 (`ball.state_at`) is used to draw the ball and to score forecasts for times now past. A moment gone back to shows what
-was forecast then; after the last moment that was reached, the show continues as if it had never gone back. A session
-knows no window, and no wall clock except one that it may be given to measure latency.
+was forecast then; after the last moment reached, the show continues as if it had never gone back. No window is needed.
 """
 
 import contextlib
 from bisect import bisect_left, bisect_right
 from collections import deque
-from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 
@@ -69,8 +63,7 @@ class PredictorPool:
             return models.load("physics", sport=self.sport), f"{error}; physics instead"
 
 
-@dataclass(frozen=True, eq=False)
-class Moment:
+class Moment(NamedTuple):
     """A moment of the show: s on the ball's clock, and the orientations (3, 3) of the ball and of the slow one."""
 
     now: float

@@ -20,7 +20,6 @@ class Throw:
         self.velocity, self.top, self.side = np.zeros(3), 0.0, 0.0
 
     def drag(self, camera, pixels):
-        """The ball was dragged by pixels (right, down) from where it was taken."""
         right, _, forward = camera.basis
         away = np.array([*forward[:2], 0.0]) if np.hypot(*forward[:2]) > 0.1 else np.array([*-camera.basis[1][:2], 0.0])
         away /= np.linalg.norm(away)
