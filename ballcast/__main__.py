@@ -21,15 +21,19 @@ SUBCOMMANDS = {  # name -> (module with main(), the name that the module gives i
 
 def usage() -> str:
     lines = [f"  {name:10}{does}" for name, (_, _, does) in SUBCOMMANDS.items()]
-    return "\n".join(
-        ["usage: ballcast COMMAND [OPTIONS]", "", *lines, "", "ballcast COMMAND --help explains a command's options."]
-    )
+    head, foot = "usage: ballcast COMMAND [OPTIONS]\n", "\nballcast COMMAND --help explains a command's options."
+    return "\n".join([head, *lines, foot])
 
 
 def main() -> None:
     name, arguments = (sys.argv[1:2] or [""])[0], sys.argv[2:]
     if name in SUBCOMMANDS:
-        run(name, arguments)
+        module, own_name, _ = SUBCOMMANDS[name]
+        sys.argv[1:] = arguments
+        from ballcast import command
+
+        command.CALLED_AS[own_name] = f"ballcast {name}"  # its messages name it as it was called here
+        importlib.import_module(module).main()
     elif name == "--version":
         print(f"ballcast {ballcast.__version__} from {Path(ballcast.__file__).parent}")
     elif name in ("--help", "-h"):
@@ -38,16 +42,6 @@ def main() -> None:
         mistake = f"there is no command {name!r}" if name else "name a command"
         print(f"ballcast: {mistake}: {', '.join(SUBCOMMANDS)}; --help explains them", file=sys.stderr)
         raise SystemExit(2)
-
-
-def run(name: str, arguments: list[str]) -> None:
-    """Run a subcommand with these arguments. Its messages name it as it was called here."""
-    module, own_name, _ = SUBCOMMANDS[name]
-    sys.argv[1:] = arguments
-    from ballcast import command
-
-    command.CALLED_AS[own_name] = f"ballcast {name}"
-    importlib.import_module(module).main()
 
 
 if __name__ == "__main__":

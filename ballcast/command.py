@@ -18,14 +18,9 @@ import tyro
 Options = TypeVar("Options")
 CALLED_AS: dict[str, str] = {}  # a program's own name -> how the user called it: play.py -> ballcast play
 EXTRAS = {  # a library that is not in the core -> the extra of pyproject.toml that installs it
-    "torch": "train",
-    "matplotlib": "report",
-    "jinja2": "report",
-    "filterpy": "filters",
-    "imageio_ffmpeg": "record",
-    "onnx": "export",
-    "onnxscript": "export",
-}
+    "torch": "train", "matplotlib": "report", "jinja2": "report", "filterpy": "filters", "imageio_ffmpeg": "record",
+    "onnx": "export", "onnxscript": "export",
+}  # fmt: skip
 
 
 def options(cls: type[Options], program: str, arguments: Sequence[str] | None = None) -> Options:

@@ -33,7 +33,8 @@ from ballcast.tracks import Track
 PROGRAM = "ballcast warm"
 SIMULATOR = "simulator"  # in place of a predictor: what live throws and generated balls need
 SIMULATE_SAMPLES = ("gru_physics", "physics")  # predictors whose compiling is shared by two processes
-TIMES = np.arange(12) / 100  # s, of the frames of a made-up track
+TIMES = np.arange(12) / 100  # s, of the frames of a made-up track: a ball thrown through the air above the origin
+TRACK = Track(TIMES, np.stack([0 * TIMES, 2 * TIMES - 1, 1 + 2 * TIMES - 4.9 * TIMES**2], axis=1))
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,8 @@ class Options:
 
     predictor: tuple[str, ...] = ()
     """names, files of weights, or `simulator` for live throws; all of these and the viewer if none is named"""
-    sport: tuple[str, ...] = ("table_tennis",)
-    """sports' names, or .toml files of your own"""
-    second: bool = False
-    """compile the half that the first process leaves to a second one"""
+    sport: tuple[str, ...] = ("table_tennis",)  # sports' names, or .toml files of your own
+    second: bool = False  # compile the half that the first process leaves to a second one
 
 
 def main() -> None:
@@ -79,7 +78,6 @@ class Progress:
         self.show(f"compiled {self.done} of about {self.total}: {name}")
 
     def follow(self, lines: Iterable[str]) -> None:
-        """Count the lines of another process too."""
         for line in lines:
             if line.startswith("compiled "):
                 self.step(0, line.strip().rpartition(": ")[2])
@@ -117,26 +115,20 @@ def compile_second_half(predictor: str, sport: str) -> None:
 
 def observe(predictor: models.Predictor) -> None:
     """Show a predictor the frames of a made-up track: the filter and the fit."""
-    track, stream = made_up_track(), predictor.stream()
-    for time, position in zip(track.time, track.position, strict=True):
+    stream = predictor.stream()
+    for time, position in zip(TRACK.time, TRACK.position, strict=True):
         stream.observe(time, position)
     prior = sport_prior(predictor.sport)
-    frames = track.time.copy(), track.position.copy()
+    frames = TRACK.time.copy(), TRACK.position.copy()
     map_fit(compile_sport(predictor.sport), *frames, prior.mean, prior, np.int64(1))
 
 
 def exercise(predictor: models.Predictor) -> None:
     """Have a predictor forecast a made-up track in all the ways there are: whole, in a batch, frame by frame."""
-    track, times = made_up_track(), TIMES[-1] + np.arange(1, 3) / 10
-    predictor.forecast(track, times)
-    predictor.forecast_batch([track, track], times)
+    times = TIMES[-1] + np.arange(1, 3) / 10
+    predictor.forecast(TRACK, times)
+    predictor.forecast_batch([TRACK, TRACK], times)
     stream = predictor.stream()
-    for time, position in zip(track.time, track.position, strict=True):
+    for time, position in zip(TRACK.time, TRACK.position, strict=True):
         stream.observe(time, position)
     stream.forecast(times)
-
-
-def made_up_track() -> Track:
-    """A ball thrown through the air above the origin."""
-    drop = 4.9 * TIMES**2
-    return Track(TIMES, np.stack([0 * TIMES, 2 * TIMES - 1, 1 + 2 * TIMES - drop], axis=1))

@@ -1,9 +1,4 @@
-"""Everything that stands still, painted once per camera: the ground, then one layer for each part of the scene.
-
-backdrop = Backdrop.of(scene, sport.view, camera)
-layers = backdrop.occluding_layer(points, xy, 40)        # the layer that hides each point
-backdrop.paint(pixels, set(layers.tolist()), draw_layer) # draw_layer(i) paints what layer i hides, before it
-"""
+"""Everything that stands still, painted once per camera: the ground, then one layer for each part of the scene."""
 
 import math
 from collections.abc import Callable, Sequence

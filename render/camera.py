@@ -1,9 +1,5 @@
 """A perspective camera that looks at a target and turns round it.
 
-    camera = OrbitCamera.of(sport.view, (1280, 720))
-    xy, depth = camera.project(points)       # (N, 3) m -> (N, 2) px, (N,) m
-    camera = camera.orbited(10, 0).zoomed(1.1)
-
 World frame: x across, y along, z up. Picture frame: x to the right, y down, in pixels.
 """
 
@@ -35,7 +31,6 @@ class OrbitCamera:
 
     @classmethod
     def of(cls, view: "CameraView", size: tuple[int, int], principal_shift: float = 0.0) -> "OrbitCamera":
-        """The camera of a sport's View."""
         x, y, z = np.subtract(view.eye, view.target)
         distance = float(np.hypot(np.hypot(x, y), z))
         azimuth, elevation = np.degrees([np.arctan2(x, -y), np.arcsin(z / distance)])
@@ -43,7 +38,6 @@ class OrbitCamera:
         return cls(tuple(view.target), *direction, view.field_of_view, size, principal_shift)
 
     def orbited(self, azimuth: float, elevation: float) -> "OrbitCamera":
-        """The camera turned round its target, in degrees."""
         return self.from_direction(self.azimuth + azimuth, self.elevation + elevation)
 
     def from_direction(self, azimuth: float, elevation: float) -> "OrbitCamera":
@@ -64,10 +58,6 @@ class OrbitCamera:
     def zoomed(self, factor: float) -> "OrbitCamera":
         """The camera nearer by `factor`; no nearer than 0.3 m, no farther than 300 m."""
         return dataclasses.replace(self, distance=float(np.clip(self.distance / factor, 0.3, 300.0)))
-
-    def resized(self, size: tuple[int, int], principal_shift: float) -> "OrbitCamera":
-        """The same camera with a picture of another size."""
-        return dataclasses.replace(self, size=size, principal_shift=principal_shift)
 
     @cached_property
     def eye(self) -> np.ndarray:

@@ -1,7 +1,5 @@
 """The region that contains the ball with probability 0.9, as a pale tube round the forecast.
 
-    corners, starts = confidence_tube(camera, mean, covariance)    # outlines, as raster.fill takes them
-
 At each time the ellipsoid is projected to an ellipse; neighbouring ellipses are joined along their sides.
 """
 

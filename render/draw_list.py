@@ -1,10 +1,5 @@
 """What is to be painted at its depth: gathered first, then painted together, each thing behind what hides it.
 
-    draw_list = DrawList(camera)
-    draw_list.line(points, 1.6, color, alpha)
-    draw_list.ball(position, radius, color, orientation)
-    draw_list.paint(pixels, backdrop)
-
 Each thing is painted before the first layer of the backdrop (from far to near) that hides it from the camera. Before
 one layer, fills are painted first, then lines and dots in their order, then balls.
 """
@@ -20,8 +15,6 @@ Color = tuple[float, float, float]
 
 
 class DrawList:
-    """Things to paint in one picture."""
-
     def __init__(self, camera: OrbitCamera):
         self.camera = camera
         self._lines, self._dots, self._fills, self._balls = [], [], [], []

@@ -1,8 +1,5 @@
 """A session and a camera -> the 3D picture. No clock, no events, no screen: the same state gives the same pixels.
 
-    painter = Painter(sport)
-    painter.paint(pixels, session, camera)         # pixels (W, H) uint32, as raster.new_picture makes them
-
 A session is what the viewer plays: a ball, a time, and predictors with their forecasts (viewer/playback/session.py).
 """
 
@@ -39,12 +36,7 @@ class Painter:
         self, pixels: np.ndarray, session: Any, camera: OrbitCamera, truth: bool = False, throw: Any = None,
         attribution: Any = None,
     ) -> None:  # fmt: skip
-        """Fill the picture (W, H) uint32 with this moment of a session.
-
-        truth        whether to show where the ball will truly go
-        throw        a Throw that is being made, or None
-        attribution  an Attribution to show, or None
-        """
+        """Fill the picture (W, H) uint32 with this moment of a session; `truth`: also where the ball will truly go."""
         if camera != self._camera:
             self._camera, self._backdrop = camera, Backdrop.of(self.scene, self.sport.view, camera)
         self._draw_list = DrawList(camera)
@@ -61,8 +53,6 @@ class Painter:
         self._ball(session)
         self._draw_list.paint(pixels, self._backdrop)
 
-    # --- the parts of the picture -------------------------------------------------------------------------------------
-
     def _shadow(self, session):
         """The ball's shadow on the surface below it, fainter the higher the ball is, and a plumb line down to it."""
         position = session.ball.state_at(session.now)[0]
@@ -76,7 +66,6 @@ class Painter:
         self._draw_list.line(np.linspace(foot, position, 9), 0.6, (255, 255, 255), 0.16, spacing=1.5)
 
     def _truth(self, session):
-        """Where the ball will truly go. Predictors do not know it."""
         _, positions = session.ball.positions_at(session.now + session.lead_times)
         if len(positions) > 1:
             self._draw_list.line(positions, 1.0, TRUTH_COLOR, 0.35, spacing=4.0)
@@ -131,13 +120,11 @@ class Painter:
         self._draw_list.line(foot + CIRCLE * radius * 0.3, 1.6, color, 0.6)
 
     def _track(self, session):
-        """The observed frames, the older the fainter."""
         rows = session.observed_frames[-MAX_DOTS:]
         points, age = session.ball.track.position[rows], session.now - session.ball.track.time[rows]
         self._draw_list.dots(points, 1.9, TRACK_COLOR, 0.25 + 0.6 * np.exp(-age / FADE_TIME))
 
     def _attributed_frames(self, attribution):
-        """The observed frames again, the larger the more the forecast moves with them."""
         fraction = attribution.sensitivity / max(attribution.sensitivity.max(), 1e-12)
         points = attribution.history[1][-len(fraction) :]
         self._draw_list.dots(points, 2.0 + 5.0 * np.sqrt(fraction), TRACK_COLOR, 0.35 + 0.6 * fraction)
@@ -164,12 +151,9 @@ def view_rotation(camera: OrbitCamera, orientation: np.ndarray) -> np.ndarray:
 
 def compile_kernels() -> None:
     """Compile, or load from the disk, every kernel that pictures need, by painting a small one."""
-    camera, points = (
-        OrbitCamera((0.0, 0.0, 0.0), 0.0, 30.0, 3.0, 40.0, (48, 32)),
-        np.linspace((0, 0, 0), (0.5, 0, 1), 4),
-    )
-    polygon = Polygon(np.eye(3), (255, 255, 255))
-    scene = Scene(None, (polygon,), (), np.zeros(2), np.ones(2), 1.0)
+    camera = OrbitCamera((0.0, 0.0, 0.0), 0.0, 30.0, 3.0, 40.0, (48, 32))
+    points = np.linspace((0, 0, 0), (0.5, 0, 1), 4)
+    scene = Scene(None, (Polygon(np.eye(3), (255, 255, 255)),), (), np.zeros(2), np.ones(2), 1.0)
     draw_list = DrawList(camera)
     draw_list.line(points, 1.0, TRUTH_COLOR, 1.0)
     draw_list.dots(points, 1.0, TRUTH_COLOR, 1.0)

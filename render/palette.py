@@ -12,8 +12,6 @@ PANEL_COLOR = (10, 13, 18, 178)  # with alpha
 BACKGROUND_COLOR = (0, 0, 0)
 TIMELINE_COLORS = ((70, 78, 88), (120, 130, 142), FORECAST_COLOR)  # of the whole ball, what was reached, and the past
 COLORMAP_STOPS = ((14, 18, 28), (56, 44, 112), (190, 70, 110), (255, 178, 90), (255, 250, 210))  # from 0 to 1
-
-# of the scene
 LIGHT_LINE_COLOR, DARK_LINE_COLOR, LEG_COLOR = (226, 231, 236), (62, 72, 84), (30, 33, 38)
 
 

@@ -1,8 +1,5 @@
 """The scene of a sport as polygons, made from its TOML alone: a floor, walls, and occluders that can hide a ball.
 
-    scene = Scene.of(sport)
-    scene.occluders[0].occludes(eye, points)        # (N,) bool; eye (3,) m, where the camera is
-
 What the TOML does not contain is derived: a level rectangle is a board with some thickness; an upright one of small
 restitution is drawn as a net, any other as glass.
 """
@@ -39,17 +36,12 @@ class Polygon:
 
 @dataclass(frozen=True, eq=False)
 class Occluder:
-    """Polygons painted together, in their order, that can hide what is behind them.
-
-    axis   the axis in which a rectangle is flat; None for a thin part (of a ring, a bar), which hides what is farther
-           away than its nearest vertex
-    level  whether it is horizontal, and painted first
-    """
+    """Polygons painted together, in their order, that can hide what is behind them."""
 
     polygons: tuple[Polygon, ...]
     vertices: np.ndarray  # (V, 3) m
-    axis: int | None = None
-    level: bool = False
+    axis: int | None = None  # in which a rectangle is flat; None: a thin part, whose nearest vertex decides
+    level: bool = False  # horizontal, and painted first
 
     def occludes(self, eye: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Which points (N, 3) m this hides from a camera at `eye` (3,) m."""
@@ -72,27 +64,25 @@ class Occluder:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """Everything that stands still.
+    """Everything that stands still."""
 
-    floor      the level plane without walls round it, a Surface, or None
-    walls      polygons behind everything else
-    low, high  (2,) m, bounds across and along; beyond them the floor fades away over fade_distance m
-    """
-
-    floor: "Surface | None"
-    walls: tuple[Polygon, ...]
+    floor: "Surface | None"  # the level plane without walls round it
+    walls: tuple[Polygon, ...]  # behind everything else
     occluders: tuple[Occluder, ...]
-    low: np.ndarray
+    low: np.ndarray  # (2,) m, bounds across and along
     high: np.ndarray
-    fade_distance: float
+    fade_distance: float  # m over which the floor fades away beyond the bounds
 
     @classmethod
     def of(cls, sport: "Sport") -> "Scene":
         lines = [end for line in sport.view.lines for end in _line_bounds(line)]
-        corners = np.array([sport.view.target, *lines, *(c for s in sport.surfaces for c in _surface_bounds(s))])
+        corners = [corner for s in sport.surfaces for corner in _bounds(s.low, s.high, s.radius)]
+        corners = np.array([sport.view.target, *lines, *corners])
         bounded = np.where(np.isfinite(corners), corners, np.nan)
         low, high = np.nanmin(bounded, axis=0), np.nanmax(bounded, axis=0)
-        floor = next((s for s in sport.surfaces if _is_floor(s, sport.surfaces)), None)
+        planes = [s for s in sport.surfaces if s.kind == "plane"]
+        has_walls = any(_flat(s) != 2 for s in planes)
+        floor = None if has_walls else next((s for s in planes if s.supports), None)
         width = min(0.05, 0.007 * (high - low)[:2].max()) * (1.0 if floor else 0.4)  # m, of a line; edges are thinner
         walls, occluders, surface_lines = [], [], defaultdict(list)
         for line in sport.view.lines:
@@ -115,30 +105,20 @@ class Scene:
 
 def support_height(sport: "Sport", point: np.ndarray) -> float | None:
     """Height (m) of the highest surface below a ball's centre (3,) m that can support it, or None."""
-    heights = [
-        s.high[2]
-        for s in sport.surfaces
-        if s.supports and s.high[2] <= point[2] and all(s.low[i] <= point[i] <= s.high[i] for i in (0, 1))
-    ]
-    return max(heights, default=None)
+    x, y, z = point
+    over = [s for s in sport.surfaces if s.low[0] <= x <= s.high[0] and s.low[1] <= y <= s.high[1]]
+    return max((s.high[2] for s in over if s.supports and s.high[2] <= z), default=None)
 
 
-# --- surfaces ---------------------------------------------------------------------------------------------------------
-
-
-def _surface_bounds(surface):
-    """Two corners (3,) that bound a surface."""
-    extent = np.array([surface.radius, surface.radius, 0.0])
-    return np.array(surface.low) - extent, np.array(surface.high) + extent
+def _bounds(low, high, radius=0.0):
+    """Two corners (3,) that bound everything within a horizontal radius of a box."""
+    extent = np.array([radius, radius, 0.0])
+    return np.array(low) - extent, np.array(high) + extent
 
 
 def _line_bounds(line):
-    """Two corners (3,) that bound a line or circle."""
     first, second = line
-    if not np.isscalar(second):
-        return np.array(first), np.array(second)
-    extent = np.array([second, second, 0.0])
-    return np.array(first) - extent, np.array(first) + extent
+    return _bounds(first, first, second) if np.isscalar(second) else _bounds(first, second)
 
 
 def _flat(surface):
@@ -146,14 +126,7 @@ def _flat(surface):
     return int(np.flatnonzero(np.equal(surface.low, surface.high))[0])
 
 
-def _is_floor(surface, surfaces):
-    """A level plane that no walls bound."""
-    walls = [s for s in surfaces if s.kind == "plane" and _flat(s) != 2]
-    return surface.kind == "plane" and surface.supports and not walls
-
-
 def _surfaces_under(line, surfaces):
-    """Indices of the surfaces on which a line is drawn."""
     ends = np.array(_line_bounds(line))
     for i, s in enumerate(surfaces):
         on = s.kind in ("plane", "rectangle") and (ends >= np.array(s.low) - 1e-6) & (ends <= np.array(s.high) + 1e-6)
@@ -161,18 +134,9 @@ def _surfaces_under(line, surfaces):
             yield i
 
 
-# --- polygons ---------------------------------------------------------------------------------------------------------
-
-
 def scale_brightness(color: Color, factor: float) -> Color:
-    """A colour made darker or lighter."""
     red, green, blue = (int(min(255, max(0, round(c * factor)))) for c in color)
     return red, green, blue
-
-
-def _contrast(color):
-    """The colour of lines on a surface of this colour."""
-    return DARK_LINE_COLOR if np.dot(color, (0.299, 0.587, 0.114)) > 170 else LIGHT_LINE_COLOR
 
 
 def band(start: np.ndarray, end: np.ndarray, across: np.ndarray, color: Color, alpha: float = 1.0) -> Polygon:
@@ -182,8 +146,8 @@ def band(start: np.ndarray, end: np.ndarray, across: np.ndarray, color: Color, a
 
 
 def _line(line, surface, width):
-    """The polygons of a line or circle on a surface (or on none)."""
-    color = LIGHT_LINE_COLOR if surface is None else _contrast(surface.color)
+    is_bright = surface is not None and np.dot(surface.color, (0.299, 0.587, 0.114)) > 170
+    color = DARK_LINE_COLOR if is_bright else LIGHT_LINE_COLOR
     normal = np.eye(3)[_flat(surface) if surface is not None else 2]
     alpha = 1.0 if surface is not None else 0.25
     first, second = np.array(line[0]), line[1]
@@ -201,10 +165,9 @@ def _line(line, surface, width):
 
 def _wall(surface, low, high):
     """A plane, clipped to the scene, painted if the camera is inside."""
-    inward = _inward(surface, low, high)
     bounds = (surface.low, low), (surface.high, high)
     corners = _corners(*(np.where(np.isfinite(own), own, scene) for own, scene in bounds))
-    return Polygon(corners, surface.color, 1.0, inward)
+    return Polygon(corners, surface.color, 1.0, _inward(surface, low, high))
 
 
 def _inward(surface, low, high):
@@ -243,13 +206,14 @@ def _occluder(surface, lines, width, floor):
         return Occluder((*legs, *_board(corners, surface.color), *lines), corners, 2, True)
     if surface.restitution.e < NET_RESTITUTION:
         return Occluder((*_net(low, high, width, surface.color), *lines), corners, axis)
-    sides = zip(corners, np.roll(corners, -1, axis=0))
-    edges = [band(a, b, _across(a, b, axis, width / 2), surface.color, 0.95) for a, b in sides]
+    edges = []
+    for a, b in zip(corners, np.roll(corners, -1, axis=0)):
+        across = np.cross(np.eye(3)[axis], b - a)
+        edges.append(band(a, b, across / np.linalg.norm(across) * (width / 2), surface.color, 0.95))
     return Occluder((Polygon(corners, surface.color, 0.5), *edges, *lines), corners, axis)
 
 
 def _board(corners, color):
-    """A level board: its underside, its sides, its top."""
     up = np.array([0.0, 0.0, 1.0])
     thickness = 0.015 * np.ptp(corners, axis=0).max() * up
     polygons = [Polygon(corners - thickness, scale_brightness(color, 0.35), 1.0, -up)]
@@ -260,7 +224,6 @@ def _board(corners, color):
 
 
 def _legs(low, high, ground):
-    """Four legs under a level board, each as two bands that cross."""
     inset, half_width = 0.12 * (high - low), 0.009 * (high - low).max()
     polygons = []
     for x in (low[0] + inset[0], high[0] - inset[0]):
@@ -271,7 +234,6 @@ def _legs(low, high, ground):
 
 
 def _net(low, high, width, color):
-    """An upright net: mesh, and a band along its top."""
     long_axis = int(np.argmax((high - low)[:2]))
     along, up = np.eye(3)[long_axis] * (high - low), np.eye(3)[2] * (high - low)
     cell = up[2] / 8
@@ -286,14 +248,7 @@ def _net(low, high, width, color):
     return [*polygons, band(tape, tape + along, np.eye(3)[2] * 0.6 * width, LIGHT_LINE_COLOR, 0.95)]
 
 
-def _across(a, b, axis, half):
-    """The half width of a band from a to b in the plane that is flat in `axis`."""
-    across = np.cross(np.eye(3)[axis], b - a)
-    return across / np.linalg.norm(across) * half
-
-
 def _bar(low, high, rod, color):
-    """A round bar as two bands that cross."""
     long_axis = int(np.argmax(high - low))
     sides = [np.eye(3)[i] * rod for i in range(3) if i != long_axis]
     polygons = (band(low, high, side, scale_brightness(color, light)) for side, light in zip(sides, (0.85, 1.0)))

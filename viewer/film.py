@@ -1,9 +1,5 @@
 """The screen as a film: MP4 (H.264) or GIF, through imageio-ffmpeg.
 
-    film = Film("out.mp4", surface.get_size())
-    film.add(surface)             # one frame of 60 a second
-    film.close()                  # only now the file has its name
-
 Frames of another size are scaled to the film's. Raises ValueError if the film cannot be made.
 """
 
@@ -14,17 +10,11 @@ from pathlib import Path
 import pygame
 
 FRAME_RATE = 60  # frames/s
+PALETTE_FILTER = "split[a][b];[a]palettegen=stats_mode=diff[p];[b][p]paletteuse=dither=bayer"
+GIF_FILTER = "fps=20,scale=640:-1:flags=lanczos," + PALETTE_FILTER
 CODECS = {
     ".mp4": {"codec": "libx264", "fps": FRAME_RATE, "output_params": ["-crf", "20", "-preset", "veryfast"]},
-    ".gif": {
-        "codec": "gif",
-        "fps": FRAME_RATE,
-        "pix_fmt_out": "pal8",
-        "output_params": [
-            "-vf",
-            "fps=20,scale=640:-1:flags=lanczos,split[a][b];[a]palettegen=stats_mode=diff[p];[b][p]paletteuse=dither=bayer",
-        ],
-    },
+    ".gif": {"codec": "gif", "fps": FRAME_RATE, "pix_fmt_out": "pal8", "output_params": ["-vf", GIF_FILTER]},
 }
 
 
@@ -40,8 +30,6 @@ def check(path):
 
 
 class Film:
-    """A film that is being made, in a temporary file in the same folder."""
-
     def __init__(self, path, size):
         import imageio_ffmpeg
 
@@ -49,10 +37,8 @@ class Film:
         self.path, self.frames = Path(path), 0
         self.size = size[0] // 2 * 2, size[1] // 2 * 2  # H.264 halves the colours: even sides
         self._temporary_path = self.path.with_name(f".{self.path.stem}.{os.getpid()}{self.path.suffix}")
-        settings = CODECS[self.path.suffix.lower()]
-        self._writer = imageio_ffmpeg.write_frames(
-            str(self._temporary_path), self.size, macro_block_size=1, ffmpeg_log_level="error", **settings
-        )
+        settings = CODECS[self.path.suffix.lower()] | {"macro_block_size": 1, "ffmpeg_log_level": "error"}
+        self._writer = imageio_ffmpeg.write_frames(str(self._temporary_path), self.size, **settings)
         self._writer.send(None)
 
     def add(self, surface):

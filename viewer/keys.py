@@ -4,7 +4,7 @@ A key is named by the character it types, else by pygame's name of it, in small 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import pygame
 
@@ -17,8 +17,7 @@ PAN = 5.0  # px in place of a degree
 _ARROWS = {pygame.K_LEFT: (-1, 0), pygame.K_RIGHT: (1, 0), pygame.K_UP: (0, 1), pygame.K_DOWN: (0, -1)}
 
 
-@dataclass(frozen=True)
-class Binding:
+class Binding(NamedTuple):
     keys: tuple
     label: str  # the name of the keys in the help
     help: str
@@ -26,36 +25,19 @@ class Binding:
     repeats: bool = False  # while held down
 
 
-def _arrow(key, move_slider):
+def _arrow(app, key, move_slider, step):
     """An arrow turns the camera; with the sliders open it selects and moves them."""
-
-    def pressed(app):
-        if app.options.sliders:
-            move_slider(app)
-        elif key not in app.held:  # held down, it turns smoothly in orbit_while_held
-            _orbit_or_pan(app, _ARROWS[key], DEGREES_PER_PRESS)
-
-    return pressed
+    if app.options.sliders:
+        move_slider(step)
+    elif key not in app.held:  # held down, it turns smoothly in orbit_while_held
+        _orbit_or_pan(app, _ARROWS[key], DEGREES_PER_PRESS)
 
 
 def _orbit_or_pan(app, direction, degrees):
-    """Turn the camera in a direction, or move it with Shift."""
     if pygame.key.get_mods() & pygame.KMOD_SHIFT:
         app.camera = app.camera.panned(-direction[0] * degrees * PAN, direction[1] * degrees * PAN)
     else:
         app.orbit(direction[0] * degrees, direction[1] * degrees)
-
-
-def _show(name):
-    return lambda app: app.toggle(name)
-
-
-def _zoom(factor):
-    return lambda app: app.zoom(factor)
-
-
-def _view(azimuth, elevation):
-    return lambda app: app.view_from(azimuth, elevation)
 
 
 def _digit(n, action, shift=""):
@@ -75,36 +57,36 @@ BINDINGS = (
     Binding(("o",), "O", "hide the ball from the predictors", lambda app: app.session.toggle_hidden()),
     Binding(("p",), "P, Shift P", "kinds of throws: serve, lob ...", lambda app: app.throw_kind(1)),
     Binding(("shift+p",), "", "", lambda app: app.throw_kind(-1)),
-    Binding(("t",), "T", "show where the ball will truly go", _show("truth")),
-    Binding(("e",), "E", "errors over time", _show("errors")),
-    Binding(("g",), "G", "the gates of a gru over time", _show("gates")),
-    Binding(("b",), "B", "estimates of spin, drag ...", _show("beliefs")),
+    Binding(("t",), "T", "show where the ball will truly go", lambda app: app.toggle("truth")),
+    Binding(("e",), "E", "errors over time", lambda app: app.toggle("errors")),
+    Binding(("g",), "G", "the gates of a gru over time", lambda app: app.toggle("gates")),
+    Binding(("b",), "B", "estimates of spin, drag ...", lambda app: app.toggle("beliefs")),
     Binding(("y",), "Y", "which frames matter for the forecast", lambda app: app.toggle_attribution()),
-    Binding(("w",), "W", "change the ball's world: sliders", _show("sliders")),
+    Binding(("w",), "W", "change the ball's world: sliders", lambda app: app.toggle("sliders")),
     Binding(("backspace",), "", "", lambda app: app.move_override(None)),
     Binding(("[", "page down"), "[  or Page Down", "slower", lambda app: app.session.change_speed(-1)),
     Binding(("]", "page up"), "]  or Page Up", "faster", lambda app: app.session.change_speed(1)),
     Binding(("left",), "arrows, mouse drag", "turn the camera",
-            _arrow(pygame.K_LEFT, lambda app: app.move_override(-1)), True),
-    Binding(("right",), "", "", _arrow(pygame.K_RIGHT, lambda app: app.move_override(1)), True),
-    Binding(("up",), "", "", _arrow(pygame.K_UP, lambda app: app.select_override(-1)), True),
-    Binding(("down",), "", "", _arrow(pygame.K_DOWN, lambda app: app.select_override(1)), True),
+            lambda app: _arrow(app, pygame.K_LEFT, app.move_override, -1), True),
+    Binding(("right",), "", "", lambda app: _arrow(app, pygame.K_RIGHT, app.move_override, 1), True),
+    Binding(("up",), "", "", lambda app: _arrow(app, pygame.K_UP, app.select_override, -1), True),
+    Binding(("down",), "", "", lambda app: _arrow(app, pygame.K_DOWN, app.select_override, 1), True),
     Binding((), "with W: arrows", "select and move; Backspace: reset", None),
-    Binding(("+", "="), "+ -, mouse wheel", "zoom", _zoom(ZOOM), repeats=True),
-    Binding(("-", "_"), "", "", _zoom(1 / ZOOM), repeats=True),
+    Binding(("+", "="), "+ -, mouse wheel", "zoom", lambda app: app.zoom(ZOOM), repeats=True),
+    Binding(("-", "_"), "", "", lambda app: app.zoom(1 / ZOOM), repeats=True),
     Binding(("c",), "C, F1 F2 F3", "camera as on TV; side, end, above", lambda app: app.reset_camera()),
-    Binding(("f", "f4"), "F", "the camera follows the ball", _show("follow")),
-    Binding(("i",), "I", "a small picture from above", _show("inset")),
-    Binding(("f1",), "", "", _view(90, 8)),
-    Binding(("f2",), "", "", _view(0, 8)),
-    Binding(("f3",), "", "", _view(0, 88)),
+    Binding(("f", "f4"), "F", "the camera follows the ball", lambda app: app.toggle("follow")),
+    Binding(("i",), "I", "a small picture from above", lambda app: app.toggle("inset")),
+    Binding(("f1",), "", "", lambda app: app.view_from(90, 8)),
+    Binding(("f2",), "", "", lambda app: app.view_from(0, 8)),
+    Binding(("f3",), "", "", lambda app: app.view_from(0, 88)),
     Binding((), "drag the ball", "throw it; wheel, Shift wheel: spin", None),
     Binding((), "Shift, right drag", "move the camera", None),
     *(_digit(n, "choose the predictor") for n in range(1, 10)),
     *(_digit(n, "add or remove a predictor", "shift") for n in range(1, 10)),
     Binding(("s",), "S", "save a screenshot", lambda app: app.save()),
     Binding(("v",), "V", "start or stop recording a film", lambda app: app.record()),
-    Binding(("h",), "H", "show or hide the keys", _show("help")),
+    Binding(("h",), "H", "show or hide the keys", lambda app: app.toggle("help")),
     Binding(("q", "escape"), "Q  or Esc", "quit", lambda app: app.quit()),
 )  # fmt: skip
 QUIT = BINDINGS[-1].keys
@@ -124,7 +106,6 @@ def name_of(event):
 
 
 def handle(app, event):
-    """Act on an event."""
     if event.type == pygame.QUIT:
         app.quit()
     elif event.type == pygame.KEYDOWN:

@@ -1,8 +1,5 @@
 """The whole picture: a session and display options -> pixels. No clock, no events, no screen.
 
-    picture = Picture(sport)
-    picture.paint(surface, session, camera, DisplayOptions(errors=True))
-
 The same arguments give the same pixels. Only the backdrops of the last cameras are kept.
 """
 
@@ -40,14 +37,11 @@ NO_OVERLAYS = Overlays()
 
 
 class Picture:
-    """Paints sessions of a sport."""
-
     def __init__(self, sport):
         self.sport = sport
         self._world, self._above = Painter(sport), Painter(sport)
 
     def paint(self, surface, session, camera, options=DEFAULT, overlays=NO_OVERLAYS):
-        """Fill the surface with this moment of a session."""
         canvas, camera = Canvas(surface), self.camera(session, camera, options)
         things = options.truth, overlays.throw, overlays.attribution
         self._world.paint(pygame.surfarray.pixels2d(surface), session, camera, *things)
@@ -75,7 +69,6 @@ class Picture:
         return camera.retargeted(np.mean([session.ball.state_at(time)[0] for time in times], axis=0), FOLLOW_DISTANCE)
 
     def _inset(self, canvas, session, options):
-        """The scene from above, small."""
         x, y = canvas.width - MARGIN - INSET[0], MARGIN
         corner = [round(a * canvas.scale) for a in (x, y, *INSET)]
         inset = canvas.surface.subsurface(pygame.Rect(corner).clip(canvas.surface.get_rect()))
@@ -96,5 +89,4 @@ class Picture:
 
 
 def sliders(canvas, options):
-    """The sliders panel: below the inset, if there is one."""
     return Sliders(canvas, MARGIN + (INSET[1] + 10 if options.inset else 0))

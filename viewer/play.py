@@ -21,39 +21,28 @@ HEADLESS_FRAMES = 120
 class Options:
     """A ball flies, bounces and spins; its forecast, from the observed track alone, is drawn ahead. H: all keys."""
 
-    sport: str = "table_tennis"
-    """a sport's name, or a .toml file of your own"""
+    sport: str = "table_tennis"  # a sport's name, or a .toml file of your own
     predictor: tuple[str, ...] = ()
     """predictors (names, or files of weights) that forecast side by side; without any, the best one.
     The keys 1-9 choose one, with Shift they add one"""
     track: tuple[str, ...] = ()
     """recorded tracks to replay: CSV files (t,x,y,z), TT3D or SpinDOE files, folders of them, - for standard input"""
-    format: str | None = None
-    """of the tracks: csv, tt3d or spindoe; detected if not given"""
-    scale: float = 1.0
-    """metres per unit of the tracks' positions: 0.001 for millimetres"""
-    axes: str = "x,y,z"
-    """the tracks' axes that are x (across), y (along) and z (up) here, as in x,-z,y"""
+    format: str | None = None  # of the tracks: csv, tt3d or spindoe; detected if not given
+    scale: float = 1.0  # metres per unit of the tracks' positions: 0.001 for millimetres
+    axes: str = "x,y,z"  # the tracks' axes that are x (across), y (along) and z (up) here, as in x,-z,y
     origin: str = "0,0,0"
     """the origin of the scene in the tracks' frame, after scale and axes, in metres, as in 0,0,0.76"""
-    seed: int = 0
-    """of the live balls"""
-    size: str = "1280x720"
-    """of the picture, in pixels"""
+    seed: int = 0  # of the live balls
+    size: str = "1280x720"  # of the picture, in pixels
     show: tuple[str, ...] = ()
     """what is shown from the start: truth, errors, gates, beliefs, inset, follow, sliders, why, help"""
-    throw: str | None = None
-    """a kind of throw of the sport: serve, lob, free kick ..."""
+    throw: str | None = None  # a kind of throw of the sport: serve, lob, free kick ...
     world: tuple[str, ...] = ()
     """overrides of the world, unknown to the predictors, as in gravity=1.6 missed=50; W shows all"""
-    headless: bool = False
-    """without a window: 1/60 s per frame, the same picture every time"""
-    frames: int = 0
-    """stop after this many frames; 0: when the window is closed, or after 120 if headless"""
-    screenshot: Path | None = None
-    """save the last picture as this PNG"""
-    record: Path | None = None
-    """save a film of it, .mp4 or .gif, 60 frames per second; also with --headless"""
+    headless: bool = False  # without a window: 1/60 s per frame, the same picture every time
+    frames: int = 0  # stop after this many frames; 0: when the window is closed, or after 120 if headless
+    screenshot: Path | None = None  # save the last picture as this PNG
+    record: Path | None = None  # save a film of it, .mp4 or .gif, 60 frames per second; also with --headless
 
 
 def picture_size(text):
@@ -87,12 +76,15 @@ def check(options):
 
 
 def make_source(options, sport):
-    """Recorded tracks if some are given, else live balls."""
     from ballcast.viewer.playback.source import LiveSource, RecordedSource
 
     if not options.track:
         throws = LiveSource(sport, options.seed)
-        throws.throw_kind, throws.world = throw_number(options.throw, sport), parse_world(options.world)
+        kinds = [name for name, _ in sport.throws]
+        if options.throw is not None and options.throw not in kinds:
+            raise ValueError(f"--throw {options.throw!r}: {sport.name} has {', '.join(kinds) or 'none'}")
+        throws.throw_kind = None if options.throw is None else kinds.index(options.throw)
+        throws.world = parse_world(options.world)
         return throws
     from ballcast.tracks import read_tracks
 
@@ -101,14 +93,6 @@ def make_source(options, sport):
     for note in (note for track in tracks for note in track.notes):
         print(note)
     return RecordedSource(sport, tracks)
-
-
-def throw_number(name, sport):
-    """The number of the sport's throw of that name; None without a name."""
-    names = [label for label, _ in sport.throws]
-    if name is not None and name not in names:
-        raise ValueError(f"--throw {name!r}: {sport.name} has {', '.join(names) or 'none'}")
-    return None if name is None else names.index(name)
 
 
 def parse_world(words):

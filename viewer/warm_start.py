@@ -1,10 +1,5 @@
 """A window that opens at once: what is missing is compiled in a process beside it, and loaded in a thread.
 
-    warm_start = WarmStart(pool, source, sport="table_tennis")     # sport as the command line names it
-    warm_start.poll(ball)         # once a frame; numbers of the predictors that became ready
-    warm_start.message            # what is being compiled, and how much is left; "" when nothing is
-    warm_start.close()            # ends the other process
-
 A marker on the disk says that a predictor was compiled with today's source, so that the next window loads it directly.
 """
 
@@ -37,7 +32,6 @@ def command(predictor: str, sport: str) -> list[str]:
 
 @functools.cache
 def _source_digest() -> str:
-    """A checksum of the source that is compiled, the compiler and the processor."""
     files = sorted(path for package in COMPILED_SOURCE for path in (ROOT / package).rglob("*.py"))
     machine = numba.__version__, platform.python_version(), llvmlite.binding.get_host_cpu_name()
     return hashlib.sha256(repr(machine).encode() + b"".join(path.read_bytes() for path in files)).hexdigest()
@@ -61,7 +55,7 @@ def mark_warm(predictor: str) -> None:
 
 
 class WarmStart:
-    """Compiles one thing after the other: for the simulator None, else the number of a predictor in the pool."""
+    """Compiles jobs in turn: None, the simulator, or a predictor's number in the pool. `sport` is a name or a file."""
 
     def __init__(self, pool, source, sport: str):
         self.pool, self.source, self.sport = pool, source, sport
@@ -79,7 +73,7 @@ class WarmStart:
         return SIMULATOR if job is None else self.pool.names[job]
 
     def poll(self, ball=None) -> list[int]:
-        """Do what is next. A predictor is loaded by forecasting a BallRecord; it waits until there is one."""
+        """Do what is next; numbers of predictors that became ready. One is loaded by forecasting a BallRecord."""
         if self._thread:
             return [] if self._thread.is_alive() else self._finish()
         if self._process:
@@ -111,7 +105,6 @@ class WarmStart:
         threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
 
     def _read(self, process):
-        """Keep the last line that the process printed."""
         for line in process.stdout:
             if process is self._process and line.strip():
                 self._line = ": " + line.strip().removeprefix("compiled ")[:80]
@@ -143,7 +136,6 @@ class WarmStart:
         return [job]
 
     def close(self) -> None:
-        """End the other process and those that it started."""
         if self._process and self._process.poll() is None:
             if hasattr(os, "killpg"):
                 os.killpg(self._process.pid, signal.SIGTERM)

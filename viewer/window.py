@@ -1,9 +1,6 @@
 """The loop: events -> session -> picture, with a screen or (headless) without one.
 
-    App(source, pool, headless=True, frames=120, screenshot="out.png").run()
-
-Headless, every frame is 1/60 s and the picture shows no wall-clock reading: the same call gives the same PNG, byte for
-byte. With a screen, time is real.
+Headless, every frame is 1/60 s and no wall clock is shown: the same call gives the same PNG. Else time is real.
 """
 
 import dataclasses
@@ -46,10 +43,7 @@ class App:
     """One window, or none when headless. Raises ValueError without a screen.
 
     frames      how many; None: until the window is closed
-    screenshot  where the last picture is saved
     shown       numbers of the predictors that forecast from the start
-    record      where the film is saved
-    options     what is shown from the start
     warm_start  a WarmStart: the window opens before everything is compiled
     """
 
@@ -79,14 +73,12 @@ class App:
             self.warm_start.poll()
             for event in pygame.event.get():
                 self.running &= event.type != pygame.QUIT and keys.name_of(event) not in keys.QUIT
-            _write(
-                self.screen, "compiling what draws the picture, once" if thread.is_alive() else self.warm_start.message
-            )
+            drawing = "compiling what draws the picture, once"
+            _write(self.screen, drawing if thread.is_alive() else self.warm_start.message)
             clock.tick(WAITING_RATE)
         return self.running
 
     def run(self):
-        """Show frame after frame; then save the screenshot that was asked for."""
         clock, frame_count = pygame.time.Clock(), 0
         try:
             while self.running and frame_count != self.frames:
@@ -95,7 +87,9 @@ class App:
                 self.frame(FRAME_TIME if self.headless or self.film else elapsed)
                 frame_count += 1
             if self.screenshot and frame_count:
-                self._finish_pending()
+                self.session.paused |= self.options.why
+                while self._update_attribution():
+                    self.frame(0.0)
                 save_png(self.screen, self.screenshot)
         finally:
             if self.film:
@@ -104,18 +98,14 @@ class App:
                 self.warm_start.close()
             pygame.display.quit()
 
-    def _finish_pending(self):
-        """Finish what takes several frames."""
-        self.session.paused |= self.options.why
-        while self._update_attribution():
-            self.frame(0.0)
-
     def frame(self, elapsed):
         """One frame: handle events, advance the show by `elapsed` s, paint."""
         for event in pygame.event.get():
             keys.handle(self, event)
         keys.orbit_while_held(self, elapsed)
-        self._match_window_size()
+        self.screen = pygame.display.get_surface()
+        if (size := self.screen.get_size()) != self.camera.size:
+            self.camera = dataclasses.replace(self.camera, size=size, principal_shift=PRINCIPAL_SHIFT * size[0])
         for number in self.warm_start.poll(self.session.ball) if self.warm_start else ():
             self.session.exchange(number)
         self.session.advance(0.0 if self.throw else elapsed)
@@ -127,8 +117,6 @@ class App:
         if self.film:
             self.film.add(self.screen)
         pygame.display.flip()
-
-    # --- actions of keys ----------------------------------------------------------------------------------------------
 
     def orbit(self, azimuth, elevation):
         self.camera = self.camera.orbited(azimuth, elevation)
@@ -147,11 +135,9 @@ class App:
         self.session.paused = not self.session.paused
 
     def toggle(self, name):
-        """Show or hide one of the display options."""
         self.options = dataclasses.replace(self.options, **{name: not getattr(self.options, name)})
 
     def throw_kind(self, step):
-        """Throw the next kind of throw of the sport."""
         if self._is_simulated(NOT_THROWN):
             self.session.throw_kind(step)
             kind = self.session.source.throw_kind
@@ -165,7 +151,6 @@ class App:
         return source.live and source.ready
 
     def toggle_attribution(self):
-        """Pause and show which observed frames matter for the forecast, or hide that."""
         self.toggle("why")
         self.session.paused = self.session.paused or self.options.why
 
@@ -180,8 +165,6 @@ class App:
             rows, track = session.observed_frames, session.ball.track
             self.attribution = Attribution(forecaster, track.time[rows], track.position[rows], session.now)
         return bool(wanted) and self.attribution.compute_some()
-
-    # --- overrides of the world ---------------------------------------------------------------------------------------
 
     def select_override(self, step):
         self.options = dataclasses.replace(self.options, slider=(self.options.slider + step) % len(OVERRIDES))
@@ -202,14 +185,11 @@ class App:
         return self.sliding is not None
 
     def drag_slider(self, pixel):
-        """Move the taken slider to a pixel."""
         if self.sliding is not None:
             self.options = dataclasses.replace(self.options, slider=self.sliding)
             value = sliders(Canvas(self.screen), self.options).value_at(self.sliding, pixel)
             if self.session.source.world.get(OVERRIDES[self.sliding].name) != value:
                 self.session.set_override(OVERRIDES[self.sliding].name, value)
-
-    # --- the mouse on the timeline and on the ball --------------------------------------------------------------------
 
     def press_timeline(self, pixel):
         """Take the timeline if it is at a pixel; whether it is."""
@@ -218,12 +198,10 @@ class App:
         return self.scrubbing
 
     def drag_timeline(self, pixel):
-        """Go to the moment of the timeline at a pixel."""
         if self.scrubbing:
             self.session.rewind(Timeline(Canvas(self.screen)).time_at(self.session, pixel))
 
     def press_ball(self, pixel):
-        """Take the ball if it is at a pixel, to throw it."""
         position, camera = self.session.ball.state_at(self.session.now)[0], self._active_camera()
         if self._is_simulated() and np.linalg.norm(camera.project(position[None])[0][0] - pixel) <= PICK_RADIUS:
             self.throw = Throw(position, self.session.source.typical_speed, self.session.sport.ball.radius)
@@ -269,14 +247,7 @@ class App:
             self.show_message(str(error))
 
     def show_message(self, message):
-        """Show a message for a while."""
         self.message, self.message_frames = message, MESSAGE_FRAMES
-
-    def _match_window_size(self):
-        """Give the camera the window's size."""
-        self.screen = pygame.display.get_surface()
-        if (size := self.screen.get_size()) != self.camera.size:
-            self.camera = self.camera.resized(size, PRINCIPAL_SHIFT * size[0])
 
 
 def _open(size, headless):
@@ -298,7 +269,6 @@ def _open(size, headless):
 
 
 def _write(screen, text):
-    """Show a line of text and nothing else."""
     image = pygame.font.Font(None, 28).render(text, True, MUTED_COLOR)
     screen.fill(BACKGROUND_COLOR)
     screen.blit(image, image.get_rect(center=screen.get_rect().center))
@@ -306,7 +276,6 @@ def _write(screen, text):
 
 
 def _free_name(suffix):
-    """The first unused name in the current folder."""
     names = (f"ballcast-{number:03d}{suffix}" for number in range(1, 1000))
     return next((name for name in names if not os.path.exists(name)), f"ballcast-001{suffix}")
 

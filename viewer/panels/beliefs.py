@@ -27,12 +27,12 @@ def rows(sport):
 
 
 class Beliefs:
-    """Below the sidebar, from `top` on."""
-
     def paint(self, canvas, session, top):
         forecasts = [(f.number, f.forecast(session.now)) for f in session.forecasters]
         estimates = [(predictor_color(number), *_estimate(f.belief)) for number, f in forecasts if f and f.belief]
-        table, truth = rows(session.sport), _truth(session)
+        spin, parameters = session.ball.state_at(session.now)[2], session.ball.parameters(session.now)
+        truth = None if spin is None or parameters is None else np.concatenate([spin, parameters])  # (9,)
+        table = rows(session.sport)
         canvas.panel_background(MARGIN, top, WIDTH, HEAD + ROW * len(table) + PAD)
         canvas.text(LEFT, top + 10, "Estimated", 20, TEXT_COLOR)
         note = "bright: the truth" if truth is not None else "the truth is not known"
@@ -61,9 +61,3 @@ def _estimate(belief):
 
 def _at(value, low, high):
     return AXIS[0] + (AXIS[1] - AXIS[0]) * min(max((value - low) / (high - low), 0.0), 1.0)
-
-
-def _truth(session):
-    """The true spin and parameters (9,) now, or None."""
-    spin, parameters = session.ball.state_at(session.now)[2], session.ball.parameters(session.now)
-    return None if spin is None or parameters is None else np.concatenate([spin, parameters])

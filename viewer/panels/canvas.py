@@ -1,10 +1,5 @@
 """Text and small marks on a picture, in units that follow its size: text, panels, dots, lines.
 
-    canvas = Canvas(surface)                 # a picture of 1280 x 720 px is 1280 x 720 units
-    canvas.panel_background(16, 16, 292, 400)
-    canvas.text(32, 32, "speed", 19, MUTED_COLOR)
-    canvas.flush()
-
 The font is pygame's own: no file and no system font is needed.
 """
 
@@ -34,15 +29,12 @@ def _text_image(text, size, color):
 
 @lru_cache(maxsize=16)
 def _background(size):
-    """A dark panel with round corners."""
     panel = pygame.Surface((size[0] * 2, size[1] * 2), pygame.SRCALPHA)
     pygame.draw.rect(panel, PANEL_COLOR, panel.get_rect(), border_radius=24)
     return pygame.transform.smoothscale(panel, size)
 
 
 class Canvas:
-    """Writes on a surface. Positions and sizes are in units, from the left and from above."""
-
     def __init__(self, surface, scale=None):
         self.surface = surface
         size = surface.get_size()
@@ -66,12 +58,10 @@ class Canvas:
         self._texts.append((image, (round(x * self.scale - alignment * image.get_width()), round(y * self.scale))))
 
     def outlined_text(self, x, y, text, size, color, alignment=0.0):
-        """Text with a dark shadow, readable on any background."""
         self.text(x + 1, y + 1, text, size, (0, 0, 0), alignment)
         self.text(x, y, text, size, color, alignment)
 
     def panel_background(self, x, y, width, height):
-        """A dark panel to write on."""
         size = (max(1, round(width * self.scale)), max(1, round(height * self.scale)))
         self.surface.blit(_background(size), (round(x * self.scale), round(y * self.scale)))
 
@@ -86,7 +76,6 @@ class Canvas:
             pygame.draw.aalines(self.surface, color, False, xy * self.scale)
 
     def bar(self, x, y, width, height, color):
-        """A filled rectangle."""
         left, top, right, bottom = (round(a * self.scale) for a in (x, y, x + width, y + height))
         pygame.draw.rect(self.surface, color, (left, top, max(1, right - left), max(1, bottom - top)))
 
@@ -110,5 +99,4 @@ class Canvas:
 
 
 def format_length(metres):
-    """A length as text."""
     return f"{1e3 * metres:.0f} mm" if metres < 0.9995 else f"{metres:.2f} m"

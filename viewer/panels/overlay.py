@@ -24,7 +24,6 @@ def landing_countdown(canvas, session, camera, right):
 
 
 def status_line(canvas, session, message):
-    """The state on the right, a message or hints on the left."""
     hidden = "hidden from the predictors" if session.hidden else ""
     speed = "" if session.speed == 1 else f"{session.speed:g} x speed"
     state = "   ".join(filter(None, (hidden, speed, "paused" if session.paused else "")))
@@ -37,7 +36,6 @@ def status_line(canvas, session, message):
 
 
 def key_help(canvas):
-    """All keys, in two columns."""
     row_count = -(-len(keys.HELP) // 2)
     height = HELP_HEAD + HELP_ROW * row_count + 16
     left, top = (canvas.width - 2 * HELP_COLUMN_WIDTH) / 2, (canvas.height - height) / 2

@@ -16,8 +16,6 @@ UNIT_CIRCLE = np.column_stack([f(np.linspace(0, 2 * np.pi, 36)) for f in (np.cos
 
 
 class Sidebar:
-    """Written from top to bottom; `y` is where the next line goes."""
-
     def paint(self, canvas, session, camera):
         """Returns the height of its lower edge, in units."""
         several = len(session.forecasters) > 1
@@ -43,7 +41,6 @@ class Sidebar:
         return MARGIN + height
 
     def _motion(self, session, camera):
-        """Speed and spin, and a large ball that spins slowly."""
         top, radius = self.y, 33
         _, velocity, _ = session.ball.state_at(session.now)
         self._line(84, "speed", 19, palette.MUTED_COLOR)
@@ -97,8 +94,6 @@ class Sidebar:
         self.canvas.dots((LEFT + 200, y) + 6.5 * UNIT_CIRCLE * (1, 0.75), 1.2, palette.FORECAST_COLOR, 0.8)
         for x, word in ((30, "observed"), (124, "forecast"), (212, "landing")):
             self.canvas.text(LEFT + x, self.y, word, 18, palette.MUTED_COLOR)
-
-    # --- lines --------------------------------------------------------------------------------------------------------
 
     def _line(self, indent, text, size, color=palette.TEXT_COLOR, right=None):
         """A line, perhaps with more at its right end: a text, or (text, size, color)."""

@@ -1,10 +1,4 @@
-"""The panel of the world's overrides: one slider each, for the mouse and for the keys. Live balls only.
-
-sliders = Sliders(canvas, top)
-sliders.paint(session, selected)
-sliders.slider_at(pixel)             # the number of an override, or None
-sliders.value_at(number, pixel)
-"""
+"""The panel of the world's overrides: one slider each, for the mouse and for the keys. Live balls only."""
 
 from functools import lru_cache
 
@@ -19,8 +13,6 @@ WIDTH, PAD, ROW, HEAD = 268, 14, 26, 30
 
 
 class Sliders:
-    """On the right of the picture, from `top` on."""
-
     height = HEAD + ROW * len(OVERRIDES) + 22
 
     def __init__(self, canvas, top):
@@ -35,13 +27,11 @@ class Sliders:
         return int(y // ROW) if inside else None
 
     def value_at(self, number, pixel):
-        """The value of an override when its knob is dragged to a pixel."""
         override = OVERRIDES[number]
         fraction = (pixel[0] / self.canvas.scale - self.left) / (self.right - self.left)
         return override.clipped(override.low + min(max(fraction, 0.0), 1.0) * (override.high - override.low))
 
     def paint(self, session, selected):
-        """All sliders; the one that the keys move is marked."""
         live = session.source.live
         world = session.source.world if live else {}
         values = tuple((o.name in world, float(world.get(o.name, o.default(session.sport)))) for o in OVERRIDES)

@@ -1,9 +1,4 @@
-"""The foot of the picture: the ball's time, to be dragged, and strips above it: errors, gates, attribution.
-
-timeline = Timeline(canvas)
-timeline.paint(session, options, attribution)
-timeline.contains(pixel), timeline.time_at(session, pixel)
-"""
+"""The foot of the picture: the ball's time, to be dragged, and strips above it: errors, gates, attribution."""
 
 import numpy as np
 
@@ -20,14 +15,11 @@ COLORMAP = np.stack([np.interp(np.arange(256), STOPS, c) for c in zip(*palette.C
 
 
 class Timeline:
-    """The timeline of one picture, laid out in the canvas's units."""
-
     def __init__(self, canvas):
         self.canvas = canvas
         self.left, self.right, self.y = WIDTH + 2 * MARGIN, canvas.width - MARGIN, canvas.height - LINE_OFFSET
 
     def contains(self, pixel):
-        """Whether a pixel (x, y) is on the line."""
         x, y = pixel[0] / self.canvas.scale, pixel[1] / self.canvas.scale
         return self.left - CLICK_MARGIN <= x <= self.right + CLICK_MARGIN and abs(y - self.y) <= CLICK_MARGIN
 
@@ -37,7 +29,6 @@ class Timeline:
         return session.ball.start + fraction * (session.ball.end - session.ball.start)
 
     def paint(self, session, options, attribution=None):
-        """The line, and above it the strips that are asked for."""
         self.session, self.foot = session, self.canvas.height - FOOT_HEIGHT
         if options.errors:
             self._errors()
@@ -56,8 +47,6 @@ class Timeline:
         """Where a time, s, is on the line."""
         ball = self.session.ball
         return self.left + (self.right - self.left) * (time - ball.start) / (ball.end - ball.start)
-
-    # --- the strips ---------------------------------------------------------------------------------------------------
 
     def _strip(self, height, title):
         """The background of a strip above those before it, the landings marked. Returns the height of its top."""
@@ -108,7 +97,6 @@ class Timeline:
         self.canvas.image(colors, first, top + 3, last - first, GATE_STRIP_HEIGHT - 6)
 
     def _attribution(self, attribution):
-        """How far the forecast would move with each observed frame."""
         top = self._strip(ATTRIBUTION_STRIP_HEIGHT, attribution.title)
         if len(attribution.time):
             bottom = top + ATTRIBUTION_STRIP_HEIGHT - 4

@@ -1,9 +1,5 @@
 """Which observed frames matter for a forecast: how far it moves when one of them is moved.
 
-    attribution = Attribution(forecaster, time, position, now)
-    while attribution.compute_some(): ...            # a few frames at a time, the newest first
-    attribution.time, attribution.sensitivity        # (N,) s, (N,) metres of the forecast per metre of the frame
-
 It compares the forecasts of a batch of histories, each with one frame moved along one axis, so it works for every
 predictor.
 """

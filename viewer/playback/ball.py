@@ -11,27 +11,19 @@ MAX_GAP = 0.05  # s; in a longer gap of a recording the ball's position is unkno
 
 @dataclass(frozen=True, eq=False)
 class BallRecord:
-    """A measured track, and the motion behind it. Only the session decides what a predictor gets.
-
-    track      what a tracker measured: all that a predictor may get, frame by frame
-    time (N,) s, position (N, 3) m, velocity (N, 3) m/s, spin (N, 3) rad/s or None: the motion, on the track's clock
-    landing_time (L,) s, landing_position (L, 3) m: its landings; the position is the ball's centre
-    is_recorded  True where the motion is itself a measurement
-    end        s, until when the ball is shown
-    parameter_history  (since s, (6,)): the true parameters from that time on, relative to the sport's preset
-    """
+    """A measured track, and the motion behind it. Only the session decides what a predictor gets."""
 
     name: str
-    track: Track
-    time: np.ndarray
-    position: np.ndarray
-    velocity: np.ndarray
-    spin: np.ndarray | None
-    landing_time: np.ndarray
-    landing_position: np.ndarray
-    is_recorded: bool
-    end: float
-    parameter_history: tuple = ()
+    track: Track  # what a tracker measured: all that a predictor may get, frame by frame
+    time: np.ndarray  # (N,) s, of the motion, on the track's clock
+    position: np.ndarray  # (N, 3) m
+    velocity: np.ndarray  # (N, 3) m/s
+    spin: np.ndarray | None  # (N, 3) rad/s
+    landing_time: np.ndarray  # (L,) s
+    landing_position: np.ndarray  # (L, 3) m, of the ball's centre
+    is_recorded: bool  # the motion is itself a measurement
+    end: float  # s, until when the ball is shown
+    parameter_history: tuple = ()  # (since s, (6,)): the true parameters from then on, relative to the sport's preset
 
     @property
     def start(self):
@@ -58,7 +50,4 @@ class BallRecord:
 
     def is_known_at(self, time):
         """Whether the position at a time is known: not after the ball's end, not in a gap of a recording."""
-        right = int(np.searchsorted(self.time, time))
-        if right == len(self.time) or time < self.time[0]:
-            return False
-        return not self.is_recorded or right == 0 or self.time[right] - self.time[right - 1] <= MAX_GAP
+        return len(self.positions_at(np.array([time]))[0]) > 0

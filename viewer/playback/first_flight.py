@@ -21,8 +21,8 @@ def first_flight(sport):
     with np.load(FILE) as file:
         if f"{sport.name}.motion" not in file or sport != sim.load(sport.name):
             return None
-        parts = [file[f"{sport.name}.{part}"].astype(float) for part in ("motion", "spin", "track", "landings")]
-    motion, spin, frames, landings = parts
+        parts = (file[f"{sport.name}.{part}"].astype(float) for part in ("motion", "spin", "track", "landings"))
+        motion, spin, frames, landings = parts
     name = "a flight for the start"
     return BallRecord(
         name=name, track=Track(frames[:, 0], frames[:, 1:], name), is_recorded=False, end=float(motion[-1, 0]),

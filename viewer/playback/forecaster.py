@@ -1,14 +1,11 @@
 """One predictor on one ball: the frames that it got, every forecast that it made, and their errors.
 
-    forecaster = Forecaster(predictor, "", number, ball, lead_times)
-    forecaster.update(now, hidden_frames)    # new frames, a forecast, the errors of forecasts for times now past
-    forecaster.forecast(now)                 # the StampedForecast at that moment, also at one long past
-
 Everything is kept for as long as the show can be rewound, so that a past moment looks as it did.
 """
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from operator import attrgetter, itemgetter
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,17 +17,16 @@ REPLAY_FRAMES = 1000  # frames that a predictor gets again when the ball continu
 GATE_GROUPS, SORT_FRAME = 32, 8  # groups of a GRU's units; the frame by whose gates they are formed
 TRAIL_TIME = 0.6  # s that forecasts are drawn
 LATENCY_SMOOTHING = 0.9  # weight of the earlier latencies in the mean that is shown
+_made_at, _time = attrgetter("made_at"), itemgetter(0)  # of a forecast, of a frame that was read
 
 
-@dataclass(frozen=True, eq=False)
-class StampedForecast:
-    """A forecast as drawn and scored: mean (H, 3) m and covariance (H, 3, 3) m2 or None at times (H,) s; landing and
-    belief as in models, or None."""
+class StampedForecast(NamedTuple):
+    """A forecast as drawn and scored; landing and belief as in models, or None."""
 
-    made_at: float
-    times: np.ndarray
-    mean: np.ndarray
-    covariance: np.ndarray | None
+    made_at: float  # s
+    times: np.ndarray  # (H,) s
+    mean: np.ndarray  # (H, 3) m
+    covariance: np.ndarray | None  # (H, 3, 3) m2
     landing: object
     belief: object
 
@@ -68,7 +64,6 @@ class Forecaster:
         self._score_landings(now)
 
     def forget(self, before):
-        """Discard forecasts and scores from before a time, s."""
         self.forecasts = [forecast for forecast in self.forecasts if forecast.made_at >= before]
         self._read, self._gates = [read for read in self._read if read[0] >= before], []
         for times, errors in self._scores.values():
@@ -79,12 +74,8 @@ class Forecaster:
         """Continue with another ball, which was the same until `now`: everything later is discarded."""
         self.ball, self.frames_fed = ball, int(np.searchsorted(ball.track.time, now, side="right"))
         self.forecasts = self.forecasts[: bisect_right(self.forecasts, now, key=_made_at)]
-        self._pending_scores = [
-            (time, lead_time, position)
-            for forecast in self.forecasts
-            for time, lead_time, position in self._scored_points(forecast)
-            if time > now
-        ]
+        points = [point for forecast in self.forecasts for point in self._scored_points(forecast)]
+        self._pending_scores = [point for point in points if point[0] > now]
         for times, errors in self._scores.values():
             count = bisect_right(times, now)
             del times[count:], errors[count:]
@@ -93,8 +84,6 @@ class Forecaster:
         self.stream, self._read, self._gates = self.predictor.stream(), [], []
         for row in np.flatnonzero(~hidden_frames[: self.frames_fed])[-REPLAY_FRAMES:]:
             self._observe(ball.track.time[row], ball.track.position[row])
-
-    # --- at a moment --------------------------------------------------------------------------------------------------
 
     def forecast(self, now):
         """The latest forecast made up to `now`, or None."""
@@ -117,17 +106,14 @@ class Forecaster:
         return np.array(times[:count]), np.array(errors[:count])
 
     def gates(self, now):
-        """Times (T,) s of the frames and a GRU's gates at them in 255ths, update and reset (T, 2, GATE_GROUPS).
-
-        Units are grouped by the order of their update gates at frame SORT_FRAME of the ball.
-        """
+        """Times (T,) s of the frames and a GRU's gates at them in 255ths, update and reset (T, 2, GATE_GROUPS)."""
         count, cached = bisect_right(self._read, now, key=_time), len(self._gates)
         if cached < count:
             _, features, hidden = map(np.array, zip(*self._read[cached:count]))
             gates = self.predictor.gates(features, hidden)
             if not cached:
-                self._order = np.argsort(gates[min(SORT_FRAME, count) - 1, 0])
-                self._order = self._order[: len(self._order) // GATE_GROUPS * GATE_GROUPS].reshape(GATE_GROUPS, -1)
+                order = np.argsort(gates[min(SORT_FRAME, count) - 1, 0])  # units of similar update gates are one group
+                self._order = order[: len(order) // GATE_GROUPS * GATE_GROUPS].reshape(GATE_GROUPS, -1)
                 self._gates = np.empty((0, 2, GATE_GROUPS), np.uint8)
             self._gates = np.concatenate([self._gates, (255 * gates[:, :, self._order].mean(-1)).astype(np.uint8)])
         return np.array([read[0] for read in self._read[:count]]), self._gates[:count]
@@ -135,8 +121,6 @@ class Forecaster:
     def landing_errors(self, now):
         """lead time -> errors (m, s) of the forecasts of the last landing before `now`."""
         return next((errors for time, errors in reversed(self._landings) if time <= now), {})
-
-    # --- inside -------------------------------------------------------------------------------------------------------
 
     def _observe(self, time, position):
         hidden = self.stream.hidden if self.has_gates else None
@@ -181,11 +165,3 @@ class Forecaster:
                     errors[lead_time] = (distance, float(forecast.landing.time - time))
             self._landings.append((time, errors))
             self.landings_scored += 1
-
-
-def _made_at(forecast):
-    return forecast.made_at
-
-
-def _time(read):
-    return read[0]

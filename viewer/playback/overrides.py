@@ -1,8 +1,4 @@
-"""Overrides of the world in which live balls fly and are measured. Predictors do not know them.
-
-world = {"gravity": 1.62, "along": -3.0}         # everything else is as in the sport
-sport, draw_options = apply(sport, world)        # sim.draw(sport, ..., **draw_options)
-"""
+"""Overrides of the world in which live balls fly and are measured. Predictors do not know them."""
 
 import dataclasses
 from dataclasses import dataclass

@@ -1,20 +1,16 @@
 """One ball after the other: the clock, the observed frames, the predictors; and back to any moment of this ball.
 
-    session = Session(source, PredictorPool(["gru", "physics"], sport))
-    session.advance(1 / 60)       # s; everything below is then of the new moment
-    session.forecast.mean, session.errors[0.1], session.ball.state_at(session.now)
-    session.rewind(session.now - 0.5)
-
 Predictors get the frames up to now, in order, through their streams, and nothing else. The true motion
 (`ball.state_at`) is used to draw the ball and to score forecasts for times now past. A moment gone back to shows what
-was forecast then; after the last moment that was reached, the show continues as if it had never gone back. A session
-knows no window, and no wall clock except one that it may be given to measure latency.
+was forecast then; after the last moment reached, the show continues as if it had never gone back. No window is needed.
 """
 
+import contextlib
 from bisect import bisect_left, bisect_right
 from collections import deque
-from dataclasses import dataclass
 from itertools import islice
+from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,6 +23,7 @@ REPLAY_PER_FRAME = 3  # past moments that a predictor just compiled gets in one 
 MAX_MOMENTS = 1800  # moments that can be gone back to
 SPEEDS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0)
 DISPLAY_SPIN_SLOWDOWN = 20  # by this factor the ball in the sidebar spins slower
+_now = attrgetter("now")
 
 
 class PredictorPool:
@@ -54,10 +51,8 @@ class PredictorPool:
         stream, track = self._loaded[index][0].stream(), ball.track
         for time, position in zip(track.time, track.position):
             stream.observe(time, position)
-        try:
+        with contextlib.suppress(models.HistoryTooShort):
             stream.forecast(track.time[-1] + np.linspace(0.01, 1.0, 60))
-        except models.HistoryTooShort:
-            pass
 
     def _load(self, name):
         try:
@@ -68,8 +63,7 @@ class PredictorPool:
             return models.load("physics", sport=self.sport), f"{error}; physics instead"
 
 
-@dataclass(frozen=True, eq=False)
-class Moment:
+class Moment(NamedTuple):
     """A moment of the show: s on the ball's clock, and the orientations (3, 3) of the ball and of the slow one."""
 
     now: float
@@ -89,10 +83,7 @@ class Session:
         self.selected = list(shown)  # numbers of the predictors; the panel describes the first
         self.restart()
 
-    # --- actions of the user ------------------------------------------------------------------------------------------
-
     def restart(self):
-        """The same ball from its start."""
         self.ball = self.source.ball(self.index)
         self.hidden_frames, self.frames_arrived = np.zeros(len(self.ball.track), bool), 0
         self.moments = []
@@ -101,7 +92,6 @@ class Session:
         self._append_moment(Moment(self.ball.start, np.eye(3), np.eye(3)))
 
     def next(self):
-        """The next ball."""
         self.index += 1
         self.restart()
 
@@ -112,7 +102,6 @@ class Session:
         self.next()
 
     def select_predictor(self, number):
-        """Show that predictor alone. Without such a number nothing happens."""
         if number < len(self.pool.names):
             self._set_forecasters([number])
 
@@ -123,10 +112,7 @@ class Session:
             self._set_forecasters(others or [number] if number in self.selected else [*others, number])
 
     def set_override(self, name, value):
-        """Override the world from this moment on, for this and all later balls; None: the sport's own value again.
-
-        What came after this moment is discarded. Only for a live source. Predictors do not know the override.
-        """
+        """Override the world from now on, for this and later balls; None: as in the sport. Only of a live source."""
         self.source.world = {key: old for key, old in self.source.world.items() if key != name}
         if value is not None:
             self.source.world[name] = value
@@ -145,12 +131,10 @@ class Session:
         self.hidden = not self.hidden
 
     def change_speed(self, steps):
-        """Change the speed by a number of steps."""
         nearest = int(np.argmin(np.abs(np.log(np.array(SPEEDS) / self.speed))))
         self.speed = SPEEDS[int(np.clip(nearest + steps, 0, len(SPEEDS) - 1))]
 
     def step(self):
-        """Pause, and go one frame forward."""
         self.paused = True
         if self.now < self.moments[-1].now:
             self._moment = self.moments[bisect_right(self.moments, self.now, key=_now)]
@@ -158,7 +142,6 @@ class Session:
             self._advance_clock(FRAME_TIME * self.speed)
 
     def step_back(self):
-        """Pause, and go one frame back."""
         self.paused = True
         self._moment = self.moments[max(0, bisect_left(self.moments, self.now, key=_now) - 1)]
 
@@ -172,8 +155,6 @@ class Session:
         self._exchange_arrived()
         if not self.paused:
             self._advance_clock(elapsed * self.speed)
-
-    # --- the current moment -------------------------------------------------------------------------------------------
 
     @property
     def now(self):
@@ -222,8 +203,6 @@ class Session:
         forecast = self.forecast
         return None if forecast is None or forecast.belief is None else np.asarray(forecast.belief.spin)
 
-    # --- time passes --------------------------------------------------------------------------------------------------
-
     def _set_forecasters(self, numbers):
         """Forecasters for these predictors; a new one gets the past, moment by moment."""
         existing = {forecaster.number: forecaster for forecaster in self.forecasters}
@@ -251,7 +230,6 @@ class Session:
                 self.forecasters[self.selected.index(number)] = self._arriving.pop(number)[0]
 
     def _branch(self):
-        """The ball continues from here with the current overrides."""
         self.ball = self.source.branch(self.ball, self.index, self.now)
         del self.moments[bisect_right(self.moments, self.now, key=_now) :]
         self.frames_arrived = self._frames_by(self.now)
@@ -279,7 +257,6 @@ class Session:
         return int(np.searchsorted(self.ball.track.time, now, side="right"))
 
     def _advance_clock(self, elapsed):
-        """Advance the ball's clock, through moments that are known or beyond the last of them."""
         now, last = self.now + elapsed, self.moments[-1]
         if now > self.ball.end:
             self.next()
@@ -295,7 +272,6 @@ class Session:
             self._append_moment(Moment(now, orientation, display_orientation))
 
     def _append_moment(self, moment):
-        """A new moment: predictors get the frames that arrived, unless the ball is hidden."""
         self._moment = moment
         self.moments.append(moment)
         arrived = self._frames_by(moment.now)
@@ -307,10 +283,6 @@ class Session:
             del self.moments[:MAX_MOMENTS]
             for forecaster in self.forecasters:
                 forecaster.forget(self.moments[0].now)
-
-
-def _now(moment):
-    return moment.now
 
 
 def rotation(angle):

@@ -1,9 +1,4 @@
-"""Where balls come from: live throws of the simulator, or recorded tracks.
-
-source = LiveSource(sport, seed=0)          # endless
-source = RecordedSource(sport, tracks)      # from the first again after the last
-ball = source.ball(i)                       # a BallRecord
-"""
+"""Where balls come from: live throws of the simulator, or recorded tracks."""
 
 import dataclasses
 from functools import cached_property
@@ -64,14 +59,10 @@ class LiveSource:
         remaining = max(ball.end - PAUSE - now, 0.1)
         new = self._simulate(self.sport, index, ball.name, now, np.array(ball.state_at(now)), remaining)
         is_past, is_observed, has_landed = ball.time < now, ball.track.time <= now, ball.landing_time <= now
-
-        def join(before, after):
-            return np.concatenate([before, after])
-
-        times = join(ball.track.time[is_observed], new.track.time)
-        track = Track(times, join(ball.track.position[is_observed], new.track.position), ball.name)
-        motion = {name: join(getattr(ball, name)[is_past], getattr(new, name)) for name in MOTION}
-        landings = {name: join(getattr(ball, name)[has_landed], getattr(new, name)) for name in LANDINGS}
+        times = np.append(ball.track.time[is_observed], new.track.time)
+        track = Track(times, np.append(ball.track.position[is_observed], new.track.position, axis=0), ball.name)
+        motion = {name: np.append(getattr(ball, name)[is_past], getattr(new, name), axis=0) for name in MOTION}
+        landings = {name: np.append(getattr(ball, name)[has_landed], getattr(new, name), axis=0) for name in LANDINGS}
         history = tuple(entry for entry in ball.parameter_history if entry[0] < now) + new.parameter_history
         return dataclasses.replace(new, track=track, **motion, **landings, parameter_history=history)
 
@@ -106,15 +97,11 @@ class RecordedSource:
         number = f" ({index % len(self.tracks) + 1} of {len(self.tracks)})" if len(self.tracks) > 1 else ""
         surfaces = [s for s in self.sport.surfaces if s.landing]
         times, positions = recorded_landings(track, surfaces, self.sport.ball.radius)
+        before = np.maximum(np.arange(len(track)) - VELOCITY_FRAMES, 0)
+        after = np.minimum(np.arange(len(track)) + VELOCITY_FRAMES, len(track) - 1)
+        velocity = (track.position[after] - track.position[before]) / (track.time[after] - track.time[before])[:, None]
         return BallRecord(
             name=track.name + number, track=track, is_recorded=True, end=float(track.time[-1]) + PAUSE,
-            time=track.time, position=track.position, velocity=finite_difference_velocity(track), spin=None,
+            time=track.time, position=track.position, velocity=velocity, spin=None,
             landing_time=times, landing_position=positions,
         )  # fmt: skip
-
-
-def finite_difference_velocity(track):
-    """Velocity (T, 3) m/s of a recorded track, over VELOCITY_FRAMES on either side."""
-    rows = np.arange(len(track))
-    before, after = np.maximum(rows - VELOCITY_FRAMES, 0), np.minimum(rows + VELOCITY_FRAMES, len(track) - 1)
-    return (track.position[after] - track.position[before]) / (track.time[after] - track.time[before])[:, None]

@@ -1,10 +1,5 @@
 """A throw by hand: the ball is dragged in the direction in which it is to fly, further for faster.
 
-    throw = Throw(position, speed, radius)   # of the ball (3,) m; the sport's usual speed, m/s; the ball's radius, m
-    throw.drag(camera, (120, -80))           # px from where it was taken
-    throw.add_spin(top=1, side=0)            # notches of the wheel
-    throw.velocity, throw.spin               # (3,) m/s, (3,) rad/s
-
 Sideways in the picture is sideways in the scene; up in the picture is partly up and partly away. Only the launch is
 shown, because forecasting the flight is the predictor's task.
 """
@@ -25,7 +20,6 @@ class Throw:
         self.velocity, self.top, self.side = np.zeros(3), 0.0, 0.0
 
     def drag(self, camera, pixels):
-        """The ball was dragged by pixels (right, down) from where it was taken."""
         right, _, forward = camera.basis
         away = np.array([*forward[:2], 0.0]) if np.hypot(*forward[:2]) > 0.1 else np.array([*-camera.basis[1][:2], 0.0])
         away /= np.linalg.norm(away)
