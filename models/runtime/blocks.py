@@ -42,7 +42,7 @@ def pack_blocks(shape: dict, tensors: dict[str, np.ndarray]) -> BlockStack:
     frequencies = np.array(tensors.get("trunk.blocks.0.mixer.frequencies", ()), float)
     window = shape["window"] if len(frequencies) else 0
     parts = norm1, mixer, out, norm2, mlp_in, mlp_out, final_norm
-    return BlockStack(*(a for part in parts for a in part), frequencies, window)
+    return BlockStack._make((*(a for part in parts for a in part), frequencies, window))
 
 
 def stack_state_size(blocks: BlockStack) -> int:
