@@ -44,13 +44,14 @@ class Direct(NeuralPredictor):
         )  # fmt: skip
 
     def predict_into(self, memory: Memory, times: np.ndarray, out: BatchForecast) -> None:
-        forecast_paths(self.network, self.frontend, self.output_scaling, memory, times, out)
+        frontend = self.frontend
+        forecast_paths(self.network, frontend.feature_set, frontend.sport, self.output_scaling, memory, times, out)
 
 
 @kernel
-def forecast_paths(network, frontend, scaling, memory, times, out):
+def forecast_paths(network, feature_set, sport, scaling, memory, times, out):
     """Fill the BatchForecast of the balls of a Memory at times (B, H) s after their last frames."""
-    (count, horizons), sport, h, features = times.shape, frontend.sport, memory.hidden, memory.features
+    (count, horizons), h, features = times.shape, memory.hidden, memory.features
     belief_outputs = np.empty((count, 0), np.float32)
     if scaling.belief_inputs:
         belief_outputs = np.ascontiguousarray(belief_head(network, features, h)[:, : scaling.belief_inputs])
@@ -60,9 +61,9 @@ def forecast_paths(network, frontend, scaling, memory, times, out):
     nominal_features = np.empty((count, nominal.NOMINAL_FEATURES))
     for b in range(count):
         state, raw_features = memory.filter_states[b], memory.raw_features[b]
-        nominal.fill_nominal_start(frontend.feature_set, state, raw_features, starts[b], variances[b])
+        nominal.fill_nominal_start(feature_set, state, raw_features, starts[b], variances[b])
         nominal.nominal_trajectories(
-            frontend.feature_set, sport, starts[b], variances[b], times[b],
+            feature_set, sport, starts[b], variances[b], times[b],
             positions[b], horizon_positions, landings[b], landing_sds[b],
         )  # fmt: skip
         nominal.fill_nominal_features(horizon_positions, landings[b], starts[b], nominal_features[b])
