@@ -38,8 +38,8 @@ def test_the_gates_are_those_that_moved_the_memory():
     gates = gru.gates(read, memory[:-1])
     assert gates.shape == (40, 2, memory.shape[1]) and gates.min() >= 0 and gates.max() <= 1
     a, b = (
-        read @ gru.network.input.weight + gru.network.input.bias,
-        memory[:-1] @ gru.network.hidden.weight + gru.network.hidden.bias,
+        read @ gru.network.input_weight + gru.network.input_bias,
+        memory[:-1] @ gru.network.hidden_weight + gru.network.hidden_bias,
     )
     new = np.tanh(np.split(a, 3, 1)[2] + gates[:, 1] * np.split(b, 3, 1)[2])
     np.testing.assert_allclose(memory[1:], memory[:-1] + gates[:, 0] * (new - memory[:-1]), atol=2e-5)
