@@ -1,5 +1,6 @@
 """Small parts of the estimation: factors of covariances that are not positive definite, and the unknowns' layout."""
 
+import numba
 import numpy as np
 import pytest
 
@@ -53,7 +54,8 @@ def test_samples_have_the_mean_and_the_covariance_of_the_estimate():
 
 def test_a_launch_and_a_belief_read_the_unknowns_alike():
     x = np.linspace(-0.5, 1.0, unknowns.UNKNOWNS)
-    launch, belief = unknowns.to_launch(x), unknowns.to_belief(x, np.eye(unknowns.UNKNOWNS))
+    to_launch = numba.njit(lambda x: unknowns.to_launch(x))  # a piece that is inlined cannot be called from Python
+    launch, belief = to_launch(x), unknowns.to_belief(x, np.eye(unknowns.UNKNOWNS))
     np.testing.assert_allclose(launch[9:], belief.parameters)
     np.testing.assert_allclose(launch[:9], [*belief.position, *belief.velocity, *belief.spin] - np.eye(9)[2] * x[-1])
     assert len(belief.parameters) == len(sim.PARAMETERS)

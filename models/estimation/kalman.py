@@ -100,7 +100,7 @@ def observe(sport, filter_prior, state, t, y):
             _batch_refit(sport, filter_prior, state)
 
 
-@kernel
+@inlined
 def store_frame(state, t, y):
     """Count a frame and keep it among the recent ones."""
     state.frames += 1

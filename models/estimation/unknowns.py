@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from ballcast.models.contract import Belief
-from ballcast.sim.jit import kernel
+from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.layout import DRAG, FRICTION, LAUNCH_SIZE, LIFT, RESTITUTION
 from ballcast.sim.kernels.tangent import COLUMNS, seed_launch
 from ballcast.sim.kernels.tangent import PARAMETERS as PARAMETER_ROWS
@@ -22,7 +22,7 @@ MAX_SPEED, MAX_SPIN, MAX_LOG, MAX_HEIGHT = 120.0, 2000.0, 2.5, 2.0  # m/s, rad/s
 MIN_SD = 1e-5  # standard deviation of an unknown that does not differ from ball to ball, at most
 
 
-@kernel
+@inlined
 def to_launch(x):
     """The launch (15,) of unknowns (16,); see sim/kernels/layout.py."""
     launch = x[:LAUNCH_SIZE].copy()
@@ -31,7 +31,7 @@ def to_launch(x):
     return launch
 
 
-@kernel
+@inlined
 def seed_unknowns(tangent, launch):
     """Start the tangent of a launch with derivatives by the unknowns: for its factors, by their logarithms."""
     seed_launch(tangent)

@@ -87,7 +87,7 @@ def after_contact(sport, parameters, motion, surface, support, phase):
     return velocity, spin, IN_FLIGHT, phase, n
 
 
-@kernel
+@inlined
 def _is_above_face(surface, p):
     """Whether a centre is above a level surface; one at the very end and on its way out is not."""
     low, high = surface["low"], surface["high"]

@@ -27,7 +27,7 @@ LAST_STAGE = STAGE + 4 * (STAGES - 1)
 TANGENT_SIZE = (PARAMETERS + 6) * C
 
 
-@kernel
+@inlined
 def seed_launch(tangent):
     """Set the tangent of a launch: every unknown changes by itself alone."""
     tangent[:] = 0.0
