@@ -17,6 +17,7 @@ FIT_DEGREES, FILTER_DEGREES = 5.0, 6.0  # of Student's t: a fit starts from this
 FIT_PSEUDO_FRAMES, FILTER_PSEUDO_FRAMES = 2.0, 4.0  # frames that the sport's own noise counts for
 # the tracker's height: Cauchy's law in a fit (half of all trackers are nearer), a Gaussian in the filter
 HEIGHT_OFFSET_SCALE, HEIGHT_OFFSET_SD = 0.001, 0.003  # m
+SPLIT_SPIN_FRACTION = 0.35  # of the first standard deviation of the spin
 INITIAL_POSITION_SD = 1.0  # m, of the filter before the first frame
 # process noise in a second, as a fraction of the first standard deviations. The product of spin and lift is not
 # linear: without process noise the filter becomes overconfident
@@ -47,6 +48,7 @@ class FilterPrior(NamedTuple):
     max_variances: np.ndarray  # (4,)
     process_noise: np.ndarray  # (16,) variance that each unknown gains per second
     outlier_rate: float  # fraction of the frames
+    split_spin_sd: float  # rad/s: a component whose spin is known worse is split
 
 
 def launch_prior(sport: Sport) -> tuple[np.ndarray, np.ndarray]:
@@ -78,4 +80,5 @@ def make_filter_prior(sport: Sport) -> FilterPrior:
     covariance[HEIGHT, HEIGHT] = HEIGHT_OFFSET_SD**2
     process_noise, precision = PROCESS_NOISE_SD**2 * np.diag(covariance), np.linalg.inv(covariance)
     sensor = prior.noise[:4], prior.min_variances, prior.max_variances
-    return FilterPrior(prior.mean, covariance, precision, *sensor, process_noise, prior.outlier_rate)
+    split_sd = SPLIT_SPIN_FRACTION * float(np.sqrt(np.diag(covariance)[6:9].mean()))
+    return FilterPrior(prior.mean, covariance, precision, *sensor, process_noise, prior.outlier_rate, split_sd)

@@ -17,6 +17,7 @@ import numpy as np
 
 from ballcast.sim.jit import inlined
 from ballcast.sim.kernels.dormand_prince import dormand_prince_step
+from ballcast.sim.kernels.lane_numbers import where
 from ballcast.sim.kernels.literals import literals
 from ballcast.sim.kernels.vectors import cross, dot, norm
 
@@ -172,7 +173,7 @@ def _goff_drag(aero, speed, S):
     z = n.one / (n.one + math.exp((speed - aero.crisis_speed) / aero.crisis_width))
     still, still_v = aero.drag_drop * z, -aero.drag_drop * z * (n.one - z) / aero.crisis_width
     spinning = aero.spin_factor * math.exp(aero.spin_power * math.log(S + n.tiny))
-    spinning_s = aero.spin_power * spinning / (S + n.tiny) if spinning > aero.drag else n.zero
+    spinning_s = where(spinning > aero.drag, aero.spin_power * spinning / (S + n.tiny), n.zero)
     spinning = max(spinning - aero.drag, n.zero)
     x = min(max((speed - aero.crisis_speed) * aero.blend_rate_speed + n.half, n.zero), n.one)
     y = min(max((S - aero.spin_threshold) * aero.blend_rate_s + n.half, n.zero), n.one)
@@ -230,13 +231,13 @@ def general_drag_derivatives(aero, speed, m, w):
         extra_v = -aero.drag_drop * z * (n.one - z) / aero.crisis_width
     whole = aero.drag + S * (aero.drag_s + S * aero.drag_s2) + aero.drag_speed * speed + aero.drag_spin * w + extra
     Cd = min(max(whole, aero.drag_min), aero.drag_max)
-    free = n.one if Cd == whole else n.zero
+    free = where(Cd == whole, n.one, n.zero)
     Cd_s = free * (aero.drag_s + n.two * S * aero.drag_s2 + extra_s)
     Cd_v = free * (aero.drag_speed + extra_v) - n.two * Cd_s * S / speed
     L, L_v, L_m = _lift_derivatives(aero, speed, m)
     whole = aero.lift + S * (aero.lift_s + S * aero.lift_s2)
     CL = min(max(whole, n.zero), aero.lift_max)
-    bend = (aero.lift_s + n.two * S * aero.lift_s2) * S if CL == whole else n.zero
+    bend = where(CL == whole, (aero.lift_s + n.two * S * aero.lift_s2) * S, n.zero)
     k = K / (m + n.tiny)
     return AeroDerivatives(
         -K * Cd * speed, -K * (Cd + speed * Cd_v), -K * Cd_s * aero.radius / speed, -K * speed * free * aero.drag_spin,

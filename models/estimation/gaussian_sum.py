@@ -1,0 +1,378 @@
+"""The running filter: a Gaussian-sum filter on the simulator, constant time and memory per frame. Compiled.
+
+    states = new_filter_states(count)            # (B,) records, one for each ball
+    observe(sport, filter_prior, states[b], t, y)
+    summary(states[b])                           # what others read of a filter: estimate, innovation, noise, frames
+
+The belief is a sum of at most COMPONENTS Gaussians with weights (Alspach and Sorenson 1972). Each is an extended Kalman
+filter. Where one is too wide for the flight to be linear across it, it is split (mixture.py); those that the frames do
+not support are dropped, and those that have become alike are merged (Salmond 1990). The components of a ball are the
+lanes of the processor's vectors (sim/kernels/lane_numbers.py), so that a frame costs the same however many there are.
+A component that comes near a surface is flown by the simulator, with the flight's own Jacobian.
+
+The sensor's variances are adapted; outliers count less, by Student's t. After several outliers in a row the ball has
+changed its path, and the filter restarts from the last frames.
+"""
+
+import math
+from collections import namedtuple
+
+import numpy as np
+
+from ballcast.models.estimation.fit import linearised_flight
+from ballcast.models.estimation.free_flight import predict_covariance, predict_mean
+from ballcast.models.estimation.likelihood import OUTLIER_DENSITY, add_expected_variances
+from ballcast.models.estimation.mixture import (
+    COMPONENTS,
+    COVARIANCE_ROWS,
+    DEAD,
+    LAST_CONTACT,
+    LOG_WEIGHT,
+    MEAN,
+    ROW,
+    ROWS,
+    reduce_mixture,
+    split_widest,
+)
+from ballcast.models.estimation.prior import FILTER_DEGREES, FILTER_PSEUDO_FRAMES
+from ballcast.models.estimation.unknowns import (
+    HEIGHT,
+    LOG_PARAMETERS,
+    MAX_HEIGHT,
+    MAX_LOG,
+    MAX_SPEED,
+    MAX_SPIN,
+    UNKNOWNS,
+)
+from ballcast.sim.jit import inlined, kernel
+from ballcast.sim.kernels.lane_numbers import lane_max, lane_sum, load, same_in_all, store, where
+from ballcast.sim.kernels.tangent import COLUMNS, TANGENT_SIZE
+
+HISTORY_FRAMES = 24  # frames kept
+MIN_FRAMES_TO_ADAPT = 3  # fewer frames say nothing of the noise
+OUTLIER_INFLATION = 6.0  # a frame that counts this many times less is an outlier
+OUTLIERS_TO_RESTART = 4  # in a row
+INFLATION_ROUNDS = 3
+MIN_VARIANCE = 1e-12
+LOG_NORMALISER = math.lgamma(0.5 * FILTER_DEGREES + 1.5) - math.lgamma(0.5 * FILTER_DEGREES) - 1.5 * math.log(FILTER_DEGREES * math.pi)
+SCRATCH_ROWS = 9 * UNKNOWNS
+FILTER_STATE_DTYPE = np.dtype([
+    ("frames", np.int64), ("frames_since_start", np.int64), ("consecutive_outliers", np.int64),  # numbers of frames
+    ("start_time", np.float64), ("last_contact_time", np.float64),  # s; it started at the frame of start_time
+    ("origin", np.float64, (3,)),  # m: the components' positions are relative to it
+    ("components", np.float32, (ROWS, COMPONENTS)),  # see mixture.py
+    ("x", np.float64, (UNKNOWNS,)), ("P", np.float64, (UNKNOWNS, UNKNOWNS)),  # mean and covariance of the mixture
+    ("noise", np.float64, (4,)),  # variances of the axes (m2) and of the time stamps (s2)
+    ("noise_sums", np.float64, (5,)),  # sums of expected variances, and their number
+    ("innovation", np.float64, (3,)), ("innovation_sd", np.float64, (3,)), ("mahalanobis2", np.float64),  # m, m, -
+    ("inflation", np.float64),  # how many times less than an inlier the last frame counted
+    ("effective_components", np.float64), ("top_weight", np.float64),
+    ("recent_frames", np.float64, (HISTORY_FRAMES, 4)),  # newest first: t, x, y, z
+])  # fmt: skip
+
+# what others read of one filter, as in FILTER_STATE_DTYPE; arrays are views
+FilterSummary = namedtuple(
+    "FilterSummary",
+    "frames mean covariance noise innovation innovation_sd mahalanobis2 inflation start_time last_contact_time "
+    "recent_frames",
+)
+
+
+@inlined
+def summary(state):
+    """The FilterSummary of one filter state."""
+    return FilterSummary(
+        state.frames, state.x[:], state.P[:], state.noise[:], state.innovation[:], state.innovation_sd[:],
+        state.mahalanobis2, state.inflation, state.start_time, state.last_contact_time, state.recent_frames[:],
+    )  # fmt: skip
+
+
+def new_filter_states(count: int) -> np.ndarray:
+    """Filter states (B,) of balls without a frame."""
+    return np.zeros(count, FILTER_STATE_DTYPE)
+
+
+def last_times(states: np.ndarray) -> np.ndarray:
+    """The times (B,) s of the last frames; 0 before the first."""
+    return states["recent_frames"][:, 0, 0]
+
+
+def kept_frames(state: np.record) -> tuple[np.ndarray, np.ndarray]:
+    """The frames that one filter keeps, oldest first: time (T,) s and position (T, 3) m."""
+    recent = state["recent_frames"][: min(state["frames"], HISTORY_FRAMES)][::-1]
+    return recent[:, 0], recent[:, 1:]
+
+
+@kernel
+def observe(sport, filter_prior, state, t, y):
+    """Update the filter with a frame at t s, y (3,) m."""
+    scratch, s = np.empty((SCRATCH_ROWS, COMPONENTS), np.float32), state.components[:]
+    if state.frames == 0:
+        state.noise[:] = filter_prior.noise
+        state.noise_sums[:] = 0.0
+        _initialise(filter_prior, state, t, y)
+    else:
+        _predict(sport, filter_prior, state, scratch, t - state.recent_frames[0, 0])
+        _update(state, s, scratch, y)
+        reduce_mixture(s, state.frames)
+        split_widest(s, filter_prior.split_spin_sd)
+    _match_moments(state, s)
+    state.consecutive_outliers = state.consecutive_outliers + 1 if state.inflation > OUTLIER_INFLATION else 0
+    if state.consecutive_outliers >= OUTLIERS_TO_RESTART:
+        _initialise(filter_prior, state, t, y)
+        _match_moments(state, s)
+    elif state.frames >= MIN_FRAMES_TO_ADAPT:
+        _adapt_noise(filter_prior, state, s, y)
+    store_frame(state, t, y)
+    state.frames_since_start += 1
+
+
+@inlined
+def store_frame(state, t, y):
+    """Count a frame and keep it among the recent ones."""
+    state.frames += 1
+    state.recent_frames[1:] = state.recent_frames[:-1].copy()
+    state.recent_frames[0, 0] = t
+    state.recent_frames[0, 1:] = y
+
+
+@kernel
+def _initialise(filter_prior, state, t, y):
+    """Start at a frame: one component, whose position has the sensor's covariance; the height offset is in the prior."""
+    s = state.components[:]
+    state.consecutive_outliers, state.frames_since_start, state.start_time, state.last_contact_time = 0, 0, t, -np.inf
+    state.mahalanobis2, state.inflation = 3.0, 1.0
+    state.innovation[:], state.innovation_sd[:] = 0.0, np.sqrt(filter_prior.noise[:3])
+    for k in range(UNKNOWNS):
+        for i in range(COMPONENTS):
+            s[MEAN + k, i] = filter_prior.mean[k] if k >= 3 else 0.0
+        for j in range(k + 1):
+            value = filter_prior.covariance[k, j] if j >= 3 else 0.0
+            if k < 3 and j == k:
+                value = state.noise[k] + state.noise[3] * filter_prior.covariance[3 + k, 3 + k]
+            for i in range(COMPONENTS):
+                s[ROW[k, j], i] = value
+    variance = filter_prior.covariance[HEIGHT, HEIGHT]  # a position is the measured one minus the height offset
+    for i in range(COMPONENTS):
+        s[ROW[2, 2], i] += variance
+        s[ROW[HEIGHT, 2], i] = -variance
+        s[LOG_WEIGHT, i], s[LAST_CONTACT, i] = DEAD, -1e6
+    s[LOG_WEIGHT, 0] = 0.0
+    for k in range(3):
+        state.origin[k] = y[k]
+
+
+@kernel
+def _predict(sport, filter_prior, state, scratch, dt):
+    """Propagate all components by dt s: through the air as lanes, those near a surface by the simulator."""
+    s, origin = state.components[:], state.origin[:]
+    before = s[: MEAN + UNKNOWNS].copy()
+    count, is_near = predict_mean(sport, s, origin, dt)
+    flown = np.empty((ROWS if is_near else 0, COMPONENTS), np.float32)
+    if is_near:
+        for i in range(COMPONENTS):
+            if s[LAST_CONTACT + 1, i] > 0.5 and s[LOG_WEIGHT, i] > DEAD:
+                _fly(sport, state, before, flown, i, dt)
+    after = s[: MEAN + UNKNOWNS].copy()
+    s[: MEAN + UNKNOWNS] = before
+    predict_covariance(sport, s, scratch, dt, count)
+    s[: MEAN + UNKNOWNS] = after
+    if is_near:
+        for i in range(COMPONENTS):
+            if s[LAST_CONTACT + 1, i] > 0.5 and s[LOG_WEIGHT, i] > DEAD:
+                for k in range(LAST_CONTACT + 1):
+                    if k != LOG_WEIGHT:
+                        s[k, i] = flown[k, i]
+    for k in range(UNKNOWNS):
+        store(s, ROW[k, k], load(s, ROW[k, k]) + filter_prior.process_noise[k] * dt)
+
+
+@kernel
+def _fly(sport, state, before, flown, i, dt):
+    """Fly component i by dt s from its mean in `before`: its mean, covariance and last contact go into `flown`."""
+    s, origin = state.components[:], state.origin[:]
+    x, P, tangent = np.empty(UNKNOWNS), np.empty((UNKNOWNS, UNKNOWNS)), np.zeros(TANGENT_SIZE)
+    for k in range(UNKNOWNS):
+        x[k] = before[MEAN + k, i] + (origin[k] if k < 3 else 0.0)
+        for j in range(k + 1):
+            P[k, j] = P[j, k] = s[ROW[k, j], i]
+    flight = linearised_flight(sport, x, np.full(1, dt), tangent, np.empty((1, 6)), np.empty((1, 3, UNKNOWNS)))
+    for k in range(3):
+        x[k], x[3 + k], x[6 + k] = flight.position[k], flight.velocity[k], flight.spin[k]
+    _propagate_covariance(tangent, P)
+    for k in range(UNKNOWNS):
+        flown[MEAN + k, i] = x[k] - (origin[k] if k < 3 else 0.0)
+        for j in range(k + 1):
+            flown[ROW[k, j], i] = P[k, j]
+    flown[LAST_CONTACT, i] = s[LAST_CONTACT, i]
+    if flight.last_contact_time > 0.0:
+        flown[LAST_CONTACT, i] = state.recent_frames[0, 0] - state.start_time + flight.last_contact_time
+
+
+@kernel
+def _propagate_covariance(tangent, P):
+    """Propagate a covariance P (16, 16) by the first nine rows of a tangent. Loops: it is too small for BLAS."""
+    row, propagated = np.empty(UNKNOWNS), np.empty((9, UNKNOWNS))
+    for i in range(9):
+        row[:] = 0.0
+        for k in range(UNKNOWNS):
+            a = tangent[i * COLUMNS + k]
+            if a != 0.0:
+                for j in range(UNKNOWNS):
+                    row[j] += a * P[k, j]
+        propagated[i] = row
+    for i in range(9):
+        for j in range(i + 1):
+            a = 0.0
+            for k in range(UNKNOWNS):
+                a += propagated[i, k] * tangent[j * COLUMNS + k]
+            P[i, j] = P[j, i] = a
+        for j in range(9, UNKNOWNS):
+            P[i, j] = P[j, i] = propagated[i, j]
+
+
+@kernel
+def _update(state, s, U, y):
+    """Correct all components by a frame y (3,) m, and weigh them by it."""
+    noise, origin = state.noise, state.origin
+    for k in range(UNKNOWNS):  # U = P H^T
+        store(U, 3 * k, load(s, ROW[k, 0]))
+        store(U, 3 * k + 1, load(s, ROW[k, 1]))
+        store(U, 3 * k + 2, load(s, ROW[k, 2]) + load(s, ROW[k, HEIGHT]))
+    vx, vy, vz, jitter = load(s, 3), load(s, 4), load(s, 5), noise[3]
+    R = (jitter * vx * vx + noise[0], jitter * vx * vy, jitter * vy * vy + noise[1],
+         jitter * vx * vz, jitter * vy * vz, jitter * vz * vz + noise[2])  # fmt: skip
+    h = (load(U, 0), load(U, 3), load(U, 4), load(U, 6) + load(U, 3 * HEIGHT), load(U, 7) + load(U, 3 * HEIGHT + 1),
+         load(U, 8) + load(U, 3 * HEIGHT + 2))  # fmt: skip
+    rx, ry = (y[0] - origin[0]) - load(s, 0), (y[1] - origin[1]) - load(s, 1)
+    rz = (y[2] - origin[2]) - load(s, 2) - load(s, HEIGHT)
+    weight = _weights(s)
+    _note_innovation(state, weight, (rx, ry, rz), _sum6(h, R, 1.0))
+    I, determinant = _inverse(_sum6(h, R, 1.0))
+    a, b, c = _times(I, rx, ry, rz)
+    square = rx * a + ry * b + rz * c
+    likelihood = LOG_NORMALISER - 0.5 * (FILTER_DEGREES + 3.0) * math.log(1.0 + square / FILTER_DEGREES)
+    likelihood = max(likelihood - 0.5 * math.log(determinant), math.log(0.004 * OUTLIER_DENSITY))
+    store(s, LOG_WEIGHT, max(load(s, LOG_WEIGHT) + likelihood, DEAD))
+    inflation = max(1.0, 0.0 * square)
+    for _ in range(INFLATION_ROUNDS):  # the residual after the update, relative to the noise, says how far off it is
+        p, q, r = _times(R, a, b, c)
+        residual = inflation * inflation * (a * p + b * q + c * r)
+        inflation = max(1.0, (FILTER_DEGREES + residual) / (FILTER_DEGREES + 3.0))
+        I, determinant = _inverse(_sum6(h, R, inflation))
+        a, b, c = _times(I, rx, ry, rz)
+    store(U, 3 * UNKNOWNS, inflation)
+    for k in range(UNKNOWNS):
+        ux, uy, uz = load(U, 3 * k), load(U, 3 * k + 1), load(U, 3 * k + 2)
+        store(s, MEAN + k, load(s, MEAN + k) + ux * a + uy * b + uz * c)
+        gx, gy, gz = _times(I, ux, uy, uz)
+        for j in range(k + 1):
+            less = gx * load(U, 3 * j) + gy * load(U, 3 * j + 1) + gz * load(U, 3 * j + 2)
+            store(s, ROW[k, j], load(s, ROW[k, j]) - less)
+        store(s, ROW[k, k], max(load(s, ROW[k, k]), MIN_VARIANCE))
+    _clamp(s)
+    weight = _weights(s)
+    state.inflation = lane_sum(weight * inflation)
+
+
+@inlined
+def _weights(s):
+    """The weights of the components, which sum to 1; the logarithms are shifted so that the largest is 0."""
+    log_weight = load(s, LOG_WEIGHT)
+    log_weight = max(log_weight - lane_max(log_weight), DEAD)
+    store(s, LOG_WEIGHT, log_weight)
+    weight = where(log_weight > DEAD, math.exp(log_weight), 0.0)
+    return weight / lane_sum(weight)
+
+
+@inlined
+def _note_innovation(state, weight, r, S):
+    """Keep the innovation of the mixture, its standard deviations and its square in them."""
+    x, y, z = lane_sum(weight * r[0]), lane_sum(weight * r[1]), lane_sum(weight * r[2])
+    dx, dy, dz = r[0] - x, r[1] - y, r[2] - z
+    xx, yy, zz = lane_sum(weight * (S[0] + dx * dx)), lane_sum(weight * (S[2] + dy * dy)), lane_sum(weight * (S[5] + dz * dz))
+    xy, xz, yz = lane_sum(weight * (S[1] + dx * dy)), lane_sum(weight * (S[3] + dx * dz)), lane_sum(weight * (S[4] + dy * dz))
+    inverse, _ = _inverse((np.float64(xx), np.float64(xy), np.float64(yy), np.float64(xz), np.float64(yz), np.float64(zz)))
+    a, b, c = _times(inverse, x, y, z)
+    state.innovation[0], state.innovation[1], state.innovation[2] = x, y, z
+    state.innovation_sd[0], state.innovation_sd[1], state.innovation_sd[2] = math.sqrt(xx), math.sqrt(yy), math.sqrt(zz)
+    state.mahalanobis2 = x * a + y * b + z * c
+
+
+@inlined
+def _sum6(a, b, k):
+    return a[0] + k * b[0], a[1] + k * b[1], a[2] + k * b[2], a[3] + k * b[3], a[4] + k * b[4], a[5] + k * b[5]
+
+
+@inlined
+def _inverse(S):
+    """(the inverse, the determinant) of a symmetric matrix of three; both are xx, xy, yy, xz, yz, zz."""
+    xx, xy, yy, xz, yz, zz = S
+    a, b, c = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
+    determinant = xx * a + xy * b + xz * c
+    k = 1.0 / determinant
+    return (k * a, k * b, k * (xx * zz - xz * xz), k * c, k * (xy * xz - xx * yz), k * (xx * yy - xy * xy)), determinant
+
+
+@inlined
+def _times(S, x, y, z):
+    return S[0] * x + S[1] * y + S[3] * z, S[1] * x + S[2] * y + S[4] * z, S[3] * x + S[4] * y + S[5] * z
+
+
+@inlined
+def _clamp(s):
+    for i in range(3):
+        store(s, 3 + i, min(max(load(s, 3 + i), -MAX_SPEED), MAX_SPEED))
+        store(s, 6 + i, min(max(load(s, 6 + i), -MAX_SPIN), MAX_SPIN))
+    for k in LOG_PARAMETERS:
+        store(s, k, min(max(load(s, k), -MAX_LOG), MAX_LOG))
+    store(s, HEIGHT, min(max(load(s, HEIGHT), -MAX_HEIGHT), MAX_HEIGHT))
+
+
+@kernel
+def _match_moments(state, s):
+    """Set x and P to the mean and the covariance of the mixture."""
+    x, P, weight = state.x, state.P, _weights(s)
+    state.effective_components, state.top_weight = 1.0 / lane_sum(weight * weight), lane_max(weight)
+    for k in range(UNKNOWNS):
+        x[k] = lane_sum(weight * load(s, MEAN + k))
+    for k in range(UNKNOWNS):
+        offset = weight * (load(s, MEAN + k) - x[k])
+        for j in range(k + 1):
+            P[k, j] = P[j, k] = lane_sum(weight * load(s, ROW[k, j]) + offset * load(s, MEAN + j))
+    for k in range(3):
+        x[k] += state.origin[k]
+    last = s[LAST_CONTACT, _likeliest(s)]
+    state.last_contact_time = state.start_time + last if last > -1e5 else -np.inf
+
+
+@inlined
+def _likeliest(s):
+    """The number of the component with the largest weight."""
+    best = 0
+    for i in range(1, COMPONENTS):
+        if s[LOG_WEIGHT, i] > s[LOG_WEIGHT, best]:
+            best = i
+    return best
+
+
+@kernel
+def _adapt_noise(filter_prior, state, s, y):
+    """Update the sensor's variances by a frame: expectation-maximisation as in likelihood.py."""
+    i, noise, sums, moments = _likeliest(s), state.noise[:], state.noise_sums[:], np.empty((3, 3))
+    e, v = np.empty(3), np.empty(3)
+    for k in range(3):
+        e[k], v[k] = y[k] - state.origin[k] - s[k, i], s[3 + k, i]
+    e[2] -= s[HEIGHT, i]
+    for k in range(3):
+        for j in range(3):
+            moments[k, j] = e[k] * e[j] + s[ROW[k, j], i]
+    for k in range(3):
+        moments[2, k] += s[ROW[HEIGHT, k], i]
+        moments[k, 2] += s[ROW[HEIGHT, k], i]
+    moments[2, 2] += s[ROW[HEIGHT, HEIGHT], i]
+    add_expected_variances(v, moments, 1.0 / state.inflation, noise, sums)
+    sums[4] += 1.0
+    for k in range(4):
+        variance = (sums[k] + FILTER_PSEUDO_FRAMES * filter_prior.noise[k]) / (sums[4] + FILTER_PSEUDO_FRAMES)
+        noise[k] = min(max(variance, filter_prior.min_variances[k]), filter_prior.max_variances[k])

@@ -1,0 +1,135 @@
+"""The components of a Gaussian sum: where they stand in memory, how they are split, merged and dropped. Compiled.
+
+A ball's components are the lanes of rows, an array (ROWS, COMPONENTS) float32: of each its mean, the lower triangle of
+its covariance, the logarithm of its weight (0 for the likeliest, DEAD for one that is not in use), and the time of its
+last contact. Lanes not in use go along; they hold finite numbers.
+"""
+
+import math
+
+import numpy as np
+
+from ballcast.models.estimation.unknowns import UNKNOWNS
+from ballcast.sim.jit import inlined, kernel
+from ballcast.sim.kernels.lane_numbers import LANES, lane_max, lane_sum, load, same_in_all, store, where
+from ballcast.sim.kernels.layout import SPIN
+
+COMPONENTS = LANES
+MEAN, COVARIANCE = 0, UNKNOWNS
+COVARIANCE_ROWS = UNKNOWNS * (UNKNOWNS + 1) // 2
+LOG_WEIGHT = COVARIANCE + COVARIANCE_ROWS
+LAST_CONTACT = LOG_WEIGHT + 1  # s since the filter's start
+NEAR = LAST_CONTACT + 1  # 1: comes near a surface in this frame
+ROWS = NEAR + 1
+# the row of each element of the covariance
+ROW = np.array([[COVARIANCE + max(k, j) * (max(k, j) + 1) // 2 + min(k, j) for j in range(UNKNOWNS)] for k in range(UNKNOWNS)])
+DEAD = -1e30  # logarithm of the weight of a component that is not in use
+MIN_LOG_WEIGHT = -8.0  # lighter components, relative to the heaviest, are dropped
+MIN_SPLIT_LOG_WEIGHT = -4.0  # lighter ones are not split
+SPLIT_OFFSET = 0.6  # standard deviations by which the two halves are moved apart
+POWER_ITERATIONS = 4
+MERGE_DISTANCE2 = 0.25  # squared distance in standard deviations, of velocity and spin
+SPIN_ROW = SPIN.start
+
+
+@inlined
+def reduce_mixture(s, number):
+    """Drop components of little weight; merge one, another at each `number`, into its neighbour if they are alike."""
+    log_weight = load(s, LOG_WEIGHT)
+    log_weight = log_weight - lane_max(log_weight)
+    store(s, LOG_WEIGHT, where(log_weight < MIN_LOG_WEIGHT, DEAD, log_weight))
+    i = number % COMPONENTS
+    if s[LOG_WEIGHT, i] > DEAD:
+        distance2 = 0.0 * load(s, MEAN)
+        for k in range(3, 9):
+            d = load(s, MEAN + k) - s[MEAN + k, i]
+            distance2 += d * d / (load(s, ROW[k, k]) + s[ROW[k, k], i] + 1e-12)
+        d = load(s, LAST_CONTACT) - s[LAST_CONTACT, i]
+        distance2 = where(load(s, LOG_WEIGHT) > DEAD, distance2 + 1e3 * d * d, 1e30)
+        store(s, NEAR, distance2)
+        best, smallest = -1, np.float32(MERGE_DISTANCE2)
+        for j in range(COMPONENTS):
+            if j != i and s[NEAR, j] < smallest:
+                best, smallest = j, s[NEAR, j]
+        if best >= 0:
+            _merge(s, i, best)
+
+
+@kernel
+def _merge(s, i, j):
+    """Merge component i into j, with the mean and the covariance of both together."""
+    total = math.exp(s[LOG_WEIGHT, i]) + math.exp(s[LOG_WEIGHT, j])
+    a = math.exp(s[LOG_WEIGHT, i]) / total
+    b = 1.0 - a
+    for k in range(UNKNOWNS):
+        for m in range(k + 1):
+            d = (s[k, i] - s[k, j]) * (s[m, i] - s[m, j])
+            s[ROW[k, m], j] = a * s[ROW[k, m], i] + b * s[ROW[k, m], j] + a * b * d
+    for k in range(UNKNOWNS):
+        s[k, j] = a * s[k, i] + b * s[k, j]
+    s[LOG_WEIGHT, j], s[LOG_WEIGHT, i] = math.log(total), DEAD
+
+
+@inlined
+def split_widest(s, limit_sd):
+    """Split the component that has most weight and most spread of the spin, if there is room for one more."""
+    free = -1
+    for i in range(COMPONENTS):
+        if not s[LOG_WEIGHT, i] > DEAD:
+            free = i
+            break
+    if free >= 0:
+        e, variance = _widest_spin(s)
+        log_weight = load(s, LOG_WEIGHT)
+        may_split = (variance > limit_sd * limit_sd) & (log_weight > MIN_SPLIT_LOG_WEIGHT)
+        score = where(may_split, math.exp(log_weight) * variance, 0.0)
+        if lane_max(score) > 0.0:
+            store(s, NEAR, score)
+            i = 0
+            for j in range(1, COMPONENTS):
+                if s[NEAR, j] > s[NEAR, i]:
+                    i = j
+            store(s, NEAR, e[0])
+            x = s[NEAR, i]
+            store(s, NEAR, e[1])
+            y = s[NEAR, i]
+            store(s, NEAR, e[2])
+            _split(s, i, free, x, y, s[NEAR, i])
+
+
+@inlined
+def _widest_spin(s):
+    """(unit vector, variance) of the direction in which the spin is known worst, of each component."""
+    xx, xy, yy = load(s, ROW[6, 6]), load(s, ROW[7, 6]), load(s, ROW[7, 7])
+    xz, yz, zz = load(s, ROW[8, 6]), load(s, ROW[8, 7]), load(s, ROW[8, 8])
+    x, y, z = same_in_all(0.5), same_in_all(0.6), same_in_all(0.62)
+    variance = same_in_all(0.0)
+    for _ in range(POWER_ITERATIONS):
+        a, b, c = xx * x + xy * y + xz * z, xy * x + yy * y + yz * z, xz * x + yz * y + zz * z
+        variance = math.sqrt(a * a + b * b + c * c) + 1e-12
+        k = 1.0 / variance
+        x, y, z = k * a, k * b, k * c
+    return (x, y, z), variance
+
+
+@kernel
+def _split(s, i, free, x, y, z):
+    """Split component i along the direction of spin (x, y, z): half of it goes to the lane `free`.
+
+    Mean and covariance of both together stay what they were.
+    """
+    d, variance = np.empty(UNKNOWNS), 0.0
+    for k in range(UNKNOWNS):
+        d[k] = s[ROW[k, 6], i] * x + s[ROW[k, 7], i] * y + s[ROW[k, 8], i] * z
+    variance = d[6] * x + d[7] * y + d[8] * z
+    d *= SPLIT_OFFSET / math.sqrt(variance)
+    for k in range(ROWS):
+        s[k, free] = s[k, i]
+    for k in range(UNKNOWNS):
+        s[k, i] -= d[k]
+        s[k, free] += d[k]
+        for j in range(k + 1):
+            value = s[ROW[k, j], i] - d[k] * d[j]
+            s[ROW[k, j], i] = s[ROW[k, j], free] = value
+    s[LOG_WEIGHT, i] -= math.log(2.0)
+    s[LOG_WEIGHT, free] = s[LOG_WEIGHT, i]
