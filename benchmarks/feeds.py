@@ -117,7 +117,8 @@ def count_rolling(name: str, sport: sim.Sport, track: Track) -> Counts:
         if estimate and not belief:
             belief = to_belief(estimate.mean, estimate.covariance)
         if belief is not None:
-            sd = np.sqrt(np.linalg.eigvalsh(belief.covariance[:3, :3])[-1])
+            covariance = belief.covariance[:3, :3]
+            sd = np.sqrt(np.linalg.eigvalsh(covariance)[-1]) if np.isfinite(covariance).all() else np.inf
             counts.beliefs += 1
             counts.narrow += int(sd <= MAX_SD_RATIO * np.mean(sport.sensor.noise))
     return counts
@@ -143,7 +144,8 @@ def _forecast(stream, time, counts):
 
 def rolling(name: str, data: Path) -> dict:
     """Print the Counts of a predictor on every sequence; return the totals."""
-    print(f"\n{name}: rolling balls and flights{'frames':>20} {'NIS':>6} {'sd<=5':>6} {'below':>6} {'of':>6} {'lowest':>9}")
+    title = f"{name}: rolling balls and flights"
+    print(f"\n{title:<46} {'frames':>6} {'NIS':>6} {'sd<=5':>6} {'below':>6} {'of':>6} {'lowest':>9}")
     every = []
     for label, sport, track in sequences(data):
         if name in models.available(sport):
@@ -164,8 +166,8 @@ def print_counts(label: str, c: Counts) -> None:
     """Print one row."""
     nis, share = "-" if c.nis is None else c.nis, f"{c.narrow / max(c.beliefs, 1):.0%}"
     failed = f"  {c.failures} forecasts failed" if c.failures else ""
-    lowest = f"{1e3 * c.lowest:.0f} mm"
-    print(f"{label:<46} {c.frames:>6} {nis:>6} {share:>6} {c.below:>6} {c.forecasts:>6} {lowest:>9}{failed}", flush=True)
+    below = f"{c.below:>6} {c.forecasts:>6} {f'{1e3 * c.lowest:.0f} mm':>9}"
+    print(f"{label:<46} {c.frames:>6} {nis:>6} {share:>6} {below}{failed}", flush=True)
 
 
 # --- held frames ------------------------------------------------------------------------------------------------------

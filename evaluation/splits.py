@@ -1,7 +1,7 @@
 """The recorded sets and their frozen splits, as splits.toml has them: python -m ballcast.evaluation.splits --help
 
-    split_of("002")                    # "validation", "train" or "test": the name of the ball decides
-    recorded_sets()["spindoe"]         # where the set is, and how it is read
+split_of("002")                    # "validation", "train" or "test": the name of the ball decides
+recorded_sets()["spindoe"]         # where the set is, and how it is read
 """
 
 import os
