@@ -3,8 +3,10 @@
 python evaluate.py                                        # simulated table tennis, all predictors
 python evaluate.py --sport tennis room --predictor physics informed
 python evaluate.py --tracks recordings/ --without net     # recorded balls: files, folders
+python evaluate.py --suite real                           # recorded balls of the public sets in BALLCAST_DATA
 python evaluate.py --report page                          # an HTML report: page/index.html
 python evaluate.py --json a.json; python evaluate.py --compare a.json b.json
+python evaluate.py --suite real --compare a.json          # evaluate, and compare with an earlier run
 """
 # ruff: noqa: E402 - the number of threads must be set before numpy and numba are imported
 
@@ -16,7 +18,7 @@ for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MK
 import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +28,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ballcast import __version__, command, models, sim
 from ballcast.evaluation import harness, protocols, suites
 from ballcast.evaluation.limits import LIMITS
+from ballcast.evaluation.paired import paired_tables
 from ballcast.evaluation.protocols import Cases
+from ballcast.evaluation.real import REAL_HISTORIES, real_suites
 from ballcast.evaluation.results import Results, compare
 from ballcast.evaluation.scores import score, score_latency
+from ballcast.evaluation.splits import data_folder
 from ballcast.evaluation.suites import Suite
-from ballcast.evaluation.table import latencies, tables
+from ballcast.evaluation.table import by_suite, latencies, tables
 
 
 @dataclass(frozen=True)
@@ -46,20 +51,26 @@ class Options:
     """names of sports, or your own .toml files; with --tracks the sport of the tracks"""
     tracks: tuple[str, ...] = ()
     """recorded tracks (CSV, TT3D, SpinDOE), folders of them, or generated sets (.npz); default: simulated balls"""
+    suite: str | None = None
+    """real: the recorded sets of evaluation/splits.toml in the folder BALLCAST_DATA (else ../shared/data), zero-shot"""
+    split: str = "test"  # tracks of --suite real: test, validation, train or all
     format: str | None = None  # format of the tracks: csv, tt3d or spindoe; default: recognised by the header
     scale: float = 1.0  # metres per unit of the tracks' positions: 0.001 for millimetres
     axes: str = "x,y,z"  # the tracks' axes that are our x (across), y (along) and z (up), as in x,-z,y
     origin: str = "0,0,0"  # our origin in the tracks' frame, after scale and axes, in metres, as in 0,0,0.76
     without: tuple[str, ...] = ()  # surfaces of the sport to leave out, such as net
-    protocol: tuple[str, ...] = ("horizon", "landing")  # horizon, landing, l4dc2023, or several
-    history: tuple[float, ...] = protocols.HISTORIES  # histories of the protocol horizon, in seconds
+    protocol: tuple[str, ...] = ()
+    """horizon, landing, l4dc2023, or several; default: horizon and landing, of --suite real horizon alone"""
+    history: tuple[float, ...] = ()
+    """histories of the protocol horizon, in seconds; default: 0.1, 0.2 and 0.3, of --suite real also 0.5"""
     horizon: tuple[float, ...] = protocols.HORIZONS  # seconds after the last frame
     balls: int = 240  # number of simulated balls, or of balls taken from a generated set
     seed: int = 0  # seed of the simulated balls
     json: Path | None = None  # write the results to this file
     report: Path | None = None  # write an HTML report into this folder, as the single file index.html
     compare: tuple[Path, ...] = ()
-    """two files of results: print the differences that exceed their paired intervals, and do nothing else"""
+    """two files of results: print the differences that exceed their paired intervals, and do nothing else; one file:
+    evaluate, and print every difference to that run"""
 
 
 def main() -> None:
@@ -72,26 +83,45 @@ def main() -> None:
 def run(options: Options) -> int:
     """Evaluate or compare, print, and return the exit status, 0 or 1. Raises ValueError or OSError, one line each."""
     console = Console(width=None if sys.stdout.isatty() else 150, emoji=False)
-    if options.compare:
-        if len(options.compare) != 2:
-            raise ValueError(f"--compare takes two files of results, not {len(options.compare)}")
+    if len(options.compare) > 2:
+        raise ValueError(f"--compare takes one or two files of results, not {len(options.compare)}")
+    if len(options.compare) == 2:
         for line in compare(*(Results.read(file) for file in options.compare)):
             console.print(line, markup=False, highlight=False)
         return 0
+    options = with_defaults(options)
     check(options)
-    balls = make_suites(options)
+    before = Results.read(options.compare[0]) if options.compare else None
+    balls, notes = make_suites(options)
     results, failed = evaluate(options, predictor_names(options, balls), balls, console)
+    results.notes = notes + results.notes
     if options.json:
         results.write(options.json)
     if options.report:
         from ballcast.evaluation import report  # needs jinja2 and matplotlib
 
         console.print(f"{report.write(options.report, results, balls, options.history, options.horizon)}: the report")
-    for table in [*tables(results), latencies(results)]:
+    show(options, results, before, console)
+    return 1 if failed else 0
+
+
+def show(options: Options, results: Results, before: Results | None, console: Console) -> None:
+    """Print the tables and notes of the results, and the differences to an earlier run."""
+    for table in by_suite(results) if options.suite else ():
         console.print(table, "")
+    for table in [*tables(results, without="horizon" if options.suite else ""), latencies(results)]:
+        console.print(table, "")
+    for table in paired_tables(before, results) if before else ():
+        console.print(table, "", highlight=False)
     for note in results.notes:
         console.print(note, markup=False, highlight=False)
-    return 1 if failed else 0
+
+
+def with_defaults(options: Options) -> Options:
+    """The options with protocol and history filled in where they are not given."""
+    protocol = ("horizon",) if options.suite else ("horizon", "landing")
+    history = REAL_HISTORIES if options.suite else protocols.HISTORIES
+    return replace(options, protocol=options.protocol or protocol, history=options.history or history)
 
 
 def check(options: Options) -> None:
@@ -102,6 +132,12 @@ def check(options: Options) -> None:
     for protocol in options.protocol:
         if protocol not in protocols.PROTOCOLS:
             raise ValueError(f"--protocol {protocol}: unknown; known are {', '.join(protocols.PROTOCOLS)}")
+    if options.suite not in (None, "real"):
+        raise ValueError(f"--suite {options.suite}: unknown; the only one is real")
+    if options.suite and (options.tracks or options.without or options.sport != Options.sport):
+        raise ValueError("--suite real has its own tracks and sports: leave out --tracks, --sport and --without")
+    if options.split != Options.split and not options.suite:
+        raise ValueError(f"--split {options.split}: goes with --suite real")
     if options.balls < 1 or options.seed < 0:
         raise ValueError(f"--balls {options.balls} must be at least 1, --seed {options.seed} at least 0")
     if options.tracks and len(options.sport) > 1:
@@ -116,7 +152,7 @@ def check(options: Options) -> None:
 
 def predictor_names(options: Options, balls: Sequence[Suite]) -> list[str]:
     """The predictors to score; by default all that are available for every suite, and limits for simulated balls."""
-    is_recorded = bool(options.tracks) and not all(t.endswith(".npz") for t in options.tracks)
+    is_recorded = any(suite.balls is None for suite in balls)
     for name in options.predictor:
         if name in LIMITS and is_recorded:
             raise ValueError(f"--predictor {name}: a limit needs the truth, which recorded balls do not have")
@@ -124,14 +160,16 @@ def predictor_names(options: Options, balls: Sequence[Suite]) -> list[str]:
     return list(dict.fromkeys(options.predictor or [*available, *([] if is_recorded else LIMITS)]))
 
 
-def make_suites(options: Options) -> list[Suite]:
-    """The suites of balls to forecast."""
+def make_suites(options: Options) -> tuple[list[Suite], list[str]]:
+    """The suites of balls to forecast, and notes on them."""
+    if options.suite:
+        return real_suites(data_folder(), options.split)
     sports = [sim.load(name).without(*options.without) for name in options.sport]
     if not options.tracks:
-        return [suites.simulated(sport, options.balls, options.seed) for sport in sports]
+        return [suites.simulated(sport, options.balls, options.seed) for sport in sports], []
     reading = {k: getattr(options, k) for k in ("format", "scale", "axes")} | {"origin": options.origin.split(",")}
     return [suites.generated(source, options.balls) if source.endswith(".npz")
-            else suites.recorded(source, sports[0], **reading) for source in options.tracks]  # fmt: skip
+            else suites.recorded(source, sports[0], **reading) for source in options.tracks], []  # fmt: skip
 
 
 def make_cases(options: Options, suite: Suite) -> Iterator[Cases]:

@@ -1,6 +1,7 @@
 """Results: rows of figures and the errors behind them, written to JSON and read back; two of them compared."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -94,33 +95,55 @@ def ranking(
     return level
 
 
-def compare(a: Results, b: Results) -> list[str]:
-    """Lines that name the cells in which Results a and b differ by more than their paired 95 % interval.
+@dataclass(frozen=True)
+class Difference:
+    """The difference of two runs in one cell: of the median errors over the tracks that both have."""
+
+    names: str  # the predictor, or "one against another"
+    suite: str
+    protocol: str
+    history: float  # s
+    horizon: float  # s
+    tracks: int
+    median: float  # m, the second run's minus the first's
+    low: float  # m, the paired 95 % interval
+    high: float  # m
+
+
+def differences(a: Results, b: Results) -> Iterator[Difference]:
+    """The Difference of every cell that Results a and b share.
 
     Each predictor is compared with itself; if a and b share none, every predictor of a with every one of b.
     """
     pairs = [(n, n) for n in a.side_information if n in b.side_information]
     pairs = pairs or [(m, n) for m in a.side_information for n in b.side_information]
-    lines, larger, count = [], 0, 0
     for first, second in pairs:
+        names = display_name(first) if first == second else f"{display_name(second)} against {display_name(first)}"
         for cell, errors in a.errors.items():
             name, _, rest = cell.partition("|")
             other = b.errors.get(f"{second}|{rest}")
             both = [t for t in errors if other and t in other] if name == first else []
             if len(both) < 2:
                 continue
-            difference, low, high = _difference([other[t] for t in both], [errors[t] for t in both])
-            count += 1
-            if low > 0.0 or high < 0.0:
-                larger += 1
-                few = f", only {len(both)} tracks: decides nothing" if len(both) < MIN_TRACKS else ""
-                suite, protocol, history, horizon = rest.split("|")
-                names = first if first == second else f"{second} against {first}"
-                lines.append(f"{names}: {suite}, {protocol}, {history} s, +{horizon} s: {1e3 * difference:+.1f} mm "
-                             f"({1e3 * low:+.1f} to {1e3 * high:+.1f}) in the median{few}")  # fmt: skip
-    if not count:
+            suite, protocol, history, horizon = rest.split("|")
+            found = _difference([other[t] for t in both], [errors[t] for t in both])
+            yield Difference(names, suite, protocol, float(history), float(horizon), len(both), *found)
+
+
+def compare(a: Results, b: Results) -> list[str]:
+    """Lines that name the cells in which Results a and b differ by more than their paired 95 % interval."""
+    found = [*differences(a, b)]
+    if not found:
         raise ValueError("the two files have no cell with the same tracks; evaluate the same suites and seed")
-    return [*lines, f"{larger} of {count} cells differ by more than their paired 95 % interval"]
+    larger = [d for d in found if d.low > 0.0 or d.high < 0.0]
+    return [*map(_line, larger), f"{len(larger)} of {len(found)} cells differ by more than their paired 95 % interval"]
+
+
+def _line(d):
+    """A Difference as text."""
+    few = f", only {d.tracks} tracks: decides nothing" if d.tracks < MIN_TRACKS else ""
+    where = f"{d.names}: {d.suite}, {d.protocol}, {d.history:g} s, +{d.horizon:g} s"
+    return f"{where}: {1e3 * d.median:+.1f} mm ({1e3 * d.low:+.1f} to {1e3 * d.high:+.1f}) in the median{few}"
 
 
 def _difference(a, b):

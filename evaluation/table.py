@@ -9,10 +9,10 @@ from ballcast.evaluation.limits import LIMITS
 from ballcast.evaluation.results import MIN_TRACKS, Results, display_name, ranking
 
 
-def tables(results: Results) -> Iterator[Table]:
-    """A rich Table for every suite, protocol and history of the results."""
-    cells = {(r.suite, r.protocol, r.history) for r in results.rows if r.protocol in ("horizon", "landing")}
-    order = {"horizon": 0, "landing": 1}
+def tables(results: Results, without: str = "") -> Iterator[Table]:
+    """A rich Table for every suite, protocol (but `without`) and history of the results."""
+    order = {name: k for k, name in enumerate(("horizon", "landing")) if name != without}
+    cells = {(r.suite, r.protocol, r.history) for r in results.rows if r.protocol in order}
     for suite, protocol, history in sorted(cells, key=lambda c: (c[0], order[c[1]], c[2])):
         rows = [r for r in results.rows if (r.suite, r.protocol, r.history) == (suite, protocol, history)]
         yield _landings(suite, history, rows) if protocol == "landing" else _horizons(results, suite, history, rows)
@@ -29,26 +29,58 @@ def _table(title, left, right):
     return table
 
 
+def by_suite(results: Results) -> Iterator[Table]:
+    """One rich Table for every suite, of the protocol horizon: a section for each history."""
+    for suite in dict.fromkeys(r.suite for r in results.rows if r.protocol == "horizon"):
+        rows = [r for r in results.rows if (r.suite, r.protocol) == (suite, "horizon")]
+        horizons = sorted({r.horizon for r in rows if r.horizon is not None})
+        title = f"{suite}: median error in mm (95 % interval)"
+        table = _table(title, ["s", "", "tracks"], [*(f"+{h:g} s" for h in horizons), "in 90 %"])
+        for history in sorted({r.history for r in rows}):
+            table.add_section()
+            own = [r for r in rows if r.history == history]
+            for name, cells in _horizon_rows(results, suite, history, own, horizons):
+                mine = {m: [r for r in own if (r.predictor, r.metric) == (name, m)] for m in ("median", "coverage90")}
+                count = [r.tracks for r in mine["median"]]
+                counts = "-".join(str(n) for n in dict.fromkeys((min(count), max(count))))
+                table.add_row(f"{history:g}", _titled(name), counts, *cells, _mean_coverage(mine["coverage90"]))
+        table.caption = f"s of history; * first, or ties with the first; fewer than {MIN_TRACKS} tracks decide nothing"
+        yield table
+
+
+def _mean_coverage(rows):
+    """The coverage of all horizons' forecasts together."""
+    return f"{np.average([r.value for r in rows], weights=[r.tracks for r in rows]):.0%}" if rows else "-"
+
+
 def _horizons(results, suite, history, rows):
     horizons = sorted({r.horizon for r in rows if r.horizon is not None})
-    value = {(r.predictor, r.horizon, r.metric): r for r in rows}
-    levels = {h: ranking(results, suite, "horizon", history, h) for h in horizons}
-    columns = [*(f"+{h:g} s" for h in horizons), *(f"{name} +{horizons[-1]:g} s" for name in ("in 90 %", "nll"))]
-    table = _table(f"{suite}: {history:g} s of history, median error in mm (95 % interval)", [""], columns)
-    for name in levels[horizons[len(horizons) // 2]]:
-        line = [_titled(name)]
-        for h in horizons:
-            row = value.get((name, h, "median"))
-            line.append(_cell(row, levels[h].get(name, False)) if row else "-")
+    title = f"{suite}: {history:g} s of history, median error in mm (95 % interval)"
+    last = [f"{name} +{horizons[-1]:g} s" for name in ("in 90 %", "nll")]
+    table = _table(title, [""], [*(f"+{h:g} s" for h in horizons), *last])
+    value = {(r.predictor, r.metric): r for r in rows if r.horizon == horizons[-1]}
+    for name, cells in _horizon_rows(results, suite, history, rows, horizons):
         for metric, form in (("coverage90", "{:.0%}"), ("nll", "{:.2f}")):
-            row = value.get((name, horizons[-1], metric))
-            line.append(form.format(row.value) if row and row.value is not None else "-")
-        table.add_row(*line)
+            row = value.get((name, metric))
+            cells.append(form.format(row.value) if row and row.value is not None else "-")
+        table.add_row(_titled(name), *cells)
     count = max((r.tracks for r in rows), default=0)
     table.caption = f"{count} tracks; * first, or ties with the first by their paired interval"
     if count < MIN_TRACKS:
         table.caption += f". Fewer than {MIN_TRACKS} tracks decide nothing"
     return table
+
+
+def _horizon_rows(results, suite, history, rows, horizons):
+    """(predictor, its medians as text) for each predictor, in the order of their errors at the middle horizon."""
+    value = {(r.predictor, r.horizon): r for r in rows if r.metric == "median"}
+    levels = {h: ranking(results, suite, "horizon", history, h) for h in horizons}
+    for name in levels[horizons[len(horizons) // 2]]:
+        cells = []
+        for h in horizons:
+            row = value.get((name, h))
+            cells.append(_cell(row, levels[h].get(name, False)) if row else "-")
+        yield name, cells
 
 
 def _cell(row, leads):

@@ -1,0 +1,94 @@
+"""The recorded sets and their frozen splits, as splits.toml has them: python -m ballcast.evaluation.splits --help
+
+split_of("002")                    # "validation", "train" or "test": the name of the ball decides
+recorded_sets()["spindoe"]         # where the set is, and how it is read
+"""
+
+import os
+import tomllib
+import zlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from ballcast import command
+
+FILE = Path(__file__).with_name("splits.toml")
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class RecordedSet:
+    """One set of recorded balls."""
+
+    name: str
+    folder: str  # in the folder of recorded balls
+    files: str  # pattern of the file names
+    sport: str
+    without: tuple[str, ...] = ()  # surfaces of the sport that were not there
+    axes: str = "x,y,z"  # the files' axes that are our x, y and z
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)  # m, ours in the files' frame, after `axes`
+    suite: bool = False  # part of evaluate.py --suite real
+
+    def paths(self, data: str | Path) -> list[Path]:
+        """The set's files in the folder of recorded balls, sorted; index.csv is none of them."""
+        return sorted(path for path in (Path(data) / self.folder).glob(self.files) if path.name != "index.csv")
+
+
+@cache
+def _table():
+    return tomllib.loads(FILE.read_text(encoding="utf-8"))
+
+
+def recorded_sets() -> dict[str, RecordedSet]:
+    """All sets, by name."""
+    sets = {}
+    for name, table in _table()["sets"].items():
+        lists = {key: tuple(table[key]) for key in ("without", "origin") if key in table}
+        sets[name] = RecordedSet(name, **table | lists)
+    return sets
+
+
+def split_of(name: str) -> str:
+    """The split of a recorded ball, by its name: a file's name without suffix, or FILE#BALL in a file of several."""
+    rule = _table()["rule"]
+    remainder = zlib.crc32(name.encode()) % rule["modulus"]
+    return next(split for split in SPLITS if remainder in rule[split])
+
+
+def data_folder() -> Path:
+    """The folder of recorded balls: BALLCAST_DATA, else ../shared/data beside the checkout. It may not exist."""
+    return Path(os.environ.get("BALLCAST_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Print those of the given files that are in a split, one a line: as arguments of train.py --tracks."""
+
+    files: Positional[tuple[Path, ...]]
+    """files of recorded balls, one ball each, or folders of them"""
+    split: tuple[str, ...] = ("train", "validation")
+    """train, validation, test, or several"""
+
+
+def main() -> None:
+    options = command.options(Options, "python -m ballcast.evaluation.splits")
+    command.run("python -m ballcast.evaluation.splits", lambda: run(options))
+
+
+def run(options: Options) -> None:
+    """Print the files. Raises ValueError for a split that is none, or a file that does not exist."""
+    if unknown := set(options.split) - set(SPLITS):
+        raise ValueError(f"--split {unknown.pop()}: unknown; one of {', '.join(SPLITS)}")
+    for source in options.files:
+        if not source.exists():
+            raise ValueError(f"{source}: does not exist; name files or folders of recorded balls")
+        for path in sorted(source.glob("*.csv")) if source.is_dir() else [source]:
+            if path.name != "index.csv" and split_of(path.stem) in options.split:
+                print(path)
+
+
+if __name__ == "__main__":
+    main()
