@@ -5,14 +5,12 @@ Midpoint rule in short steps; the Jacobian of the acceleration at the midpoint p
 
 import math
 
-import numpy as np
-
-from ballcast.models.estimation.mixture import COMPONENTS, MEAN, NEAR, ROW
+from ballcast.models.estimation.mixture import DELTA, MEAN, NEAR, ROW
 from ballcast.models.estimation.unknowns import UNKNOWNS
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.aerodynamics import CONSTANT_DRAG, AeroDerivatives, constant_drag_derivatives, general_drag_derivatives
 from ballcast.sim.kernels.dormand_prince import step_length
-from ballcast.sim.kernels.lane_numbers import any_lane, lane_max, load, same_in_all, store, where
+from ballcast.sim.kernels.lane_numbers import lane_max, load, same_in_all, store, where
 from ballcast.sim.kernels.layout import DRAG, LIFT, WIND_X, WIND_Y
 from ballcast.sim.kernels.vectors import add_scaled, cross, dot
 
@@ -28,25 +26,26 @@ def predict_mean(sport, s, origin, dt):
 
     Row NEAR gets 1 for components that come near a surface, 0 for the others.
     """
-    u = load(s, 3) - load(s, WIND_X), load(s, 4) - load(s, WIND_Y), load(s, 5)
-    count = int(min(max(math.ceil(lane_max(STEPS_PER_LENGTH * dt / step_length(sport.aero, u))), 1.0), MAX_STEPS))
+    count = step_count(sport, s, dt)
     h, near = dt / count, same_in_all(0.0)
     for _ in range(count):
-        p, v, w, u, factors, wind = _motion(s)
+        p, v, w, u, factors, _ = _motion(s)
         a, _ = _acceleration(sport, factors, u, w)
         middle, f = _middle(sport, h, u, w, a)
         m, _ = _acceleration(sport, factors, *middle)
-        low, high = p, p
-        for k in range(3):
-            end = p[k] + h * (v[k] + h * (a[k] + 2.0 * m[k]) / 6.0)
-            store(s, MEAN + k, end)
-            store(s, 3 + k, v[k] + h * m[k])
-            store(s, 6 + k, f * w[k])
-        q = load(s, 0), load(s, 1), load(s, 2)
+        _move(s, p, v, w, a, m, f, h)
         bend = 0.125 * h * h
+        q = load(s, 0), load(s, 1), load(s, 2)
         near = max(near, _near(sport.boxes, origin, p, q, (bend * abs(a[0]), bend * abs(a[1]), bend * abs(a[2]))))
     store(s, NEAR, near)
     return count, lane_max(near) > 0.5
+
+
+@inlined
+def step_count(sport, s, dt):
+    """How many steps dt s take, so that all components turn and slow but a little in each."""
+    u = load(s, 3) - load(s, WIND_X), load(s, 4) - load(s, WIND_Y), load(s, 5)
+    return int(min(max(math.ceil(lane_max(STEPS_PER_LENGTH * abs(dt) / step_length(sport.aero, u))), 1.0), MAX_STEPS))
 
 
 @inlined
@@ -112,19 +111,64 @@ def _middle(sport, h, u, w, a):
 
 
 @inlined
-def predict_covariance(sport, s, scratch, dt, count):
-    """Propagate the covariances by dt s in `count` steps. The means, at the start before it, are at the end after it."""
+def propagate(sport, s, scratch, dt, count):
+    """Move means and covariances by dt s through the air, in `count` steps. Backwards too.
+
+    Row DELTA and those after it, deviations from the mean, go along as the covariance does.
+    """
     h = dt / count
-    for n in range(count):
-        p, v, w, u, factors, wind = _motion(s)
+    for _ in range(count):
+        p, v, w, u, factors, _ = _motion(s)
         a, _ = _acceleration(sport, factors, u, w)
         middle, f = _middle(sport, h, u, w, a)
         m, parts = _acceleration(sport, factors, *middle)
         A = _jacobian(factors, *middle, parts)
-        _propagate(s, scratch, A, f, h)
-        for k in range(3):
-            store(s, 3 + k, v[k] + h * m[k])
-            store(s, 6 + k, f * w[k])
+        _propagate_covariance(s, scratch, A, f, h)
+        _propagate_deviation(s, A, f, h)
+        _move(s, p, v, w, a, m, f, h)
+
+
+@inlined
+def move_back(sport, s, dt, count):
+    """Move the means alone by dt s (negative: back) through the air."""
+    h = dt / count
+    for _ in range(count):
+        p, v, w, u, factors, _ = _motion(s)
+        a, _ = _acceleration(sport, factors, u, w)
+        middle, f = _middle(sport, h, u, w, a)
+        m, _ = _acceleration(sport, factors, *middle)
+        _move(s, p, v, w, a, m, f, h)
+
+
+@inlined
+def _move(s, p, v, w, a, m, f, h):
+    """The means at the end of a step: a, m are the accelerations at its start and in its middle."""
+    for k in range(3):
+        store(s, MEAN + k, p[k] + h * (v[k] + h * (a[k] + 2.0 * m[k]) / 6.0))
+        store(s, MEAN + 3 + k, v[k] + h * m[k])
+        store(s, MEAN + 6 + k, f * w[k])
+
+
+@inlined
+def _propagate_deviation(s, A, f, h):
+    """Deviations from the mean at the end of a step."""
+    p, v = (load(s, DELTA), load(s, DELTA + 1), load(s, DELTA + 2)), (load(s, DELTA + 3), load(s, DELTA + 4), load(s, DELTA + 5))
+    w = load(s, DELTA + 6), load(s, DELTA + 7), load(s, DELTA + 8)
+    motion = v[0] - load(s, DELTA + WIND_X), v[1] - load(s, DELTA + WIND_Y), v[2], w[0], w[1], w[2]
+    rest = load(s, DELTA + DRAG), load(s, DELTA + LIFT)
+    g = _rate(A[0], *motion, *rest), _rate(A[1], *motion, *rest), _rate(A[2], *motion, *rest)
+    for k in range(3):
+        store(s, DELTA + k, p[k] + h * v[k] + 0.5 * h * h * g[k])
+        store(s, DELTA + 3 + k, v[k] + h * g[k])
+        store(s, DELTA + 6 + k, f * w[k])
+
+
+@inlined
+def mean_acceleration(sport, s):
+    """The accelerations of the components' means, m/s2."""
+    _, _, w, u, factors, _ = _motion(s)
+    a, _ = _acceleration(sport, factors, u, w)
+    return a
 
 
 @inlined
@@ -158,7 +202,7 @@ def _rate(A, vx, vy, vz, wx, wy, wz, drag, lift):
 
 
 @inlined
-def _propagate(s, scratch, A, f, h):
+def _propagate_covariance(s, scratch, A, f, h):
     """P <- F P F^T of a step: position and velocity by the acceleration's derivatives A, spin by the factor f."""
     half = 0.5 * h * h
     for j in range(UNKNOWNS):  # scratch = the first nine rows of F P

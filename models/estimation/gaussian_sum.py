@@ -20,15 +20,17 @@ from collections import namedtuple
 import numpy as np
 
 from ballcast.models.estimation.fit import linearised_flight
-from ballcast.models.estimation.free_flight import predict_covariance, predict_mean
+from ballcast.models.estimation.free_flight import mean_acceleration, move_back, predict_mean, propagate, step_count
 from ballcast.models.estimation.likelihood import OUTLIER_DENSITY, add_expected_variances
 from ballcast.models.estimation.mixture import (
     COMPONENTS,
-    COVARIANCE_ROWS,
     DEAD,
+    DELTA,
+    KEPT_ROWS,
     LAST_CONTACT,
     LOG_WEIGHT,
     MEAN,
+    NEAR,
     ROW,
     ROWS,
     reduce_mixture,
@@ -53,7 +55,9 @@ MIN_FRAMES_TO_ADAPT = 3  # fewer frames say nothing of the noise
 OUTLIER_INFLATION = 6.0  # a frame that counts this many times less is an outlier
 OUTLIERS_TO_RESTART = 4  # in a row
 INFLATION_ROUNDS = 3
+MAX_POINTS, PASS_EVERY, MIN_PASS_FRAMES = 12, 12, 5  # normal points; frames between two passes; and before the first
 MIN_VARIANCE = 1e-12
+PASS_NOISE = 1.0
 LOG_NORMALISER = math.lgamma(0.5 * FILTER_DEGREES + 1.5) - math.lgamma(0.5 * FILTER_DEGREES) - 1.5 * math.log(FILTER_DEGREES * math.pi)
 SCRATCH_ROWS = 9 * UNKNOWNS
 FILTER_STATE_DTYPE = np.dtype([
@@ -61,6 +65,9 @@ FILTER_STATE_DTYPE = np.dtype([
     ("start_time", np.float64), ("last_contact_time", np.float64),  # s; it started at the frame of start_time
     ("origin", np.float64, (3,)),  # m: the components' positions are relative to it
     ("components", np.float32, (ROWS, COMPONENTS)),  # see mixture.py
+    ("anchor", np.float32, (KEPT_ROWS, COMPONENTS)), ("anchor_time", np.float64), ("anchor_due", np.int64),
+    ("points", np.float64, (MAX_POINTS, 6)), ("point_count", np.int64), ("frames_per_point", np.int64),
+    ("frames_since_anchor", np.int64), ("phase", np.int64),
     ("x", np.float64, (UNKNOWNS,)), ("P", np.float64, (UNKNOWNS, UNKNOWNS)),  # mean and covariance of the mixture
     ("noise", np.float64, (4,)),  # variances of the axes (m2) and of the time stamps (s2)
     ("noise_sums", np.float64, (5,)),  # sums of expected variances, and their number
@@ -114,8 +121,11 @@ def observe(sport, filter_prior, state, t, y):
     else:
         _predict(sport, filter_prior, state, scratch, t - state.recent_frames[0, 0])
         _update(state, s, scratch, y)
-        reduce_mixture(s, state.frames)
-        split_widest(s, filter_prior.split_spin_sd)
+        reduce_mixture(s, state.anchor[:], state.frames)
+        _note_point(state, s, t, y)
+        if _is_pass_due(state):
+            _linearise_anew(sport, filter_prior, state, scratch, t)
+        split_widest(s, state.anchor[:], filter_prior.split_spin_sd)
     _match_moments(state, s)
     state.consecutive_outliers = state.consecutive_outliers + 1 if state.inflation > OUTLIER_INFLATION else 0
     if state.consecutive_outliers >= OUTLIERS_TO_RESTART:
@@ -160,6 +170,104 @@ def _initialise(filter_prior, state, t, y):
     s[LOG_WEIGHT, 0] = 0.0
     for k in range(3):
         state.origin[k] = y[k]
+    state.phase = np.int64(abs(y[0]) * 1e5) % PASS_EVERY
+    _set_anchor(state, t)
+
+
+@inlined
+def _set_anchor(state, t):
+    """Let the present belief be the prior of all frames to come: those before are not linearised anew."""
+    state.anchor[:] = state.components[:KEPT_ROWS]
+    state.anchor_time, state.anchor_due, state.point_count, state.frames_since_anchor = t, 0, 0, 0
+    state.frames_per_point = 1
+
+
+@inlined
+def _is_pass_due(state):
+    n = state.frames_since_anchor
+    return n == MIN_PASS_FRAMES or (n > MIN_PASS_FRAMES and (n + state.phase) % PASS_EVERY == 0)
+
+
+@kernel
+def _note_point(state, s, t, y):
+    """Add a frame to the normal points since the anchor; after a contact the next frame is an anchor."""
+    has_contact = False
+    for i in range(COMPONENTS):
+        has_contact |= s[LOG_WEIGHT, i] > DEAD and s[LAST_CONTACT, i] > state.recent_frames[0, 0] - state.start_time
+    if has_contact or state.anchor_due > 0:
+        state.anchor_due = 1
+        if not has_contact:
+            _set_anchor(state, t)
+        return
+    n, points = state.point_count, state.points
+    state.frames_since_anchor += 1
+    if n == 0 or points[n - 1, 0] >= state.frames_per_point - 1e-9:
+        if n == MAX_POINTS:  # two neighbours become one
+            for k in range(MAX_POINTS // 2):
+                points[k] = points[2 * k] + points[2 * k + 1]
+            n = MAX_POINTS // 2
+            state.frames_per_point *= 2
+        points[n] = 0.0
+        n += 1
+    state.point_count = n
+    point, dt = points[n - 1], t - state.anchor_time
+    point[0] += 1.0
+    weight = 1.0 / state.inflation
+    point[1] += weight
+    point[2] += weight * dt
+    for k in range(3):
+        point[3 + k] += weight * (y[k] - state.origin[k])
+
+
+@kernel
+def _linearise_anew(sport, filter_prior, state, scratch, t):
+    """Filter all frames since the anchor again, about the flight that each component's present mean comes from."""
+    s, q = state.components[:], np.empty((ROWS, COMPONENTS), np.float32)
+    q[:] = s
+    back = state.anchor_time - t
+    move_back(sport, q, back, step_count(sport, q, back))
+    for k in range(UNKNOWNS):
+        store(q, DELTA + k, load(state.anchor, MEAN + k) - load(q, MEAN + k))
+    for k in range(UNKNOWNS, KEPT_ROWS):
+        store(q, k, load(state.anchor, k))
+    now = 0.0
+    for n in range(state.point_count):
+        weight = state.points[n, 1]
+        dt = state.points[n, 2] / weight - now
+        _step(sport, filter_prior, q, scratch, dt)
+        now += dt
+        _assimilate(sport, state, q, scratch, n, weight)
+    _step(sport, filter_prior, q, scratch, t - state.anchor_time - now)
+    keep = load(s, LAST_CONTACT) > state.anchor_time - state.start_time
+    smallest = load(q, ROW[0, 0])
+    for k in range(1, UNKNOWNS):
+        smallest = min(smallest, load(q, ROW[k, k]))
+    keep = keep | (where(smallest > 0.0, 0.0, 1.0) > 0.5)  # NaN too
+    for k in range(UNKNOWNS):
+        store(s, MEAN + k, where(keep, load(s, MEAN + k), load(q, MEAN + k) + load(q, DELTA + k)))
+    for k in range(UNKNOWNS, KEPT_ROWS):
+        store(s, k, where(keep, load(s, k), load(q, k)))
+    _clamp(s)
+
+
+@inlined
+def _step(sport, filter_prior, q, scratch, dt):
+    propagate(sport, q, scratch, dt, step_count(sport, q, dt))
+    for k in range(UNKNOWNS):
+        store(q, ROW[k, k], load(q, ROW[k, k]) + PASS_NOISE * filter_prior.process_noise[k] * dt)
+
+
+@inlined
+def _assimilate(sport, state, q, U, n, weight):
+    """Correct the deviations of a pass by normal point n."""
+    point, noise = state.points[n], state.noise
+    p = load(q, 0) + load(q, DELTA), load(q, 1) + load(q, DELTA + 1), load(q, 2) + load(q, DELTA + 2)
+    height = load(q, HEIGHT) + load(q, DELTA + HEIGHT)
+    h = _gather(q, U)
+    R = _noise(noise[0] / weight, noise[1] / weight, noise[2] / weight, noise[3] / weight, load(q, 3), load(q, 4), load(q, 5))
+    I, _ = _inverse(_sum6(h, R, 1.0))
+    rx, ry, rz = point[3] / weight - p[0], point[4] / weight - p[1], point[5] / weight - p[2] - height
+    _correct(q, DELTA, U, I, _times(I, rx, ry, rz))
 
 
 @kernel
@@ -171,15 +279,13 @@ def _predict(sport, filter_prior, state, scratch, dt):
     flown = np.empty((ROWS if is_near else 0, COMPONENTS), np.float32)
     if is_near:
         for i in range(COMPONENTS):
-            if s[LAST_CONTACT + 1, i] > 0.5 and s[LOG_WEIGHT, i] > DEAD:
+            if s[NEAR, i] > 0.5 and s[LOG_WEIGHT, i] > DEAD:
                 _fly(sport, state, before, flown, i, dt)
-    after = s[: MEAN + UNKNOWNS].copy()
     s[: MEAN + UNKNOWNS] = before
-    predict_covariance(sport, s, scratch, dt, count)
-    s[: MEAN + UNKNOWNS] = after
+    propagate(sport, s, scratch, dt, count)
     if is_near:
         for i in range(COMPONENTS):
-            if s[LAST_CONTACT + 1, i] > 0.5 and s[LOG_WEIGHT, i] > DEAD:
+            if s[NEAR, i] > 0.5 and s[LOG_WEIGHT, i] > DEAD:
                 for k in range(LAST_CONTACT + 1):
                     if k != LOG_WEIGHT:
                         s[k, i] = flown[k, i]
@@ -235,15 +341,8 @@ def _propagate_covariance(tangent, P):
 def _update(state, s, U, y):
     """Correct all components by a frame y (3,) m, and weigh them by it."""
     noise, origin = state.noise, state.origin
-    for k in range(UNKNOWNS):  # U = P H^T
-        store(U, 3 * k, load(s, ROW[k, 0]))
-        store(U, 3 * k + 1, load(s, ROW[k, 1]))
-        store(U, 3 * k + 2, load(s, ROW[k, 2]) + load(s, ROW[k, HEIGHT]))
-    vx, vy, vz, jitter = load(s, 3), load(s, 4), load(s, 5), noise[3]
-    R = (jitter * vx * vx + noise[0], jitter * vx * vy, jitter * vy * vy + noise[1],
-         jitter * vx * vz, jitter * vy * vz, jitter * vz * vz + noise[2])  # fmt: skip
-    h = (load(U, 0), load(U, 3), load(U, 4), load(U, 6) + load(U, 3 * HEIGHT), load(U, 7) + load(U, 3 * HEIGHT + 1),
-         load(U, 8) + load(U, 3 * HEIGHT + 2))  # fmt: skip
+    h = _gather(s, U)
+    R = _noise(noise[0], noise[1], noise[2], noise[3], load(s, 3), load(s, 4), load(s, 5))
     rx, ry = (y[0] - origin[0]) - load(s, 0), (y[1] - origin[1]) - load(s, 1)
     rz = (y[2] - origin[2]) - load(s, 2) - load(s, HEIGHT)
     weight = _weights(s)
@@ -261,18 +360,43 @@ def _update(state, s, U, y):
         inflation = max(1.0, (FILTER_DEGREES + residual) / (FILTER_DEGREES + 3.0))
         I, determinant = _inverse(_sum6(h, R, inflation))
         a, b, c = _times(I, rx, ry, rz)
-    store(U, 3 * UNKNOWNS, inflation)
+    _correct(s, MEAN, U, I, (a, b, c))
+    _clamp(s)
+    weight = _weights(s)
+    state.inflation = lane_sum(weight * inflation)
+
+
+@inlined
+def _gather(s, U):
+    """Fill U = P H^T (48 rows); returns H P H^T."""
+    for k in range(UNKNOWNS):
+        store(U, 3 * k, load(s, ROW[k, 0]))
+        store(U, 3 * k + 1, load(s, ROW[k, 1]))
+        store(U, 3 * k + 2, load(s, ROW[k, 2]) + load(s, ROW[k, HEIGHT]))
+    height = 3 * HEIGHT
+    return (load(U, 0), load(U, 3), load(U, 4), load(U, 6) + load(U, height), load(U, 7) + load(U, height + 1),
+            load(U, 8) + load(U, height + 2))  # fmt: skip
+
+
+@inlined
+def _noise(x, y, z, jitter, vx, vy, vz):
+    """The covariance of a frame's noise, at velocity v."""
+    return (jitter * vx * vx + x, jitter * vx * vy, jitter * vy * vy + y,
+            jitter * vx * vz, jitter * vy * vz, jitter * vz * vz + z)  # fmt: skip
+
+
+@inlined
+def _correct(s, mean, U, I, weighted):
+    """Correct means (rows from `mean` on) and covariances; I: inverse innovation covariance, weighted: I times r."""
+    a, b, c = weighted
     for k in range(UNKNOWNS):
         ux, uy, uz = load(U, 3 * k), load(U, 3 * k + 1), load(U, 3 * k + 2)
-        store(s, MEAN + k, load(s, MEAN + k) + ux * a + uy * b + uz * c)
+        store(s, mean + k, load(s, mean + k) + ux * a + uy * b + uz * c)
         gx, gy, gz = _times(I, ux, uy, uz)
         for j in range(k + 1):
             less = gx * load(U, 3 * j) + gy * load(U, 3 * j + 1) + gz * load(U, 3 * j + 2)
             store(s, ROW[k, j], load(s, ROW[k, j]) - less)
         store(s, ROW[k, k], max(load(s, ROW[k, k]), MIN_VARIANCE))
-    _clamp(s)
-    weight = _weights(s)
-    state.inflation = lane_sum(weight * inflation)
 
 
 @inlined

@@ -20,20 +20,24 @@ COVARIANCE_ROWS = UNKNOWNS * (UNKNOWNS + 1) // 2
 LOG_WEIGHT = COVARIANCE + COVARIANCE_ROWS
 LAST_CONTACT = LOG_WEIGHT + 1  # s since the filter's start
 NEAR = LAST_CONTACT + 1  # 1: comes near a surface in this frame
-ROWS = NEAR + 1
+DELTA = NEAR + 1  # deviation of the belief from the mean, where a pass linearises about another flight
+ROWS = DELTA + UNKNOWNS
+KEPT_ROWS = LOG_WEIGHT  # of an anchor: mean and covariance
 # the row of each element of the covariance
 ROW = np.array([[COVARIANCE + max(k, j) * (max(k, j) + 1) // 2 + min(k, j) for j in range(UNKNOWNS)] for k in range(UNKNOWNS)])
 DEAD = -1e30  # logarithm of the weight of a component that is not in use
 MIN_LOG_WEIGHT = -8.0  # lighter components, relative to the heaviest, are dropped
 MIN_SPLIT_LOG_WEIGHT = -4.0  # lighter ones are not split
-SPLIT_OFFSET = 0.6  # standard deviations by which the two halves are moved apart
+SPLIT_OFFSET = 0.8  # standard deviations by which each half is moved
+GATE_VARIANCE = 1.0 / SPLIT_OFFSET**2 - 1.0  # each half is the whole times a Gaussian about GATE_OFFSET: in variances,
+GATE_OFFSET = 1.0 / SPLIT_OFFSET  # and standard deviations, of the whole
 POWER_ITERATIONS = 4
 MERGE_DISTANCE2 = 0.25  # squared distance in standard deviations, of velocity and spin
 SPIN_ROW = SPIN.start
 
 
 @inlined
-def reduce_mixture(s, number):
+def reduce_mixture(s, anchor, number):
     """Drop components of little weight; merge one, another at each `number`, into its neighbour if they are alike."""
     log_weight = load(s, LOG_WEIGHT)
     log_weight = log_weight - lane_max(log_weight)
@@ -52,14 +56,22 @@ def reduce_mixture(s, number):
             if j != i and s[NEAR, j] < smallest:
                 best, smallest = j, s[NEAR, j]
         if best >= 0:
-            _merge(s, i, best)
+            _merge(s, anchor, i, best)
 
 
 @kernel
-def _merge(s, i, j):
-    """Merge component i into j, with the mean and the covariance of both together."""
+def _merge(s, anchor, i, j):
+    """Merge component i into j, with the mean and the covariance of both together; their anchors too."""
     total = math.exp(s[LOG_WEIGHT, i]) + math.exp(s[LOG_WEIGHT, j])
     a = math.exp(s[LOG_WEIGHT, i]) / total
+    _mix(s, i, j, a)
+    _mix(anchor, i, j, a)
+    s[LOG_WEIGHT, j], s[LOG_WEIGHT, i] = math.log(total), DEAD
+
+
+@inlined
+def _mix(s, i, j, a):
+    """Put the moments of a of component i and 1 - a of j into j."""
     b = 1.0 - a
     for k in range(UNKNOWNS):
         for m in range(k + 1):
@@ -67,11 +79,10 @@ def _merge(s, i, j):
             s[ROW[k, m], j] = a * s[ROW[k, m], i] + b * s[ROW[k, m], j] + a * b * d
     for k in range(UNKNOWNS):
         s[k, j] = a * s[k, i] + b * s[k, j]
-    s[LOG_WEIGHT, j], s[LOG_WEIGHT, i] = math.log(total), DEAD
 
 
 @inlined
-def split_widest(s, limit_sd):
+def split_widest(s, anchor, limit_sd):
     """Split the component that has most weight and most spread of the spin, if there is room for one more."""
     free = -1
     for i in range(COMPONENTS):
@@ -94,7 +105,7 @@ def split_widest(s, limit_sd):
             store(s, NEAR, e[1])
             y = s[NEAR, i]
             store(s, NEAR, e[2])
-            _split(s, i, free, x, y, s[NEAR, i])
+            _split(s, anchor, i, free, x, y, s[NEAR, i])
 
 
 @inlined
@@ -113,23 +124,34 @@ def _widest_spin(s):
 
 
 @kernel
-def _split(s, i, free, x, y, z):
-    """Split component i along the direction of spin (x, y, z): half of it goes to the lane `free`.
+def _split(s, anchor, i, free, x, y, z):
+    """Split component i along the direction of spin (x, y, z): half of it goes to the lane `free`; its anchor too.
 
     Mean and covariance of both together stay what they were.
     """
-    d, variance = np.empty(UNKNOWNS), 0.0
-    for k in range(UNKNOWNS):
-        d[k] = s[ROW[k, 6], i] * x + s[ROW[k, 7], i] * y + s[ROW[k, 8], i] * z
-    variance = d[6] * x + d[7] * y + d[8] * z
-    d *= SPLIT_OFFSET / math.sqrt(variance)
     for k in range(ROWS):
         s[k, free] = s[k, i]
-    for k in range(UNKNOWNS):
-        s[k, i] -= d[k]
-        s[k, free] += d[k]
-        for j in range(k + 1):
-            value = s[ROW[k, j], i] - d[k] * d[j]
-            s[ROW[k, j], i] = s[ROW[k, j], free] = value
+    for k in range(KEPT_ROWS):
+        anchor[k, free] = anchor[k, i]
+    variance = s[ROW[6, 6], i] * x * x + s[ROW[7, 7], i] * y * y + s[ROW[8, 8], i] * z * z
+    variance += 2.0 * (s[ROW[7, 6], i] * x * y + s[ROW[8, 6], i] * x * z + s[ROW[8, 7], i] * y * z)
+    centre, offset = s[6, i] * x + s[7, i] * y + s[8, i] * z, GATE_OFFSET * math.sqrt(variance)
+    for rows in (s, anchor):
+        _gate(rows, i, x, y, z, centre - offset, GATE_VARIANCE * variance)
+        _gate(rows, free, x, y, z, centre + offset, GATE_VARIANCE * variance)
     s[LOG_WEIGHT, i] -= math.log(2.0)
     s[LOG_WEIGHT, free] = s[LOG_WEIGHT, i]
+
+
+@kernel
+def _gate(s, i, x, y, z, centre, variance):
+    """Multiply component i by a Gaussian of its spin along (x, y, z)."""
+    d = np.empty(UNKNOWNS)
+    for k in range(UNKNOWNS):
+        d[k] = s[ROW[k, 6], i] * x + s[ROW[k, 7], i] * y + s[ROW[k, 8], i] * z
+    total = d[6] * x + d[7] * y + d[8] * z + variance
+    shift = (centre - (s[6, i] * x + s[7, i] * y + s[8, i] * z)) / total
+    for k in range(UNKNOWNS):
+        s[k, i] += d[k] * shift
+        for j in range(k + 1):
+            s[ROW[k, j], i] -= d[k] * d[j] / total
