@@ -81,7 +81,10 @@ def _scaled(values, factor):
 
 def _drag(draw, speed):
     """A law of drag and its coefficient near `speed` m/s."""
-    cd, form = draw.uniform(0.2, 0.6), draw.choice(["constant", "logistic", "spin", "polynomial"], p=[0.5, 0.2, 0.1, 0.2])
+    cd, form = (
+        draw.uniform(0.2, 0.6),
+        draw.choice(["constant", "logistic", "spin", "polynomial"], p=[0.5, 0.2, 0.1, 0.2]),
+    )
     if form == "constant":
         return Law("constant", (cd,)), cd
     if form == "spin":
