@@ -128,7 +128,7 @@ def _surface(draw, surface: Surface, length):
 
 
 def _launch(launch: Launch, length, speed, spin, lift):
-    """The launch with lengths, speeds and spins multiplied; lift: the height of the old ball, scaled, and of the new."""
+    """The launch with lengths, speeds and spins multiplied; lift: the radii of the old ball, scaled, and of the new."""
     position, velocity, spins = (launch.distributions[k : k + 3] for k in (0, 3, 6))
     level = _scaled_distribution(position[2], length, lift[1] - lift[0])
     if launch.position_form == AROUND:  # distance, bearing, z

@@ -45,10 +45,10 @@ TARGET_LIMIT = 30.0  # standard deviations: targets are clamped to this
 
 # arrays of B sequences: features (B, T, F) float32, times (B, T) s since the first frame, loss_frames (B, N); at those,
 # nominal features (B, N, NOMINAL_FEATURES); truth (B, N, UNKNOWNS), the residual to the filter's estimate in its
-# standard deviations (None: not known); active (B, UNKNOWNS), 1 for the unknowns that vary in the ball's sport, else 0:
-# their truth is 0 and counts for nothing; future (B, N, HORIZONS, 3) and landing (B, N, 4), the residuals to the
-# nominal forecast in its units; future_known (B, N, HORIZONS), 1 or 0 (None: all known); has_landing (B, N), 1, 0, or -1
-# (not known); and the number of frames. Only with keep_paths: Paths
+# standard deviations (None: not known); active (B, UNKNOWNS), 1 for the unknowns that vary in the ball's sport and
+# 0 for others, whose truth is 0 and does not count; future (B, N, HORIZONS, 3) and landing (B, N, 4), the residuals to
+# the nominal forecast in its units; future_known (B, N, HORIZONS), 1 or 0 (None: all known); has_landing (B, N), 1, 0,
+# or -1 (not known); and the number of frames. Only with keep_paths: Paths
 Batch = namedtuple(
     "Batch", "features times loss_frames nominal truth active future future_known has_landing landing paths frame_count"
 )
@@ -135,7 +135,7 @@ class Batches:
         return self.assemble(sport, sequences, Targets(truth, future, None, has_landing, landing))
 
     def assemble(self, sport: int, sequences: Sequences, targets: Targets) -> Batch:
-        """The Batch of some sequences of one sport, by its number in the pool; the arrays in `targets` are overwritten."""
+        """The Batch of sequences of one sport, by its number in the pool; the arrays in `targets` are overwritten."""
         time, _, first, count, loss_frames = sequences
         shape, frontend = loss_frames.shape, self.pool[sport][1]
         active, features = frontend.scales.active, np.zeros((shape[0], MAX_FRAMES, self.size), np.float32)
@@ -205,10 +205,13 @@ def _future(balls, t):
     ball, time, position = (a[is_landing] for a in (impacts.ball, impacts.time, impacts.position))
     stride = last.max() + 1.0  # one sorted row holds the landings of all balls
     n = np.searchsorted(ball * stride + time, np.arange(count)[:, None] * stride + t, side="right")
-    has_landing = np.append(ball, -1)[n] == np.arange(count)[:, None]
-    n = np.minimum(n, len(ball) - 1)
-    has_landing &= time[n] - t < LANDING_HORIZON
-    landing = np.concatenate([(time[n] - t)[..., None], position[n]], 2)
+    ball, time, position = (
+        np.append(ball, -1),
+        np.append(time, np.inf),
+        np.vstack([position, np.zeros(3)]),
+    )  # last: none
+    has_landing = (ball[n] == np.arange(count)[:, None]) & (time[n] - t < LANDING_HORIZON)
+    landing = np.concatenate([np.where(has_landing, time[n] - t, 0.0)[..., None], position[n]], 2)
     return future.reshape(count, loss_frames, HORIZONS, 3), has_landing, landing
 
 
@@ -237,7 +240,7 @@ def _extract(frontend, states, sequences, features, starts):
 
 @kernel
 def _residuals(frontend, starts, nominal, all_positions, position_sds, targets):
-    """Fill nominal features, positions and their sds; turn targets (truth, future, landings) into residuals, in place."""
+    """Fill nominal features, positions and their sds; turn targets (truth, future, landings) into residuals."""
     truth, future, landings = targets
     nominal_landing, landing_sd, axis_sd = np.empty(4), np.empty(4), np.empty(3)
     times, contact_features = HORIZON_STEP * np.arange(1, HORIZONS + 1), np.empty(CONTACT_FEATURES)

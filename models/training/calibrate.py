@@ -61,8 +61,8 @@ def factors(distance2: dict[str, np.ndarray]) -> dict:
 
 
 def distances(path: str | Path, model: str, sport: sim.Sport, balls: int) -> dict[str, np.ndarray]:
-    """Squared Mahalanobis distances of the truth to forecasts, (N, HORIZONS) and of landings (M,), by the names of their
-    factors, of the network and, for `gru`, of its belief simulated ahead."""
+    """Squared Mahalanobis distances of the truth to forecasts, (N, HORIZONS), and to landings, (M,), by the names of
+    their factors: of the network and, for `gru`, of its belief simulated ahead."""
     tracks, times, truth, landings, clear = calibration_cases(sport, balls)
     out = {}
     names = [model, *(["gru_physics"] if model == "gru" else [])]

@@ -156,7 +156,7 @@ def new_network(shape: NetworkShape, batches: Batches, seed: int) -> Network:
 
 def robust_scaling(a: np.ndarray) -> tuple[Tensor, Tensor]:
     """Median and standard deviation (...) of the rows of a (N, ...), by quantiles: outliers do not affect them. A
-    number that is nearly always the same, such as the probability of rolling, has the standard deviation of all rows."""
+    number that is nearly always the same, such as the probability of rolling, has the deviation of all rows."""
     a = a.astype(float)
     low, middle, high = np.quantile(a, (0.16, 0.5, 0.84), axis=0)
     whole = a.std(axis=0)
