@@ -41,7 +41,7 @@ def random_sport(number: int, seed: int = 0, purpose: str = "train") -> Sport:
     speed = math.sqrt(length) * _between(draw, SPEED_RANGE)
     base_speed = _rms(draw_launches(base, 500)[:, VELOCITY])  # m/s
     spin = speed * base.ball.radius / radius * _between(draw, SPIN_RANGE)
-    lift = base.ball.radius * length, radius
+    radii = base.ball.radius * length, radius
     world = Environment(base.world.gravity, draw.uniform(0, 35), draw.uniform(0, 2000), draw.uniform(0, 1))
     drag, cd = _drag(draw, speed * base_speed)
     own_ratio = 0.4 * base.aerodynamic_constant * base_speed**2 / base.world.gravity  # of drag to weight
@@ -58,7 +58,7 @@ def random_sport(number: int, seed: int = 0, purpose: str = "train") -> Sport:
         drag=drag,
         lift=_lift(draw),
         surfaces=tuple(_surface(draw, s, length) for s in base.surfaces),
-        launches=tuple(_launch(x, length, speed, spin, lift) for x in base.launches),
+        launches=tuple(scaled_launch(x, length, speed, spin, radii) for x in base.launches),
         sensor=_sensor(draw, base.sensor, length),
         spread=_spread(draw, base.spread, speed),
         view=replace(base.view, eye=_scaled(base.view.eye, length), target=_scaled(base.view.target, length), lines=()),
@@ -127,10 +127,10 @@ def _surface(draw, surface: Surface, length):
     )
 
 
-def _launch(launch: Launch, length, speed, spin, lift):
-    """The launch with lengths, speeds and spins multiplied; lift: the radii of the old ball, scaled, and of the new."""
+def scaled_launch(launch: Launch, length: float, speed: float, spin: float, radii: tuple[float, float]) -> Launch:
+    """The launch with lengths, speeds and spins multiplied; radii (m) of the old ball, scaled, and of the new one."""
     position, velocity, spins = (launch.distributions[k : k + 3] for k in (0, 3, 6))
-    level = _scaled_distribution(position[2], length, lift[1] - lift[0])
+    level = _scaled_distribution(position[2], length, radii[1] - radii[0])
     if launch.position_form == AROUND:  # distance, bearing, z
         position = _scaled_distribution(position[0], length), position[1], level
     else:
