@@ -28,6 +28,7 @@ MAX_RESTITUTION, MAX_FRICTION = 0.95, 1.2
 SENSOR_RANGES = {"rate": (0.6, 1.6), "noise": (0.4, 2.5), "jitter": (0.5, 1.5)}
 RATE_LIMITS = (20.0, 400.0)  # Hz
 ACROSS = list(SPIN_FORMS).index("across")
+CAMERA_POINTS = ("eye", "target")
 
 
 def random_sport(number: int, seed: int = 0, purpose: str = "train") -> Sport:
@@ -61,7 +62,7 @@ def random_sport(number: int, seed: int = 0, purpose: str = "train") -> Sport:
         launches=tuple(scaled_launch(x, length, speed, spin, radii) for x in base.launches),
         sensor=_sensor(draw, base.sensor, length),
         spread=_spread(draw, base.spread, speed),
-        view=replace(base.view, eye=_scaled(base.view.eye, length), target=_scaled(base.view.target, length), lines=()),
+        view=replace(base.view, **{k: _scaled(getattr(base.view, k), length) for k in CAMERA_POINTS}, lines=()),
         throws=(),
     )
 

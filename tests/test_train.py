@@ -149,7 +149,7 @@ def test_frames_say_how_many_steps(tmp_path, monkeypatch):
     monkeypatch.setattr(train, "VALIDATION_BATCHES", 0)
     monkeypatch.setattr(RunFolder, "load_checkpoint", lambda *_: RunState())
     monkeypatch.setattr(RunFolder, "save_checkpoint", lambda *_: None)
-    folder, state = RunFolder(tmp_path / "run"), []
+    folder, state = RunFolder(tmp_path), []
     monkeypatch.setattr(train, "finish", lambda folder, config, ended: state.append(ended))
     monkeypatch.setattr(train.Log, "validation", lambda *_: None)
     Learner.scores = lambda self, batches: {"path": 1.0}

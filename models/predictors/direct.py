@@ -44,14 +44,16 @@ class Direct(NeuralPredictor):
         )  # fmt: skip
 
     def predict_into(self, memory: Memory, times: np.ndarray, out: BatchForecast) -> None:
-        forecast_paths(self.network, self.frontend, self.output_scaling, memory, times, out)
+        frontend = self.frontend  # without its prior: numba reads every number of a record at every call
+        sport = frontend.feature_set, frontend.sport, frontend.scales
+        forecast_paths(self.network, *sport, self.output_scaling, memory, times, out)
 
 
 @kernel
-def forecast_paths(network, frontend, scaling, memory, times, out):
+def forecast_paths(network, feature_set, sport, scales, scaling, memory, times, out):
     """Fill the BatchForecast of the balls of a Memory at times (B, H) s after their last frames."""
     (count, horizons), h, features = times.shape, memory.hidden, memory.features
-    feature_set, sport, contact_features = frontend.feature_set, frontend.sport, np.empty(nominal.CONTACT_FEATURES)
+    contact_features = np.empty(nominal.CONTACT_FEATURES)
     belief_outputs = np.empty((count, 0), np.float32)
     if scaling.belief_inputs:
         belief_outputs = np.ascontiguousarray(belief_head(network, features, h)[:, : scaling.belief_inputs])
@@ -66,7 +68,7 @@ def forecast_paths(network, frontend, scaling, memory, times, out):
             positions[b], horizon_positions, landings[b], landing_sds[b], contact_features,
         )  # fmt: skip
         nominal.fill_nominal_features(
-            frontend.scales, sport, starts[b], variances[b], horizon_positions, landings[b], contact_features,
+            scales, sport, starts[b], variances[b], horizon_positions, landings[b], contact_features,
             nominal_features[b],
         )  # fmt: skip
     outputs = path_head(network, features, h, nominal_features, belief_outputs).astype(np.float64)
