@@ -16,11 +16,11 @@ from pathlib import Path
 
 import jinja2
 
+from ballcast import sim
 from ballcast.evaluation.limits import LIMITS
 from ballcast.evaluation.networks import insert_network_table
 from ballcast.evaluation.results import Results
 from ballcast.evaluation.standings import standings
-from ballcast.models.registry import WEIGHTS_FOLDER
 from ballcast.sim.files import write_atomically
 
 ROOT = Path(__file__).parents[1]
@@ -51,9 +51,8 @@ def main() -> None:
 
 
 def runs(data: Path) -> Iterator[tuple[str, list[str]]]:
-    """(name of the results, arguments of evaluate.py): sports that have weights; recorded balls in `data`."""
-    for path in sorted(WEIGHTS_FOLDER.glob("*-gru.safetensors")):
-        sport = path.name.removesuffix("-gru.safetensors")
+    """(name of the results, arguments of evaluate.py): the sports that ship; recorded balls in `data`."""
+    for sport in sim.names():
         yield sport, ["--sport", sport, "--balls", str(BALLS)]
     for name, folder in RECORDED.items():
         if (data / folder).is_dir():

@@ -2,13 +2,15 @@
 
 import math
 import re
+from pathlib import Path
 
-from ballcast.models.registry import WEIGHTS_FOLDER, WEIGHTS_OF
+from ballcast import sim
+from ballcast.models.registry import WEIGHTS_OF, weights_path
 from ballcast.models.runtime.weights import read
-from ballcast.models.training.ship import MINUTES
+from ballcast.models.training.ship import MILLION_FRAMES
 
 MARKED = re.compile(r"(<!-- networks -->\n).*?(<!-- -->\n)", re.DOTALL)
-HEAD = ("network", "parameters", "training, minutes", "error over `informed`", "a forecast, ms")
+HEAD = ("network", "parameters", "training, million frames", "error over `informed`", "a forecast, ms")
 WITHOUT_PATH_HEAD = ("gru_physics", "tokens")  # these do not use the path head of their gru
 
 
@@ -24,15 +26,15 @@ def table_row(standing: dict, results: dict) -> tuple[str, ...]:
     """The cells of a network's row."""
     name = standing["predictor"]
     measured = [row["value"] for row in results["rows"] if (row["predictor"], row["metric"]) == (name, "latency_p50")]
-    weights = f"{results['suite'].removeprefix('sim:')}-{WEIGHTS_OF[name]}"
-    minutes = MINUTES[weights] + (MINUTES[weights.replace("tokens", "gru")] if name == "tokens" else 0)
+    weights = weights_path(name, sim.load(results["suite"].removeprefix("sim:")))
+    frames = MILLION_FRAMES[weights.stem] + (MILLION_FRAMES["gru"] if name == "tokens" else 0)
     latency = f"{1e3 * measured[0]:.2f}" if measured else "-"
-    return f"`{name}`", f"{parameters(name, weights):,}", str(minutes), f"{standing['times']:.2f}", latency
+    return f"`{name}`", f"{parameters(name, weights):,}", str(frames), f"{standing['times']:.2f}", latency
 
 
-def parameters(name: str, weights: str) -> int:
-    """The number of learned parameters that a predictor uses."""
+def parameters(name: str, weights: Path) -> int:
+    """The number of learned parameters that a predictor uses, of its file of weights."""
     constants = ("_mean", "_scale", "vocabulary", "frequencies")
     unused = "path." if name in WITHOUT_PATH_HEAD else ()
-    _, tensors = read(WEIGHTS_FOLDER / f"{weights}.safetensors")
+    _, tensors = read(weights)
     return sum(math.prod(a.shape) for k, a in tensors.items() if not (k.endswith(constants) or k.startswith(unused)))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ballcast import sim
 from ballcast.models.contract import Predictor
+from ballcast.models.runtime.weights import GENERAL_MODELS
 
 PREDICTORS = {  # name -> "module:Class", imported when used
     "gru_physics": "ballcast.models.predictors.gru_physics:GruPhysics",
@@ -43,12 +44,15 @@ def _has_library(name):
 
 def weights_path(name: str, sport: sim.Sport) -> Path:
     """The path of the weights that a network of that name has for a Sport, whether they exist or not."""
-    return WEIGHTS_FOLDER / f"{sport.name}-{WEIGHTS_OF[name]}.safetensors"
+    model = WEIGHTS_OF[name]
+    return WEIGHTS_FOLDER / f"{model if model in GENERAL_MODELS else f'{sport.name}-{model}'}.safetensors"
 
 
 def require_weights(name: str, sport: sim.Sport) -> Path:
     """The path of a network's weights for a Sport. ValueError, one line, names the sports that have some."""
     path = weights_path(name, sport)
+    if not path.exists() and WEIGHTS_OF[name] in GENERAL_MODELS:
+        raise ValueError(f"{path} is not there; train it: python train.py --model {name} --sport all")
     if not path.exists():
         end = path.name.removeprefix(sport.name)
         trained = ", ".join(sorted(p.name.removesuffix(end) for p in path.parent.glob(f"*{end}"))) or "no sport"
@@ -58,14 +62,27 @@ def require_weights(name: str, sport: sim.Sport) -> Path:
 
 
 def check_weights(info: dict, model: str, sport: sim.Sport, path: Path | str) -> None:
-    """ValueError if a file's info says that its weights are of another model, sport or version of the sport."""
+    """ValueError if a file's info says that its weights are of another model, sport or version of the sport. Weights
+    that learnt from several sports serve every one."""
     if info["model"] != model:
         cure = f"train some: python train.py --model {model}"
         raise ValueError(f"{path}: weights of {info['model']}, not of {model}; {cure}")
-    if (info["sport"], info["version"]) != (sport.name, sport.version):
-        found, wanted = f"{info['sport']} version {info['version']}", f"{sport.name} version {sport.version}"
+    if not serves(info, sport):
+        ((name, version),), wanted = info["sports"].items(), f"{sport.name} version {sport.version}"
         command = f"python train.py --sport {sport.name}"
-        raise ValueError(f"{path}: weights for {found}, not for {wanted}; train some: {command}")
+        raise ValueError(f"{path}: weights for {name} version {version}, not for {wanted}; train some: {command}")
+
+
+def serves(info: dict, sport: sim.Sport) -> bool:
+    """Whether weights of that info are for a Sport: they learnt from it alone, or from several sports."""
+    return len(info["sports"]) + info["random_sports"] > 1 or info["sports"] == {sport.name: sport.version}
+
+
+def variance_factors(info: dict, sport: sim.Sport) -> dict:
+    """The calibration of a file of weights for a Sport: its own factors, or those of all sports together."""
+    factors = info.get("widen", {})
+    own = factors.get("sports", {}).get(sport.name, {}) if info["sports"].get(sport.name) == sport.version else {}
+    return factors | own
 
 
 def load(name: str | Path, sport: sim.Sport | str | Path = "table_tennis") -> Predictor:

@@ -12,7 +12,7 @@ from ballcast.models.encoding.nominal import HORIZONS, NOMINAL_FEATURES  # noqa:
 from ballcast.models.nets import attention, losses  # noqa: E402
 from ballcast.models.nets.network import MIXERS, Network, NetworkShape  # noqa: E402
 from ballcast.models.nets.scan import scan, sequential_scan  # noqa: E402
-from ballcast.models.registry import WEIGHTS_FOLDER  # noqa: E402
+from ballcast.models.registry import weights_path  # noqa: E402
 from ballcast.models.runtime import network, weights  # noqa: E402
 from ballcast.models.training.batches import Batches  # noqa: E402
 from ballcast.models.training.learner import Learner, network_shape, to_tensors  # noqa: E402
@@ -100,6 +100,26 @@ def test_the_loss_is_students_t_up_to_a_constant(size, degrees):
     np.testing.assert_allclose(constant, constant[0], atol=1e-9)
 
 
+def test_unknowns_that_do_not_vary_count_for_nothing():
+    generator = torch.Generator().manual_seed(1)
+    belief, truth = torch.randn(2, 5, 16 * 19 // 2, generator=generator), torch.randn(2, 5, 16, generator=generator)
+    active = torch.ones(2, 16)
+    active[0, [9, 13, 14]], active[1, 15] = 0.0, 0.0
+    loss = losses.belief_loss(belief, truth, active)
+    off = truth + 100.0 * (1.0 - active)[:, None]
+    assert torch.equal(loss, losses.belief_loss(belief, off, active))
+    for b, row in enumerate(active):  # as a network that has no other outputs
+        rows = torch.arange(16)[row > 0]
+        pairs = [int(i * (i - 1) // 2 + j) for i in rows for j in rows if j < i]
+        columns = torch.cat([rows, 16 + rows, 32 + torch.tensor(pairs)])
+        alone = losses.belief_loss(belief[b : b + 1][..., columns], truth[b : b + 1][..., rows])
+        assert torch.allclose(loss[b], alone[0], rtol=1e-5)
+        outputs = belief[b, 0].double().numpy()
+        parts = decoding.active_outputs(outputs, rows.numpy())
+        assert np.array_equal(np.concatenate(parts), outputs[columns.numpy()])
+    assert torch.allclose(losses.belief_loss(belief, truth), losses.belief_loss(belief, truth, torch.ones(2, 16)))
+
+
 def test_what_is_not_known_does_not_count(batches):
     path = torch.randn(2, 3, 9 * HORIZONS + 15)
     future, known = torch.randn(2, 3, HORIZONS, 3), torch.zeros(2, 3, HORIZONS)
@@ -125,6 +145,25 @@ def test_a_batch_is_the_same_again_and_slices_make_the_whole(sport, batches, kin
         assert np.array_equal(a, getattr(again, name))
         assert np.array_equal(a, np.concatenate([getattr(part, name) for part in parts]))
     assert not np.array_equal(whole.features, batches[kind][6].features)
+
+
+def test_groups_of_balls_are_of_sports_by_their_shares_and_the_same_again():
+    sports = [sim.load(name) for name in ("golf", "room", "table_tennis")]
+    whole, again = (Batches(sports, "filter", 96, random_sports=4, keep_paths=True) for _ in range(2))
+    parts = [Batches(sports, "filter", 96, random_sports=4, rank=rank, ranks=3) for rank in range(3)]
+    a, b, slices = whole[3], again[3], [part[3] for part in parts]
+    assert np.array_equal(a.features, b.features) and np.array_equal(a.paths.sport, b.paths.sport)
+    for name in ("features", "nominal", "truth", "active", "future", "landing"):
+        assert np.isfinite(getattr(a, name)).all()
+        assert np.array_equal(getattr(a, name), np.concatenate([getattr(part, name) for part in slices]))
+    assert all(len(np.unique(group)) == 1 for group in a.paths.sport.reshape(-1, 32))
+    index = np.concatenate([whole.pool.draw(np.random.default_rng(n), 6) for n in range(2000)])
+    shares = np.array([np.mean(index == 0), np.mean(index == 1), np.mean(index == 2), np.mean(index > 2)])
+    np.testing.assert_allclose(shares, np.array([0.07, 0.07, 0.20, 0.24]) / 0.58, atol=0.015)
+    assert set(index) == set(range(7))
+    for sport, row in zip(a.paths.sport, a.active):
+        assert row.sum() == len(whole.pool[sport][1].scales.active)
+    assert not (a.truth * (1 - a.active)[:, None]).any()
 
 
 def test_targets_relative_to_the_filter_are_of_the_size_of_one(batches):
@@ -180,7 +219,7 @@ def test_a_file_of_weights_is_the_same_network_in_torch_and_compiled(batches, tm
         if belief is not None:
             output = network.belief_head(packed, raw, h)
             np.testing.assert_allclose(output, belief[:, t], rtol=1e-5, atol=5e-4)
-            first = np.ascontiguousarray(output[:, : 2 * len(batches[kind].active_unknowns)])
+            first = np.ascontiguousarray(output[:, : 2 * net.shape.unknowns])
         output = network.path_head(packed, raw, h, base[:, t].numpy().astype(float), first)
         np.testing.assert_allclose(output, path[:, t], rtol=1e-5, atol=5e-4)
     assert not state[:3].any() and not state[8:].any()  # balls that were not seen
@@ -204,7 +243,7 @@ NAMES = {  # of tensors in a file of format 2, without the layers of a second bl
 
 @pytest.mark.parametrize("model", ["gru", "mingru", "transformer", "tokens"])
 def test_the_names_in_a_shipped_file_are_those_of_the_format(model):
-    info, tensors = weights.read(WEIGHTS_FOLDER / f"table_tennis-{model}.safetensors")
+    info, tensors = weights.read(weights_path(model, sim.load("table_tennis")))
     names = set(NAMES["all"].split()) | set(NAMES["gru" if model in ("gru", "tokens") else "blocks"].split())
     if model == "tokens":
         names |= {f"token_decoder.{name}" for name in NAMES["tokens"].split()}
@@ -347,7 +386,8 @@ def test_a_transformer_takes_whole_heads():
 
 def test_weights_read_back_as_they_were_but_for_their_rounding(trained):
     info, tensors_ = weights.read(trained["gru"])
-    assert info["model"] == "gru" and info["sport"] == "table_tennis" and info["shape"]["units"] == 24
+    assert info["model"] == "gru" and info["sports"] == {"table_tennis": 1} and info["shape"]["units"] == 24
+    assert info["features"] == weights.FEATURES_VERSION and info["frames"] == 0
     assert len(tensors_) == 20 and all(a.dtype == np.float32 for a in tensors_.values())
 
 
@@ -385,6 +425,41 @@ def test_weights_of_another_format_say_what_to_do(tmp_path, trained, number, cur
     weights.save(tmp_path / "w.safetensors", tensors, info | {"format": number})
     with pytest.raises(ValueError, match=f"format {number}, and this Ballcast reads format 2; {cure}"):
         models.load(tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize(
+    "version, more, command",
+    [
+        (99, {}, "python train.py --model gru --sport all"),
+        (1, {"model": "lstm", "predictor": "lstm"}, "python train.py --model lstm --sport table_tennis"),
+        (None, {"sports": {"tennis": 1}, "predictor": "mingru"}, "python train.py --model mingru --sport tennis"),
+    ],
+)
+def test_weights_of_other_features_are_refused_with_the_command_that_trains(tmp_path, trained, version, more, command):
+    info, tensors = weights.read(trained["gru"])
+    weights.save(tmp_path / "w.safetensors", tensors, info | more | {"features": version})
+    with pytest.raises(ValueError) as caught:
+        models.load(tmp_path / "w.safetensors")
+    found, own = f"features of version {version}", f"version {weights.FEATURES_VERSION}"
+    assert found in str(caught.value) and own in str(caught.value) and "\n" not in str(caught.value)
+    assert str(caught.value).endswith(f"train them anew: {command}")
+
+
+def test_weights_that_learnt_from_several_sports_serve_every_sport(tmp_path, histories):
+    learner = Learner(CONFIG | {"sport": ["tennis", "room"]})
+    learner.step(learner.batches[0], 1e-2, 1.0)
+    path = tmp_path / "several.safetensors"
+    learner.save(path, 1, {"belief": 0.0}, 123)
+    info, tensors = weights.read(path)
+    own = {"path": [4.0] * HORIZONS, "landing": 4.0, "flown": [4.0] * HORIZONS, "flown_landing": 4.0}
+    weights.save(path, tensors, info | {"widen": {"sports": {"tennis": own}}})
+    assert info["frames"] == 123 and info["sports"] == {"tennis": 1, "room": 1} and info["random_sports"] == 0
+    for name in ("gru", "gru_physics"):
+        for sport in ("golf", sim.random_sport(2, purpose="test"), sim.load("soccer").replace(gravity=1.6)):
+            forecast = models.load(f"{path}:{name}", sport).forecast(histories[1], histories[1].time[-1] + [0.1, 0.4])
+            assert np.isfinite(forecast.mean).all() and np.linalg.eigvalsh(forecast.covariance).min() > 0
+    factors = [models.load(f"{path}:gru", sport).output_scaling.variance_factor[0] for sport in ("tennis", "room")]
+    assert factors == [4.0, 1.0]
 
 
 def test_weights_of_another_sport_or_model_are_refused(trained):

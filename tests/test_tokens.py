@@ -151,7 +151,7 @@ def test_the_numbers_that_go_with_words_are_those_it_was_taught_with(learner):
     batch = token_paths(learner.batches[0])
     vocabulary, sport = (
         learner.network.token_decoder.vocabulary.double().numpy(),
-        learner.batches.frontends[batch.variants[0]].sport,
+        learner.batches.pool[batch.sports[0]][1].sport,
     )
     tokens, numbers, _ = learner.tokenize(batch, vocabulary)
     state, out = words.initial_state(batch.starts[0]), np.empty(words.CONTEXT_FEATURES, np.float32)

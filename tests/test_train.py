@@ -1,17 +1,20 @@
 """train.py as a user runs it: stopped, killed and resumed to the bit; wrong input in one line; several processes."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("torch", reason="the extra train is not installed")
 
 from ballcast.models.training import train  # noqa: E402
+from ballcast.models.training.learner import StepResult  # noqa: E402
 from ballcast.models.training.run_folder import RunFolder, RunState  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
@@ -96,7 +99,7 @@ def resumed_to_the_bit(out, whole):
 def test_a_stopped_run_says_what_is_missing(tmp_path, capsys):
     folder = RunFolder(tmp_path)
     folder.weights.touch()
-    train.finish(folder, {"steps": 9, "sport": "tennis"}, RunState(step=5, skipped=2))
+    train.finish(folder, {"steps": 9, "sport": ["tennis"]}, RunState(step=5, skipped=2))
     output = capsys.readouterr().out
     assert "2 of 5 steps changed no weights" in output and "is not calibrated yet" in output
     assert f"python -m ballcast.models.training.calibrate {folder.weights} tennis" in output.splitlines()
@@ -112,6 +115,8 @@ def test_a_stopped_run_says_what_is_missing(tmp_path, capsys):
         (["--minutes", "0"], "--minutes"),
         (["--batch", "33"], "a multiple of 32"),
         (["--sport", "quidditch"], "quidditch"),
+        (["--sport", "tennis", "room", "--model", "tokens"], "--model tokens goes with one sport"),
+        (["--sport", "all", "--data", "set.npz"], "--data goes with one sport"),
         (["--tracks", "recordings"], "goes with --finetune"),
         (["--data", "{empty}/no.npz"], "no.npz"),
     ],
@@ -128,6 +133,29 @@ def test_wrong_input_ends_in_one_line(tmp_path, arguments, message):
     assert code == 2 and message in err and len(err.strip().splitlines()) == 1
     assert (tmp_path / "full" / "notes.txt").read_text() == "mine"
     assert not (tmp_path / "out").exists()
+
+
+def test_frames_say_how_many_steps(tmp_path, monkeypatch):
+    class Learner:
+        network = optimizer = validation_batches = None
+
+        @contextlib.contextmanager
+        def feed(self, first):
+            yield iter(lambda: SimpleNamespace(frame_count=500), None)
+
+        def step(self, batch, rate, max_norm):
+            return StepResult(SimpleNamespace(_asdict=dict), (0.0, 0.0), False)
+
+    monkeypatch.setattr(train, "VALIDATION_BATCHES", 0)
+    monkeypatch.setattr(RunFolder, "load_checkpoint", lambda *_: RunState())
+    monkeypatch.setattr(RunFolder, "save_checkpoint", lambda *_: None)
+    folder, state = RunFolder(tmp_path), []
+    monkeypatch.setattr(train, "finish", lambda folder, config, ended: state.append(ended))
+    monkeypatch.setattr(train.Log, "validation", lambda *_: None)
+    Learner.scores = lambda self, batches: {"path": 1.0}
+    Learner.save = lambda self, path, steps, scores, frames: None
+    train.train(Learner(), folder, {"steps": None, "frames": 1e5, "minutes": 30.0, "rate": 1e-3}, [])
+    assert state[0].step == 200 and state[0].frames == 100_000
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits on files there")

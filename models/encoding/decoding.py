@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS, free_flight_sd
+from ballcast.models.estimation.unknowns import UNKNOWNS
 from ballcast.sim.jit import kernel
 
 PATH_OUTPUTS, LANDING_OUTPUTS = 9, 15  # of one horizon; of the landing
@@ -27,6 +28,21 @@ def regression_factor(scales, regressions):
             n += 1
         factor[i, i] = math.exp(min(max(scales[i], MIN_LOG_SCALE), MAX_LOG_SCALE))
     return factor
+
+
+@kernel
+def active_outputs(outputs, active_unknowns):
+    """Means (D,), log-scales (D,) and regressions (D (D - 1) / 2,) of the active unknowns, of a belief head's outputs,
+    which are of all 16: regressions on unknowns that do not vary are left out."""
+    size, n = len(active_unknowns), 0
+    mean, scales, regressions = np.empty(size), np.empty(size), np.empty(size * (size - 1) // 2)
+    for i in range(size):
+        k = active_unknowns[i]
+        mean[i], scales[i] = outputs[k], outputs[UNKNOWNS + k]
+        for j in range(i):
+            regressions[n] = outputs[2 * UNKNOWNS + k * (k - 1) // 2 + active_unknowns[j]]
+            n += 1
+    return mean, scales, regressions
 
 
 @kernel

@@ -1,15 +1,18 @@
 """The nominal trajectory: the filter's own forecast. A network outputs residuals to it. Compiled.
 
 Residuals are measured in the filter's standard deviations. For networks without a filter (features `frames`) the
-nominal trajectory is a straight line, and residuals are in metres.
+nominal trajectory is a straight line, and residuals are in metres. What a network reads of it is dimensionless, except
+that horizons are in seconds.
 """
+
+import math
 
 import numpy as np
 
 from ballcast.models.encoding.features import FRAMES
 from ballcast.models.estimation.kalman import summary
 from ballcast.models.estimation.unknowns import HEIGHT, to_launch
-from ballcast.sim.jit import kernel
+from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.flight import fly_ball
 from ballcast.sim.kernels.layout import CONTACT_DTYPE
 
@@ -17,13 +20,16 @@ HORIZONS, HORIZON_STEP = 20, 0.05  # number of horizons of a path; s between the
 LANDING_HORIZON = 1.5  # s; later landings do not count
 MIN_POSITION_SD = 1e-4  # m
 MAX_CONTACTS = 8  # the landing is one of these, or none
-NOMINAL_FEATURES = 3 * HORIZONS + 4  # numbers of a nominal trajectory that a network reads
+SD_HORIZONS = (1, 5, 11, 19)  # horizons whose spread a network reads
+CONTACT_FEATURES = 3  # times of the first two contacts, and how far inside its surface the first one is
+NOMINAL_FEATURES = 3 * HORIZONS + 4 + len(SD_HORIZONS) + CONTACT_FEATURES + 2  # numbers that a network reads
 MIN_LANDING_SPEED = 0.5  # m/s, lower bound where the uncertainty of the moment is computed
-LAG_VELOCITY_COLUMN = 3 + 4 * 3 + 1  # the first column of `frames` that is a velocity
+VELOCITY_LAG = 4  # frames that the straight line of `frames` is drawn through
+MAX_MARGIN = 1e3  # standard deviations: no surface has an edge near the trajectory
 
 
 @kernel
-def fill_nominal_start(feature_set, state, raw_features, x, variances):
+def fill_nominal_start(feature_set, state, x, variances):
     """Fill the unknowns x (16,) that the nominal trajectory starts from.
 
     variances (3, 3): variance of position, its covariance with velocity, variance of velocity; a column for each axis.
@@ -32,8 +38,10 @@ def fill_nominal_start(feature_set, state, raw_features, x, variances):
     if feature_set == FRAMES:
         x[:], variances[:] = 0.0, 0.0
         variances[0] = 1.0
-        x[:3] = known.recent_frames[0, 1:]
-        x[3:6] = raw_features[LAG_VELOCITY_COLUMN : LAG_VELOCITY_COLUMN + 3]
+        now, then = known.recent_frames[0], known.recent_frames[VELOCITY_LAG]
+        x[:3] = now[1:]
+        if known.frames > VELOCITY_LAG:
+            x[3:6] = (now[1:] - then[1:]) / (now[0] - then[0])
         return
     x[:], P = known.mean, known.covariance
     for i in range(3):
@@ -51,8 +59,12 @@ def free_flight_sd(variances, t, out):
 
 
 @kernel
-def nominal_trajectory(feature_set, sport, x, variances, times, positions, nominal_landing, landing_sd):
-    """Fill positions (H, 3) m at times (H,) s, the landing's time and position (4,), and their sd (4,)."""
+def nominal_trajectory(
+    feature_set, sport, x, variances, times, positions, nominal_landing, landing_sd, contact_features
+):
+    """Fill positions (H, 3) m at times (H,) s, the landing's time and position (4,), their sd (4,), and the contact
+    features (3,): times of the first two contacts, s, and how far from the surface's edge the first one is."""
+    contact_features[:2], contact_features[2] = LANDING_HORIZON, math.asinh(MAX_MARGIN)
     if feature_set == FRAMES:
         for k in range(len(times)):
             positions[k] = x[:3] + times[k] * x[3:6]
@@ -67,6 +79,10 @@ def nominal_trajectory(feature_set, sport, x, variances, times, positions, nomin
     nominal_landing[0] = LANDING_HORIZON
     nominal_landing[1:] = trajectory[-1, :3]
     landing_speed = MIN_LANDING_SPEED
+    for n in range(min(flight.contact_count, 2)):
+        contact_features[n] = min(contacts[n]["time"], LANDING_HORIZON)
+    if flight.contact_count:
+        contact_features[2] = _margin(sport.surfaces[contacts[0]["surface"]], contacts[0], variances)
     for contact in contacts[: flight.contact_count]:
         if contact["time"] < nominal_landing[0] and sport.is_landing[contact["surface"]]:
             nominal_landing[0] = contact["time"]
@@ -79,19 +95,80 @@ def nominal_trajectory(feature_set, sport, x, variances, times, positions, nomin
 
 
 @kernel
-def fill_nominal_features(positions, nominal_landing, x, out):
-    """Fill out (64,), what a network reads: positions at the horizons and the landing, relative to the start x."""
-    for k in range(HORIZONS):
+def _margin(surface, contact, variances):
+    """How far inside the edges of its surface a contact is: asinh of the smallest distance in standard deviations."""
+    margin, sd, p = MAX_MARGIN, np.empty(3), contact["position"]
+    free_flight_sd(variances, contact["time"], sd)
+    for i in range(3):
+        low, high = surface["low"][i], surface["high"][i]
+        if low < high and high - low < np.inf:
+            margin = min(margin, min(p[i] - low, high - p[i]) / sd[i])
+    return math.asinh(margin)
+
+
+@kernel
+def fill_nominal_features(scales, sport, x, variances, positions, nominal_landing, contact_features, out):
+    """Fill out (NOMINAL_FEATURES,), what a network reads: displacements from the start x to the horizons and to the
+    landing over U t, the time of the landing, spreads over R, the contact features, and what the ball nearly hits."""
+    sd, k = np.empty(3), 3 * HORIZONS + 4
+    for n in range(HORIZONS):
         for i in range(3):
-            out[3 * k + i] = positions[k, i] - x[i]
+            out[3 * n + i] = (positions[n, i] - x[i]) / (scales.speed * HORIZON_STEP * (n + 1))
     out[3 * HORIZONS] = nominal_landing[0]
     for i in range(3):
-        out[3 * HORIZONS + 1 + i] = nominal_landing[1 + i] - x[i]
+        seconds = max(nominal_landing[0], HORIZON_STEP)
+        out[3 * HORIZONS + 1 + i] = (nominal_landing[1 + i] - x[i]) / (scales.speed * seconds)
+    for n in SD_HORIZONS:
+        free_flight_sd(variances, HORIZON_STEP * (n + 1), sd)
+        out[k] = math.log(math.sqrt(sd[0] * sd[0] + sd[1] * sd[1] + sd[2] * sd[2]) / scales.radius)
+        k += 1
+    out[k : k + CONTACT_FEATURES] = contact_features
+    out[-2], out[-1] = nearest_miss(sport, x, variances, positions)
+
+
+@kernel
+def nearest_miss(sport, x, variances, positions):
+    """(asinh of the clearance in standard deviations, time in s) where a path (20, 3) m crosses the plane of a surface
+    with an edge, such as a net or a table, nearest outside that edge."""
+    nearest, signed, time, sd = MAX_MARGIN, MAX_MARGIN, LANDING_HORIZON, np.empty(3)
+    for surface in sport.surfaces:
+        axis = crossing_axis(surface)
+        if axis < 0:
+            continue
+        for n in range(HORIZONS):
+            before = x[axis] if n == 0 else positions[n - 1, axis]
+            after, plane = positions[n, axis], surface["low"][axis]
+            if (before < plane) == (after < plane):
+                continue
+            fraction = (plane - before) / (after - before)
+            seconds = HORIZON_STEP * (n + fraction)
+            free_flight_sd(variances, seconds, sd)
+            clearance = -MAX_MARGIN
+            for i in range(3):
+                if i != axis:
+                    start = x[i] if n == 0 else positions[n - 1, i]
+                    p = start + fraction * (positions[n, i] - start)
+                    off = max(surface["low"][i] - p, p - surface["high"][i]) - surface["contact_distance"]
+                    clearance = max(clearance, off / sd[i])
+            if abs(clearance) < nearest:
+                nearest, signed, time = abs(clearance), clearance, seconds
+    return math.asinh(signed), time
+
+
+@inlined
+def crossing_axis(surface):
+    """The axis across a flat surface or a bar that has an edge, that along the court before others; -1 without one."""
+    for axis in (1, 0, 2):
+        if surface["low"][axis] == surface["high"][axis] and surface["ring_radius"] == 0.0:
+            for i in range(3):
+                if i != axis and surface["high"][i] - surface["low"][i] < np.inf:
+                    return axis
+    return -1
 
 
 @kernel
 def nominal_trajectories(
-    feature_set, sport, x, variances, times, positions, horizon_positions, nominal_landing, landing_sd
+    feature_set, sport, x, variances, times, positions, horizon_positions, nominal_landing, landing_sd, contact_features
 ):
     """As nominal_trajectory, at times (H,) s and at the horizons (20, 3), in one flight."""
     all_times, order = np.empty(len(times) + HORIZONS), np.empty(len(times) + HORIZONS, np.int64)
@@ -103,7 +180,7 @@ def nominal_trajectories(
         else:
             all_times[i], order[i], k = horizon, k, k + 1
     out = np.empty((len(all_times), 3))
-    nominal_trajectory(feature_set, sport, x, variances, all_times, out, nominal_landing, landing_sd)
+    nominal_trajectory(feature_set, sport, x, variances, all_times, out, nominal_landing, landing_sd, contact_features)
     for i in range(len(all_times)):
         if order[i] < HORIZONS:
             horizon_positions[order[i]] = out[i]

@@ -44,11 +44,13 @@ FILTER_STATE_DTYPE = np.dtype([
     ("tangent", np.float64, (TANGENT_SIZE,)),
 ])  # fmt: skip
 
-# what others read of one filter, as in FILTER_STATE_DTYPE; arrays are views
+# what others read of one filter, as in FILTER_STATE_DTYPE; arrays are views. Of a mixture of Gaussians also: the
+# effective number of its components, the largest weight, the running average of mahalanobis2, the probability that the
+# ball rolls or rests, and the share of the velocity's variance (3,) that lies between components; this filter has one
 FilterSummary = namedtuple(
     "FilterSummary",
     "frames mean covariance noise innovation innovation_sd mahalanobis2 inflation start_time last_contact_time "
-    "recent_frames",
+    "recent_frames components top_weight nis_average rolling between",
 )
 
 
@@ -58,6 +60,7 @@ def summary(state):
     return FilterSummary(
         state.frames, state.x[:], state.P[:], state.noise[:], state.innovation[:], state.innovation_sd[:],
         state.mahalanobis2, state.inflation, state.start_time, state.last_contact_time, state.recent_frames[:],
+        1.0, 1.0, state.mahalanobis2, 0.0, (0.0, 0.0, 0.0),
     )  # fmt: skip
 
 

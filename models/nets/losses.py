@@ -24,18 +24,25 @@ def whiten(error: Tensor, scales: Tensor, regressions: Tensor) -> Tensor:
     return (error - (coefficients @ error[..., None])[..., 0]) * torch.exp(-scales)
 
 
-def student_t_nll(error: Tensor, scales: Tensor, regressions: Tensor, degrees: float) -> Tensor:
-    """Minus the log-density (...) of errors (..., D)."""
-    scales = scales.clamp(MIN_LOG_SCALE, MAX_LOG_SCALE)
-    square = whiten(error, scales, regressions).square().sum(-1)
-    return 0.5 * (degrees + error.shape[-1]) * torch.log1p(square / degrees) + scales.sum(-1)
+def student_t_nll(
+    error: Tensor, scales: Tensor, regressions: Tensor, degrees: float, mask: Tensor | None = None
+) -> Tensor:
+    """Minus the log-density (...) of errors (..., D), of those whose mask (..., D) is 1 and not 0; None: of all."""
+    scales, size = scales.clamp(MIN_LOG_SCALE, MAX_LOG_SCALE), error.shape[-1]
+    if mask is None:
+        square = whiten(error, scales, regressions).square().sum(-1)
+        return 0.5 * (degrees + size) * torch.log1p(square / degrees) + scales.sum(-1)
+    square = (mask * whiten(error * mask, scales, regressions)).square().sum(-1)
+    return 0.5 * (degrees + mask.sum(-1)) * torch.log1p(square / degrees) + (scales * mask).sum(-1)
 
 
-def belief_loss(belief: Tensor, truth: Tensor) -> Tensor:
-    """(B, N) of belief outputs (B, N, D (D + 3) / 2) and the truth (B, N, D), in the filter's standard deviations."""
+def belief_loss(belief: Tensor, truth: Tensor, active: Tensor | None = None) -> Tensor:
+    """(B, N) of belief outputs (B, N, D (D + 3) / 2) and the truth (B, N, D), in the filter's standard deviations.
+    active (B, D) is 1 for unknowns that vary in the ball's sport and 0 for others, which do not count; None: all do."""
     size = truth.shape[-1]
     mean, scales, regressions = belief.split([size, size, size * (size - 1) // 2], -1)
-    return student_t_nll(truth - mean, scales, regressions, BELIEF_DEGREES)
+    mask = None if active is None else active[:, None].expand_as(truth)
+    return student_t_nll(truth - mean, scales, regressions, BELIEF_DEGREES, mask)
 
 
 def path_loss(path: Tensor, future: Tensor, is_known: Tensor | None) -> Tensor:

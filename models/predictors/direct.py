@@ -36,7 +36,7 @@ class Direct(NeuralPredictor):
 
     def __init__(self, sport: Sport, path: Path | str | None = None):
         super().__init__(sport, path)
-        t, factors = self.tensors, self.info.get("widen", {})
+        t, factors = self.tensors, self.factors
         scale = (np.where(np.isfinite(t[name]), t[name], 0.0) for name in ("path_scale", "landing_scale"))
         self.output_scaling = OutputScaling(
             t["path_mean"], next(scale), np.array(factors.get("path", np.ones(HORIZONS))), t["landing_mean"],
@@ -44,14 +44,16 @@ class Direct(NeuralPredictor):
         )  # fmt: skip
 
     def predict_into(self, memory: Memory, times: np.ndarray, out: BatchForecast) -> None:
-        frontend = self.frontend
-        forecast_paths(self.network, frontend.feature_set, frontend.sport, self.output_scaling, memory, times, out)
+        frontend = self.frontend  # without its prior: numba reads every number of a record at every call
+        sport = frontend.feature_set, frontend.sport, frontend.scales
+        forecast_paths(self.network, *sport, self.output_scaling, memory, times, out)
 
 
 @kernel
-def forecast_paths(network, feature_set, sport, scaling, memory, times, out):
+def forecast_paths(network, feature_set, sport, scales, scaling, memory, times, out):
     """Fill the BatchForecast of the balls of a Memory at times (B, H) s after their last frames."""
     (count, horizons), h, features = times.shape, memory.hidden, memory.features
+    contact_features = np.empty(nominal.CONTACT_FEATURES)
     belief_outputs = np.empty((count, 0), np.float32)
     if scaling.belief_inputs:
         belief_outputs = np.ascontiguousarray(belief_head(network, features, h)[:, : scaling.belief_inputs])
@@ -60,13 +62,15 @@ def forecast_paths(network, feature_set, sport, scaling, memory, times, out):
     positions, horizon_positions = np.empty((count, horizons, 3)), np.empty((HORIZONS, 3))
     nominal_features = np.empty((count, nominal.NOMINAL_FEATURES))
     for b in range(count):
-        state, raw_features = memory.filter_states[b], memory.raw_features[b]
-        nominal.fill_nominal_start(feature_set, state, raw_features, starts[b], variances[b])
+        nominal.fill_nominal_start(feature_set, memory.filter_states[b], starts[b], variances[b])
         nominal.nominal_trajectories(
             feature_set, sport, starts[b], variances[b], times[b],
-            positions[b], horizon_positions, landings[b], landing_sds[b],
+            positions[b], horizon_positions, landings[b], landing_sds[b], contact_features,
         )  # fmt: skip
-        nominal.fill_nominal_features(horizon_positions, landings[b], starts[b], nominal_features[b])
+        nominal.fill_nominal_features(
+            scales, sport, starts[b], variances[b], horizon_positions, landings[b], contact_features,
+            nominal_features[b],
+        )  # fmt: skip
     outputs = path_head(network, features, h, nominal_features, belief_outputs).astype(np.float64)
     for b in range(count):
         path_scaling = scaling.mean, scaling.scale, scaling.variance_factor

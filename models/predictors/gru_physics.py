@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ballcast.models.encoding.decoding import regression_factor
+from ballcast.models.encoding.decoding import active_outputs, regression_factor
 from ballcast.models.encoding.features import active_cholesky
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
 from ballcast.models.estimation import posterior
@@ -32,7 +32,7 @@ class GruPhysics(NeuralPredictor):
     def __init__(self, sport: Sport, path: Path | str | None = None):
         super().__init__(sport, path)
         self.lane_sport = compile_lanes(sport)
-        samples, factors = posterior.standard_normal_samples(SAMPLES), self.info.get("widen", {})
+        samples, factors = posterior.standard_normal_samples(SAMPLES), self.factors
         self.standard_normal = np.ascontiguousarray(samples[:, : len(self.active_unknowns)])
         path_factors = np.array([1.0, *factors.get("flown", np.ones(HORIZONS))])
         self.variance_factors = path_factors, float(factors.get("flown_landing", 1.0))
@@ -83,8 +83,9 @@ def _sample_belief(state, outputs, active_unknowns, standard_normal, x, P, sampl
     known, size = summary(state), len(active_unknowns)
     L = np.empty((size, size))
     active_cholesky(known.covariance, active_unknowns, L)
-    factor = L @ regression_factor(outputs[size : 2 * size], outputs[2 * size :])
-    shift, deviations, covariance = L @ outputs[:size], standard_normal @ factor.T, factor @ factor.T
+    mean, scales, regressions = active_outputs(outputs, active_unknowns)
+    factor = L @ regression_factor(scales, regressions)
+    shift, deviations, covariance = L @ mean, standard_normal @ factor.T, factor @ factor.T
     x[:] = known.mean
     for i in range(size):
         x[active_unknowns[i]] += shift[i]

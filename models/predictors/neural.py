@@ -17,15 +17,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ballcast.models.contract import Forecast, Predictor, Stream, check_frame, compiled_arrays, expected_landing
-from ballcast.models.encoding.features import FEATURE_SETS, FEATURE_SIZES, FeatureFrontend, extract
-from ballcast.models.estimation import kalman, prior, unknowns
-from ballcast.models.registry import WEIGHTS_OF, check_weights, require_weights
+from ballcast.models.encoding.features import FEATURE_SIZES, extract, make_frontend
+from ballcast.models.estimation import kalman, unknowns
+from ballcast.models.registry import WEIGHTS_OF, check_weights, require_weights, variance_factors
 from ballcast.models.runtime import weights
 from ballcast.models.runtime.network import TRUNK_KINDS, advance, pack_weights, standardise, state_size
 from ballcast.sim import Sport
 from ballcast.sim.engine import run_in_threads
 from ballcast.sim.jit import kernel
-from ballcast.sim.kernels.compiled_sport import compile_sport
 from ballcast.tracks import Track
 
 MIN_BALLS_PER_THREAD = 64  # with fewer balls a second thread costs more than it gains
@@ -67,14 +66,13 @@ class NeuralPredictor(Predictor):
         path = path or require_weights(self.name, sport)
         self.info, tensors = weights.read(path)
         check_weights(self.info, WEIGHTS_OF[self.name], sport, path)
-        feature_set, surfaces_absent = self.info["kind"], len(self.info["surfaces"]) > len(sport.surfaces)
+        feature_set = self.info["kind"]
         if self.info["shape"]["features"] != FEATURE_SIZES[feature_set] + 1:
-            raise ValueError(f"{path}: weights of an older Ballcast, which read other features; train them anew")
+            raise ValueError(f"{path}: weights of another Ballcast, which read other features; train them anew")
         self.tensors = {name: a.astype(float) for name, a in tensors.items()}
         self.network = pack_weights(self.info["shape"], tensors)
-        fixed = FEATURE_SETS[feature_set], compile_sport(sport), prior.make_filter_prior(sport)
-        self.frontend = FeatureFrontend(*fixed, float(surfaces_absent))
-        self.active_unknowns = np.array(self.info["unknowns"])
+        self.frontend, self.factors = make_frontend(sport, feature_set), variance_factors(self.info, sport)
+        self.active_unknowns = self.frontend.scales.active
 
     def forecast(self, history: Track, times: ArrayLike) -> Forecast:
         return self.forecast_batch([history], self.check_times(history.time, times)[None])[0]

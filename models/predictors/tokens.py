@@ -58,16 +58,19 @@ def forecast_tokens(network, decoder, frontend, belief_inputs, uniforms, memory,
     sport, horizons = frontend.sport, HORIZON_STEP * np.arange(1, HORIZONS + 1)
     start, variances, position_sd = np.empty(UNKNOWNS), np.empty((3, 3)), np.empty(3)
     nominal_landing, landing_sd, landings = np.empty(4), np.empty(4), np.empty((uniforms.shape[1], 5))
+    contact_features = np.empty(nominal.CONTACT_FEATURES)
     horizon_positions, nominal_features = np.empty((HORIZONS, 3)), np.empty((1, nominal.NOMINAL_FEATURES))
     for b in range(len(times)):
         features, h = memory.features[b : b + 1], memory.hidden[b : b + 1]
-        nominal.fill_nominal_start(
-            frontend.feature_set, memory.filter_states[b], memory.raw_features[b], start, variances
-        )
+        nominal.fill_nominal_start(frontend.feature_set, memory.filter_states[b], start, variances)
         nominal.nominal_trajectory(
-            frontend.feature_set, sport, start, variances, horizons, horizon_positions, nominal_landing, landing_sd
-        )
-        nominal.fill_nominal_features(horizon_positions, nominal_landing, start, nominal_features[0])
+            frontend.feature_set, sport, start, variances, horizons, horizon_positions, nominal_landing, landing_sd,
+            contact_features,
+        )  # fmt: skip
+        nominal.fill_nominal_features(
+            frontend.scales, sport, start, variances, horizon_positions, nominal_landing, contact_features,
+            nominal_features[0],
+        )  # fmt: skip
         nominal.free_flight_sd(variances, HORIZON_STEP, position_sd)
         belief_outputs = np.ascontiguousarray(belief_head(network, features, h)[:, :belief_inputs])
         first = initial_hidden(decoder, path_head_input(network, features, h, nominal_features, belief_outputs))

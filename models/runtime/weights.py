@@ -2,6 +2,8 @@
 
 save(path, tensors, info)           # weights as float16, the rest as float32
 info, tensors = read(path)          # float32
+
+FEATURES_VERSION is the number of what networks read (models/encoding/): weights learnt on other features are refused.
 """
 
 import json
@@ -14,16 +16,26 @@ from safetensors.numpy import save as serialise
 
 from ballcast.sim.files import write_atomically
 
-FORMAT = 2
-KEYS = ("model", "predictor", "sport", "version", "kind", "shape", "unknowns", "surfaces", "seed", "steps", "scores")
+GENERAL_MODELS = ("gru", "gru_physics")  # those whose one file serves every sport
+FORMAT, FEATURES_VERSION = 2, 2
+# sports: {name: version} of those that it learnt from; random_sports: how many random ones besides
+KEYS = ("model", "predictor", "sports", "random_sports", "kind", "shape", "seed", "steps", "frames", "scores")
 
 
 def save(path: str | Path, tensors: dict[str, np.ndarray], info: dict) -> None:
     """Write tensors by name and info, atomically. Raises OSError."""
-    info = {"format": FORMAT} | info
+    info = {"format": FORMAT, "features": FEATURES_VERSION} | info
     stored = {name: np.ascontiguousarray(a, np.float16 if name.endswith("weight") or "weight_" in name else np.float32)
              for name, a in tensors.items()}  # fmt: skip
     write_atomically(path, serialise(stored, {"ballcast": json.dumps(info, sort_keys=True)}))
+
+
+def training_command(info: dict) -> str:
+    """The command that trains weights like those of that info."""
+    model = info.get("predictor", info.get("model", "gru"))
+    sports = list(info.get("sports", [info.get("sport", "table_tennis")]))
+    serves_all = model in GENERAL_MODELS or len(sports) > 1
+    return f"python train.py --model {model} --sport {'all' if serves_all else sports[0]}"
 
 
 def read_metadata(content: bytes) -> dict:
@@ -47,6 +59,9 @@ def read(path: str | Path) -> tuple[dict, dict[str, np.ndarray]]:
         found = info.get("format") if isinstance(info, dict) else None
         cure = "train them again with train.py" if found in range(FORMAT) else "a newer Ballcast may read them"
         raise ValueError(f"{path}: weights of format {found}, and this Ballcast reads format {FORMAT}; {cure}")
+    if (version := info.get("features", 1)) != FEATURES_VERSION:
+        found = f"weights that read features of version {version}, and this Ballcast has version {FEATURES_VERSION}"
+        raise ValueError(f"{path}: {found}; train them anew: {training_command(info)}")
     if missing := [k for k in KEYS if k not in info]:
         raise ValueError(f"{path}: its description lacks {', '.join(missing)}; train it again with train.py")
     return info, {name: a.astype(np.float32) for name, a in tensors.items()}

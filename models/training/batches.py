@@ -3,22 +3,23 @@
     batches = Batches(sport, "filter", batch=256, seed=0)
     batch = batches[7]            # a Batch of arrays; the same to the bit each time
 
-The balls and random choices of batch k depend on (purpose, seed, k) alone. The loss is computed at some frames of every
+The balls and random choices of batch k depend on (purpose, seed, k) alone; so does the sport of each group of GROUP
+balls, if there are several (sports.py). The loss is computed at some frames of every
 sequence, one in each stretch of equal length, because neighbouring frames teach much the same.
 """
 
 import contextlib
 import itertools
 from collections import deque, namedtuple
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from ballcast import sim
-from ballcast.models.encoding import features as frame_features
-from ballcast.models.encoding.features import FRAMES, active_cholesky, extract
+from ballcast.models.encoding.features import FEATURE_SIZES, FRAMES, FeatureFrontend, active_cholesky, extract
 from ballcast.models.encoding.nominal import (
+    CONTACT_FEATURES,
     HORIZON_STEP,
     HORIZONS,
     LANDING_HORIZON,
@@ -29,11 +30,10 @@ from ballcast.models.encoding.nominal import (
     nominal_trajectory,
 )
 from ballcast.models.estimation.kalman import new_filter_states, summary
-from ballcast.models.estimation.prior import make_filter_prior
-from ballcast.models.estimation.unknowns import UNKNOWNS, active_unknowns
+from ballcast.models.estimation.unknowns import UNKNOWNS
+from ballcast.models.training.sports import SportPool
 from ballcast.sim import rng
 from ballcast.sim.jit import kernel
-from ballcast.sim.kernels.compiled_sport import compile_sport
 
 MAX_FRAMES, LOSS_FRAMES = 96, 16  # of a sequence: frames at most, and frames with a loss
 LAUNCH_FRACTION = 0.6  # of the sequences begin with the launch; the others begin anywhere
@@ -44,13 +44,17 @@ MAX_HEIGHT_OFFSET = 0.05  # m
 TARGET_LIMIT = 30.0  # standard deviations: targets are clamped to this
 
 # arrays of B sequences: features (B, T, F) float32, times (B, T) s since the first frame, loss_frames (B, N); at those,
-# nominal features (B, N, NOMINAL_FEATURES); truth (B, N, D), the residual to the filter's estimate in its standard
-# deviations (None: not known); future (B, N, HORIZONS, 3) and landing (B, N, 4), the residuals to the nominal forecast
-# in its units; future_known (B, N, HORIZONS), 1 or 0 (None: all known); has_landing (B, N), 1, 0, or -1 (not known);
-# position_sd (B, N, HORIZONS, 3) m, the unit of the future; and the number of frames
+# nominal features (B, N, NOMINAL_FEATURES); truth (B, N, UNKNOWNS), the residual to the filter's estimate in its
+# standard deviations (None: not known); active (B, UNKNOWNS), 1 for the unknowns that vary in the ball's sport and
+# 0 for others, whose truth is 0 and does not count; future (B, N, HORIZONS, 3) and landing (B, N, 4), the residuals to
+# the nominal forecast in its units; future_known (B, N, HORIZONS), 1 or 0 (None: all known); has_landing (B, N), 1, 0,
+# or -1 (not known); and the number of frames. Only with keep_paths: Paths
 Batch = namedtuple(
-    "Batch", "features times loss_frames nominal truth future future_known has_landing landing position_sd frame_count"
+    "Batch", "features times loss_frames nominal truth active future future_known has_landing landing paths frame_count"
 )
+# for `tokens`: numbers (B,) of the sports in the pool; the nominal start x (B, N, UNKNOWNS), positions (B, N, HORIZONS,
+# 3) m, and their standard deviations of free flight (B, N, HORIZONS, 3) m, the unit of the future
+Paths = namedtuple("Paths", "sport start positions position_sd")
 # measured frames of B balls: time (N,) s, position (N, 3) m; of each sequence the first row (B,), the number of frames
 # (B,), and the frames with a loss (B, n), counted from the first row
 Sequences = namedtuple("Sequences", "time position first count loss_frames")
@@ -67,7 +71,7 @@ class Batches:
 
     def __init__(
         self,
-        sport: sim.Sport,
+        sports: sim.Sport | Sequence[sim.Sport],
         feature_set: str,
         batch: int = 256,
         seed: int = 0,
@@ -78,21 +82,21 @@ class Batches:
         balls: sim.BallSet | None = None,
         loss_frames: int = LOSS_FRAMES,
         target_limit: float = TARGET_LIMIT,
+        random_sports: int = 0,
+        keep_paths: bool = False,
     ):
         if batch % (GROUP * ranks):
             raise ValueError(f"--batch {batch}: must be a multiple of {GROUP * ranks}")
         if balls is not None and len(balls) < GROUP:
             raise ValueError(f"--data: {len(balls)} balls are too few; at least {GROUP} are needed")
-        self.sport, self.feature_set, self.seed, self.purpose, self.balls = sport, feature_set, seed, purpose, balls
+        sports = [sports] if isinstance(sports, sim.Sport) else list(sports)
+        if balls is not None and (len(sports) > 1 or random_sports):
+            raise ValueError("--data: a set is of one sport; name that --sport alone")
+        self.feature_set, self.seed, self.purpose, self.balls = feature_set, seed, purpose, balls
         self.batch, self.local_batch, self.rank = batch, batch // ranks, rank
-        self.loss_frames, self.target_limit = loss_frames, target_limit
-        optional = [s.name for s in sport.surfaces if s.optional and balls is None]
-        self.sport_variants = [sport, sport.without(*optional)] if optional else [sport]
-        prior, kind = make_filter_prior(sport), frame_features.FEATURE_SETS[feature_set]
-        frontends = ((kind, compile_sport(s), prior, float(n)) for n, s in enumerate(self.sport_variants))
-        self.frontends = [frame_features.FeatureFrontend(*parts) for parts in frontends]
-        self.active_unknowns = active_unknowns(prior.covariance)
-        self.size = frame_features.FEATURE_SIZES[feature_set] + 1
+        self.loss_frames, self.target_limit, self.keep_paths = loss_frames, target_limit, keep_paths
+        self.pool = SportPool(sports, random_sports, feature_set, purpose)
+        self.size = FEATURE_SIZES[feature_set] + 1
 
     def __getitem__(self, step: int) -> Batch:
         generator = np.random.default_rng((self.seed, rng.PURPOSES.index(self.purpose), step))
@@ -101,19 +105,20 @@ class Batches:
         start_fraction, starts_late = generator.random(self.batch), generator.random(self.batch) > LAUNCH_FRACTION
         start_fraction = np.where(starts_late, start_fraction, 0.0)
         jitter = generator.random((self.batch, self.loss_frames))
-        parts = []
+        sports, parts = self.pool.draw(generator, self.batch // GROUP), []
         for first in range(self.rank * self.local_batch, (self.rank + 1) * self.local_batch, GROUP):
-            rows = slice(first, first + GROUP)
-            variant = int(len(self.sport_variants) > 1 and (first // GROUP) % VARIANT_PERIOD == 0)
-            number = step * self.batch + first
-            parts.append(self._group(number, variant, height[rows], start_fraction[rows], jitter[rows]))
-        *columns, counts = zip(*parts)
-        return Batch._make([*(None if c[0] is None else np.concatenate(c) for c in columns), sum(counts)])
+            rows, group = slice(first, first + GROUP), first // GROUP
+            index, number = sports[group], step * self.batch + first
+            is_variant = self.balls is None and group % VARIANT_PERIOD == 0 and self.pool.has_variants(index)
+            parts.append(self._group(number, 2 * index + is_variant, height[rows], start_fraction[rows], jitter[rows]))
+        *columns, paths, counts = zip(*parts)
+        paths = Paths(*map(np.concatenate, zip(*paths))) if self.keep_paths else None
+        return Batch(*(None if c[0] is None else np.concatenate(c) for c in columns), paths, sum(counts))
 
-    def _group(self, number, variant, height, start_fraction, jitter):
-        """The Batch of GROUP balls, from ball `number` on."""
+    def _group(self, number, sport, height, start_fraction, jitter):
+        """The Batch of GROUP balls, from ball `number` on; sport: its number in the pool."""
         if self.balls is None:
-            balls = sim.draw(self.sport_variants[variant], GROUP, first=number, seed=self.seed, purpose=self.purpose)
+            balls = sim.draw(self.pool[sport][0], GROUP, first=number, seed=self.seed, purpose=self.purpose)
         else:
             balls = self.balls.balls(number % (len(self.balls) // GROUP * GROUP), GROUP)
         lengths = np.diff(balls.offsets)
@@ -127,30 +132,30 @@ class Batches:
         future[..., 2] += height[:, None, None]
         landing[..., 3] += height[:, None]
         truth = _true_unknowns(balls, rows, height)
-        return self.assemble(variant, sequences, Targets(truth, future, None, has_landing, landing))
+        return self.assemble(sport, sequences, Targets(truth, future, None, has_landing, landing))
 
-    def assemble(self, variant: int, sequences: Sequences, targets: Targets) -> Batch:
-        """The Batch of some sequences; the arrays in `targets` are overwritten."""
+    def assemble(self, sport: int, sequences: Sequences, targets: Targets) -> Batch:
+        """The Batch of sequences of one sport, by its number in the pool; the arrays in `targets` are overwritten."""
         time, _, first, count, loss_frames = sequences
-        shape, frontend, active = loss_frames.shape, self.frontends[variant], self.active_unknowns
-        features = np.zeros((shape[0], MAX_FRAMES, self.size), np.float32)
-        features[:, :, -1] = variant
+        shape, frontend = loss_frames.shape, self.pool[sport][1]
+        active, features = frontend.scales.active, np.zeros((shape[0], MAX_FRAMES, self.size), np.float32)
         starts = Starts(np.zeros((*shape, UNKNOWNS)), np.zeros((*shape, 3, 3)), np.zeros((*shape, *2 * active.shape)))
-        _extract(frontend, new_filter_states(1)[0], sequences, active, features, starts)
-        truth = np.zeros((*shape, len(active)))
+        _extract(frontend, new_filter_states(shape[0]), sequences, features, starts)
+        truth, whole = np.zeros((*shape, len(active))), np.zeros((*shape, UNKNOWNS), np.float32)
         if targets.truth is not None:
             truth[:] = targets.truth[..., active] - starts.x[..., active]
-        nominal = np.empty((*shape, NOMINAL_FEATURES), np.float32)
-        position_sd = np.empty((*shape, HORIZONS, 3), np.float32)
-        residuals, limit = (truth, targets.future, targets.landing), self.target_limit
-        _residuals(frontend, starts, nominal, position_sd, residuals)
+        nominal, positions = np.empty((*shape, NOMINAL_FEATURES), np.float32), np.empty((*shape, HORIZONS, 3))
+        residuals, limit, sd = (truth, targets.future, targets.landing), self.target_limit, np.empty(positions.shape)
+        _residuals(frontend, starts, nominal, positions, sd, residuals)
         targets.landing[:] *= (targets.has_landing > 0)[..., None]
         truth, future, landing = (np.clip(a, -limit, limit).astype(np.float32) for a in residuals)
+        whole[..., active] = truth
         rows = first[:, None] + np.minimum(np.arange(MAX_FRAMES), count[:, None] - 1)
-        times, truth = time[rows] - time[first][:, None], None if targets.truth is None else truth
-        has_landing = targets.has_landing.astype(np.float32)
-        return Batch(features, times, loss_frames, nominal, truth, future, targets.future_known, has_landing, landing,
-                     position_sd, count.sum())  # fmt: skip
+        paths = Paths(np.full(shape[0], sport), starts.x, positions, sd) if self.keep_paths else None
+        return Batch(features, time[rows] - time[first][:, None], loss_frames, nominal,
+                     None if targets.truth is None else whole, active_mask(frontend, shape[0]), future,
+                     targets.future_known, targets.has_landing.astype(np.float32), landing, paths,
+                     count.sum())  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -200,43 +205,57 @@ def _future(balls, t):
     ball, time, position = (a[is_landing] for a in (impacts.ball, impacts.time, impacts.position))
     stride = last.max() + 1.0  # one sorted row holds the landings of all balls
     n = np.searchsorted(ball * stride + time, np.arange(count)[:, None] * stride + t, side="right")
-    has_landing = np.append(ball, -1)[n] == np.arange(count)[:, None]
-    n = np.minimum(n, len(ball) - 1)
-    has_landing &= time[n] - t < LANDING_HORIZON
-    landing = np.concatenate([(time[n] - t)[..., None], position[n]], 2)
+    ball, time, position = (
+        np.append(ball, -1),
+        np.append(time, np.inf),
+        np.vstack([position, np.zeros(3)]),
+    )  # last: none
+    has_landing = (ball[n] == np.arange(count)[:, None]) & (time[n] - t < LANDING_HORIZON)
+    landing = np.concatenate([np.where(has_landing, time[n] - t, 0.0)[..., None], position[n]], 2)
     return future.reshape(count, loss_frames, HORIZONS, 3), has_landing, landing
 
 
+def active_mask(frontend: FeatureFrontend, count: int) -> np.ndarray:
+    """Rows (count, UNKNOWNS) with 1 for the unknowns that vary in the sport, and 0."""
+    mask = np.zeros((count, UNKNOWNS), np.float32)
+    mask[:, frontend.scales.active] = 1.0
+    return mask
+
+
 @kernel
-def _extract(frontend, state, sequences, active, features, starts):
-    """Fill features (B, MAX_FRAMES, F) and Starts, frame by frame."""
+def _extract(frontend, states, sequences, features, starts):
+    """Fill features (B, MAX_FRAMES, F) and Starts, frame by frame, from filter states (B,) without a frame."""
     time, position, first, count, loss_frames = sequences
-    row = np.empty(features.shape[2])
+    row, active = np.empty(features.shape[2]), frontend.scales.active
     for b in range(len(first)):
-        state.frames, n = 0, 0
+        state, n = states[b], 0
         for k in range(count[b]):
             extract(frontend, state, time[first[b] + k], position[first[b] + k], row)
             features[b, k] = row
             while n < loss_frames.shape[1] and loss_frames[b, n] == k:
-                fill_nominal_start(frontend.feature_set, state, row, starts.x[b, n], starts.variances[b, n])
+                fill_nominal_start(frontend.feature_set, state, starts.x[b, n], starts.variances[b, n])
                 active_cholesky(summary(state).covariance, active, starts.cholesky[b, n])
                 n += 1
 
 
 @kernel
-def _residuals(frontend, starts, nominal, position_sds, targets):
-    """Fill nominal features and position_sds; turn targets (truth, future, landings) into residuals, in place."""
+def _residuals(frontend, starts, nominal, all_positions, position_sds, targets):
+    """Fill nominal features, positions and their sds; turn targets (truth, future, landings) into residuals."""
     truth, future, landings = targets
     nominal_landing, landing_sd, axis_sd = np.empty(4), np.empty(4), np.empty(3)
-    positions, times = np.empty((HORIZONS, 3)), HORIZON_STEP * np.arange(1, HORIZONS + 1)
-    row = np.empty(NOMINAL_FEATURES)
+    times, contact_features = HORIZON_STEP * np.arange(1, HORIZONS + 1), np.empty(CONTACT_FEATURES)
+    row, sport = np.empty(NOMINAL_FEATURES), frontend.sport
     for b in range(truth.shape[0]):
         for n in range(truth.shape[1]):
             x, variances, L = starts.x[b, n], starts.variances[b, n], starts.cholesky[b, n]
+            positions = all_positions[b, n]
             nominal_trajectory(
-                frontend.feature_set, frontend.sport, x, variances, times, positions, nominal_landing, landing_sd
+                frontend.feature_set, sport, x, variances, times, positions, nominal_landing, landing_sd,
+                contact_features,
+            )  # fmt: skip
+            fill_nominal_features(
+                frontend.scales, sport, x, variances, positions, nominal_landing, contact_features, row
             )
-            fill_nominal_features(positions, nominal_landing, x, row)
             nominal[b, n] = row
             for k in range(HORIZONS):
                 free_flight_sd(variances, times[k], axis_sd)

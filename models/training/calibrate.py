@@ -1,11 +1,13 @@
-"""Calibration, at the end of a run or by python -m ballcast.models.training.calibrate WEIGHTS [SPORT].
+"""Calibration, at the end of a run or by python -m ballcast.models.training.calibrate WEIGHTS [SPORT ...|all].
 
 The variances of a network are scaled so that its 90 % regions hold 90 % of balls. The factors, one for each horizon,
-are measured on simulated balls that were not learnt from, and stored in the file of weights. Balls that touch a net, a
-board or a bar are left out, because small differences decide where those go.
+are measured on simulated balls that were not learnt from, and stored in the file of weights. A network that learnt from
+several sports has factors for each of them; all balls together, with those of a few random sports, give the factors for
+other sports. Balls that touch a net, a board or a bar are left out, because small differences decide where those go.
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,53 +17,84 @@ from ballcast import command, sim
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
 from ballcast.models.registry import load
 from ballcast.models.runtime import weights
+from ballcast.models.training.sports import sports_of
 from ballcast.tracks import Track
 
 PROGRAM = "python -m ballcast.models.training.calibrate"
-BALLS, FIRST = 1500, 100_000  # the number of balls, and the first; purpose validation
+BALLS, FIRST = 1500, 100_000  # the number of balls of a sport, and the first; purpose validation
+RANDOM_SPORTS, RANDOM_BALLS = 8, 400  # of the calibration for other sports
 MIN_FRAMES, MAX_FRAMES = 3, 110  # of a history
 COVERAGE = 0.9
 MIN_FACTOR, MAX_FACTOR = 0.1, 10.0  # a factor beyond these would be a mistake
 
 
-def calibrate(path: str | Path, sport: str | None = None) -> None:
-    """Measure the factors of a file of weights, for a sport's name or .toml, and store them in it."""
+def calibrate(path: str | Path, names: str | Sequence[str] | None = None) -> None:
+    """Measure the factors of a file of weights, for sports' names or .toml files or `all`, and store them in it."""
     info, tensors = weights.read(path)
     if info["model"] == "tokens":  # its samples need no factors
         return
-    sport = sim.load(sport or info["sport"])
-    tracks, times, truth, landings, clear = calibration_cases(sport)
+    sports = sports_of(names or list(info["sports"]))
     info["widen"] = {}
     weights.save(path, tensors, info)
-    names = [info["model"], *(["gru_physics"] if info["model"] == "gru" else [])]
+    measured = {sport.name: distances(path, info["model"], sport, BALLS) for sport in sports}
+    if len(sports) > 1:
+        others = [sim.random_sport(n, purpose="validation") for n in range(RANDOM_SPORTS)]
+        together = [*measured.values(), *(distances(path, info["model"], sport, RANDOM_BALLS) for sport in others)]
+        own = {name: factors(distance2) for name, distance2 in measured.items()}
+        info["widen"] = factors({key: _join(part[key] for part in together) for key in together[0]}) | {"sports": own}
+    else:
+        info["widen"] = factors(measured[sports[0].name])
+    weights.save(path, tensors, info)
+
+
+def _join(parts):
+    """Squared distances of several sports, as one; at the horizons a column each."""
+    return np.concatenate(list(parts))
+
+
+def factors(distance2: dict[str, np.ndarray]) -> dict:
+    """The factors by name of squared distances: (N, HORIZONS) of positions, (N,) of landings."""
+    return {
+        name: [variance_factor(column, 3) for column in a.T] if a.ndim == 2 else variance_factor(a, 4)
+        for name, a in distance2.items()
+    }
+
+
+def distances(path: str | Path, model: str, sport: sim.Sport, balls: int) -> dict[str, np.ndarray]:
+    """Squared Mahalanobis distances of the truth to forecasts, (N, HORIZONS), and to landings, (M,), by the names of
+    their factors: of the network and, for `gru`, of its belief simulated ahead."""
+    tracks, times, truth, landings, clear = calibration_cases(sport, balls)
+    out = {}
+    names = [model, *(["gru_physics"] if model == "gru" else [])]
     for name, (key, landing_key) in zip(names, (("path", "landing"), ("flown", "flown_landing"))):
         forecasts = load(f"{path}:{name}", sport).forecast_batch(tracks, times)
         error = np.array([f.mean for f in forecasts]) - truth
-        distance2 = mahalanobis2(error, np.array([f.covariance for f in forecasts]))[clear]
-        info["widen"][key] = [variance_factor(distance2[:, k], 3) for k in range(HORIZONS)]
-        distance2 = [
+        out[key] = mahalanobis2(error, np.array([f.covariance for f in forecasts]))[clear]
+        landed = [
             mahalanobis2(np.array([f.landing.time, *f.landing.position]) - target, np.asarray(f.landing.covariance))
             for f, target, counts in zip(forecasts, landings, clear)
             if counts and f.landing is not None and np.isfinite(target).all()
         ]
-        info["widen"][landing_key] = variance_factor(np.array(distance2), 4)
-    weights.save(path, tensors, info)
+        out[landing_key] = np.array(landed)
+    return out
 
 
-def calibration_cases(sport: sim.Sport) -> tuple[list[Track], np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def calibration_cases(
+    sport: sim.Sport, count: int
+) -> tuple[list[Track], np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Histories, times (B, HORIZONS) s, positions (B, HORIZONS, 3), next landings (B, 4), which balls count (B,)."""
-    balls = sim.draw(sport, BALLS, first=FIRST, purpose="validation")
+    balls = sim.draw(sport, count, first=FIRST, purpose="validation")
     lengths, generator = np.diff(balls.offsets), np.random.default_rng(0)
-    frame_counts = np.minimum(generator.integers(MIN_FRAMES, MAX_FRAMES, BALLS), lengths - 1)
+    frame_counts = np.minimum(generator.integers(MIN_FRAMES, MAX_FRAMES, count), lengths - 1)
     slices = [slice(start, start + n) for start, n in zip(balls.offsets[:-1], frame_counts)]
     tracks = [Track(balls.time[rows], balls.position[rows]) for rows in slices]
     times = np.array([track.time[-1] for track in tracks])[:, None] + HORIZON_STEP * np.arange(1, HORIZONS + 1)
     flight = balls.flight(times)
     impacts, is_clear_surface = flight.impacts, np.array([s.supports or s.kind == "plane" for s in sport.surfaces])
     assert impacts is not None
-    clear = np.ones(BALLS, bool)
+    clear = np.ones(count, bool)
     clear[impacts.ball[~is_clear_surface[impacts.surface]]] = False
-    landings = np.full((BALLS, 4), np.nan)
+    landings = np.full((count, 4), np.nan)
     after = np.isin(impacts.surface, sport.landing_surfaces) & (impacts.time > times[impacts.ball, 0] - HORIZON_STEP)
     for n in np.flatnonzero(after)[::-1]:  # backwards, so that the first landing of each ball is written last
         landings[impacts.ball[n]] = impacts.time[n], *impacts.position[n]
@@ -81,4 +114,4 @@ def variance_factor(distance2: np.ndarray, size: int) -> float:
 
 
 if __name__ == "__main__":
-    command.run(PROGRAM, lambda: calibrate(*sys.argv[1:3]))
+    command.run(PROGRAM, lambda: calibrate(sys.argv[1], sys.argv[2:]))

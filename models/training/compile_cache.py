@@ -9,11 +9,11 @@ import sys
 
 import numpy as np
 
-from ballcast import sim
 from ballcast.models.encoding.nominal import HORIZONS
 from ballcast.models.encoding.tokenizer import CONTEXT_FEATURES, tokenize
 from ballcast.models.estimation.unknowns import UNKNOWNS
 from ballcast.models.training.batches import GROUP, Batches
+from ballcast.models.training.sports import sports_of
 from ballcast.sim.jit import compiled_here
 
 RESTARTED = "BALLCAST_RESTARTED"  # set after a restart: if nothing can be cached, one is enough
@@ -21,12 +21,12 @@ RESTARTED = "BALLCAST_RESTARTED"  # set after a restart: if nothing can be cache
 
 def warm_up(config: dict) -> None:
     """Compile what a run with this config needs. If anything was compiled, restart the process."""
-    batches = Batches(sim.load(config["sport"]), "frames" if config["model"] == "mlp" else "filter", GROUP)
+    batches = Batches(sports_of(config["sport"])[0], "frames" if config["model"] == "mlp" else "filter", GROUP)
     batches[0]
     if config["model"] == "tokens":
         tokens, context = np.zeros((0, HORIZONS), int), np.zeros((0, HORIZONS, CONTEXT_FEATURES), np.float32)
         none, path = np.zeros((0, 3)), np.zeros((0, HORIZONS, 3))
-        tokenize(batches.frontends[0].sport, np.zeros((0, UNKNOWNS)), none, path, none, tokens, context, path)
+        tokenize(batches.pool[0][1].sport, np.zeros((0, UNKNOWNS)), none, path, none, tokens, context, path)
     if compiled_here() and RESTARTED not in os.environ:
         os.environ[RESTARTED] = "1"
         sys.stdout.flush()

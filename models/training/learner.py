@@ -17,11 +17,14 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ballcast import sim
 from ballcast.models.encoding.nominal import NOMINAL_FEATURES
+from ballcast.models.estimation.unknowns import UNKNOWNS
 from ballcast.models.nets.losses import belief_loss, landing_loss, path_loss
 from ballcast.models.nets.network import DEFAULT_SIZES, Network, NetworkShape
+from ballcast.models.registry import serves
 from ballcast.models.runtime import weights
 from ballcast.models.training.batches import Batch, Batches, prefetch
 from ballcast.models.training.recorded import MixedBatches, split_tracks
+from ballcast.models.training.sports import random_count_of, sports_of
 from ballcast.tracks import read_tracks
 
 SCALING_BATCHES = 8  # batches that the scales of inputs and outputs are measured on
@@ -40,13 +43,14 @@ class Learner:
 
     def __init__(self, config: dict, rank: int = 0, ranks: int = 1):
         self.config, self.device = config, torch.device(config["device"])
-        self.sport = sim.load(config["sport"])
+        self.sports = sports_of(config["sport"])
         self.model = config["model"].removesuffix("_physics")
         feature_set = "frames" if self.model == "mlp" else "filter"
-        options, balls = self.batch_options, sim.open_set(config["data"]) if config["data"] else None
+        balls = sim.open_set(config["data"]) if config["data"] else None
+        options = self.batch_options | {"random_sports": random_count_of(config["sport"])}
         own = options | {"seed": config["seed"], "rank": rank, "ranks": ranks, "balls": balls}
-        self.batches = Batches(self.sport, feature_set, config["batch"], **own)
-        self.validation_batches = Batches(self.sport, feature_set, VALIDATION_BATCH, purpose="validation", **options)
+        self.batches = Batches(self.sports, feature_set, config["batch"], **own)
+        self.validation_batches = Batches(self.sports, feature_set, VALIDATION_BATCH, purpose="validation", **options)
         if config["tracks"]:
             self._mix_in_recorded(*split_tracks(read_tracks(config["tracks"])))
         self.network = self.initial_network().to(self.device)
@@ -67,8 +71,8 @@ class Learner:
         if not (path := self.config["finetune"]):
             return new_network(shape, self.batches, self.config["seed"])
         info, tensors = weights.read(path)
-        if NetworkShape(**info["shape"]) != shape or info["sport"] != self.sport.name:
-            found = f"{info['model']} for {info['sport']} with {info['shape'].get('units')} units"
+        if NetworkShape(**info["shape"]) != shape or not all(serves(info, sport) for sport in self.sports):
+            found = f"{info['model']} for {', '.join(info['sports'])} with {info['shape'].get('units')} units"
             raise ValueError(f"--finetune {path}: weights of a {found}; set --model, --sport and --units to match")
         network = Network(shape)
         network.load_state_dict({name: torch.from_numpy(a) for name, a in tensors.items()})
@@ -105,22 +109,22 @@ class Learner:
         landing = (batch.landing - self.network.landing_mean) / self.network.landing_scale
         path = path.float()
         has_belief = belief is not None and batch.truth is not None
-        belief_term = belief_loss(belief.float(), batch.truth) if has_belief else 0.0 * path.sum()
+        belief_term = belief_loss(belief.float(), batch.truth, batch.active) if has_belief else 0.0 * path.sum()
         terms = belief_term, path_loss(path, future, batch.future_known), landing_loss(path, batch.has_landing, landing)
         return Losses(*(term.mean() for term in terms))
 
-    def save(self, path: Path, steps: int, scores: dict[str, float]) -> None:
-        """Write the weights."""
-        info = self.metadata() | {"steps": steps, "scores": scores}
+    def save(self, path: Path, steps: int, scores: dict[str, float], frames: int = 0) -> None:
+        """Write the weights, learnt in that many steps from that many frames."""
+        info = self.metadata() | {"steps": steps, "frames": frames, "scores": scores}
         weights.save(path, {name: a.detach().cpu().numpy() for name, a in self.network.state_dict().items()}, info)
 
     def metadata(self) -> dict:
         """The description in the file of weights."""
         return {
-            "model": self.model, "predictor": self.config["model"], "sport": self.sport.name,
-            "version": self.sport.version, "kind": self.batches.feature_set, "shape": asdict(self.network.shape),
-            "unknowns": self.batches.active_unknowns.tolist(), "surfaces": [s.name for s in self.sport.surfaces],
-            "seed": self.config["seed"],
+            "model": self.model, "predictor": self.config["model"], "seed": self.config["seed"],
+            "sports": {sport.name: sport.version for sport in self.sports},
+            "random_sports": random_count_of(self.config["sport"]), "kind": self.batches.feature_set,
+            "shape": asdict(self.network.shape),
         }  # fmt: skip
 
 
@@ -139,7 +143,7 @@ def new_network(shape: NetworkShape, batches: Batches, seed: int) -> Network:
     survey = [batches[2**40 + n] for n in range(SCALING_BATCHES)]
     future = np.concatenate([b.future for b in survey])
     rows = {
-        "feature": np.concatenate([b.features[b.features[..., :3].any(-1)] for b in survey]),  # without the padding
+        "feature": np.concatenate([b.features[b.features[..., :-1].any(-1)] for b in survey]),  # without the padding
         "nominal": np.concatenate([b.nominal.reshape(-1, NOMINAL_FEATURES) for b in survey]),
         "path": future.reshape(-1, *future.shape[2:]),
         "landing": np.concatenate([b.landing[b.has_landing > 0] for b in survey]),
@@ -151,15 +155,18 @@ def new_network(shape: NetworkShape, batches: Batches, seed: int) -> Network:
 
 
 def robust_scaling(a: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Median and standard deviation (...) of the rows of a (N, ...), by quantiles: outliers do not affect them."""
-    low, middle, high = np.quantile(a.astype(float), (0.16, 0.5, 0.84), axis=0)
-    sd = np.where(high - low > MIN_SCALE, (high - low) / 2, np.inf)
+    """Median and standard deviation (...) of the rows of a (N, ...), by quantiles: outliers do not affect them. A
+    number that is nearly always the same, such as the probability of rolling, has the deviation of all rows."""
+    a = a.astype(float)
+    low, middle, high = np.quantile(a, (0.16, 0.5, 0.84), axis=0)
+    whole = a.std(axis=0)
+    sd = np.where(high - low > MIN_SCALE, (high - low) / 2, np.where(whole > MIN_SCALE, whole, np.inf))
     return torch.from_numpy(middle), torch.from_numpy(sd)
 
 
 def network_shape(model: str, batches: Batches, **sizes: int) -> NetworkShape:
     """The NetworkShape of a model for these batches, with its default sizes where none are given."""
-    unknowns = len(batches.active_unknowns) if batches.feature_set == "filter" else 0
+    unknowns = UNKNOWNS if batches.feature_set == "filter" else 0
     return NetworkShape(model, batches.size, unknowns, **DEFAULT_SIZES.get(model, {}) | sizes)
 
 

@@ -32,8 +32,7 @@ class MixedBatches:
 
     def __init__(self, batches: Batches, tracks: Sequence[Track], seed: int):
         self.simulated, self.tracks, self.seed = batches, tracks, seed
-        self.feature_set, self.size = batches.feature_set, batches.size
-        self.active_unknowns, self.sport = batches.active_unknowns, batches.sport
+        self.feature_set, self.size, self.pool = batches.feature_set, batches.size, batches.pool
 
     def __getitem__(self, step: int) -> Batch:
         if step % 2 == 0 or step >= 2**40:

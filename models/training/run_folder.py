@@ -25,6 +25,7 @@ class RunState:
     step: int = 0  # steps done
     best: float | None = None  # the best validation score
     skipped: int = 0  # steps without an update, because a gradient was not finite
+    frames: int = 0  # frames learnt from, over all processes
 
 
 class RunFolder:

@@ -15,32 +15,39 @@ from ballcast.models.encoding.vocabulary import learn_vocabulary
 from ballcast.models.estimation.unknowns import UNKNOWNS
 from ballcast.models.nets.network import NetworkShape
 from ballcast.models.nets.token_decoder import TokenNetwork, TokenSizes
-from ballcast.models.registry import require_weights
+from ballcast.models.registry import require_weights, serves
 from ballcast.models.runtime import weights
 from ballcast.models.training.batches import Batch
 from ballcast.models.training.learner import Learner
+from ballcast.sim import Sport
 
 LOSS_FRAMES = 6  # frames of a sequence from which a path is predicted
 VOCABULARY_BATCHES = 8  # batches that the vocabulary is learnt from
 REFINEMENTS = 2  # the paths are tokenized again with the new vocabulary: a token corrects the rounding of those before
 TARGET_LIMIT = 1e4  # standard deviations: paths that deviate far are kept as they are
 TokenLoss = namedtuple("TokenLoss", "words")  # mean cross-entropy of a token, nats
-# of M paths: nominal starts (M, UNKNOWNS), units (M, 3) m, futures (M, HORIZONS, 3) m, and the sport variant (M,)
-TokenPaths = namedtuple("TokenPaths", "starts position_sds futures variants")
+# of M paths: nominal starts (M, UNKNOWNS), units (M, 3) m, futures (M, HORIZONS, 3) m, and the sport's number (M,)
+TokenPaths = namedtuple("TokenPaths", "starts position_sds futures sports")
 
 
 class TokenLearner(Learner):
     """A Learner whose network predicts the future token by token."""
 
-    batch_options = {"loss_frames": LOSS_FRAMES, "target_limit": TARGET_LIMIT}
+    batch_options = {"loss_frames": LOSS_FRAMES, "target_limit": TARGET_LIMIT, "keep_paths": True}
     words = TokenSizes.words
 
+    @property
+    def sport(self) -> Sport:
+        """The one sport that it learns from."""
+        return self.sports[0]
+
     def initial_network(self) -> TokenNetwork:
-        path = self.config["finetune"] or require_weights("gru", self.sport)
+        sport = self.sport
+        path = self.config["finetune"] or require_weights("gru", sport)
         info, parts = weights.read(path)
-        if info["model"] != "gru" or info["sport"] != self.sport.name:
-            found = f"weights of {info['model']} for {info['sport']}"
-            raise ValueError(f"{path}: {found}; tokens is trained on a gru for {self.sport.name}")
+        if info["model"] != "gru" or not serves(info, sport):
+            found = f"weights of {info['model']} for {', '.join(info['sports'])}"
+            raise ValueError(f"{path}: {found}; tokens is trained on a gru for {sport.name}")
         torch.manual_seed(self.config["seed"])
         sizes = TokenSizes(words=self.words, **({"units": self.config["units"]} if self.config["units"] else {}))
         network = TokenNetwork(NetworkShape(**info["shape"]), sizes)
@@ -62,10 +69,10 @@ class TokenLearner(Learner):
         shape = len(paths.starts), HORIZONS
         tokens, context = np.zeros(shape, int), np.empty((*shape, CONTEXT_FEATURES), np.float32)
         out: tuple[np.ndarray, np.ndarray, np.ndarray] = tokens, context, np.empty((*shape, 3))
-        for variant, frontend in enumerate(self.batches.frontends):
-            rows = np.flatnonzero(paths.variants == variant)
+        for number in np.unique(paths.sports):
+            rows = np.flatnonzero(paths.sports == number)
             part = [a[rows] for a in out]
-            tokenize(frontend.sport, *(a[rows] for a in paths[:3]), vocabulary, *part)
+            tokenize(self.batches.pool[number][1].sport, *(a[rows] for a in paths[:3]), vocabulary, *part)
             for whole, a in zip(out, part):
                 whole[rows] = a
         return out
@@ -83,13 +90,9 @@ class TokenLearner(Learner):
 
 
 def token_paths(batch: Batch) -> TokenPaths:
-    """The paths of a Batch, of arrays or tensors."""
-    columns = batch.features, batch.nominal, batch.position_sd, batch.future, batch.loss_frames
-    *columns, loss_frames = (np.asarray(a.cpu() if torch.is_tensor(a) else a) for a in columns)
-    features, nominal, position_sd, future = (a.astype(float) for a in columns)
-    start = features[np.arange(len(features))[:, None], loss_frames]
-    positions = nominal[..., : 3 * HORIZONS].reshape(position_sd.shape) + start[..., None, :3]
+    """The paths of a Batch, of arrays or tensors, made with keep_paths."""
+    future = np.asarray(batch.future.cpu() if torch.is_tensor(batch.future) else batch.future, float)
+    sport, start, positions, position_sd = batch.paths
     futures = (positions + position_sd * future).reshape(-1, HORIZONS, 3)
-    start = start.reshape(len(futures), -1)
-    position_sds, variants = position_sd[..., 0, :].reshape(-1, 3), start[:, -1].astype(int)
-    return TokenPaths(np.ascontiguousarray(start[:, :UNKNOWNS]), position_sds, futures, variants)
+    sports = np.repeat(sport, future.shape[1])
+    return TokenPaths(start.reshape(-1, UNKNOWNS), position_sd[:, :, 0].reshape(-1, 3), futures, sports)

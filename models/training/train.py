@@ -1,6 +1,7 @@
 """Train a network on balls that are simulated as it learns. No ball is used twice.
 
 python train.py --minutes 3                                  # table tennis, a GRU, into runs/table_tennis-gru
+python train.py --sport all --frames 4e8                     # one network for every sport: nine, and random ones
 python train.py --sport tennis --model lstm --steps 20000 --out runs/mine
 python train.py --out runs/mine --resume                     # continue where it stopped, to the bit
 torchrun --nproc-per-node 2 train.py --minutes 30            # data-parallel
@@ -39,11 +40,14 @@ class Options:
 
     model: str = "gru"
     """gru, lstm, rnn; gru_physics (the same weights as gru, with the simulator); mingru or transformer, which train on
-    all frames at once; mlp, which has no memory; tokens, which generates paths on top of the sport's gru"""
-    sport: str = "table_tennis"  # a sport's name, or a .toml file of your own
+    all frames at once; mlp, which has no memory; tokens, which generates paths on top of a gru"""
+    sport: tuple[str, ...] = ("table_tennis",)
+    """names of sports, or .toml files of your own; all for those that ship and random ones, mixed. A network that
+    learns from several sports serves every sport"""
     data: Path | None = None  # train on this generated set (python -m ballcast.sim) instead of fresh balls
     minutes: float = 30.0  # how long to train: the first 100 steps are timed, and the number of steps is set by them
     steps: int = 0  # how many steps to train, instead of minutes
+    frames: float = 0.0  # how many frames to learn from, instead of minutes: the first 100 steps say how many steps
     out: Path | None = None  # folder of the run; the default is runs/SPORT-MODEL
     resume: bool = False  # continue the run in that folder, with the options it was started with
     finetune: Path | None = None  # start from these weights
@@ -95,11 +99,14 @@ def train(learner: "Learner", folder: "RunFolder", config: dict, stop_signals: l
             batch, rate = next(feed), config["rate"] * learning_rate_factor(state.step, config["steps"])
             losses, norms, skipped = learner.step(batch, rate, MAX_GRADIENT_NORM)
             state.step, state.skipped = state.step + 1, state.skipped + skipped
+            state.frames += int(batch.frame_count) * processes
             log.count(batch.frame_count * processes)
 
-            # --minutes becomes a number of steps
+            # --minutes or --frames become a number of steps
             if config["steps"] is None and log.steps == TIMED_STEPS:
-                remaining = distributed.all_reduce_max(60 * config["minutes"] / log.seconds() - 1) * TIMED_STEPS
+                left = config["frames"] / state.frames * state.step - state.step
+                remaining = left / TIMED_STEPS if config["frames"] else 60 * config["minutes"] / log.seconds() - 1
+                remaining = distributed.all_reduce_max(remaining) * TIMED_STEPS
                 config["steps"] = state.step + max(1, int(remaining))
                 if is_main:
                     folder.write_config(config)
@@ -114,7 +121,7 @@ def train(learner: "Learner", folder: "RunFolder", config: dict, stop_signals: l
                 log.validation(scores)
                 if state.best is None or sum(scores.values()) < state.best:
                     state.best = sum(scores.values())
-                    learner.save(folder.weights, state.step, scores)
+                    learner.save(folder.weights, state.step, scores, state.frames)
             if time.monotonic() - saved > SAVE_INTERVAL:
                 folder.save_checkpoint(state, learner.network, learner.optimizer)
                 saved = time.monotonic()
@@ -130,8 +137,12 @@ def check(options: Options) -> None:
     for name in ("minutes", "rate", "units", "batch"):
         if (value := getattr(options, name)) is not None and not value > 0:
             raise ValueError(f"--{name} {value}: must be above 0")
-    if options.steps < 0 or options.seed < 0:
-        raise ValueError("--steps and --seed: must be 0 or more")
+    if options.steps < 0 or options.seed < 0 or not options.frames >= 0:
+        raise ValueError("--steps, --frames and --seed: must be 0 or more")
+    if not options.sport:
+        raise ValueError("--sport: name a sport, a .toml file, or all")
+    if len(options.sport) > 1 or options.sport == ("all",):
+        _check_mixed(options)
     if options.tracks and not options.finetune:
         raise ValueError("--tracks goes with --finetune WEIGHTS: recorded tracks are too few to start from nothing")
     if options.tracks and options.data:
@@ -140,12 +151,20 @@ def check(options: Options) -> None:
         raise ValueError("--model tokens trains on simulated balls; fine-tune its gru on --tracks first")
 
 
+def _check_mixed(options):
+    """Refuse what needs one sport."""
+    for name, given in (("--model tokens", options.model == "tokens"), ("--data", options.data)):
+        if given:
+            raise ValueError(f"{name} goes with one sport; name it alone: --sport table_tennis")
+
+
 def prepare(options: Options) -> tuple["RunFolder", dict]:
     """The folder and config of a new run, with nothing written yet, or of the run in --out that is resumed."""
     from ballcast.models.training import distributed
     from ballcast.models.training.run_folder import RunFolder
 
-    folder = RunFolder(options.out or Path("runs") / f"{Path(options.sport).stem}-{options.model}")
+    names = "-".join(Path(name).stem for name in options.sport)
+    folder = RunFolder(options.out or Path("runs") / f"{names}-{options.model}")
     if options.resume:
         return folder, folder.config()
     if distributed.rank() == 0:  # the others may come here after it has written
@@ -216,16 +235,16 @@ def finish(folder: "RunFolder", config: dict, state: "RunState") -> None:
     """Calibrate the weights if the run is done, and print how it ended. The last line is the next command."""
     from ballcast.models.training.calibrate import PROGRAM, calibrate
 
-    weights, sport = folder.weights, config["sport"]
+    weights, sports = folder.weights, config["sport"]
     if state.skipped:
         print(f"{state.skipped} of {state.step} steps changed no weights, because a gradient was not finite")
     if is_done(state, config):
-        calibrate(weights, sport)
-        option = "" if sport == "table_tennis" else f" --sport {sport}"
+        calibrate(weights, sports)
+        option = "" if sports[0] in ("table_tennis", "all") else f" --sport {sports[0]}"
         print(f"{weights} is ready; see it in the window:\npython play.py{option} --predictor {weights}")
         return
     if weights.exists():
         print(f"{weights} is not calibrated yet: its regions may be too small or too large; calibrate it now with:")
-        print(f"{PROGRAM} {weights} {sport}")
+        print(f"{PROGRAM} {weights} {' '.join(sports)}")
     print(f"stopped after step {state.step}; continue, and calibrate at the end, with:")
     print(f"python train.py --out {folder.folder} --resume")

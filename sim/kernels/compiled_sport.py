@@ -23,7 +23,7 @@ SURFACE_DTYPE = np.dtype(
     + [(name, "f8") for name in ("e", "reference_speed", "slope", "curvature", "min", "max")]  # of the restitution
     + [(name, "f8") for name in ("friction", "tangential_restitution", "rolling_resistance", "supports")]
 )
-CACHE_SIZE = 32  # sports: the viewer's sliders make a new one at every move
+CACHE_SIZE = 512  # sports: training mixes a hundred and more, the viewer's sliders make a new one at every move
 
 
 class CompiledSport(NamedTuple):
