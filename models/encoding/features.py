@@ -1,7 +1,7 @@
 """What a network reads of every frame, from times and positions alone. Compiled.
 
 Two sets of features, by name:
-    filter    the running filter's estimate (kalman.py), its uncertainty, and the innovation of the frame
+    filter    the running filter's estimate (gaussian_sum.py), its uncertainty, and the innovation of the frame
     frames    the last frames: displacements and gaps, no memory beyond them
 Missing frames are absent; the gaps in time are features. Features are dimensionless (scales.py), and as many for every
 sport. A change of what they are needs another FEATURES_VERSION (models/runtime/weights.py).
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ballcast.models.encoding.scales import DESCRIPTORS, FeatureScales, air_acceleration, has_obstacles, make_scales
-from ballcast.models.estimation.kalman import HISTORY_FRAMES, observe, store_frame, summary
+from ballcast.models.estimation.gaussian_sum import HISTORY_FRAMES, observe, store_frame, summary
 from ballcast.models.estimation.linear import cholesky_with_jitter
 from ballcast.models.estimation.prior import FilterPrior, make_filter_prior
 from ballcast.models.estimation.unknowns import UNKNOWNS

@@ -31,6 +31,7 @@ from ballcast.models.estimation.mixture import (
     LOG_WEIGHT,
     MEAN,
     NEAR,
+    ON_SURFACE,
     ROW,
     ROWS,
     reduce_mixture,
@@ -47,7 +48,7 @@ from ballcast.models.estimation.unknowns import (
     UNKNOWNS,
 )
 from ballcast.sim.jit import inlined, kernel
-from ballcast.sim.kernels.lane_numbers import lane_max, lane_sum, load, same_in_all, store, where
+from ballcast.sim.kernels.lane_numbers import lane_max, lane_sum, load, store, where
 from ballcast.sim.kernels.tangent import COLUMNS, TANGENT_SIZE
 
 HISTORY_FRAMES = 24  # frames kept
@@ -57,7 +58,12 @@ OUTLIERS_TO_RESTART = 4  # in a row
 INFLATION_ROUNDS = 3
 MAX_POINTS, PASS_EVERY, MIN_PASS_FRAMES = 12, 12, 5  # normal points; frames between two passes; and before the first
 MIN_VARIANCE = 1e-12
-PASS_NOISE = 0.1
+PASS_NOISE = 0.1  # of the process noise, where frames are linearised anew
+NIS_DECAY, MAX_NIS = 0.1, 100.0  # of the running average
+HELD_SDS = 3.0  # sd of the noise by which a ball moves between two frames that cannot be equal
+ROLLING_LOG_WEIGHT = -3.0  # of the first component on a surface
+ROLLING_MARGIN = 0.05  # m, by which the ball may be above the place where it lies
+ROLLING_NOISE = 0.5  # m/s in a second: how the ground changes the velocity
 LOG_NORMALISER = math.lgamma(0.5 * FILTER_DEGREES + 1.5) - math.lgamma(0.5 * FILTER_DEGREES) - 1.5 * math.log(FILTER_DEGREES * math.pi)
 SCRATCH_ROWS = 9 * UNKNOWNS
 FILTER_STATE_DTYPE = np.dtype([
@@ -73,7 +79,9 @@ FILTER_STATE_DTYPE = np.dtype([
     ("noise_sums", np.float64, (5,)),  # sums of expected variances, and their number
     ("innovation", np.float64, (3,)), ("innovation_sd", np.float64, (3,)), ("mahalanobis2", np.float64),  # m, m, -
     ("inflation", np.float64),  # how many times less than an inlier the last frame counted
-    ("effective_components", np.float64), ("top_weight", np.float64),
+    ("effective_components", np.float64), ("top_weight", np.float64),  # 1 / sum of squared weights; the largest
+    ("nis_average", np.float64),  # running average of mahalanobis2
+    ("rolling", np.float64), ("between", np.float64, (3,)),  # probability; share of the velocity's variance
     ("recent_frames", np.float64, (HISTORY_FRAMES, 4)),  # newest first: t, x, y, z
 ])  # fmt: skip
 
@@ -81,7 +89,7 @@ FILTER_STATE_DTYPE = np.dtype([
 FilterSummary = namedtuple(
     "FilterSummary",
     "frames mean covariance noise innovation innovation_sd mahalanobis2 inflation start_time last_contact_time "
-    "recent_frames",
+    "recent_frames components top_weight nis_average rolling between",
 )
 
 
@@ -91,6 +99,7 @@ def summary(state):
     return FilterSummary(
         state.frames, state.x[:], state.P[:], state.noise[:], state.innovation[:], state.innovation_sd[:],
         state.mahalanobis2, state.inflation, state.start_time, state.last_contact_time, state.recent_frames[:],
+        state.effective_components, state.top_weight, state.nis_average, state.rolling, state.between[:],
     )  # fmt: skip
 
 
@@ -117,24 +126,61 @@ def observe(sport, filter_prior, state, t, y):
     if state.frames == 0:
         state.noise[:] = filter_prior.noise
         state.noise_sums[:] = 0.0
-        _initialise(filter_prior, state, t, y)
+        _initialise(sport, filter_prior, state, t, y)
+        state.nis_average = 3.0
     else:
-        _predict(sport, filter_prior, state, scratch, t - state.recent_frames[0, 0])
-        _update(state, s, scratch, y)
-        reduce_mixture(s, state.anchor[:], state.frames)
-        _note_point(state, s, t, y)
-        if _is_pass_due(state):
-            _linearise_anew(sport, filter_prior, state, scratch, t)
-        split_widest(s, state.anchor[:], filter_prior.split_spin_sd)
-    _match_moments(state, s)
+        _take(sport, filter_prior, state, scratch, state.recent_frames[0, 0], t, y)
+        state.nis_average += NIS_DECAY * (min(state.mahalanobis2, MAX_NIS) - state.nis_average)
     state.consecutive_outliers = state.consecutive_outliers + 1 if state.inflation > OUTLIER_INFLATION else 0
     if state.consecutive_outliers >= OUTLIERS_TO_RESTART:
-        _initialise(filter_prior, state, t, y)
-        _match_moments(state, s)
-    elif state.frames >= MIN_FRAMES_TO_ADAPT:
+        _restart(sport, filter_prior, state, scratch, t, y)
+    _match_moments(state, s)
+    if state.frames_since_start >= MIN_FRAMES_TO_ADAPT:
         _adapt_noise(filter_prior, state, s, y)
     store_frame(state, t, y)
     state.frames_since_start += 1
+
+
+@kernel
+def _take(sport, filter_prior, state, scratch, before, t, y):
+    """Take a frame at t s, y (3,) m, after one at `before`."""
+    s = state.components[:]
+    _predict(sport, filter_prior, state, scratch, before, t)
+    _update(sport, state, s, scratch, y)
+    reduce_mixture(s, state.anchor[:], state.frames)
+    _note_point(state, s, before, t, y)
+    if _is_pass_due(state):
+        _linearise_anew(sport, filter_prior, state, scratch, t)
+    split_widest(s, state.anchor[:], filter_prior.split_spin_sd)
+
+
+@kernel
+def _restart(sport, filter_prior, state, scratch, t, y):
+    """Start anew: from the last frames, or from this one alone where they do not explain it."""
+    recent, count = state.recent_frames, min(state.frames, OUTLIERS_TO_RESTART - 1)
+    _initialise(sport, filter_prior, state, recent[count - 1, 0], recent[count - 1, 1:])
+    for n in range(count - 2, -1, -1):
+        _take(sport, filter_prior, state, scratch, recent[n + 1, 0], recent[n, 0], recent[n, 1:])
+    _take(sport, filter_prior, state, scratch, recent[0, 0], t, y)
+    state.frames_since_start = count
+    if state.inflation > OUTLIER_INFLATION:
+        _initialise(sport, filter_prior, state, t, y)
+
+
+@kernel
+def is_measurement(state, t, y):
+    """Whether a frame at t s, y (3,) m, is one: not (0, 0, 0), which trackers write for "not seen", and not the
+    position before once more where the ball was moving."""
+    if y[0] == 0.0 and y[1] == 0.0 and y[2] == 0.0:
+        return False
+    last = state.recent_frames[0]
+    if state.frames == 0 or y[0] != last[1] or y[1] != last[2] or y[2] != last[3]:
+        return True
+    moved, variance = 0.0, 0.0
+    for k in range(3):
+        moved += (state.x[3 + k] * (t - last[0])) ** 2
+        variance += state.noise[k]
+    return moved <= HELD_SDS * HELD_SDS * variance
 
 
 @inlined
@@ -147,7 +193,7 @@ def store_frame(state, t, y):
 
 
 @kernel
-def _initialise(filter_prior, state, t, y):
+def _initialise(sport, filter_prior, state, t, y):
     """Start at a frame: one component, whose position has the sensor's covariance; the height offset is in the prior."""
     s = state.components[:]
     state.consecutive_outliers, state.frames_since_start, state.start_time, state.last_contact_time = 0, 0, t, -np.inf
@@ -166,18 +212,53 @@ def _initialise(filter_prior, state, t, y):
     for i in range(COMPONENTS):
         s[ROW[2, 2], i] += variance
         s[ROW[HEIGHT, 2], i] = -variance
-        s[LOG_WEIGHT, i], s[LAST_CONTACT, i] = DEAD, -1e6
+        s[LOG_WEIGHT, i], s[LAST_CONTACT, i], s[ON_SURFACE, i] = DEAD, -1e6, 0.0
     s[LOG_WEIGHT, 0] = 0.0
     for k in range(3):
         state.origin[k] = y[k]
+    level = _lying_height(sport, y[0], y[1], y[2])
+    if level > -np.inf:
+        s[LOG_WEIGHT, 1], s[ON_SURFACE, 1] = ROLLING_LOG_WEIGHT, 1.0
+        _put_on_surface(sport, state, s, 1)
     state.phase = np.int64(abs(y[0]) * 1e5) % PASS_EVERY
     _set_anchor(state, t)
+
+
+@kernel
+def _lying_height(sport, x, y, z):
+    """The height of the centre of a ball that lies where its centre was measured, m; -inf if it does not lie there."""
+    height = -np.inf
+    for surface in sport.surfaces:
+        low, high = surface["low"], surface["high"]
+        if surface["supports"] > 0.0 and low[0] <= x <= high[0] and low[1] <= y <= high[1]:
+            lying = high[2] + surface["contact_distance"]
+            if lying - 2.0 * sport.radius - ROLLING_MARGIN <= z <= lying + ROLLING_MARGIN:
+                height = max(height, lying)
+    return height
+
+
+@kernel
+def _put_on_surface(sport, state, s, i):
+    """Let component i lie or roll where it is: height, vertical velocity and spin follow; off the edge it flies."""
+    height = _lying_height(sport, s[0, i] + state.origin[0], s[1, i] + state.origin[1], s[2, i] + state.origin[2])
+    if not height > -np.inf:
+        s[ON_SURFACE, i] = 0.0
+        return
+    s[2, i], s[5, i] = height - state.origin[2], 0.0
+    s[6, i], s[7, i], s[8, i] = -s[4, i] / sport.radius, s[3, i] / sport.radius, 0.0
+    for k in (2, 5, 6, 7, 8):
+        for j in range(UNKNOWNS):
+            s[ROW[k, j], i] = 0.0
+    s[ROW[2, 2], i] = s[ROW[5, 5], i] = 1e-8
+    for k in (6, 7, 8):
+        s[ROW[k, k], i] = 1e-2
 
 
 @inlined
 def _set_anchor(state, t):
     """Let the present belief be the prior of all frames to come: those before are not linearised anew."""
-    state.anchor[:] = state.components[:KEPT_ROWS]
+    for k in range(KEPT_ROWS):
+        store(state.anchor, k, load(state.components, k))
     state.anchor_time, state.anchor_due, state.point_count, state.frames_since_anchor = t, 0, 0, 0
     state.frames_per_point = 1
 
@@ -189,11 +270,11 @@ def _is_pass_due(state):
 
 
 @kernel
-def _note_point(state, s, t, y):
+def _note_point(state, s, before, t, y):
     """Add a frame to the normal points since the anchor; after a contact the next frame is an anchor."""
     has_contact = False
     for i in range(COMPONENTS):
-        has_contact |= s[LOG_WEIGHT, i] > DEAD and s[LAST_CONTACT, i] > state.recent_frames[0, 0] - state.start_time
+        has_contact |= s[LOG_WEIGHT, i] > DEAD and s[LAST_CONTACT, i] > before - state.start_time
     if has_contact or state.anchor_due > 0:
         state.anchor_due = 1
         if not has_contact:
@@ -238,7 +319,7 @@ def _linearise_anew(sport, filter_prior, state, scratch, t):
         now += dt
         _assimilate(sport, state, q, scratch, n, weight)
     _step(sport, filter_prior, q, scratch, t - state.anchor_time - now)
-    keep = load(s, LAST_CONTACT) > state.anchor_time - state.start_time
+    keep = (load(s, LAST_CONTACT) > state.anchor_time - state.start_time) | (load(s, ON_SURFACE) > 0.5)
     smallest = load(q, ROW[0, 0])
     for k in range(1, UNKNOWNS):
         smallest = min(smallest, load(q, ROW[k, k]))
@@ -271,21 +352,24 @@ def _assimilate(sport, state, q, U, n, weight):
 
 
 @kernel
-def _predict(sport, filter_prior, state, scratch, dt):
-    """Propagate all components by dt s: through the air as lanes, those near a surface by the simulator."""
-    s, origin = state.components[:], state.origin[:]
+def _predict(sport, filter_prior, state, scratch, start, t):
+    """Propagate all components from `start` to t s: through the air as lanes, those near a surface by the simulator."""
+    s, dt = state.components[:], t - start
     before = s[: MEAN + UNKNOWNS].copy()
-    count, is_near = predict_mean(sport, s, origin, dt)
+    count, is_near = predict_mean(sport, s, state.origin[:], dt)
+    is_flown = np.zeros(COMPONENTS, np.bool_)
     flown = np.empty((ROWS if is_near else 0, COMPONENTS), np.float32)
     if is_near:
         for i in range(COMPONENTS):
-            if s[NEAR, i] > 0.5 and s[LOG_WEIGHT, i] > DEAD:
-                _fly(sport, state, before, flown, i, dt)
-    s[: MEAN + UNKNOWNS] = before
+            is_flown[i] = s[LOG_WEIGHT, i] > DEAD and (s[NEAR, i] > 0.5 or s[ON_SURFACE, i] > 0.5)
+            if is_flown[i]:
+                _fly(sport, filter_prior, state, before, flown, i, start, dt)
+    for k in range(MEAN + UNKNOWNS):
+        store(s, k, load(before, k))
     propagate(sport, s, scratch, dt, count)
     if is_near:
         for i in range(COMPONENTS):
-            if s[NEAR, i] > 0.5 and s[LOG_WEIGHT, i] > DEAD:
+            if is_flown[i]:
                 for k in range(LAST_CONTACT + 1):
                     if k != LOG_WEIGHT:
                         s[k, i] = flown[k, i]
@@ -294,7 +378,7 @@ def _predict(sport, filter_prior, state, scratch, dt):
 
 
 @kernel
-def _fly(sport, state, before, flown, i, dt):
+def _fly(sport, filter_prior, state, before, flown, i, start, dt):
     """Fly component i by dt s from its mean in `before`: its mean, covariance and last contact go into `flown`."""
     s, origin = state.components[:], state.origin[:]
     x, P, tangent = np.empty(UNKNOWNS), np.empty((UNKNOWNS, UNKNOWNS)), np.zeros(TANGENT_SIZE)
@@ -306,13 +390,18 @@ def _fly(sport, state, before, flown, i, dt):
     for k in range(3):
         x[k], x[3 + k], x[6 + k] = flight.position[k], flight.velocity[k], flight.spin[k]
     _propagate_covariance(tangent, P)
+    if s[ON_SURFACE, i] > 0.5:
+        P[3, 3] += ROLLING_NOISE * ROLLING_NOISE * dt
+        P[4, 4] += ROLLING_NOISE * ROLLING_NOISE * dt
+    elif x[5] == 0.0 and x[2] < _lying_height(sport, x[0], x[1], x[2]) + 1e-6:
+        s[ON_SURFACE, i] = 1.0  # it has stopped bouncing
     for k in range(UNKNOWNS):
         flown[MEAN + k, i] = x[k] - (origin[k] if k < 3 else 0.0)
         for j in range(k + 1):
             flown[ROW[k, j], i] = P[k, j]
     flown[LAST_CONTACT, i] = s[LAST_CONTACT, i]
     if flight.last_contact_time > 0.0:
-        flown[LAST_CONTACT, i] = state.recent_frames[0, 0] - state.start_time + flight.last_contact_time
+        flown[LAST_CONTACT, i] = start - state.start_time + flight.last_contact_time
 
 
 @kernel
@@ -338,11 +427,13 @@ def _propagate_covariance(tangent, P):
 
 
 @kernel
-def _update(state, s, U, y):
+def _update(sport, state, s, U, y):
     """Correct all components by a frame y (3,) m, and weigh them by it."""
     noise, origin = state.noise, state.origin
     h = _gather(s, U)
-    R = _noise(noise[0], noise[1], noise[2], noise[3], load(s, 3), load(s, 4), load(s, 5))
+    # a ball that lies is measured anywhere between its top and the ground
+    lying = noise[2] + sport.radius * sport.radius * load(s, ON_SURFACE)
+    R = _noise(noise[0], noise[1], lying, noise[3], load(s, 3), load(s, 4), load(s, 5))
     rx, ry = (y[0] - origin[0]) - load(s, 0), (y[1] - origin[1]) - load(s, 1)
     rz = (y[2] - origin[2]) - load(s, 2) - load(s, HEIGHT)
     weight = _weights(s)
@@ -362,6 +453,11 @@ def _update(state, s, U, y):
         a, b, c = _times(I, rx, ry, rz)
     _correct(s, MEAN, U, I, (a, b, c))
     _clamp(s)
+    on_surface = load(s, ON_SURFACE)
+    if lane_max(on_surface) > 0.5:
+        for i in range(COMPONENTS):
+            if s[ON_SURFACE, i] > 0.5:
+                _put_on_surface(sport, state, s, i)
     weight = _weights(s)
     state.inflation = lane_sum(weight * inflation)
 
@@ -464,7 +560,9 @@ def _match_moments(state, s):
         offset = weight * (load(s, MEAN + k) - x[k])
         for j in range(k + 1):
             P[k, j] = P[j, k] = lane_sum(weight * load(s, ROW[k, j]) + offset * load(s, MEAN + j))
+    state.rolling = lane_sum(weight * load(s, ON_SURFACE))
     for k in range(3):
+        state.between[k] = max(1.0 - lane_sum(weight * load(s, ROW[3 + k, 3 + k])) / P[3 + k, 3 + k], 0.0)
         x[k] += state.origin[k]
     last = s[LAST_CONTACT, _likeliest(s)]
     state.last_contact_time = state.start_time + last if last > -1e5 else -np.inf

@@ -20,7 +20,8 @@ COVARIANCE_ROWS = UNKNOWNS * (UNKNOWNS + 1) // 2
 LOG_WEIGHT = COVARIANCE + COVARIANCE_ROWS
 LAST_CONTACT = LOG_WEIGHT + 1  # s since the filter's start
 NEAR = LAST_CONTACT + 1  # 1: comes near a surface in this frame
-DELTA = NEAR + 1  # deviation of the belief from the mean, where a pass linearises about another flight
+ON_SURFACE = NEAR + 1  # 1: the ball lies or rolls on a surface; 0: it is in the air
+DELTA = ON_SURFACE + 1  # deviation of the belief from the mean, where a pass linearises about another flight
 ROWS = DELTA + UNKNOWNS
 KEPT_ROWS = LOG_WEIGHT  # of an anchor: mean and covariance
 # the row of each element of the covariance
@@ -48,8 +49,8 @@ def reduce_mixture(s, anchor, number):
         for k in range(3, 9):
             d = load(s, MEAN + k) - s[MEAN + k, i]
             distance2 += d * d / (load(s, ROW[k, k]) + s[ROW[k, k], i] + 1e-12)
-        d = load(s, LAST_CONTACT) - s[LAST_CONTACT, i]
-        distance2 = where(load(s, LOG_WEIGHT) > DEAD, distance2 + 1e3 * d * d, 1e30)
+        d, other = load(s, LAST_CONTACT) - s[LAST_CONTACT, i], load(s, ON_SURFACE) - s[ON_SURFACE, i]
+        distance2 = where(load(s, LOG_WEIGHT) > DEAD, distance2 + 1e3 * d * d * (1.0 - s[ON_SURFACE, i]) + other * other, 1e30)
         store(s, NEAR, distance2)
         best, smallest = -1, np.float32(MERGE_DISTANCE2)
         for j in range(COMPONENTS):
@@ -92,7 +93,7 @@ def split_widest(s, anchor, limit_sd):
     if free >= 0:
         e, variance = _widest_spin(s)
         log_weight = load(s, LOG_WEIGHT)
-        may_split = (variance > limit_sd * limit_sd) & (log_weight > MIN_SPLIT_LOG_WEIGHT)
+        may_split = (variance > limit_sd * limit_sd) & (log_weight > MIN_SPLIT_LOG_WEIGHT) & (load(s, ON_SURFACE) < 0.5)
         score = where(may_split, math.exp(log_weight) * variance, 0.0)
         if lane_max(score) > 0.0:
             store(s, NEAR, score)

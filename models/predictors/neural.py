@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike
 
 from ballcast.models.contract import Forecast, Predictor, Stream, check_frame, compiled_arrays, expected_landing
 from ballcast.models.encoding.features import FEATURE_SIZES, extract, make_frontend
-from ballcast.models.estimation import kalman, unknowns
+from ballcast.models.estimation import gaussian_sum, unknowns
+from ballcast.models.estimation.gaussian_sum import is_measurement
 from ballcast.models.registry import WEIGHTS_OF, check_weights, require_weights, variance_factors
 from ballcast.models.runtime import weights
 from ballcast.models.runtime.network import TRUNK_KINDS, advance, pack_weights, standardise, state_size
@@ -57,7 +58,7 @@ class NeuralPredictor(Predictor):
     """A network made by train.py, with a sport's shipped weights or those of a file."""
 
     side_information = "sport, by its weights"
-    window = kalman.HISTORY_FRAMES  # frames that are kept
+    window = gaussian_sum.HISTORY_FRAMES  # frames that are kept
     sample_count, has_belief = 0, False  # what its forecasts hold
     sample_dtype: type[np.floating] = np.float64
 
@@ -137,7 +138,7 @@ class StreamBatch:
         hidden, cell_state = np.zeros((count, units), np.float32), np.zeros((count, state_size(network)), np.float32)
         features = np.zeros((count, len(network.feature_mean)), np.float32)
         self.predictor = predictor
-        self.memory = Memory(kalman.new_filter_states(count), hidden, cell_state, features, np.zeros(features.shape))
+        self.memory = Memory(gaussian_sum.new_filter_states(count), hidden, cell_state, features, np.zeros(features.shape))
         self.filter_states, self.hidden, self.cell_state, self.features, _ = self.memory
 
     def observe(self, time: ArrayLike, position: ArrayLike) -> None:
@@ -145,7 +146,7 @@ class StreamBatch:
         time, position = compiled_arrays(time, position)
         rows = np.flatnonzero(np.isfinite(time) & np.isfinite(position).all(axis=1))
         has_frames = self.filter_states["frames"][rows] > 0
-        if (time[rows] <= kalman.last_times(self.filter_states)[rows])[has_frames].any():
+        if (time[rows] <= gaussian_sum.last_times(self.filter_states)[rows])[has_frames].any():
             raise ValueError("a frame does not come after the one before")
         constants, frame = (self.predictor.frontend, self.predictor.network, self.memory), (time, position)
         run_in_threads(lambda a, b: observe_frame(*constants, rows[a:b], *frame), len(rows), MIN_BALLS_PER_THREAD)
@@ -159,7 +160,7 @@ class StreamBatch:
     def forecast(self, times: ArrayLike) -> BatchForecast:
         """Forecasts of all balls at times (H,) or (B, H) s."""
         times = np.broadcast_to(np.asarray(times, float), (len(self.hidden), np.shape(times)[-1]))
-        lead_times = times - kalman.last_times(self.filter_states)[:, None]
+        lead_times = times - gaussian_sum.last_times(self.filter_states)[:, None]
         whole = self.predictor.allocate(*lead_times.shape)
 
         def work_chunk(first, last):
@@ -172,7 +173,7 @@ class StreamBatch:
 
     def forecasts(self, times: ArrayLike) -> list[Forecast]:
         """One Forecast per ball."""
-        prediction, last = self.forecast(times), kalman.last_times(self.filter_states)
+        prediction, last = self.forecast(times), gaussian_sum.last_times(self.filter_states)
         return [self.predictor.to_forecast(prediction, n, last[n]) for n in range(len(last))]
 
 
@@ -187,7 +188,7 @@ class NeuralStream(Stream):
 
     @property
     def frames(self) -> tuple[np.ndarray, np.ndarray]:
-        return kalman.kept_frames(self.batch.filter_states[0])
+        return gaussian_sum.kept_frames(self.batch.filter_states[0])
 
     @property
     def hidden(self) -> np.ndarray:
@@ -219,8 +220,14 @@ def observe_frame(frontend, network, memory, rows, time, position):
     """Add a frame of balls `rows` (n,): time (B,) s, position (B, 3) m."""
     raw_features, hidden = memory.raw_features, memory.hidden
     mean, scale_inverse = network.feature_mean, network.feature_scale_inverse
+    seen = np.empty(len(rows), np.int64)
+    count = 0
     for b in rows:
-        extract(frontend, memory.filter_states[b], time[b], position[b], raw_features[b])
+        if is_measurement(memory.filter_states[b], time[b], position[b]):
+            extract(frontend, memory.filter_states[b], time[b], position[b], raw_features[b])
+            seen[count] = b
+            count += 1
+    rows = seen[:count]
     if len(rows) == len(hidden):
         memory.features[:] = standardise(raw_features, mean, scale_inverse)
         advance(network, memory.features, time, hidden, memory.cell_state, np.arange(len(rows)))

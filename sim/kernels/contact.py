@@ -95,6 +95,22 @@ def _is_above_face(surface, p):
 
 
 @inlined
+def onto_surface(sport, p):
+    """The position p, or that on a level surface that supports a ball, where p is up to a radius below it.
+
+    Trackers put balls on the ground a few centimetres too low, or at z = 0.
+    """
+    z = p[2]
+    for j in range(len(sport.surfaces)):
+        surface = sport.surfaces[j]
+        if surface["supports"] > 0.0 and _is_above_face(surface, p):
+            level = surface["high"][2]
+            if level - sport.radius <= z < level + surface["contact_distance"]:
+                z = level + surface["contact_distance"]
+    return p[0], p[1], z
+
+
+@inlined
 def touches(surface, motion):
     """Whether a ball touches a surface and does not move away from it."""
     gap, n = gap_and_normal(motion.position, surface)

@@ -22,6 +22,7 @@ from ballcast.sim.kernels.contact import (
     after_contact,
     gap_and_normal,
     note_contact,
+    onto_surface,
     rolling_rates,
     touches,
 )
@@ -129,7 +130,7 @@ def linearise_flights(sport, launches, times, out, status):
 @inlined
 def _initial_state(sport, parameters, launch, tangent):
     """(Motion, support, phase) at t = 0, after contacts with what the ball touches and does not leave."""
-    position = launch[0], launch[1], launch[2]
+    position = onto_surface(sport, (launch[0], launch[1], launch[2]))
     velocity, spin = (launch[3], launch[4], launch[5]), (launch[6], launch[7], launch[8])
     motion = Motion(position, velocity, spin, (0.0, 0.0, 0.0))
     support, phase = np.int64(IN_FLIGHT), np.int64(SLIDING)  # a literal would be another type to numba

@@ -18,7 +18,7 @@ import numpy as np
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.aerodynamics import DRAG_MODELS, constant_drag, drag_crisis, polynomial_drag, spin_drag
 from ballcast.sim.kernels.compiled_sport import LaneSport
-from ballcast.sim.kernels.contact import RESTING, SLIDING, after_contact, note_contact, touches
+from ballcast.sim.kernels.contact import RESTING, SLIDING, after_contact, note_contact, onto_surface, touches
 from ballcast.sim.kernels.detection import first_contact
 from ballcast.sim.kernels.dormand_prince import dormand_prince_step, next_scale, step_length
 from ballcast.sim.kernels.flight import airborne, rolling_step, step_to_contact
@@ -317,6 +317,7 @@ def _load_next_ball(sport, launches, status, contacts, s, m, clock, i, last):
     m[NEXT_BALL, 0] = b + 1
     for k in range(LAUNCH_SIZE):
         s[k * LANES + i] = launches[b, k]
+    _write(s, POSITION, i, onto_surface(sport, _read(s, POSITION, i)))
     clock[i], s[STEP_SCALE * LANES + i], status[b] = 0.0, 1, FINE
     m[BALL, i], m[FRAME, i], m[SUPPORT, i], m[PHASE, i], m[CONTACT_COUNT, i] = b, 0, IN_FLIGHT, SLIDING, 0
     for j in range(len(sport.surfaces)):
