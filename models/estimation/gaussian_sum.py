@@ -59,6 +59,8 @@ INFLATION_ROUNDS = 3
 MAX_POINTS, PASS_EVERY, MIN_PASS_FRAMES = 12, 12, 5  # normal points; frames between two passes; and before the first
 MIN_VARIANCE = 1e-12
 PASS_NOISE = 0.1  # of the process noise, where frames are linearised anew
+REFRESH_EVERY = 8  # frames
+HIT_NIS, HIT_LOG_WEIGHT = 25.0, -2.5  # a frame so far off may be a hit; logarithm of the weight of that
 NIS_DECAY, MAX_NIS = 0.1, 100.0  # of the running average
 HELD_SDS = 3.0  # sd of the noise by which a ball moves between two frames that cannot be equal
 ROLLING_LOG_WEIGHT = -3.0  # of the first component on a surface
@@ -71,7 +73,7 @@ FILTER_STATE_DTYPE = np.dtype([
     ("start_time", np.float64), ("last_contact_time", np.float64),  # s; it started at the frame of start_time
     ("origin", np.float64, (3,)),  # m: the components' positions are relative to it
     ("components", np.float32, (ROWS, COMPONENTS)),  # see mixture.py
-    ("anchor", np.float32, (KEPT_ROWS, COMPONENTS)), ("anchor_time", np.float64), ("anchor_due", np.int64),
+    ("anchor", np.float32, (KEPT_ROWS, COMPONENTS)), ("anchor_time", np.float64),
     ("points", np.float64, (MAX_POINTS, 6)), ("point_count", np.int64), ("frames_per_point", np.int64),
     ("frames_since_anchor", np.int64), ("phase", np.int64),
     ("x", np.float64, (UNKNOWNS,)), ("P", np.float64, (UNKNOWNS, UNKNOWNS)),  # mean and covariance of the mixture
@@ -145,13 +147,20 @@ def observe(sport, filter_prior, state, t, y):
 def _take(sport, filter_prior, state, scratch, before, t, y):
     """Take a frame at t s, y (3,) m, after one at `before`."""
     s = state.components[:]
-    _predict(sport, filter_prior, state, scratch, before, t)
+    is_near = _predict(sport, filter_prior, state, scratch, before, t)
     _update(sport, state, s, scratch, y)
+    if not lane_max(load(s, LOG_WEIGHT)) > DEAD:  # no component is finite
+        _initialise(sport, filter_prior, state, t, y)
+        return
+    if is_near or state.frames % REFRESH_EVERY == 0:
+        _refresh(s)
     reduce_mixture(s, state.anchor[:], state.frames)
     _note_point(state, s, before, t, y)
     if _is_pass_due(state):
         _linearise_anew(sport, filter_prior, state, scratch, t)
     split_widest(s, state.anchor[:], filter_prior.split_spin_sd)
+    if state.inflation > OUTLIER_INFLATION and state.mahalanobis2 > HIT_NIS:
+        _suppose_hit(sport, filter_prior, state, s, t, y)
 
 
 @kernel
@@ -199,29 +208,50 @@ def _initialise(sport, filter_prior, state, t, y):
     state.consecutive_outliers, state.frames_since_start, state.start_time, state.last_contact_time = 0, 0, t, -np.inf
     state.mahalanobis2, state.inflation = 3.0, 1.0
     state.innovation[:], state.innovation_sd[:] = 0.0, np.sqrt(filter_prior.noise[:3])
-    for k in range(UNKNOWNS):
-        for i in range(COMPONENTS):
-            s[MEAN + k, i] = filter_prior.mean[k] if k >= 3 else 0.0
-        for j in range(k + 1):
-            value = filter_prior.covariance[k, j] if j >= 3 else 0.0
-            if k < 3 and j == k:
-                value = state.noise[k] + state.noise[3] * filter_prior.covariance[3 + k, 3 + k]
-            for i in range(COMPONENTS):
-                s[ROW[k, j], i] = value
-    variance = filter_prior.covariance[HEIGHT, HEIGHT]  # a position is the measured one minus the height offset
-    for i in range(COMPONENTS):
-        s[ROW[2, 2], i] += variance
-        s[ROW[HEIGHT, 2], i] = -variance
-        s[LOG_WEIGHT, i], s[LAST_CONTACT, i], s[ON_SURFACE, i] = DEAD, -1e6, 0.0
-    s[LOG_WEIGHT, 0] = 0.0
     for k in range(3):
         state.origin[k] = y[k]
-    level = _lying_height(sport, y[0], y[1], y[2])
-    if level > -np.inf:
-        s[LOG_WEIGHT, 1], s[ON_SURFACE, 1] = ROLLING_LOG_WEIGHT, 1.0
+    for i in range(COMPONENTS):
+        s[LOG_WEIGHT, i] = DEAD
+    _start_component(filter_prior, state, s, 0, y, 0.0, -1e6)
+    if _lying_height(sport, y[0], y[1], y[2]) > -np.inf:
+        _start_component(filter_prior, state, s, 1, y, ROLLING_LOG_WEIGHT, -1e6)
+        s[ON_SURFACE, 1] = 1.0
         _put_on_surface(sport, state, s, 1)
+    _refresh(s)
     state.phase = np.int64(abs(y[0]) * 1e5) % PASS_EVERY
     _set_anchor(state, t)
+
+
+@kernel
+def _start_component(filter_prior, state, s, i, y, log_weight, last_contact):
+    """Let component i start in the air where a frame y (3,) m is; the rest of it is the prior."""
+    for k in range(UNKNOWNS):
+        s[MEAN + k, i] = filter_prior.mean[k]
+        for j in range(k + 1):
+            s[ROW[k, j], i] = filter_prior.covariance[k, j] if j >= 3 else 0.0
+    for k in range(3):
+        s[MEAN + k, i] = y[k] - state.origin[k]
+        s[ROW[k, k], i] = state.noise[k] + state.noise[3] * filter_prior.covariance[3 + k, 3 + k]
+    variance = filter_prior.covariance[HEIGHT, HEIGHT]  # a position is the measured one minus the height offset
+    s[ROW[2, 2], i] += variance
+    s[ROW[HEIGHT, 2], i] = -variance
+    s[LOG_WEIGHT, i], s[LAST_CONTACT, i], s[ON_SURFACE, i] = log_weight, last_contact, 0.0
+
+
+@kernel
+def _suppose_hit(sport, filter_prior, state, s, t, y):
+    """After a frame that nothing explains: add components that the ball was hit, and starts anew there."""
+    for _ in range(2 if _lying_height(sport, y[0], y[1], y[2]) > -np.inf else 1):
+        i = 0
+        for j in range(1, COMPONENTS):
+            if s[LOG_WEIGHT, j] < s[LOG_WEIGHT, i]:
+                i = j
+        _start_component(filter_prior, state, s, i, y, HIT_LOG_WEIGHT, t - state.start_time)
+        if _ == 1:
+            s[ON_SURFACE, i] = 1.0
+            _put_on_surface(sport, state, s, i)
+        for k in range(KEPT_ROWS):
+            state.anchor[k, i] = s[k, i]
 
 
 @kernel
@@ -259,7 +289,7 @@ def _set_anchor(state, t):
     """Let the present belief be the prior of all frames to come: those before are not linearised anew."""
     for k in range(KEPT_ROWS):
         store(state.anchor, k, load(state.components, k))
-    state.anchor_time, state.anchor_due, state.point_count, state.frames_since_anchor = t, 0, 0, 0
+    state.anchor_time, state.point_count, state.frames_since_anchor = t, 0, 0
     state.frames_per_point = 1
 
 
@@ -272,13 +302,11 @@ def _is_pass_due(state):
 @kernel
 def _note_point(state, s, before, t, y):
     """Add a frame to the normal points since the anchor; after a contact the next frame is an anchor."""
-    has_contact = False
+    in_contact = False
     for i in range(COMPONENTS):
-        has_contact |= s[LOG_WEIGHT, i] > DEAD and s[LAST_CONTACT, i] > before - state.start_time
-    if has_contact or state.anchor_due > 0:
-        state.anchor_due = 1
-        if not has_contact:
-            _set_anchor(state, t)
+        in_contact |= s[LOG_WEIGHT, i] > DEAD and s[LAST_CONTACT, i] > before - state.start_time
+    if not in_contact and s[LAST_CONTACT, _likeliest(s)] > state.anchor_time - state.start_time:
+        _set_anchor(state, t)
         return
     n, points = state.point_count, state.points
     state.frames_since_anchor += 1
@@ -375,6 +403,7 @@ def _predict(sport, filter_prior, state, scratch, start, t):
                         s[k, i] = flown[k, i]
     for k in range(UNKNOWNS):
         store(s, ROW[k, k], load(s, ROW[k, k]) + filter_prior.process_noise[k] * dt)
+    return is_near
 
 
 @kernel
@@ -459,7 +488,7 @@ def _update(sport, state, s, U, y):
             if s[ON_SURFACE, i] > 0.5:
                 _put_on_surface(sport, state, s, i)
     weight = _weights(s)
-    state.inflation = lane_sum(weight * inflation)
+    state.inflation = _average(weight, inflation)
 
 
 @inlined
@@ -505,13 +534,27 @@ def _weights(s):
     return weight / lane_sum(weight)
 
 
+@kernel
+def _refresh(s):
+    """Fill the lanes that are not in use with the likeliest component, before what they hold runs away."""
+    i, is_free = _likeliest(s), load(s, LOG_WEIGHT) <= DEAD
+    for k in range(KEPT_ROWS):
+        store(s, k, where(is_free, s[k, i], load(s, k)))
+
+
+@inlined
+def _average(weight, value):
+    """The weighted average over the components; lanes that are not in use may hold anything."""
+    return lane_sum(where(weight > 0.0, weight * value, 0.0))
+
+
 @inlined
 def _note_innovation(state, weight, r, S):
     """Keep the innovation of the mixture, its standard deviations and its square in them."""
-    x, y, z = lane_sum(weight * r[0]), lane_sum(weight * r[1]), lane_sum(weight * r[2])
+    x, y, z = _average(weight, r[0]), _average(weight, r[1]), _average(weight, r[2])
     dx, dy, dz = r[0] - x, r[1] - y, r[2] - z
-    xx, yy, zz = lane_sum(weight * (S[0] + dx * dx)), lane_sum(weight * (S[2] + dy * dy)), lane_sum(weight * (S[5] + dz * dz))
-    xy, xz, yz = lane_sum(weight * (S[1] + dx * dy)), lane_sum(weight * (S[3] + dx * dz)), lane_sum(weight * (S[4] + dy * dz))
+    xx, yy, zz = (_average(weight, S[0] + dx * dx), _average(weight, S[2] + dy * dy), _average(weight, S[5] + dz * dz))
+    xy, xz, yz = (_average(weight, S[1] + dx * dy), _average(weight, S[3] + dx * dz), _average(weight, S[4] + dy * dz))
     inverse, _ = _inverse((np.float64(xx), np.float64(xy), np.float64(yy), np.float64(xz), np.float64(yz), np.float64(zz)))
     a, b, c = _times(inverse, x, y, z)
     state.innovation[0], state.innovation[1], state.innovation[2] = x, y, z
@@ -555,14 +598,14 @@ def _match_moments(state, s):
     x, P, weight = state.x, state.P, _weights(s)
     state.effective_components, state.top_weight = 1.0 / lane_sum(weight * weight), lane_max(weight)
     for k in range(UNKNOWNS):
-        x[k] = lane_sum(weight * load(s, MEAN + k))
+        x[k] = _average(weight, load(s, MEAN + k))
     for k in range(UNKNOWNS):
-        offset = weight * (load(s, MEAN + k) - x[k])
+        offset = load(s, MEAN + k) - x[k]
         for j in range(k + 1):
-            P[k, j] = P[j, k] = lane_sum(weight * load(s, ROW[k, j]) + offset * load(s, MEAN + j))
-    state.rolling = lane_sum(weight * load(s, ON_SURFACE))
+            P[k, j] = P[j, k] = _average(weight, load(s, ROW[k, j]) + offset * load(s, MEAN + j))
+    state.rolling = _average(weight, load(s, ON_SURFACE))
     for k in range(3):
-        state.between[k] = max(1.0 - lane_sum(weight * load(s, ROW[3 + k, 3 + k])) / P[3 + k, 3 + k], 0.0)
+        state.between[k] = max(1.0 - _average(weight, load(s, ROW[3 + k, 3 + k])) / P[3 + k, 3 + k], 0.0)
         x[k] += state.origin[k]
     last = s[LAST_CONTACT, _likeliest(s)]
     state.last_contact_time = state.start_time + last if last > -1e5 else -np.inf
