@@ -61,10 +61,12 @@ MIN_VARIANCE = 1e-12
 PASS_NOISE = 0.1  # of the process noise, where frames are linearised anew
 REFRESH_EVERY = 8  # frames
 HIT_NIS, HIT_LOG_WEIGHT = 25.0, -2.5  # a frame so far off may be a hit; logarithm of the weight of that
-NIS_DECAY, MAX_NIS = 0.1, 100.0  # of the running average
+NIS_DECAY, MAX_NIS = 0.1, 16.0  # of the running average; a larger square counts as this
+MAX_NIS_AVERAGE = 7.5  # with more the belief does not explain the last frames
 HELD_SDS = 3.0  # sd of the noise by which a ball moves between two frames that cannot be equal
 ROLLING_LOG_WEIGHT = -3.0  # of the first component on a surface
 ROLLING_MARGIN = 0.05  # m, by which the ball may be above the place where it lies
+MAX_LANDING_SD = 0.2  # m/s, of the vertical velocity of a component that stops bouncing
 ROLLING_NOISE = 0.5  # m/s in a second: how the ground changes the velocity
 LOG_NORMALISER = math.lgamma(0.5 * FILTER_DEGREES + 1.5) - math.lgamma(0.5 * FILTER_DEGREES) - 1.5 * math.log(FILTER_DEGREES * math.pi)
 SCRATCH_ROWS = 9 * UNKNOWNS
@@ -134,8 +136,9 @@ def observe(sport, filter_prior, state, t, y):
         _take(sport, filter_prior, state, scratch, state.recent_frames[0, 0], t, y)
         state.nis_average += NIS_DECAY * (min(state.mahalanobis2, MAX_NIS) - state.nis_average)
     state.consecutive_outliers = state.consecutive_outliers + 1 if state.inflation > OUTLIER_INFLATION else 0
-    if state.consecutive_outliers >= OUTLIERS_TO_RESTART:
+    if state.consecutive_outliers >= OUTLIERS_TO_RESTART or state.nis_average > MAX_NIS_AVERAGE:
         _restart(sport, filter_prior, state, scratch, t, y)
+        state.nis_average = 3.0
     _match_moments(state, s)
     if state.frames_since_start >= MIN_FRAMES_TO_ADAPT:
         _adapt_noise(filter_prior, state, s, y)
@@ -215,8 +218,7 @@ def _initialise(sport, filter_prior, state, t, y):
     _start_component(filter_prior, state, s, 0, y, 0.0, -1e6)
     if _lying_height(sport, y[0], y[1], y[2]) > -np.inf:
         _start_component(filter_prior, state, s, 1, y, ROLLING_LOG_WEIGHT, -1e6)
-        s[ON_SURFACE, 1] = 1.0
-        _put_on_surface(sport, state, s, 1)
+        _lay_down(sport, state, s, 1, y)
     _refresh(s)
     state.phase = np.int64(abs(y[0]) * 1e5) % PASS_EVERY
     _set_anchor(state, t)
@@ -239,6 +241,18 @@ def _start_component(filter_prior, state, s, i, y, log_weight, last_contact):
 
 
 @kernel
+def _lay_down(sport, state, s, i, y):
+    """Let component i lie on the surface at a frame y (3,) m. Trackers put such balls at its top, its middle, or z = 0:
+    the tracker's height is what the frame says."""
+    s[ON_SURFACE, i] = 1.0
+    _put_on_surface(sport, state, s, i)
+    s[HEIGHT, i] = y[2] - state.origin[2] - s[2, i]
+    for k in range(UNKNOWNS):
+        s[ROW[HEIGHT, k], i] = 0.0
+    s[ROW[HEIGHT, HEIGHT], i] = state.noise[2]
+
+
+@kernel
 def _suppose_hit(sport, filter_prior, state, s, t, y):
     """After a frame that nothing explains: add components that the ball was hit, and starts anew there."""
     for _ in range(2 if _lying_height(sport, y[0], y[1], y[2]) > -np.inf else 1):
@@ -248,8 +262,7 @@ def _suppose_hit(sport, filter_prior, state, s, t, y):
                 i = j
         _start_component(filter_prior, state, s, i, y, HIT_LOG_WEIGHT, t - state.start_time)
         if _ == 1:
-            s[ON_SURFACE, i] = 1.0
-            _put_on_surface(sport, state, s, i)
+            _lay_down(sport, state, s, i, y)
         for k in range(KEPT_ROWS):
             state.anchor[k, i] = s[k, i]
 
@@ -391,7 +404,7 @@ def _predict(sport, filter_prior, state, scratch, start, t):
         for i in range(COMPONENTS):
             is_flown[i] = s[LOG_WEIGHT, i] > DEAD and (s[NEAR, i] > 0.5 or s[ON_SURFACE, i] > 0.5)
             if is_flown[i]:
-                _fly(sport, filter_prior, state, before, flown, i, start, dt)
+                is_flown[i] = _fly(sport, state, before, flown, i, start, dt)
     for k in range(MEAN + UNKNOWNS):
         store(s, k, load(before, k))
     propagate(sport, s, scratch, dt, count)
@@ -407,8 +420,11 @@ def _predict(sport, filter_prior, state, scratch, start, t):
 
 
 @kernel
-def _fly(sport, filter_prior, state, before, flown, i, start, dt):
-    """Fly component i by dt s from its mean in `before`: its mean, covariance and last contact go into `flown`."""
+def _fly(sport, state, before, flown, i, start, dt):
+    """Fly component i by dt s from its mean in `before`: its mean, covariance and last contact go into `flown`.
+
+    Returns False, and does nothing, where the ball would stop bouncing but its vertical speed is not known well enough.
+    """
     s, origin = state.components[:], state.origin[:]
     x, P, tangent = np.empty(UNKNOWNS), np.empty((UNKNOWNS, UNKNOWNS)), np.zeros(TANGENT_SIZE)
     for k in range(UNKNOWNS):
@@ -418,11 +434,14 @@ def _fly(sport, filter_prior, state, before, flown, i, start, dt):
     flight = linearised_flight(sport, x, np.full(1, dt), tangent, np.empty((1, 6)), np.empty((1, 3, UNKNOWNS)))
     for k in range(3):
         x[k], x[3 + k], x[6 + k] = flight.position[k], flight.velocity[k], flight.spin[k]
+    lies = x[5] == 0.0 and x[2] < _lying_height(sport, x[0], x[1], x[2]) + 1e-6
+    if lies and s[ON_SURFACE, i] < 0.5 and P[5, 5] > MAX_LANDING_SD * MAX_LANDING_SD:
+        return False
     _propagate_covariance(tangent, P)
     if s[ON_SURFACE, i] > 0.5:
         P[3, 3] += ROLLING_NOISE * ROLLING_NOISE * dt
         P[4, 4] += ROLLING_NOISE * ROLLING_NOISE * dt
-    elif x[5] == 0.0 and x[2] < _lying_height(sport, x[0], x[1], x[2]) + 1e-6:
+    elif lies:
         s[ON_SURFACE, i] = 1.0  # it has stopped bouncing
     for k in range(UNKNOWNS):
         flown[MEAN + k, i] = x[k] - (origin[k] if k < 3 else 0.0)
@@ -431,6 +450,7 @@ def _fly(sport, filter_prior, state, before, flown, i, start, dt):
     flown[LAST_CONTACT, i] = s[LAST_CONTACT, i]
     if flight.last_contact_time > 0.0:
         flown[LAST_CONTACT, i] = start - state.start_time + flight.last_contact_time
+    return True
 
 
 @kernel
@@ -460,9 +480,7 @@ def _update(sport, state, s, U, y):
     """Correct all components by a frame y (3,) m, and weigh them by it."""
     noise, origin = state.noise, state.origin
     h = _gather(s, U)
-    # a ball that lies is measured anywhere between its top and the ground
-    lying = noise[2] + sport.radius * sport.radius * load(s, ON_SURFACE)
-    R = _noise(noise[0], noise[1], lying, noise[3], load(s, 3), load(s, 4), load(s, 5))
+    R = _noise(noise[0], noise[1], noise[2], noise[3], load(s, 3), load(s, 4), load(s, 5))
     rx, ry = (y[0] - origin[0]) - load(s, 0), (y[1] - origin[1]) - load(s, 1)
     rz = (y[2] - origin[2]) - load(s, 2) - load(s, HEIGHT)
     weight = _weights(s)
