@@ -1,6 +1,6 @@
 """Random sports: one of those that ship, with another ball, other air, surfaces, speeds and another sensor.
 
-    sport = random_sport(17, seed=0, purpose="train")        # always the same one
+    sport = random_sport(17, seed=0, purpose="train")        # always the same one; sim.load("random-train-0-17")
 
 Networks that learn from many of them work for a sport that nobody has trained them on. Lengths are multiplied by a
 factor and speeds by its root, so that a launch reaches as far on its court as before. The ball's mass follows from the
@@ -8,6 +8,7 @@ ratio of drag to weight, which is drawn, so that no ball stops in the air. Purpo
 """
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from ballcast.sim.dataset import draw_launches
 from ballcast.sim.kernels.layout import VELOCITY
 from ballcast.sim.launch import AROUND, COMPONENTS, ISOTROPIC, SHOT, SPIN_FORMS, UNIFORM, Launch
 from ballcast.sim.sport import Ball, Environment, Law, ParameterSpread, Restitution, Sensor, Sport, Surface, load, names
+from ballcast.sim.toml_fields import SportError
 
 LENGTH_RANGE = (0.5, 2.0)  # factor of all lengths of the court
 SPEED_RANGE = (0.85, 1.15)  # of the launch speeds, beside the root of the factor of lengths
@@ -65,6 +67,15 @@ def random_sport(number: int, seed: int = 0, purpose: str = "train") -> Sport:
         view=replace(base.view, **{k: _scaled(getattr(base.view, k), length) for k in CAMERA_POINTS}, lines=()),
         throws=(),
     )
+
+
+def random_sport_named(name: str) -> Sport:
+    """The random Sport of a name random-PURPOSE-SEED-NUMBER; SportError if it is none."""
+    found = re.fullmatch(rf"random-({'|'.join(rng.PURPOSES)})-(\d{{1,18}})-(\d{{1,18}})", name)
+    if not found:
+        purposes = ", ".join(rng.PURPOSES)
+        raise SportError(f"{name!r} is no random sport; name it random-PURPOSE-SEED-NUMBER, PURPOSE one of {purposes}")
+    return random_sport(int(found[3]), int(found[2]), found[1])
 
 
 def _between(draw, ends):

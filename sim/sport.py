@@ -199,7 +199,12 @@ def names() -> list[str]:
 
 
 def load(name: str | Path) -> Sport:
-    """The Sport of a shipped name or of a .toml file; SportError says what is wrong with it."""
+    """The Sport of a shipped name, of a .toml file, or of a random sport's name, such as random-test-0-3; SportError
+    says what is wrong with it."""
+    if str(name).startswith("random-"):
+        from ballcast.sim.random_sports import random_sport_named
+
+        return random_sport_named(str(name))
     return parse(*read_toml(name))
 
 

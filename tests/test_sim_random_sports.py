@@ -37,6 +37,10 @@ def test_it_depends_on_purpose_seed_and_number_alone_and_is_never_shared():
     assert sim.random_sport(3) == SPORTS[3] == sim.random_sport(3, seed=0, purpose="train")
     drawn = [sim.random_sport(n, seed, purpose) for n in range(5) for seed in (0, 1) for purpose in ("train", "test")]
     assert len({sport.ball.mass for sport in drawn}) == len({sport.name for sport in drawn}) == 20
+    assert all(sim.load(sport.name) == sport for sport in drawn[::7])
+    for name in ("random-exam-0-1", "random-train-0", "random-train-0-x"):
+        with pytest.raises(sim.SportError, match=f"'{name}' is no random sport; name it random-PURPOSE"):
+            sim.load(name)
     with pytest.raises(ValueError, match="purpose 'exam' is not known"):
         sim.random_sport(0, purpose="exam")
 

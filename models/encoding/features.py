@@ -138,7 +138,8 @@ def _filter_features(sport, scales, known, gap, out):
 def _innovation_features(known, out):
     """Fill "innovation", "surprise" and "mixture"; the number of the next column."""
     for i in range(3):
-        out[i] = math.asinh(known.innovation[i] / known.innovation_sd[i])
+        ratio = known.innovation[i] / known.innovation_sd[i]
+        out[i] = math.asinh(ratio) if math.isfinite(ratio) else 0.0  # a covariance may be indefinite, by rounding
     out[3], out[4] = math.log1p(known.mahalanobis2), math.log1p(known.nis_average)
     out[5] = math.log(known.inflation)
     out[6], out[7], out[8] = math.log(known.components), known.top_weight, known.rolling

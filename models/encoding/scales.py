@@ -44,8 +44,9 @@ class FeatureScales(NamedTuple):
 def make_scales(sport: Sport, prior: FilterPrior) -> FeatureScales:
     """The FeatureScales of a Sport and the FilterPrior that its filter has."""
     mean, sd = launch_prior(sport)
-    speed, spin = (max(math.sqrt(float((mean[k] ** 2 + sd[k] ** 2).sum())), 1e-6) for k in (VELOCITY, SPIN))
     radius, gravity = sport.ball.radius, max(sport.world.gravity, MIN_GRAVITY)
+    speed, spin = (math.sqrt(float((mean[k] ** 2 + sd[k] ** 2).sum())) for k in (VELOCITY, SPIN))
+    speed = max(speed, math.sqrt(gravity * radius))  # balls that are dropped have a scale too
     prior_sd = np.sqrt(np.diag(prior.covariance))
     active = prior_sd > MIN_SD
     log_unit = np.log(np.maximum(prior_sd, MIN_SD))

@@ -153,7 +153,8 @@ def check(options: Options) -> None:
 
 def _check_mixed(options):
     """Refuse what needs one sport."""
-    for name, given in (("--model tokens", options.model == "tokens"), ("--data", options.data)):
+    needs_one = {"--model tokens": options.model == "tokens", "--data": options.data, "--tracks": options.tracks}
+    for name, given in needs_one.items():
         if given:
             raise ValueError(f"{name} goes with one sport; name it alone: --sport table_tennis")
 
