@@ -620,7 +620,7 @@ def _match_moments(state, s):
     for k in range(UNKNOWNS):
         offset = load(s, MEAN + k) - x[k]
         for j in range(k + 1):
-            P[k, j] = P[j, k] = _average(weight, load(s, ROW[k, j]) + offset * load(s, MEAN + j))
+            P[k, j] = P[j, k] = _average(weight, load(s, ROW[k, j]) + offset * (load(s, MEAN + j) - x[j]))
     state.rolling = _average(weight, load(s, ON_SURFACE))
     for k in range(3):
         state.between[k] = max(1.0 - _average(weight, load(s, ROW[3 + k, 3 + k])) / P[3 + k, 3 + k], 0.0)
