@@ -35,10 +35,15 @@ def test_a_pipe_is_answered_frame_by_frame_and_a_file_alike(tmp_path):
             assert run.stdout.readline().strip() == HEADER
         if k >= 2:  # the answer comes while the pipe stays open
             rows += [run.stdout.readline(), run.stdout.readline()]
-    run.stdin.write("0.1,soon,1,1\nnan,1,1,1\n0,0.01,0,0\n1,2\n")
+    run.stdin.write("0.1,soon,1,1\n1,nan,1,1\n0,0.01,0,0\n1,2\n")
     remaining, err = run.communicate(timeout=300)
     assert run.returncode == 1 and remaining == ""
-    reasons = ["'soon' is not a number", "nan, 1, 1 is not finite", "not come after", "2 cells where there should be 4"]
+    reasons = [
+        "'soon' is not a number",
+        "nan, 1, 1, 1 is not finite",
+        "not come after",
+        "2 cells where there should be 4",
+    ]
     assert all(f"row {n}: " in line for n, line in zip(range(14, 18), err.splitlines(), strict=True))
     assert all(reason in line for reason, line in zip(reasons, err.splitlines(), strict=True))
     write_track(tmp_path / "a.csv", Track(TIME, POSITION))
