@@ -22,7 +22,7 @@ import numpy as np
 
 REST_SPEED = 0.5  # m/s; at 25 Hz a last step of two centimetres, at 180 Hz of three millimetres
 REST_TIME = 0.5  # s; trackers hold a lost ball for a few frames
-NEAR_ORIGIN = 0.1  # m
+NEAR_ORIGIN = 0.05  # m
 NO_FRAME = (math.nan,) * 4
 
 

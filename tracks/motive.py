@@ -59,7 +59,7 @@ def read_motive(name: str, stem: str, content: bytes, options: ReadOptions, note
 def _objects(name, types, names, components, axes):
     """Name of an object -> its columns of x, y and z."""
     width = min(map(len, (types, names, components, axes)))
-    found: dict[str, dict[str, dict[str, int]]] = {}
+    found = {}  # type -> name -> axis -> column
     for k in range(width):
         if components[k].strip() == "Position" and axes[k].strip() in ("X", "Y", "Z"):
             found.setdefault(types[k].strip(), {}).setdefault(names[k].strip(), {})[axes[k].strip()] = k

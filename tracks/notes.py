@@ -73,8 +73,8 @@ def misdirected_gravity(time: np.ndarray, position: np.ndarray) -> str | None:
     """The axis along which the ball is seen to fall, such as "-y"; None if that is -z, or cannot be seen.
 
     Parabolas are fitted to short windows. Their accelerations are compared with gravity along each axis, together with
-    a drag against the velocity; only an axis that explains them well, and far better than -z, counts: spin lifts and
-    drops balls too.
+    a drag against the velocity, by the third quartile of what remains. Only an axis that explains them well, and far
+    better than -z, counts: spin lifts and drops balls too.
     """
     acceleration, velocity = _windows(time - time[0], position)
     if len(acceleration) < 3:
@@ -85,7 +85,7 @@ def misdirected_gravity(time: np.ndarray, position: np.ndarray) -> str | None:
         remaining = acceleration.copy()
         remaining[:, "xyz".index(direction[1])] -= GRAVITY if direction[0] == "+" else -GRAVITY
         strength = max(0.0, -np.sum(remaining * drag) / max(np.sum(drag * drag), 1e-12))  # 1/m
-        misfits[direction] = float(np.median(np.linalg.norm(remaining + strength * drag, axis=1)))
+        misfits[direction] = float(np.quantile(np.linalg.norm(remaining + strength * drag, axis=1), 0.75))
     best = min(misfits, key=lambda direction: misfits[direction])
     return best if misfits[best] < min(MAX_MISFIT, MAX_RATIO * misfits["-z"]) else None
 
@@ -97,7 +97,7 @@ def _windows(time, position):
     last = len(time) - frames
     if last < 0 or frames * step > MAX_WINDOW:
         return np.empty((0, 3)), np.empty((0, 3))
-    stride = max(1, frames // 4, -(-last // MAX_WINDOWS))
+    stride = max(1, frames // 8, -(-last // MAX_WINDOWS))
     found = []
     for begin in range(0, last + 1, stride):
         t = time[begin : begin + frames] - time[begin]

@@ -79,7 +79,8 @@ def _with_position(recording, notes):
         missed = f"{np.sum(~seen)} of {len(seen)} rows have no position (first: row {recording.rows[seen.argmin()]})"
         notes.add("missed", f"{recording.where}: {missed}: missed frames")
     if seen.sum() < 2:
-        raise TooFewFrames(f"{recording.where}: {seen.sum()} rows of numbers; a track needs at least 2")
+        count = f"{seen.sum()} of {len(seen)} rows have a position"
+        raise TooFewFrames(f"{recording.where}: {count}; a track needs at least 2")
     return recording if seen.all() else recording[seen]
 
 

@@ -5,7 +5,7 @@ values = read_values("ball.csv", lines.rows, lines.texts, layout)      # (T, 4):
 """
 
 import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -60,7 +60,7 @@ def read_values(name: str, rows: list[int], lines: list[str], layout: Layout) ->
         try:
             if layout.separator is None and any(len(line.split()) != layout.width for line in lines):
                 raise ValueError
-            options = {"delimiter": layout.separator, "usecols": layout.used, "comments": None, "ndmin": 2}
+            options: dict[str, Any] = {"delimiter": layout.separator, "usecols": layout.used, "comments": None, "ndmin": 2}
             values[:, part] = np.loadtxt(lines, **options)
             return values
         except ValueError:

@@ -60,8 +60,7 @@ def _balls(texts: list[str], layout: Layout) -> list[str]:
 
 def _count_of_each(balls):
     """How many rows of the same ball there were before each row: frame numbers."""
-    counts: dict[str, int] = {}
-    numbers = []
+    counts, numbers = {}, []
     for ball in balls:
         numbers.append(counts.setdefault(ball, 0))
         counts[ball] += 1
