@@ -60,8 +60,8 @@ def read_values(name: str, rows: list[int], lines: list[str], layout: Layout) ->
         try:
             if layout.separator is None and any(len(line.split()) != layout.width for line in lines):
                 raise ValueError
-            options: dict[str, Any] = {"delimiter": layout.separator, "usecols": layout.used, "comments": None, "ndmin": 2}
-            values[:, part] = np.loadtxt(lines, **options)
+            options: dict[str, Any] = {"delimiter": layout.separator, "usecols": layout.used, "ndmin": 2}
+            values[:, part] = np.loadtxt(lines, comments=None, **options)
             return values
         except ValueError:
             pass  # the slow way below names the row
