@@ -28,7 +28,7 @@ def test_frames_come_as_they_are():
     np.testing.assert_allclose([frame.position for frame in frames], FLIGHT, atol=1e-6)
 
 
-def test_missed_held_and_zero_frames_are_left_out_and_said_once():
+def test_missed_held_and_zero_frames_are_left_out_with_one_note_each():
     lines = list(LINES)
     for k in (5, 6):
         lines[k] = f"{TIME[k]:.6f},,,\n"
@@ -51,7 +51,7 @@ def test_one_late_frame_is_left_out_and_no_new_ball():
 
 
 @pytest.mark.parametrize("first", [0, 3])
-def test_a_clock_that_jumps_back_begins_a_new_ball_and_this_is_said_once(first):
+def test_a_clock_that_jumps_back_begins_a_new_ball_with_one_note(first):
     frames, notes, errors = follow([*LINES, *LINES[first:], *LINES[first:]])
     begun = [k for k, frame in enumerate(frames) if frame.is_new]
     assert begun == [0, 30, 60 - first] and len(frames) == 90 - 2 * first

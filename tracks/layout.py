@@ -20,7 +20,7 @@ KNOWN_NAMES = {  # key of a column -> names in lower case, with _ between words
     "t": {"t", "time", "times", "timestamp", "timestamps", "time_stamp", "time_stamps", "seconds", "secs", "sec"},
     **{axis: {axis, f"pos_{axis}", f"{axis}_pos", f"position_{axis}", f"{axis}_position", f"ball_{axis}",
               f"{axis}_ball", f"pos{axis}", f"{axis}_up"} for axis in AXES},
-    "id": {"id", "track", "track_id", "trackid", "ball", "ball_id", "ballid", "trajectory", "trajectory_id",
+    "id": {"id", "track", "track_id", "trackid", "ball_id", "ballid", "trajectory", "trajectory_id",
            "object_id"},
     "frame": {"frame", "frames", "frame_id", "frame_number", "frame_no", "frame_index", "framenumber"},
 }  # fmt: skip
