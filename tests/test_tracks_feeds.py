@@ -226,6 +226,10 @@ def test_balls_under_the_ground_get_a_note():
     assert read_track(io.StringIO(as_text(TIME[1:], rolling[1:])), ground=0.0).notes == ()
 
 
+def test_the_ground_of_a_sport_is_its_lowest_surface():
+    assert sim.load("table_tennis").ground == -0.76 and sim.load("basketball").ground == 0.0
+
+
 def test_of_several_balls_in_a_file_the_first_carries_one_note_of_each_kind():
     rows = [f"{b},{k},{p[0]},{p[1]},{p[2]}" for b in range(3) for k, p in enumerate(FLIGHT)]
     tracks = read_tracks(io.StringIO("\n".join(["id,t,x,y,z", *rows, ""])))

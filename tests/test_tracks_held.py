@@ -105,6 +105,26 @@ def test_held_frames_and_zeros_leave_a_forecast_as_if_they_were_missed(name):
     np.testing.assert_array_equal(streams[0].forecast(times).mean, streams[1].forecast(times).mean)
 
 
+def test_of_many_balls_at_once_each_leaves_out_its_own_and_may_restart():
+    predictor = models.load("gru", sport="table_tennis")
+    position = np.stack([FLIGHT, held(30, 36), FLIGHT])
+    batch, missed, times = predictor.streams(3), predictor.streams(3), TIME[-1] + np.array([0.1])
+    for k, t in enumerate(TIME):
+        seen = position[:, k].copy()
+        batch.observe(np.full(3, t), seen)
+        seen[1] = np.nan if 30 <= k < 36 else seen[1]
+        missed.observe(np.full(3, t), seen)
+    np.testing.assert_array_equal(batch.forecast(times).mean, missed.forecast(times).mean)
+    batch.restart([2])
+    fresh = predictor.streams(1)
+    for k in range(10):  # on an earlier clock
+        batch.observe(np.array([np.nan, np.nan, TIME[k]]), position[:, k])
+        fresh.observe(TIME[k : k + 1], FLIGHT[None, k])
+    later = batch.forecast(np.array([TIME[-1], TIME[-1], TIME[9]])[:, None] + 0.1)
+    np.testing.assert_allclose(later.mean[2], fresh.forecast([TIME[9] + 0.1]).mean[0], atol=1e-6)
+    np.testing.assert_array_equal(later.mean[:2], missed.forecast(times).mean[:2])
+
+
 def test_recorded_balls_keep_their_frames(data_folder):
     for folder, name in (("soccer", "dfl_flat"), ("soccer", "dfl_rolling_pass"), ("soccer", "hawkeye_flight_0")):
         file = data_folder / folder / f"{name}.csv"
