@@ -192,6 +192,11 @@ class Sport:
         """Indices of the surfaces on which a contact is a landing."""
         return [i for i, s in enumerate(self.surfaces) if s.landing]
 
+    @property
+    def ground(self) -> float | None:
+        """Height of the lowest surface on which a ball can rest, m; None if there is none."""
+        return min((float(s.high[2]) for s in self.surfaces if s.supports), default=None)
+
 
 def names() -> list[str]:
     """The sports that ship, sorted."""

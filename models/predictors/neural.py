@@ -16,7 +16,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ballcast.models.contract import Forecast, Predictor, Stream, check_frame, compiled_arrays, expected_landing
+from ballcast.models.contract import (
+    Forecast,
+    Predictor,
+    Stream,
+    check_frame,
+    compiled_arrays,
+    expected_landing,
+    measured,
+)
 from ballcast.models.encoding.features import FEATURE_SETS, FEATURE_SIZES, FeatureFrontend, extract
 from ballcast.models.estimation import kalman, prior, unknowns
 from ballcast.models.registry import WEIGHTS_OF, check_weights, require_weights
@@ -26,7 +34,7 @@ from ballcast.sim import Sport
 from ballcast.sim.engine import run_in_threads
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.compiled_sport import compile_sport
-from ballcast.tracks import Track
+from ballcast.tracks import RepeatFilter, RepeatFilters, Track
 
 MIN_BALLS_PER_THREAD = 64  # with fewer balls a second thread costs more than it gains
 
@@ -77,10 +85,11 @@ class NeuralPredictor(Predictor):
         self.active_unknowns = np.array(self.info["unknowns"])
 
     def forecast(self, history: Track, times: ArrayLike) -> Forecast:
+        history = measured(history)
         return self.forecast_batch([history], self.check_times(history.time, times)[None])[0]
 
     def forecast_batch(self, tracks: Sequence[Track], times: ArrayLike) -> list[Forecast]:
-        times = np.asarray(times, float)
+        times, tracks = np.asarray(times, float), [measured(track) for track in tracks]
         rows = times if times.ndim == 2 else [times] * len(tracks)
         rows = np.array([self.check_times(track.time, row) for track, row in zip(tracks, rows, strict=True)])
         counts = np.array([len(track) for track in tracks])
@@ -138,19 +147,28 @@ class StreamBatch:
         network, units = predictor.network, predictor.info["shape"]["units"]
         hidden, cell_state = np.zeros((count, units), np.float32), np.zeros((count, state_size(network)), np.float32)
         features = np.zeros((count, len(network.feature_mean)), np.float32)
-        self.predictor = predictor
+        self.predictor, self._repeats = predictor, RepeatFilters(count)
         self.memory = Memory(kalman.new_filter_states(count), hidden, cell_state, features, np.zeros(features.shape))
         self.filter_states, self.hidden, self.cell_state, self.features, _ = self.memory
 
     def observe(self, time: ArrayLike, position: ArrayLike) -> None:
-        """Add a frame of each ball: time (B,) s, position (B, 3) m; NaN if a ball was not seen."""
+        """Add a frame of each ball: time (B,) s, position (B, 3) m; NaN if a ball was not seen.
+        Frames that measure nothing, held or (0, 0, 0), are left out, see tracks/held.py."""
         time, position = compiled_arrays(time, position)
         rows = np.flatnonzero(np.isfinite(time) & np.isfinite(position).all(axis=1))
         has_frames = self.filter_states["frames"][rows] > 0
         if (time[rows] <= kalman.last_times(self.filter_states)[rows])[has_frames].any():
             raise ValueError("a frame does not come after the one before")
+        rows = rows[self._repeats.measured(rows, time[rows], position[rows])]
         constants, frame = (self.predictor.frontend, self.predictor.network, self.memory), (time, position)
         run_in_threads(lambda a, b: observe_frame(*constants, rows[a:b], *frame), len(rows), MIN_BALLS_PER_THREAD)
+
+    def restart(self, rows: ArrayLike | None = None) -> None:
+        """Forget everything about balls `rows` (n,), by default all: new balls begin."""
+        which = slice(None) if rows is None else np.asarray(rows)
+        for array in self.memory:
+            array[which] = np.zeros((), array.dtype)
+        self._repeats.restart(which)
 
     def observe_tracks(self, time: np.ndarray, position: np.ndarray, counts: np.ndarray) -> None:
         """Add the first counts[b] frames of each ball: time (T, B) s, position (T, B, 3) m, contiguous."""
@@ -186,6 +204,7 @@ class NeuralStream(Stream):
     def __init__(self, predictor: NeuralPredictor):
         self.predictor, self.batch = predictor, predictor.streams(1)
         self._row, self._time, self._position = np.zeros(1, int), np.zeros(1), np.zeros((1, 3))
+        self._repeats = RepeatFilter()
 
     @property
     def frames(self) -> tuple[np.ndarray, np.ndarray]:
@@ -204,8 +223,14 @@ class NeuralStream(Stream):
     def observe(self, time: float, position: ArrayLike) -> None:
         state, predictor = self.batch.filter_states[0], self.predictor
         frame = check_frame(time, position, state["recent_frames"][0, 0] if state["frames"] else None)
+        if not self._repeats.is_measured(*frame.tolist()):
+            return
         self._time[0], self._position[0] = frame[0], frame[1:]
         observe_frame(predictor.frontend, predictor.network, self.batch.memory, self._row, self._time, self._position)
+
+    def restart(self) -> None:
+        self.batch.restart()
+        self._repeats.restart()
 
     def forecast(self, times: ArrayLike) -> Forecast:
         state = self.batch.filter_states[0]

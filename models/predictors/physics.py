@@ -64,6 +64,10 @@ class PhysicsStream(Stream):
         super().__init__(predictor)
         self._reset(-math.inf)
 
+    def restart(self) -> None:
+        super().restart()
+        self._reset(-math.inf)
+
     def forecast(self, times: ArrayLike) -> Forecast:
         time, position = self.frames
         times = self.predictor.check_times(time, times)

@@ -12,7 +12,7 @@ import numpy as np
 from filterpy.kalman import MerweScaledSigmaPoints, UnscentedKalmanFilter
 from numpy.typing import ArrayLike
 
-from ballcast.models.contract import Forecast, Predictor, Stream
+from ballcast.models.contract import Forecast, Predictor, Stream, measured
 from ballcast.models.estimation import linear, posterior, prior
 from ballcast.models.estimation.unknowns import UNKNOWNS, active_unknowns, clamp, to_launch
 from ballcast.sim import Sport
@@ -42,7 +42,7 @@ class Ukf(Predictor):
         self.standard_normal = np.concatenate([np.zeros((1, UNKNOWNS)), points, -points])  # sigma points
 
     def forecast(self, history: Track, times: ArrayLike) -> Forecast:
-        times, stream = self.check_times(history.time, times), self.stream()
+        times, stream = self.check_times(measured(history).time, times), self.stream()
         for time, position in zip(history.time, history.position):
             stream.observe(time, position)
         return stream.forecast(times)
@@ -61,9 +61,13 @@ class UkfStream(Stream):
         self.filter: Any = None  # a _Filter from the first frame on
         self.consecutive_outliers = 0
 
-    def observe(self, time: float, position: ArrayLike) -> None:
+    def restart(self) -> None:
+        super().restart()
+        self.filter, self.consecutive_outliers = None, 0
+
+    def _add(self, frame: np.ndarray) -> None:
         before = self._frames[self._end - 1, 0] if self._end else math.nan
-        super().observe(time, position)
+        super()._add(frame)
         time, y = self._frames[self._end - 1, 0], self._frames[self._end - 1, 1:]
         if self.filter is not None:
             self.filter.predict(time - before)
