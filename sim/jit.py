@@ -111,18 +111,12 @@ def _cache_class() -> type | None:
 
         @classmethod
         def from_function(cls, function, file):
-            return cls(function, file)
+            return cls(function, file) if cache_folder(os.path.dirname(file)) else None
 
     results = type("Results", (caching.CompileResultCacheImpl,), {"_locator_classes": [Locator]})
 
     class Cache(caching.FunctionCache):
         _impl_class = results
-
-        @classmethod
-        def of(cls, function):
-            """The Cache of a function; None if code can be kept nowhere."""
-            folder = os.path.dirname(os.path.abspath(function.__code__.co_filename))
-            return cls(function) if cache_folder(folder) else None
 
         def load_overload(self, sig, target_context):
             """None too where the file holds another signature: two processes that save at once choose one name."""
@@ -148,6 +142,14 @@ def _cache_class() -> type | None:
                 note(f"compiled code cannot be kept in {self.cache_path} ({error.strerror}); compiling goes on without")
 
     return Cache
+
+
+def _cache_of(function):
+    """The cache of a function's compiled code; None where it cannot be kept."""
+    try:
+        return _cache_class() and _cache_class()(function)
+    except RuntimeError:  # there is no folder for it
+        return None
 
 
 def _call_by_address(kernel):
@@ -195,8 +197,8 @@ def _compile(function: Callable, by_address: bool = False, **options) -> Callabl
         return function
     compiled = numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options)(function)
     _drop_literals(compiled)
-    if (cache := _cache_class()) and (kept := cache.of(function)):
-        compiled._cache = kept
+    if cache := _cache_of(function):
+        compiled._cache = cache
         if by_address:
             _call_by_address(compiled)
     _dispatchers.append(compiled)

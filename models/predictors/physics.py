@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from ballcast.models.contract import Forecast, Predictor, Stream, compiled_arrays
 from ballcast.models.estimation.fit import Fit, marginalise
+from ballcast.models.estimation.friction import release_friction
 from ballcast.models.estimation.posterior import predict_ahead, standard_normal_samples, to_forecast
 from ballcast.models.estimation.prior import Prior, sport_prior
 from ballcast.models.estimation.segment import fit_last_segment
@@ -43,8 +44,10 @@ class Physics(Predictor):
 
     def fit(self, t: np.ndarray, y: np.ndarray, x: np.ndarray, is_warm: bool, prior: Prior) -> tuple[Fit, int]:
         """(Fit, first frame used) of frames t (T,) s, y (T, 3) m; see fit_last_segment."""
-        frames = compiled_arrays(t, y)
-        return fit_last_segment(self.compiled_sport, *frames, x, is_warm, prior, self.prior, MAX_FLIGHTS)
+        t, y = compiled_arrays(t, y)
+        fit, first = fit_last_segment(self.compiled_sport, t, y, x, is_warm, prior, self.prior, MAX_FLIGHTS)
+        used = self.prior if first else prior
+        return release_friction(self.compiled_sport, t[first:], y[first:], fit, used), first
 
     def forecast_fit(self, fit: Fit, times: np.ndarray, last: float) -> Forecast:
         """The Forecast of a Fit at times (H,) s; its last frame is at `last` s."""
