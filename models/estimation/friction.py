@@ -43,14 +43,15 @@ def release_friction(sport: CompiledSport, t: np.ndarray, y: np.ndarray, fit: Fi
     if _left_open(grips, sd) < GRIPS:
         return fit  # it slips even so, or slides along the ground
     border = (grip_border(sport, t[-1] - t[0], x) - mean) / sd
-    above = 0.5 * math.erfc(border / math.sqrt(2.0))
+    mode, variance = fit.x[FRICTION], fit.covariance[FRICTION, FRICTION]
+    above, below = _tail(border), _tail((mode - mean - sd * border) / math.sqrt(variance))
     offset = (x[FRICTION] - mean) / sd
-    log_ratio = slips.cost - (grips.cost - 0.5 * offset * offset) + math.log(above + 1e-300)
+    log_ratio = slips.cost - (grips.cost - 0.5 * offset * offset) + math.log((above + 1e-300) / (below + 1e-300))
     log_ratio += 0.5 * (np.linalg.slogdet(grips.covariance)[1] - np.linalg.slogdet(slips.covariance)[1])
     share = 1.0 / (1.0 + math.exp(min(max(-log_ratio, -50.0), 50.0)))
     if share < MIN_SHARE:
         return fit
-    parts = (fit.x[FRICTION], fit.covariance[FRICTION, FRICTION]), _above(border, mean, sd)
+    parts = (mode, variance), _above(border, mean, sd)
     return _with_friction(grips if share > 0.5 else fit, parts, share)
 
 
@@ -88,6 +89,11 @@ def pinned(prior: Prior, friction: float) -> Prior:
     return prior._replace(mean=np.linalg.solve(precision, moment), precision=precision)
 
 
+def _tail(low):
+    """The probability that a standard normal number is above `low`."""
+    return 0.5 * math.erfc(low / math.sqrt(2.0))
+
+
 def truncated_normal(low: float) -> tuple[float, float]:
     """Mean and variance of a standard normal number that is above `low`."""
     if low < -5.0:
@@ -95,7 +101,7 @@ def truncated_normal(low: float) -> tuple[float, float]:
     if low > 20.0:
         return low + 1.0 / low, 1.0 / low**2
     density = math.exp(-0.5 * low * low) / math.sqrt(2.0 * math.pi)
-    hazard = density / (0.5 * math.erfc(low / math.sqrt(2.0)))
+    hazard = density / _tail(low)
     return hazard, 1.0 + low * hazard - hazard * hazard
 
 
