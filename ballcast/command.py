@@ -33,9 +33,8 @@ def options(
     captured = io.StringIO()
     try:
         with contextlib.redirect_stderr(captured):
-            more = {} if default is None else {"default": default}
-            name = CALLED_AS.get(program, program)
-            return tyro.cli(cls, prog=name, description=cls.__doc__, args=arguments, **more)
+            name, values = CALLED_AS.get(program, program), tyro.MISSING_NONPROP if default is None else default
+            return tyro.cli(cls, prog=name, description=cls.__doc__, args=arguments, default=values)
     except SystemExit as stop:
         if not stop.code:
             raise

@@ -354,7 +354,7 @@ def turned_normal(give: float, velocity: np.ndarray, normal: np.ndarray) -> np.n
     """The normal (3,) of a surface that gives by `give` (s/m), turned against a ball's velocity (3,) along it."""
     along = velocity - (velocity @ normal) * normal
     incidence = math.atan2(np.linalg.norm(along), -velocity @ normal)
-    angle = min(give * np.linalg.norm(velocity), 1.0) * incidence
+    angle = min(give * float(np.linalg.norm(velocity)), 1.0) * incidence
     return math.cos(angle) * normal - math.sin(angle) * _unit(along)
 
 

@@ -72,7 +72,7 @@ def rest_if_as_good(
 
 
 def at_rest(compiled: CompiledSport, y: np.ndarray, prior: Prior) -> np.ndarray:
-    """Unknowns (16,) from which the fit of a ball that lies at y (T, 3) m starts: on the level surface nearest to it."""
+    """Where the fit of a ball starts, (16,), that lies at y (T, 3) m: on the level surface nearest to it."""
     x, centre, surfaces = prior.mean.copy(), np.median(y, axis=0), compiled.surfaces
     is_over = (surfaces["low"][:, :2] <= centre[:2]).all(axis=1) & (centre[:2] <= surfaces["high"][:, :2]).all(axis=1)
     heights = (surfaces["high"][:, 2] + surfaces["contact_distance"])[is_over & (surfaces["supports"] > 0)]

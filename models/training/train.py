@@ -194,7 +194,9 @@ def resume(options: Options, arguments: Sequence[str]) -> tuple["RunFolder", dic
             raise ValueError("--steps and --minutes: give one of them with --resume")
         changed["steps"] = None  # as at the start, the first steps are timed
     elif changed.get("steps", done) is None or changed.get("steps", done) < done:
-        raise ValueError(f"--steps {options.steps}: the run in {folder.folder} has done {done}; name a later step")
+        raise ValueError(
+            f"--steps {changed['steps'] or 0}: the run in {folder.folder} has done {done}; name a later step"
+        )
     return folder, config | changed
 
 
