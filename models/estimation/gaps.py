@@ -63,7 +63,8 @@ def rest_if_as_good(
 
     A ball at rest tells nothing of how fast it may yet be: the spread stays that of the fit that moves.
     """
-    if len(t) < MIN_FRAMES or first_still_frame(sport, y) > 0:
+    is_far = max(abs(y[0] - y[-1])) > still_distance(sport)  # the same as below for most balls, and quicker
+    if len(t) < MIN_FRAMES or is_far or first_still_frame(sport, y) > 0:
         return fit
     resting = map_fit(compiled, t, y, at_rest(compiled, y, prior), prior, max_flights)
     if not explains(resting, len(t)) or resting.cost > fit.cost + REST_MARGIN:
@@ -102,5 +103,10 @@ def explains(fit: Fit, count: int) -> bool:
 
 def first_still_frame(sport: Sport, y: np.ndarray) -> int:
     """The first of the last frames y (T, 3) m that are all where the last one is."""
-    moved = np.abs(y - y[-1]).max(axis=1) > STILL_SDS * np.mean(sport.sensor.noise)
+    moved = np.abs(y - y[-1]).max(axis=1) > still_distance(sport)
     return int(np.flatnonzero(moved)[-1] + 1) if moved.any() else 0
+
+
+def still_distance(sport: Sport) -> float:
+    """m: frames of a ball at rest are no farther from one another along an axis."""
+    return STILL_SDS * 0.5 * sum(sport.sensor.noise)
