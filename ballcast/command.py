@@ -24,12 +24,18 @@ EXTRAS = {  # a library that is not in the core -> the extra of pyproject.toml t
 }  # fmt: skip
 
 
-def options(cls: type[Options], program: str, arguments: Sequence[str] | None = None) -> Options:
-    """The dataclass `cls` filled from the arguments, by default those of the process. A mistake ends in `fail`."""
+def options(
+    cls: type[Options], program: str, arguments: Sequence[str] | None = None, default: Options | None = None
+) -> Options:
+    """The dataclass `cls` filled from the arguments, by default those of the process. A mistake ends in `fail`.
+
+    `default` has the values of what is not given, in place of the class's own.
+    """
     captured = io.StringIO()
     try:
         with contextlib.redirect_stderr(captured):
-            return tyro.cli(cls, prog=CALLED_AS.get(program, program), description=cls.__doc__, args=arguments)
+            name, values = CALLED_AS.get(program, program), tyro.MISSING_NONPROP if default is None else default
+            return tyro.cli(cls, prog=name, description=cls.__doc__, args=arguments, default=values)
     except SystemExit as stop:
         if not stop.code:
             raise

@@ -2,7 +2,8 @@
 
 Its state is position, velocity, spin, the ball's own parameters and the tracker's height, as far as the sport lets them
 differ. Prior, sensor noise and process noise are the sport's. Sigma points are propagated by the simulator, through
-bounces too. A frame with a large innovation is gated; after several in a row the filter restarts there.
+bounces too. A frame with a large innovation is gated; after several in a row the filter restarts there, and after a gap
+at once.
 """
 
 import math
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from ballcast.models.contract import Forecast, Predictor, Stream, measured
 from ballcast.models.estimation import linear, posterior, prior
+from ballcast.models.estimation.gaps import shortest_gap
 from ballcast.models.estimation.unknowns import UNKNOWNS, active_unknowns, clamp, to_launch
 from ballcast.sim import Sport
 from ballcast.sim.jit import kernel
@@ -69,13 +71,28 @@ class UkfStream(Stream):
         before = self._frames[self._end - 1, 0] if self._end else math.nan
         super()._add(frame)
         time, y = self._frames[self._end - 1, 0], self._frames[self._end - 1, 1:]
-        if self.filter is not None:
-            self.filter.predict(time - before)
-            self.consecutive_outliers = self.consecutive_outliers + 1 if self.filter.mahalanobis2(y) > GATE_CHI2 else 0
-        if self.filter is None or self.consecutive_outliers >= OUTLIERS_TO_RESTART:
+        if self.filter is not None and not self._predict(time - before, y):
+            self.filter = None
+        if self.filter is None:
             self.filter, self.consecutive_outliers = _Filter(self.predictor, y), 0
         if not self.consecutive_outliers:
             self.filter.update_frame(y)
+            if not self.filter.is_sound():
+                self.filter = _Filter(self.predictor, y)
+                self.filter.update_frame(y)
+
+    def _predict(self, dt, y):
+        """Take the filter dt s ahead, to a frame y (3,) m; returns whether the filter goes on.
+
+        After a gap its sigma points may be anywhere: it restarts where one of them is lost, or the frame is gated.
+        """
+        self.filter.predict(dt)
+        if not self.filter.is_sound():
+            return False
+        is_gated = not self.filter.mahalanobis2(y) <= GATE_CHI2
+        self.consecutive_outliers = self.consecutive_outliers + 1 if is_gated else 0
+        is_gap = dt > shortest_gap(self.predictor.sport)
+        return self.consecutive_outliers < (1 if is_gap else OUTLIERS_TO_RESTART)
 
     def forecast(self, times: ArrayLike) -> Forecast:
         frame_times, _ = self.frames
@@ -137,6 +154,10 @@ class _Filter(UnscentedKalmanFilter):
         rows = self.to_unknowns(self.x[None])
         clamp(rows[0])
         self.x = rows[0, self.active_unknowns]
+
+    def is_sound(self):
+        """Whether the estimate is finite and has no negative variance."""
+        return bool(np.isfinite(self.x).all() and np.isfinite(self.P).all() and (np.diag(self.P) > 0).all())
 
     def estimate(self):
         """Mean (16,) and covariance (16, 16) of the unknowns at the last frame."""
