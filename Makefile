@@ -27,7 +27,7 @@ weights:
 	$(IN) "core train" -m ballcast.models.training.ship $(ARGS)
 
 evaluate:
-	$(IN) "core report filters" evaluate.py $(ARGS)
+	$(IN) "core report filters formats" evaluate.py $(ARGS)
 
 leaderboard:
 	$(IN) "core report filters" -m ballcast.evaluation.leaderboard $(ARGS)

@@ -10,12 +10,13 @@ import io
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn, TypeVar
 
 import tyro
 
 Options = TypeVar("Options")
+MAX_NOTES = 20  # of one command
 CALLED_AS: dict[str, str] = {}  # a program's own name -> how the user called it: play.py -> ballcast play
 EXTRAS = {  # a library that is not in the core -> the extra of pyproject.toml that installs it
     "torch": "train", "matplotlib": "report", "jinja2": "report", "filterpy": "filters", "imageio_ffmpeg": "record",
@@ -23,12 +24,18 @@ EXTRAS = {  # a library that is not in the core -> the extra of pyproject.toml t
 }  # fmt: skip
 
 
-def options(cls: type[Options], program: str, arguments: Sequence[str] | None = None) -> Options:
-    """The dataclass `cls` filled from the arguments, by default those of the process. A mistake ends in `fail`."""
+def options(
+    cls: type[Options], program: str, arguments: Sequence[str] | None = None, default: Options | None = None
+) -> Options:
+    """The dataclass `cls` filled from the arguments, by default those of the process. A mistake ends in `fail`.
+
+    `default` has the values of what is not given, in place of the class's own.
+    """
     captured = io.StringIO()
     try:
         with contextlib.redirect_stderr(captured):
-            return tyro.cli(cls, prog=CALLED_AS.get(program, program), description=cls.__doc__, args=arguments)
+            name, values = CALLED_AS.get(program, program), tyro.MISSING_NONPROP if default is None else default
+            return tyro.cli(cls, prog=name, description=cls.__doc__, args=arguments, default=values)
     except SystemExit as stop:
         if not stop.code:
             raise
@@ -45,6 +52,15 @@ def fail(program: str, message: object) -> NoReturn:
     """Print one line that says what is wrong, and end with exit status 2."""
     print(f"{CALLED_AS.get(program, program)}: {' '.join(str(message).split())}", file=sys.stderr)
     raise SystemExit(2)
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Print what readers of files remark, on standard error: the first MAX_NOTES, and how many more there are."""
+    notes = list(notes)
+    for note in notes[:MAX_NOTES]:
+        print(note, file=sys.stderr, flush=True)
+    if len(notes) > MAX_NOTES:
+        print(f"... and {len(notes) - MAX_NOTES} more notes like these", file=sys.stderr, flush=True)
 
 
 def run(program: str, work: Callable[[], object]) -> None:

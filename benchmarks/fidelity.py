@@ -210,6 +210,18 @@ def check_other_laws(linear, sheet):
         yield _compare(case, sheet["expected"], key, value, sheet["tolerance"][key])
 
 
+def check_run_out(table):
+    """How far a ball is from its first contact, along its flight, when it lies still."""
+    sport = sim.load(table["sport"])
+    for row in (dict(zip(table["columns"], values)) for values in table["rows"]):
+        si = {key: row[key] * UNITS[table["units"][key]] for key in table["units"]}
+        flight = sim.simulate(sport, *launch(sport, row | si)[:3], [60.0])
+        got = flight.position[0, -1, 1] - flight.impacts.position[flight.impacts.time > 0.5][0, 1]
+        expected = f"{row['low']} to {row['high']}"
+        passed = bool(row["low"] <= got <= row["high"])
+        yield Check(table["section"], f"{table['name']}: {row['row']}", expected, f"{got:.1f}", "the range", passed)
+
+
 def check_measured(table, balls, data):
     """The rms distance, m, of measured points (y, z) or (y, -x) from the engine's curve."""
     points = np.loadtxt(data / table["file"], delimiter=";")
@@ -281,6 +293,7 @@ def all_checks(book):
         checks += check_case(case, balls)
     checks += check_galilean(book["galilean"], balls)
     checks += check_other_laws(book["linear"], book["sheet"])
+    checks += check_run_out(book["run_out"])
     data = Path(os.environ.get("BALLCAST_DATA") or ROOT.parent / "shared" / "data")
     for table in book["measured"]:
         if (data / table["file"]).is_file():

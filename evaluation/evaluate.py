@@ -20,8 +20,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -36,6 +37,7 @@ from ballcast.evaluation.scores import score, score_latency
 from ballcast.evaluation.splits import data_folder
 from ballcast.evaluation.suites import Suite
 from ballcast.evaluation.table import by_suite, latencies, tables
+from ballcast.tracks import ReadOptions
 
 
 @dataclass(frozen=True)
@@ -50,14 +52,12 @@ class Options:
     sport: tuple[str, ...] = ("table_tennis",)
     """names of sports, or your own .toml files; with --tracks the sport of the tracks"""
     tracks: tuple[str, ...] = ()
-    """recorded tracks (CSV, TT3D, SpinDOE), folders of them, or generated sets (.npz); default: simulated balls"""
+    """recorded tracks: files (CSV, TT3D, SpinDOE, Motive, HDF5) or folders of them, each folder on its own, files
+    together; or generated sets (.npz); default: simulated balls"""
     suite: str | None = None
     """real: the recorded sets of evaluation/splits.toml in the folder BALLCAST_DATA (else ../shared/data), zero-shot"""
     split: str = "test"  # tracks of --suite real: test, validation, train or all
-    format: str | None = None  # format of the tracks: csv, tt3d or spindoe; default: recognised by the header
-    scale: float = 1.0  # metres per unit of the tracks' positions: 0.001 for millimetres
-    axes: str = "x,y,z"  # the tracks' axes that are our x (across), y (along) and z (up), as in x,-z,y
-    origin: str = "0,0,0"  # our origin in the tracks' frame, after scale and axes, in metres, as in 0,0,0.76
+    reading: Annotated[ReadOptions, tyro.conf.arg(name="")] = ReadOptions()
     without: tuple[str, ...] = ()  # surfaces of the sport to leave out, such as net
     protocol: tuple[str, ...] = ()
     """horizon, landing, l4dc2023, or several; default: horizon and landing, of --suite real horizon alone"""
@@ -167,9 +167,11 @@ def make_suites(options: Options) -> tuple[list[Suite], list[str]]:
     sports = [sim.load(name).without(*options.without) for name in options.sport]
     if not options.tracks:
         return [suites.simulated(sport, options.balls, options.seed) for sport in sports], []
-    reading = {k: getattr(options, k) for k in ("format", "scale", "axes")} | {"origin": options.origin.split(",")}
-    return [suites.generated(source, options.balls) if source.endswith(".npz")
-            else suites.recorded(source, sports[0], **reading) for source in options.tracks], []  # fmt: skip
+    sets = [suites.generated(source, options.balls) for source in options.tracks if source.endswith(".npz")]
+    sources = suites.group_files([source for source in options.tracks if not source.endswith(".npz")])
+    found = [suites.recorded(source, sports[0], **vars(options.reading)) for source in sources]
+    command.print_notes(note for suite in found for track in suite.tracks for note in track.notes)
+    return [*sets, *found], []
 
 
 def make_cases(options: Options, suite: Suite) -> Iterator[Cases]:

@@ -3,14 +3,13 @@
 suites, notes = real_suites(data_folder(), "test")
 """
 
-import io
 from pathlib import Path
 
 from ballcast import sim
 from ballcast.evaluation.protocols import HISTORIES
 from ballcast.evaluation.splits import SPLITS, RecordedSet, recorded_sets, split_of
 from ballcast.evaluation.suites import Suite
-from ballcast.tracks import Track, read_track
+from ballcast.tracks import Track, TrackError, read_tracks
 
 REAL_HISTORIES = (*HISTORIES, 0.5)  # s
 
@@ -26,13 +25,13 @@ def real_suites(data: Path, split: str) -> tuple[list[Suite], list[str]]:
     for chosen in (s for s in recorded_sets().values() if s.suite):
         try:
             tracks = read_set(chosen, data)
-        except ModuleNotFoundError as error:
-            notes.append(f"{chosen.name}: skipped, {error.name} is not installed: pip install {error.name}")
+        except TrackError as error:
+            notes.append(f"{chosen.name}: skipped: {error}")
             continue
         if not tracks:
             notes.append(f"{chosen.name}: skipped, there is no {Path(chosen.folder) / chosen.files} in {data}")
             continue
-        kept = [track for track in tracks if split in ("all", split_of(track.name))]
+        kept = [track for track in tracks if split in ("all", split_of(track.name.replace("/", "#")))]
         sport = sim.load(chosen.sport).without(*chosen.without)
         setting = " without ".join([chosen.sport, *chosen.without])
         notes.append(f"{chosen.name}: {len(kept)} of {len(tracks)} tracks, split {split}; {setting}")
@@ -47,24 +46,4 @@ def real_suites(data: Path, split: str) -> tuple[list[Suite], list[str]]:
 def read_set(chosen: RecordedSet, data: Path) -> list[Track]:
     """All tracks of a set, in the sport's frame."""
     options = {"axes": chosen.axes, "origin": chosen.origin}
-    return [track for path in chosen.paths(data) for track in _read(path, options)]
-
-
-def _read(path, options):
-    """The tracks of one file."""
-    return _read_hdf5(path, options) if path.suffix == ".hdf5" else [read_track(path, **options)]
-
-
-def _read_hdf5(path, options):
-    """The tracks of a file of the MPI's launcher, named FILE#BALL: groups originals/N with time_stamps, positions."""
-    import h5py
-
-    tracks = []
-    with h5py.File(path) as file:
-        balls = file["originals"]
-        for ball in sorted(balls, key=int):
-            rows = zip(balls[ball]["time_stamps"][:].tolist(), *balls[ball]["positions"][:].T.tolist(), strict=True)
-            text = io.StringIO("t,x,y,z\n" + "".join(f"{t!r},{x!r},{y!r},{z!r}\n" for t, x, y, z in rows))
-            text.name = f"{path.stem}#{ball}"
-            tracks.append(read_track(text, **options))
-    return tracks
+    return [track for path in chosen.paths(data) for track in read_tracks(path, **options)]

@@ -1,5 +1,6 @@
 """What is forecast: simulated balls, recorded tracks or generated sets, as tracks; and the truth if it is known."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,12 +42,23 @@ def simulated(sport: sim.Sport, count: int, seed: int) -> Suite:
     return from_balls(f"sim:{sport.name}", sport, sim.draw(sport, count, seed=seed, purpose="test"))
 
 
-def recorded(source: str | Path, sport: sim.Sport, **reader_options: Any) -> Suite:
-    """The Suite of a track file or a folder of them; options as for tracks.read_track."""
-    tracks = read_tracks(source, **reader_options)
+def group_files(sources: Sequence[str]) -> list[str | list[str]]:
+    """The sources of suites: each folder and each HDF5 file is one; other files of the same folder are one together."""
+    groups: dict[str, list[str]] = {}
+    for source in sources:
+        is_alone = Path(source).is_dir() or Path(source).suffix.lower() in (".hdf5", ".h5")
+        groups.setdefault(source if is_alone else str(Path(source).resolve().parent), []).append(source)
+    return [files[0] if len(files) == 1 else files for files in groups.values()]
+
+
+def recorded(source: str | Path | Sequence[str], sport: sim.Sport, **reader_options: Any) -> Suite:
+    """The Suite of a track file, a folder of them, or several files; options as for tracks.read_track."""
+    tracks = read_tracks(source if isinstance(source, (str, Path)) else list(source), ground=sport.ground,
+                         **reader_options)  # fmt: skip
     if not tracks:
         raise ValueError(f"{source}: contains no track; name a file or a folder with .csv files")
-    return Suite("/".join(Path(source).resolve().parts[-2:]), sport, tracks)
+    place = Path(source) if isinstance(source, (str, Path)) else Path(source[0]).parent
+    return Suite("/".join(place.resolve().parts[-2:]), sport, tracks)
 
 
 def generated(path: str | Path, count: int) -> Suite:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ballcast.sim import Sport
-from ballcast.tracks import Track
+from ballcast.tracks import RepeatFilter, Track, measured_frames
 
 MIN_LANDING_PROBABILITY = 0.5  # a forecast names no landing that is less likely
 
@@ -75,7 +75,9 @@ class Predictor:
 
     def forecast(self, history: Track, times: ArrayLike) -> Forecast:
         """The Forecast at times (H,) s (absolute, increasing, after the last frame) from a Track.
-        HistoryTooShort if the history has fewer than `min_frames` frames; ValueError for wrong times."""
+        HistoryTooShort if the history has fewer than `min_frames` frames; ValueError for wrong times.
+        Frames that measure nothing, held or (0, 0, 0), are left out, see tracks/held.py."""
+        history = measured(history)
         times = self.check_times(history.time, times)
         return self.predict(history.time[-self.window :], history.position[-self.window :], times)
 
@@ -103,12 +105,16 @@ class Predictor:
 
 
 class Stream:
-    """One ball observed live: constant time and memory per frame, however long."""
+    """One ball observed live: constant time and memory per frame, however long.
+
+    Frames that measure nothing, held or (0, 0, 0), are left out, see tracks/held.py.
+    """
 
     def __init__(self, predictor: Predictor):
         self.predictor = predictor
         self._frames = np.empty((2 * predictor.window, 4))  # t, x, y, z; the last `window` of them count
         self._end = 0
+        self._repeats = RepeatFilter()
 
     @property
     def frames(self) -> tuple[np.ndarray, np.ndarray]:
@@ -119,6 +125,16 @@ class Stream:
     def observe(self, time: float, position: ArrayLike) -> None:
         """Add a frame: time in s, after the previous one; position (3,) m. ValueError for anything else."""
         frame = check_frame(time, position, self._frames[self._end - 1, 0] if self._end else None)
+        if self._repeats.is_measured(*frame.tolist()):
+            self._add(frame)
+
+    def restart(self) -> None:
+        """Forget everything: a new ball begins, on any clock. The same as a fresh stream, without allocating one."""
+        self._end = 0
+        self._repeats.restart()
+
+    def _add(self, frame: np.ndarray) -> None:
+        """Remember a frame (4,)."""
         if self._end == len(self._frames):
             self._end = self.predictor.window
             self._frames[: self._end] = self._frames[self._end :]
@@ -129,6 +145,12 @@ class Stream:
         """The Forecast at times (H,) s, as Predictor.forecast."""
         time, position = self.frames
         return self.predictor.predict(time, position, self.predictor.check_times(time, times))
+
+
+def measured(history: Track) -> Track:
+    """The history without the frames that measure nothing: itself if there are none."""
+    mask = measured_frames(history.time, history.position)
+    return history if mask.all() else history[mask]
 
 
 def check_frame(time: float, position: ArrayLike, previous: float | None = None) -> np.ndarray:

@@ -6,9 +6,9 @@
 
 fastmath is a set of flags: no flag may assume infinities away, because they are the ends of planes.
 
-Compiled code is kept on the disk, stamped with the checksum of the kernel's import closure: its own module and the
-modules of ours that this imports at its top level, recursively. Numba's own stamp covers the kernel's file alone, so
-that an edit of what it calls would go unnoticed.
+Compiled code is kept on the disk (code_folder.py says where), stamped with the checksum of the kernel's import closure:
+its own module and the modules of ours that this imports at its top level, recursively. Numba's own stamp covers the
+kernel's file alone, so that an edit of what it calls would go unnoticed.
 """
 
 import copy
@@ -29,7 +29,6 @@ from numba.core import caching, codegen, config, dispatcher, event, types
 from numba.extending import overload
 
 FASTMATH = {"contract", "reassoc", "nsz", "arcp", "afn"}
-CHECKOUT = not (Path(__file__).parents[1].name == "ballcast" and (Path(__file__).parents[1] / "command.py").exists())
 # private parts of numba that caching and calls by address rest on
 _PRIVATE = ((caching, "CompileResultCacheImpl"), (caching, "FunctionCache"), (caching, "_CacheLocator"),
             (dispatcher.Dispatcher, "add_overload"), (codegen.CPUCodeLibrary, "_get_module_for_linking"))  # fmt: skip
@@ -87,28 +86,13 @@ def _source_file(name: str) -> str | None:
 
 
 @functools.cache
-def cache_folder(folder: str) -> str:
-    """Where the compiled code of the sources in `folder` is kept.
-
-    NUMBA_CACHE_DIR where it is set. Else __pycache__ beside the source in a checkout that can be written to, and the
-    user's cache folder for an installed package: files that an uninstall leaves in site-packages would hide a later
-    editable install.
-    """
-    name = f"{Path(folder).name}-{hashlib.sha256(folder.encode()).hexdigest()[:12]}"
-    if config.CACHE_DIR:
-        return os.path.join(config.CACHE_DIR, name)
-    if CHECKOUT and os.access(folder, os.W_OK):
-        return os.path.join(folder, "__pycache__")
-    user = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
-    return os.path.join(user, "ballcast", name)
-
-
-@functools.cache
 def _cache_class() -> type | None:
     """The class that keeps compiled code; None, said once, with a numba in which it cannot be built."""
     if missing := [name for owner, name in _PRIVATE if not hasattr(owner, name)]:
         print(f"Ballcast: numba {numba.__version__} has no {missing[0]}: compiling without a cache", file=sys.stderr)
         return None
+
+    from ballcast.sim.code_folder import cache_folder, note  # here, so that an edit of it compiles nothing
 
     class Locator(caching._CacheLocator):
         def __init__(self, function, file):
@@ -127,7 +111,7 @@ def _cache_class() -> type | None:
 
         @classmethod
         def from_function(cls, function, file):
-            return cls(function, file)
+            return cls(function, file) if cache_folder(os.path.dirname(file)) else None
 
     results = type("Results", (caching.CompileResultCacheImpl,), {"_locator_classes": [Locator]})
 
@@ -136,7 +120,10 @@ def _cache_class() -> type | None:
 
         def load_overload(self, sig, target_context):
             """None too where the file holds another signature: two processes that save at once choose one name."""
-            result = super().load_overload(sig, target_context)
+            try:
+                result = super().load_overload(sig, target_context)
+            except OSError:  # it is another user's and cannot be read
+                return None
             if result is None or result.signature.args != tuple(sig):
                 return None
             # a library loaded from the disk forgets what it loaded first; a caller that links it has to load it too
@@ -144,13 +131,25 @@ def _cache_class() -> type | None:
             return result
 
         def save_overload(self, sig, data):
-            super().save_overload(sig, data)
-            function, digest = self._impl.filename_base.rpartition(".py")[0].rsplit("-", 1)
-            for file in Path(self.cache_path).glob(f"{function}-*.nb[ic]"):
-                if not file.name.startswith(f"{function}-{digest}."):  # of an older source
-                    file.unlink(missing_ok=True)
+            """Without a place on the disk the code is kept in memory alone."""
+            try:
+                super().save_overload(sig, data)
+                function, digest = self._impl.filename_base.rpartition(".py")[0].rsplit("-", 1)
+                for file in Path(self.cache_path).glob(f"{function}-*.nb[ic]"):
+                    if not file.name.startswith(f"{function}-{digest}."):  # of an older source
+                        file.unlink(missing_ok=True)
+            except OSError as error:
+                note(f"compiled code cannot be kept in {self.cache_path} ({error.strerror}); compiling goes on without")
 
     return Cache
+
+
+def _cache_of(function):
+    """The cache of a function's compiled code; None where it cannot be kept."""
+    try:
+        return _cache_class() and _cache_class()(function)
+    except RuntimeError:  # there is no folder for it
+        return None
 
 
 def _call_by_address(kernel):
@@ -198,8 +197,8 @@ def _compile(function: Callable, by_address: bool = False, **options) -> Callabl
         return function
     compiled = numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options)(function)
     _drop_literals(compiled)
-    if cache := _cache_class():
-        compiled._cache = cache(function)
+    if cache := _cache_of(function):
+        compiled._cache = cache
         if by_address:
             _call_by_address(compiled)
     _dispatchers.append(compiled)
@@ -243,7 +242,10 @@ def compiled_here() -> bool:
 
 def is_kept(function: Any) -> bool:
     """Whether compiled code of a function is on the disk, made from today's source."""
-    return bool(_cache_class() and function._cache._cache_file._load_index())
+    try:
+        return isinstance(function._cache, caching.FunctionCache) and bool(function._cache._cache_file._load_index())
+    except OSError:
+        return False
 
 
 class Progress(event.Listener):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ballcast.sim.sport import Law, Restitution, Sport, Surface
 
 MIN_REBOUND_SPEED = 0.03  # m/s: a ball that would leave a contact more slowly rolls, or is pushed off at this speed
+MIN_REBOUND_SPEED_SOFT = 0.3  # m/s: the same on a surface that gives
 RTOL, ATOL = 1e-11, 1e-13
 MAX_STEP = 0.05  # s; keeps the dense output as good as the steps
 SAMPLE_SPACING = 0.1  # radii that the ball moves between two samples of the gaps
@@ -329,10 +330,11 @@ def _contact(ball, now, state, index, support, contacts):
 
 def _impulse(ball, surface, state, normal):
     """(velocity, spin, whether it is captured) after contact: a normal impulse, and friction that grips or slips."""
-    radius, inertia, velocity, spin = ball.radius, ball.inertia, state[3:6], state[6:]
+    radius, inertia, velocity, spin, level = ball.radius, ball.inertia, state[3:6], state[6:], normal
+    normal = turned_normal(surface.give, velocity, normal)
     approach = -velocity @ normal
     rebound_speed = restitution(surface.restitution, approach, ball.restitution) * approach
-    is_captured = rebound_speed < MIN_REBOUND_SPEED and _is_supported(surface, state, normal)
+    is_captured = rebound_speed < MIN_REBOUND_SPEED and _is_supported(surface, state, level)
     if rebound_speed < MIN_REBOUND_SPEED:
         rebound_speed = 0.0 if is_captured else MIN_REBOUND_SPEED
     arm = -radius * normal
@@ -340,9 +342,20 @@ def _impulse(ball, surface, state, normal):
     grip = (1 + surface.tangential_restitution) * inertia / (1 + inertia) * np.linalg.norm(slip)
     friction = -min(grip, ball.friction * surface.friction * (approach + rebound_speed)) * _unit(slip)
     after = velocity + (approach + rebound_speed) * normal + friction
+    if surface.give > 0 and after @ level < MIN_REBOUND_SPEED_SOFT:
+        is_captured = _is_supported(surface, state, level)
+        after += max(0.0, MIN_REBOUND_SPEED - after @ level) * level
     if is_captured:
         after[2] = 0.0
     return after, spin + np.cross(arm, friction) / (inertia * radius**2), is_captured
+
+
+def turned_normal(give: float, velocity: np.ndarray, normal: np.ndarray) -> np.ndarray:
+    """The normal (3,) of a surface that gives by `give` (s/m), turned against a ball's velocity (3,) along it."""
+    along = velocity - (velocity @ normal) * normal
+    incidence = math.atan2(np.linalg.norm(along), -velocity @ normal)
+    angle = min(give * float(np.linalg.norm(velocity)), 1.0) * incidence
+    return math.cos(angle) * normal - math.sin(angle) * _unit(along)
 
 
 def restitution(law: "Restitution", approach: float, factor: float = 1.0) -> float:

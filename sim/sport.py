@@ -89,6 +89,7 @@ class Surface:
     landing: bool = False
     optional: bool = False  # play goes on without it too: networks learn both
     color: tuple = (128, 128, 128)
+    give: float = 0.0  # s/m: the surface turns against a ball by this x its speed x its angle of incidence, like turf
 
     @property
     def supports(self) -> bool:
@@ -192,6 +193,11 @@ class Sport:
         """Indices of the surfaces on which a contact is a landing."""
         return [i for i, s in enumerate(self.surfaces) if s.landing]
 
+    @property
+    def ground(self) -> float | None:
+        """Height of the lowest surface on which a ball can rest, m; None if there is none."""
+        return min((float(s.high[2]) for s in self.surfaces if s.supports), default=None)
+
 
 def names() -> list[str]:
     """The sports that ship, sorted."""
@@ -275,19 +281,32 @@ def _surface(table, where):
     kind = table.get("kind") if isinstance(table, dict) else None
     if kind not in SURFACE_KINDS:
         raise SportError(f"{where}.kind {kind!r} is not known; the kinds are {', '.join(SURFACE_KINDS)}")
-    shared = ("name", "kind", "restitution", "friction", "tangential", "rolling", "landing", "optional", "color")
+    shared = (
+        "name",
+        "kind",
+        "restitution",
+        "friction",
+        "tangential",
+        "rolling",
+        "give",
+        "landing",
+        "optional",
+        "color",
+    )
     reject_unknown_keys(table, (*shared, *SURFACE_KINDS[kind]), where)
     for key in ("name", "restitution", "friction", *SURFACE_KINDS[kind]):
         if key not in table:
             raise SportError(f"{where}.{key} is missing; a {kind} needs {', '.join(SURFACE_KINDS[kind])}")
     scalars = from_table(_Scalars, {k: v for k, v in table.items() if k in _Scalars.__annotations__}, where)
+    if scalars.give and kind not in ("plane", "rectangle"):
+        raise SportError(f"{where}.give {scalars.give:g}: only a plane or a rectangle gives, not a {kind}")
     low, high = _ends(table, kind, where)
     return Surface(
         table["name"], kind, low, high, scalars.radius, scalars.rod,
         from_table(Restitution, table["restitution"], f"{where}.restitution"),
         scalars.friction, scalars.tangential, scalars.rolling,
         bool(table.get("landing", False)), bool(table.get("optional", False)),
-        numbers(table.get("color", (128, 128, 128)), 3, f"{where}.color"),
+        numbers(table.get("color", (128, 128, 128)), 3, f"{where}.color"), scalars.give,
     )  # fmt: skip
 
 
@@ -296,6 +315,7 @@ class _Scalars:
     friction: float = number_field(low=0)
     tangential: float = number_field(0.0, low=-1, high=1)
     rolling: float = number_field(0.02, above=0)
+    give: float = number_field(0.0, low=0, high=1)
     rod: float = number_field(0.0, low=0)
     radius: float = number_field(0.0, low=0)
 

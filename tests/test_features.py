@@ -9,7 +9,7 @@ from ballcast import sim
 from ballcast.models.encoding import features, nominal
 from ballcast.models.encoding.features import FILTER_LAYOUT, make_frontend
 from ballcast.models.encoding.scales import DESCRIPTORS, make_scales
-from ballcast.models.estimation.gaussian_sum import FilterSummary, new_filter_states
+from ballcast.models.estimation.filter_state import FilterSummary, new_filter_states
 from ballcast.models.estimation.unknowns import UNKNOWNS
 from ballcast.sim.kernels.compiled_sport import compile_sport
 from ballcast.sim.random_sports import scaled_launch

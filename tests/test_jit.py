@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-import ballcast
 from ballcast.sim import jit
 
 ROOT = Path(__file__).parents[1]
@@ -119,16 +118,3 @@ def test_a_numba_without_those_private_parts_compiles_without_a_cache_and_says_s
     assert done.stdout.split() == ["3.0"], done.stderr
     assert done.stderr.count("compiling without a cache") == 1
     assert not [file for file in tmp_path.rglob("*") if file.is_file()]
-
-
-def test_an_installed_package_keeps_compiled_code_in_the_users_folder(monkeypatch, tmp_path):
-    monkeypatch.setattr(jit.config, "CACHE_DIR", "")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(jit, "CHECKOUT", False)
-    jit.cache_folder.cache_clear()
-    try:
-        folder = Path(jit.cache_folder("/somewhere/site-packages/ballcast/sim"))
-        assert tmp_path / "ballcast" in folder.parents and "site-packages" not in folder.parts
-    finally:
-        jit.cache_folder.cache_clear()
-    assert ballcast.__path__

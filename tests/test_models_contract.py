@@ -143,6 +143,24 @@ def test_a_stream_forecasts_what_the_history_does(predictor, history):
     assert np.allclose(stream.forecast(times).mean, predictor.forecast(history, times).mean, atol=1e-4)
 
 
+def test_a_stream_that_restarts_is_as_a_fresh_one(predictor, history):
+    stream, times = predictor.stream(), history.time[-1] + LEAD_TIMES
+    for k in range(40):  # another ball, on a later clock
+        stream.observe(history.time[-1] + 10 + k / 60, (0.02 * k, 1.0 - 0.05 * k, 0.5 + 0.03 * k))
+        if k == 30:
+            stream.forecast(history.time[-1] + 12 + LEAD_TIMES)
+    stream.restart()
+    with pytest.raises(models.HistoryTooShort):
+        stream.forecast(times)
+    fresh = predictor.stream()
+    for time, position in zip(history.time, history.position):
+        stream.observe(time, position)
+        fresh.observe(time, position)
+    again, first = stream.forecast(times), fresh.forecast(times)
+    assert np.array_equal(again.mean, first.mean) and len(stream.frames[0]) == len(fresh.frames[0])
+    assert first.covariance is None or np.array_equal(again.covariance, first.covariance)
+
+
 def test_a_stream_refuses_impossible_frames(predictor):
     stream = predictor.stream()
     stream.observe(1.0, (0.0, 0.0, 1.0))

@@ -99,8 +99,8 @@ def test_millimetres_get_a_hint_and_scale_mends_them(run, tmp_path):
     t = np.arange(0, 0.5, 1 / 180)
     path = tmp_path / "mm.csv"
     write_track(path, Track(t, 1000 * np.column_stack([0.1 * t, 4 * t - 1, 0.3 + t])))
-    status, out, _ = run("--track", path)
-    assert status == 0 and "--scale 0.001" in out and out.count("\n") == 1
+    status, out, err = run("--track", path)
+    assert status == 0 and out == "" and "--scale 0.001" in err and err.count("\n") == 1
     assert run("--track", path, "--scale", "0.001", "--axes", "x,-z,y", "--origin", "0,0,-0.1") == (0, "", "")
 
 
@@ -157,7 +157,7 @@ def test_wrong_sports_are_refused_in_a_line(run, tmp_path, old, new, message):
         (b"", "empty"),
         (b"t,x,y\n0,1,2\n1,1,2\n", "no column z"),
         (b"t,x,y,z\n0,1,2,3\n1,1,two,3\n", "row 3: 'two' is not a number"),
-        (b"t,x,y,z\n0,1,2,3\n1,1,nan,3\n", "row 3"),
+        (b"t,x,y,z\n0,1,2,3\n1,1,nan,3\n", "1 of 2 rows have a position"),
         (b"t,x,y,z\n0,1,2,3\n1,1,2,3\n0.5,1,2,3\n", "row 4"),
         (b"t,x,y,z\n0,1,2,3\n1,1,2\n", "row 3: 3 cells"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "binary"),

@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +15,8 @@ import pytest
 
 pytest.importorskip("torch", reason="the extra train is not installed")
 
-from ballcast.models.training import train  # noqa: E402
+from ballcast.command import CALLED_AS  # noqa: E402
+from ballcast.models.training import distributed, train  # noqa: E402
 from ballcast.models.training.learner import StepResult  # noqa: E402
 from ballcast.models.training.run_folder import RunFolder, RunState  # noqa: E402
 
@@ -94,6 +97,66 @@ def resumed_to_the_bit(out, whole):
     assert status == 0 and "is ready" in output, err
     assert (out / "weights.safetensors").read_bytes() == whole[0]
     assert not list(out.glob(".*.tmp"))
+
+
+@pytest.fixture
+def finished(whole, tmp_path):
+    """A copy of the small run's folder: it is done."""
+    return Path(shutil.copytree(whole[2], tmp_path / "finished"))
+
+
+def test_resume_takes_a_later_step(finished):
+    """A finished run trained nothing, whatever --steps said."""
+    status, output, err = ran("--out", finished, "--resume", "--steps", STEPS + 4)
+    assert status == 0 and "is ready" in output, err
+    rows = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["step"] == STEPS + 4 and RunFolder(finished).last_step() == STEPS + 4
+    assert RunFolder(finished).config()["steps"] == STEPS + 4
+
+
+def test_resume_takes_minutes_from_now_on(finished):
+    config, arguments = RunFolder(finished).config(), ["--out", str(finished), "--resume", "--minutes", "30"]
+    options = train.Options(out=finished, resume=True, minutes=30)
+    assert config["minutes"] == 30.0  # given anew it counts all the same
+    assert train.resume(options, arguments)[1] == config | {"steps": None}
+    assert train.resume(options, arguments[:-2])[1] == config
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--seed", "5"], "--seed 5: the run in {out} has 0"),
+        (["--units", "24"], "--units 24: the run in {out} has 16"),
+        (["--sport", "tennis"], "--sport tennis: the run in {out} has table_tennis"),
+        (["--exact"], "--exact True: the run in {out} has False"),
+        (["--steps", "3"], f"--steps 3: the run in {{out}} has done {STEPS}"),
+        (["--steps", "99", "--minutes", "2"], "give one of them"),
+    ],
+)
+def test_resume_refuses_what_it_would_ignore(finished, arguments, message):
+    options = train.Options(out=finished, resume=True)
+    with pytest.raises(ValueError, match=re.escape(message.format(out=finished))):
+        train.resume(options, ["--out", str(finished), "--resume", *arguments])
+
+
+@pytest.mark.parametrize(
+    "processes, here, called, command",
+    [
+        (None, None, None, "python train.py"),
+        ("2", "2", None, "torchrun --nproc-per-node 2 train.py"),
+        ("8", "4", None, "torchrun --nnodes 2 --nproc-per-node 4 train.py"),
+        (None, None, "ballcast train", "ballcast train"),
+        ("2", "2", "ballcast train", "torchrun --nproc-per-node 2 -m ballcast train"),
+    ],
+)
+def test_a_stopped_run_names_the_command_that_continues_it(processes, here, called, command, monkeypatch):
+    for name, value in (("WORLD_SIZE", processes), ("LOCAL_WORLD_SIZE", here)):
+        monkeypatch.delenv(name, raising=False)
+        if value:
+            monkeypatch.setenv(name, value)
+    if called:
+        monkeypatch.setitem(CALLED_AS, "train.py", called)
+    assert distributed.launch_command() == command
 
 
 def test_a_stopped_run_says_what_is_missing(tmp_path, capsys):

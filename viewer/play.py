@@ -10,8 +10,12 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 from ballcast import command
+from ballcast.tracks import ReadOptions
 from ballcast.viewer.options import TOGGLES, DisplayOptions
 
 HEADLESS_FRAMES = 120
@@ -26,12 +30,8 @@ class Options:
     """predictors (names, or files of weights) that forecast side by side; without any, the best one.
     The keys 1-9 choose one, with Shift they add one"""
     track: tuple[str, ...] = ()
-    """recorded tracks to replay: CSV files (t,x,y,z), TT3D or SpinDOE files, folders of them, - for standard input"""
-    format: str | None = None  # of the tracks: csv, tt3d or spindoe; detected if not given
-    scale: float = 1.0  # metres per unit of the tracks' positions: 0.001 for millimetres
-    axes: str = "x,y,z"  # the tracks' axes that are x (across), y (along) and z (up) here, as in x,-z,y
-    origin: str = "0,0,0"
-    """the origin of the scene in the tracks' frame, after scale and axes, in metres, as in 0,0,0.76"""
+    """recorded tracks to replay: files (CSV, TT3D, SpinDOE, Motive, HDF5), folders of them, - for standard input"""
+    reading: Annotated[ReadOptions, tyro.conf.arg(name="")] = ReadOptions()
     seed: int = 0  # of the live balls
     size: str = "1280x720"  # of the picture, in pixels
     show: tuple[str, ...] = ()
@@ -88,10 +88,8 @@ def make_source(options, sport):
         return throws
     from ballcast.tracks import read_tracks
 
-    reader_options = {"scale": options.scale, "axes": options.axes, "origin": tuple(options.origin.split(","))}
-    tracks = read_tracks(options.track, format=options.format, **reader_options)
-    for note in (note for track in tracks for note in track.notes):
-        print(note)
+    tracks = read_tracks(list(options.track), ground=sport.ground, **vars(options.reading))
+    command.print_notes(note for track in tracks for note in track.notes)
     return RecordedSource(sport, tracks)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import llvmlite.binding
 import numba
 
-from ballcast.sim.jit import cache_folder
+from ballcast.sim.code_folder import cache_folder
 
 ROOT = Path(__file__).parents[1]
 COMPILED_SOURCE = ("sim", "models", "tracks", "render")  # packages whose source is compiled, or decides what is
@@ -37,21 +37,26 @@ def _source_digest() -> str:
     return hashlib.sha256(repr(machine).encode() + b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
-def _marker(predictor: str) -> Path:
+def _marker(predictor: str) -> Path | None:
+    """The marker's file; None where nothing can be kept."""
     name = hashlib.sha256(f"{predictor}, {_source_digest()}".encode()).hexdigest()
-    return Path(cache_folder(str(ROOT / "viewer"))) / f"warm-{name[:16]}"
+    folder = cache_folder(str(ROOT / "viewer"))
+    return Path(folder) / f"warm-{name[:16]}" if folder else None
 
 
 def is_warm(predictor: str) -> bool:
     """Whether everything that a predictor needs was compiled by an earlier window, for any sport."""
-    return predictor in NO_KERNELS or _marker(predictor).exists()
+    marker = _marker(predictor)
+    return predictor in NO_KERNELS or (marker is not None and marker.exists())
 
 
 def mark_warm(predictor: str) -> None:
     """Note on the disk that a predictor needs nothing compiled any more, if the disk can be written to."""
+    marker = _marker(predictor)
     with contextlib.suppress(OSError):
-        _marker(predictor).parent.mkdir(parents=True, exist_ok=True)
-        _marker(predictor).touch()
+        if marker is not None:
+            marker.parent.mkdir(parents=True, exist_ok=True)
+            marker.touch()
 
 
 class WarmStart:

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ballcast.models.encoding.scales import DESCRIPTORS, FeatureScales, air_acceleration, has_obstacles, make_scales
-from ballcast.models.estimation.gaussian_sum import HISTORY_FRAMES, observe, store_frame, summary
+from ballcast.models.estimation.filter_state import HISTORY_FRAMES, store_frame, summary
+from ballcast.models.estimation.gaussian_sum import observe
 from ballcast.models.estimation.linear import cholesky_with_jitter
 from ballcast.models.estimation.prior import FilterPrior, make_filter_prior
 from ballcast.models.estimation.unknowns import UNKNOWNS

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from ballcast.models.encoding.features import FRAMES
-from ballcast.models.estimation.gaussian_sum import summary
+from ballcast.models.estimation.filter_state import summary
 from ballcast.models.estimation.unknowns import HEIGHT, to_launch
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.flight import fly_ball

@@ -7,8 +7,13 @@ import math
 
 from ballcast.models.estimation.mixture import DELTA, MEAN, NEAR, ROW
 from ballcast.models.estimation.unknowns import UNKNOWNS
-from ballcast.sim.jit import inlined, kernel
-from ballcast.sim.kernels.aerodynamics import CONSTANT_DRAG, AeroDerivatives, constant_drag_derivatives, general_drag_derivatives
+from ballcast.sim.jit import inlined
+from ballcast.sim.kernels.aerodynamics import (
+    CONSTANT_DRAG,
+    AeroDerivatives,
+    constant_drag_derivatives,
+    general_drag_derivatives,
+)
 from ballcast.sim.kernels.dormand_prince import step_length
 from ballcast.sim.kernels.lane_numbers import lane_max, load, same_in_all, store, where
 from ballcast.sim.kernels.layout import DRAG, LIFT, WIND_X, WIND_Y
@@ -152,7 +157,10 @@ def _move(s, p, v, w, a, m, f, h):
 @inlined
 def _propagate_deviation(s, A, f, h):
     """Deviations from the mean at the end of a step."""
-    p, v = (load(s, DELTA), load(s, DELTA + 1), load(s, DELTA + 2)), (load(s, DELTA + 3), load(s, DELTA + 4), load(s, DELTA + 5))
+    p, v = (
+        (load(s, DELTA), load(s, DELTA + 1), load(s, DELTA + 2)),
+        (load(s, DELTA + 3), load(s, DELTA + 4), load(s, DELTA + 5)),
+    )
     w = load(s, DELTA + 6), load(s, DELTA + 7), load(s, DELTA + 8)
     motion = v[0] - load(s, DELTA + WIND_X), v[1] - load(s, DELTA + WIND_Y), v[2], w[0], w[1], w[2]
     rest = load(s, DELTA + DRAG), load(s, DELTA + LIFT)

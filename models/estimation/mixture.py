@@ -25,7 +25,9 @@ DELTA = ON_SURFACE + 1  # deviation of the belief from the mean, where a pass li
 ROWS = DELTA + UNKNOWNS
 KEPT_ROWS = LOG_WEIGHT  # of an anchor: mean and covariance
 # the row of each element of the covariance
-ROW = np.array([[COVARIANCE + max(k, j) * (max(k, j) + 1) // 2 + min(k, j) for j in range(UNKNOWNS)] for k in range(UNKNOWNS)])
+ROW = np.array(
+    [[COVARIANCE + max(k, j) * (max(k, j) + 1) // 2 + min(k, j) for j in range(UNKNOWNS)] for k in range(UNKNOWNS)]
+)
 DEAD = -1e30  # logarithm of the weight of a component that is not in use
 MIN_LOG_WEIGHT = -8.0  # lighter components, relative to the heaviest, are dropped
 MIN_SPLIT_LOG_WEIGHT = -4.0  # lighter ones are not split
@@ -50,7 +52,9 @@ def reduce_mixture(s, anchor, number):
             d = load(s, MEAN + k) - s[MEAN + k, i]
             distance2 += d * d / (load(s, ROW[k, k]) + s[ROW[k, k], i] + 1e-12)
         d, other = load(s, LAST_CONTACT) - s[LAST_CONTACT, i], load(s, ON_SURFACE) - s[ON_SURFACE, i]
-        distance2 = where(load(s, LOG_WEIGHT) > DEAD, distance2 + 1e3 * d * d * (1.0 - s[ON_SURFACE, i]) + other * other, 1e30)
+        distance2 = where(
+            load(s, LOG_WEIGHT) > DEAD, distance2 + 1e3 * d * d * (1.0 - s[ON_SURFACE, i]) + other * other, 1e30
+        )
         store(s, NEAR, distance2)
         best, smallest = -1, np.float32(MERGE_DISTANCE2)
         for j in range(COMPONENTS):
@@ -156,3 +160,37 @@ def _gate(s, i, x, y, z, centre, variance):
         s[k, i] += d[k] * shift
         for j in range(k + 1):
             s[ROW[k, j], i] -= d[k] * d[j] / total
+
+
+@inlined
+def weights_of(s):
+    """The weights of the components, which sum to 1; the logarithms are shifted so that the largest is 0."""
+    log_weight = load(s, LOG_WEIGHT)
+    log_weight = max(log_weight - lane_max(log_weight), DEAD)
+    store(s, LOG_WEIGHT, log_weight)
+    weight = where(log_weight > DEAD, math.exp(log_weight), 0.0)
+    return weight / lane_sum(weight)
+
+
+@inlined
+def average(weight, value):
+    """The weighted average over the components; lanes that are not in use may hold anything."""
+    return lane_sum(where(weight > 0.0, weight * value, 0.0))
+
+
+@inlined
+def likeliest(s):
+    """The number of the component with the largest weight."""
+    best = 0
+    for i in range(1, COMPONENTS):
+        if s[LOG_WEIGHT, i] > s[LOG_WEIGHT, best]:
+            best = i
+    return best
+
+
+@kernel
+def refresh(s):
+    """Fill the lanes that are not in use with the likeliest component, before what they hold runs away."""
+    i, is_free = likeliest(s), load(s, LOG_WEIGHT) <= DEAD
+    for k in range(KEPT_ROWS):
+        store(s, k, where(is_free, s[k, i], load(s, k)))

@@ -12,7 +12,7 @@ from ballcast.models.encoding.decoding import active_outputs, regression_factor
 from ballcast.models.encoding.features import active_cholesky
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
 from ballcast.models.estimation import posterior
-from ballcast.models.estimation.gaussian_sum import summary
+from ballcast.models.estimation.filter_state import summary
 from ballcast.models.estimation.unknowns import UNKNOWNS, clamp
 from ballcast.models.predictors.neural import BatchForecast, Memory, NeuralPredictor
 from ballcast.models.runtime.network import belief_head

@@ -16,17 +16,24 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ballcast.models.contract import Forecast, Predictor, Stream, check_frame, compiled_arrays, expected_landing
+from ballcast.models.contract import (
+    Forecast,
+    Predictor,
+    Stream,
+    check_frame,
+    compiled_arrays,
+    expected_landing,
+    measured,
+)
 from ballcast.models.encoding.features import FEATURE_SIZES, extract, make_frontend
-from ballcast.models.estimation import gaussian_sum, unknowns
-from ballcast.models.estimation.gaussian_sum import is_measurement
+from ballcast.models.estimation import filter_state, unknowns
 from ballcast.models.registry import WEIGHTS_OF, check_weights, require_weights, variance_factors
 from ballcast.models.runtime import weights
 from ballcast.models.runtime.network import TRUNK_KINDS, advance, pack_weights, standardise, state_size
 from ballcast.sim import Sport
 from ballcast.sim.engine import run_in_threads
 from ballcast.sim.jit import kernel
-from ballcast.tracks import Track
+from ballcast.tracks import RepeatFilter, RepeatFilters, Track
 
 MIN_BALLS_PER_THREAD = 64  # with fewer balls a second thread costs more than it gains
 
@@ -58,7 +65,7 @@ class NeuralPredictor(Predictor):
     """A network made by train.py, with a sport's shipped weights or those of a file."""
 
     side_information = "sport, by its weights"
-    window = gaussian_sum.HISTORY_FRAMES  # frames that are kept
+    window = filter_state.HISTORY_FRAMES  # frames that are kept
     sample_count, has_belief = 0, False  # what its forecasts hold
     sample_dtype: type[np.floating] = np.float64
 
@@ -76,10 +83,11 @@ class NeuralPredictor(Predictor):
         self.active_unknowns = self.frontend.scales.active
 
     def forecast(self, history: Track, times: ArrayLike) -> Forecast:
+        history = measured(history)
         return self.forecast_batch([history], self.check_times(history.time, times)[None])[0]
 
     def forecast_batch(self, tracks: Sequence[Track], times: ArrayLike) -> list[Forecast]:
-        times = np.asarray(times, float)
+        times, tracks = np.asarray(times, float), [measured(track) for track in tracks]
         rows = times if times.ndim == 2 else [times] * len(tracks)
         rows = np.array([self.check_times(track.time, row) for track, row in zip(tracks, rows, strict=True)])
         counts = np.array([len(track) for track in tracks])
@@ -137,19 +145,29 @@ class StreamBatch:
         network, units = predictor.network, predictor.info["shape"]["units"]
         hidden, cell_state = np.zeros((count, units), np.float32), np.zeros((count, state_size(network)), np.float32)
         features = np.zeros((count, len(network.feature_mean)), np.float32)
-        self.predictor = predictor
-        self.memory = Memory(gaussian_sum.new_filter_states(count), hidden, cell_state, features, np.zeros(features.shape))
+        self.predictor, self._repeats = predictor, RepeatFilters(count)
+        filter_states = filter_state.new_filter_states(count)
+        self.memory = Memory(filter_states, hidden, cell_state, features, np.zeros(features.shape))
         self.filter_states, self.hidden, self.cell_state, self.features, _ = self.memory
 
     def observe(self, time: ArrayLike, position: ArrayLike) -> None:
-        """Add a frame of each ball: time (B,) s, position (B, 3) m; NaN if a ball was not seen."""
+        """Add a frame of each ball: time (B,) s, position (B, 3) m; NaN if a ball was not seen.
+        Frames that measure nothing, held or (0, 0, 0), are left out, see tracks/held.py."""
         time, position = compiled_arrays(time, position)
         rows = np.flatnonzero(np.isfinite(time) & np.isfinite(position).all(axis=1))
         has_frames = self.filter_states["frames"][rows] > 0
-        if (time[rows] <= gaussian_sum.last_times(self.filter_states)[rows])[has_frames].any():
+        if (time[rows] <= filter_state.last_times(self.filter_states)[rows])[has_frames].any():
             raise ValueError("a frame does not come after the one before")
+        rows = rows[self._repeats.measured(rows, time[rows], position[rows])]
         constants, frame = (self.predictor.frontend, self.predictor.network, self.memory), (time, position)
         run_in_threads(lambda a, b: observe_frame(*constants, rows[a:b], *frame), len(rows), MIN_BALLS_PER_THREAD)
+
+    def restart(self, rows: ArrayLike | None = None) -> None:
+        """Forget everything about balls `rows` (n,), by default all: new balls begin."""
+        which = slice(None) if rows is None else np.asarray(rows)
+        for array in self.memory:
+            array[which] = np.zeros((), array.dtype)
+        self._repeats.restart(which)
 
     def observe_tracks(self, time: np.ndarray, position: np.ndarray, counts: np.ndarray) -> None:
         """Add the first counts[b] frames of each ball: time (T, B) s, position (T, B, 3) m, contiguous."""
@@ -160,7 +178,7 @@ class StreamBatch:
     def forecast(self, times: ArrayLike) -> BatchForecast:
         """Forecasts of all balls at times (H,) or (B, H) s."""
         times = np.broadcast_to(np.asarray(times, float), (len(self.hidden), np.shape(times)[-1]))
-        lead_times = times - gaussian_sum.last_times(self.filter_states)[:, None]
+        lead_times = times - filter_state.last_times(self.filter_states)[:, None]
         whole = self.predictor.allocate(*lead_times.shape)
 
         def work_chunk(first, last):
@@ -173,7 +191,7 @@ class StreamBatch:
 
     def forecasts(self, times: ArrayLike) -> list[Forecast]:
         """One Forecast per ball."""
-        prediction, last = self.forecast(times), gaussian_sum.last_times(self.filter_states)
+        prediction, last = self.forecast(times), filter_state.last_times(self.filter_states)
         return [self.predictor.to_forecast(prediction, n, last[n]) for n in range(len(last))]
 
 
@@ -185,10 +203,11 @@ class NeuralStream(Stream):
     def __init__(self, predictor: NeuralPredictor):
         self.predictor, self.batch = predictor, predictor.streams(1)
         self._row, self._time, self._position = np.zeros(1, int), np.zeros(1), np.zeros((1, 3))
+        self._repeats = RepeatFilter()
 
     @property
     def frames(self) -> tuple[np.ndarray, np.ndarray]:
-        return gaussian_sum.kept_frames(self.batch.filter_states[0])
+        return filter_state.kept_frames(self.batch.filter_states[0])
 
     @property
     def hidden(self) -> np.ndarray:
@@ -203,8 +222,14 @@ class NeuralStream(Stream):
     def observe(self, time: float, position: ArrayLike) -> None:
         state, predictor = self.batch.filter_states[0], self.predictor
         frame = check_frame(time, position, state["recent_frames"][0, 0] if state["frames"] else None)
+        if not self._repeats.is_measured(*frame.tolist()):
+            return
         self._time[0], self._position[0] = frame[0], frame[1:]
         observe_frame(predictor.frontend, predictor.network, self.batch.memory, self._row, self._time, self._position)
+
+    def restart(self) -> None:
+        self.batch.restart()
+        self._repeats.restart()
 
     def forecast(self, times: ArrayLike) -> Forecast:
         state = self.batch.filter_states[0]
@@ -220,14 +245,8 @@ def observe_frame(frontend, network, memory, rows, time, position):
     """Add a frame of balls `rows` (n,): time (B,) s, position (B, 3) m."""
     raw_features, hidden = memory.raw_features, memory.hidden
     mean, scale_inverse = network.feature_mean, network.feature_scale_inverse
-    seen = np.empty(len(rows), np.int64)
-    count = 0
     for b in rows:
-        if is_measurement(memory.filter_states[b], time[b], position[b]):
-            extract(frontend, memory.filter_states[b], time[b], position[b], raw_features[b])
-            seen[count] = b
-            count += 1
-    rows = seen[:count]
+        extract(frontend, memory.filter_states[b], time[b], position[b], raw_features[b])
     if len(rows) == len(hidden):
         memory.features[:] = standardise(raw_features, mean, scale_inverse)
         advance(network, memory.features, time, hidden, memory.cell_state, np.arange(len(rows)))

@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 
 from ballcast.models.contract import Forecast, Predictor, Stream, compiled_arrays
 from ballcast.models.estimation.fit import Fit, marginalise
+from ballcast.models.estimation.friction import release_friction
+from ballcast.models.estimation.gaps import first_frame, fit_after_gap, fit_frames, rest_if_as_good
 from ballcast.models.estimation.posterior import predict_ahead, standard_normal_samples, to_forecast
 from ballcast.models.estimation.prior import Prior, sport_prior
 from ballcast.models.estimation.segment import fit_last_segment
@@ -42,9 +44,18 @@ class Physics(Predictor):
         return PhysicsStream(self)
 
     def fit(self, t: np.ndarray, y: np.ndarray, x: np.ndarray, is_warm: bool, prior: Prior) -> tuple[Fit, int]:
-        """(Fit, first frame used) of frames t (T,) s, y (T, 3) m; see fit_last_segment."""
-        frames = compiled_arrays(t, y)
-        return fit_last_segment(self.compiled_sport, *frames, x, is_warm, prior, self.prior, MAX_FLIGHTS)
+        """(Fit, first frame used) of frames t (T,) s, y (T, 3) m; see fit_last_segment. After a gap: see gaps.py."""
+        t, y = compiled_arrays(t, y)
+        if start := first_frame(self.sport, t):
+            prior = self.prior
+            fit, first = fit_after_gap(self.sport, self.compiled_sport, t, y, start, prior, MAX_FLIGHTS)
+        elif len(t) < self.min_frames:
+            fit, first = fit_frames(self.compiled_sport, t, y, prior, MAX_FLIGHTS)
+        else:
+            fit, first = fit_last_segment(self.compiled_sport, t, y, x, is_warm, prior, self.prior, MAX_FLIGHTS)
+        frames, used = (t[first:], y[first:]), self.prior if first else prior
+        fit = rest_if_as_good(self.sport, self.compiled_sport, *frames, fit, used, MAX_FLIGHTS)
+        return release_friction(self.compiled_sport, *frames, fit, used), first
 
     def forecast_fit(self, fit: Fit, times: np.ndarray, last: float) -> Forecast:
         """The Forecast of a Fit at times (H,) s; its last frame is at `last` s."""
@@ -62,6 +73,10 @@ class PhysicsStream(Stream):
 
     def __init__(self, predictor: Physics):
         super().__init__(predictor)
+        self._reset(-math.inf)
+
+    def restart(self) -> None:
+        super().restart()
         self._reset(-math.inf)
 
     def forecast(self, times: ArrayLike) -> Forecast:

@@ -2,7 +2,8 @@
 
 Its state is position, velocity, spin, the ball's own parameters and the tracker's height, as far as the sport lets them
 differ. Prior, sensor noise and process noise are the sport's. Sigma points are propagated by the simulator, through
-bounces too. A frame with a large innovation is gated; after several in a row the filter restarts there.
+bounces too. A frame with a large innovation is gated; after several in a row the filter restarts there, and after a gap
+at once.
 """
 
 import math
@@ -12,8 +13,9 @@ import numpy as np
 from filterpy.kalman import MerweScaledSigmaPoints, UnscentedKalmanFilter
 from numpy.typing import ArrayLike
 
-from ballcast.models.contract import Forecast, Predictor, Stream
+from ballcast.models.contract import Forecast, Predictor, Stream, measured
 from ballcast.models.estimation import linear, posterior, prior
+from ballcast.models.estimation.gaps import shortest_gap
 from ballcast.models.estimation.unknowns import UNKNOWNS, active_unknowns, clamp, to_launch
 from ballcast.sim import Sport
 from ballcast.sim.jit import kernel
@@ -42,7 +44,7 @@ class Ukf(Predictor):
         self.standard_normal = np.concatenate([np.zeros((1, UNKNOWNS)), points, -points])  # sigma points
 
     def forecast(self, history: Track, times: ArrayLike) -> Forecast:
-        times, stream = self.check_times(history.time, times), self.stream()
+        times, stream = self.check_times(measured(history).time, times), self.stream()
         for time, position in zip(history.time, history.position):
             stream.observe(time, position)
         return stream.forecast(times)
@@ -61,17 +63,36 @@ class UkfStream(Stream):
         self.filter: Any = None  # a _Filter from the first frame on
         self.consecutive_outliers = 0
 
-    def observe(self, time: float, position: ArrayLike) -> None:
+    def restart(self) -> None:
+        super().restart()
+        self.filter, self.consecutive_outliers = None, 0
+
+    def _add(self, frame: np.ndarray) -> None:
         before = self._frames[self._end - 1, 0] if self._end else math.nan
-        super().observe(time, position)
+        super()._add(frame)
         time, y = self._frames[self._end - 1, 0], self._frames[self._end - 1, 1:]
-        if self.filter is not None:
-            self.filter.predict(time - before)
-            self.consecutive_outliers = self.consecutive_outliers + 1 if self.filter.mahalanobis2(y) > GATE_CHI2 else 0
-        if self.filter is None or self.consecutive_outliers >= OUTLIERS_TO_RESTART:
+        if self.filter is not None and not self._predict(time - before, y):
+            self.filter = None
+        if self.filter is None:
             self.filter, self.consecutive_outliers = _Filter(self.predictor, y), 0
         if not self.consecutive_outliers:
             self.filter.update_frame(y)
+            if not self.filter.is_sound():
+                self.filter = _Filter(self.predictor, y)
+                self.filter.update_frame(y)
+
+    def _predict(self, dt, y):
+        """Take the filter dt s ahead, to a frame y (3,) m; returns whether the filter goes on.
+
+        After a gap its sigma points may be anywhere: it restarts where one of them is lost, or the frame is gated.
+        """
+        self.filter.predict(dt)
+        if not self.filter.is_sound():
+            return False
+        is_gated = not self.filter.mahalanobis2(y) <= GATE_CHI2
+        self.consecutive_outliers = self.consecutive_outliers + 1 if is_gated else 0
+        is_gap = dt > shortest_gap(self.predictor.sport)
+        return self.consecutive_outliers < (1 if is_gap else OUTLIERS_TO_RESTART)
 
     def forecast(self, times: ArrayLike) -> Forecast:
         frame_times, _ = self.frames
@@ -133,6 +154,10 @@ class _Filter(UnscentedKalmanFilter):
         rows = self.to_unknowns(self.x[None])
         clamp(rows[0])
         self.x = rows[0, self.active_unknowns]
+
+    def is_sound(self):
+        """Whether the estimate is finite and has no negative variance."""
+        return bool(np.isfinite(self.x).all() and np.isfinite(self.P).all() and (np.diag(self.P) > 0).all())
 
     def estimate(self):
         """Mean (16,) and covariance (16, 16) of the unknowns at the last frame."""

@@ -29,7 +29,7 @@ from ballcast.models.encoding.nominal import (
     free_flight_sd,
     nominal_trajectory,
 )
-from ballcast.models.estimation.gaussian_sum import new_filter_states, summary
+from ballcast.models.estimation.filter_state import new_filter_states, summary
 from ballcast.models.estimation.unknowns import UNKNOWNS
 from ballcast.models.training.sports import SportPool
 from ballcast.sim import rng

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import distributed
 
+from ballcast import command
+
 
 def rank() -> int:
     return int(os.environ.get("RANK", 0))
@@ -14,6 +16,16 @@ def rank() -> int:
 
 def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def launch_command() -> str:
+    """The command, without options, that starts train.py as this process was started: alone, or by torchrun."""
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", world_size()))
+    called = command.CALLED_AS.get("train.py")  # ballcast train, where that is installed
+    if world_size() == 1:
+        return called or "python train.py"
+    machines = f"--nnodes {world_size() // here} " if world_size() > here else ""
+    return f"torchrun {machines}--nproc-per-node {here} " + ("-m ballcast train" if called else "train.py")
 
 
 @contextlib.contextmanager

@@ -80,6 +80,10 @@ class RunFolder:
         """The checkpoint files, oldest first."""
         return sorted(self.folder.glob(f"checkpoint-{'[0-9]' * 8}.safetensors"))
 
+    def last_step(self) -> int:
+        """The step of the last checkpoint; 0 if there is none."""
+        return int(self.checkpoints()[-1].stem.rpartition("-")[2]) if self.checkpoints() else 0
+
     def load_checkpoint(self, network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> RunState:
         """Load the last checkpoint, if there is one."""
         if not self.checkpoints():

@@ -4,6 +4,7 @@ python train.py --minutes 3                                  # table tennis, a G
 python train.py --sport all --frames 4e8                     # one network for every sport: nine, and random ones
 python train.py --sport tennis --model lstm --steps 20000 --out runs/mine
 python train.py --out runs/mine --resume                     # continue where it stopped, to the bit
+python train.py --out runs/mine --resume --steps 40000       # the same to a later step
 torchrun --nproc-per-node 2 train.py --minutes 30            # data-parallel
 python train.py --finetune runs/mine/weights.safetensors --tracks recordings/ --minutes 2
 
@@ -11,11 +12,14 @@ Ctrl-C and SIGTERM stop the run with a checkpoint; another is written every 20 s
 score are kept, and calibrated (calibrate.py) after the last step. A stopped run says how to calibrate them.
 """
 
+import dataclasses
 import importlib.util
 import math
+import shlex
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +53,9 @@ class Options:
     steps: int = 0  # how many steps to train, instead of minutes
     frames: float = 0.0  # how many frames to learn from, instead of minutes: the first 100 steps say how many steps
     out: Path | None = None  # folder of the run; the default is runs/SPORT-MODEL
-    resume: bool = False  # continue the run in that folder, with the options it was started with
+    resume: bool = False
+    """continue the run in that folder, with the options it was started with; --steps (in all), --minutes (from now on)
+    and --device may be given anew"""
     finetune: Path | None = None  # start from these weights
     tracks: tuple[str, ...] = ()
     """with --finetune: train on these recorded tracks too; files or folders, one track in five is for validation"""
@@ -61,24 +67,30 @@ class Options:
     exact: bool = False  # compute in float32 throughout; otherwise bfloat16 is used where it is fast
 
 
+RENEWABLE = ("steps", "minutes", "device")  # options that may be given anew with --resume
+
+
 def main() -> None:
     options = command.options(Options, "train.py")
-    command.run("train.py", lambda: run(options))
+    command.run("train.py", lambda: run(options, sys.argv[1:]))
 
 
-def run(options: Options) -> None:
-    """Start a run, or continue one, and train to its end. Raises ValueError or OSError, one line each."""
+def run(options: Options, arguments: Sequence[str] = ()) -> None:
+    """Start a run, or continue one, and train to its end. Raises ValueError or OSError, one line each.
+
+    arguments: those of the command line, which say what is given with --resume.
+    """
     check(options)
     from ballcast.models.training import compile_cache, distributed, make_learner
 
-    folder, config = prepare(options)
+    folder, config = resume(options, arguments) if options.resume else prepare(options)
     compile_cache.warm_up(config)
     stop_signals = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: stop_signals.append(number))
     with distributed.process_group(config["device"]):
         learner = make_learner(config, distributed.rank(), distributed.world_size())
-        if distributed.rank() == 0 and not options.resume:
+        if distributed.rank() == 0:
             folder.write_config(config)
         train(learner, folder, config, stop_signals)
 
@@ -160,19 +172,61 @@ def _check_mixed(options):
 
 
 def prepare(options: Options) -> tuple["RunFolder", dict]:
-    """The folder and config of a new run, with nothing written yet, or of the run in --out that is resumed."""
+    """The folder and config of a new run, with nothing written yet."""
     from ballcast.models.training import distributed
+
+    folder = run_folder(options)
+    if distributed.rank() == 0:  # the others may come here after it has written
+        folder.require_empty()
+    return folder, to_config(options)
+
+
+def run_folder(options: Options) -> "RunFolder":
+    """The folder of a run, which need not exist."""
     from ballcast.models.training.run_folder import RunFolder
 
     names = "-".join(Path(name).stem for name in options.sport)
-    folder = RunFolder(options.out or Path("runs") / f"{names}-{options.model}")
-    if options.resume:
-        return folder, folder.config()
-    if distributed.rank() == 0:  # the others may come here after it has written
-        folder.require_empty()
+    return RunFolder(options.out or Path("runs") / f"{names}-{options.model}")
+
+
+def to_config(options: Options) -> dict:
+    """The config of a run, as it is in config.json."""
     config = {name: str(v) if isinstance(v, Path) else list(v) if isinstance(v, tuple) else v
               for name, v in asdict(options).items() if name not in ("resume", "out")}  # fmt: skip
-    return folder, config | {"steps": options.steps or None}
+    return config | {"steps": options.steps or None}
+
+
+def resume(options: Options, arguments: Sequence[str]) -> tuple["RunFolder", dict]:
+    """The folder and config of the run in --out, with --steps, --minutes and --device as they are given anew.
+
+    arguments: of the command line. ValueError for any other option that is not as in the config, or for a past step.
+    """
+    folder = run_folder(options)
+    config, done = folder.config(), folder.last_step()
+    before = dataclasses.replace(from_config(config, options), minutes=-1.0)  # so that any that are given differ
+    given = to_config(command.options(Options, "train.py", arguments, before)) if arguments else to_config(before)
+    changed = {name: given[name] for name, value in to_config(before).items() if given[name] != value}
+    for name in changed.keys() - set(RENEWABLE):
+        has = f"the run in {folder.folder} has {config.get(name)} and cannot change it"
+        raise ValueError(f"--{name} {given[name]}: {has}; leave --{name} out, or start another run with another --out")
+    if "minutes" in changed:
+        if "steps" in changed:
+            raise ValueError("--steps and --minutes: give one of them with --resume")
+        changed["steps"] = None  # as at the start, the first steps are timed
+    elif changed.get("steps", done) is None or changed.get("steps", done) < done:
+        raise ValueError(
+            f"--steps {changed['steps'] or 0}: the run in {folder.folder} has done {done}; name a later step"
+        )
+    return folder, config | changed
+
+
+def from_config(config: dict, options: Options) -> Options:
+    """The options of a run with this config; its folder is that of `options`."""
+    paths = {name: Path(config[name]) for name in ("data", "finetune") if config.get(name)}
+    known = {name: config[name] for name in asdict(options) if name in config}
+    known |= paths | {name: tuple(config.get(name) or ()) for name in ("sport", "tracks")}
+    known["steps"] = config.get("steps") or 0
+    return Options(**known | {"out": options.out, "resume": True})
 
 
 def is_done(state: "RunState", config: dict) -> bool:
@@ -234,6 +288,7 @@ class Log:
 
 def finish(folder: "RunFolder", config: dict, state: "RunState") -> None:
     """Calibrate the weights if the run is done, and print how it ended. The last line is the next command."""
+    from ballcast.models.training import distributed
     from ballcast.models.training.calibrate import PROGRAM, calibrate
 
     weights, sports = folder.weights, config["sport"]
@@ -248,4 +303,4 @@ def finish(folder: "RunFolder", config: dict, state: "RunState") -> None:
         print(f"{weights} is not calibrated yet: its regions may be too small or too large; calibrate it now with:")
         print(f"{PROGRAM} {weights} {' '.join(sports)}")
     print(f"stopped after step {state.step}; continue, and calibrate at the end, with:")
-    print(f"python train.py --out {folder.folder} --resume")
+    print(f"{distributed.launch_command()} --out {shlex.quote(str(folder.folder))} --resume")

@@ -21,7 +21,7 @@ SURFACE_DTYPE = np.dtype(
     [("low", "f8", 3), ("high", "f8", 3)]  # m
     + [(name, "f8") for name in ("contact_distance", "ring_radius")]  # m
     + [(name, "f8") for name in ("e", "reference_speed", "slope", "curvature", "min", "max")]  # of the restitution
-    + [(name, "f8") for name in ("friction", "tangential_restitution", "rolling_resistance", "supports")]
+    + [(name, "f8") for name in ("friction", "tangential_restitution", "rolling_resistance", "give", "supports")]
 )
 CACHE_SIZE = 512  # sports: training mixes a hundred and more, the viewer's sliders make a new one at every move
 
@@ -66,7 +66,7 @@ def surface_records(sport: "Sport") -> np.ndarray:
     """The sport's surfaces, (S,) SURFACE_DTYPE. contact_distance: how near a ball's centre can come."""
     rows = []
     for s in sport.surfaces:
-        face = s.friction, s.tangential_restitution, s.rolling_resistance, s.supports
+        face = s.friction, s.tangential_restitution, s.rolling_resistance, s.give, s.supports
         rows.append((s.low, s.high, sport.ball.radius + s.rod, s.radius, *astuple(s.restitution), *face))
     return np.array(rows, SURFACE_DTYPE)
 

@@ -2,6 +2,7 @@
 
 The rigid-sphere impulse model: the normal impulse reverses the speed of approach by e, friction is at most mu times it
 and at most what makes the contact point's speed -e_x times what it was (Garwin 1969, Brody 1984, Cross 2002).
+Turf gives: it turns towards a fast ball, which meets it more squarely (Penner 2002).
 A surface is a record of SURFACE_DTYPE (compiled_sport.py).
 """
 
@@ -13,6 +14,7 @@ from ballcast.sim.kernels.vectors import add_scaled, cross, dot, norm, scaled
 
 SLIDING, ROLLING, RESTING = range(3)  # phases of a supported ball
 MIN_REBOUND_SPEED = 0.03  # m/s: a ball that would leave more slowly does not bounce (a hop of 0.05 mm)
+MIN_REBOUND_SPEED_SOFT = 0.3  # m/s: the same on a surface that gives (a hop of 5 mm: Penner)
 CONTACT_TOLERANCE = 1e-10  # m, a gap that counts as contact
 REST_DURATION = 1e9  # s
 
@@ -63,11 +65,63 @@ def impulse_response(velocity, spin, n, R, inertia, rebound_speed, friction, tan
 
 
 @inlined
+def turned_normal(give, velocity, n):
+    """The normal of a surface that gives, n where it does not: turned against the ball's motion along the surface.
+
+    The angle is `give` (s/m) times the speed times the angle of incidence, and never more than that angle.
+    """
+    vn, speed = dot(velocity, n), norm(velocity)
+    along = add_scaled(velocity, -vn, n)
+    size = norm(along)
+    if size < 1e-9:
+        return n
+    angle = min(give * speed, 1.0) * math.atan2(size, -vn)
+    return add_scaled(scaled(math.cos(angle), n), -math.sin(angle) / size, along)
+
+
+@inlined
 def after_contact(sport, parameters, motion, surface, support, phase):
-    """(velocity, spin, support, phase) after contact with surface number `surface`, and the contact's normal.
+    """(velocity, spin, support, phase) after contact with surface number `surface`, and the surface's normal.
 
     The ball bounces; or is captured, and slides; or stays on what supports it; or leaves an edge with the least hop.
     """
+    if sport.surfaces[surface]["give"] > 0.0:
+        return _after_soft_contact(sport, parameters, motion, surface, support, phase)
+    return _after_hard_contact(sport, parameters, motion, surface, support, phase)
+
+
+@kernel
+def _after_soft_contact(sport, parameters, motion, surface, support, phase):
+    """See after_contact: on a surface that gives.
+
+    Backspin may drive the ball into the ground that has turned: then it leaves the surface with the least hop.
+    """
+    record = sport.surfaces[surface]
+    _, n = gap_and_normal(motion.position, record)
+    factors = parameters.restitution, parameters.friction
+    velocity, spin = soft_impulse(sport, record, factors, motion.velocity, motion.spin, n)
+    if dot(velocity, n) < MIN_REBOUND_SPEED_SOFT and record["supports"] > 0.0 and n[2] > 1.0 - 1e-6:
+        if _is_above_face(record, add_scaled(motion.position, 1e-6, motion.velocity)):
+            return (velocity[0], velocity[1], 0.0), spin, surface, SLIDING, n
+    velocity = add_scaled(velocity, max(0.0, MIN_REBOUND_SPEED - dot(velocity, n)), n)
+    if support >= 0 and velocity[2] <= 0.0:
+        return (velocity[0], velocity[1], 0.0), spin, support, SLIDING, n
+    return velocity, spin, IN_FLIGHT, phase, n
+
+
+@kernel
+def soft_impulse(sport, surface, factors, velocity, spin, n):
+    """(velocity, spin) after contact with a surface of normal n that gives; factors: of restitution, of friction."""
+    turned = turned_normal(surface["give"], velocity, n)
+    speed = max(0.0, -dot(velocity, turned))
+    rebound_speed, friction = restitution(surface, factors[0], speed) * speed, factors[1] * surface["friction"]
+    ball = velocity, spin, turned, sport.radius, sport.inertia
+    return impulse_response(*ball, rebound_speed, friction, surface["tangential_restitution"])
+
+
+@inlined
+def _after_hard_contact(sport, parameters, motion, surface, support, phase):
+    """See after_contact: on a surface that does not give."""
     record = sport.surfaces[surface]
     _, n = gap_and_normal(motion.position, record)
     speed = max(0.0, -dot(motion.velocity, n))

@@ -47,6 +47,7 @@ from ballcast.sim.kernels.tangent import (
     position_jacobian,
     saltation,
     seed_launch,
+    soft_saltation,
     state_jacobian,
     stop_tangent,
     tangent_roll,
@@ -263,9 +264,11 @@ def _apply_contact(sport, parameters, motion, surface, support, phase, tangent):
     if len(tangent) > 0:
         a, rate_before = _time_derivatives(sport, parameters, support, phase, motion.velocity, motion.spin)
         before = Motion(motion.position, motion.velocity, motion.spin, a)
-        is_captured = next_support == surface
-        saltation(sport, parameters, sport.surfaces[surface], is_captured, n, (before, rate_before), (after, spin_rate),
-                  tangent)  # fmt: skip
+        record, change = sport.surfaces[surface], ((before, rate_before), (after, spin_rate))
+        if record["give"] > 0.0:
+            soft_saltation(sport, parameters, record, n, *change, tangent)
+        else:
+            saltation(sport, parameters, record, next_support == surface, n, *change, tangent)
     return after, next_support, next_phase
 
 

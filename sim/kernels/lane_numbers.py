@@ -9,6 +9,7 @@ Code that is written for plain numbers runs on lanes too, if it chooses by `wher
 lanes are taken for all of them. A graphics processor runs the same code with one lane as one thread's plain number.
 """
 
+import functools
 import math
 import operator
 
@@ -41,9 +42,19 @@ class _Mask(types.Type):
     """The type of LANES truth values."""
 
 
+def _model(vector):
+    """A data model that keeps values as vectors of that kind."""
+
+    class Model(models.PrimitiveModel):
+        def __init__(self, manager, kind):
+            super().__init__(manager, kind, vector)
+
+    return Model
+
+
 lanes, mask = _Lanes(f"lanes{LANES}"), _Mask(f"mask{LANES}")
-register_model(_Lanes)(type("LanesModel", (models.PrimitiveModel,), {"__init__": lambda s, d, t: models.PrimitiveModel.__init__(s, d, t, FLOAT)}))
-register_model(_Mask)(type("MaskModel", (models.PrimitiveModel,), {"__init__": lambda s, d, t: models.PrimitiveModel.__init__(s, d, t, MASK)}))
+register_model(_Lanes)(_model(FLOAT))
+register_model(_Mask)(_model(MASK))
 
 
 def _splat(builder, value, kind):
@@ -110,7 +121,13 @@ for _names, _emit in (
 ):
     for _name in _names:
         _binary(_name, _emit)
-for _name, _sign in ((operator.lt, "<"), (operator.le, "<="), (operator.gt, ">"), (operator.ge, ">="), (operator.eq, "==")):
+for _name, _sign in (
+    (operator.lt, "<"),
+    (operator.le, "<="),
+    (operator.gt, ">"),
+    (operator.ge, ">="),
+    (operator.eq, "=="),
+):
     _binary(_name, _compare(_sign), mask)
 _unary(operator.neg, lambda b, x: b.fneg(x))
 _unary(operator.pos, lambda b, x: x)
@@ -120,7 +137,7 @@ _unary(math.sqrt, lambda b, x: _call(b, "sqrt", x))
 
 def _exp(b, x):
     """exp by 2^n times a polynomial (Cephes): relative error 2e-7; clamped at +-87."""
-    c = lambda value: _constant(FLOAT, value)
+    c = functools.partial(_constant, FLOAT)
     x = b.select(b.fcmp_ordered(">", x, c(87.0)), c(87.0), x)
     x = b.select(b.fcmp_ordered("<", x, c(-87.0)), c(-87.0), x)
     n = _call(b, "floor", b.fadd(b.fmul(x, c(1.44269504088896341)), c(0.5)))
@@ -135,7 +152,7 @@ def _exp(b, x):
 
 def _log(b, x):
     """log by the exponent's bits and a polynomial (Cephes): relative error 1e-7; x > 0, normal."""
-    c, bits = lambda value: _constant(FLOAT, value), b.bitcast(x, BITS)
+    c, bits = functools.partial(_constant, FLOAT), b.bitcast(x, BITS)
     exponent = b.sitofp(b.sub(b.lshr(bits, _constant(BITS, 23)), _constant(BITS, 126)), FLOAT)
     m = b.bitcast(b.or_(b.and_(bits, _constant(BITS, 0x007FFFFF)), _constant(BITS, 0x3F000000)), FLOAT)
     low = b.fcmp_ordered("<", m, c(0.707106781186547524))
@@ -153,6 +170,7 @@ def _log(b, x):
 _unary(math.exp, _exp)
 _unary(math.log, _log)
 for _name, _emit in ((operator.and_, "and_"), (operator.or_, "or_"), (operator.xor, "xor")):
+
     class _Template(AbstractTemplate):
         key = _name
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.aerodynamics import CONSTANT_DRAG, constant_drag_derivatives, general_drag_derivatives
-from ballcast.sim.kernels.contact import MIN_REBOUND_SPEED, ROLLING, SLIDING, restitution
+from ballcast.sim.kernels.contact import MIN_REBOUND_SPEED, ROLLING, SLIDING, restitution, soft_impulse
 from ballcast.sim.kernels.dormand_prince import A_MATRIX, POSITION_WEIGHTS, STAGES
 from ballcast.sim.kernels.layout import LAUNCH_SIZE
 from ballcast.sim.kernels.literals import literals
@@ -25,6 +25,7 @@ P, V, W, P1, V1, W1, STAGE, STATE, PARAMETERS = 0, 3, 6, 9, 12, 15, 18, 46, 50
 DRAG, LIFT, RESTITUTION, FRICTION, WIND = range(PARAMETERS, PARAMETERS + 5)
 LAST_STAGE = STAGE + 4 * (STAGES - 1)
 TANGENT_SIZE = (PARAMETERS + 6) * C
+DIFFERENCES = (1e-6, 1e-6, 1e-6, 1e-5, 1e-5, 1e-5, 1e-7, 1e-7)  # m/s, rad/s, factors
 
 
 @inlined
@@ -177,6 +178,52 @@ def saltation(sport, parameters, surface, is_captured, n, before, after, tangent
             dv = dv[0], dv[1], 0.0
         for i in range(3):
             s[(P + i) * C + j], s[(V + i) * C + j], s[(W + i) * C + j] = dp[i], dv[i], dw[i]
+
+
+@kernel
+def _soft_impulse_jacobian(sport, parameters, surface, n, v, w):
+    """Derivatives (6, 8) of velocity and spin after a contact that gives: by velocity, spin and the two factors.
+
+    By central differences: the contact is rare, and its derivatives are long formulas.
+    """
+    x, columns, values = np.empty(8), np.empty((6, 8)), np.empty((2, 6))
+    for k in range(8):
+        for side in range(2):
+            for i in range(3):
+                x[i], x[3 + i] = v[i], w[i]
+            x[6], x[7] = parameters.restitution, parameters.friction
+            x[k] += (2.0 * side - 1.0) * DIFFERENCES[k]
+            arguments = (x[6], x[7]), (x[0], x[1], x[2]), (x[3], x[4], x[5])
+            velocity, spin = soft_impulse(sport, surface, *arguments, n)
+            for i in range(3):
+                values[side, i], values[side, 3 + i] = velocity[i], spin[i]
+        for i in range(6):
+            columns[i, k] = (values[1, i] - values[0, i]) / (2.0 * DIFFERENCES[k])
+    return columns
+
+
+@kernel
+def soft_saltation(sport, parameters, surface, n, before, after, tangent):
+    """The same as saltation for a surface that gives: a face, whose normal is n all over."""
+    s, d = tangent, np.empty(8)
+    (_, v, w, a), spin_rate = before
+    (_, v1, _, a1), spin_rate1 = after
+    columns, vn = _soft_impulse_jacobian(sport, parameters, surface, n, v, w), dot(v, n)
+    for j in range(C):
+        dp = s[P * C + j], s[(P + 1) * C + j], s[(P + 2) * C + j]
+        time_shift = -dot(n, dp) / vn if vn < -1e-9 else 0.0
+        for i in range(3):
+            d[i] = s[(V + i) * C + j] + time_shift * a[i]
+            d[3 + i] = s[(W + i) * C + j] + time_shift * spin_rate[i]
+        d[6], d[7] = s[RESTITUTION * C + j], s[FRICTION * C + j]
+        for i in range(3):
+            s[(P + i) * C + j] = dp[i] + time_shift * (v[i] - v1[i])
+            s[(V + i) * C + j], s[(W + i) * C + j] = -time_shift * a1[i], -time_shift * spin_rate1[i]
+            for k in range(8):
+                s[(V + i) * C + j] += columns[i, k] * d[k]
+                s[(W + i) * C + j] += columns[3 + i, k] * d[k]
+        if v1[2] == 0.0:  # it is supported
+            s[(V + 2) * C + j] = 0.0
 
 
 @kernel
