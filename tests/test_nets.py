@@ -69,6 +69,12 @@ def test_a_gradient_that_overflows_leaves_the_weights_alone_and_is_reported():
     assert not all(unchanged())
 
 
+def test_a_sport_whose_balls_hardly_ever_land_in_time_trains():
+    learner = Learner(CONFIG | {"sport": "golf", "batch": 32})
+    result = learner.step(learner.batches[0], 1e-2, 1.0)
+    assert not result.skipped and all(np.isfinite(float(term)) for term in result.losses)
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_a_run_resumes_from_its_checkpoint_to_the_bit(tmp_path, model):
     whole, half, other = (Learner(CONFIG | {"model": model, "seed": seed}) for seed in (0, 0, 1))

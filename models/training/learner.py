@@ -149,6 +149,8 @@ def new_network(shape: NetworkShape, batches: Batches, seed: int) -> Network:
         "landing": np.concatenate([b.landing[b.has_landing > 0] for b in survey]),
     }
     for name, a in rows.items():
+        if not len(a):  # no ball lands: the scaling stays 0 and 1
+            continue
         mean, scale = robust_scaling(a)
         getattr(network, f"{name}_mean")[:], getattr(network, f"{name}_scale")[:] = mean, scale
     return network
