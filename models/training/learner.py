@@ -79,8 +79,8 @@ class Learner:
         return network
 
     def feed(self, first: int) -> Any:
-        """With an iterator over the batches from number `first` on, which a thread makes."""
-        return prefetch(self.batches, first)
+        """With an iterator over the batches from number `first` on, which threads make."""
+        return prefetch(self.batches, first, self.config.get("workers", 1))
 
     def step(self, batch: Batch, rate: float, max_norm: float) -> StepResult:
         """Learn from a Batch, unless a gradient is not finite: that would spoil the weights for good."""
