@@ -14,7 +14,7 @@ from ballcast.models.nets.network import MIXERS, Network, NetworkShape  # noqa: 
 from ballcast.models.nets.scan import scan, sequential_scan  # noqa: E402
 from ballcast.models.registry import weights_path  # noqa: E402
 from ballcast.models.runtime import network, weights  # noqa: E402
-from ballcast.models.training.batches import Batches  # noqa: E402
+from ballcast.models.training.batches import Batches, prefetch  # noqa: E402
 from ballcast.models.training.learner import Learner, network_shape, to_tensors  # noqa: E402
 from ballcast.models.training.run_folder import RunFolder, RunState  # noqa: E402
 from ballcast.tracks import Track  # noqa: E402
@@ -67,6 +67,12 @@ def test_a_gradient_that_overflows_leaves_the_weights_alone_and_is_reported():
     assert all(unchanged())
     assert not learner.step(batch, 1e-2, 1.0).skipped
     assert not all(unchanged())
+
+
+def test_a_sport_whose_balls_hardly_ever_land_in_time_trains():
+    learner = Learner(CONFIG | {"sport": "golf", "batch": 32})
+    result = learner.step(learner.batches[0], 1e-2, 1.0)
+    assert not result.skipped and all(np.isfinite(float(term)) for term in result.losses)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -164,6 +170,13 @@ def test_groups_of_balls_are_of_sports_by_their_shares_and_the_same_again():
     for sport, row in zip(a.paths.sport, a.active):
         assert row.sum() == len(whole.pool[sport][1].scales.active)
     assert not (a.truth * (1 - a.active)[:, None]).any()
+
+
+def test_threads_make_the_same_batches_in_the_same_order(batches):
+    with prefetch(batches["frames"], 3, workers=4) as feed:
+        made = [next(feed) for _ in range(9)]
+    for n, batch in enumerate(made):
+        assert np.array_equal(batch.features, batches["frames"][3 + n].features)
 
 
 def test_targets_relative_to_the_filter_are_of_the_size_of_one(batches):

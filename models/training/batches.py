@@ -159,9 +159,10 @@ class Batches:
 
 
 @contextlib.contextmanager
-def prefetch(batches: "Batches", first: int, depth: int = 3) -> Iterator[Iterator[Batch]]:
-    """With an iterator over the batches from number `first` on, which a thread makes while the network learns."""
-    pool = ThreadPoolExecutor(1)
+def prefetch(batches: "Batches", first: int, workers: int = 1) -> Iterator[Iterator[Batch]]:
+    """With an iterator over the batches from number `first` on, which threads make while the network learns. They are
+    the same for any number of `workers`."""
+    pool, depth = ThreadPoolExecutor(workers), workers + 2
     ahead = deque(pool.submit(batches.__getitem__, first + n) for n in range(depth))
 
     def feed():

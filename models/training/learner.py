@@ -79,8 +79,8 @@ class Learner:
         return network
 
     def feed(self, first: int) -> Any:
-        """With an iterator over the batches from number `first` on, which a thread makes."""
-        return prefetch(self.batches, first)
+        """With an iterator over the batches from number `first` on, which threads make."""
+        return prefetch(self.batches, first, self.config.get("workers", 1))
 
     def step(self, batch: Batch, rate: float, max_norm: float) -> StepResult:
         """Learn from a Batch, unless a gradient is not finite: that would spoil the weights for good."""
@@ -149,6 +149,8 @@ def new_network(shape: NetworkShape, batches: Batches, seed: int) -> Network:
         "landing": np.concatenate([b.landing[b.has_landing > 0] for b in survey]),
     }
     for name, a in rows.items():
+        if not len(a):  # no ball lands: the scaling stays 0 and 1
+            continue
         mean, scale = robust_scaling(a)
         getattr(network, f"{name}_mean")[:], getattr(network, f"{name}_scale")[:] = mean, scale
     return network

@@ -64,6 +64,7 @@ class Options:
     units: int | None = None  # hidden units; the default is 192, for mingru 160, for transformer and tokens 128
     seed: int = 0  # of the weights and of the balls
     device: str = "cpu"  # cpu, cuda, ...
+    workers: int = 1  # threads of a process that make batches: more of them keep a GPU busy
     exact: bool = False  # compute in float32 throughout; otherwise bfloat16 is used where it is fast
 
 
@@ -146,7 +147,7 @@ def check(options: Options) -> None:
     """Refuse wrong options before anything takes time. Raises ValueError."""
     if options.model not in MODELS:
         raise ValueError(f"--model {options.model}: there are {', '.join(MODELS)}")
-    for name in ("minutes", "rate", "units", "batch"):
+    for name in ("minutes", "rate", "units", "batch", "workers"):
         if (value := getattr(options, name)) is not None and not value > 0:
             raise ValueError(f"--{name} {value}: must be above 0")
     if options.steps < 0 or options.seed < 0 or not options.frames >= 0:
