@@ -27,6 +27,7 @@ from ballcast.models.contract import (
 )
 from ballcast.models.encoding.features import FEATURE_SIZES, extract, make_frontend
 from ballcast.models.estimation import filter_state, unknowns
+from ballcast.models.estimation.posterior import keep_above
 from ballcast.models.registry import WEIGHTS_OF, check_weights, require_weights, variance_factors
 from ballcast.models.runtime import weights
 from ballcast.models.runtime.network import TRUNK_KINDS, advance, pack_weights, standardise, state_size
@@ -80,7 +81,7 @@ class NeuralPredictor(Predictor):
         self.tensors = {name: a.astype(float) for name, a in tensors.items()}
         self.network = pack_weights(self.info["shape"], tensors)
         self.frontend, self.factors = make_frontend(sport, feature_set), variance_factors(self.info, sport)
-        self.active_unknowns = self.frontend.scales.active
+        self.active_unknowns, self.ground = self.frontend.scales.active, sport.ground
 
     def forecast(self, history: Track, times: ArrayLike) -> Forecast:
         history = measured(history)
@@ -187,6 +188,7 @@ class StreamBatch:
             self.predictor.predict_into(parts[0], lead_times[rows], parts[1])
 
         run_in_threads(work_chunk, len(lead_times), MIN_BALLS_PER_THREAD)
+        keep_above(self.predictor.ground, whole.mean)
         return whole
 
     def forecasts(self, times: ArrayLike) -> list[Forecast]:
@@ -237,6 +239,7 @@ class NeuralStream(Stream):
         times = self.predictor.check_times(frame_times, times)
         prediction = self.predictor.allocate(1, len(times))
         self.predictor.predict_into(self.batch.memory, times[None] - frame_times[-1], prediction)
+        keep_above(self.predictor.ground, prediction.mean)
         return self.predictor.to_forecast(prediction, 0, frame_times[-1])
 
 
