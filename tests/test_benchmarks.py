@@ -101,4 +101,4 @@ def test_the_filter_is_timed_on_all_frames_of_each_ball(capsys, monkeypatch):
     found = {key.removeprefix("table_tennis_"): value for key, value in json.loads(last).items()}
     assert 1.0 <= found["effective_components"] <= found["lanes"] <= COMPONENTS and found["peak"] >= 1.0
     assert found["many_us"] > 0.0 and found["one_us"] > 0.0 and 0 <= found["peak_frame"] < filter_speed.MAX_FRAMES
-    assert "asked are 1.5 at most" in text[-1]
+    assert "asked are 1.5 at most" in text[-2] and found["in_step_peak"] >= 1.0
