@@ -1,7 +1,7 @@
 """The network corrects the filter's estimate, the simulator predicts from it: through impacts, to any time.
 
-The running filter's belief is a Gaussian. The network, which remembers the innovations, moves and reshapes it; samples
-of the result are simulated in the engine's lanes.
+The running filter's belief is a Gaussian sum, read here as one Gaussian of the same mean and covariance. The network,
+which remembers the innovations, moves and reshapes it; samples of the result are simulated in the engine's lanes.
 """
 
 from pathlib import Path
