@@ -37,6 +37,7 @@ from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.lane_numbers import load, store, where
 
 PASS_EVERY, MIN_PASS_FRAMES = 12, 5  # frames between two passes, and before the first
+FIRST_PASSES = 4  # not all balls make their first pass in the same frame
 PASS_NOISE = 0.1  # of the process noise, in a pass
 
 
@@ -51,8 +52,8 @@ def set_anchor(state, t):
 
 @inlined
 def is_pass_due(state):
-    n = state.frames_since_anchor
-    return n == MIN_PASS_FRAMES or (n > MIN_PASS_FRAMES and (n + state.phase) % PASS_EVERY == 0)
+    n, first = state.frames_since_anchor, MIN_PASS_FRAMES + state.phase % FIRST_PASSES
+    return n == first or (n > first and (n + state.phase) % PASS_EVERY == 0)
 
 
 @kernel
