@@ -9,7 +9,7 @@ and filtered forward again about these flights. After a contact the present beli
 import numpy as np
 
 from ballcast.models.estimation.filter_state import MAX_POINTS
-from ballcast.models.estimation.free_flight import move_back, propagate, step_count
+from ballcast.models.estimation.free_flight import mean_acceleration, move_back, propagate, step_count
 from ballcast.models.estimation.measurement import (
     add_scaled6,
     clamp_components,
@@ -35,6 +35,7 @@ from ballcast.models.estimation.mixture import (
 from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.lane_numbers import load, store, where
+from ballcast.sim.kernels.vectors import add_scaled
 
 PASS_EVERY, MIN_PASS_FRAMES = 12, 5  # frames between two passes, and before the first
 PASS_NOISE = 0.1  # of the process noise, in a pass
@@ -82,6 +83,7 @@ def note_point(state, s, before, t, y):
     point[2] += weight * dt
     for k in range(3):
         point[3 + k] += weight * (y[k] - state.origin[k])
+    point[6] += weight * dt * dt
 
 
 @kernel
@@ -124,9 +126,15 @@ def _step(sport, filter_prior, q, scratch, dt):
 
 @inlined
 def _assimilate(sport, state, q, U, n, weight):
-    """Correct the deviations of a pass by normal point n."""
+    """Correct the deviations of a pass by normal point n.
+
+    A path that bends is not at the mean of its positions at the mean of their times: half the acceleration times the
+    variance of the times lies between.
+    """
     point, noise = state.points[n], state.noise
-    p = load(q, 0) + load(q, DELTA), load(q, 1) + load(q, DELTA + 1), load(q, 2) + load(q, DELTA + 2)
+    bend = 0.5 * (point[6] / weight - (point[2] / weight) ** 2)
+    p = add_scaled((load(q, 0), load(q, 1), load(q, 2)), bend, mean_acceleration(sport, q))
+    p = add_scaled(p, 1.0, (load(q, DELTA), load(q, DELTA + 1), load(q, DELTA + 2)))
     height = load(q, HEIGHT) + load(q, DELTA + HEIGHT)
     h = position_columns(q, U)
     R = frame_noise(
