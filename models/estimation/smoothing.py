@@ -38,6 +38,7 @@ from ballcast.sim.kernels.lane_numbers import load, store, where
 from ballcast.sim.kernels.vectors import add_scaled
 
 PASS_EVERY, MIN_PASS_FRAMES = 12, 5  # frames between two passes, and before the first
+MAX_NUMBER = 1e6  # m, m/s, rad/s: more is an accident of rounding
 PASS_NOISE = 0.1  # of the process noise, in a pass
 
 
@@ -106,10 +107,12 @@ def linearise_anew(sport, filter_prior, state, scratch, t):
         _assimilate(sport, state, q, scratch, n, weight)
     _step(sport, filter_prior, q, scratch, t - state.anchor_time - now)
     keep = (load(s, LAST_CONTACT) > state.anchor_time - state.start_time) | (load(s, ON_SURFACE) > 0.5)
-    smallest = load(q, ROW[0, 0])
+    is_sound = load(q, ROW[0, 0]) > 0.0
     for k in range(1, UNKNOWNS):
-        smallest = min(smallest, load(q, ROW[k, k]))
-    keep = keep | (where(smallest > 0.0, 0.0, 1.0) > 0.5)  # NaN too
+        is_sound = is_sound & (load(q, ROW[k, k]) > 0.0)
+    for k in range(UNKNOWNS):
+        is_sound = is_sound & (abs(load(q, MEAN + k) + load(q, DELTA + k)) < MAX_NUMBER)  # NaN is not
+    keep = keep | (where(is_sound, 0.0, 1.0) > 0.5)
     for k in range(UNKNOWNS):
         store(s, MEAN + k, where(keep, load(s, MEAN + k), load(q, MEAN + k) + load(q, DELTA + k)))
     for k in range(UNKNOWNS, KEPT_ROWS):
