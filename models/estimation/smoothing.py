@@ -38,6 +38,7 @@ from ballcast.sim.kernels.lane_numbers import load, store, where
 from ballcast.sim.kernels.vectors import add_scaled
 
 PASS_EVERY, MIN_PASS_FRAMES = 12, 5  # frames between two passes, and before the first
+MAX_POINT_GAP = 0.5  # s, between frames of one normal point: over more a path bends other than a parabola does
 MAX_NUMBER = 1e6  # m, m/s, rad/s: more is an accident of rounding
 PASS_NOISE = 0.1  # of the process noise, in a pass
 
@@ -59,11 +60,12 @@ def is_pass_due(state):
 
 @kernel
 def note_point(state, s, before, t, y):
-    """Add a frame to the normal points since the anchor; after a contact the next frame is an anchor."""
+    """Add a frame to the normal points since the anchor; after a contact, or a gap, the next frame is an anchor."""
     in_contact = False
     for i in range(COMPONENTS):
         in_contact |= s[LOG_WEIGHT, i] > DEAD and s[LAST_CONTACT, i] > before - state.start_time
-    if not in_contact and s[LAST_CONTACT, likeliest(s)] > state.anchor_time - state.start_time:
+    is_gap = t - before > MAX_POINT_GAP
+    if is_gap or (not in_contact and s[LAST_CONTACT, likeliest(s)] > state.anchor_time - state.start_time):
         set_anchor(state, t)
         return
     n, points = state.point_count, state.points
