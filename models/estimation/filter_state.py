@@ -16,7 +16,7 @@ FILTER_STATE_DTYPE = np.dtype([
     ("origin", np.float64, (3,)),  # m: the components' positions are relative to it
     ("components", np.float32, (ROWS, COMPONENTS)),  # see mixture.py
     ("anchor", np.float32, (KEPT_ROWS, COMPONENTS)), ("anchor_time", np.float64),
-    ("points", np.float64, (MAX_POINTS, 6)), ("point_count", np.int64), ("frames_per_point", np.int64),
+    ("points", np.float64, (MAX_POINTS, 7)), ("point_count", np.int64), ("frames_per_point", np.int64),
     ("frames_since_anchor", np.int64), ("phase", np.int64),
     ("x", np.float64, (UNKNOWNS,)), ("P", np.float64, (UNKNOWNS, UNKNOWNS)),  # mean and covariance of the mixture
     ("noise", np.float64, (4,)),  # variances of the axes (m2) and of the time stamps (s2)

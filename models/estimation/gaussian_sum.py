@@ -49,8 +49,8 @@ from ballcast.models.estimation.mixture import (
 from ballcast.models.estimation.prior import FILTER_PSEUDO_FRAMES
 from ballcast.models.estimation.smoothing import is_pass_due, linearise_anew, note_point
 from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS
-from ballcast.sim.jit import kernel
-from ballcast.sim.kernels.lane_numbers import lane_max, lane_sum, load, store
+from ballcast.sim.jit import inlined, kernel
+from ballcast.sim.kernels.lane_numbers import lane_max, lane_sum, load, store, where
 from ballcast.sim.kernels.tangent import COLUMNS, TANGENT_SIZE
 
 MIN_FRAMES_TO_ADAPT = 3  # fewer frames say nothing of the noise
@@ -93,6 +93,7 @@ def _take(sport, filter_prior, state, scratch, before, t, y):
     """Take a frame at t s, y (3,) m, after one at `before`."""
     s = state.components[:]
     is_near = _predict(sport, filter_prior, state, scratch, before, t)
+    _drop_lost(filter_prior, s)
     update(measure_position, state, s, scratch, y)
     if lane_max(load(s, ON_SURFACE)) > 0.5:
         for i in range(COMPONENTS):
@@ -110,6 +111,15 @@ def _take(sport, filter_prior, state, scratch, before, t, y):
     split_widest(s, state.anchor[:], filter_prior.split_spin_sd)
     if state.inflation > OUTLIER_INFLATION and state.mahalanobis2 > HIT_NIS:
         suppose_hit(sport, filter_prior, state, s, t, y)
+
+
+@inlined
+def _drop_lost(filter_prior, s):
+    """Drop components that know their velocity worse than the prior does: no flight is linear across them."""
+    variance, limit = load(s, ROW[3, 3]) + load(s, ROW[4, 4]) + load(s, ROW[5, 5]), 0.0
+    for k in range(3, 6):
+        limit += 2.0 * filter_prior.covariance[k, k]
+    store(s, LOG_WEIGHT, where(variance < limit, load(s, LOG_WEIGHT), DEAD))
 
 
 @kernel

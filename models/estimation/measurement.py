@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from ballcast.models.estimation.likelihood import OUTLIER_DENSITY
-from ballcast.models.estimation.mixture import DEAD, LOG_WEIGHT, MEAN, ROW, average, weights_of
+from ballcast.models.estimation.mixture import DEAD, LOG_WEIGHT, MEAN, ROW, average, refresh, weights_of
 from ballcast.models.estimation.prior import FILTER_DEGREES, OUTLIER_RATE
 from ballcast.models.estimation.unknowns import (
     HEIGHT,
@@ -22,11 +22,12 @@ from ballcast.models.estimation.unknowns import (
     UNKNOWNS,
 )
 from ballcast.sim.jit import inlined
-from ballcast.sim.kernels.lane_numbers import load, store
+from ballcast.sim.kernels.lane_numbers import any_lane, lane_max, load, store, where
 
 LOG_OUTLIER = math.log(OUTLIER_RATE * OUTLIER_DENSITY)
 INFLATION_ROUNDS = 3  # of reweighing a frame by its residual
 MIN_VARIANCE = 1e-12
+MAX_SQUARE = 1e30  # normalised innovation squared of a component with sound numbers
 LOG_NORMALISER = (
     math.lgamma(0.5 * FILTER_DEGREES + 1.5)
     - math.lgamma(0.5 * FILTER_DEGREES)
@@ -36,16 +37,25 @@ LOG_NORMALISER = (
 
 @inlined
 def update(measure, state, s, U, y):
-    """Correct all components by what was measured, y, and weigh them by it."""
+    """Correct all components by what was measured, y, and weigh them by it.
+
+    Components whose numbers rounding has spoilt, as it does after gaps of seconds, are dropped; perhaps none is left.
+    """
     (rx, ry, rz), h, R = measure(state, s, U, y)
-    weight = weights_of(s)
-    _note_innovation(state, weight, (rx, ry, rz), add_scaled6(h, R, 1.0))
     inverse, determinant = inverse6(add_scaled6(h, R, 1.0))
     a, b, c = times6(inverse, rx, ry, rz)
     square = rx * a + ry * b + rz * c
+    is_sound = (
+        (h[0] > 0.0) & (h[2] > 0.0) & (h[5] > 0.0) & (determinant > 0.0) & (square >= 0.0) & (square < MAX_SQUARE)
+    )
+    store(s, LOG_WEIGHT, where(is_sound, load(s, LOG_WEIGHT), DEAD))
+    if not lane_max(load(s, LOG_WEIGHT)) > DEAD:
+        return
+    weight = weights_of(s)
+    _note_innovation(state, weight, (rx, ry, rz), add_scaled6(h, R, 1.0))
     likelihood = LOG_NORMALISER - 0.5 * (FILTER_DEGREES + 3.0) * math.log(1.0 + square / FILTER_DEGREES)
     likelihood = max(likelihood - 0.5 * math.log(determinant), LOG_OUTLIER)
-    store(s, LOG_WEIGHT, max(load(s, LOG_WEIGHT) + likelihood, DEAD))
+    store(s, LOG_WEIGHT, where(is_sound, max(load(s, LOG_WEIGHT) + likelihood, DEAD), DEAD))
     inflation = max(1.0, 0.0 * square)
     for _ in range(INFLATION_ROUNDS):  # the residual after the update, relative to the noise, says how far off it is
         p, q, r = times6(R, a, b, c)
@@ -57,6 +67,8 @@ def update(measure, state, s, U, y):
     clamp_components(s)
     weight = weights_of(s)
     state.inflation = average(weight, inflation)
+    if any_lane(where(is_sound, 0.0, 1.0) > 0.5):
+        refresh(s)
 
 
 @inlined

@@ -165,12 +165,15 @@ def _gate(s, i, x, y, z, centre, variance):
 
 @inlined
 def weights_of(s):
-    """The weights of the components, which sum to 1; the logarithms are shifted so that the largest is 0."""
+    """The weights of the components, which sum to 1; the logarithms are shifted so that the largest is 0.
+
+    All are 0 if none is in use.
+    """
     log_weight = load(s, LOG_WEIGHT)
-    log_weight = max(log_weight - lane_max(log_weight), DEAD)
+    log_weight = where(log_weight > DEAD, log_weight - lane_max(log_weight), DEAD)
     store(s, LOG_WEIGHT, log_weight)
     weight = where(log_weight > DEAD, math.exp(log_weight), 0.0)
-    return weight / lane_sum(weight)
+    return weight / max(lane_sum(weight), 1e-30)
 
 
 @inlined

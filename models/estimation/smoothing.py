@@ -9,7 +9,7 @@ and filtered forward again about these flights. After a contact the present beli
 import numpy as np
 
 from ballcast.models.estimation.filter_state import MAX_POINTS
-from ballcast.models.estimation.free_flight import move_back, propagate, step_count
+from ballcast.models.estimation.free_flight import mean_acceleration, move_back, propagate, step_count
 from ballcast.models.estimation.measurement import (
     add_scaled6,
     clamp_components,
@@ -35,9 +35,12 @@ from ballcast.models.estimation.mixture import (
 from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.lane_numbers import load, store, where
+from ballcast.sim.kernels.vectors import add_scaled
 
 PASS_EVERY, MIN_PASS_FRAMES = 12, 5  # frames between two passes, and before the first
 FIRST_PASSES = 4  # not all balls make their first pass in the same frame
+MAX_POINT_GAP = 0.5  # s, between frames of one normal point: over more a path bends other than a parabola does
+MAX_NUMBER = 1e6  # m, m/s, rad/s: more is an accident of rounding
 PASS_NOISE = 0.1  # of the process noise, in a pass
 
 
@@ -58,11 +61,12 @@ def is_pass_due(state):
 
 @kernel
 def note_point(state, s, before, t, y):
-    """Add a frame to the normal points since the anchor; after a contact the next frame is an anchor."""
+    """Add a frame to the normal points since the anchor; after a contact, or a gap, the next frame is an anchor."""
     in_contact = False
     for i in range(COMPONENTS):
         in_contact |= s[LOG_WEIGHT, i] > DEAD and s[LAST_CONTACT, i] > before - state.start_time
-    if not in_contact and s[LAST_CONTACT, likeliest(s)] > state.anchor_time - state.start_time:
+    is_gap = t - before > MAX_POINT_GAP
+    if is_gap or (not in_contact and s[LAST_CONTACT, likeliest(s)] > state.anchor_time - state.start_time):
         set_anchor(state, t)
         return
     n, points = state.point_count, state.points
@@ -83,6 +87,7 @@ def note_point(state, s, before, t, y):
     point[2] += weight * dt
     for k in range(3):
         point[3 + k] += weight * (y[k] - state.origin[k])
+    point[6] += weight * dt * dt
 
 
 @kernel
@@ -105,10 +110,12 @@ def linearise_anew(sport, filter_prior, state, scratch, t):
         _assimilate(sport, state, q, scratch, n, weight)
     _step(sport, filter_prior, q, scratch, t - state.anchor_time - now)
     keep = (load(s, LAST_CONTACT) > state.anchor_time - state.start_time) | (load(s, ON_SURFACE) > 0.5)
-    smallest = load(q, ROW[0, 0])
+    is_sound = load(q, ROW[0, 0]) > 0.0
     for k in range(1, UNKNOWNS):
-        smallest = min(smallest, load(q, ROW[k, k]))
-    keep = keep | (where(smallest > 0.0, 0.0, 1.0) > 0.5)  # NaN too
+        is_sound = is_sound & (load(q, ROW[k, k]) > 0.0)
+    for k in range(UNKNOWNS):
+        is_sound = is_sound & (abs(load(q, MEAN + k) + load(q, DELTA + k)) < MAX_NUMBER)  # NaN is not
+    keep = keep | (where(is_sound, 0.0, 1.0) > 0.5)
     for k in range(UNKNOWNS):
         store(s, MEAN + k, where(keep, load(s, MEAN + k), load(q, MEAN + k) + load(q, DELTA + k)))
     for k in range(UNKNOWNS, KEPT_ROWS):
@@ -125,9 +132,15 @@ def _step(sport, filter_prior, q, scratch, dt):
 
 @inlined
 def _assimilate(sport, state, q, U, n, weight):
-    """Correct the deviations of a pass by normal point n."""
+    """Correct the deviations of a pass by normal point n.
+
+    A path that bends is not at the mean of its positions at the mean of their times: half the acceleration times the
+    variance of the times lies between.
+    """
     point, noise = state.points[n], state.noise
-    p = load(q, 0) + load(q, DELTA), load(q, 1) + load(q, DELTA + 1), load(q, 2) + load(q, DELTA + 2)
+    bend = 0.5 * (point[6] / weight - (point[2] / weight) ** 2)
+    p = add_scaled((load(q, 0), load(q, 1), load(q, 2)), bend, mean_acceleration(sport, q))
+    p = add_scaled(p, 1.0, (load(q, DELTA), load(q, DELTA + 1), load(q, DELTA + 2)))
     height = load(q, HEIGHT) + load(q, DELTA + HEIGHT)
     h = position_columns(q, U)
     R = frame_noise(

@@ -13,7 +13,7 @@ from ballcast.sim.jit import kernel
 
 
 @structref.register
-class _PackedType(types.StructRef):
+class _PackedType(types.StructRef):  # type: ignore[name-defined, misc]
     """The type of a Packed value."""
 
     def preprocess_fields(self, fields):
