@@ -13,7 +13,7 @@ from ballcast.sim.jit import kernel
 
 
 @structref.register
-class _PackedType(types.StructRef):  # type: ignore[name-defined, misc]
+class _PackedType(types.StructRef):  # type: ignore[name-defined]
     """The type of a Packed value."""
 
     def preprocess_fields(self, fields):
