@@ -70,7 +70,7 @@ def network_beliefs(batch, balls: np.ndarray) -> list[models.Belief]:
     out = predictor.allocate(len(balls), 1)
     if len(balls):
         memory = Memory(*(array[balls] for array in batch.memory))
-        predictor.predict_into(memory, np.full((len(balls), 1), 0.01), out)
+        predictor.predict_into(predictor.pack(memory), np.full((len(balls), 1), 0.01), out)
     return [to_belief(x, P) for x, P in zip(out.x, out.P)]
 
 

@@ -1,4 +1,4 @@
-"""python -m ballcast.evaluation.leaderboard [NAME ...]: score every sport that has weights, or the named ones.
+"""python -m ballcast.evaluation.leaderboard [NAME ...]: score every sport that ships, or the named ones.
 
 Writes results/*.json, LEADERBOARD.md, and the table of networks in docs/predictors.md.
 

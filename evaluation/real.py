@@ -4,6 +4,7 @@ suites, notes = real_suites(data_folder(), "test")
 """
 
 from pathlib import Path
+from typing import Any
 
 from ballcast import sim
 from ballcast.evaluation.protocols import HISTORIES
@@ -45,5 +46,5 @@ def real_suites(data: Path, split: str) -> tuple[list[Suite], list[str]]:
 
 def read_set(chosen: RecordedSet, data: Path) -> list[Track]:
     """All tracks of a set, in the sport's frame."""
-    options = {"axes": chosen.axes, "origin": chosen.origin}
-    return [track for path in chosen.paths(data) for track in read_tracks(path, **options)]
+    frame: dict[str, Any] = {"axes": chosen.axes, "origin": chosen.origin}
+    return [track for path in chosen.paths(data) for track in read_tracks(path, **frame)]

@@ -7,6 +7,7 @@
 A predictor gets the history, never the truth. It declares what else it knows as `side_information`.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -58,6 +59,13 @@ class Forecast:
     belief: Belief | None = None
 
 
+def _increase(times):
+    """Whether times (H,) are finite and increase: of what increases only the ends may be infinite."""
+    if not len(times):
+        return True
+    return math.isfinite(times[0]) and math.isfinite(times[-1]) and bool((times[1:] > times[:-1]).all())
+
+
 class Predictor:
     """Base of all predictors. One that looks at nothing but its last `window` frames defines `predict` alone."""
 
@@ -96,7 +104,7 @@ class Predictor:
         if len(frame_times) < self.min_frames:
             raise HistoryTooShort(f"{self.name} needs {self.min_frames} frames; {len(frame_times)} were seen")
         times = np.asarray(times, float)
-        if times.ndim != 1 or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+        if times.ndim != 1 or not _increase(times):
             raise ValueError("times must be one row of finite seconds that increase")
         if len(times) and times[0] <= frame_times[-1]:
             asked, last = f"time {times[0]:g} s", f"the last seen frame at {frame_times[-1]:g} s"

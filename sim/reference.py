@@ -72,6 +72,7 @@ def reference_flight(sport: "Sport", position: ArrayLike, velocity: ArrayLike, s
     factors = (1.0, 1.0, 1.0, 1.0, 0.0, 0.0) if parameters is None else np.asarray(parameters, float)
     ball, times = _Ball(sport, sport.ball.radius, sport.ball.inertia, *factors), np.asarray(times, float)
     state, support = np.concatenate([position, velocity, spin]).astype(float), None
+    state[2] = _onto_surface(ball, state)
     now, states, contacts, near_misses = 0.0, np.empty((len(times), 9)), [], []
     for i, surface in enumerate(sport.surfaces):  # what the ball touches and does not leave is a contact at t = 0
         if max(_gap(ball, surface, state[None])) <= 0:
@@ -96,6 +97,17 @@ def reference_flight(sport: "Sport", position: ArrayLike, velocity: ArrayLike, s
     before, after = (np.array([c[i] for c in contacts]).reshape(-1, 9) for i in (2, 3))
     impacts = Impacts(time, before[:, :3], surface, before[:, 3:6], after[:, 3:6], before[:, 6:], after[:, 6:])
     return Flight(states[:, :3], states[:, 3:6], states[:, 6:], impacts, min(near_misses, default=math.inf))
+
+
+def _onto_surface(ball, state):
+    """The height of a ball that starts there, or that on a level surface if it starts up to a radius below it."""
+    x, y, z = state[:3]
+    for surface in ball.sport.surfaces:
+        (x0, y0, level), (x1, y1, _) = surface.low, surface.high
+        reach = ball.radius + surface.rod
+        if surface.supports and x0 <= x <= x1 and y0 <= y <= y1 and level - ball.radius <= z < level + reach:
+            z = level + reach
+    return z
 
 
 def _segments(ball, now, state, support, end):

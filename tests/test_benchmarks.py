@@ -1,4 +1,4 @@
-"""The benchmarks of feeds and beliefs run on a few balls, and count what they should."""
+"""The benchmarks of feeds, beliefs and the filter's speed run on a few balls, and count what they should."""
 
 import json
 
@@ -8,7 +8,9 @@ import pytest
 from ballcast import models, sim
 from ballcast.evaluation.suites import simulated
 from ballcast.models.contract import Forecast
-from benchmarks import beliefs, feeds
+from ballcast.models.estimation.filter_state import new_filter_states
+from ballcast.models.estimation.mixture import COMPONENTS
+from benchmarks import beliefs, feeds, filter_speed
 
 
 def test_rolling_balls_are_counted(tmp_path, monkeypatch, capsys):
@@ -83,3 +85,20 @@ def test_beliefs_are_scored_at_their_moments(capsys):
     assert (
         found["table_tennis_filter_0.2_s_position"] > 0.0 and 0.0 <= found["table_tennis_gru_physics_0.2_s_spin"] <= 1
     )
+
+
+def test_the_filter_is_timed_on_all_frames_of_each_ball(capsys, monkeypatch):
+    monkeypatch.setattr(filter_speed, "ROUNDS", 2)
+    frames, states, one = filter_speed.make_frames(sim.load("table_tennis"), 3), new_filter_states(3), None
+    frames.observe(states, 0, filter_speed.MAX_FRAMES)
+    assert (states["frames"] == frames.count).all() and frames.count.min() > 12
+    for b in range(3):
+        one = new_filter_states(1)
+        frames._replace(first=frames.first[: b + 1], count=frames.count[: b + 1]).observe_in_turn(one)
+        assert one["frames"][0] == frames.count[b] and (one["x"][0] == states["x"][b]).all()
+    filter_speed.main(balls=3)
+    *text, last = capsys.readouterr().out.splitlines()
+    found = {key.removeprefix("table_tennis_"): value for key, value in json.loads(last).items()}
+    assert 1.0 <= found["effective_components"] <= found["lanes"] <= COMPONENTS and found["peak"] >= 1.0
+    assert found["many_us"] > 0.0 and found["one_us"] > 0.0 and 0 <= found["peak_frame"] < filter_speed.MAX_FRAMES
+    assert "asked are 1.5 at most" in text[-2] and found["in_step_peak"] >= 1.0

@@ -12,7 +12,7 @@ from ballcast.tracks import Track
 SPORT, LEAD, RATE = "table_tennis", np.array([0.1, 0.3, 0.6]), 120.0  # s, Hz
 GAPS = (1.0, 3.0, 10.0)  # s
 MAX_MS = 60.0  # of CPU for a frame and its forecast; physics took over 100
-WITHOUT_FILTER = ("constant_velocity", "parabola", "physics", "ukf")  # the others stand on kalman.py
+WITHOUT_FILTER = ("constant_velocity", "parabola", "physics", "ukf")  # the others stand on gaussian_sum.py
 
 
 def path(sport, launch, times):

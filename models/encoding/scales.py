@@ -16,7 +16,7 @@ from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.aerodynamics import acceleration
 from ballcast.sim.kernels.compiled_sport import CompiledSport, compile_sport
 from ballcast.sim.kernels.layout import DRAG, FRICTION, LIFT, RESTITUTION, SPIN, VELOCITY, WIND_X, WIND_Y, parameters_of
-from ballcast.sim.sport import Sport
+from ballcast.sim.sport import Sport, Surface
 
 MIN_GRAVITY = 0.1  # m/s2: below, lengths are compared with this
 MIN_RATIO = 1e-3  # of an acceleration to gravity, where its logarithm is taken
@@ -78,7 +78,7 @@ def _descriptors(sport, prior, speed, spin):
     ])  # fmt: skip
 
 
-def main_surface(sport):
+def main_surface(sport: Sport) -> Surface:
     """The surface that play lands on: the first that supports a ball and counts as a landing, else the first."""
     support = [s for s in sport.surfaces if s.supports] or list(sport.surfaces)
     return ([s for s in support if s.landing] or support)[0]

@@ -49,6 +49,7 @@ def fly(sport: Sport, x: np.ndarray, dt: float) -> np.ndarray:
     factors = x[:, 9:HEIGHT].copy()
     factors[:, :4] = np.exp(x[:, LOG_PARAMETERS])
     flight = simulate(sport, x[:, :3], x[:, 3:6], x[:, 6:9], [dt], factors)
+    assert flight.velocity is not None and flight.spin is not None
     return np.hstack([flight.position[:, 0], flight.velocity[:, 0], flight.spin[:, 0], x[:, 9:]])
 
 
@@ -80,7 +81,7 @@ def update(c: Component, y: np.ndarray, noise: np.ndarray) -> tuple[Component, f
     inflation = 1.0
     for _ in range(INFLATION_ROUNDS):
         left = inflation * R @ np.linalg.solve(h + inflation * R, r)  # the residual after the update
-        inflation = max(1.0, (DEGREES + left @ np.linalg.solve(R, left)) / (DEGREES + 3.0))
+        inflation = max(1.0, (DEGREES + float(left @ np.linalg.solve(R, left))) / (DEGREES + 3.0))
     log_weight = c.log_weight + max(log_density(r, h + R), math.log(OUTLIER_RATE * OUTLIER_DENSITY))
     c = correct(c, r, inflation * R)
     clamp(c.mean)

@@ -19,7 +19,7 @@ from ballcast.sim.kernels.lane_numbers import lane_max, load, same_in_all, store
 from ballcast.sim.kernels.layout import DRAG, LIFT, WIND_X, WIND_Y
 from ballcast.sim.kernels.vectors import add_scaled, cross, dot
 
-STEPS_PER_LENGTH = 2.0  # steps in the length of step that the integrator may take
+STEPS_PER_LENGTH = 0.6  # steps in the length of step that the integrator takes: twice as many change no forecast
 MAX_STEPS = 64
 MARGIN = 2e-4  # m, added to the reach of surfaces: float32 rounds
 TINY = 1e-18

@@ -103,7 +103,7 @@ def frame_noise(x, y, z, jitter, vx, vy, vz):
 
 @inlined
 def correct(s, mean, U, inverse, weighted):
-    """Correct means (rows from `mean` on) and covariances; weighted: the inverse covariance times the residual."""
+    """Correct means (rows from `mean` on) and covariances; weighted: `inverse`, of S, times the residual."""
     a, b, c = weighted
     for k in range(UNKNOWNS):
         ux, uy, uz = load(U, 3 * k), load(U, 3 * k + 1), load(U, 3 * k + 2)

@@ -47,14 +47,15 @@ def reduce_mixture(s, anchor, number):
     store(s, LOG_WEIGHT, where(log_weight < MIN_LOG_WEIGHT, DEAD, log_weight))
     i = number % COMPONENTS
     if s[LOG_WEIGHT, i] > DEAD:
-        distance2 = 0.0 * load(s, MEAN)
-        for k in range(3, 9):
+        lies, distance2 = s[ON_SURFACE, i] > 0.5, 0.0 * load(s, MEAN)
+        for k in range(3, 5 if lies else 9):  # of a ball that lies the rest follows
             d = load(s, MEAN + k) - s[MEAN + k, i]
             distance2 += d * d / (load(s, ROW[k, k]) + s[ROW[k, k], i] + 1e-12)
-        d, other = load(s, LAST_CONTACT) - s[LAST_CONTACT, i], load(s, ON_SURFACE) - s[ON_SURFACE, i]
-        distance2 = where(
-            load(s, LOG_WEIGHT) > DEAD, distance2 + 1e3 * d * d * (1.0 - s[ON_SURFACE, i]) + other * other, 1e30
-        )
+        other = load(s, ON_SURFACE) - s[ON_SURFACE, i]
+        if not lies:
+            d = load(s, LAST_CONTACT) - s[LAST_CONTACT, i]
+            distance2 += 1e3 * d * d
+        distance2 = where(load(s, LOG_WEIGHT) > DEAD, distance2 + other * other, 1e30)
         store(s, NEAR, distance2)
         best, smallest = -1, np.float32(MERGE_DISTANCE2)
         for j in range(COMPONENTS):

@@ -169,8 +169,24 @@ def predict_ahead(lane_sport, standard_normal, x, covariance, times):
     return Prediction(positions, covariance_about_first(positions), *modal_landing(landings, len(lane_sport.boxes)))
 
 
-def to_forecast(x: np.ndarray, covariance: np.ndarray, prediction: Prediction, last: float) -> Forecast:
-    """The Forecast of unknowns x (16,), their covariance and Prediction; the last frame is at `last` s."""
+def to_forecast(
+    x: np.ndarray, covariance: np.ndarray, prediction: Prediction, last: float, ground: float | None = None
+) -> Forecast:
+    """The Forecast of unknowns x (16,), their covariance and Prediction; the last frame is at `last` s.
+
+    ground: the height, m, below which no mean is; None: any.
+    """
     landing = expected_landing(last, prediction.probability, prediction.landing, prediction.landing_covariance)
     positions = prediction.positions
-    return Forecast(positions[0].astype(float), prediction.covariance, positions, landing, to_belief(x, covariance))
+    mean = positions[0].astype(float)
+    keep_above(ground, mean)
+    return Forecast(mean, prediction.covariance, positions, landing, to_belief(x, covariance))
+
+
+def keep_above(ground: float | None, mean: np.ndarray) -> None:
+    """Lift what lies below the ground, a height in m, onto it: of positions mean (..., 3) m, in place.
+
+    A tracker may be centimetres too low: a ball on the ground is then measured in it.
+    """
+    if ground is not None:
+        np.maximum(mean[..., 2], ground, out=mean[..., 2])

@@ -38,6 +38,7 @@ from ballcast.sim.kernels.lane_numbers import load, store, where
 from ballcast.sim.kernels.vectors import add_scaled
 
 PASS_EVERY, MIN_PASS_FRAMES = 12, 5  # frames between two passes, and before the first
+FIRST_PASSES = 4  # not all balls make their first pass in the same frame
 MAX_POINT_GAP = 0.5  # s, between frames of one normal point: over more a path bends other than a parabola does
 MAX_NUMBER = 1e6  # m, m/s, rad/s: more is an accident of rounding
 PASS_NOISE = 0.1  # of the process noise, in a pass
@@ -54,8 +55,8 @@ def set_anchor(state, t):
 
 @inlined
 def is_pass_due(state):
-    n = state.frames_since_anchor
-    return n == MIN_PASS_FRAMES or (n > MIN_PASS_FRAMES and (n + state.phase) % PASS_EVERY == 0)
+    n, first = state.frames_since_anchor, MIN_PASS_FRAMES + state.phase % FIRST_PASSES
+    return n == first or (n > first and (n + state.phase) % PASS_EVERY == 0)
 
 
 @kernel

@@ -56,12 +56,25 @@ def active_unknowns(covariance: np.ndarray) -> np.ndarray:
 
 
 def to_belief(x: np.ndarray, covariance: np.ndarray) -> Belief:
-    """The Belief of unknowns (16,) and their covariance (16, 16); its position is in the tracker's frame."""
-    logs = list(LOG_PARAMETERS)
-    transform, value = np.eye(UNKNOWNS), x.copy()
-    value[logs] = np.exp(x[logs])
+    """The Belief of unknowns x (16,) and their covariance (16, 16); its position is in the tracker's frame."""
+    value, out = np.empty(UNKNOWNS), np.empty((HEIGHT, HEIGHT))
+    _to_belief(np.ascontiguousarray(x), np.ascontiguousarray(covariance), value, out)
+    return Belief(value[:3], value[3:6], value[6:9], value[PARAMETERS], out)
+
+
+@kernel
+def _to_belief(x, covariance, value, out):
+    """Fill value (16,) and its covariance, out (15, 15): factors in place of logarithms, the measured height."""
+    scale = np.ones(UNKNOWNS)
+    value[:] = x
+    for k in LOG_PARAMETERS:
+        value[k] = scale[k] = math.exp(x[k])
     value[2] += x[HEIGHT]
-    transform[2, HEIGHT] = 1.0
-    transform[logs, logs] = value[logs]
-    covariance = (transform @ covariance @ transform.T)[:HEIGHT, :HEIGHT]
-    return Belief(value[:3], value[3:6], value[6:9], value[PARAMETERS], covariance)
+    for i in range(HEIGHT):
+        for j in range(HEIGHT):
+            out[i, j] = scale[i] * scale[j] * covariance[i, j]
+    for i in range(HEIGHT):
+        out[2, i] += scale[i] * covariance[HEIGHT, i]
+    for i in range(HEIGHT):
+        out[i, 2] += scale[i] * covariance[i, HEIGHT]
+    out[2, 2] += covariance[HEIGHT, HEIGHT]

@@ -13,10 +13,11 @@ from ballcast.models.encoding import nominal
 from ballcast.models.encoding.decoding import decode_landing, decode_path
 from ballcast.models.encoding.nominal import HORIZONS
 from ballcast.models.estimation.unknowns import UNKNOWNS
-from ballcast.models.predictors.neural import BatchForecast, Memory, NeuralPredictor
+from ballcast.models.predictors.neural import BatchForecast, NeuralPredictor
 from ballcast.models.runtime.network import belief_head, path_head
 from ballcast.sim import Sport
 from ballcast.sim.jit import kernel
+from ballcast.sim.kernels.packed import Packed, pack
 
 
 class OutputScaling(NamedTuple):
@@ -42,16 +43,17 @@ class Direct(NeuralPredictor):
             t["path_mean"], next(scale), np.array(factors.get("path", np.ones(HORIZONS))), t["landing_mean"],
             next(scale), float(factors.get("landing", 1.0)), 2 * self.info["shape"]["unknowns"],
         )  # fmt: skip
+        self.constants = pack(self.output_scaling)
 
-    def predict_into(self, memory: Memory, times: np.ndarray, out: BatchForecast) -> None:
-        frontend = self.frontend  # without its prior: numba reads every number of a record at every call
-        sport = frontend.feature_set, frontend.sport, frontend.scales
-        forecast_paths(self.network, *sport, self.output_scaling, memory, times, out)
+    def predict_into(self, balls: Packed, times: np.ndarray, out: BatchForecast) -> None:
+        forecast_paths(balls, self.constants, times, out)
 
 
 @kernel
-def forecast_paths(network, feature_set, sport, scales, scaling, memory, times, out):
-    """Fill the BatchForecast of the balls of a Memory at times (B, H) s after their last frames."""
+def forecast_paths(balls, constants, times, out):
+    """Fill the BatchForecast of the balls of a packed Memory at times (B, H) s after their last frames."""
+    (frontend, network, memory), scaling = balls.value, constants.value
+    feature_set, sport, scales = frontend.feature_set, frontend.sport, frontend.scales
     (count, horizons), h, features = times.shape, memory.hidden, memory.features
     contact_features = np.empty(nominal.CONTACT_FEATURES)
     belief_outputs = np.empty((count, 0), np.float32)

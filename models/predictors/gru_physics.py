@@ -1,7 +1,7 @@
 """The network corrects the filter's estimate, the simulator predicts from it: through impacts, to any time.
 
-The running filter's belief is a Gaussian. The network, which remembers the innovations, moves and reshapes it; samples
-of the result are simulated in the engine's lanes.
+The running filter's belief is a Gaussian sum, read here as one Gaussian of the same mean and covariance. The network,
+which remembers the innovations, moves and reshapes it; samples of the result are simulated in the engine's lanes.
 """
 
 from pathlib import Path
@@ -14,11 +14,12 @@ from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
 from ballcast.models.estimation import posterior
 from ballcast.models.estimation.filter_state import summary
 from ballcast.models.estimation.unknowns import UNKNOWNS, clamp
-from ballcast.models.predictors.neural import BatchForecast, Memory, NeuralPredictor
+from ballcast.models.predictors.neural import BatchForecast, NeuralPredictor
 from ballcast.models.runtime.network import belief_head
 from ballcast.sim import Sport
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.compiled_sport import compile_lanes
+from ballcast.sim.kernels.packed import Packed, pack
 
 SAMPLES, BALLS_PER_LANES = 18, 8  # samples of a ball; balls whose samples share the engine's lanes
 
@@ -36,15 +37,18 @@ class GruPhysics(NeuralPredictor):
         self.standard_normal = np.ascontiguousarray(samples[:, : len(self.active_unknowns)])
         path_factors = np.array([1.0, *factors.get("flown", np.ones(HORIZONS))])
         self.variance_factors = path_factors, float(factors.get("flown_landing", 1.0))
-
-    def predict_into(self, memory: Memory, times: np.ndarray, out: BatchForecast) -> None:
         samples = self.active_unknowns, self.standard_normal, self.variance_factors
-        simulate_ahead(self.network, self.lane_sport, *samples, memory, times, out)
+        self.constants = pack((self.lane_sport, *samples))
+
+    def predict_into(self, balls: Packed, times: np.ndarray, out: BatchForecast) -> None:
+        simulate_ahead(balls, self.constants, times, out)
 
 
 @kernel
-def simulate_ahead(network, lane_sport, active_unknowns, standard_normal, variance_factors, memory, times, out):
-    """Fill the BatchForecast of the balls of a Memory at times (B, H) s after their last frames."""
+def simulate_ahead(balls, constants, times, out):
+    """Fill the BatchForecast of the balls of a packed Memory at times (B, H) s after their last frames."""
+    _, network, memory = balls.value
+    lane_sport, active_unknowns, standard_normal, variance_factors = constants.value
     (count, horizons), K = times.shape, len(standard_normal)
     outputs = belief_head(network, memory.features, memory.hidden).astype(np.float64)
     for first in range(0, count, BALLS_PER_LANES):

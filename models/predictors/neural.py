@@ -27,12 +27,14 @@ from ballcast.models.contract import (
 )
 from ballcast.models.encoding.features import FEATURE_SIZES, extract, make_frontend
 from ballcast.models.estimation import filter_state, unknowns
+from ballcast.models.estimation.posterior import keep_above
 from ballcast.models.registry import WEIGHTS_OF, check_weights, require_weights, variance_factors
 from ballcast.models.runtime import weights
 from ballcast.models.runtime.network import TRUNK_KINDS, advance, pack_weights, standardise, state_size
 from ballcast.sim import Sport
 from ballcast.sim.engine import run_in_threads
 from ballcast.sim.jit import kernel
+from ballcast.sim.kernels.packed import Packed, pack
 from ballcast.tracks import RepeatFilter, RepeatFilters, Track
 
 MIN_BALLS_PER_THREAD = 64  # with fewer balls a second thread costs more than it gains
@@ -80,7 +82,7 @@ class NeuralPredictor(Predictor):
         self.tensors = {name: a.astype(float) for name, a in tensors.items()}
         self.network = pack_weights(self.info["shape"], tensors)
         self.frontend, self.factors = make_frontend(sport, feature_set), variance_factors(self.info, sport)
-        self.active_unknowns = self.frontend.scales.active
+        self.active_unknowns, self.ground = self.frontend.scales.active, sport.ground
 
     def forecast(self, history: Track, times: ArrayLike) -> Forecast:
         history = measured(history)
@@ -127,8 +129,12 @@ class NeuralPredictor(Predictor):
         landing = np.empty(count), np.empty((count, 4)), np.empty((count, 4, 4))
         return BatchForecast(np.empty((*path, 3)), np.empty((*path, 3, 3)), samples, *landing, *belief)
 
-    def predict_into(self, memory: Memory, times: np.ndarray, out: BatchForecast) -> None:
-        """Fill `out` with forecasts of the balls of a Memory at times (B, H) s after their last frames."""
+    def pack(self, memory: Memory) -> Packed:
+        """What the kernels of a network take: what turns frames into features, the network, and a Memory."""
+        return pack((self.frontend, self.network, memory))
+
+    def predict_into(self, balls: Packed, times: np.ndarray, out: BatchForecast) -> None:
+        """Fill `out` with forecasts of the balls of a packed Memory at times (B, H) s after their last frames."""
         raise NotImplementedError
 
     def to_forecast(self, batch: BatchForecast, n: int, last: float) -> Forecast:
@@ -149,6 +155,7 @@ class StreamBatch:
         filter_states = filter_state.new_filter_states(count)
         self.memory = Memory(filter_states, hidden, cell_state, features, np.zeros(features.shape))
         self.filter_states, self.hidden, self.cell_state, self.features, _ = self.memory
+        self.packed = predictor.pack(self.memory)
 
     def observe(self, time: ArrayLike, position: ArrayLike) -> None:
         """Add a frame of each ball: time (B,) s, position (B, 3) m; NaN if a ball was not seen.
@@ -159,8 +166,8 @@ class StreamBatch:
         if (time[rows] <= filter_state.last_times(self.filter_states)[rows])[has_frames].any():
             raise ValueError("a frame does not come after the one before")
         rows = rows[self._repeats.measured(rows, time[rows], position[rows])]
-        constants, frame = (self.predictor.frontend, self.predictor.network, self.memory), (time, position)
-        run_in_threads(lambda a, b: observe_frame(*constants, rows[a:b], *frame), len(rows), MIN_BALLS_PER_THREAD)
+        packed = self.packed
+        run_in_threads(lambda a, b: observe_frame(packed, rows[a:b], time, position), len(rows), MIN_BALLS_PER_THREAD)
 
     def restart(self, rows: ArrayLike | None = None) -> None:
         """Forget everything about balls `rows` (n,), by default all: new balls begin."""
@@ -171,9 +178,8 @@ class StreamBatch:
 
     def observe_tracks(self, time: np.ndarray, position: np.ndarray, counts: np.ndarray) -> None:
         """Add the first counts[b] frames of each ball: time (T, B) s, position (T, B, 3) m, contiguous."""
-        constants = self.predictor.frontend, self.predictor.network, self.memory
-        rows, frames = np.argsort(-counts, kind="stable"), (counts, time, position)
-        run_in_threads(lambda a, b: observe_tracks(*constants, rows[a:b], *frames), len(rows), MIN_BALLS_PER_THREAD)
+        packed, rows, frames = self.packed, np.argsort(-counts, kind="stable"), (counts, time, position)
+        run_in_threads(lambda a, b: observe_tracks(packed, rows[a:b], *frames), len(rows), MIN_BALLS_PER_THREAD)
 
     def forecast(self, times: ArrayLike) -> BatchForecast:
         """Forecasts of all balls at times (H,) or (B, H) s."""
@@ -183,10 +189,11 @@ class StreamBatch:
 
         def work_chunk(first, last):
             rows = slice(first, last)
-            parts = Memory(*(a[rows] for a in self.memory)), BatchForecast(*(a[rows] for a in whole))
-            self.predictor.predict_into(parts[0], lead_times[rows], parts[1])
+            part = self.predictor.pack(Memory(*(a[rows] for a in self.memory)))
+            self.predictor.predict_into(part, lead_times[rows], BatchForecast(*(a[rows] for a in whole)))
 
         run_in_threads(work_chunk, len(lead_times), MIN_BALLS_PER_THREAD)
+        keep_above(self.predictor.ground, whole.mean)
         return whole
 
     def forecasts(self, times: ArrayLike) -> list[Forecast]:
@@ -220,12 +227,12 @@ class NeuralStream(Stream):
         return self.batch.features[0].copy()
 
     def observe(self, time: float, position: ArrayLike) -> None:
-        state, predictor = self.batch.filter_states[0], self.predictor
+        state = self.batch.filter_states[0]
         frame = check_frame(time, position, state["recent_frames"][0, 0] if state["frames"] else None)
         if not self._repeats.is_measured(*frame.tolist()):
             return
         self._time[0], self._position[0] = frame[0], frame[1:]
-        observe_frame(predictor.frontend, predictor.network, self.batch.memory, self._row, self._time, self._position)
+        observe_frame(self.batch.packed, self._row, self._time, self._position)
 
     def restart(self) -> None:
         self.batch.restart()
@@ -236,13 +243,15 @@ class NeuralStream(Stream):
         frame_times = state["recent_frames"][: min(state["frames"], self.predictor.min_frames), 0][::-1]
         times = self.predictor.check_times(frame_times, times)
         prediction = self.predictor.allocate(1, len(times))
-        self.predictor.predict_into(self.batch.memory, times[None] - frame_times[-1], prediction)
+        self.predictor.predict_into(self.batch.packed, times[None] - frame_times[-1], prediction)
+        keep_above(self.predictor.ground, prediction.mean)
         return self.predictor.to_forecast(prediction, 0, frame_times[-1])
 
 
 @kernel
-def observe_frame(frontend, network, memory, rows, time, position):
-    """Add a frame of balls `rows` (n,): time (B,) s, position (B, 3) m."""
+def observe_frame(packed, rows, time, position):
+    """Add a frame of balls `rows` (n,) of a packed Memory: time (B,) s, position (B, 3) m."""
+    frontend, network, memory = packed.value
     raw_features, hidden = memory.raw_features, memory.hidden
     mean, scale_inverse = network.feature_mean, network.feature_scale_inverse
     for b in rows:
@@ -258,10 +267,10 @@ def observe_frame(frontend, network, memory, rows, time, position):
 
 
 @kernel
-def observe_tracks(frontend, network, memory, rows, counts, time, position):
+def observe_tracks(packed, rows, counts, time, position):
     """Add the first counts[b] frames of balls `rows` (n,), those with most frames first: time (T, B) s."""
     remaining = len(rows)
     for k in range(counts[rows[0]]):
         while counts[rows[remaining - 1]] <= k:
             remaining -= 1
-        observe_frame(frontend, network, memory, rows[:remaining], time[k], position[k])
+        observe_frame(packed, rows[:remaining], time[k], position[k])

@@ -61,7 +61,7 @@ class Physics(Predictor):
         """The Forecast of a Fit at times (H,) s; its last frame is at `last` s."""
         estimate = fit.final, fit.final_covariance
         prediction = predict_ahead(self.lane_sport, self.standard_normal, *estimate, times - last)
-        return to_forecast(*estimate, prediction, last)
+        return to_forecast(*estimate, prediction, last, self.sport.ground)
 
 
 class PhysicsStream(Stream):

@@ -18,12 +18,13 @@ from ballcast.models.encoding import nominal, tokenizer
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
 from ballcast.models.estimation.posterior import median_landing_first, modal_landing
 from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS
-from ballcast.models.predictors.neural import BatchForecast, Memory, NeuralPredictor
+from ballcast.models.predictors.neural import BatchForecast, NeuralPredictor
 from ballcast.models.runtime.network import belief_head, path_head_input
 from ballcast.models.runtime.token_decoder import initial_hidden, pack_token_decoder, sample_tokens, step, token_logits
 from ballcast.sim import Sport
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.layout import CONTACT_DTYPE
+from ballcast.sim.kernels.packed import Packed, pack
 
 SAMPLES = 32
 
@@ -39,11 +40,10 @@ class Tokens(NeuralPredictor):
         self.decoder, self.uniforms = pack_token_decoder(self.tensors), stratified_uniforms(SAMPLES)
         self.vocabulary = self.tensors["token_decoder.vocabulary"]
         self.embedding = self.tensors["token_decoder.embedding.weight"]
-        self.belief_inputs = 2 * self.info["shape"]["unknowns"]
+        self.constants = pack((self.decoder, 2 * self.info["shape"]["unknowns"], self.uniforms))
 
-    def predict_into(self, memory: Memory, times: np.ndarray, out: BatchForecast) -> None:
-        constants = self.network, self.decoder, self.frontend, self.belief_inputs, self.uniforms
-        forecast_tokens(*constants, memory, times, out)
+    def predict_into(self, balls: Packed, times: np.ndarray, out: BatchForecast) -> None:
+        forecast_tokens(balls, self.constants, times, out)
 
 
 def stratified_uniforms(count: int, seed: int = 0) -> np.ndarray:
@@ -53,8 +53,9 @@ def stratified_uniforms(count: int, seed: int = 0) -> np.ndarray:
 
 
 @kernel
-def forecast_tokens(network, decoder, frontend, belief_inputs, uniforms, memory, times, out):
-    """Fill the BatchForecast of the balls of a Memory at times (B, H) s after their last frames."""
+def forecast_tokens(balls, constants, times, out):
+    """Fill the BatchForecast of the balls of a packed Memory at times (B, H) s after their last frames."""
+    (frontend, network, memory), (decoder, belief_inputs, uniforms) = balls.value, constants.value
     sport, horizons = frontend.sport, HORIZON_STEP * np.arange(1, HORIZONS + 1)
     start, variances, position_sd = np.empty(UNKNOWNS), np.empty((3, 3)), np.empty(3)
     nominal_landing, landing_sd, landings = np.empty(4), np.empty(4), np.empty((uniforms.shape[1], 5))

@@ -1,4 +1,4 @@
-"""Training of `tokens`: train.py --model tokens. The sport's gru is frozen; a vocabulary and a decoder are learnt.
+"""Training of `tokens`: train.py --model tokens. The shipped gru is frozen; a vocabulary and a decoder are learnt.
 
 The vocabulary comes first, from a few batches.
 """

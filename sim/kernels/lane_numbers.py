@@ -12,6 +12,7 @@ lanes are taken for all of them. A graphics processor runs the same code with on
 import functools
 import math
 import operator
+from typing import Any
 
 import llvmlite.ir as ir
 import numpy as np
@@ -193,7 +194,7 @@ def _is_lane_array(rows):
 
 
 @intrinsic
-def load(typing, rows, k):
+def load(typing: Any, rows: Any, k: Any) -> Any:
     """The lanes of row k of a float32 array (R, LANES)."""
     if _is_lane_array(rows) and isinstance(k, types.Integer):
 
@@ -208,7 +209,7 @@ def load(typing, rows, k):
 
 
 @intrinsic
-def store(typing, rows, k, value):
+def store(typing: Any, rows: Any, k: Any, value: Any) -> Any:
     """Write lanes, or one number for all of them, into row k of a float32 array (R, LANES)."""
     if _is_lane_array(rows) and isinstance(k, types.Integer):
 
@@ -222,7 +223,7 @@ def store(typing, rows, k, value):
 
 
 @intrinsic
-def same_in_all(typing, value):
+def same_in_all(typing: Any, value: Any) -> Any:
     """Lanes that all hold one number."""
     return lanes(value), lambda context, builder, sig, args: context.cast(builder, args[0], sig.args[0], lanes)
 
@@ -236,7 +237,7 @@ def _select(typing, condition, a, b):
     return lanes(condition, a, b), generate
 
 
-def where(condition, a, b):
+def where(condition: Any, a: Any, b: Any) -> Any:
     """a where the condition holds, else b: of lanes, and of plain numbers."""
     return a if condition else b
 
@@ -268,7 +269,7 @@ lane_sum, lane_max = _reduction("fadd", 0.0), _reduction("fmax", None)
 
 
 @intrinsic
-def any_lane(typing, condition):
+def any_lane(typing: Any, condition: Any) -> Any:
     """Whether a condition holds in one lane or more."""
 
     def generate(context, builder, sig, args):
