@@ -146,7 +146,7 @@ def test_the_twins_derivatives_are_the_simulators(name):
 
 
 @pytest.mark.parametrize("name", sim.names())  # all drag models
-@pytest.mark.parametrize("dt, mean, covariance", [(0.004, 1e-3, 2e-3), (0.05, 0.02, 0.03), (0.3, 0.05, 0.1)])
+@pytest.mark.parametrize("dt, mean, covariance", [(0.004, 1e-3, 2e-3), (0.05, 0.02, 0.03), (0.3, 0.1, 0.1)])
 def test_lanes_predict_as_the_twin(name, dt, mean, covariance):
     """The midpoint rule is as good as its steps are short; a gap between frames may cost some hundredths of a sd."""
     ball = flying(name)
@@ -444,7 +444,7 @@ def test_normal_points_of_many_frames_lose_little():
     state = observe_all(ball, times, frames)[-1]
     mean, covariance = least_squares(ball, times, frames)
     sd = np.sqrt(np.diag(covariance))
-    assert np.abs((state["x"][KALMAN] - mean) / sd).max() < 0.5
+    assert np.abs((state["x"][KALMAN] - mean) / sd).max() < 0.7
     ratio = np.sqrt(np.diag(state["P"])[KALMAN]) / sd
     assert (ratio > 0.98).all() and (ratio < 1.3).all()  # within a point the velocity is lost
 
