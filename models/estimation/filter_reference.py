@@ -21,7 +21,7 @@ from ballcast.models.estimation.unknowns import HEIGHT, LOG_PARAMETERS, UNKNOWNS
 from ballcast.sim.engine import simulate
 from ballcast.sim.sport import Sport
 
-NEWTON_ROUNDS = 6
+NEWTON_ROUNDS, SHORT_TIME = 6, 1e-4  # -, s
 DIFFERENCES = np.repeat([1e-3, 1e-3, 1e-1, 1e-3, 1e-3, 1e-3], [3, 3, 3, 4, 2, 1])  # of unknowns, in flights compared
 MEASURED = np.zeros((3, UNKNOWNS))  # H: a tracker's positions are too high by the unknown HEIGHT
 MEASURED[:, :3], MEASURED[2, HEIGHT] = np.eye(3), 1.0
@@ -39,8 +39,9 @@ class Point(NamedTuple):
     """Frames since the anchor that are neighbours, as one."""
 
     weight: float  # how many frames it counts for
-    time: float  # s since the anchor
-    position: np.ndarray  # (3,) m
+    time: float  # s since the anchor, their mean
+    time_variance: float  # s2
+    position: np.ndarray  # (3,) m, their mean
 
 
 def fly(sport: Sport, x: np.ndarray, dt: float) -> np.ndarray:
@@ -124,6 +125,11 @@ def merge(components: Iterable[Component]) -> Component:
     return Component(mean, np.tensordot(weights, covariances, 1) + between, log_total)
 
 
+def acceleration(sport: Sport, x: np.ndarray) -> np.ndarray:
+    """The acceleration (3,) m/s2 in the air."""
+    return (fly(sport, x[None], SHORT_TIME)[0, 3:6] - x[3:6]) / SHORT_TIME
+
+
 def launch_of(sport: Sport, x: np.ndarray, dt: float) -> np.ndarray:
     """The unknowns (16,) from which a flight of dt s leads to x (16,), by Newton's rule."""
     start = x - np.concatenate([dt * x[3:6], np.zeros(UNKNOWNS - 3)])
@@ -142,13 +148,14 @@ def linearise_anew(sport: Sport, c: Component, anchor: Component, points: Iterab
     """
     flight, time = launch_of(sport, c.mean, now), 0.0
     deviation = Component(anchor.mean - flight, anchor.covariance, c.log_weight)
-    for point in [*points, Point(0.0, now, np.zeros(3))]:
+    for point in [*points, Point(0.0, now, 0.0, np.zeros(3))]:
         dt, time = point.time - time, point.time
         flight, F = transition(sport, flight, dt)
         noise_gained = PASS_NOISE * np.diag(process_noise) * dt
         deviation = Component(F @ deviation.mean, F @ deviation.covariance @ F.T + noise_gained, c.log_weight)
         if point.weight > 0.0:
-            r = point.position - MEASURED @ (flight + deviation.mean)
+            bend = 0.5 * point.time_variance * acceleration(sport, flight)  # its path is no straight line
+            r = point.position - bend - MEASURED @ (flight + deviation.mean)
             deviation = correct(deviation, r, frame_noise(noise / point.weight, flight[3:6]))
     mean = flight + deviation.mean
     clamp(mean)
