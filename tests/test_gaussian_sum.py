@@ -146,7 +146,7 @@ def test_the_twins_derivatives_are_the_simulators(name):
 
 
 @pytest.mark.parametrize("name", sim.names())  # all drag models
-@pytest.mark.parametrize("dt, mean, covariance", [(0.004, 1e-3, 2e-3), (0.05, 0.02, 0.03), (0.3, 0.1, 0.1)])
+@pytest.mark.parametrize("dt, mean, covariance", [(0.004, 1e-3, 2e-3), (0.05, 0.02, 0.03), (0.3, 0.2, 0.25)])
 def test_lanes_predict_as_the_twin(name, dt, mean, covariance):
     """The midpoint rule is as good as its steps are short; a gap between frames may cost some hundredths of a sd."""
     ball = flying(name)
@@ -287,9 +287,9 @@ def test_no_split_without_room():
 
 def test_components_that_are_alike_merge_and_keep_their_moments():
     one = draw_components(sim.load("golf"), 1)[0]
-    shift = 0.05 * np.sqrt(np.diag(one.covariance))
+    shift = 0.25 * np.sqrt(np.diag(one.covariance))
     two = Component(one.mean + shift, 1.3 * one.covariance, -0.7)
-    far = Component(one.mean + 40.0 * shift, one.covariance, -0.2)
+    far = Component(one.mean + 20.0 * shift, one.covariance, -0.2)
     components = [one._replace(log_weight=0.0), far, two]
     state = state_of(components)
     for i, c in enumerate(components):
@@ -387,10 +387,8 @@ def linear_ball(**prior):
     """A ball without air, whose flight is linear in all unknowns, and a filter that is linear too."""
     sport = sim.load("tennis").replace(surfaces=(), drag=Law("constant", (1e-9,)), lift=Law("none", ()))
     noise = np.array([4e-6, 9e-6, 1.6e-5, 1e-14])
-    return at(
-        sport, noise=noise, min_variances=noise, max_variances=noise, process_noise=np.zeros(UNKNOWNS),
-        split_spin_sd=np.inf, **prior
-    )  # fmt: skip
+    fixed = dict(min_variances=noise, max_variances=noise, process_noise=np.zeros(UNKNOWNS), split_spin_sd=np.inf)
+    return at(sport, noise=noise, **fixed, **prior)
 
 
 def linear_frames(ball, times, velocity, scale, seed=0):
@@ -439,8 +437,11 @@ def test_without_air_the_filter_is_the_exact_kalman_filter(count):
 
 
 def test_normal_points_of_many_frames_lose_little():
-    ball, times = linear_ball(), 0.01 * np.arange(200)  # points of 32 frames, 0.3 s: their paths bend by 4 cm
-    frames = linear_frames(ball, times, np.array([3.0, 20.0, 9.0]), 0.2)
+    """Points of 32 frames, 0.3 s: their paths bend by 4 cm. float32 holds variances that are 1e6 times smaller."""
+    mean, covariance, velocity = np.zeros(UNKNOWNS), np.diag(SD**2), np.array([3.0, 20.0, 9.0])
+    mean[3:6] = velocity + 0.3
+    ball, times = linear_ball(mean=mean, covariance=covariance), 0.01 * np.arange(200)
+    frames = linear_frames(ball, times, velocity, 0.2)
     state = observe_all(ball, times, frames)[-1]
     mean, covariance = least_squares(ball, times, frames)
     sd = np.sqrt(np.diag(covariance))
