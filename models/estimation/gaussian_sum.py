@@ -21,6 +21,8 @@ changed its path, and the filter restarts from the last frames. A frame is taken
     hypotheses     how components start, in the air or on a surface
 """
 
+import math
+
 import numpy as np
 
 from ballcast.models.estimation.filter_state import store_frame
@@ -59,7 +61,10 @@ OUTLIERS_TO_RESTART = 4  # in a row
 REFRESH_EVERY = 8  # frames
 HIT_NIS = 25.0  # normalised innovation squared of a frame that may be a hit
 NIS_DECAY, MAX_NIS = 0.1, 16.0  # of the running average; a larger square counts as this
-MAX_NIS_AVERAGE = 7.5  # with more the belief does not explain the last frames
+MAX_NIS_AVERAGE, ONE_SIDED = (
+    7.5,
+    0.4,
+)  # with more, and so much of it to one side, the belief does not explain the frames
 MAX_LANDING_SD = 0.2  # m/s, of the vertical velocity of a component that stops bouncing
 ROLLING_NOISE = 0.5  # m/s in a second: how the ground changes the velocity
 SCRATCH_ROWS = 9 * UNKNOWNS
@@ -73,19 +78,38 @@ def observe(sport, filter_prior, state, t, y):
         state.noise[:] = filter_prior.noise
         state.noise_sums[:] = 0.0
         initialise(sport, filter_prior, state, t, y)
-        state.nis_average = 3.0
+        state.nis_average, state.drift[:] = 3.0, 0.0
     else:
         _take(sport, filter_prior, state, scratch, state.recent_frames[0, 0], t, y)
-        state.nis_average += NIS_DECAY * (min(state.mahalanobis2, MAX_NIS) - state.nis_average)
+        _average_innovations(state)
     state.consecutive_outliers = state.consecutive_outliers + 1 if state.inflation > OUTLIER_INFLATION else 0
-    if state.consecutive_outliers >= OUTLIERS_TO_RESTART or state.nis_average > MAX_NIS_AVERAGE:
+    if state.consecutive_outliers >= OUTLIERS_TO_RESTART or _is_lost(state):
         _restart(sport, filter_prior, state, scratch, t, y)
-        state.nis_average = 3.0
+        state.nis_average, state.drift[:] = 3.0, 0.0
     match_moments(state, s)
     if state.frames_since_start >= MIN_FRAMES_TO_ADAPT:
         _adapt_noise(filter_prior, state, s, y)
     store_frame(state, t, y)
     state.frames_since_start += 1
+
+
+@inlined
+def _average_innovations(state):
+    """Update the running averages of the innovation and of its square; one far off counts as one of MAX_NIS."""
+    square = state.mahalanobis2
+    scale = math.sqrt(min(1.0, MAX_NIS / (square + 1e-9)))
+    state.nis_average += NIS_DECAY * (min(square, MAX_NIS) - state.nis_average)
+    for k in range(3):
+        z = scale * state.innovation[k] / state.innovation_sd[k]
+        state.drift[k] += NIS_DECAY * (z - state.drift[k])
+
+
+@inlined
+def _is_lost(state):
+    """Whether the belief does not explain the last frames: they are far off, and to one side. A sensor that is only
+    noisier than thought errs to all sides."""
+    one_sided = state.drift[0] ** 2 + state.drift[1] ** 2 + state.drift[2] ** 2
+    return state.nis_average > MAX_NIS_AVERAGE and one_sided > ONE_SIDED * state.nis_average
 
 
 @kernel
