@@ -156,7 +156,9 @@ def linearise_anew(sport: Sport, c: Component, anchor: Component, points: Iterab
         if point.weight > 0.0:
             bend = 0.5 * point.time_variance * acceleration(sport, flight)  # its path is no straight line
             r = point.position - bend - MEASURED @ (flight + deviation.mean)
-            deviation = correct(deviation, r, frame_noise(noise / point.weight, flight[3:6]))
+            R = frame_noise(noise / point.weight, flight[3:6])
+            square = float(r @ np.linalg.solve(MEASURED @ deviation.covariance @ MEASURED.T + R, r))
+            deviation = correct(deviation, r, max(1.0, (DEGREES + square) / (DEGREES + 3.0)) * R)
     mean = flight + deviation.mean
     clamp(mean)
     return deviation._replace(mean=mean)

@@ -59,6 +59,7 @@ MIN_FRAMES_TO_ADAPT = 3  # fewer frames say nothing of the noise
 OUTLIER_INFLATION = 6.0  # a frame that counts this many times less is an outlier
 OUTLIERS_TO_RESTART = 4  # in a row
 REFRESH_EVERY = 8  # frames
+MIN_FRAMES_TO_HIT = 12  # since the start
 HIT_NIS = 25.0  # normalised innovation squared of a frame that may be a hit
 NIS_DECAY, MAX_NIS = 0.1, 16.0  # of the running average; a larger square counts as this
 MAX_NIS_AVERAGE, ONE_SIDED = (
@@ -133,8 +134,15 @@ def _take(sport, filter_prior, state, scratch, before, t, y):
     if is_pass_due(state):
         linearise_anew(sport, filter_prior, state, scratch, t)
     split_widest(s, state.anchor[:], filter_prior.split_spin_sd)
-    if state.inflation > OUTLIER_INFLATION and state.mahalanobis2 > HIT_NIS:
+    if _may_be_hit(state):
         suppose_hit(sport, filter_prior, state, s, t, y)
+
+
+@inlined
+def _may_be_hit(state):
+    """Whether nothing explains the last two frames of a ball that is known. A tracker errs too, seldom twice."""
+    is_known = state.frames_since_start > MIN_FRAMES_TO_HIT and state.consecutive_outliers > 0
+    return is_known and state.inflation > OUTLIER_INFLATION and state.mahalanobis2 > HIT_NIS
 
 
 @inlined

@@ -32,6 +32,7 @@ from ballcast.models.estimation.mixture import (
     ROWS,
     likeliest,
 )
+from ballcast.models.estimation.prior import FILTER_DEGREES
 from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.lane_numbers import load, store, where
@@ -132,7 +133,7 @@ def _step(sport, filter_prior, q, scratch, dt):
 
 @inlined
 def _assimilate(sport, state, q, U, n, weight):
-    """Correct the deviations of a pass by normal point n.
+    """Correct the deviations of a pass by normal point n, which counts less if it is far off.
 
     A path that bends is not at the mean of its positions at the mean of their times: half the acceleration times the
     variance of the times lies between.
@@ -148,4 +149,8 @@ def _assimilate(sport, state, q, U, n, weight):
     )
     inverse, _ = inverse6(add_scaled6(h, R, 1.0))
     rx, ry, rz = point[3] / weight - p[0], point[4] / weight - p[1], point[5] / weight - p[2] - height
+    a, b, c = times6(inverse, rx, ry, rz)
+    square = rx * a + ry * b + rz * c
+    inflation = max(1.0, (FILTER_DEGREES + square) / (FILTER_DEGREES + 3.0))
+    inverse, _ = inverse6(add_scaled6(h, R, inflation))
     correct(q, DELTA, U, inverse, times6(inverse, rx, ry, rz))
