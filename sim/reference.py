@@ -20,6 +20,7 @@ from scipy.optimize import brentq
 if TYPE_CHECKING:
     from ballcast.sim.sport import Law, Restitution, Sport, Surface
 
+MIN_DEPTH = 1e-4  # m, by which a ball must be below the place where it lies to be put there
 MIN_REBOUND_SPEED = 0.03  # m/s: a ball that would leave a contact more slowly rolls, or is pushed off at this speed
 MIN_REBOUND_SPEED_SOFT = 0.3  # m/s: the same on a surface that gives
 RTOL, ATOL = 1e-11, 1e-13
@@ -105,7 +106,12 @@ def _onto_surface(ball, state):
     for surface in ball.sport.surfaces:
         (x0, y0, level), (x1, y1, _) = surface.low, surface.high
         reach = ball.radius + surface.rod
-        if surface.supports and x0 <= x <= x1 and y0 <= y <= y1 and level - ball.radius <= z < level + reach:
+        if (
+            surface.supports
+            and x0 <= x <= x1
+            and y0 <= y <= y1
+            and level - ball.radius <= z < level + reach - MIN_DEPTH
+        ):
             z = level + reach
     return z
 

@@ -208,8 +208,10 @@ def resume(options: Options, arguments: Sequence[str]) -> tuple["RunFolder", dic
     given = to_config(command.options(Options, "train.py", arguments, before)) if arguments else to_config(before)
     changed = {name: given[name] for name, value in to_config(before).items() if given[name] != value}
     for name in changed.keys() - set(RENEWABLE):
-        has = f"the run in {folder.folder} has {config.get(name)} and cannot change it"
-        raise ValueError(f"--{name} {given[name]}: {has}; leave --{name} out, or start another run with another --out")
+        has = f"the run in {folder.folder} has {_as_written(config.get(name))} and cannot change it"
+        raise ValueError(
+            f"--{name} {_as_written(given[name])}: {has}; leave --{name} out, or start another run with another --out"
+        )
     if "minutes" in changed:
         if "steps" in changed:
             raise ValueError("--steps and --minutes: give one of them with --resume")
@@ -219,6 +221,11 @@ def resume(options: Options, arguments: Sequence[str]) -> tuple["RunFolder", dic
             f"--steps {changed['steps'] or 0}: the run in {folder.folder} has done {done}; name a later step"
         )
     return folder, config | changed
+
+
+def _as_written(value):
+    """An option's value as it is written on the command line."""
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 def from_config(config: dict, options: Options) -> Options:

@@ -17,6 +17,7 @@ MIN_REBOUND_SPEED = 0.03  # m/s: a ball that would leave more slowly does not bo
 MIN_REBOUND_SPEED_SOFT = 0.3  # m/s: the same on a surface that gives (a hop of 5 mm: Penner)
 CONTACT_TOLERANCE = 1e-10  # m, a gap that counts as contact
 REST_DURATION = 1e9  # s
+MIN_DEPTH = 1e-4  # m, by which a ball must be below the place where it lies to be put there
 
 
 @inlined
@@ -159,7 +160,7 @@ def onto_surface(sport, p):
         surface = sport.surfaces[j]
         if surface["supports"] > 0.0 and _is_above_face(surface, p):
             level = surface["high"][2]
-            if level - sport.radius <= z < level + surface["contact_distance"]:
+            if level - sport.radius <= z < level + surface["contact_distance"] - MIN_DEPTH:
                 z = level + surface["contact_distance"]
     return p[0], p[1], z
 
