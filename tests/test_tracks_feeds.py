@@ -279,3 +279,9 @@ def test_iso_times_of_a_match(data_folder):
 def test_written_tracks_read_back_with_their_zeros(tmp_path):
     write_track(tmp_path / "a.csv", Track(TIME, 0 * FLIGHT))
     assert len(read_track(tmp_path / "a.csv", keep_all=True)) == 60
+
+
+def test_numbers_that_are_no_balls_get_no_note_on_gravity():
+    time = np.array([-1.80143985e16, 0.0, 1.0, 2.0])
+    assert misdirected_gravity(time, np.zeros((4, 3))) is None
+    assert misdirected_gravity(np.arange(40) / 100, np.full((40, 3), 1e300)) is None

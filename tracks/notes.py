@@ -12,6 +12,7 @@ from ballcast.tracks.options import Placement
 MAX_PLAUSIBLE_SIZE = 500.0  # m; no ball flies as far, and in millimetres every flight spans more
 MIN_TIME_STEP = 0.5  # a ball is seen more often than this many seconds
 SLOW = 0.2  # m/s; where nine in ten frames are slower, times with such long steps are no seconds
+MAX_NUMBER = 1e6  # m, s
 UNDER_GROUND = 0.05  # m that a ball's centre may be under the ground: trackers err by centimetres
 MIN_SHARE_UNDER = 0.1  # of the frames; fewer are outliers
 GRAVITY = 9.81  # m/s2
@@ -76,6 +77,8 @@ def misdirected_gravity(time: np.ndarray, position: np.ndarray) -> str | None:
     a drag against the velocity, by the third quartile of what remains. Only an axis that explains them well, and far
     better than -z, counts: spin lifts and drops balls too.
     """
+    if np.abs(position).max() > MAX_NUMBER or np.ptp(time) > MAX_NUMBER:  # no ball: its squares may overflow
+        return None
     acceleration, velocity = _windows(time - time[0], position)
     if len(acceleration) < 3:
         return None
