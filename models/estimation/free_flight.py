@@ -34,11 +34,7 @@ def predict_mean(sport, s, origin, dt):
     count = step_count(sport, s, dt)
     h, near = dt / count, same_in_all(0.0)
     for _ in range(count):
-        p, v, w, u, factors, _ = _motion(s)
-        a, _ = _acceleration(sport, factors, u, w)
-        middle, f = _middle(sport, h, u, w, a)
-        m, _ = _acceleration(sport, factors, *middle)
-        _move(s, p, v, w, a, m, f, h)
+        p, a = _move_means(sport, s, h)
         bend = 0.125 * h * h
         q = load(s, 0), load(s, 1), load(s, 2)
         near = max(near, _near(sport.boxes, origin, p, q, (bend * abs(a[0]), bend * abs(a[1]), bend * abs(a[2]))))
@@ -138,11 +134,18 @@ def move_back(sport, s, dt, count):
     """Move the means alone by dt s (negative: back) through the air."""
     h = dt / count
     for _ in range(count):
-        p, v, w, u, factors, _ = _motion(s)
-        a, _ = _acceleration(sport, factors, u, w)
-        middle, f = _middle(sport, h, u, w, a)
-        m, _ = _acceleration(sport, factors, *middle)
-        _move(s, p, v, w, a, m, f, h)
+        _move_means(sport, s, h)
+
+
+@inlined
+def _move_means(sport, s, h):
+    """Move the means by one step of h s: (position, acceleration) at its start."""
+    p, v, w, u, factors, _ = _motion(s)
+    a, _ = _acceleration(sport, factors, u, w)
+    middle, f = _middle(sport, h, u, w, a)
+    m, _ = _acceleration(sport, factors, *middle)
+    _move(s, p, v, w, a, m, f, h)
+    return p, a
 
 
 @inlined

@@ -1,4 +1,4 @@
-"""The running filter: a Gaussian-sum filter on the simulator, constant time and memory per frame. Compiled.
+"""The running filter: a Gaussian-sum filter on the simulator, bounded time and constant memory a frame. Compiled.
 
     states = new_filter_states(count)            # (B,) records, one for each ball
     observe(sport, filter_prior, states[b], t, y)
@@ -62,10 +62,8 @@ REFRESH_EVERY = 8  # frames
 MIN_FRAMES_TO_HIT = 12  # since the start
 HIT_NIS = 25.0  # normalised innovation squared of a frame that may be a hit
 NIS_DECAY, MAX_NIS = 0.1, 16.0  # of the running average; a larger square counts as this
-MAX_NIS_AVERAGE, ONE_SIDED = (
-    7.5,
-    0.4,
-)  # with more, and so much of it to one side, the belief does not explain the frames
+MAX_NIS_AVERAGE = 7.5  # with more, and this fraction of it to one side, the belief does not explain the frames
+ONE_SIDED = 0.4
 MAX_LANDING_SD = 0.2  # m/s, of the vertical velocity of a component that stops bouncing
 ROLLING_NOISE = 0.5  # m/s in a second: how the ground changes the velocity
 SCRATCH_ROWS = 9 * UNKNOWNS

@@ -72,14 +72,14 @@ def _lay_down(sport, state, s, i, y):
 
 @kernel
 def suppose_hit(sport, filter_prior, state, s, t, y):
-    """After a frame that nothing explains: add components that the ball was hit, and starts anew there."""
-    for _ in range(2 if lying_height(sport, y[0], y[1], y[2]) > -np.inf else 1):
+    """After frames that nothing explains: add components of a ball that was hit, and starts anew there."""
+    for number in range(2 if lying_height(sport, y[0], y[1], y[2]) > -np.inf else 1):
         i = 0
         for j in range(1, COMPONENTS):
             if s[LOG_WEIGHT, j] < s[LOG_WEIGHT, i]:
                 i = j
         _start_component(filter_prior, state, s, i, y, HIT_LOG_WEIGHT, t - state.start_time)
-        if _ == 1:
+        if number == 1:
             _lay_down(sport, state, s, i, y)
         for k in range(KEPT_ROWS):
             state.anchor[k, i] = s[k, i]

@@ -12,7 +12,6 @@ import numpy as np
 from ballcast.models.estimation.unknowns import UNKNOWNS
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.lane_numbers import LANES, lane_max, lane_sum, load, same_in_all, store, where
-from ballcast.sim.kernels.layout import SPIN
 
 COMPONENTS = LANES
 MEAN, COVARIANCE = 0, UNKNOWNS
@@ -36,7 +35,6 @@ GATE_VARIANCE = 1.0 / SPLIT_OFFSET**2 - 1.0  # each half is the whole times a Ga
 GATE_OFFSET = 1.0 / SPLIT_OFFSET  # and standard deviations, of the whole
 POWER_ITERATIONS = 4
 MERGE_DISTANCE2 = 0.25  # squared distance in standard deviations, of velocity and spin
-SPIN_ROW = SPIN.start
 
 
 @inlined
