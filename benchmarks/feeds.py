@@ -60,7 +60,9 @@ def filter_estimate(stream, ball: int = 0) -> Estimate | None:
     if not hasattr(batch, "filter_states"):
         return None
     state = batch.filter_states[ball]
-    return Estimate(state["x"].copy(), state["P"].copy(), float(state["mahalanobis2"]))
+    covariance = state["P"].copy()
+    covariance[3:9, 3:9] += state["jump"]
+    return Estimate(state["x"].copy(), covariance, float(state["mahalanobis2"]))
 
 
 # --- rolling balls ----------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ FILTER_STATE_DTYPE = np.dtype([
     ("points", np.float64, (MAX_POINTS, 7)), ("point_count", np.int64), ("frames_per_point", np.int64),
     ("frames_since_anchor", np.int64), ("phase", np.int64),
     ("x", np.float64, (UNKNOWNS,)), ("P", np.float64, (UNKNOWNS, UNKNOWNS)),  # mean and covariance of the mixture
+    ("jump", np.float64, (6, 6)),  # covariance of velocity and spin by the side of a contact (contact_side.py)
     ("noise", np.float64, (4,)),  # variances of the axes (m2) and of the time stamps (s2)
     ("noise_sums", np.float64, (5,)),  # sums of expected variances, and their number
     ("innovation", np.float64, (3,)), ("innovation_sd", np.float64, (3,)), ("mahalanobis2", np.float64),  # m, m, -

@@ -18,6 +18,7 @@ changed its path, and the filter restarts from the last frames. A frame is taken
     measurement    a frame corrects and weighs them
     mixture        they are split, merged, dropped
     smoothing      frames since the last contact are linearised anew
+    contact_side   what the side of a contact leaves open
     hypotheses     how components start, in the air or on a surface
 """
 
@@ -25,6 +26,7 @@ import math
 
 import numpy as np
 
+from ballcast.models.estimation.contact_side import note_contact_side
 from ballcast.models.estimation.filter_state import store_frame
 from ballcast.models.estimation.fit import linearised_flight
 from ballcast.models.estimation.free_flight import predict_mean, propagate
@@ -73,6 +75,7 @@ SCRATCH_ROWS = 9 * UNKNOWNS
 def observe(sport, filter_prior, state, t, y):
     """Update the filter with a frame at t s, y (3,) m."""
     scratch, s = np.empty((SCRATCH_ROWS, COMPONENTS), np.float32), state.components[:]
+    before = state.x[3:9].copy()
     if state.frames == 0:
         state.noise[:] = filter_prior.noise
         state.noise_sums[:] = 0.0
@@ -86,6 +89,7 @@ def observe(sport, filter_prior, state, t, y):
         _restart(sport, filter_prior, state, scratch, t, y)
         state.nis_average, state.drift[:] = 3.0, 0.0
     match_moments(state, s)
+    note_contact_side(sport, state, before)
     if state.frames_since_start >= MIN_FRAMES_TO_ADAPT:
         _adapt_noise(filter_prior, state, s, y)
     store_frame(state, t, y)

@@ -60,6 +60,7 @@ def simulate_ahead(balls, constants, times, out):
             _sample_belief(
                 memory.filter_states[b], outputs[b], active_unknowns, standard_normal, *belief, samples[rows]
             )
+            out.P[b, 3:9, 3:9] += memory.filter_states[b].jump  # the samples do without: both sides fly the same path
             sample_times[rows] = times[b]
         positions, landings = posterior.simulate_samples(lane_sport, samples, sample_times, K)
         for b in range(first, last):

@@ -1,0 +1,105 @@
+"""Before a contact or after it: the velocity of a ball that may be touching a surface right now. Compiled.
+
+A component is on one side of a contact, and knows the velocity of that side. Where its distance from the surface is
+uncertain, the ball may be on the other side. Forecasts do not depend on it: both paths meet at the surface. The
+velocity at this moment does. `jump` is what the mixture's covariance of velocity and spin lacks.
+"""
+
+import math
+
+import numpy as np
+
+from ballcast.models.estimation.fit import linearised_flight
+from ballcast.models.estimation.mixture import COMPONENTS, DEAD, LOG_WEIGHT, ROW
+from ballcast.models.estimation.unknowns import UNKNOWNS
+from ballcast.sim.jit import inlined, kernel
+from ballcast.sim.kernels.contact import gap_and_normal
+from ballcast.sim.kernels.tangent import COLUMNS, TANGENT_SIZE
+
+MAX_GAP_SD = 6.0  # a ball is on its own side of a surface that is farther away
+GAP_SD_FACTOR = 1.2  # the tails of the position are longer than a Gaussian's
+MIN_SPEED, AFTER = 0.03, 2e-4  # m/s, s: a contact ahead is flown through until so long after it
+MAX_ROLLING = 0.5  # probability: a ball that rolls touches all the time
+
+
+@kernel
+def note_contact_side(sport, state, before):
+    """Set state.jump (6, 6), (m/s, rad/s)^2, by the velocity and spin `before` (6,) of the previous frame."""
+    state.jump[:] = 0.0
+    if state.rolling > MAX_ROLLING:
+        return
+    x, P, nearest_gap, smallest, normal = state.x, state.P, 0.0, MAX_GAP_SD, (0.0, 0.0, 1.0)
+    reach = MAX_GAP_SD * math.sqrt(max(P[0, 0], P[1, 1], P[2, 2]))
+    for j in range(len(sport.boxes)):
+        box = sport.boxes[j]
+        is_near = True
+        for k in range(3):
+            is_near &= box[k] - reach < x[k] < box[3 + k] + reach
+        if is_near:
+            gap, n = gap_and_normal((x[0], x[1], x[2]), sport.surfaces[j])
+            distance = abs(gap) / math.sqrt(_variance_along(P, n) + 1e-12)
+            if distance < smallest:
+                nearest_gap, smallest, normal = gap, distance, n
+    if smallest < MAX_GAP_SD:
+        _fill_jump(sport, state, before, nearest_gap, normal)
+
+
+@inlined
+def _variance_along(P, n):
+    """n^T P n of a covariance's first three rows."""
+    variance = P[0, 0] * n[0] * n[0] + P[1, 1] * n[1] * n[1] + P[2, 2] * n[2] * n[2]
+    return variance + 2.0 * (P[1, 0] * n[0] * n[1] + P[2, 0] * n[0] * n[2] + P[2, 1] * n[1] * n[2])
+
+
+@kernel
+def _fill_jump(sport, state, before, gap, n):
+    """Set state.jump from the other side of a contact with a surface, whose normal is n."""
+    x, jump, other = state.x, state.jump[:], np.zeros(6)
+    share, probability = _after(state, gap, n)
+    factor = (1.0 - 2.0 * share) * (probability - share)
+    if not factor > 0.0:
+        return
+    if share > 0.5:  # the mean is after the contact: the velocity before it is that of the previous frame
+        if before[0] * n[0] + before[1] * n[1] + before[2] * n[2] > 0.0:
+            return
+        other[:] = before
+    elif not _bounce(sport, state, gap, n, other, jump):
+        return
+    for k in range(6):
+        for j in range(6):
+            jump[k, j] = factor * (jump[k, j] + (other[k] - x[3 + k]) * (other[j] - x[3 + j]))
+
+
+@kernel
+def _bounce(sport, state, gap, n, other, covariance):
+    """Fill velocity and spin after the contact ahead, other (6,), and their covariance (6, 6); False if there is
+    none."""
+    x, P, tangent = state.x.copy(), state.P.copy(), np.zeros(TANGENT_SIZE)
+    dt = max(gap, 0.0) / max(-(x[3] * n[0] + x[4] * n[1] + x[5] * n[2]), MIN_SPEED) + AFTER
+    flight = linearised_flight(sport, x, np.full(1, dt), tangent, np.empty((1, 6)), np.empty((1, 3, UNKNOWNS)))
+    for k in range(3):
+        other[k], other[3 + k] = flight.velocity[k], flight.spin[k]
+    F = tangent[3 * COLUMNS : 9 * COLUMNS].reshape(6, COLUMNS)[:, :UNKNOWNS].copy()
+    covariance[:] = F @ P @ F.T
+    return flight.contact_count > 0
+
+
+@kernel
+def _after(state, gap, n):
+    """(weight of the components that move away from the surface, probability that the contact is over)."""
+    s, x, total, share, probability = state.components[:], state.x, 0.0, 0.0, 0.0
+    origin = state.origin
+    for i in range(COMPONENTS):
+        if s[LOG_WEIGHT, i] > DEAD:
+            weight, variance, distance = math.exp(s[LOG_WEIGHT, i]), 0.0, gap
+            for k in range(3):
+                distance += n[k] * (s[k, i] + origin[k] - x[k])
+                for j in range(3):
+                    variance += n[k] * n[j] * s[ROW[k, j], i]
+            sd = GAP_SD_FACTOR * math.sqrt(max(variance, 1e-12))
+            own_side = 0.5 * math.erfc(-distance / sd * math.sqrt(0.5))
+            is_after = s[3, i] * n[0] + s[4, i] * n[1] + s[5, i] * n[2] > 0.0
+            total += weight
+            share += weight if is_after else 0.0
+            probability += weight * (own_side if is_after else 1.0 - own_side)
+    return share / total, probability / total
