@@ -28,17 +28,19 @@ import numpy as np
 
 from ballcast.models.estimation.contact_side import note_contact_side
 from ballcast.models.estimation.filter_state import store_frame
-from ballcast.models.estimation.fit import linearised_flight
 from ballcast.models.estimation.free_flight import predict_mean, propagate
+from ballcast.models.estimation.grip import split_by_grip
 from ballcast.models.estimation.hypotheses import initialise, lying_height, put_on_surface, suppose_hit
 from ballcast.models.estimation.likelihood import add_expected_variances
 from ballcast.models.estimation.measurement import measure_position, update
 from ballcast.models.estimation.mixture import (
     COMPONENTS,
     DEAD,
+    KEPT_ROWS,
     LAST_CONTACT,
     LOG_WEIGHT,
     MEAN,
+    MIN_SPLIT_LOG_WEIGHT,
     NEAR,
     ON_SURFACE,
     ROW,
@@ -52,9 +54,11 @@ from ballcast.models.estimation.mixture import (
 )
 from ballcast.models.estimation.prior import FILTER_PSEUDO_FRAMES
 from ballcast.models.estimation.smoothing import is_pass_due, linearise_anew, note_point
-from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS
+from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS, seed_unknowns, to_launch
 from ballcast.sim.jit import inlined, kernel
+from ballcast.sim.kernels.flight import fly_ball
 from ballcast.sim.kernels.lane_numbers import lane_max, lane_sum, load, store, where
+from ballcast.sim.kernels.layout import CONTACT_DTYPE
 from ballcast.sim.kernels.tangent import COLUMNS, TANGENT_SIZE
 
 MIN_FRAMES_TO_ADAPT = 3  # fewer frames say nothing of the noise
@@ -68,6 +72,7 @@ MAX_NIS_AVERAGE = 7.5  # with more, and this fraction of it to one side, the bel
 ONE_SIDED = 0.4
 MAX_LANDING_SD = 0.2  # m/s, of the vertical velocity of a component that stops bouncing
 ROLLING_NOISE = 0.5  # m/s in a second: how the ground changes the velocity
+CONTACT_NOISE = 0.005  # m/s of the velocity, and of the spin at the ball's surface
 SCRATCH_ROWS = 9 * UNKNOWNS
 
 
@@ -179,9 +184,8 @@ def _predict(sport, filter_prior, state, scratch, start, t):
     flown = np.empty((ROWS if is_near else 0, COMPONENTS), np.float32)
     if is_near:
         for i in range(COMPONENTS):
-            is_flown[i] = s[LOG_WEIGHT, i] > DEAD and (s[NEAR, i] > 0.5 or s[ON_SURFACE, i] > 0.5)
-            if is_flown[i]:
-                is_flown[i] = _fly(sport, state, before, flown, i, start, dt)
+            if not is_flown[i] and s[LOG_WEIGHT, i] > DEAD and (s[NEAR, i] > 0.5 or s[ON_SURFACE, i] > 0.5):
+                is_flown[i] = _fly(sport, state, before, flown, is_flown, i, start, dt)
     for k in range(MEAN + UNKNOWNS):
         store(s, k, load(before, k))
     propagate(sport, s, scratch, dt, count)
@@ -197,18 +201,54 @@ def _predict(sport, filter_prior, state, scratch, start, t):
 
 
 @kernel
-def _fly(sport, state, before, flown, i, start, dt):
-    """Fly component i by dt s from its mean in `before`: its mean, covariance and last contact go into `flown`.
+def _fly(sport, state, before, flown, is_flown, i, start, dt):
+    """Fly component i by dt s from its mean in `before`: its mean, covariance and last contact go into `flown`. Where it
+    may grip or slip, and there is room, it is split.
 
     Returns False, and does nothing, where the ball would stop bouncing but its vertical speed is not known well enough.
     """
-    s, origin = state.components[:], state.origin[:]
-    x, P, tangent = np.empty(UNKNOWNS), np.empty((UNKNOWNS, UNKNOWNS)), np.zeros(TANGENT_SIZE)
+    s, origin, contacts = state.components[:], state.origin[:], np.empty(1, CONTACT_DTYPE)
+    x, P = np.empty(UNKNOWNS), np.empty((UNKNOWNS, UNKNOWNS))
     for k in range(UNKNOWNS):
         x[k] = before[MEAN + k, i] + (origin[k] if k < 3 else 0.0)
         for j in range(k + 1):
             P[k, j] = P[j, k] = s[ROW[k, j], i]
-    flight = linearised_flight(sport, x, np.full(1, dt), tangent, np.empty((1, 6)), np.empty((1, 3, UNKNOWNS)))
+    contacts[0]["surface"] = -1
+    if not _fly_into(sport, state, flown, i, x.copy(), P.copy(), contacts, start, dt):
+        return False
+    is_split = contacts[0]["surface"] >= 0 and s[ON_SURFACE, i] < 0.5 and s[LOG_WEIGHT, i] > MIN_SPLIT_LOG_WEIGHT
+    other = _free_lane(s) if is_split else -1
+    if other >= 0:
+        other_x, other_P = np.empty(UNKNOWNS), np.empty((UNKNOWNS, UNKNOWNS))
+        share = split_by_grip(sport, contacts[0], to_launch(x), x, P, other_x, other_P)
+        if share > 0.0:
+            s[ON_SURFACE, other] = 0.0
+            is_flown[other] = _fly_into(sport, state, flown, other, other_x, other_P, contacts, start, dt)
+            if is_flown[other] and _fly_into(sport, state, flown, i, x, P, contacts, start, dt):
+                s[LOG_WEIGHT, other] = s[LOG_WEIGHT, i] + math.log(share)
+                s[LOG_WEIGHT, i] += math.log(1.0 - share)
+                flown[LAST_CONTACT, other] = flown[LAST_CONTACT, i]
+                for k in range(KEPT_ROWS):
+                    state.anchor[k, other] = state.anchor[k, i]
+    return True
+
+
+@inlined
+def _free_lane(s):
+    """The number of a lane that is not in use; -1 if there is none."""
+    for i in range(COMPONENTS):
+        if not s[LOG_WEIGHT, i] > DEAD:
+            return i
+    return -1
+
+
+@kernel
+def _fly_into(sport, state, flown, i, x, P, contacts, start, dt):
+    """Fly x (16,), P (16, 16) by dt s, into lane i of `flown`; contacts (1,) gets the first contact. See _fly."""
+    s, origin, tangent, launch = state.components[:], state.origin[:], np.zeros(TANGENT_SIZE), to_launch(x)
+    seed_unknowns(tangent, launch)
+    paths = np.empty((1, 6)), np.empty((1, 3, UNKNOWNS))
+    flight = fly_ball(sport, launch, np.full(1, dt), tangent, *paths, contacts)
     for k in range(3):
         x[k], x[3 + k], x[6 + k] = flight.position[k], flight.velocity[k], flight.spin[k]
     lies = x[5] == 0.0 and x[2] < lying_height(sport, x[0], x[1], x[2]) + 1e-6
@@ -226,6 +266,9 @@ def _fly(sport, state, before, flown, i, start, dt):
             flown[ROW[k, j], i] = P[k, j]
     flown[LAST_CONTACT, i] = s[LAST_CONTACT, i]
     if flight.last_contact_time > 0.0:
+        for k in range(3, 9):  # a ball that grips has the spin that its velocity says, which float32 cannot hold
+            sd = CONTACT_NOISE if k < 6 else CONTACT_NOISE / sport.radius
+            flown[ROW[k, k], i] += sd * sd
         flown[LAST_CONTACT, i] = start - state.start_time + flight.last_contact_time
     return True
 
