@@ -13,7 +13,8 @@ from ballcast.models.estimation.fit import linearised_flight
 from ballcast.models.estimation.mixture import COMPONENTS, DEAD, LOG_WEIGHT, ROW
 from ballcast.models.estimation.unknowns import UNKNOWNS
 from ballcast.sim.jit import inlined, kernel
-from ballcast.sim.kernels.contact import gap_and_normal
+from ballcast.sim.kernels.contact import gap_and_normal, note_contact, onto_surface, touches
+from ballcast.sim.kernels.layout import CONTACT_DTYPE, Motion
 from ballcast.sim.kernels.tangent import COLUMNS, TANGENT_SIZE
 
 MAX_GAP_SD = 6.0  # a ball is on its own side of a surface that is farther away
@@ -74,14 +75,30 @@ def _fill_jump(sport, state, before, gap, n):
 def _bounce(sport, state, gap, n, other, covariance):
     """Fill velocity and spin after the contact ahead, other (6,), and their covariance (6, 6); False if there is
     none."""
-    x, P, tangent = state.x.copy(), state.P.copy(), np.zeros(TANGENT_SIZE)
+    x, P, tangent, contacts = state.x.copy(), state.P.copy(), np.zeros(TANGENT_SIZE), np.empty(1, CONTACT_DTYPE)
     dt = max(gap, 0.0) / max(-(x[3] * n[0] + x[4] * n[1] + x[5] * n[2]), MIN_SPEED) + AFTER
     flight = linearised_flight(sport, x, np.full(1, dt), tangent, np.empty((1, 6)), np.empty((1, 3, UNKNOWNS)))
     for k in range(3):
         other[k], other[3 + k] = flight.velocity[k], flight.spin[k]
     F = tangent[3 * COLUMNS : 9 * COLUMNS].reshape(6, COLUMNS)[:, :UNKNOWNS].copy()
     covariance[:] = F @ P @ F.T
-    return flight.contact_count > 0
+    return flight.contact_count > 0 or touches_at_start(sport, x, contacts)
+
+
+@kernel
+def touches_at_start(sport, x, contacts):
+    """Whether a flight from x (16,) begins with a contact, which fly_ball does not count; contacts (1,) gets it."""
+    for j in range(len(sport.boxes)):
+        box, is_near = sport.boxes[j], True
+        for k in range(3):
+            is_near &= box[k] - sport.radius < x[k] < box[3 + k] + sport.radius
+        if is_near:
+            velocity, spin, none = (x[3], x[4], x[5]), (x[6], x[7], x[8]), (0.0, 0.0, 0.0)
+            motion = Motion(onto_surface(sport, (x[0], x[1], x[2])), velocity, spin, none)
+            if touches(sport.surfaces[j], motion):
+                note_contact(contacts, 0, 0, j, 0.0, motion, velocity, spin)
+                return True
+    return False
 
 
 @kernel

@@ -26,7 +26,7 @@ import math
 
 import numpy as np
 
-from ballcast.models.estimation.contact_side import note_contact_side
+from ballcast.models.estimation.contact_side import note_contact_side, touches_at_start
 from ballcast.models.estimation.filter_state import store_frame
 from ballcast.models.estimation.free_flight import predict_mean, propagate
 from ballcast.models.estimation.grip import split_by_grip
@@ -202,8 +202,8 @@ def _predict(sport, filter_prior, state, scratch, start, t):
 
 @kernel
 def _fly(sport, state, before, flown, is_flown, i, start, dt):
-    """Fly component i by dt s from its mean in `before`: its mean, covariance and last contact go into `flown`. Where it
-    may grip or slip, and there is room, it is split.
+    """Fly component i by dt s from its mean in `before`: its mean, covariance and last contact go into `flown`. Where
+    it may grip or slip, and there is room, it is split.
 
     Returns False, and does nothing, where the ball would stop bouncing but its vertical speed is not known well enough.
     """
@@ -248,7 +248,9 @@ def _fly_into(sport, state, flown, i, x, P, contacts, start, dt):
     s, origin, tangent, launch = state.components[:], state.origin[:], np.zeros(TANGENT_SIZE), to_launch(x)
     seed_unknowns(tangent, launch)
     paths = np.empty((1, 6)), np.empty((1, 3, UNKNOWNS))
+    contact_time = 0.0 if touches_at_start(sport, x, contacts) else -1.0
     flight = fly_ball(sport, launch, np.full(1, dt), tangent, *paths, contacts)
+    contact_time = max(contact_time, flight.last_contact_time)
     for k in range(3):
         x[k], x[3 + k], x[6 + k] = flight.position[k], flight.velocity[k], flight.spin[k]
     lies = x[5] == 0.0 and x[2] < lying_height(sport, x[0], x[1], x[2]) + 1e-6
@@ -265,11 +267,11 @@ def _fly_into(sport, state, flown, i, x, P, contacts, start, dt):
         for j in range(k + 1):
             flown[ROW[k, j], i] = P[k, j]
     flown[LAST_CONTACT, i] = s[LAST_CONTACT, i]
-    if flight.last_contact_time > 0.0:
+    if contact_time >= 0.0:
         for k in range(3, 9):  # a ball that grips has the spin that its velocity says, which float32 cannot hold
             sd = CONTACT_NOISE if k < 6 else CONTACT_NOISE / sport.radius
             flown[ROW[k, k], i] += sd * sd
-        flown[LAST_CONTACT, i] = start - state.start_time + flight.last_contact_time
+        flown[LAST_CONTACT, i] = start - state.start_time + max(contact_time, 1e-4)
     return True
 
 
