@@ -9,24 +9,27 @@ import math
 
 import numpy as np
 
-from ballcast.models.estimation.fit import linearised_flight
 from ballcast.models.estimation.mixture import COMPONENTS, DEAD, LOG_WEIGHT, ROW
-from ballcast.models.estimation.unknowns import UNKNOWNS
+from ballcast.models.estimation.unknowns import UNKNOWNS, seed_unknowns, to_launch
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.contact import gap_and_normal, note_contact, onto_surface, touches
+from ballcast.sim.kernels.flight import fly_ball
 from ballcast.sim.kernels.layout import CONTACT_DTYPE, Motion
 from ballcast.sim.kernels.tangent import COLUMNS, TANGENT_SIZE
 
-MAX_GAP_SD = 6.0  # a ball is on its own side of a surface that is farther away
-GAP_SD_FACTOR = 1.2  # the tails of the position are longer than a Gaussian's
+MAX_GAP_SD = 5.0  # a ball is on its own side of a surface that is farther away
+GAP_SD_FACTOR = 1.1  # the tails of the position are longer than a Gaussian's
 MIN_SPEED, AFTER = 0.03, 2e-4  # m/s, s: a contact ahead is flown through until so long after it
+MIN_FACTOR_WITH_SPREAD = 1e-3  # with less, the spread of the velocity after the contact does not count
 MAX_ROLLING = 0.5  # probability: a ball that rolls touches all the time
 
 
 @kernel
 def note_contact_side(sport, state, before):
-    """Set state.jump (6, 6), (m/s, rad/s)^2, by the velocity and spin `before` (6,) of the previous frame."""
-    state.jump[:] = 0.0
+    """Set state.jump (6, 6), (m/s, rad/s)^2, by the velocity and spin `before`, six numbers, of the previous frame."""
+    for k in range(6):
+        for j in range(6):
+            state.jump[k, j] = 0.0
     if state.rolling > MAX_ROLLING:
         return
     x, P, nearest_gap, smallest, normal = state.x, state.P, 0.0, MAX_GAP_SD, (0.0, 0.0, 1.0)
@@ -63,8 +66,9 @@ def _fill_jump(sport, state, before, gap, n):
     if share > 0.5:  # the mean is after the contact: the velocity before it is that of the previous frame
         if before[0] * n[0] + before[1] * n[1] + before[2] * n[2] > 0.0:
             return
-        other[:] = before
-    elif not _bounce(sport, state, gap, n, other, jump):
+        for k in range(6):
+            other[k] = before[k]
+    elif not _bounce(sport, state, gap, n, factor > MIN_FACTOR_WITH_SPREAD, other, jump):
         return
     for k in range(6):
         for j in range(6):
@@ -72,16 +76,21 @@ def _fill_jump(sport, state, before, gap, n):
 
 
 @kernel
-def _bounce(sport, state, gap, n, other, covariance):
-    """Fill velocity and spin after the contact ahead, other (6,), and their covariance (6, 6); False if there is
-    none."""
-    x, P, tangent, contacts = state.x.copy(), state.P.copy(), np.zeros(TANGENT_SIZE), np.empty(1, CONTACT_DTYPE)
-    dt = max(gap, 0.0) / max(-(x[3] * n[0] + x[4] * n[1] + x[5] * n[2]), MIN_SPEED) + AFTER
-    flight = linearised_flight(sport, x, np.full(1, dt), tangent, np.empty((1, 6)), np.empty((1, 3, UNKNOWNS)))
+def _bounce(sport, state, gap, n, with_spread, other, covariance):
+    """Fill velocity and spin after the contact ahead, other (6,), and their covariance (6, 6), which is left as it is
+    without spread. Returns False if there is no contact."""
+    x, tangent, contacts = state.x.copy(), np.zeros(TANGENT_SIZE if with_spread else 0), np.empty(1, CONTACT_DTYPE)
+    seconds = max(gap, 0.0) / max(-(x[3] * n[0] + x[4] * n[1] + x[5] * n[2]), MIN_SPEED) + AFTER
+    launch = to_launch(x)
+    if with_spread:
+        seed_unknowns(tangent, launch)
+    paths = np.empty((1, 6)), np.empty((1, 3, UNKNOWNS))
+    flight = fly_ball(sport, launch, np.full(1, seconds), tangent, *paths, contacts)
     for k in range(3):
         other[k], other[3 + k] = flight.velocity[k], flight.spin[k]
-    F = tangent[3 * COLUMNS : 9 * COLUMNS].reshape(6, COLUMNS)[:, :UNKNOWNS].copy()
-    covariance[:] = F @ P @ F.T
+    if with_spread:
+        F = tangent[3 * COLUMNS : 9 * COLUMNS].reshape(6, COLUMNS)[:, :UNKNOWNS].copy()
+        covariance[:] = F @ state.P.copy() @ F.T
     return flight.contact_count > 0 or touches_at_start(sport, x, contacts)
 
 

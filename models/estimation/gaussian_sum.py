@@ -80,7 +80,8 @@ SCRATCH_ROWS = 9 * UNKNOWNS
 def observe(sport, filter_prior, state, t, y):
     """Update the filter with a frame at t s, y (3,) m."""
     scratch, s = np.empty((SCRATCH_ROWS, COMPONENTS), np.float32), state.components[:]
-    before = state.x[3:9].copy()
+    x = state.x
+    before = x[3], x[4], x[5], x[6], x[7], x[8]
     if state.frames == 0:
         state.noise[:] = filter_prior.noise
         state.noise_sums[:] = 0.0
@@ -207,18 +208,16 @@ def _fly(sport, state, before, flown, is_flown, i, start, dt):
 
     Returns False, and does nothing, where the ball would stop bouncing but its vertical speed is not known well enough.
     """
-    s, origin, contacts = state.components[:], state.origin[:], np.empty(1, CONTACT_DTYPE)
+    s, contacts = state.components[:], np.empty(1, CONTACT_DTYPE)
     x, P = np.empty(UNKNOWNS), np.empty((UNKNOWNS, UNKNOWNS))
-    for k in range(UNKNOWNS):
-        x[k] = before[MEAN + k, i] + (origin[k] if k < 3 else 0.0)
-        for j in range(k + 1):
-            P[k, j] = P[j, k] = s[ROW[k, j], i]
+    _unpack(state, before, i, x, P)
     contacts[0]["surface"] = -1
-    if not _fly_into(sport, state, flown, i, x.copy(), P.copy(), contacts, start, dt):
+    if not _fly_into(sport, state, flown, i, x, P, contacts, start, dt):
         return False
     is_split = contacts[0]["surface"] >= 0 and s[ON_SURFACE, i] < 0.5 and s[LOG_WEIGHT, i] > MIN_SPLIT_LOG_WEIGHT
     other = _free_lane(s) if is_split else -1
     if other >= 0:
+        _unpack(state, before, i, x, P)
         other_x, other_P = np.empty(UNKNOWNS), np.empty((UNKNOWNS, UNKNOWNS))
         share = split_by_grip(sport, contacts[0], to_launch(x), x, P, other_x, other_P)
         if share > 0.0:
@@ -227,10 +226,19 @@ def _fly(sport, state, before, flown, is_flown, i, start, dt):
             if is_flown[other] and _fly_into(sport, state, flown, i, x, P, contacts, start, dt):
                 s[LOG_WEIGHT, other] = s[LOG_WEIGHT, i] + math.log(share)
                 s[LOG_WEIGHT, i] += math.log(1.0 - share)
-                flown[LAST_CONTACT, other] = flown[LAST_CONTACT, i]
                 for k in range(KEPT_ROWS):
                     state.anchor[k, other] = state.anchor[k, i]
     return True
+
+
+@kernel
+def _unpack(state, before, i, x, P):
+    """Fill x (16,) and P (16, 16) with component i, whose mean is in `before`."""
+    s, origin = state.components[:], state.origin[:]
+    for k in range(UNKNOWNS):
+        x[k] = before[MEAN + k, i] + (origin[k] if k < 3 else 0.0)
+        for j in range(k + 1):
+            P[k, j] = P[j, k] = s[ROW[k, j], i]
 
 
 @inlined
