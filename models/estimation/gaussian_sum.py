@@ -29,7 +29,7 @@ import numpy as np
 from ballcast.models.estimation.contact_side import note_contact_side, touches_at_start
 from ballcast.models.estimation.filter_state import store_frame
 from ballcast.models.estimation.free_flight import predict_mean, propagate
-from ballcast.models.estimation.grip import split_by_grip
+from ballcast.models.estimation.grip import condition, split_by_grip
 from ballcast.models.estimation.hypotheses import initialise, lying_height, put_on_surface, suppose_hit
 from ballcast.models.estimation.likelihood import add_expected_variances
 from ballcast.models.estimation.measurement import measure_position, update
@@ -208,26 +208,43 @@ def _fly(sport, state, before, flown, is_flown, i, start, dt):
 
     Returns False, and does nothing, where the ball would stop bouncing but its vertical speed is not known well enough.
     """
-    s, contacts = state.components[:], np.empty(1, CONTACT_DTYPE)
+    s, contacts, tangent = state.components[:], np.empty(1, CONTACT_DTYPE), np.empty(TANGENT_SIZE)
     x, P = np.empty(UNKNOWNS), np.empty((UNKNOWNS, UNKNOWNS))
     _unpack(state, before, i, x, P)
     contacts[0]["surface"] = -1
-    if not _fly_into(sport, state, flown, i, x, P, contacts, start, dt):
+    if not _fly_into(sport, state, flown, i, x, P, contacts, tangent, start, dt):
         return False
     is_split = contacts[0]["surface"] >= 0 and s[ON_SURFACE, i] < 0.5 and s[LOG_WEIGHT, i] > MIN_SPLIT_LOG_WEIGHT
     other = _free_lane(s) if is_split else -1
     if other >= 0:
         _unpack(state, before, i, x, P)
-        other_x, other_P = np.empty(UNKNOWNS), np.empty((UNKNOWNS, UNKNOWNS))
-        share = split_by_grip(sport, contacts[0], to_launch(x), x, P, other_x, other_P)
-        if share > 0.0:
-            s[ON_SURFACE, other] = 0.0
-            is_flown[other] = _fly_into(sport, state, flown, other, other_x, other_P, contacts, start, dt)
-            if is_flown[other] and _fly_into(sport, state, flown, i, x, P, contacts, start, dt):
-                s[LOG_WEIGHT, other] = s[LOG_WEIGHT, i] + math.log(share)
-                s[LOG_WEIGHT, i] += math.log(1.0 - share)
-                for k in range(KEPT_ROWS):
-                    state.anchor[k, other] = state.anchor[k, i]
+        is_flown[other] = _split_by_grip(sport, state, flown, i, other, x, P, contacts, tangent, start, dt)
+    return True
+
+
+@kernel
+def _split_by_grip(sport, state, flown, i, other, x, P, contacts, tangent, start, dt):
+    """Split component i, x (16,) and P (16, 16) before a contact: half of it goes to the lane `other`. Returns whether
+    it is split."""
+    s, covariance = state.components[:], np.empty(UNKNOWNS)
+    share, shift, less, other_shift, other_less = split_by_grip(sport, contacts[0], to_launch(x), P, covariance)
+    if share == 0.0:
+        return False
+    condition(x, P, covariance, other_shift, other_less)
+    after = covariance.copy()
+    for k in range(9):
+        after[k] = np.dot(tangent[k * COLUMNS : k * COLUMNS + UNKNOWNS], covariance)
+    s[ON_SURFACE, other] = 0.0
+    if not _fly_into(sport, state, flown, other, x, P, contacts, tangent, start, dt):
+        return False
+    for k in range(UNKNOWNS):
+        flown[MEAN + k, i] += shift * after[k]
+        for j in range(k + 1):
+            flown[ROW[k, j], i] -= less * after[k] * after[j]
+    for k in range(KEPT_ROWS):
+        state.anchor[k, other] = state.anchor[k, i]
+    s[LOG_WEIGHT, other] = s[LOG_WEIGHT, i] + math.log(share)
+    s[LOG_WEIGHT, i] += math.log(1.0 - share)
     return True
 
 
@@ -251,9 +268,10 @@ def _free_lane(s):
 
 
 @kernel
-def _fly_into(sport, state, flown, i, x, P, contacts, start, dt):
+def _fly_into(sport, state, flown, i, x, P, contacts, tangent, start, dt):
     """Fly x (16,), P (16, 16) by dt s, into lane i of `flown`; contacts (1,) gets the first contact. See _fly."""
-    s, origin, tangent, launch = state.components[:], state.origin[:], np.zeros(TANGENT_SIZE), to_launch(x)
+    s, origin, launch = state.components[:], state.origin[:], to_launch(x)
+    tangent[:] = 0.0
     seed_unknowns(tangent, launch)
     paths = np.empty((1, 6)), np.empty((1, 3, UNKNOWNS))
     contact_time = 0.0 if touches_at_start(sport, x, contacts) else -1.0

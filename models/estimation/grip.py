@@ -15,39 +15,34 @@ from ballcast.sim.kernels.layout import FRICTION, RESTITUTION
 from ballcast.sim.kernels.vectors import add_scaled, cross, dot, norm, scaled
 
 MIN_SLIP = 1e-6  # m/s
-MIN_SHARE = 0.03  # probability: a component that grips or slips for more than that is not split
-MAX_ALPHA = 2.0
+MAX_Z = 1.9  # standard deviations of D: a component that grips or slips for more certain is not split
 
 
 @kernel
-def split_by_grip(sport, contact, launch, x, P, other_x, other_P):
-    """Split x (16,) and P (16, 16), before a contact (CONTACT_DTYPE of the mean), into what does as the mean does, and
-    other_x, other_P. Returns the probability of the other; 0, and does nothing, where it is small.
+def split_by_grip(sport, contact, launch, P, covariance):
+    """How a component whose mean grips or slips at a contact (CONTACT_DTYPE) is split: (probability that it does the
+    other, shift, less, shift of the other, less of the other); see condition. The probability is 0 where it is small.
 
-    launch: the component's parameters
+    launch: the component's parameters; P (16, 16): its covariance before the contact; covariance (16,) gets that of the
+    unknowns with D
     """
-    derivative, covariance = np.zeros(UNKNOWNS), np.empty(UNKNOWNS)
+    derivative = np.zeros(UNKNOWNS)
     mean, variance = _difference(sport, contact, launch, derivative), 0.0
     for k in range(UNKNOWNS):
         covariance[k] = np.dot(P[k], derivative)
         variance += derivative[k] * covariance[k]
     sd = math.sqrt(max(variance, 1e-18))
-    if not mean > -MAX_ALPHA * sd:
-        return 0.0
+    if not mean > -MAX_Z * sd:
+        return 0.0, 0.0, 0.0, 0.0, 0.0
     z = -mean / sd
     share, density = 0.5 * math.erfc(z * math.sqrt(0.5)), math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
-    if share < MIN_SHARE:
-        return 0.0
-    other_x[:], other_P[:] = x, P
     r, q = density / (1.0 - share), density / share
-    _condition(x, P, covariance, -r / sd, (z * r + r * r) / variance)
-    _condition(other_x, other_P, covariance, q / sd, (q * q - z * q) / variance)
-    return share
+    return share, -r / sd, (z * r + r * r) / variance, q / sd, (q * q - z * q) / variance
 
 
 @inlined
-def _condition(x, P, covariance, shift, less):
-    """Move x and narrow P along the covariance (16,) with a number that has become known better."""
+def condition(x, P, covariance, shift, less):
+    """Move x (16,) and narrow P (16, 16) along the covariance (16,) with a number that has become known better."""
     for k in range(UNKNOWNS):
         x[k] += shift * covariance[k]
         for j in range(UNKNOWNS):
