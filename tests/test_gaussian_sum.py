@@ -10,7 +10,7 @@ from scipy.stats import chi2, multivariate_t
 
 from ballcast import sim
 from ballcast.models.estimation import filter_reference as reference
-from ballcast.models.estimation import gaussian_sum, hypotheses, measurement, mixture, smoothing
+from ballcast.models.estimation import contact_side, gaussian_sum, hypotheses, measurement, mixture, smoothing
 from ballcast.models.estimation.filter_reference import Component, Point
 from ballcast.models.estimation.filter_state import FILTER_STATE_DTYPE, new_filter_states
 from ballcast.models.estimation.free_flight import move_back, propagate
@@ -181,8 +181,79 @@ def test_lanes_through_a_contact_predict_as_the_twin():
     gaussian_sum._predict(ball.compiled, ball.prior, state, new_scratch(), 0.0, 0.03)
     expected = reference.predict(ball.sport, c, 0.03, ball.prior.process_noise)
     assert expected.mean[5] > 0.0  # it has bounced
+    noise = np.zeros(UNKNOWNS)
+    noise[3:6], noise[6:9] = gaussian_sum.CONTACT_NOISE, gaussian_sum.CONTACT_NOISE / ball.sport.ball.radius
+    expected = expected._replace(covariance=expected.covariance + np.diag(noise**2))
     assert_alike(component(state, 0), expected, 0.02, 0.02)
     assert 0.0 < state["components"][LAST_CONTACT, 0] < 0.03
+
+
+def above_the_table(ball, gap, velocity, spin, sd):
+    """A component whose ball is `gap` m above the table; sd: of position, velocity, spin."""
+    x, covariance = np.zeros(UNKNOWNS), np.diag((1e-3 * SD) ** 2)
+    x[:9] = 0.3, -0.6, ball.sport.ball.radius + gap, *velocity, *spin
+    covariance[range(9), range(9)] = np.repeat(sd, 3) ** 2
+    return Component(x, covariance)
+
+
+def test_a_ball_that_may_grip_or_slip_is_split_into_both():
+    """Mean and covariance of both halves are those of samples, flown one by one; a linear contact's are not."""
+    ball = at(sim.load("table_tennis"))
+    c = above_the_table(ball, 0.01, (0.5, 4.0, -2.0), (-60.0, 0.0, 0.0), (1e-4, 0.01, 40.0))
+    c.covariance[7, 7] = c.covariance[8, 8] = 1.0  # else the impulse turns as well
+    state = state_of([c])
+    gaussian_sum._predict(ball.compiled, ball.prior, state, new_scratch(), 0.0, 0.01)
+    halves = in_use(state)
+    assert len(halves) == 2
+    after = reference.fly(ball.sport, np.random.default_rng(0).multivariate_normal(c.mean, c.covariance, 20000), 0.01)
+    along = [4, 6]  # velocity, and the spin that goes with it
+    found, mean, sd = reference.merge(halves), after.mean(axis=0)[along], after.std(axis=0)[along]
+    np.testing.assert_allclose((found.mean[along] - mean) / sd, 0.0, atol=0.1)
+    np.testing.assert_allclose(np.sqrt(np.diag(found.covariance))[along], sd, rtol=0.1)
+    linear = reference.predict(ball.sport, c, 0.01, ball.prior.process_noise)
+    assert (np.abs(linear.mean[along] - mean) / sd > 0.2).all()
+
+
+def test_a_ball_that_grips_for_certain_is_not_split():
+    ball = at(sim.load("table_tennis"))
+    state = state_of([above_the_table(ball, 0.01, (0.2, 0.3, -3.0), (0.0, 0.0, 0.0), (1e-4, 0.01, 1.0))])
+    gaussian_sum._predict(ball.compiled, ball.prior, state, new_scratch(), 0.0, 0.01)
+    assert len(in_use(state)) == 1
+
+
+def test_a_contact_at_the_start_of_a_frame_is_one():
+    """A frame had put the ball half a millimetre into the table: later passes then led it on through the table."""
+    ball = at(sim.load("table_tennis"))
+    state = state_of([above_the_table(ball, -5e-4, (0.2, 3.0, -2.0), (0.0, 0.0, 0.0), (1e-3, 0.01, 1.0))])
+    gaussian_sum._predict(ball.compiled, ball.prior, state, new_scratch(), 0.0, 0.01)
+    assert state["components"][5, 0] > 0.0
+    assert state["components"][LAST_CONTACT, 0] >= 0.0
+
+
+@pytest.mark.parametrize("gap", [-1e-3, 0.0, 1e-3, 2.5e-3])
+def test_the_velocity_allows_for_the_other_side_of_a_contact(gap):
+    """About the mean, on whichever side it is, the velocity's second moment is that of samples that have bounced."""
+    ball = at(sim.load("table_tennis"))
+    c = above_the_table(ball, gap, (0.2, 3.0, -2.0), (0.0, 0.0, 0.0), (1e-3, 0.01, 1.0))
+    state, rng = state_of([c]), np.random.default_rng(1)
+    gaussian_sum.match_moments(state, state["components"])
+    contact_side.note_contact_side(ball.compiled, state, tuple(c.mean[3:9]))
+    samples = rng.multivariate_normal(c.mean, c.covariance, 20000)
+    is_over, samples[:, 2] = samples[:, 2] < ball.sport.ball.radius, ball.sport.ball.radius + 1e-9
+    samples[is_over] = reference.fly(ball.sport, samples[is_over], 1e-6)
+    expected = np.sqrt(((samples[:, 3:6] - c.mean[3:6]) ** 2).mean(axis=0))
+    found = np.sqrt(np.diag(state["P"])[3:6] + np.diag(state["jump"])[:3])
+    assert (found[1:] > 0.95 * expected[1:]).all()
+    assert (found[1:] < 1.5 * expected[1:] + 0.01).all()
+
+
+def test_far_from_a_surface_there_is_no_other_side():
+    ball = at(sim.load("table_tennis"))
+    state = state_of([above_the_table(ball, 0.02, (0.2, 3.0, -2.0), (0.0, 0.0, 0.0), (1e-3, 0.01, 1.0))])
+    gaussian_sum.match_moments(state, state["components"])
+    state["jump"] = 1.0
+    contact_side.note_contact_side(ball.compiled, state, (0.0,) * 6)
+    np.testing.assert_array_equal(state["jump"], 0.0)
 
 
 def test_a_deviation_goes_along_as_the_covariance_does():

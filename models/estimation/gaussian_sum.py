@@ -18,6 +18,7 @@ changed its path, and the filter restarts from the last frames. A frame is taken
     measurement    a frame corrects and weighs them
     mixture        they are split, merged, dropped
     smoothing      frames since the last contact are linearised anew
+    grip           those that may grip or slip at a contact are split
     contact_side   what the side of a contact leaves open
     hypotheses     how components start, in the air or on a surface
 """
