@@ -27,7 +27,7 @@ from ballcast.sim.kernels.lane_numbers import any_lane, lane_max, load, store, w
 LOG_OUTLIER = math.log(OUTLIER_RATE * OUTLIER_DENSITY)
 INFLATION_ROUNDS = 3  # of reweighing a frame by its residual
 MIN_VARIANCE = 1e-12
-ROUNDING = 1e-6  # of what is measured, in variances of the belief: float32 resolves no more after gaps of seconds
+ROUNDING, WIDE = 1e-7, 30.0  # float32 resolves this fraction of a variance of the position; m2, over which it matters
 MAX_SQUARE = 1e30  # normalised innovation squared of a component with sound numbers
 LOG_NORMALISER = (
     math.lgamma(0.5 * FILTER_DEGREES + 1.5)
@@ -43,7 +43,7 @@ def update(measure, state, s, U, y):
     Components whose numbers rounding has spoilt, as it does after gaps of seconds, are dropped; perhaps none is left.
     """
     (rx, ry, rz), h, R = measure(state, s, U, y)
-    rounding = ROUNDING * (h[0] + h[2] + h[5])
+    rounding = ROUNDING * max(h[0] + h[2] + h[5] - WIDE, 0.0)
     R = R[0] + rounding, R[1], R[2] + rounding, R[3], R[4], R[5] + rounding
     inverse, determinant = inverse6(add_scaled6(h, R, 1.0))
     a, b, c = times6(inverse, rx, ry, rz)
