@@ -72,22 +72,32 @@ def fly_samples(lane_sport, samples, times, contacts):
 @kernel
 def covariance_about_first(samples):
     """Second moments (H, 3, 3) of samples (K, H, 3) about the first, the most likely."""
-    count, horizons, _ = samples.shape
-    covariance = np.zeros((horizons, 3, 3))
-    for n in range(1, count):
-        for k in range(horizons):
-            dx, dy = samples[n, k, 0] - samples[0, k, 0], samples[n, k, 1] - samples[0, k, 1]
-            dz = samples[n, k, 2] - samples[0, k, 2]
-            covariance[k, 0, 0] += dx * dx
-            covariance[k, 1, 0] += dy * dx
-            covariance[k, 1, 1] += dy * dy
-            covariance[k, 2, 0] += dz * dx
-            covariance[k, 2, 1] += dz * dy
-            covariance[k, 2, 2] += dz * dz
-    covariance /= count - 1
-    for i, j in ((0, 1), (0, 2), (1, 2)):
-        covariance[:, i, j] = covariance[:, j, i]
+    covariance = np.empty((samples.shape[1], 3, 3))
+    fill_covariance_about_first(samples, covariance)
     return covariance
+
+
+@kernel
+def fill_covariance_about_first(samples, covariance):
+    """As covariance_about_first, into covariance (H, 3, 3)."""
+    count, size = len(samples), 3 * samples.shape[1]
+    flat, offset = samples.reshape((count, size)), np.zeros(size + 2)
+    squares, next_products, later_products = np.zeros(size), np.zeros(size), np.zeros(size)
+    for n in range(1, count):  # flat, so that the loops are vectorised: some products are of no use
+        for m in range(size):
+            offset[m] = flat[n, m] - flat[0, m]
+        for m in range(size):
+            squares[m] += offset[m] * offset[m]
+            next_products[m] += offset[m] * offset[m + 1]
+            later_products[m] += offset[m] * offset[m + 2]
+    scale = 1.0 / (count - 1)
+    for k in range(len(covariance)):
+        m = 3 * k
+        for i in range(3):
+            covariance[k, i, i] = scale * squares[m + i]
+        covariance[k, 0, 1] = covariance[k, 1, 0] = scale * next_products[m]
+        covariance[k, 1, 2] = covariance[k, 2, 1] = scale * next_products[m + 1]
+        covariance[k, 0, 2] = covariance[k, 2, 0] = scale * later_products[m]
 
 
 @kernel

@@ -77,7 +77,8 @@ def forecast_paths(balls, constants, times, out):
     for b in range(count):
         path_scaling = scaling.mean, scaling.scale, scaling.variance_factor
         landing_scaling = scaling.landing_mean, scaling.landing_scale, scaling.landing_variance_factor
-        out.mean[b], out.covariance[b] = decode_path(outputs[b], *path_scaling, variances[b], times[b], positions[b])
+        path = positions[b], out.mean[b], out.covariance[b]
+        decode_path(outputs[b], *path_scaling, variances[b], times[b], *path)
         out.probability[b], out.landing[b], out.landing_covariance[b] = decode_landing(
             outputs[b], *landing_scaling, landings[b], landing_sds[b]
         )

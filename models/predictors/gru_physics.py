@@ -68,9 +68,13 @@ def simulate_ahead(balls, constants, times, out):
             probability, landing, landing_covariance = posterior.modal_landing(landings[rows], len(lane_sport.boxes))
             out.probability[b], out.landing[b] = probability, landing
             out.landing_covariance[b] = variance_factors[1] * landing_covariance
-            out.mean[b], out.covariance[b] = out.samples[b, 0], posterior.covariance_about_first(out.samples[b])
+            out.mean[b] = out.samples[b, 0]
+            posterior.fill_covariance_about_first(out.samples[b], out.covariance[b])
             for k in range(horizons):
-                out.covariance[b, k] *= _interpolate(variance_factors[0], times[b, k] / HORIZON_STEP)
+                factor = _interpolate(variance_factors[0], times[b, k] / HORIZON_STEP)
+                for i in range(3):
+                    for j in range(3):
+                        out.covariance[b, k, i, j] *= factor
 
 
 @kernel
