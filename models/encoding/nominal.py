@@ -72,12 +72,12 @@ def nominal_trajectory(
         nominal_landing[1:] = x[:3]
         return
     until, none = np.append(times, max(LANDING_HORIZON, times[-1] + 1e-6)), np.empty(0)
-    trajectory, contacts = np.empty((len(until), 6)), np.empty(MAX_CONTACTS, CONTACT_DTYPE)
+    trajectory, contacts = np.empty((len(until), 3)), np.empty(MAX_CONTACTS, CONTACT_DTYPE)
     flight = fly_ball(sport, to_launch(x), until, none, trajectory, np.empty((0, 3, 0)), contacts)
-    positions[:] = trajectory[:-1, :3]
+    positions[:] = trajectory[:-1]
     positions[:, 2] += x[HEIGHT]
     nominal_landing[0] = LANDING_HORIZON
-    nominal_landing[1:] = trajectory[-1, :3]
+    nominal_landing[1:] = trajectory[-1]
     landing_speed = MIN_LANDING_SPEED
     for n in range(min(flight.contact_count, 2)):
         contact_features[n] = min(contacts[n]["time"], LANDING_HORIZON)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ballcast.models.contract import Forecast, expected_landing
 from ballcast.models.estimation.linear import cholesky_with_jitter
-from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS, to_belief, to_launch
+from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS, fill_launch, to_belief
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.lanes import CHUNK, LaneTask, fly_lanes
 from ballcast.sim.kernels.layout import CONTACT_DTYPE, LAUNCH_SIZE
@@ -57,7 +57,7 @@ def fly_samples(lane_sport, samples, times, contacts):
     count, (time_rows, horizons) = len(samples), times.shape
     launches, padded_times = np.empty((count, LAUNCH_SIZE)), np.full((time_rows, horizons + CHUNK), np.inf)
     for n in range(count):
-        launches[n] = to_launch(samples[n])
+        fill_launch(samples[n], launches[n])
     padded_times[:, :horizons] = times
     positions, counts = np.empty((count, horizons, 3), lane_sport.boxes.dtype), np.full(count, horizons)
     out, none = positions.reshape(-1), np.empty((0, 0, 0), lane_sport.boxes.dtype)

@@ -44,6 +44,9 @@ class Direct(NeuralPredictor):
             next(scale), float(factors.get("landing", 1.0)), 2 * self.info["shape"]["unknowns"],
         )  # fmt: skip
         self.constants = pack(self.output_scaling)
+        count = self.output_scaling.belief_inputs  # of the belief's head, the other outputs are not computed
+        weight, bias = np.ascontiguousarray(self.network.belief_out_weight[:, :count]), self.network.belief_out_bias
+        self.network = self.network._replace(belief_out_weight=weight, belief_out_bias=bias[:count].copy())
 
     def predict_into(self, balls: Packed, times: np.ndarray, out: BatchForecast) -> None:
         forecast_paths(balls, self.constants, times, out)
@@ -58,7 +61,7 @@ def forecast_paths(balls, constants, times, out):
     contact_features = np.empty(nominal.CONTACT_FEATURES)
     belief_outputs = np.empty((count, 0), np.float32)
     if scaling.belief_inputs:
-        belief_outputs = np.ascontiguousarray(belief_head(network, features, h)[:, : scaling.belief_inputs])
+        belief_outputs = belief_head(network, features, h)
     starts, variances = np.empty((count, UNKNOWNS)), np.empty((count, 3, 3))
     landings, landing_sds = np.empty((count, 4)), np.empty((count, 4))
     positions, horizon_positions = np.empty((count, horizons, 3)), np.empty((HORIZONS, 3))

@@ -17,6 +17,7 @@ import numpy as np
 
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.aerodynamics import DRAG_MODELS, constant_drag, drag_crisis, polynomial_drag, spin_drag
+from ballcast.sim.kernels.borrowed import borrowed, borrowed_sport
 from ballcast.sim.kernels.compiled_sport import LaneSport
 from ballcast.sim.kernels.contact import RESTING, SLIDING, after_contact, note_contact, onto_surface, touches
 from ballcast.sim.kernels.detection import first_contact
@@ -35,8 +36,9 @@ POSITION, VELOCITY, SPIN, ACCELERATION = 0, 3, 6, 15
 DRAG, LIFT, RESTITUTION, FRICTION, WIND_X, WIND_Y = PARAMETER_ROWS
 END_POSITION, END_VELOCITY, END_SPIN, END_ACCELERATION = 18, 21, 24, 27
 STEP, NEAR, BOX_LOW, BOX_HIGH, STEP_SCALE, STEP_ERROR = 30, 31, 32, 35, 38, 39
-FRAME_OFFSETS = 40 * LANES  # then a chunk of frames: their time in the step
-BUFFER_SIZE = FRAME_OFFSETS + CHUNK
+FRAME_OFFSETS = 40 * LANES  # then a chunk of frames: their time in the step, and their positions, axis by axis
+FRAME_POSITIONS = FRAME_OFFSETS + CHUNK
+BUFFER_SIZE = FRAME_POSITIONS + 3 * CHUNK
 NO_BALL = -2  # in place of a lane's supporting surface, as IN_FLIGHT is
 MAX_CONTACTS_SIMULATED = 5000  # of one ball: one that is wedged and hops without end is laid to rest
 # rows of whole numbers: of each lane; the last three, of the run, in lane 0
@@ -62,7 +64,8 @@ def fly_lanes(task, first, last):
     """Fly balls first..last of a LaneTask to their last frame; how many contacts there were."""
     # unpacked once: numba counts references on every look into a tuple of arrays
     lane_sport, launches, times, counts, out, velocity, spin, status, contacts = task
-    sport, aero, boxes = lane_sport
+    sport, aero, boxes = borrowed_sport(lane_sport.sport), lane_sport.aero, borrowed(lane_sport.boxes)
+    launches, contacts, status = borrowed(launches), borrowed(contacts), borrowed(status)
     per_ball_times, frame_capacity = len(times) > 1, times.shape[1] - CHUNK
     s, m, clock = np.zeros(BUFFER_SIZE, out.dtype), np.zeros((INT_ROWS, LANES), np.int64), np.zeros(LANES)
     m[NEXT_BALL, 0], m[BUSY_LANES, 0] = first, LANES
@@ -215,7 +218,7 @@ def _narrow_phase(sport, launches, b, s, i):
     """Cut the lane's step at its first contact: the surface met, or IN_FLIGHT."""
     start, h, bounds = _start(s, i), _number(s, STEP, i), (_read(s, BOX_LOW, i), _read(s, BOX_HIGH, i))
     c = quintic_coefficients(start, _end(s, i), h)
-    t, surface = first_contact(sport.surfaces, IN_FLIGHT, bounds, start, c, h)
+    t, surface = first_contact(sport.surfaces, sport.boxes, IN_FLIGHT, bounds, start, c, h)
     if t >= h:
         return IN_FLIGHT
     end, h, surface = step_to_contact(sport, _parameters(launches, b, s, i), start, surface, t)
@@ -239,15 +242,20 @@ def _write_positions(n, s, i, t, end, times, row, k, out, base, count):
     x, y, z = _unit_axis(n, s, i, h, 0), _unit_axis(n, s, i, h, 1), _unit_axis(n, s, i, h, 2)
     inverse = n.one / (h + n.tiny)
     while k < count and times[row, k] < end:
-        fits = k + CHUNK <= count  # then frames beyond the step are written too, and again by the next
         inside = 0
         for j in range(CHUNK):
             s[FRAME_OFFSETS + j] = times[row, k + j] - t
             inside += times[row, k + j] < end
+        for j in range(CHUNK):  # frames beyond the step go along, so that the loop is vectorised
+            f = s[FRAME_OFFSETS + j] * inverse
+            s[FRAME_POSITIONS + j] = unit_position(x, f)
+            s[FRAME_POSITIONS + CHUNK + j] = unit_position(y, f)
+            s[FRAME_POSITIONS + 2 * CHUNK + j] = unit_position(z, f)
         inside = min(inside, count - k)
-        for j in range(CHUNK if fits else inside):
-            f, m = s[FRAME_OFFSETS + j] * inverse, base + 3 * (k + j)
-            out[m], out[m + 1], out[m + 2] = unit_position(x, f), unit_position(y, f), unit_position(z, f)
+        for j in range(inside):
+            m = base + 3 * (k + j)
+            out[m], out[m + 1] = s[FRAME_POSITIONS + j], s[FRAME_POSITIONS + CHUNK + j]
+            out[m + 2] = s[FRAME_POSITIONS + 2 * CHUNK + j]
         k += inside
     return k
 
