@@ -55,8 +55,7 @@ def active_outputs(outputs, active_unknowns):
 
 @kernel
 def decode_path(outputs, mean, scale, variance_factor, variances, times, positions, out, covariance):
-    """Fill the mean, out (H, 3) m, and the covariance (H, 3, 3) m2 at times (H,) s, where the nominal positions (H, 3) m
-    are known.
+    """Fill the mean, out (H, 3) m, and the covariance (H, 3, 3) m2 at times (H,) s, about nominal positions (H, 3) m.
 
     mean and scale (20, 3): the scaling of the outputs, in standard deviations of free flight; variance_factor (20,):
     the calibration of variances. Residuals are interpolated linearly between horizons; they are 0 at the last frame.

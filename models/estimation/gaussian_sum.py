@@ -52,7 +52,7 @@ from ballcast.models.estimation.prior import FILTER_PSEUDO_FRAMES
 from ballcast.models.estimation.smoothing import is_pass_due, linearise_anew, note_point
 from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS
 from ballcast.sim.jit import inlined, kernel
-from ballcast.sim.kernels.lane_numbers import lane_max, lane_sum, load, store, where
+from ballcast.sim.kernels.lane_numbers import empty_rows, lane_max, lane_sum, load, store, where
 from ballcast.sim.kernels.tangent import COLUMNS, TANGENT_SIZE
 
 MIN_FRAMES_TO_ADAPT = 3  # fewer frames say nothing of the noise
@@ -72,7 +72,7 @@ SCRATCH_ROWS = 9 * UNKNOWNS
 @kernel
 def observe(sport, filter_prior, state, t, y):
     """Update the filter with a frame at t s, y (3,) m."""
-    scratch, s = np.empty((SCRATCH_ROWS, COMPONENTS), np.float32), state.components[:]
+    scratch, s = empty_rows(SCRATCH_ROWS), state.components[:]
     if state.frames == 0:
         state.noise[:] = filter_prior.noise
         state.noise_sums[:] = 0.0

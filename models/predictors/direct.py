@@ -17,6 +17,7 @@ from ballcast.models.predictors.neural import BatchForecast, NeuralPredictor
 from ballcast.models.runtime.network import belief_head, path_head
 from ballcast.sim import Sport
 from ballcast.sim.jit import kernel
+from ballcast.sim.kernels.borrowed import borrowed
 from ballcast.sim.kernels.packed import Packed, pack
 
 
@@ -55,7 +56,7 @@ class Direct(NeuralPredictor):
 @kernel
 def forecast_paths(balls, constants, times, out):
     """Fill the BatchForecast of the balls of a packed Memory at times (B, H) s after their last frames."""
-    (frontend, network, memory), scaling = balls.value, constants.value
+    (frontend, network, memory), scaling = borrowed(balls.value), borrowed(constants.value)
     feature_set, sport, scales = frontend.feature_set, frontend.sport, frontend.scales
     (count, horizons), h, features = times.shape, memory.hidden, memory.features
     contact_features = np.empty(nominal.CONTACT_FEATURES)

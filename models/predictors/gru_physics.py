@@ -18,6 +18,7 @@ from ballcast.models.predictors.neural import BatchForecast, NeuralPredictor
 from ballcast.models.runtime.network import belief_head
 from ballcast.sim import Sport
 from ballcast.sim.jit import kernel
+from ballcast.sim.kernels.borrowed import borrowed
 from ballcast.sim.kernels.compiled_sport import compile_lanes
 from ballcast.sim.kernels.packed import Packed, pack
 
@@ -47,8 +48,8 @@ class GruPhysics(NeuralPredictor):
 @kernel
 def simulate_ahead(balls, constants, times, out):
     """Fill the BatchForecast of the balls of a packed Memory at times (B, H) s after their last frames."""
-    _, network, memory = balls.value
-    lane_sport, active_unknowns, standard_normal, variance_factors = constants.value
+    _, network, memory = borrowed(balls.value)
+    lane_sport, active_unknowns, standard_normal, variance_factors = borrowed(constants.value)
     (count, horizons), K = times.shape, len(standard_normal)
     outputs = belief_head(network, memory.features, memory.hidden).astype(np.float64)
     for first in range(0, count, BALLS_PER_LANES):

@@ -10,29 +10,21 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ballcast.sim.jit import inlined
-from ballcast.sim.kernels.compiled_sport import CompiledSport
-
 
 @intrinsic
-def borrowed(typing: Any, array: Any) -> Any:
-    """The same array, without a count of references."""
-    if not isinstance(array, types.Array):
-        return None
+def borrowed(typing: Any, value: Any) -> Any:
+    """The same value; arrays, and those in tuples, without a count of references."""
+    return value(value), lambda context, builder, sig, args: _without_count(context, builder, sig.args[0], args[0])
 
-    def generate(context, builder, sig, args):
-        copy = context.make_array(sig.args[0])(context, builder, args[0])
+
+def _without_count(context, builder, kind, value):
+    if isinstance(kind, types.Array):
+        array = context.make_array(kind)(context, builder, value)
         for name in ("meminfo", "parent"):
-            setattr(copy, name, ir.Constant(getattr(copy, name).type, None))
-        return copy._getvalue()
-
-    return array(array), generate
-
-
-@inlined
-def borrowed_sport(sport):
-    """The CompiledSport with borrowed arrays."""
-    return CompiledSport(
-        sport.drag_model, sport.aero, sport.radius, sport.inertia,
-        borrowed(sport.surfaces), borrowed(sport.boxes), borrowed(sport.is_landing),
-    )  # fmt: skip
+            setattr(array, name, ir.Constant(getattr(array, name).type, None))
+        return array._getvalue()
+    if isinstance(kind, types.BaseTuple):
+        for i, part in enumerate(kind):
+            field = _without_count(context, builder, part, builder.extract_value(value, i))
+            value = builder.insert_value(value, field, i)
+    return value

@@ -14,7 +14,7 @@ import numpy as np
 
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.aerodynamics import acceleration, integrate
-from ballcast.sim.kernels.borrowed import borrowed_sport
+from ballcast.sim.kernels.borrowed import borrowed
 from ballcast.sim.kernels.contact import (
     REST_DURATION,
     RESTING,
@@ -77,7 +77,7 @@ def fly_ball(sport, launch, times, tangent, trajectory, jacobian, contacts):
     the launch, afterwards that of the state at times[-1]; jacobian (T, 3, COLUMNS) gets that of the positions; where
     tangent is empty, neither is computed. contacts (n,) CONTACT_DTYPE gets the first contacts.
     """
-    parameters, sport = parameters_of(launch), borrowed_sport(sport)
+    parameters, sport = parameters_of(launch), borrowed(sport)
     motion, support, phase = _initial_state(sport, parameters, launch, tangent)
     t, k, count, scale, status, end_time, with_tangent = 0.0, 0, 0, 1.0, FINE, times[-1], len(tangent) > 0
     first, last = math.inf, -math.inf
@@ -198,7 +198,8 @@ def rolling_step(sport, friction_factor, motion, support, phase):
     if phase != RESTING and h > 0.0:
         none = (0.0, 0.0, 0.0)
         edge = time_to_edge(surfaces[support], p, v, a, h)
-        h, other = first_contact(surfaces, sport.boxes, support, UNBOUNDED, start, (scaled(0.5, a), none, none, none), edge)
+        path = start, (scaled(0.5, a), none, none, none)
+        h, other = first_contact(surfaces, sport.boxes, support, UNBOUNDED, *path, edge)
         if other >= 0:
             surface = other
         elif h == edge and edge < min(phase_duration, spin_down_time):

@@ -17,7 +17,7 @@ import numpy as np
 
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.aerodynamics import DRAG_MODELS, constant_drag, drag_crisis, polynomial_drag, spin_drag
-from ballcast.sim.kernels.borrowed import borrowed, borrowed_sport
+from ballcast.sim.kernels.borrowed import borrowed
 from ballcast.sim.kernels.compiled_sport import LaneSport
 from ballcast.sim.kernels.contact import RESTING, SLIDING, after_contact, note_contact, onto_surface, touches
 from ballcast.sim.kernels.detection import first_contact
@@ -63,9 +63,8 @@ class LaneTask(NamedTuple):
 def fly_lanes(task, first, last):
     """Fly balls first..last of a LaneTask to their last frame; how many contacts there were."""
     # unpacked once: numba counts references on every look into a tuple of arrays
-    lane_sport, launches, times, counts, out, velocity, spin, status, contacts = task
-    sport, aero, boxes = borrowed_sport(lane_sport.sport), lane_sport.aero, borrowed(lane_sport.boxes)
-    launches, contacts, status = borrowed(launches), borrowed(contacts), borrowed(status)
+    lane_sport, launches, times, counts, out, velocity, spin, status, contacts = borrowed(task)
+    sport, aero, boxes = lane_sport
     per_ball_times, frame_capacity = len(times) > 1, times.shape[1] - CHUNK
     s, m, clock = np.zeros(BUFFER_SIZE, out.dtype), np.zeros((INT_ROWS, LANES), np.int64), np.zeros(LANES)
     m[NEXT_BALL, 0], m[BUSY_LANES, 0] = first, LANES
