@@ -54,19 +54,25 @@ def fly_samples(lane_sport, samples, times, contacts):
 
     Returns measured positions (K, H, 3) m, in the precision of lane_sport, and the number of contacts in the log.
     """
+    positions = np.empty((len(samples), times.shape[1], 3), lane_sport.boxes.dtype)
+    return positions, fly_samples_into(lane_sport, samples, times, contacts, positions)
+
+
+@kernel
+def fly_samples_into(lane_sport, samples, times, contacts, positions):
+    """As fly_samples, into positions (K, H, 3) m; times (N, H) s: a row is of K / N samples that follow one another."""
     count, (time_rows, horizons) = len(samples), times.shape
     launches, padded_times = np.empty((count, LAUNCH_SIZE)), np.full((time_rows, horizons + CHUNK), np.inf)
     for n in range(count):
         fill_launch(samples[n], launches[n])
     padded_times[:, :horizons] = times
-    positions, counts = np.empty((count, horizons, 3), lane_sport.boxes.dtype), np.full(count, horizons)
-    out, none = positions.reshape(-1), np.empty((0, 0, 0), lane_sport.boxes.dtype)
+    counts, out, none = np.full(count, horizons), positions.reshape(-1), np.empty((0, 0, 0), lane_sport.boxes.dtype)
     task = LaneTask(lane_sport, launches, padded_times, counts, out, none, none, np.empty(count, np.int8), contacts)
     used = fly_lanes(task, np.int64(0), count)
     for n in range(count):
         for k in range(horizons):
             positions[n, k, 2] += samples[n, HEIGHT]
-    return positions, min(used, len(contacts))
+    return min(used, len(contacts))
 
 
 @kernel
@@ -149,23 +155,23 @@ def modal_landing(landings, surfaces):
 
 
 @kernel
-def simulate_samples(lane_sport, samples, times, K):
-    """(positions (B K, H, 3) m, first landings (B K, 5)) of K samples of each of B balls, at times (B K or 1, H) s.
+def simulate_samples(lane_sport, samples, times, K, positions):
+    """Fill positions (B K, H, 3) m of K samples of each of B balls at times (B or 1, H) s: first landings (B K, 5).
 
     If too many samples of a ball have not landed by the last time, those are simulated further.
     """
     contacts = np.empty(CONTACTS_PER_SAMPLE * len(samples), CONTACT_DTYPE)
-    positions, used = fly_samples(lane_sport, samples, times, contacts)
+    used = fly_samples_into(lane_sport, samples, times, contacts, positions)
     landings, is_late = first_landings(lane_sport, contacts, used, samples, 0.0), np.zeros(len(samples), np.bool_)
     for first in range(0, len(samples), K):
-        is_unlanded, end = landings[first : first + K, 0] == np.inf, times[min(first, len(times) - 1), -1]
+        is_unlanded, end = landings[first : first + K, 0] == np.inf, times[min(first // K, len(times) - 1), -1]
         if end < MIN_LANDING_HORIZON and is_unlanded.mean() > MAX_UNLANDED:
             is_late[first : first + K] = is_unlanded
     if is_late.any():
         late = samples[is_late]
         _, used = fly_samples(lane_sport, late, np.full((1, 1), MIN_LANDING_HORIZON), contacts)
         landings[is_late] = first_landings(lane_sport, contacts, used, late, 0.0)
-    return positions, landings
+    return landings
 
 
 @kernel
@@ -175,7 +181,8 @@ def predict_ahead(lane_sport, standard_normal, x, covariance, times):
     standard_normal (K, 16): see standard_normal_samples.
     """
     samples = transform_samples(x, covariance, standard_normal)
-    positions, landings = simulate_samples(lane_sport, samples, times.reshape((1, len(times))), len(samples))
+    positions = np.empty((len(samples), len(times), 3), lane_sport.boxes.dtype)
+    landings = simulate_samples(lane_sport, samples, times.reshape((1, len(times))), len(samples), positions)
     return Prediction(positions, covariance_about_first(positions), *modal_landing(landings, len(lane_sport.boxes)))
 
 

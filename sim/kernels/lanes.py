@@ -29,7 +29,7 @@ from ballcast.sim.kernels.quintic import quintic_coefficients, quintic_velocity,
 
 CONSTANT_DRAG, _, DRAG_CRISIS, SPIN_DRAG = DRAG_MODELS
 LANES = 64
-CHUNK = 8  # frames written at once; times are padded by as many
+CHUNK = 16  # frames written at once; times are padded by as many
 # rows of lanes: a launch (layout.py), acceleration; the end of the step, its length, whether it is near a surface, the
 # box around it, the scale of the next step and the error of this one
 POSITION, VELOCITY, SPIN, ACCELERATION = 0, 3, 6, 15
@@ -41,8 +41,9 @@ FRAME_POSITIONS = FRAME_OFFSETS + CHUNK
 BUFFER_SIZE = FRAME_POSITIONS + 3 * CHUNK
 NO_BALL = -2  # in place of a lane's supporting surface, as IN_FLIGHT is
 MAX_CONTACTS_SIMULATED = 5000  # of one ball: one that is wedged and hops without end is laid to rest
-# rows of whole numbers: of each lane; the last three, of the run, in lane 0
-BALL, FRAME, SUPPORT, PHASE, CONTACT_COUNT, NEXT_BALL, BUSY_LANES, CONTACTS_FOUND, INT_ROWS = range(9)
+# rows of whole numbers: of each lane; the last four, of the run, in lane 0
+BALL, TIME_ROW, FRAME, SUPPORT, PHASE, CONTACT_COUNT, NEXT_BALL, BALLS_PER_ROW, BUSY_LANES, CONTACTS_FOUND = range(10)
+INT_ROWS = CONTACTS_FOUND + 1
 
 
 class LaneTask(NamedTuple):
@@ -50,7 +51,7 @@ class LaneTask(NamedTuple):
 
     lane_sport: LaneSport
     launches: np.ndarray  # (B, LAUNCH_SIZE)
-    times: np.ndarray  # (1 or B, T + CHUNK) s, inf from T on
+    times: np.ndarray  # (N, T + CHUNK) s, inf from T on: each row is of B / N balls that follow one another
     counts: np.ndarray  # (B,) how many of the times are asked for
     position: np.ndarray  # flat (B T 3) m, in the lanes' precision: written
     velocity: np.ndarray  # (B, T, 3) m/s, or empty: written
@@ -65,9 +66,9 @@ def fly_lanes(task, first, last):
     # unpacked once: numba counts references on every look into a tuple of arrays
     lane_sport, launches, times, counts, out, velocity, spin, status, contacts = borrowed(task)
     sport, aero, boxes = lane_sport
-    per_ball_times, frame_capacity = len(times) > 1, times.shape[1] - CHUNK
+    frame_capacity = times.shape[1] - CHUNK
     s, m, clock = np.zeros(BUFFER_SIZE, out.dtype), np.zeros((INT_ROWS, LANES), np.int64), np.zeros(LANES)
-    m[NEXT_BALL, 0], m[BUSY_LANES, 0] = first, LANES
+    m[NEXT_BALL, 0], m[BUSY_LANES, 0], m[BALLS_PER_ROW, 0] = first, LANES, max(len(launches) // len(times), 1)
     for i in range(LANES):
         s[VELOCITY * LANES + i] = s[STEP_SCALE * LANES + i] = 1  # an idle lane computes with harmless numbers
         _load_next_ball(sport, launches, status, contacts, s, m, clock, i, last)
@@ -90,7 +91,7 @@ def fly_lanes(task, first, last):
                 surface = _rolling_step(sport, launches[b, FRICTION], s, m, i)
             elif s[NEAR * LANES + i] > literals(aero.gravity).half:
                 surface = _narrow_phase(sport, launches, b, s, i)
-            end, row = t + s[STEP * LANES + i], b if per_ball_times else 0
+            end, row = t + s[STEP * LANES + i], m[TIME_ROW, i]
             frame = _write_positions(
                 literals(aero.gravity), s, i, t, end, times, row, k, out, b * frame_capacity * 3, counts[b]
             )
@@ -242,15 +243,14 @@ def _write_positions(n, s, i, t, end, times, row, k, out, base, count):
     inverse = n.one / (h + n.tiny)
     while k < count and times[row, k] < end:
         inside = 0
-        for j in range(CHUNK):
-            s[FRAME_OFFSETS + j] = times[row, k + j] - t
-            inside += times[row, k + j] < end
-        for j in range(CHUNK):  # frames beyond the step go along, so that the loop is vectorised
+        while inside < CHUNK and k + inside < count and times[row, k + inside] < end:
+            s[FRAME_OFFSETS + inside] = times[row, k + inside] - t
+            inside += 1
+        for j in range(CHUNK):  # a whole chunk, so that the loop is vectorised
             f = s[FRAME_OFFSETS + j] * inverse
             s[FRAME_POSITIONS + j] = unit_position(x, f)
             s[FRAME_POSITIONS + CHUNK + j] = unit_position(y, f)
             s[FRAME_POSITIONS + 2 * CHUNK + j] = unit_position(z, f)
-        inside = min(inside, count - k)
         for j in range(inside):
             m = base + 3 * (k + j)
             out[m], out[m + 1] = s[FRAME_POSITIONS + j], s[FRAME_POSITIONS + CHUNK + j]
@@ -321,7 +321,7 @@ def _load_next_ball(sport, launches, status, contacts, s, m, clock, i, last):
         m[SUPPORT, i] = NO_BALL
         m[BUSY_LANES, 0] -= 1
         return
-    m[NEXT_BALL, 0] = b + 1
+    m[NEXT_BALL, 0], m[TIME_ROW, i] = b + 1, b // m[BALLS_PER_ROW, 0]
     for k in range(LAUNCH_SIZE):
         s[k * LANES + i] = launches[b, k]
     _write(s, POSITION, i, onto_surface(sport, _read(s, POSITION, i)))
