@@ -32,13 +32,12 @@ _FIELDS = np.dtype([
     ("recent_frames", np.float64, (HISTORY_FRAMES, 4)),  # newest first: t, x, y, z
 ])  # fmt: skip
 
-_OFFSETS = {name: _FIELDS.fields[name][1] for name in _FIELDS.names}  # type: ignore[index, union-attr]
-STATE_BYTES, ANCHOR_OFFSET, AFTER_ANCHOR = _FIELDS.itemsize, _OFFSETS["anchor"], _OFFSETS["anchor_time"]
-FILTER_STATE_DTYPE = np.dtype({
-    "names": list(_OFFSETS), "formats": [_FIELDS[name] for name in _OFFSETS], "offsets": list(_OFFSETS.values()),
-    "itemsize": -(-STATE_BYTES // CACHE_LINE) * CACHE_LINE,
-})  # fmt: skip
-assert _OFFSETS["components"] % CACHE_LINE == ANCHOR_OFFSET % CACHE_LINE == 0
+_PADDING = ("padding", np.uint8, (-_FIELDS.itemsize % CACHE_LINE,))  # a field: numpy drops a gap at the end in copies
+FILTER_STATE_DTYPE = np.dtype([*_FIELDS.descr, _PADDING])
+STATE_BYTES, ANCHOR_OFFSET, AFTER_ANCHOR = (
+    FILTER_STATE_DTYPE.itemsize, *(FILTER_STATE_DTYPE.fields[name][1] for name in ("anchor", "anchor_time"))
+)  # fmt: skip
+assert FILTER_STATE_DTYPE.fields["components"][1] % CACHE_LINE == ANCHOR_OFFSET % CACHE_LINE == 0
 
 # what others read of one filter, as in FILTER_STATE_DTYPE; arrays are views
 FilterSummary = namedtuple(
