@@ -260,10 +260,10 @@ def test_a_deviation_goes_along_as_the_covariance_does():
     ball = flying("golf")
     c = draw_components(ball.sport, 1)[0]
     state, deviation = state_of([c]), 0.1 * SD
-    state["components"][mixture.DELTA :] = deviation[:, None]
-    propagate_in_lanes(ball.compiled, state["components"], new_scratch(), 0.2, 100)
+    rows = np.vstack([state["components"], np.tile(deviation[:, None], COMPONENTS)]).astype(np.float32)
+    propagate_in_lanes(ball.compiled, rows, new_scratch(), 0.2, 100)
     _, F = reference.transition(ball.sport, c.mean, 0.2)
-    np.testing.assert_allclose(state["components"][mixture.DELTA :, 0], F @ deviation, atol=1e-3 * SD.min(), rtol=1e-3)
+    np.testing.assert_allclose(rows[mixture.DELTA :, 0], F @ deviation, atol=1e-3 * SD.min(), rtol=1e-3)
 
 
 def test_means_move_back_to_where_they_were():

@@ -10,7 +10,7 @@ import numpy as np
 
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS, free_flight_sd
 from ballcast.models.estimation.unknowns import UNKNOWNS
-from ballcast.sim.jit import kernel
+from ballcast.sim.jit import inlined, kernel
 
 PATH_OUTPUTS, LANDING_OUTPUTS = 9, 15  # of one horizon; of the landing
 MIN_LOG_SCALE, MAX_LOG_SCALE = -7.0, 7.0  # of log-scales
@@ -19,15 +19,23 @@ MIN_LOG_SCALE, MAX_LOG_SCALE = -7.0, 7.0  # of log-scales
 @kernel
 def regression_factor(scales, regressions):
     """The matrix A (D, D), lower, of log-scales (D,) and regressions (D (D - 1) / 2,)."""
-    size, n = len(scales), 0
-    factor = np.zeros((size, size))
-    for i in range(size):
+    factor = np.zeros((len(scales), len(scales)))
+    _fill_regression_factor(scales, regressions, factor)
+    return factor
+
+
+@inlined
+def _fill_regression_factor(scales, regressions, factor):
+    """Fill the lower triangle of A (D, D)."""
+    n = 0
+    for i in range(len(scales)):
+        for k in range(i):
+            factor[i, k] = 0.0
         for j in range(i):
             for k in range(j + 1):
                 factor[i, k] += regressions[n] * factor[j, k]
             n += 1
         factor[i, i] = math.exp(min(max(scales[i], MIN_LOG_SCALE), MAX_LOG_SCALE))
-    return factor
 
 
 @kernel
@@ -46,40 +54,52 @@ def active_outputs(outputs, active_unknowns):
 
 
 @kernel
-def decode_path(outputs, mean, scale, variance_factor, variances, times, positions):
-    """(mean (H, 3) m, covariance (H, 3, 3) m2) at times (H,) s, where the nominal positions (H, 3) m are known.
+def decode_path(outputs, mean, scale, variance_factor, variances, times, positions, out, covariance):
+    """Fill the mean, out (H, 3) m, and the covariance (H, 3, 3) m2 at times (H,) s, about nominal positions (H, 3) m.
 
     mean and scale (20, 3): the scaling of the outputs, in standard deviations of free flight; variance_factor (20,):
     the calibration of variances. Residuals are interpolated linearly between horizons; they are 0 at the last frame.
     """
-    offset, factors = np.zeros((HORIZONS + 1, 3)), np.zeros((HORIZONS + 1, 3, 3))
-    factors[0] = np.eye(3)
-    for segment in range(HORIZONS):
-        row = outputs[PATH_OUTPUTS * segment : PATH_OUTPUTS * (segment + 1)]
-        L = regression_factor(row[3:6], row[6:9]) * math.sqrt(variance_factor[segment])
-        for i in range(3):
-            offset[segment + 1, i] = mean[segment, i] + scale[segment, i] * row[i]
-            for j in range(3):
-                factors[segment + 1, i, j] = scale[segment, i] * L[i, j]
-    out, covariance = np.empty((len(times), 3)), np.empty((len(times), 3, 3))
-    position_sd, factor = np.empty(3), np.empty((3, 3))
+    nodes = _path_nodes(outputs, mean, scale, variance_factor)
+    position_sd = np.empty(3)
     for n in range(len(times)):
         # after the last horizon the standard deviations of free flight still grow
         grid_position = min(times[n] / HORIZON_STEP, float(HORIZONS))
         segment = min(int(grid_position), HORIZONS - 1)
-        fraction = grid_position - segment
+        after = grid_position - segment
+        before, low, high = 1.0 - after, nodes[segment], nodes[segment + 1]
         free_flight_sd(variances, times[n], position_sd)
+        sx, sy, sz = position_sd[0], position_sd[1], position_sd[2]
+        out[n, 0] = positions[n, 0] + sx * (before * low[0] + after * high[0])
+        out[n, 1] = positions[n, 1] + sy * (before * low[1] + after * high[1])
+        out[n, 2] = positions[n, 2] + sz * (before * low[2] + after * high[2])
+        xx = sx * (before * low[3] + after * high[3])
+        yx, yy = sy * (before * low[4] + after * high[4]), sy * (before * low[5] + after * high[5])
+        zx, zy = sz * (before * low[6] + after * high[6]), sz * (before * low[7] + after * high[7])
+        zz = sz * (before * low[8] + after * high[8])
+        covariance[n, 0, 0], covariance[n, 1, 1] = xx * xx, yx * yx + yy * yy
+        covariance[n, 2, 2] = zx * zx + zy * zy + zz * zz
+        covariance[n, 0, 1] = covariance[n, 1, 0] = xx * yx
+        covariance[n, 0, 2] = covariance[n, 2, 0] = xx * zx
+        covariance[n, 1, 2] = covariance[n, 2, 1] = yx * zx + yy * zy
+
+
+@inlined
+def _path_nodes(outputs, mean, scale, variance_factor):
+    """Residuals at the last frame and at the horizons (21, 9), in standard deviations of free flight: the mean, and the
+    lower triangle of the factor of the covariance, by rows."""
+    nodes, L = np.zeros((HORIZONS + 1, PATH_OUTPUTS)), np.empty((3, 3))
+    nodes[0, 3] = nodes[0, 5] = nodes[0, 8] = 1.0
+    for segment in range(HORIZONS):
+        row, node = outputs[PATH_OUTPUTS * segment : PATH_OUTPUTS * (segment + 1)], nodes[segment + 1]
+        _fill_regression_factor(row[3:6], row[6:9], L)
+        factor, k = math.sqrt(variance_factor[segment]), 3
         for i in range(3):
-            residual = (1.0 - fraction) * offset[segment, i] + fraction * offset[segment + 1, i]
-            out[n, i] = positions[n, i] + position_sd[i] * residual
-            for j in range(3):
-                a = (1.0 - fraction) * factors[segment, i, j] + fraction * factors[segment + 1, i, j]
-                factor[i, j] = position_sd[i] * a
-        for i in range(3):
-            for j in range(3):
-                a = factor[i, 0] * factor[j, 0] + factor[i, 1] * factor[j, 1] + factor[i, 2] * factor[j, 2]
-                covariance[n, i, j] = a
-    return out, covariance
+            node[i] = mean[segment, i] + scale[segment, i] * row[i]
+            for j in range(i + 1):
+                node[k] = scale[segment, i] * (factor * L[i, j])
+                k += 1
+    return nodes
 
 
 @kernel

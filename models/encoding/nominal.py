@@ -71,13 +71,17 @@ def nominal_trajectory(
         nominal_landing[0], landing_sd[:] = 0.0, 1.0
         nominal_landing[1:] = x[:3]
         return
-    until, none = np.append(times, max(LANDING_HORIZON, times[-1] + 1e-6)), np.empty(0)
-    trajectory, contacts = np.empty((len(until), 6)), np.empty(MAX_CONTACTS, CONTACT_DTYPE)
+    until, none = np.empty(len(times) + 1), np.empty(0)
+    for k in range(len(times)):
+        until[k] = times[k]
+    until[-1] = max(LANDING_HORIZON, times[-1] + 1e-6)
+    trajectory, contacts = np.empty((len(until), 3)), np.empty(MAX_CONTACTS, CONTACT_DTYPE)
     flight = fly_ball(sport, to_launch(x), until, none, trajectory, np.empty((0, 3, 0)), contacts)
-    positions[:] = trajectory[:-1, :3]
-    positions[:, 2] += x[HEIGHT]
+    for k in range(len(times)):
+        positions[k, 0], positions[k, 1] = trajectory[k, 0], trajectory[k, 1]
+        positions[k, 2] = trajectory[k, 2] + x[HEIGHT]
     nominal_landing[0] = LANDING_HORIZON
-    nominal_landing[1:] = trajectory[-1, :3]
+    nominal_landing[1:] = trajectory[-1]
     landing_speed = MIN_LANDING_SPEED
     for n in range(min(flight.contact_count, 2)):
         contact_features[n] = min(contacts[n]["time"], LANDING_HORIZON)
@@ -182,7 +186,9 @@ def nominal_trajectories(
     out = np.empty((len(all_times), 3))
     nominal_trajectory(feature_set, sport, x, variances, all_times, out, nominal_landing, landing_sd, contact_features)
     for i in range(len(all_times)):
-        if order[i] < HORIZONS:
-            horizon_positions[order[i]] = out[i]
-        else:
-            positions[order[i] - HORIZONS] = out[i]
+        k = order[i]
+        for j in range(3):
+            if k < HORIZONS:
+                horizon_positions[k, j] = out[i, j]
+            else:
+                positions[k - HORIZONS, j] = out[i, j]

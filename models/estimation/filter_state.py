@@ -7,10 +7,12 @@ import numpy as np
 from ballcast.models.estimation.mixture import COMPONENTS, KEPT_ROWS, ROWS
 from ballcast.models.estimation.unknowns import UNKNOWNS
 from ballcast.sim.jit import inlined
+from ballcast.sim.kernels.lane_numbers import prefetch
 
 HISTORY_FRAMES = 24  # frames kept
 MAX_POINTS = 12  # normal points (smoothing.py)
-FILTER_STATE_DTYPE = np.dtype([
+CACHE_LINE = 64  # bytes: rows of lanes begin at multiples of it, so that none lies in two lines
+_FIELDS = np.dtype([
     ("frames", np.int64), ("frames_since_start", np.int64), ("consecutive_outliers", np.int64),  # numbers of frames
     ("start_time", np.float64), ("last_contact_time", np.float64),  # s; it started at the frame of start_time
     ("origin", np.float64, (3,)),  # m: the components' positions are relative to it
@@ -30,6 +32,13 @@ FILTER_STATE_DTYPE = np.dtype([
     ("rolling", np.float64), ("between", np.float64, (3,)),  # probability; share of the velocity's variance
     ("recent_frames", np.float64, (HISTORY_FRAMES, 4)),  # newest first: t, x, y, z
 ])  # fmt: skip
+
+_PADDING = ("padding", np.uint8, (-_FIELDS.itemsize % CACHE_LINE,))  # a field: numpy drops a gap at the end in copies
+FILTER_STATE_DTYPE = np.dtype([*_FIELDS.descr, _PADDING])
+STATE_BYTES, ANCHOR_OFFSET, AFTER_ANCHOR = (
+    FILTER_STATE_DTYPE.itemsize, *(FILTER_STATE_DTYPE.fields[name][1] for name in ("anchor", "anchor_time"))
+)  # fmt: skip
+assert FILTER_STATE_DTYPE.fields["components"][1] % CACHE_LINE == ANCHOR_OFFSET % CACHE_LINE == 0
 
 # what others read of one filter, as in FILTER_STATE_DTYPE; arrays are views
 FilterSummary = namedtuple(
@@ -51,7 +60,10 @@ def summary(state):
 
 def new_filter_states(count: int) -> np.ndarray:
     """Filter states (B,) of balls without a frame."""
-    return np.zeros(count, FILTER_STATE_DTYPE)
+    size = count * FILTER_STATE_DTYPE.itemsize
+    memory = np.zeros(size + CACHE_LINE, np.uint8)
+    first = -memory.ctypes.data % CACHE_LINE
+    return memory[first : first + size].view(FILTER_STATE_DTYPE)
 
 
 def last_times(states: np.ndarray) -> np.ndarray:
@@ -66,9 +78,18 @@ def kept_frames(state: np.record) -> tuple[np.ndarray, np.ndarray]:
 
 
 @inlined
+def prefetch_state(states, b):
+    """Ask for what a frame takes of state b of states (B,), while another is at work; passes take the anchor too."""
+    prefetch(states, b, 0, ANCHOR_OFFSET)
+    prefetch(states, b, AFTER_ANCHOR, STATE_BYTES)
+
+
+@inlined
 def store_frame(state, t, y):
     """Count a frame and keep it among the recent ones."""
     state.frames += 1
-    state.recent_frames[1:] = state.recent_frames[:-1].copy()
+    for n in range(HISTORY_FRAMES - 1, 0, -1):
+        for k in range(4):
+            state.recent_frames[n, k] = state.recent_frames[n - 1, k]
     state.recent_frames[0, 0] = t
     state.recent_frames[0, 1:] = y

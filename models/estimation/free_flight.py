@@ -115,7 +115,7 @@ def _middle(sport, h, u, w, a):
 def propagate(sport, s, scratch, dt, count):
     """Move means and covariances by dt s through the air, in `count` steps. Backwards too.
 
-    Row DELTA and those after it, deviations from the mean, go along as the covariance does.
+    Row DELTA and those after it, deviations from the mean, go along as the covariance does, where there are such rows.
     """
     h = dt / count
     for _ in range(count):
@@ -125,7 +125,8 @@ def propagate(sport, s, scratch, dt, count):
         m, parts = _acceleration(sport, factors, *middle)
         A = _jacobian(factors, *middle, parts)
         _propagate_covariance(s, scratch, A, f, h)
-        _propagate_deviation(s, A, f, h)
+        if len(s) > DELTA:
+            _propagate_deviation(s, A, f, h)
         _move(s, p, v, w, a, m, f, h)
 
 

@@ -58,7 +58,7 @@ from ballcast.models.estimation.smoothing import is_pass_due, linearise_anew, no
 from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS, seed_unknowns, to_launch
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.flight import fly_ball
-from ballcast.sim.kernels.lane_numbers import lane_max, lane_sum, load, store, where
+from ballcast.sim.kernels.lane_numbers import empty_rows, lane_max, lane_sum, load, store, where
 from ballcast.sim.kernels.layout import CONTACT_DTYPE
 from ballcast.sim.kernels.tangent import COLUMNS, TANGENT_SIZE
 
@@ -80,7 +80,7 @@ SCRATCH_ROWS = 9 * UNKNOWNS
 @kernel
 def observe(sport, filter_prior, state, t, y):
     """Update the filter with a frame at t s, y (3,) m."""
-    scratch, s = np.empty((SCRATCH_ROWS, COMPONENTS), np.float32), state.components[:]
+    scratch, s = empty_rows(SCRATCH_ROWS), state.components[:]
     x = state.x
     before = x[3], x[4], x[5], x[6], x[7], x[8]
     if state.frames == 0:

@@ -20,8 +20,9 @@ LOG_WEIGHT = COVARIANCE + COVARIANCE_ROWS
 LAST_CONTACT = LOG_WEIGHT + 1  # s since the filter's start
 NEAR = LAST_CONTACT + 1  # 1: comes near a surface in this frame
 ON_SURFACE = NEAR + 1  # 1: the ball lies or rolls on a surface; 0: it is in the air
-DELTA = ON_SURFACE + 1  # deviation of the belief from the mean, where a pass linearises about another flight
-ROWS = DELTA + UNKNOWNS
+ROWS = ON_SURFACE + 1
+DELTA = ROWS  # in a pass that linearises about another flight: deviation of the belief from the mean
+PASS_ROWS = DELTA + UNKNOWNS
 KEPT_ROWS = LOG_WEIGHT  # of an anchor: mean and covariance
 # the row of each element of the covariance
 ROW = np.array(

@@ -11,7 +11,7 @@ import numpy as np
 
 from ballcast.models.contract import Forecast, expected_landing
 from ballcast.models.estimation.linear import cholesky_with_jitter
-from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS, to_belief, to_launch
+from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS, fill_launch, to_belief
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.lanes import CHUNK, LaneTask, fly_lanes
 from ballcast.sim.kernels.layout import CONTACT_DTYPE, LAUNCH_SIZE
@@ -54,40 +54,56 @@ def fly_samples(lane_sport, samples, times, contacts):
 
     Returns measured positions (K, H, 3) m, in the precision of lane_sport, and the number of contacts in the log.
     """
+    positions = np.empty((len(samples), times.shape[1], 3), lane_sport.boxes.dtype)
+    return positions, fly_samples_into(lane_sport, samples, times, contacts, positions)
+
+
+@kernel
+def fly_samples_into(lane_sport, samples, times, contacts, positions):
+    """As fly_samples, into positions (K, H, 3) m; times (N, H) s: a row is of K / N samples that follow one another."""
     count, (time_rows, horizons) = len(samples), times.shape
     launches, padded_times = np.empty((count, LAUNCH_SIZE)), np.full((time_rows, horizons + CHUNK), np.inf)
     for n in range(count):
-        launches[n] = to_launch(samples[n])
+        fill_launch(samples[n], launches[n])
     padded_times[:, :horizons] = times
-    positions, counts = np.empty((count, horizons, 3), lane_sport.boxes.dtype), np.full(count, horizons)
-    out, none = positions.reshape(-1), np.empty((0, 0, 0), lane_sport.boxes.dtype)
+    counts, out, none = np.full(count, horizons), positions.reshape(-1), np.empty((0, 0, 0), lane_sport.boxes.dtype)
     task = LaneTask(lane_sport, launches, padded_times, counts, out, none, none, np.empty(count, np.int8), contacts)
     used = fly_lanes(task, np.int64(0), count)
     for n in range(count):
         for k in range(horizons):
             positions[n, k, 2] += samples[n, HEIGHT]
-    return positions, min(used, len(contacts))
+    return min(used, len(contacts))
 
 
 @kernel
 def covariance_about_first(samples):
     """Second moments (H, 3, 3) of samples (K, H, 3) about the first, the most likely."""
-    count, horizons, _ = samples.shape
-    covariance = np.zeros((horizons, 3, 3))
-    for n in range(1, count):
-        for k in range(horizons):
-            dx, dy = samples[n, k, 0] - samples[0, k, 0], samples[n, k, 1] - samples[0, k, 1]
-            dz = samples[n, k, 2] - samples[0, k, 2]
-            covariance[k, 0, 0] += dx * dx
-            covariance[k, 1, 0] += dy * dx
-            covariance[k, 1, 1] += dy * dy
-            covariance[k, 2, 0] += dz * dx
-            covariance[k, 2, 1] += dz * dy
-            covariance[k, 2, 2] += dz * dz
-    covariance /= count - 1
-    for i, j in ((0, 1), (0, 2), (1, 2)):
-        covariance[:, i, j] = covariance[:, j, i]
+    covariance = np.empty((samples.shape[1], 3, 3))
+    fill_covariance_about_first(samples, covariance)
     return covariance
+
+
+@kernel
+def fill_covariance_about_first(samples, covariance):
+    """As covariance_about_first, into covariance (H, 3, 3)."""
+    count, size = len(samples), 3 * samples.shape[1]
+    flat, offset = samples.reshape((count, size)), np.zeros(size + 2)
+    squares, next_products, later_products = np.zeros(size), np.zeros(size), np.zeros(size)
+    for n in range(1, count):  # flat, so that the loops are vectorised: some products are of no use
+        for m in range(size):
+            offset[m] = flat[n, m] - flat[0, m]
+        for m in range(size):
+            squares[m] += offset[m] * offset[m]
+            next_products[m] += offset[m] * offset[m + 1]
+            later_products[m] += offset[m] * offset[m + 2]
+    scale = 1.0 / (count - 1)
+    for k in range(len(covariance)):
+        m = 3 * k
+        for i in range(3):
+            covariance[k, i, i] = scale * squares[m + i]
+        covariance[k, 0, 1] = covariance[k, 1, 0] = scale * next_products[m]
+        covariance[k, 1, 2] = covariance[k, 2, 1] = scale * next_products[m + 1]
+        covariance[k, 0, 2] = covariance[k, 2, 0] = scale * later_products[m]
 
 
 @kernel
@@ -139,23 +155,23 @@ def modal_landing(landings, surfaces):
 
 
 @kernel
-def simulate_samples(lane_sport, samples, times, K):
-    """(positions (B K, H, 3) m, first landings (B K, 5)) of K samples of each of B balls, at times (B K or 1, H) s.
+def simulate_samples(lane_sport, samples, times, K, positions):
+    """Fill positions (B K, H, 3) m of K samples of each of B balls at times (B or 1, H) s: first landings (B K, 5).
 
     If too many samples of a ball have not landed by the last time, those are simulated further.
     """
     contacts = np.empty(CONTACTS_PER_SAMPLE * len(samples), CONTACT_DTYPE)
-    positions, used = fly_samples(lane_sport, samples, times, contacts)
+    used = fly_samples_into(lane_sport, samples, times, contacts, positions)
     landings, is_late = first_landings(lane_sport, contacts, used, samples, 0.0), np.zeros(len(samples), np.bool_)
     for first in range(0, len(samples), K):
-        is_unlanded, end = landings[first : first + K, 0] == np.inf, times[min(first, len(times) - 1), -1]
+        is_unlanded, end = landings[first : first + K, 0] == np.inf, times[min(first // K, len(times) - 1), -1]
         if end < MIN_LANDING_HORIZON and is_unlanded.mean() > MAX_UNLANDED:
             is_late[first : first + K] = is_unlanded
     if is_late.any():
         late = samples[is_late]
         _, used = fly_samples(lane_sport, late, np.full((1, 1), MIN_LANDING_HORIZON), contacts)
         landings[is_late] = first_landings(lane_sport, contacts, used, late, 0.0)
-    return positions, landings
+    return landings
 
 
 @kernel
@@ -165,7 +181,8 @@ def predict_ahead(lane_sport, standard_normal, x, covariance, times):
     standard_normal (K, 16): see standard_normal_samples.
     """
     samples = transform_samples(x, covariance, standard_normal)
-    positions, landings = simulate_samples(lane_sport, samples, times.reshape((1, len(times))), len(samples))
+    positions = np.empty((len(samples), len(times), 3), lane_sport.boxes.dtype)
+    landings = simulate_samples(lane_sport, samples, times.reshape((1, len(times))), len(samples), positions)
     return Prediction(positions, covariance_about_first(positions), *modal_landing(landings, len(lane_sport.boxes)))
 
 

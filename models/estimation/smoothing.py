@@ -6,8 +6,6 @@ all components are moved back along their flights to the anchor, where the belie
 and filtered forward again about these flights. After a contact the present belief is the next anchor.
 """
 
-import numpy as np
-
 from ballcast.models.estimation.filter_state import MAX_POINTS
 from ballcast.models.estimation.free_flight import mean_acceleration, move_back, propagate, step_count
 from ballcast.models.estimation.measurement import (
@@ -28,6 +26,7 @@ from ballcast.models.estimation.mixture import (
     LOG_WEIGHT,
     MEAN,
     ON_SURFACE,
+    PASS_ROWS,
     ROW,
     ROWS,
     likeliest,
@@ -35,7 +34,7 @@ from ballcast.models.estimation.mixture import (
 from ballcast.models.estimation.prior import FILTER_DEGREES
 from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS
 from ballcast.sim.jit import inlined, kernel
-from ballcast.sim.kernels.lane_numbers import load, store, where
+from ballcast.sim.kernels.lane_numbers import empty_rows, load, store, where
 from ballcast.sim.kernels.vectors import add_scaled
 
 PASS_EVERY, MIN_PASS_FRAMES = 12, 5  # frames between two passes, and before the first
@@ -94,8 +93,9 @@ def note_point(state, s, before, t, y):
 @kernel
 def linearise_anew(sport, filter_prior, state, scratch, t):
     """Filter all frames since the anchor again, about the flight that each component's present mean comes from."""
-    s, q = state.components[:], np.empty((ROWS, COMPONENTS), np.float32)
-    q[:] = s
+    s, q = state.components[:], empty_rows(PASS_ROWS)
+    for k in range(ROWS):
+        store(q, k, load(s, k))
     back = state.anchor_time - t
     move_back(sport, q, back, step_count(sport, q, back))
     for k in range(UNKNOWNS):

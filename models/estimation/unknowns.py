@@ -25,10 +25,18 @@ MIN_SD = 1e-5  # standard deviation of an unknown that does not differ from ball
 @inlined
 def to_launch(x):
     """The launch (15,) of unknowns (16,); see sim/kernels/layout.py."""
-    launch = x[:LAUNCH_SIZE].copy()
+    launch = np.empty(LAUNCH_SIZE)
+    fill_launch(x, launch)
+    return launch
+
+
+@inlined
+def fill_launch(x, launch):
+    """Fill the launch (15,) of unknowns (16,)."""
+    for k in range(LAUNCH_SIZE):
+        launch[k] = x[k]
     for k in LOG_PARAMETERS:
         launch[k] = math.exp(x[k])
-    return launch
 
 
 @inlined

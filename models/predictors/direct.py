@@ -17,6 +17,7 @@ from ballcast.models.predictors.neural import BatchForecast, NeuralPredictor
 from ballcast.models.runtime.network import belief_head, path_head
 from ballcast.sim import Sport
 from ballcast.sim.jit import kernel
+from ballcast.sim.kernels.borrowed import borrowed
 from ballcast.sim.kernels.packed import Packed, pack
 
 
@@ -44,6 +45,9 @@ class Direct(NeuralPredictor):
             next(scale), float(factors.get("landing", 1.0)), 2 * self.info["shape"]["unknowns"],
         )  # fmt: skip
         self.constants = pack(self.output_scaling)
+        count = self.output_scaling.belief_inputs  # of the belief's head, the other outputs are not computed
+        weight, bias = np.ascontiguousarray(self.network.belief_out_weight[:, :count]), self.network.belief_out_bias
+        self.network = self.network._replace(belief_out_weight=weight, belief_out_bias=bias[:count].copy())
 
     def predict_into(self, balls: Packed, times: np.ndarray, out: BatchForecast) -> None:
         forecast_paths(balls, self.constants, times, out)
@@ -52,13 +56,13 @@ class Direct(NeuralPredictor):
 @kernel
 def forecast_paths(balls, constants, times, out):
     """Fill the BatchForecast of the balls of a packed Memory at times (B, H) s after their last frames."""
-    (frontend, network, memory), scaling = balls.value, constants.value
+    (frontend, network, memory), scaling = borrowed(balls.value), borrowed(constants.value)
     feature_set, sport, scales = frontend.feature_set, frontend.sport, frontend.scales
     (count, horizons), h, features = times.shape, memory.hidden, memory.features
     contact_features = np.empty(nominal.CONTACT_FEATURES)
     belief_outputs = np.empty((count, 0), np.float32)
     if scaling.belief_inputs:
-        belief_outputs = np.ascontiguousarray(belief_head(network, features, h)[:, : scaling.belief_inputs])
+        belief_outputs = belief_head(network, features, h)
     starts, variances = np.empty((count, UNKNOWNS)), np.empty((count, 3, 3))
     landings, landing_sds = np.empty((count, 4)), np.empty((count, 4))
     positions, horizon_positions = np.empty((count, horizons, 3)), np.empty((HORIZONS, 3))
@@ -77,7 +81,8 @@ def forecast_paths(balls, constants, times, out):
     for b in range(count):
         path_scaling = scaling.mean, scaling.scale, scaling.variance_factor
         landing_scaling = scaling.landing_mean, scaling.landing_scale, scaling.landing_variance_factor
-        out.mean[b], out.covariance[b] = decode_path(outputs[b], *path_scaling, variances[b], times[b], positions[b])
+        path = positions[b], out.mean[b], out.covariance[b]
+        decode_path(outputs[b], *path_scaling, variances[b], times[b], *path)
         out.probability[b], out.landing[b], out.landing_covariance[b] = decode_landing(
             outputs[b], *landing_scaling, landings[b], landing_sds[b]
         )

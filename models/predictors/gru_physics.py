@@ -17,7 +17,8 @@ from ballcast.models.estimation.unknowns import UNKNOWNS, clamp
 from ballcast.models.predictors.neural import BatchForecast, NeuralPredictor
 from ballcast.models.runtime.network import belief_head
 from ballcast.sim import Sport
-from ballcast.sim.jit import kernel
+from ballcast.sim.jit import inlined, kernel
+from ballcast.sim.kernels.borrowed import borrowed
 from ballcast.sim.kernels.compiled_sport import compile_lanes
 from ballcast.sim.kernels.packed import Packed, pack
 
@@ -37,7 +38,7 @@ class GruPhysics(NeuralPredictor):
         self.standard_normal = np.ascontiguousarray(samples[:, : len(self.active_unknowns)])
         path_factors = np.array([1.0, *factors.get("flown", np.ones(HORIZONS))])
         self.variance_factors = path_factors, float(factors.get("flown_landing", 1.0))
-        samples = self.active_unknowns, self.standard_normal, self.variance_factors
+        samples = self.active_unknowns, np.ascontiguousarray(self.standard_normal.T), self.variance_factors
         self.constants = pack((self.lane_sport, *samples))
 
     def predict_into(self, balls: Packed, times: np.ndarray, out: BatchForecast) -> None:
@@ -47,13 +48,14 @@ class GruPhysics(NeuralPredictor):
 @kernel
 def simulate_ahead(balls, constants, times, out):
     """Fill the BatchForecast of the balls of a packed Memory at times (B, H) s after their last frames."""
-    _, network, memory = balls.value
-    lane_sport, active_unknowns, standard_normal, variance_factors = constants.value
-    (count, horizons), K = times.shape, len(standard_normal)
+    _, network, memory = borrowed(balls.value)
+    lane_sport, active_unknowns, standard_normal, variance_factors = borrowed(constants.value)
+    (count, horizons), K = times.shape, standard_normal.shape[1]
     outputs = belief_head(network, memory.features, memory.hidden).astype(np.float64)
+    buffer = np.empty((BALLS_PER_LANES * K, horizons, 3), out.samples.dtype)  # stays in the cache, as `out` does not
     for first in range(0, count, BALLS_PER_LANES):
         last = min(first + BALLS_PER_LANES, count)
-        samples, sample_times = np.empty(((last - first) * K, UNKNOWNS)), np.empty(((last - first) * K, horizons))
+        samples = np.empty(((last - first) * K, UNKNOWNS))
         for b in range(first, last):
             rows = slice((b - first) * K, (b - first + 1) * K)
             belief = out.x[b], out.P[b]
@@ -61,17 +63,23 @@ def simulate_ahead(balls, constants, times, out):
                 memory.filter_states[b], outputs[b], active_unknowns, standard_normal, *belief, samples[rows]
             )
             out.P[b, 3:9, 3:9] += memory.filter_states[b].jump  # the samples do without: both sides fly the same path
-            sample_times[rows] = times[b]
-        positions, landings = posterior.simulate_samples(lane_sport, samples, sample_times, K)
+        positions = buffer[: (last - first) * K]
+        landings = posterior.simulate_samples(lane_sport, samples, times[first:last], K, positions)
         for b in range(first, last):
             rows = slice((b - first) * K, (b - first + 1) * K)
-            out.samples[b] = positions[rows]
             probability, landing, landing_covariance = posterior.modal_landing(landings[rows], len(lane_sport.boxes))
             out.probability[b], out.landing[b] = probability, landing
             out.landing_covariance[b] = variance_factors[1] * landing_covariance
-            out.mean[b], out.covariance[b] = out.samples[b, 0], posterior.covariance_about_first(out.samples[b])
+            flat, copy = positions[rows].reshape(-1), out.samples[b].reshape(-1)
+            for m in range(len(flat)):
+                copy[m] = flat[m]
+            out.mean[b] = positions[rows.start]
+            posterior.fill_covariance_about_first(positions[rows], out.covariance[b])
             for k in range(horizons):
-                out.covariance[b, k] *= _interpolate(variance_factors[0], times[b, k] / HORIZON_STEP)
+                factor = _interpolate(variance_factors[0], times[b, k] / HORIZON_STEP)
+                for i in range(3):
+                    for j in range(3):
+                        out.covariance[b, k, i, j] *= factor
 
 
 @kernel
@@ -84,21 +92,42 @@ def _interpolate(factors, grid_position):
 
 @kernel
 def _sample_belief(state, outputs, active_unknowns, standard_normal, x, P, samples):
-    """Fill the belief x (16,), P (16, 16): the filter's, corrected by the outputs; and samples (K, 16) of it."""
+    """Fill the belief x (16,), P (16, 16): the filter's, corrected by the outputs; and samples (K, 16) of it.
+
+    standard_normal (D, K): of the active unknowns.
+    """
     known, size = summary(state), len(active_unknowns)
     L = np.empty((size, size))
     active_cholesky(known.covariance, active_unknowns, L)
     mean, scales, regressions = active_outputs(outputs, active_unknowns)
-    factor = L @ regression_factor(scales, regressions)
-    shift, deviations, covariance = L @ mean, standard_normal @ factor.T, factor @ factor.T
+    factor = _lower_product(L, regression_factor(scales, regressions))
+    deviations = np.zeros((size, len(samples)))
     x[:] = known.mean
     for i in range(size):
-        x[active_unknowns[i]] += shift[i]
-        for j in range(size):
-            P[active_unknowns[i], active_unknowns[j]] = covariance[i, j]
+        a = active_unknowns[i]
+        for k in range(i + 1):
+            x[a] += L[i, k] * mean[k]
+            for n in range(len(samples)):
+                deviations[i, n] += factor[i, k] * standard_normal[k, n]
+        for j in range(i + 1):
+            covariance = 0.0
+            for k in range(j + 1):
+                covariance += factor[i, k] * factor[j, k]
+            P[a, active_unknowns[j]] = P[active_unknowns[j], a] = covariance
     for n in range(len(samples)):
         samples[n] = x
         for i in range(size):
-            samples[n, active_unknowns[i]] += deviations[n, i]
+            samples[n, active_unknowns[i]] += deviations[i, n]
         clamp(samples[n])
     x[:] = samples[0]
+
+
+@inlined
+def _lower_product(left, right):
+    """The product of two lower triangular matrices (D, D). Loops: they are too small for BLAS."""
+    product = np.zeros(left.shape)
+    for i in range(len(left)):
+        for j in range(i + 1):
+            for k in range(j + 1):
+                product[i, k] += left[i, j] * right[j, k]
+    return product

@@ -34,6 +34,7 @@ from ballcast.models.runtime.network import TRUNK_KINDS, advance, pack_weights, 
 from ballcast.sim import Sport
 from ballcast.sim.engine import run_in_threads
 from ballcast.sim.jit import kernel
+from ballcast.sim.kernels.borrowed import borrowed
 from ballcast.sim.kernels.packed import Packed, pack
 from ballcast.tracks import RepeatFilter, RepeatFilters, Track
 
@@ -251,10 +252,13 @@ class NeuralStream(Stream):
 @kernel
 def observe_frame(packed, rows, time, position):
     """Add a frame of balls `rows` (n,) of a packed Memory: time (B,) s, position (B, 3) m."""
-    frontend, network, memory = packed.value
+    frontend, network, memory = borrowed(packed.value)
     raw_features, hidden = memory.raw_features, memory.hidden
     mean, scale_inverse = network.feature_mean, network.feature_scale_inverse
-    for b in rows:
+    for n in range(len(rows)):
+        if n + 1 < len(rows):
+            filter_state.prefetch_state(memory.filter_states, rows[n + 1])
+        b = rows[n]
         extract(frontend, memory.filter_states[b], time[b], position[b], raw_features[b])
     if len(rows) == len(hidden):
         memory.features[:] = standardise(raw_features, mean, scale_inverse)

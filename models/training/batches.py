@@ -34,6 +34,7 @@ from ballcast.models.estimation.unknowns import UNKNOWNS
 from ballcast.models.training.sports import SportPool
 from ballcast.sim import rng
 from ballcast.sim.jit import kernel
+from ballcast.sim.kernels.borrowed import borrowed
 
 MAX_FRAMES, LOSS_FRAMES = 96, 16  # of a sequence: frames at most, and frames with a loss
 LAUNCH_FRACTION = 0.6  # of the sequences begin with the launch; the others begin anywhere
@@ -227,6 +228,7 @@ def active_mask(frontend: FeatureFrontend, count: int) -> np.ndarray:
 def _extract(frontend, states, sequences, features, starts):
     """Fill features (B, MAX_FRAMES, F) and Starts, frame by frame, from filter states (B,) without a frame."""
     time, position, first, count, loss_frames = sequences
+    frontend = borrowed(frontend)
     row, active = np.empty(features.shape[2]), frontend.scales.active
     for b in range(len(first)):
         state, n = states[b], 0

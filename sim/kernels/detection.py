@@ -15,20 +15,22 @@ from ballcast.sim.kernels.vectors import dot, norm
 
 MIN_ADVANCE = 1e-7  # s: a ball that touches and does not approach moves on
 MAX_ITERATIONS = 80
+BOX_MARGIN = 1e-4  # m: more than a lane's numbers are rounded by
 SIMULTANEITY_TOLERANCE = 1e-11  # s; of contacts closer than this the first surface of the list wins
 
 
 @inlined
-def first_contact(surfaces, excluded, bounds, start, c, h):
+def first_contact(surfaces, boxes, excluded, bounds, start, c, h):
     """(time, surface) of the first contact before h on the path with coefficients c, or (how far it is free, -1).
 
-    excluded: a surface that does not count; bounds: low and high corners of a box that holds the path.
+    boxes (S, 6): those that a centre must enter to touch the surfaces; excluded: a surface that does not count; bounds:
+    low and high corners of a box that holds the path.
     """
     A = 1e-9 + 2.0 * norm(c[0]) + h * (6.0 * norm(c[1]) + h * (12.0 * norm(c[2]) + h * 20.0 * norm(c[3])))
     V = norm(start.velocity) + A * h
     best, contact_surface = h, -1
     for j in range(len(surfaces)):
-        if j == excluded:
+        if j == excluded or _is_apart(boxes[j], bounds[0], bounds[1]):
             continue
         axis = _exposed_face_axis(surfaces[j], bounds[0], bounds[1])
         t, has_contact, is_decided = 0.0, False, False
@@ -41,6 +43,14 @@ def first_contact(surfaces, excluded, bounds, start, c, h):
         elif not has_contact and t < best:  # the iterations ran out: nothing is known beyond
             best, contact_surface = t, -1
     return best, contact_surface
+
+
+@inlined
+def _is_apart(box, low, high):
+    """Whether two boxes are further apart than the rounding of a lane's numbers."""
+    is_apart = (low[0] > box[3] + BOX_MARGIN) | (low[1] > box[4] + BOX_MARGIN) | (low[2] > box[5] + BOX_MARGIN)
+    is_apart |= (high[0] < box[0] - BOX_MARGIN) | (high[1] < box[1] - BOX_MARGIN) | (high[2] < box[2] - BOX_MARGIN)
+    return is_apart
 
 
 @inlined

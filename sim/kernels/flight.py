@@ -14,6 +14,7 @@ import numpy as np
 
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.aerodynamics import acceleration, integrate
+from ballcast.sim.kernels.borrowed import borrowed
 from ballcast.sim.kernels.contact import (
     REST_DURATION,
     RESTING,
@@ -38,7 +39,13 @@ from ballcast.sim.kernels.layout import (
     Motion,
     parameters_of,
 )
-from ballcast.sim.kernels.quintic import interpolate, quintic_bounds, quintic_coefficients
+from ballcast.sim.kernels.quintic import (
+    interpolate,
+    interpolate_position,
+    interpolate_velocity,
+    quintic_bounds,
+    quintic_coefficients,
+)
 from ballcast.sim.kernels.tangent import (
     COLUMNS,
     TANGENT_SIZE,
@@ -65,11 +72,12 @@ UNBOUNDED = (-math.inf, -math.inf, -math.inf), (math.inf, math.inf, math.inf)
 def fly_ball(sport, launch, times, tangent, trajectory, jacobian, contacts):
     """Fly one ball of a CompiledSport to times[-1]: its FlightEnd.
 
-    launch (LAUNCH_SIZE,): see layout.py. trajectory (T, 6) gets position and velocity at times (T,). tangent: that of
+    launch (LAUNCH_SIZE,): see layout.py. trajectory (T, 6) gets position and velocity at times (T,), (T, 3) position
+    alone. tangent: that of
     the launch, afterwards that of the state at times[-1]; jacobian (T, 3, COLUMNS) gets that of the positions; where
     tangent is empty, neither is computed. contacts (n,) CONTACT_DTYPE gets the first contacts.
     """
-    parameters = parameters_of(launch)
+    parameters, sport = parameters_of(launch), borrowed(sport)
     motion, support, phase = _initial_state(sport, parameters, launch, tangent)
     t, k, count, scale, status, end_time, with_tangent = 0.0, 0, 0, 1.0, FINE, times[-1], len(tangent) > 0
     first, last = math.inf, -math.inf
@@ -190,7 +198,8 @@ def rolling_step(sport, friction_factor, motion, support, phase):
     if phase != RESTING and h > 0.0:
         none = (0.0, 0.0, 0.0)
         edge = time_to_edge(surfaces[support], p, v, a, h)
-        h, other = first_contact(surfaces, support, UNBOUNDED, start, (scaled(0.5, a), none, none, none), edge)
+        path = start, (scaled(0.5, a), none, none, none)
+        h, other = first_contact(surfaces, sport.boxes, support, UNBOUNDED, *path, edge)
         if other >= 0:
             surface = other
         elif h == edge and edge < min(phase_duration, spin_down_time):
@@ -235,7 +244,9 @@ def _cut_at_contact(sport, parameters, start, end, h):
         is_near |= not is_apart
     if not is_near:
         return end, h, IN_FLIGHT
-    t, surface = first_contact(sport.surfaces, IN_FLIGHT, (low, high), start, quintic_coefficients(start, end, h), h)
+    t, surface = first_contact(
+        sport.surfaces, boxes, IN_FLIGHT, (low, high), start, quintic_coefficients(start, end, h), h
+    )
     if t >= h:
         return end, h, IN_FLIGHT
     return step_to_contact(sport, parameters, start, surface, t)
@@ -246,9 +257,13 @@ def _deliver(start, end, h, t, times, k, trajectory, tangent, jacobian):
     """Write the frames from number k on that fall into the step; the number of the first frame after it."""
     while k < len(times) and times[k] <= t + h:
         f = (times[k] - t) / h if h > 0.0 else 0.0
-        position, velocity = interpolate(start, end, f, h)
+        position = interpolate_position(start, end, f, h)
         for i in range(3):
-            trajectory[k, i], trajectory[k, 3 + i] = position[i], velocity[i]
+            trajectory[k, i] = position[i]
+        if trajectory.shape[1] > 3:
+            velocity = interpolate_velocity(start, end, f, h)
+            for i in range(3):
+                trajectory[k, 3 + i] = velocity[i]
         if len(tangent) > 0:
             position_jacobian(tangent, f, h, jacobian[k])
         k += 1

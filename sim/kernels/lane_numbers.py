@@ -22,9 +22,12 @@ from numba.core.typeconv import Conversion
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, lower_cast, models, overload, register_model
 
+from ballcast.sim.jit import inlined
+
 LANES = 16
 FLOAT, BITS = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(ir.IntType(32), LANES)
 MASK = ir.VectorType(ir.IntType(1), LANES)
+ROW_BYTES = 4 * LANES
 ROW_ALIGNMENT = 4  # bytes: a row of an array may begin at any float32
 
 
@@ -220,6 +223,34 @@ def store(typing: Any, rows: Any, k: Any, value: Any) -> Any:
             return context.get_dummy_value()
 
         return types.void(rows, k, value), generate
+
+
+@inlined
+def empty_rows(count):
+    """A float32 array (count, LANES) of any numbers, whose rows begin at multiples of their size in memory."""
+    flat = np.empty((count + 1) * LANES, np.float32)
+    first = (-flat.ctypes.data % ROW_BYTES) // 4
+    return flat[first : first + count * LANES].reshape((count, LANES))
+
+
+@intrinsic
+def prefetch(typing: Any, records: Any, n: Any, begin: Any, end: Any) -> Any:
+    """Ask for bytes begin..end of record n of an array (B,), so that they are in the cache when they are needed."""
+
+    def generate(context, builder, sig, args):
+        array = context.make_array(sig.args[0])(context, builder, args[0])
+        number, first, last = (context.cast(builder, a, t, types.intp) for a, t in zip(args[1:], sig.args[1:]))
+        byte, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        start = builder.bitcast(builder.gep(array.data, [number]), byte)
+        with cgutils.for_range_slice(builder, first, last, ir.Constant(first.type, ROW_BYTES)) as (offset, _):
+            read, second_cache, data = (ir.Constant(i32, k) for k in (0, 2, 1))
+            builder.call(function, [builder.gep(start, [offset]), read, second_cache, data])
+        return context.get_dummy_value()
+
+    if isinstance(records, types.Array) and isinstance(records.dtype, types.Record):
+        return types.void(records, n, begin, end), generate
 
 
 @intrinsic

@@ -17,6 +17,7 @@ import numpy as np
 
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.aerodynamics import DRAG_MODELS, constant_drag, drag_crisis, polynomial_drag, spin_drag
+from ballcast.sim.kernels.borrowed import borrowed
 from ballcast.sim.kernels.compiled_sport import LaneSport
 from ballcast.sim.kernels.contact import RESTING, SLIDING, after_contact, note_contact, onto_surface, touches
 from ballcast.sim.kernels.detection import first_contact
@@ -28,19 +29,21 @@ from ballcast.sim.kernels.quintic import quintic_coefficients, quintic_velocity,
 
 CONSTANT_DRAG, _, DRAG_CRISIS, SPIN_DRAG = DRAG_MODELS
 LANES = 64
-CHUNK = 8  # frames written at once; times are padded by as many
+CHUNK = 16  # frames written at once; times are padded by as many
 # rows of lanes: a launch (layout.py), acceleration; the end of the step, its length, whether it is near a surface, the
 # box around it, the scale of the next step and the error of this one
 POSITION, VELOCITY, SPIN, ACCELERATION = 0, 3, 6, 15
 DRAG, LIFT, RESTITUTION, FRICTION, WIND_X, WIND_Y = PARAMETER_ROWS
 END_POSITION, END_VELOCITY, END_SPIN, END_ACCELERATION = 18, 21, 24, 27
 STEP, NEAR, BOX_LOW, BOX_HIGH, STEP_SCALE, STEP_ERROR = 30, 31, 32, 35, 38, 39
-FRAME_OFFSETS = 40 * LANES  # then a chunk of frames: their time in the step
-BUFFER_SIZE = FRAME_OFFSETS + CHUNK
+FRAME_OFFSETS = 40 * LANES  # then a chunk of frames: their time in the step, and their positions, axis by axis
+FRAME_POSITIONS = FRAME_OFFSETS + CHUNK
+BUFFER_SIZE = FRAME_POSITIONS + 3 * CHUNK
 NO_BALL = -2  # in place of a lane's supporting surface, as IN_FLIGHT is
 MAX_CONTACTS_SIMULATED = 5000  # of one ball: one that is wedged and hops without end is laid to rest
-# rows of whole numbers: of each lane; the last three, of the run, in lane 0
-BALL, FRAME, SUPPORT, PHASE, CONTACT_COUNT, NEXT_BALL, BUSY_LANES, CONTACTS_FOUND, INT_ROWS = range(9)
+# rows of whole numbers: of each lane; the last four, of the run, in lane 0
+BALL, TIME_ROW, FRAME, SUPPORT, PHASE, CONTACT_COUNT, NEXT_BALL, BALLS_PER_ROW, BUSY_LANES, CONTACTS_FOUND = range(10)
+INT_ROWS = CONTACTS_FOUND + 1
 
 
 class LaneTask(NamedTuple):
@@ -48,7 +51,7 @@ class LaneTask(NamedTuple):
 
     lane_sport: LaneSport
     launches: np.ndarray  # (B, LAUNCH_SIZE)
-    times: np.ndarray  # (1 or B, T + CHUNK) s, inf from T on
+    times: np.ndarray  # (N, T + CHUNK) s, inf from T on: each row is of B / N balls that follow one another
     counts: np.ndarray  # (B,) how many of the times are asked for
     position: np.ndarray  # flat (B T 3) m, in the lanes' precision: written
     velocity: np.ndarray  # (B, T, 3) m/s, or empty: written
@@ -61,11 +64,11 @@ class LaneTask(NamedTuple):
 def fly_lanes(task, first, last):
     """Fly balls first..last of a LaneTask to their last frame; how many contacts there were."""
     # unpacked once: numba counts references on every look into a tuple of arrays
-    lane_sport, launches, times, counts, out, velocity, spin, status, contacts = task
+    lane_sport, launches, times, counts, out, velocity, spin, status, contacts = borrowed(task)
     sport, aero, boxes = lane_sport
-    per_ball_times, frame_capacity = len(times) > 1, times.shape[1] - CHUNK
+    frame_capacity = times.shape[1] - CHUNK
     s, m, clock = np.zeros(BUFFER_SIZE, out.dtype), np.zeros((INT_ROWS, LANES), np.int64), np.zeros(LANES)
-    m[NEXT_BALL, 0], m[BUSY_LANES, 0] = first, LANES
+    m[NEXT_BALL, 0], m[BUSY_LANES, 0], m[BALLS_PER_ROW, 0] = first, LANES, max(len(launches) // len(times), 1)
     for i in range(LANES):
         s[VELOCITY * LANES + i] = s[STEP_SCALE * LANES + i] = 1  # an idle lane computes with harmless numbers
         _load_next_ball(sport, launches, status, contacts, s, m, clock, i, last)
@@ -88,7 +91,7 @@ def fly_lanes(task, first, last):
                 surface = _rolling_step(sport, launches[b, FRICTION], s, m, i)
             elif s[NEAR * LANES + i] > literals(aero.gravity).half:
                 surface = _narrow_phase(sport, launches, b, s, i)
-            end, row = t + s[STEP * LANES + i], b if per_ball_times else 0
+            end, row = t + s[STEP * LANES + i], m[TIME_ROW, i]
             frame = _write_positions(
                 literals(aero.gravity), s, i, t, end, times, row, k, out, b * frame_capacity * 3, counts[b]
             )
@@ -215,7 +218,7 @@ def _narrow_phase(sport, launches, b, s, i):
     """Cut the lane's step at its first contact: the surface met, or IN_FLIGHT."""
     start, h, bounds = _start(s, i), _number(s, STEP, i), (_read(s, BOX_LOW, i), _read(s, BOX_HIGH, i))
     c = quintic_coefficients(start, _end(s, i), h)
-    t, surface = first_contact(sport.surfaces, IN_FLIGHT, bounds, start, c, h)
+    t, surface = first_contact(sport.surfaces, sport.boxes, IN_FLIGHT, bounds, start, c, h)
     if t >= h:
         return IN_FLIGHT
     end, h, surface = step_to_contact(sport, _parameters(launches, b, s, i), start, surface, t)
@@ -239,15 +242,19 @@ def _write_positions(n, s, i, t, end, times, row, k, out, base, count):
     x, y, z = _unit_axis(n, s, i, h, 0), _unit_axis(n, s, i, h, 1), _unit_axis(n, s, i, h, 2)
     inverse = n.one / (h + n.tiny)
     while k < count and times[row, k] < end:
-        fits = k + CHUNK <= count  # then frames beyond the step are written too, and again by the next
         inside = 0
-        for j in range(CHUNK):
-            s[FRAME_OFFSETS + j] = times[row, k + j] - t
-            inside += times[row, k + j] < end
-        inside = min(inside, count - k)
-        for j in range(CHUNK if fits else inside):
-            f, m = s[FRAME_OFFSETS + j] * inverse, base + 3 * (k + j)
-            out[m], out[m + 1], out[m + 2] = unit_position(x, f), unit_position(y, f), unit_position(z, f)
+        while inside < CHUNK and k + inside < count and times[row, k + inside] < end:
+            s[FRAME_OFFSETS + inside] = times[row, k + inside] - t
+            inside += 1
+        for j in range(CHUNK):  # a whole chunk, so that the loop is vectorised
+            f = s[FRAME_OFFSETS + j] * inverse
+            s[FRAME_POSITIONS + j] = unit_position(x, f)
+            s[FRAME_POSITIONS + CHUNK + j] = unit_position(y, f)
+            s[FRAME_POSITIONS + 2 * CHUNK + j] = unit_position(z, f)
+        for j in range(inside):
+            m = base + 3 * (k + j)
+            out[m], out[m + 1] = s[FRAME_POSITIONS + j], s[FRAME_POSITIONS + CHUNK + j]
+            out[m + 2] = s[FRAME_POSITIONS + 2 * CHUNK + j]
         k += inside
     return k
 
@@ -314,7 +321,7 @@ def _load_next_ball(sport, launches, status, contacts, s, m, clock, i, last):
         m[SUPPORT, i] = NO_BALL
         m[BUSY_LANES, 0] -= 1
         return
-    m[NEXT_BALL, 0] = b + 1
+    m[NEXT_BALL, 0], m[TIME_ROW, i] = b + 1, b // m[BALLS_PER_ROW, 0]
     for k in range(LAUNCH_SIZE):
         s[k * LANES + i] = launches[b, k]
     _write(s, POSITION, i, onto_surface(sport, _read(s, POSITION, i)))

@@ -76,13 +76,24 @@ def hermite_velocity_weights(f, h):
 @inlined
 def interpolate(start, end, f, h):
     """Position and velocity at the fraction f of a step of length h."""
+    return interpolate_position(start, end, f, h), interpolate_velocity(start, end, f, h)
+
+
+@inlined
+def interpolate_position(start, end, f, h):
+    """Position at the fraction f of a step of length h."""
     p, v, a, p1, v1, a1 = hermite_weights(f, h)
     position = add_scaled(add_scaled(scaled(p, start.position), v, start.velocity), a, start.acceleration)
-    position = add_scaled(add_scaled(add_scaled(position, p1, end.position), v1, end.velocity), a1, end.acceleration)
+    return add_scaled(add_scaled(add_scaled(position, p1, end.position), v1, end.velocity), a1, end.acceleration)
+
+
+@inlined
+def interpolate_velocity(start, end, f, h):
+    """Velocity at the fraction f of a step of length h."""
     d, v, a, v1, a1 = hermite_velocity_weights(f, h)
     velocity = scaled(d, add_scaled(end.position, -1.0, start.position))
     velocity = add_scaled(add_scaled(velocity, v, start.velocity), a, start.acceleration)
-    return position, add_scaled(add_scaled(velocity, v1, end.velocity), a1, end.acceleration)
+    return add_scaled(add_scaled(velocity, v1, end.velocity), a1, end.acceleration)
 
 
 @inlined
