@@ -35,10 +35,9 @@ _FIELDS = np.dtype([
 
 _PADDING = ("padding", np.uint8, (-_FIELDS.itemsize % CACHE_LINE,))  # a field: numpy drops a gap at the end in copies
 FILTER_STATE_DTYPE = np.dtype([*_FIELDS.descr, _PADDING])
-STATE_BYTES, ANCHOR_OFFSET, AFTER_ANCHOR = (
-    FILTER_STATE_DTYPE.itemsize, *(FILTER_STATE_DTYPE.fields[name][1] for name in ("anchor", "anchor_time"))
-)  # fmt: skip
-assert FILTER_STATE_DTYPE.fields["components"][1] % CACHE_LINE == ANCHOR_OFFSET % CACHE_LINE == 0
+_OFFSETS = {name: place[1] for name, place in (FILTER_STATE_DTYPE.fields or {}).items()}
+STATE_BYTES, ANCHOR_OFFSET, AFTER_ANCHOR = FILTER_STATE_DTYPE.itemsize, _OFFSETS["anchor"], _OFFSETS["anchor_time"]
+assert _OFFSETS["components"] % CACHE_LINE == ANCHOR_OFFSET % CACHE_LINE == 0
 
 # what others read of one filter, as in FILTER_STATE_DTYPE; arrays are views
 FilterSummary = namedtuple(
