@@ -22,7 +22,7 @@ WRONG = {  # what is wrong: text, what it is replaced with, what the message mus
     "restitution above one": ("e = 0.91", "e = 1.91", "restitution.e = 1.91 must be at most 1"),
     "unknown spread of a launch": ("normal = [0.0, 1.0]", "cauchy = [0.0, 1.0]", "launch 1.velocity.x"),
     "range that falls": ("uniform = [0.03, 0.6]", "uniform = [0.6, 0.03]", "launch 1.position.z"),
-    "noise that falls": ("noise = [0.0005, 0.005]", "noise = [0.005, 0.0005]", "sensor.noise"),
+    "noise that falls": ("noise = [0.0005, 0.012]", "noise = [0.012, 0.0005]", "sensor.noise"),
     "no ball": ("[ball]", "[world_ball]", "is not known"),
     "not TOML": ("[ball]", "[ball", "not TOML"),
 }

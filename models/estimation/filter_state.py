@@ -25,6 +25,8 @@ FILTER_STATE_DTYPE = np.dtype([
     ("inflation", np.float64),  # how many times less than an inlier the last frame counted
     ("effective_components", np.float64), ("top_weight", np.float64),  # 1 / sum of squared weights; the largest
     ("nis_average", np.float64),  # running average of mahalanobis2
+    ("noise_factor", np.float64), ("white", np.float64),  # see correlated_noise.py
+    ("error_average", np.float64, (3,)), ("error_sums", np.float64, (2,)),
     ("drift", np.float64, (3,)),  # and of the innovation over its standard deviations
     ("rolling", np.float64), ("between", np.float64, (3,)),  # probability; share of the velocity's variance
     ("recent_frames", np.float64, (HISTORY_FRAMES, 4)),  # newest first: t, x, y, z
@@ -34,7 +36,7 @@ FILTER_STATE_DTYPE = np.dtype([
 FilterSummary = namedtuple(
     "FilterSummary",
     "frames mean covariance noise innovation innovation_sd mahalanobis2 inflation start_time last_contact_time "
-    "recent_frames components top_weight nis_average rolling between",
+    "recent_frames components top_weight nis_average rolling between noise_factor",
 )
 
 
@@ -45,12 +47,15 @@ def summary(state):
         state.frames, state.x[:], state.P[:], state.noise[:], state.innovation[:], state.innovation_sd[:],
         state.mahalanobis2, state.inflation, state.start_time, state.last_contact_time, state.recent_frames[:],
         state.effective_components, state.top_weight, state.nis_average, state.rolling, state.between[:],
+        state.noise_factor,
     )  # fmt: skip
 
 
 def new_filter_states(count: int) -> np.ndarray:
     """Filter states (B,) of balls without a frame."""
-    return np.zeros(count, FILTER_STATE_DTYPE)
+    states = np.zeros(count, FILTER_STATE_DTYPE)
+    states["noise_factor"] = 1.0
+    return states
 
 
 def last_times(states: np.ndarray) -> np.ndarray:
