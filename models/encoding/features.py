@@ -35,7 +35,7 @@ FILTER_LAYOUT = {  # of `filter`, in this order: name -> numbers; (s): seconds e
     "spin": 3,  # R w / U
     "mean": 10,  # of spin, factors, wind and height, from the prior's mean, in the prior's standard deviations
     "log sd": 16,  # of position over R, velocity over U, others over the prior's
-    "log noise": 5,  # of the sensor: axes over R, time stamps over R / U; how many times it counts for lasting errors
+    "log noise": 4,  # of the sensor: axes over R, time stamps over R / U
     "log gap": 1,  # to the frame before, over R / U
     "log frames": 1,  # that were seen, at most MAX_FRAMES
     "air": 4,  # drag and lift (3,) over g
@@ -115,10 +115,9 @@ def _filter_features(sport, scales, known, gap, out):
         out[k + i] = 0.5 * math.log(noise[i] / (scales.radius * scales.radius) + 1e-10)
     rate = scales.speed / scales.radius  # 1/s
     out[k + 3] = 0.5 * math.log(noise[3] * rate * rate + 1e-6)
-    out[k + 4] = math.log(known.noise_factor)
-    out[k + 5] = math.log(gap * rate + MIN_GAP)
-    out[k + 6] = math.log(float(min(known.frames, MAX_FRAMES)))
-    k += 7
+    out[k + 4] = math.log(gap * rate + MIN_GAP)
+    out[k + 5] = math.log(float(min(known.frames, MAX_FRAMES)))
+    k += 6
     air_acceleration(sport, x, out[k : k + 4])
     for i in range(4):
         out[k + i] = math.asinh(out[k + i] / scales.gravity)

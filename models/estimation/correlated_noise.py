@@ -43,7 +43,7 @@ def reset_errors(state, factor):
 
 
 @inlined
-def note_errors(state, factor):
+def note_errors(state, factor, max_factor):
     """Update noise_factor by the innovation of a frame; `factor` is the sport's."""
     state.white += DECAY * (DECAY - (2.0 - DECAY) * state.white)
     average, sums = state.error_average, state.error_sums
@@ -53,7 +53,7 @@ def note_errors(state, factor):
         sums[0] += average[k] * average[k]
         sums[1] += state.white * error * error
     pseudo = 3.0 * WHITE * PSEUDO_FRAMES
-    state.noise_factor = min(max((pseudo * factor + sums[0]) / (pseudo + sums[1]), 1.0), MAX_FACTOR)
+    state.noise_factor = min(max((pseudo * factor + sums[0]) / (pseudo + sums[1]), 1.0), max_factor)
 
 
 @kernel

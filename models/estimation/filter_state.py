@@ -36,7 +36,7 @@ FILTER_STATE_DTYPE = np.dtype([
 FilterSummary = namedtuple(
     "FilterSummary",
     "frames mean covariance noise innovation innovation_sd mahalanobis2 inflation start_time last_contact_time "
-    "recent_frames components top_weight nis_average rolling between noise_factor",
+    "recent_frames components top_weight nis_average rolling between",
 )
 
 
@@ -47,7 +47,6 @@ def summary(state):
         state.frames, state.x[:], state.P[:], state.noise[:], state.innovation[:], state.innovation_sd[:],
         state.mahalanobis2, state.inflation, state.start_time, state.last_contact_time, state.recent_frames[:],
         state.effective_components, state.top_weight, state.nis_average, state.rolling, state.between[:],
-        state.noise_factor,
     )  # fmt: skip
 
 

@@ -83,7 +83,7 @@ def observe(sport, filter_prior, state, t, y):
     else:
         _take(sport, filter_prior, state, scratch, state.recent_frames[0, 0], t, y)
         _average_innovations(state)
-        note_errors(state, filter_prior.noise_factor)
+        note_errors(state, filter_prior.noise_factor, filter_prior.max_noise_factor)
     state.consecutive_outliers = state.consecutive_outliers + 1 if state.inflation > OUTLIER_INFLATION else 0
     if state.consecutive_outliers >= OUTLIERS_TO_RESTART or _is_lost(state):
         _restart(sport, filter_prior, state, scratch, t, y)

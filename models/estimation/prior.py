@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ballcast.models.estimation.correlated_noise import usual_factor
+from ballcast.models.estimation.correlated_noise import MAX_FACTOR, usual_factor
 from ballcast.models.estimation.unknowns import HEIGHT, PARAMETERS, UNKNOWNS
 from ballcast.sim.dataset import draw_launches
 from ballcast.sim.kernels.layout import FRICTION, RESTITUTION, SPIN, VELOCITY
@@ -54,7 +54,8 @@ class FilterPrior(NamedTuple):
     process_noise: np.ndarray  # (16,) variance that each unknown gains per second
     outlier_rate: float  # fraction of the frames
     split_spin_sd: float  # rad/s: a component whose spin is known worse is split
-    noise_factor: float  # how many times a frame's noise counts, because neighbours err alike
+    noise_factor: float  # how many times a frame's noise counts at the start, because neighbours err alike
+    max_noise_factor: float  # and at most
 
 
 def launch_prior(sport: Sport) -> tuple[np.ndarray, np.ndarray]:
@@ -112,5 +113,5 @@ def make_filter_prior(sport: Sport) -> FilterPrior:
     process_noise[HEIGHT] = tilt_variance(sport, TILT_TIME) / TILT_TIME
     sensor = prior.noise[:4], prior.min_variances, prior.max_variances
     split_sd = SPLIT_SPIN_FRACTION * float(np.sqrt(np.diag(covariance)[6:9].mean()))
-    tail = process_noise, prior.outlier_rate, split_sd, usual_factor(sport.sensor)
+    tail = process_noise, prior.outlier_rate, split_sd, usual_factor(sport.sensor), MAX_FACTOR
     return FilterPrior(prior.mean, covariance, precision, *sensor, *tail)

@@ -17,7 +17,7 @@ from safetensors.numpy import save as serialise
 from ballcast.sim.files import write_atomically
 
 GENERAL_MODELS = ("gru", "gru_physics")  # those whose one file serves every sport
-FORMAT, FEATURES_VERSION = 2, 3
+FORMAT, FEATURES_VERSION = 2, 2
 # sports: {name: version} of those that it learnt from; random_sports: how many random ones besides
 KEYS = ("model", "predictor", "sports", "random_sports", "kind", "shape", "seed", "steps", "frames", "scores")
 
