@@ -95,7 +95,7 @@ def sequences(data: Path) -> Iterator[tuple[str, sim.Sport, Track]]:
     """(name, sport, track) of every rolling ball and of the recorded feeds."""
     for case in ROLLING:
         sport = sim.load(case[0])
-        for noise in (0.0, float(np.mean(sport.sensor.noise))):
+        for noise in (0.0, sport.sensor.usual_noise):
             yield f"{case[0]} z={case[1]:g}, noise {1e3 * noise:.0f} mm", sport, rolling_track(case, noise)
     soccer = sim.load("soccer")
     files = [data / "soccer" / f"dfl_{name}.csv" for name in ("rolling_pass", "flat")]
@@ -122,7 +122,7 @@ def count_rolling(name: str, sport: sim.Sport, track: Track) -> Counts:
             covariance = belief.covariance[:3, :3]
             sd = np.sqrt(np.linalg.eigvalsh(covariance)[-1]) if np.isfinite(covariance).all() else np.inf
             counts.beliefs += 1
-            counts.narrow += int(sd <= MAX_SD_RATIO * np.mean(sport.sensor.noise))
+            counts.narrow += int(sd <= MAX_SD_RATIO * sport.sensor.usual_noise)
     return counts
 
 

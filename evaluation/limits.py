@@ -20,6 +20,7 @@ import numpy as np
 
 from ballcast import sim
 from ballcast.models.contract import Forecast, compiled_arrays
+from ballcast.models.estimation.correlated_noise import factor_of
 from ballcast.models.estimation.fit import map_fit
 from ballcast.models.estimation.likelihood import OUTLIER_DENSITY
 from ballcast.models.estimation.linear import cholesky_with_jitter
@@ -35,7 +36,7 @@ from ballcast.models.estimation.posterior import (
     to_forecast,
     transform_samples,
 )
-from ballcast.models.estimation.prior import Prior, launch_prior
+from ballcast.models.estimation.prior import Prior, height_scale, launch_prior
 from ballcast.models.estimation.segment import fit_last_segment
 from ballcast.models.estimation.unknowns import HEIGHT, PARAMETERS, UNKNOWNS
 from ballcast.sim.jit import kernel
@@ -66,6 +67,8 @@ class Truth:
     jitter: float  # s
     rate: float  # Hz
     outlier: float = 0.0  # fraction of the frames
+    drift: np.ndarray = dataclasses.field(default_factory=lambda: np.array([0.0, 0.0, 0.0, 1.0]))  # (4,) see sim.Balls
+    frame: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(3))  # (3,) see sim.Balls
 
 
 # The density of launches: a Gaussian mixture over the state at the first frame. Log weights (M,), means (M, D) and
@@ -101,7 +104,6 @@ class Limit:
         self.compiled_sport, self.lane_sport = compile_sport(sport), compile_lanes(sport, np.float64)
         self.launch_density = launch_density(sport)
         self.mean, self.sd = launch_prior(sport)
-        self.sd[HEIGHT] = KNOWN_SD
         self.proposals = draw_proposals(np.random.default_rng(0))
 
     def forecast(self, history: Track, times: np.ndarray, truth: Truth) -> Forecast:
@@ -110,21 +112,31 @@ class Limit:
         true_unknowns = self._at(history.time[0], truth)
         if self.knows_ball:
             mean[PARAMETERS], sd[PARAMETERS] = true_unknowns[PARAMETERS], KNOWN_SD
-        sensor = np.array([*np.square(truth.noise), truth.jitter**2, 1e6])
-        prior = Prior(mean, np.diag(sd**-2.0), 0.0, sensor, sensor[:4], sensor[:4], 0.0, max(truth.outlier, 1e-9))
+        prior = self._prior(mean, sd, truth)
 
         frames = compiled_arrays(history.time, history.position)
         given = self.compiled_sport, self.lane_sport, *frames, true_unknowns, prior
         informed_fit, *rest = _limit(*given, self.launch_density, self.proposals, times - history.time[-1])
         return to_forecast(informed_fit.final, informed_fit.final_covariance, Prediction(*rest), history.time[-1])
 
+    def _prior(self, mean, sd, truth):
+        """The Prior of a track whose sensor is known, but not where its frame of reference lies."""
+        noise, drift = np.asarray(truth.noise, float), truth.drift[:3]
+        sensor = np.array([*(noise**2 + drift**2), truth.jitter**2, 1e6])
+        factor = float(factor_of(drift / np.maximum(noise, 1e-9), truth.drift[3], truth.rate).mean())
+        known = sensor, sensor[:4], sensor[:4], 0.0, max(truth.outlier, 1e-9), factor
+        return Prior(mean, np.diag(sd**-2.0), height_scale(self.sport), *known)
+
     def _at(self, time, truth):
         """The true unknowns (16,) at `time` s."""
         launch_state = (np.asarray(a, float)[None] for a in (truth.position, truth.velocity, truth.spin))
         parameters = np.asarray(truth.parameters, float)
         flight = sim.simulate(self.sport, *launch_state, [time], parameters[None])
-        state = flight.position[0, 0], flight.velocity[0, 0], flight.spin[0, 0]
-        return np.concatenate([*state, np.log(parameters[:4]), parameters[4:], [0.0]])
+        flight = sim.in_tracker_frames(flight, truth.frame[None])
+        position, velocity, spin = flight.position[0, 0], flight.velocity[0, 0], flight.spin[0, 0]
+        height = truth.frame[0] + truth.frame[1] * position[1] - truth.frame[2] * position[0]
+        position = position - np.array([0.0, 0.0, height])
+        return np.concatenate([position, velocity, spin, np.log(parameters[:4]), parameters[4:], [height]])
 
 
 def load(name: str, sport: sim.Sport) -> Limit:
@@ -232,11 +244,11 @@ def _whiteners(lane_sport, t, informed_fit):
     unknowns = np.ascontiguousarray(informed_fit.x).reshape((1, UNKNOWNS))
     positions, _ = fly_samples(lane_sport, unknowns, near.reshape((1, len(near))), np.empty(0, CONTACT_DTYPE))
     whiteners, norms = np.empty((len(t), 3, 3)), np.empty(len(t))
-    scale = 1.0 / np.sqrt(informed_fit.noise[:3])
+    scale = 1.0 / np.sqrt(informed_fit.noise_factor * informed_fit.noise[:3])
     for n in range(len(t)):
         velocity = (positions[0, 2 * n + 1] - positions[0, 2 * n]) * 1e4 * scale
         speed2 = np.dot(velocity, velocity) + 1e-30
-        widened = 1.0 + informed_fit.noise[3] * speed2
+        widened = 1.0 + informed_fit.noise_factor * informed_fit.noise[3] * speed2
         norms[n] = 0.5 * math.log(widened) - np.log(scale).sum() + 1.5 * math.log(2.0 * math.pi)
         for i in range(3):
             for j in range(3):
@@ -274,6 +286,7 @@ def _log_prior(x, prior, density):
     total = _log_launch(x, density)
     for k in range(9, UNKNOWNS):
         total -= 0.5 * prior.precision[k, k] * (x[k] - prior.mean[k]) ** 2
+    total -= math.log1p((x[HEIGHT] / prior.height_offset_scale) ** 2)
     if density.spin_size > 0.0:
         spin2 = x[6] * x[6] + x[7] * x[7] + x[8] * x[8]
         total -= 0.5 * spin2 / (density.spin_size * density.spin_size) + math.log(spin2 + SPIN_FLOOR * SPIN_FLOOR)

@@ -23,6 +23,9 @@ END_LEAD_TIMES = tuple(k / 10 for k in range(1, 11))  # s before the end of a tr
 MIN_FRAMES = 5  # frames
 END_FRAMES, END_MIN_FRAMES = 5, 10  # l4dc2023: frames to forecast, and the least frames of a history
 TIME_TOLERANCE = 1e-9  # s, by which equal times may differ
+# of third differences of a track: frames that they need; their variance over that of white noise; the median of the
+# absolute value of a standard normal number
+MIN_NOISE_FRAMES, THIRD_DIFFERENCE_VARIANCE, MEDIAN_OF_NORMAL = 12, 20.0, 0.6745
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +126,18 @@ def _recorded(sport, track):
 
 
 def _sensor_covariance(sport, track, at):
-    """Covariance (H, 3, 3) m2 of frames `at` (H,) of a track: the mean noise of the sport's sensor, and its jitter."""
+    """Covariance (H, 3, 3) m2 of frames `at` (H,) of a track: its own noise, and the jitter of the sport's sensor."""
     velocity = np.gradient(track.position, track.time, axis=0)[np.minimum(at, len(track) - 1)]
     late = np.mean(sport.sensor.jitter) ** 2 * velocity[:, :, None] * velocity[:, None, :]
-    return np.mean(sport.sensor.noise) ** 2 * np.eye(3) + late
+    return np.diag(_noise_variances(sport, track)) + late
+
+
+def _noise_variances(sport, track):
+    """The variance (3,) m2 of the noise of each axis of a track: by its third differences, which no smooth flight has.
+
+    Bounces and outliers are few, so the median is of the noise. A track that is too short has the usual noise.
+    """
+    if len(track) < MIN_NOISE_FRAMES:
+        return np.full(3, sport.sensor.usual_noise**2)
+    size = np.median(np.abs(np.diff(track.position, 3, axis=0)), axis=0) / MEDIAN_OF_NORMAL
+    return np.square(size) / THIRD_DIFFERENCE_VARIANCE

@@ -28,13 +28,14 @@ class Suite:
         """What a limit is given of track i."""
         b = self.balls
         launch = b.launch_position[i], b.launch_velocity[i], b.launch_spin[i]
-        return Truth(*launch, b.parameters[i], b.noise[i], float(b.jitter[i]), float(b.rate[i]), float(b.outlier[i]))
+        sensor = b.noise[i], float(b.jitter[i]), float(b.rate[i]), float(b.outlier[i]), b.drift[i], b.frame[i]
+        return Truth(*launch, b.parameters[i], *sensor)
 
     def flight(self, rows: np.ndarray, times: np.ndarray) -> sim.Flight:
-        """The true Flight of tracks `rows` (N,) at times (N, T) s."""
+        """The true Flight of tracks `rows` (N,) at times (N, T) s, in the frames of their trackers."""
         b = self.balls
         launch = b.launch_position[rows], b.launch_velocity[rows], b.launch_spin[rows]
-        return sim.simulate(b.sport, *launch, times, b.parameters[rows])
+        return sim.in_tracker_frames(sim.simulate(b.sport, *launch, times, b.parameters[rows]), b.frame[rows])
 
 
 def simulated(sport: sim.Sport, count: int, seed: int) -> Suite:

@@ -4,6 +4,7 @@ balls = draw(sport, 1000, seed=0, purpose="train")
 balls.time[balls.offsets[i] : balls.offsets[i + 1]]     # the stamps of ball i
 """
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,11 +22,15 @@ if TYPE_CHECKING:  # an import would make every edit of sport.py compile this mo
 
 BATCH = 1024  # balls simulated at once, which bounds the memory beside the result
 SHORT = 0.05  # s, of frames where they do not matter
+PLACES = 17  # seed of the places
 
 
 @dataclass(frozen=True)
 class Balls:
-    """What was measured of B balls, N frames in all, flat (ball i: offsets[i] to offsets[i + 1]), and the truth."""
+    """What was measured of B balls, N frames in all, flat (ball i: offsets[i] to offsets[i + 1]), and the truth.
+
+    Measured and true positions are in the frames of the trackers (sensor.py); the launches are in the sport's frame.
+    """
 
     sport: "Sport"
     offsets: np.ndarray  # (B + 1,)
@@ -42,28 +47,48 @@ class Balls:
     noise: np.ndarray  # (B, 3) m, standard deviation of each axis
     jitter: np.ndarray  # (B,) s, standard deviation of the time stamps
     outlier: np.ndarray  # (B,) fraction of the frames that are outliers
+    drift: np.ndarray  # (B, 4) m, standard deviation of the drift of each axis, and s, how long it lasts
+    frame: np.ndarray  # (B, 3) m, how much too high the tracker's frame is; rad, how it is turned about x and y
 
     def __len__(self) -> int:
         return len(self.parameters)
 
     def flight(self, times: ArrayLike) -> engine.Flight:
-        """The true Flight of all the balls at `times`, (T,) or (B, T) s from launch."""
+        """The true Flight of all the balls at `times`, (T,) or (B, T) s from launch, in the frames of the trackers."""
         launch_state = (self.launch_position, self.launch_velocity, self.launch_spin)
-        return engine.simulate(self.sport, *launch_state, times, self.parameters)
+        flight = engine.simulate(self.sport, *launch_state, times, self.parameters)
+        return in_tracker_frames(flight, self.frame)
+
+
+def in_tracker_frames(flight: engine.Flight, frames: np.ndarray) -> engine.Flight:
+    """The Flight of B balls in the frames (B, 3) of their trackers, as in Balls."""
+    if not frames.any():
+        return flight
+    rows = np.repeat(frames, flight.position.shape[1], 0)
+    moved = {
+        name: sensors.to_tracker_frame(rows, a.reshape(-1, 3), name == "position").reshape(a.shape)
+        for name, a in (("position", flight.position), ("velocity", flight.velocity), ("spin", flight.spin))
+    }
+    impacts = flight.impacts
+    if impacts is not None:
+        position = sensors.to_tracker_frame(frames[impacts.ball], impacts.position)
+        impacts = dataclasses.replace(impacts, position=position)
+    return dataclasses.replace(flight, impacts=impacts, **moved)
 
 
 def draw(sport: "Sport", count: int, first: int = 0, seed: int = 0, purpose: str = "train", *,
          rate: float | None = None, duration: float | None = None, wind: ArrayLike = (0.0, 0.0),
-         launch_state: ArrayLike | None = None) -> Balls:  # fmt: skip
+         launch_state: ArrayLike | None = None, place: int | None = None) -> Balls:  # fmt: skip
     """Balls `first` to `first + count` of the set (purpose, seed), as a tracker measures them for `duration` seconds.
 
     purpose is one of rng.PURPOSES; `train` draws the frame rate of each ball, the others take the sensor's. rate (Hz)
     and duration (s) override the sport's. wind (2,) m/s is added to that of each ball; launch_state (3, 3), a position
-    (m), velocity (m/s) and spin (rad/s), replaces play's launches. Ball i depends on (purpose, seed, i) alone, its
+    (m), velocity (m/s) and spin (rad/s), replaces play's launches. Every ball is of a place of its own (a table, a
+    hall, a day), unless they all are of the `place` of that number. Ball i depends on (purpose, seed, i) alone, its
     parameters and its sensor not even on how it is launched. ValueError says what is wrong.
     """
     _check(count, first, seed, purpose, rate, duration, wind, launch_state)
-    setting = _make_setting(sport, seed, purpose, rate, duration, wind, launch_state)
+    setting = _make_setting(sport, seed, purpose, rate, duration, wind, launch_state, place)
     batch = _allocate(min(BATCH, count), int(setting.duration * setting.ranges["rate"][0, 1]))
     parts = []
     for begin in range(first, first + count, BATCH):
@@ -80,14 +105,17 @@ def draw_launches(sport: "Sport", count: int, seed: int = 0, purpose: str = "tra
     return batch.launches
 
 
-def _make_setting(sport, seed, purpose, rate=None, duration=None, wind=(0.0, 0.0), launch_state=None):
-    spread, duration = sport.spread, duration or sport.sensor.duration
+def _make_setting(sport, seed, purpose, rate=None, duration=None, wind=(0.0, 0.0), launch_state=None, place=None):
+    spread, duration = np.array(sport.spread.total), duration or sport.sensor.duration
+    centre = np.append(np.zeros(4), wind)
+    if place is not None:
+        spread, offset = np.array(sport.spread.own), np.random.default_rng((PLACES, place)).standard_normal(6)
+        centre += np.array(sport.spread.between) * offset
     ranges, misses = sensors.sensor_ranges(sport.sensor, rate, purpose == "train")
     return _Setting(
         rng.PURPOSES.index(purpose), seed, launch.launch_records(sport),
         np.asarray(np.empty((0, 3)) if launch_state is None else launch_state, float, order="C"),
-        float(sport.world.gravity), np.append(np.zeros(4), wind),
-        np.array([spread.drag, spread.lift, spread.restitution, spread.friction, *spread.wind]),
+        float(sport.world.gravity), centre, spread,
         ranges, misses, float(duration),
     )  # fmt: skip
 
@@ -114,7 +142,7 @@ class _Setting(NamedTuple):
     launches: np.ndarray  # LAUNCH_DTYPE
     launch_state: np.ndarray  # (3, 3) in place of the launches, or (0, 3)
     gravity: float  # m/s2
-    wind: np.ndarray  # (6,) added to the parameters
+    centre: np.ndarray  # (6,) of the parameters, of logarithms for the four factors
     spread: np.ndarray  # (6,) standard deviations of the parameters, of logarithms for the four factors
     ranges: np.ndarray  # (1,) SENSOR_RANGES_DTYPE
     misses: np.ndarray  # rates of missed frames, of which each track draws one
@@ -154,7 +182,14 @@ def _draw(sport, setting, first, batch):
     lengths = _measure(setting.ranges, batch)
     launches, sensor = batch.launches.copy(), batch.track_sensors.copy()
     states = [launches[:, part] for part in (POSITION, VELOCITY, SPIN, slice(DRAG, None))]
-    return lengths, *_collect(batch, lengths), *states, *(sensor[k] for k in ("rate", "noise", "jitter", "outlier"))
+    time, measured, position, velocity, spin = _collect(batch, lengths)
+    if (frames := sensor["frame"]).any():
+        rows = np.repeat(frames, lengths, 0)
+        measured, position = (sensors.to_tracker_frame(rows, a) for a in (measured, position))
+        velocity, spin = (sensors.to_tracker_frame(rows, a, is_position=False) for a in (velocity, spin))
+    drift = np.column_stack([sensor["drift"], sensor["drift_time"]])
+    own = (sensor[k] for k in ("rate", "noise", "jitter", "outlier"))
+    return lengths, time, measured, position, velocity, spin, *states, *own, drift, frames
 
 
 @strict
@@ -168,8 +203,8 @@ def _initialise(setting, first, batch):
             for k in range(9):
                 state[k] = setting.launch_state[k // 3, k % 3]
         for k in range(6):
-            x = setting.spread[k] * rng.normal(stream)
-            state[DRAG + k] = np.exp(x) if DRAG + k < WIND_X else x + setting.wind[k]
+            x = setting.centre[k] + setting.spread[k] * rng.normal(stream)
+            state[DRAG + k] = np.exp(x) if DRAG + k < WIND_X else x
         sensors.draw_sensor(stream, setting.ranges[0], setting.misses, sensor)
         batch.counts[b] = sensors.draw_frame_times(
             stream, sensor, setting.duration, batch.stamps[b], batch.exposures[b]

@@ -180,10 +180,12 @@ def _sensor(draw, sensor: Sensor, length):
         noise=_scaled(sensor.noise, noise * math.sqrt(length)),
         jitter=_scaled(sensor.jitter, jitter / rate),
         outlier=replace(sensor.outlier, size=_scaled(sensor.outlier.size, length)),
+        frame=replace(sensor.frame, height=sensor.frame.height * length),
     )
 
 
 def _spread(draw, spread: ParameterSpread, speed):
     parts = ("drag", "lift", "restitution", "friction")
-    factors = {name: min(getattr(spread, name) * draw.uniform(0.5, 1.6), 0.4) for name in parts}
-    return ParameterSpread(**factors, wind=_scaled(spread.wind, speed * draw.uniform(0.0, 1.5)))
+    total = dict(zip(parts, spread.total))
+    factors = {name: min(total[name] * draw.uniform(0.5, 1.6), 0.5) for name in parts}
+    return ParameterSpread(**factors, wind=_scaled(spread.total[4:], speed * draw.uniform(0.0, 1.5)))

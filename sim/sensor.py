@@ -1,7 +1,10 @@
-"""What a tracker measures of a flight: frame times, time-stamp jitter, noise, outliers, missed frames.
+"""What a tracker measures of a flight: frame times, jitter of stamps, noise, drift, outliers, missed frames, its frame.
 
-Every track draws its own sensor (rate, noise of each axis, jitter, rate and pattern of misses, outliers) and keeps it.
-A frame is exposed a little before or after its stamp; what is measured is where the ball is then.
+Every track draws its own sensor (rate, noise of each axis, jitter, drift, rate and pattern of misses, outliers, and how
+its frame lies in the sport's) and keeps it. A camera's frame is exposed a little before or after its stamp; what is
+measured is where the ball is then. Drift is an error that lasts: other pairs of cameras, or lenses that are not quite
+known, displace neighbouring frames alike (an Ornstein-Uhlenbeck process). A tracker's frame of reference is a little
+too high and tilted; all positions of a track, measured and true, are in the tracker's frame.
 """
 
 import math
@@ -19,11 +22,16 @@ MAX_EXPOSURE_OFFSET = 0.4  # of the frame interval, from time stamp to exposure:
 SENSOR_RANGES_DTYPE = np.dtype(  # how the sensors of a sport's tracks differ: low and high
     [(name, "f8", 2) for name in ("rate", "noise", "jitter", "burst_run", "outlier_rate", "outlier_size")]
     + [("burst_share", "f8"), ("outlier_share", "f8")]  # of the tracks
+    + [("drift_share", "f8"), ("drift_ratio", "f8", 2), ("drift_time", "f8", 2)]  # of the tracks; of the noise; s
+    + [("height", "f8"), ("tilt", "f8")]  # m, scale of Cauchy's law; rad, standard deviation
 )
 TRACK_SENSOR_DTYPE = np.dtype(
     [("rate", "f8"), ("noise", "f8", 3), ("jitter", "f8")]  # Hz; standard deviations of each axis (m), of stamps (s)
     + [("miss", "f8"), ("burst_run", "f8", 2), ("outlier", "f8")]  # fractions of the frames; a run's lowest and highest
+    + [("drift", "f8", 3), ("drift_time", "f8")]  # standard deviation of each axis, m; s
+    + [("frame", "f8", 3)]  # m, how much too high it is; rad, how it is turned about x and y
 )
+MAX_HEIGHT_SCALES = 15.0  # a frame is too high or low by at most so many scales
 
 
 def sensor_ranges(sensor: "Sensor", rate: float | None, training: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -38,6 +46,9 @@ def sensor_ranges(sensor: "Sensor", rate: float | None, training: bool) -> tuple
     record["burst_share"], record["burst_run"] = sensor.burst.share, sensor.burst.run
     record["outlier_share"], record["outlier_rate"] = sensor.outlier.share, sensor.outlier.rate
     record["outlier_size"] = sensor.outlier.size
+    record["drift_share"], record["drift_ratio"] = sensor.drift.share, sensor.drift.ratio
+    record["drift_time"] = sensor.drift.time
+    record["height"], record["tilt"] = sensor.frame.height, math.radians(sensor.frame.tilt)
     return ranges, np.array(sensor.miss)
 
 
@@ -51,7 +62,7 @@ def draw_sensor(stream, ranges, misses, sensor):
     """Fill the TRACK_SENSOR_DTYPE record of one track."""
     sensor["rate"] = _between(stream, ranges["rate"])
     for k in range(3):
-        sensor["noise"][k] = _between(stream, ranges["noise"])
+        sensor["noise"][k] = _between_logs(stream, ranges["noise"])
     sensor["jitter"] = _between(stream, ranges["jitter"])
     sensor["miss"] = misses[min(int(uniform(stream) * len(misses)), len(misses) - 1)]
     has_bursts = uniform(stream) < ranges["burst_share"]
@@ -60,6 +71,21 @@ def draw_sensor(stream, ranges, misses, sensor):
     for k in range(2):
         sensor["burst_run"][k] = ranges["burst_run"][k] if has_bursts else 1.0
     sensor["outlier"] = outlier_rate if has_outliers else 0.0
+    has_drift = uniform(stream) < ranges["drift_share"]
+    for k in range(3):
+        ratio = _between_logs(stream, ranges["drift_ratio"]) if has_drift else 0.0
+        sensor["drift"][k] = ratio * sensor["noise"][k]
+    sensor["drift_time"] = _between_logs(stream, ranges["drift_time"]) if has_drift else 1.0
+    scales = math.tan(math.pi * (uniform(stream) - 0.5))
+    sensor["frame"][0] = ranges["height"] * min(max(scales, -MAX_HEIGHT_SCALES), MAX_HEIGHT_SCALES)
+    sensor["frame"][1], sensor["frame"][2] = ranges["tilt"] * normal(stream), ranges["tilt"] * normal(stream)
+
+
+@strict
+def _between_logs(stream, ends):
+    """Evenly between the logarithms of the ends; an end may be 0."""
+    low = max(ends[0], 1e-3 * ends[1])
+    return low * (ends[1] / low) ** uniform(stream) if low > 0.0 else 0.0
 
 
 @strict
@@ -82,9 +108,15 @@ def measure(stream, sensor, ranges, count, exposed_position, measured_position, 
     # bursts start at the rate at which the expected fraction of missed frames is sensor["miss"]
     burst_rate = sensor["miss"] / (sensor["miss"] + (1.0 - sensor["miss"]) * (0.5 * (shortest + longest)))
     frames_missing, total = 0, 0
+    kept = math.exp(-1.0 / (sensor["rate"] * sensor["drift_time"]))  # of the drift, from frame to frame
+    drift, has_drift = np.zeros(3), sensor["drift"][0] > 0.0
     for k in range(count):
+        if has_drift:
+            step = math.sqrt(1.0 - kept * kept) if k > 0 else 1.0
+            for i in range(3):
+                drift[i] = kept * drift[i] + step * sensor["drift"][i] * normal(stream)
         for i in range(3):
-            measured_position[k, i] = exposed_position[k, i] + sensor["noise"][i] * normal(stream)
+            measured_position[k, i] = exposed_position[k, i] + sensor["noise"][i] * normal(stream) + drift[i]
         if frames_missing == 0 and uniform(stream) < burst_rate:
             frames_missing = int(shortest + (longest - shortest + 1.0) * uniform(stream))
         if sensor["outlier"] > 0.0 and uniform(stream) < sensor["outlier"]:
@@ -98,3 +130,15 @@ def measure(stream, sensor, ranges, count, exposed_position, measured_position, 
         total += is_observed[k]
         frames_missing = max(frames_missing - 1, 0)
     return total
+
+
+def to_tracker_frame(frame: np.ndarray, vectors: np.ndarray, is_position: bool = True) -> np.ndarray:
+    """Vectors (N, 3) of the sport's frame in the frames (N, 3) of trackers: too high by m, turned about x and y by rad.
+
+    The angles are small: to first order.
+    """
+    height, x, y = frame[:, 0], frame[:, 1], frame[:, 2]
+    turned = vectors + np.column_stack([y * vectors[:, 2], -x * vectors[:, 2], x * vectors[:, 1] - y * vectors[:, 0]])
+    if is_position:
+        turned[:, 2] += height
+    return turned

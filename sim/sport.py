@@ -110,25 +110,68 @@ class Outlier:
     size: tuple = vector_field(2)  # m
 
 
+@dataclass(frozen=True)
+class Drift:
+    """An error of a tracker that lasts for some frames."""
+
+    share: float = number_field(0.0, low=0, high=1)  # of the tracks
+    ratio: tuple = vector_field(2, default=(1.0, 1.0))  # of its standard deviation over that of the noise
+    time: tuple = vector_field(2, default=(0.1, 0.1))  # s, after which e^-1 of it is left
+
+
+@dataclass(frozen=True)
+class TrackerFrame:
+    """How the trackers' frames of reference lie in the sport's."""
+
+    height: float = number_field(0.0, low=0)  # m: half of them are nearer (Cauchy's law)
+    tilt: float = number_field(0.0, low=0, high=5)  # degrees, standard deviation about x and about y
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sensor:
     rate: float = number_field(above=0)  # Hz
     train_rate: tuple = vector_field(2)  # Hz
     duration: float = number_field(above=0)  # s, of a drawn track
-    noise: tuple = vector_field(2)  # m, range of the standard deviation of each axis
+    noise: tuple = vector_field(2)  # m, standard deviation of each axis: the ends of a range, even in logarithms
     jitter: tuple = vector_field(2)  # s, range of the standard deviation of the time stamps
     miss: tuple  # rates of missed frames, one drawn per track
     burst: DropoutBurst
     outlier: Outlier
+    drift: Drift = Drift()
+    frame: TrackerFrame = TrackerFrame()
+
+    @property
+    def usual_noise(self) -> float:
+        """The standard deviation of an axis of a typical tracker, m: the middle of the range of logarithms."""
+        low, high = self.noise
+        return math.sqrt(max(low, 1e-3 * high) * high)
 
 
 @dataclass(frozen=True)
 class ParameterSpread:
+    """How balls of one place differ from each other, and, in `places`, how places do: tables, halls, days."""
+
     drag: float = number_field(0.0, low=0, high=1)
     lift: float = number_field(0.0, low=0, high=1)
     restitution: float = number_field(0.0, low=0, high=1)
     friction: float = number_field(0.0, low=0, high=1)
     wind: tuple = vector_field(2, default=(0.0, 0.0))  # m/s
+    places: "ParameterSpread | None" = None
+
+    @property
+    def own(self) -> tuple[float, ...]:
+        """The standard deviations (6,) between balls of one place, in the order of sim.PARAMETERS."""
+        return self.drag, self.lift, self.restitution, self.friction, *self.wind
+
+    @property
+    def between(self) -> tuple[float, ...]:
+        """The standard deviations (6,) between places."""
+        return self.places.own if self.places else (0.0,) * 6
+
+    @property
+    def total(self) -> tuple[float, ...]:
+        """The standard deviations (6,) of a ball about which nothing is known."""
+        return tuple(math.hypot(a, b) for a, b in zip(self.own, self.between))
 
 
 @dataclass(frozen=True)
@@ -253,7 +296,7 @@ def parse(text: str, where: str) -> Sport:
         surfaces=tuple(_surface(t, f"{where}: surface {i + 1}") for i, t in enumerate(table["surface"])),
         launches=tuple(read_launch(t, f"{where}: launch {i + 1}") for i, t in enumerate(table["launch"])),
         sensor=_sensor(table["sensor"], f"{where}: sensor"),
-        spread=from_table(ParameterSpread, table.get("spread", {}), f"{where}: spread"),
+        spread=_spread(table.get("spread", {}), f"{where}: spread"),
         view=_view(table["view"], f"{where}: view"),
         throws=tuple(_throw(t, f"{where}: throw {i + 1}") for i, t in enumerate(table.get("throw", ()))),
     )
@@ -340,7 +383,7 @@ def _ends(table, kind, where):
 
 def _sensor(table, where):
     parts = dict(table)
-    for key, cls in (("burst", DropoutBurst), ("outlier", Outlier)):
+    for key, cls in (("burst", DropoutBurst), ("outlier", Outlier), ("drift", Drift), ("frame", TrackerFrame)):
         parts[key] = from_table(cls, parts.get(key, {}), f"{where}.{key}")
     miss = parts.get("miss", [0.0])
     parts["miss"] = numbers(miss, len(miss) if isinstance(miss, list) else 1, f"{where}.miss")
@@ -349,7 +392,19 @@ def _sensor(table, where):
         low, high = getattr(sensor, key)
         if not 0 <= low <= high:
             raise SportError(f"{where}.{key} = {[low, high]} must rise from at least 0")
+    for key in ("ratio", "time"):
+        low, high = getattr(sensor.drift, key)
+        if not 0 < low <= high:
+            raise SportError(f"{where}.drift.{key} = {[low, high]} must rise from above 0")
     return sensor
+
+
+def _spread(table, where):
+    own = from_table(ParameterSpread, {k: v for k, v in table.items() if k != "places"}, where)
+    if "places" not in table:
+        return own
+    places = from_table(ParameterSpread, table["places"], f"{where}.places")
+    return dataclasses.replace(own, places=places)
 
 
 def _view(table, where):

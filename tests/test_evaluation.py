@@ -254,7 +254,7 @@ def test_net_clip_balls_are_observed_before_the_net_and_come_to_it():
     sport = sim.load("table_tennis")
     suite, cases = net_clips(sport, 20)
     assert len(cases) == 20
-    radius, top = sport.ball.radius, 0.1525
+    radius, top = sport.ball.radius, 0.1425
     for row, history, times in zip(cases.track_numbers, cases.histories, cases.times):
         path = np.linspace(history.time[-1], history.time[-1] + LEAD_TIME_RANGE[1] + 0.02, 400)
         there = suite.flight([row], path[None]).position[0]

@@ -37,7 +37,7 @@ def gripping_balls(sport):
             continue
         times = np.arange(0, end, 1 / sport.sensor.rate)[-60:]
         path = sim.simulate(sport, *launch, [*times, *(times[-1] + LEAD)], parameters=parameters).position[0]
-        noise = rng.normal(0, np.mean(sport.sensor.noise), (len(times), 3))
+        noise = rng.normal(0, sport.sensor.usual_noise, (len(times), 3))
         yield Track(times, path[: len(times)] + noise), path[len(times) :], parameters[0, FRICTION]
 
 

@@ -36,7 +36,7 @@ def tracks(sport, kind, gap, count=6):
                      "few frames": gap * np.arange(12), "any gaps": spread}[kind]  # fmt: skip
             whole = path(sport, first, np.concatenate([times, times[-1] + LEAD]))
             position, truth = whole[: len(times)], whole[len(times) :]
-        noise = rng.normal(0, np.mean(sport.sensor.noise), position.shape)
+        noise = rng.normal(0, sport.sensor.usual_noise, position.shape)
         yield times, position + noise, truth
 
 
@@ -92,7 +92,7 @@ def test_after_a_gap_the_spread_is_honest_and_the_answer_quick(name, sport, kind
     for times, position, truth in balls:
         forecasts, ms = answers(predictor, times, position)
         slowest.append(ms)
-        floor = (0.5 * np.mean(sport.sensor.noise)) ** 2 * np.eye(3)  # of what a ball on the ground may seem to be off
+        floor = (0.5 * sport.sensor.usual_noise) ** 2 * np.eye(3)  # of what a ball on the ground may seem to be off
         error, covariance = truth - forecasts[-1].mean, forecasts[-1].covariance + floor
         inside.append(np.einsum("hi,hij,hj->h", error, np.linalg.inv(covariance), error) < 25.0)
         assert np.linalg.norm(error, axis=1).max() < 40.0  # m

@@ -46,10 +46,11 @@ def test_noise_is_what_the_sensor_says(balls):
     along = balls.truth_velocity / np.maximum(speed, 1e-9)
     across = off - (off * along).sum(axis=1, keepdims=True) * along
     low, high = balls.sport.sensor.noise
-    expected = np.median(np.linalg.norm(balls.noise, axis=1)) * np.sqrt(2 / 3)
-    assert 0.7 * expected < np.median(np.linalg.norm(across, axis=1)) < 1.1 * expected
+    error = np.hypot(balls.noise, balls.drift[:, :3])
+    expected = np.median(np.linalg.norm(error, axis=1)) * np.sqrt(2 / 3)
+    assert 0.6 * expected < np.median(np.linalg.norm(across, axis=1)) < 1.1 * expected
     assert low <= balls.noise.min() and balls.noise.max() <= high
-    beyond = np.maximum(balls.sport.sensor.outlier.size[0], 4 * np.linalg.norm(balls.noise, axis=1))
+    beyond = np.maximum(balls.sport.sensor.outlier.size[0], 4 * np.linalg.norm(error, axis=1))
     fraction = (np.linalg.norm(off, axis=1) > np.repeat(beyond, np.diff(balls.offsets))).mean()
     assert 0.001 < fraction < 0.008  # a quarter of the tracks, one or two frames in a hundred
 
@@ -62,10 +63,45 @@ def test_misses_have_the_asked_rates(balls):
 
 
 def test_parameters_spread_as_specified(balls):
-    spread = balls.sport.spread
+    spread = balls.sport.spread.total
     sds = np.log(balls.parameters[:, :4]).std(axis=0)
-    assert np.allclose(sds, [spread.drag, spread.lift, spread.restitution, spread.friction], rtol=0.08)
-    assert np.allclose(balls.parameters[:, 4:].std(axis=0), spread.wind, rtol=0.08)
+    assert np.allclose(sds, spread[:4], rtol=0.08)
+    assert np.allclose(balls.parameters[:, 4:].std(axis=0), spread[4:], rtol=0.08)
+
+
+def test_balls_of_one_place_are_more_alike():
+    sport = sim.load("table_tennis")
+    places = [np.log(sim.draw(sport, 400, duration=0.1, place=n).parameters[:, :4]) for n in range(40)]
+    assert np.allclose([p.std(axis=0) for p in places], sport.spread.own[:4], rtol=0.2)
+    assert np.allclose(np.std([p.mean(axis=0) for p in places], axis=0), sport.spread.between[:4], rtol=0.35)
+    again = sim.draw(sport, 3, duration=0.1, place=7).parameters
+    assert np.array_equal(again, np.exp(np.hstack([places[7][:3], [[-np.inf] * 2] * 3])))  # no wind indoors
+
+
+def test_drift_lasts_as_long_and_is_as_large_as_drawn():
+    balls = sim.draw(sim.load("table_tennis"), 300, purpose="test")
+    off = (balls.position - balls.truth_position)[:, 2]
+    lasting = np.repeat(balls.drift[:, 2] > balls.noise[:, 2], np.diff(balls.offsets))[1:]
+    steady = np.repeat(balls.drift[:, 2] == 0.0, np.diff(balls.offsets))[1:]
+    is_same = np.diff(np.repeat(np.arange(300), np.diff(balls.offsets))) == 0
+    limit = np.quantile(np.abs(off), 0.98)
+    off = np.clip(off / limit, -1, 1)
+    pairs = off[1:] * off[:-1]
+    correlation = [pairs[is_same & rows].mean() / (off[1:][is_same & rows] ** 2).mean() for rows in (lasting, steady)]
+    assert correlation[0] > 0.4 and abs(correlation[1]) < 0.1
+
+
+def test_tracks_are_in_the_trackers_frame():
+    """Measured and true positions are too high and turned alike; launches are in the sport's frame."""
+    balls = sim.draw(sim.load("table_tennis"), 40, purpose="test")
+    assert np.abs(balls.frame[:, 0]).max() > 0.005 and 1e-3 < balls.frame[:, 1:].std() < 0.02
+    launch = balls.launch_position, balls.launch_velocity, balls.launch_spin
+    times = np.linspace(0.1, 1.0, 5)
+    world = sim.simulate(balls.sport, *launch, times, balls.parameters).position
+    height, x, y = balls.frame.T[:, :, None]
+    seen = balls.flight(times).position
+    assert np.allclose(seen[..., 2], world[..., 2] + height + x * world[..., 1] - y * world[..., 0])
+    assert np.allclose(np.linalg.norm(seen, axis=2), np.linalg.norm(world, axis=2), atol=0.08)
 
 
 def test_truth_is_the_flight(balls):

@@ -24,7 +24,8 @@ def test_it_is_possible_and_its_balls_are_in_play(sport):
     balls = sim.draw(sport, 48, purpose="validation")
     lengths = np.diff(balls.offsets)
     assert np.median(lengths) > 25 and np.isfinite(balls.position).all()
-    flight = balls.flight(np.linspace(0.01, sport.sensor.duration, 20))
+    launch = balls.launch_position, balls.launch_velocity, balls.launch_spin
+    flight = sim.simulate(sport, *launch, np.linspace(0.01, sport.sensor.duration, 20), balls.parameters)
     assert (flight.status == 0).mean() > 0.95 and np.isfinite(flight.position).all()
     lands = np.isin(flight.impacts.surface, sport.landing_surfaces)
     assert len(np.unique(flight.impacts.ball[lands])) > 24 or "golf" in sport.origin

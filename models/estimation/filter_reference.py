@@ -63,7 +63,16 @@ def transition(sport: Sport, x: np.ndarray, dt: float) -> tuple[np.ndarray, np.n
 def predict(sport: Sport, c: Component, dt: float, process_noise: np.ndarray) -> Component:
     """The component dt s later; process_noise (16,): variance that each unknown gains per second."""
     mean, F = transition(sport, c.mean, dt)
-    return Component(mean, F @ c.covariance @ F.T + np.diag(process_noise) * dt, c.log_weight)
+    return Component(mean, F @ c.covariance @ F.T + gained(process_noise) * dt, c.log_weight)
+
+
+def gained(process_noise: np.ndarray) -> np.ndarray:
+    """The covariance (16, 16) that the unknowns gain per second: of the height, that of a tilted frame of reference,
+    which leaves what is measured as well known as it was."""
+    noise = np.diag(process_noise)
+    noise[2, 2] += process_noise[HEIGHT]
+    noise[2, HEIGHT] = noise[HEIGHT, 2] = -process_noise[HEIGHT]
+    return noise
 
 
 def frame_noise(noise: np.ndarray, velocity: np.ndarray) -> np.ndarray:
@@ -71,8 +80,10 @@ def frame_noise(noise: np.ndarray, velocity: np.ndarray) -> np.ndarray:
     return np.diag(noise[:3]) + noise[3] * np.outer(velocity, velocity)
 
 
-def update(c: Component, y: np.ndarray, noise: np.ndarray) -> tuple[Component, float]:
+def update(c: Component, y: np.ndarray, noise: np.ndarray, factor: float = 1.0) -> tuple[Component, float]:
     """The component corrected by a frame y (3,) m, and how many times less than an inlier the frame counted.
+
+    factor: how many times the noise counts, because neighbouring frames err alike.
 
     Residuals follow Student's t: the frame's noise is inflated until it fits what is left of the residual. A small
     fraction of the frames are outliers, spread evenly.
@@ -80,10 +91,10 @@ def update(c: Component, y: np.ndarray, noise: np.ndarray) -> tuple[Component, f
     r, h, R = y - MEASURED @ c.mean, MEASURED @ c.covariance @ MEASURED.T, frame_noise(noise, c.mean[3:6])
     inflation = 1.0
     for _ in range(INFLATION_ROUNDS):
-        left = inflation * R @ np.linalg.solve(h + inflation * R, r)  # the residual after the update
+        left = factor * inflation * R @ np.linalg.solve(h + factor * inflation * R, r)  # the residual after the update
         inflation = max(1.0, (DEGREES + float(left @ np.linalg.solve(R, left))) / (DEGREES + 3.0))
-    log_weight = c.log_weight + max(log_density(r, h + R), math.log(OUTLIER_RATE * OUTLIER_DENSITY))
-    c = correct(c, r, inflation * R)
+    log_weight = c.log_weight + max(log_density(r, h + factor * R), math.log(OUTLIER_RATE * OUTLIER_DENSITY))
+    c = correct(c, r, factor * inflation * R)
     clamp(c.mean)
     return c._replace(log_weight=log_weight), inflation
 
@@ -151,7 +162,7 @@ def linearise_anew(sport: Sport, c: Component, anchor: Component, points: Iterab
     for point in [*points, Point(0.0, now, 0.0, np.zeros(3))]:
         dt, time = point.time - time, point.time
         flight, F = transition(sport, flight, dt)
-        noise_gained = PASS_NOISE * np.diag(process_noise) * dt
+        noise_gained = PASS_NOISE * gained(process_noise) * dt
         deviation = Component(F @ deviation.mean, F @ deviation.covariance @ F.T + noise_gained, c.log_weight)
         if point.weight > 0.0:
             bend = 0.5 * point.time_variance * acceleration(sport, flight)  # its path is no straight line

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ballcast.models.estimation import likelihood
+from ballcast.models.estimation.correlated_noise import factor_of_residuals
 from ballcast.models.estimation.linear import cholesky_solve, scaled_cholesky, spd_inverse
 from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS, clamp, seed_unknowns, to_launch
 from ballcast.sim.jit import kernel
@@ -35,6 +36,7 @@ class Fit(NamedTuple):
     final_covariance: np.ndarray  # (16, 16)
     weights: np.ndarray  # (T,) robust weights of the frames
     noise: np.ndarray  # (5,) variances of the axes (m2) and of the time stamps (s2), degrees of freedom
+    noise_factor: float  # how many times the noise counts, because neighbouring frames err alike
     cost: float  # minus log-posterior
     first_contact: float  # s from the first frame; inf: none
     last_contact: float  # -inf: none
@@ -105,9 +107,9 @@ def map_fit(sport, t, y, start, prior, max_flights):
     em_rounds_left = MAX_EM_ROUNDS if prior.pseudo_frames > 0.0 else 0
     flight = linearised_flight(sport, x, t, *current[:3])
     cost = _evaluate(current, y, x, prior, noise)
-    inflation = _noise_inflation(current.squared_residuals, math.inf)
-    inflated = _inflated(noise, inflation)
-    if inflation > 1.0:
+    inflation, factor = _noise_inflation(current.squared_residuals, math.inf), prior.noise_factor
+    inflated = _inflated(noise, inflation * factor)
+    if inflation * factor > 1.0:
         cost = _evaluate(current, y, x, prior, inflated)
     for _ in range(max_flights):
         step, predicted_decrease = _step(current.hessian, current.gradient, damping)
@@ -126,11 +128,12 @@ def map_fit(sport, t, y, start, prior, max_flights):
             current, trial = trial, current
         if (is_accepted or is_converged) and (inflation > 1.0 or em_rounds_left > 0):  # else the noise is settled
             if inflation > 1.0:
-                inflation = _noise_inflation(current.squared_residuals * inflation, inflation)
+                inflation = _noise_inflation(current.squared_residuals * (inflation * factor), inflation)
             if inflation == 1.0 and em_rounds_left > 0:
                 more = _estimate_sensor(current, y, prior, noise)
                 em_rounds_left = em_rounds_left - 1 if more else 0
-            inflated = _inflated(noise, inflation)
+                factor = factor_of_residuals(current.trajectory, y, noise, prior.noise_factor)
+            inflated = _inflated(noise, inflation * factor)
             cost = _evaluate(current, y, x, prior, inflated)
         elif not is_accepted and damping > MAX_DAMPING:
             break
@@ -138,7 +141,7 @@ def map_fit(sport, t, y, start, prior, max_flights):
     final, transition = _state_transition(x, flight, current.tangent)
     final_covariance = transition @ covariance @ transition.T
     contacts = flight.first_contact_time, flight.last_contact_time
-    return Fit(x, covariance, final, final_covariance, current.weights, noise, cost, *contacts)
+    return Fit(x, covariance, final, final_covariance, current.weights, noise, factor, cost, *contacts)
 
 
 @kernel
@@ -191,7 +194,7 @@ def marginalise(sport, t, y, cut, fit, prior):
     """
     at = _new_linearisation(cut + 1)
     flight = linearised_flight(sport, fit.x, t[: cut + 1] - t[0], *at[:3])
-    _evaluate(at, y[:cut], fit.x, prior, fit.noise)
+    _evaluate(at, y[:cut], fit.x, prior, _inflated(fit.noise, fit.noise_factor))
     covariance = spd_inverse(at.hessian)
     final, transition = _state_transition(fit.x, flight, at.tangent)
     mean = final - transition @ (covariance @ at.gradient)

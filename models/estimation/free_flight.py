@@ -6,7 +6,7 @@ Midpoint rule in short steps; the Jacobian of the acceleration at the midpoint p
 import math
 
 from ballcast.models.estimation.mixture import DELTA, MEAN, NEAR, ROW
-from ballcast.models.estimation.unknowns import UNKNOWNS
+from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS
 from ballcast.sim.jit import inlined
 from ballcast.sim.kernels.aerodynamics import (
     CONSTANT_DRAG,
@@ -156,6 +156,18 @@ def _move(s, p, v, w, a, m, f, h):
         store(s, MEAN + k, p[k] + h * (v[k] + h * (a[k] + 2.0 * m[k]) / 6.0))
         store(s, MEAN + 3 + k, v[k] + h * m[k])
         store(s, MEAN + 6 + k, f * w[k])
+
+
+@inlined
+def add_process_noise(s, process_noise, dt):
+    """Widen the covariances by what the unknowns may have changed in dt s.
+
+    A frame of reference that is tilted is elsewhere at another height: what is measured stays as well known.
+    """
+    for k in range(UNKNOWNS):
+        store(s, ROW[k, k], load(s, ROW[k, k]) + process_noise[k] * dt)
+    store(s, ROW[2, 2], load(s, ROW[2, 2]) + process_noise[HEIGHT] * dt)
+    store(s, ROW[HEIGHT, 2], load(s, ROW[HEIGHT, 2]) - process_noise[HEIGHT] * dt)
 
 
 @inlined

@@ -109,4 +109,4 @@ def first_still_frame(sport: Sport, y: np.ndarray) -> int:
 
 def still_distance(sport: Sport) -> float:
     """m: frames of a ball at rest are no farther from one another along an axis."""
-    return STILL_SDS * 0.5 * sum(sport.sensor.noise)
+    return STILL_SDS * sport.sensor.usual_noise

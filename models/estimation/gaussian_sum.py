@@ -28,8 +28,9 @@ import math
 import numpy as np
 
 from ballcast.models.estimation.contact_side import note_contact_side, touches_at_start
+from ballcast.models.estimation.correlated_noise import note_errors, reset_errors
 from ballcast.models.estimation.filter_state import store_frame
-from ballcast.models.estimation.free_flight import predict_mean, propagate
+from ballcast.models.estimation.free_flight import add_process_noise, predict_mean, propagate
 from ballcast.models.estimation.grip import condition, split_by_grip
 from ballcast.models.estimation.hypotheses import initialise, lying_height, put_on_surface, suppose_hit
 from ballcast.models.estimation.likelihood import add_expected_variances
@@ -88,13 +89,16 @@ def observe(sport, filter_prior, state, t, y):
         state.noise_sums[:] = 0.0
         initialise(sport, filter_prior, state, t, y)
         state.nis_average, state.drift[:] = 3.0, 0.0
+        reset_errors(state, filter_prior.noise_factor)
     else:
         _take(sport, filter_prior, state, scratch, state.recent_frames[0, 0], t, y)
         _average_innovations(state)
+        note_errors(state, filter_prior.noise_factor, filter_prior.max_noise_factor)
     state.consecutive_outliers = state.consecutive_outliers + 1 if state.inflation > OUTLIER_INFLATION else 0
     if state.consecutive_outliers >= OUTLIERS_TO_RESTART or _is_lost(state):
         _restart(sport, filter_prior, state, scratch, t, y)
         state.nis_average, state.drift[:] = 3.0, 0.0
+        reset_errors(state, filter_prior.noise_factor)
     match_moments(state, s)
     note_contact_side(sport, state, before)
     if state.frames_since_start >= MIN_FRAMES_TO_ADAPT:
@@ -197,8 +201,7 @@ def _predict(sport, filter_prior, state, scratch, start, t):
                 for k in range(LAST_CONTACT + 1):
                     if k != LOG_WEIGHT:
                         s[k, i] = flown[k, i]
-    for k in range(UNKNOWNS):
-        store(s, ROW[k, k], load(s, ROW[k, k]) + filter_prior.process_noise[k] * dt)
+    add_process_noise(s, filter_prior.process_noise, dt)
     return is_near
 
 

@@ -43,9 +43,9 @@ def update(measure, state, s, U, y):
     Components whose numbers rounding has spoilt, as it does after gaps of seconds, are dropped; perhaps none is left.
     """
     (rx, ry, rz), h, R = measure(state, s, U, y)
-    rounding = ROUNDING * max(h[0] + h[2] + h[5] - WIDE, 0.0)
+    rounding, factor = ROUNDING * max(h[0] + h[2] + h[5] - WIDE, 0.0), state.noise_factor
     R = R[0] + rounding, R[1], R[2] + rounding, R[3], R[4], R[5] + rounding
-    inverse, determinant = inverse6(add_scaled6(h, R, 1.0))
+    inverse, determinant = inverse6(add_scaled6(h, R, factor))
     a, b, c = times6(inverse, rx, ry, rz)
     square = rx * a + ry * b + rz * c
     is_sound = (
@@ -62,9 +62,9 @@ def update(measure, state, s, U, y):
     inflation = max(1.0, 0.0 * square)
     for _ in range(INFLATION_ROUNDS):  # the residual after the update, relative to the noise, says how far off it is
         p, q, r = times6(R, a, b, c)
-        residual = inflation * inflation * (a * p + b * q + c * r)
+        residual = factor * factor * inflation * inflation * (a * p + b * q + c * r)
         inflation = max(1.0, (FILTER_DEGREES + residual) / (FILTER_DEGREES + 3.0))
-        inverse, determinant = inverse6(add_scaled6(h, R, inflation))
+        inverse, determinant = inverse6(add_scaled6(h, R, factor * inflation))
         a, b, c = times6(inverse, rx, ry, rz)
     correct(s, MEAN, U, inverse, (a, b, c))
     clamp_components(s)

@@ -1,12 +1,14 @@
 """What filters and fits know of a ball before they see a frame: launches, spreads, and the tracker of a sport."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
+from ballcast.models.estimation.correlated_noise import MAX_FACTOR, usual_factor
 from ballcast.models.estimation.unknowns import HEIGHT, PARAMETERS, UNKNOWNS
 from ballcast.sim.dataset import draw_launches
-from ballcast.sim.kernels.layout import SPIN, VELOCITY
+from ballcast.sim.kernels.layout import FRICTION, RESTITUTION, SPIN, VELOCITY
 from ballcast.sim.sport import Sport
 
 UNINFORMATIVE_SD = 100.0  # m, standard deviation of what is not known
@@ -16,9 +18,11 @@ OUTLIER_RATE = 0.004  # fraction of the frames
 FIT_DEGREES, FILTER_DEGREES = 5.0, 6.0  # of Student's t: a fit starts from this and estimates it, a filter keeps it
 FIT_PSEUDO_FRAMES, FILTER_PSEUDO_FRAMES = 2.0, 4.0  # frames that the sport's own noise counts for
 # the tracker's height: Cauchy's law in a fit (half of all trackers are nearer), a Gaussian in the filter
-HEIGHT_OFFSET_SCALE, HEIGHT_OFFSET_SD = 0.001, 0.003  # m
+MIN_HEIGHT_SCALE, HEIGHT_SDS = 0.001, 3.0  # m; the Gaussian's standard deviation over the scale of Cauchy's law
 SPLIT_SPIN_FRACTION = 0.35  # of the first standard deviation of the spin
 INITIAL_POSITION_SD = 1.0  # m, of the filter before the first frame
+TILT_TIME = 0.3  # s between contacts, as a rule
+CONTACT_SDS = {RESTITUTION: 0.01, FRICTION: 0.1}  # by which the next contact may differ from the last one
 # process noise in a second, as a fraction of the first standard deviations. The product of spin and lift is not
 # linear: without process noise the filter becomes overconfident
 PROCESS_NOISE_SD = np.array([0.0] * 3 + [1e-3] * 3 + [0.3] * 3 + [0.01, 0.4, 0.01, 0.01] + [0.01] * 2 + [0.01])
@@ -35,6 +39,7 @@ class Prior(NamedTuple):
     max_variances: np.ndarray  # (4,)
     pseudo_frames: float  # that the noise counts for; 0: the noise is known
     outlier_rate: float  # fraction of the frames
+    noise_factor: float  # how many times a frame's noise counts, because neighbours err alike
 
 
 class FilterPrior(NamedTuple):
@@ -49,27 +54,53 @@ class FilterPrior(NamedTuple):
     process_noise: np.ndarray  # (16,) variance that each unknown gains per second
     outlier_rate: float  # fraction of the frames
     split_spin_sd: float  # rad/s: a component whose spin is known worse is split
+    noise_factor: float  # how many times a frame's noise counts at the start, because neighbours err alike
+    max_noise_factor: float  # and at most
 
 
 def launch_prior(sport: Sport) -> tuple[np.ndarray, np.ndarray]:
     """Mean (16,) and standard deviations (16,) of the unknowns at launch."""
     launches = draw_launches(sport, 2000)
-    spread, mean, sd = sport.spread, np.zeros(UNKNOWNS), np.full(UNKNOWNS, UNINFORMATIVE_SD)
+    mean, sd = np.zeros(UNKNOWNS), np.full(UNKNOWNS, UNINFORMATIVE_SD)
     for part in (VELOCITY, SPIN):
         values = np.ascontiguousarray(launches[:, part])
         mean[part], sd[part] = values.mean(axis=0), values.std(axis=0)
-    sd[PARAMETERS] = spread.drag, spread.lift, spread.restitution, spread.friction, *spread.wind
+    sd[PARAMETERS] = sport.spread.total
     return mean, np.maximum(sd, 1e-6)
 
 
 def sport_prior(sport: Sport) -> Prior:
     """The Prior of a ball of this sport, measured by a tracker typical of it."""
     ranges = np.array([sport.sensor.noise] * 3 + [sport.sensor.jitter])
-    variances = np.maximum(0.7 * ranges[:, 0], 1e-5) ** 2, (2.0 * ranges[:, 1]) ** 2
+    lasting = 1.0 + np.array([1.0, 1.0, 1.0, 0.0]) * sport.sensor.drift.share * sport.sensor.drift.ratio[1] ** 2 / 2
+    variances = np.maximum(0.7 * ranges[:, 0], 1e-5) ** 2, (2.0 * ranges[:, 1]) ** 2 * lasting
     mean, sd = launch_prior(sport)
     sd[3:6] *= VELOCITY_PRIOR_FACTOR
-    noise = np.append(ranges.mean(axis=1) ** 2, FIT_DEGREES)
-    return Prior(mean, np.diag(sd**-2.0), HEIGHT_OFFSET_SCALE, noise, *variances, FIT_PSEUDO_FRAMES, OUTLIER_RATE)
+    noise = np.array([*[sport.sensor.usual_noise**2] * 3, ranges[3].mean() ** 2, FIT_DEGREES])
+    scale = height_scale(sport)
+    rest = FIT_PSEUDO_FRAMES, OUTLIER_RATE, usual_factor(sport.sensor)
+    return Prior(mean, np.diag(sd**-2.0), scale, noise, *variances, *rest)
+
+
+def height_scale(sport: Sport) -> float:
+    """By how much a tracker's frame is too high or low, m: the scale of Cauchy's law."""
+    return max(sport.sensor.frame.height, MIN_HEIGHT_SCALE)
+
+
+def tilt_variance(sport: Sport, time: float) -> float:
+    """Variance, m2, of the height that a tilted frame of reference gains or loses under a ball in `time` s."""
+    mean, sd = launch_prior(sport)
+    return math.radians(sport.sensor.frame.tilt) ** 2 * float((mean[VELOCITY] ** 2 + sd[VELOCITY] ** 2).sum()) * time**2
+
+
+def next_contact_covariance(sport: Sport) -> np.ndarray:
+    """Covariance (16, 16) by which the unknowns at the next contact may differ from those that the last frames show."""
+    covariance, variance = np.zeros((UNKNOWNS, UNKNOWNS)), tilt_variance(sport, TILT_TIME)
+    covariance[2, 2] = covariance[HEIGHT, HEIGHT] = variance
+    covariance[2, HEIGHT] = covariance[HEIGHT, 2] = -variance
+    for k, sd in CONTACT_SDS.items():
+        covariance[k, k] = sd**2
+    return covariance
 
 
 def make_filter_prior(sport: Sport) -> FilterPrior:
@@ -77,8 +108,10 @@ def make_filter_prior(sport: Sport) -> FilterPrior:
     prior = sport_prior(sport)
     covariance = np.diag(1.0 / np.diag(prior.precision))
     covariance[:3, :3] = INITIAL_POSITION_SD**2 * np.eye(3)
-    covariance[HEIGHT, HEIGHT] = HEIGHT_OFFSET_SD**2
+    covariance[HEIGHT, HEIGHT] = (HEIGHT_SDS * height_scale(sport)) ** 2
     process_noise, precision = PROCESS_NOISE_SD**2 * np.diag(covariance), np.linalg.inv(covariance)
+    process_noise[HEIGHT] = tilt_variance(sport, TILT_TIME) / TILT_TIME
     sensor = prior.noise[:4], prior.min_variances, prior.max_variances
     split_sd = SPLIT_SPIN_FRACTION * float(np.sqrt(np.diag(covariance)[6:9].mean()))
-    return FilterPrior(prior.mean, covariance, precision, *sensor, process_noise, prior.outlier_rate, split_sd)
+    tail = process_noise, prior.outlier_rate, split_sd, usual_factor(sport.sensor), MAX_FACTOR
+    return FilterPrior(prior.mean, covariance, precision, *sensor, *tail)

@@ -7,7 +7,13 @@ and filtered forward again about these flights. After a contact the present beli
 """
 
 from ballcast.models.estimation.filter_state import MAX_POINTS
-from ballcast.models.estimation.free_flight import mean_acceleration, move_back, propagate, step_count
+from ballcast.models.estimation.free_flight import (
+    add_process_noise,
+    mean_acceleration,
+    move_back,
+    propagate,
+    step_count,
+)
 from ballcast.models.estimation.measurement import (
     add_scaled6,
     clamp_components,
@@ -127,8 +133,7 @@ def linearise_anew(sport, filter_prior, state, scratch, t):
 @inlined
 def _step(sport, filter_prior, q, scratch, dt):
     propagate(sport, q, scratch, dt, step_count(sport, q, dt))
-    for k in range(UNKNOWNS):
-        store(q, ROW[k, k], load(q, ROW[k, k]) + PASS_NOISE * filter_prior.process_noise[k] * dt)
+    add_process_noise(q, filter_prior.process_noise, PASS_NOISE * dt)
 
 
 @inlined
@@ -144,8 +149,9 @@ def _assimilate(sport, state, q, U, n, weight):
     p = add_scaled(p, 1.0, (load(q, DELTA), load(q, DELTA + 1), load(q, DELTA + 2)))
     height = load(q, HEIGHT) + load(q, DELTA + HEIGHT)
     h = position_columns(q, U)
+    part = state.noise_factor / weight
     R = frame_noise(
-        noise[0] / weight, noise[1] / weight, noise[2] / weight, noise[3] / weight, load(q, 3), load(q, 4), load(q, 5)
+        noise[0] * part, noise[1] * part, noise[2] * part, noise[3] * part, load(q, 3), load(q, 4), load(q, 5)
     )
     inverse, _ = inverse6(add_scaled6(h, R, 1.0))
     rx, ry, rz = point[3] / weight - p[0], point[4] / weight - p[1], point[5] / weight - p[2] - height

@@ -13,7 +13,7 @@ from ballcast.models.estimation.fit import Fit, marginalise
 from ballcast.models.estimation.friction import release_friction
 from ballcast.models.estimation.gaps import first_frame, fit_after_gap, fit_frames, rest_if_as_good
 from ballcast.models.estimation.posterior import predict_ahead, standard_normal_samples, to_forecast
-from ballcast.models.estimation.prior import Prior, sport_prior
+from ballcast.models.estimation.prior import Prior, next_contact_covariance, sport_prior
 from ballcast.models.estimation.segment import fit_last_segment
 from ballcast.sim import Sport
 from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
@@ -35,6 +35,7 @@ class Physics(Predictor):
         super().__init__(sport)
         self.compiled_sport, self.lane_sport = compile_sport(sport), compile_lanes(sport)
         self.prior, self.standard_normal = sport_prior(sport), standard_normal_samples(SAMPLES)
+        self.next_contact = next_contact_covariance(sport)
 
     def predict(self, time: np.ndarray, position: np.ndarray, times: np.ndarray) -> Forecast:
         fit, _ = self.fit(time, position, self.prior.mean, False, self.prior)
@@ -59,7 +60,7 @@ class Physics(Predictor):
 
     def forecast_fit(self, fit: Fit, times: np.ndarray, last: float) -> Forecast:
         """The Forecast of a Fit at times (H,) s; its last frame is at `last` s."""
-        estimate = fit.final, fit.final_covariance
+        estimate = fit.final, fit.final_covariance + self.next_contact
         prediction = predict_ahead(self.lane_sport, self.standard_normal, *estimate, times - last)
         return to_forecast(*estimate, prediction, last, self.sport.ground)
 
@@ -108,6 +109,7 @@ class PhysicsStream(Stream):
             return
         frames = compiled_arrays(time, position)
         mean, precision = marginalise(self.predictor.compiled_sport, *frames, cut, fit, self._prior)
-        noise = {"noise": fit.noise, "pseudo_frames": min(self._prior.pseudo_frames + cut, MAX_NOISE_PSEUDO_FRAMES)}
+        noise = {"noise": fit.noise, "pseudo_frames": min(self._prior.pseudo_frames + cut, MAX_NOISE_PSEUDO_FRAMES),
+                 "noise_factor": fit.noise_factor}  # fmt: skip
         self._prior = self._prior._replace(mean=mean, precision=precision, height_offset_scale=0.0, **noise)
         self._segment_start, self._x = time[cut], mean

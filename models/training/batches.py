@@ -40,8 +40,6 @@ MAX_FRAMES, LOSS_FRAMES = 96, 16  # of a sequence: frames at most, and frames wi
 LAUNCH_FRACTION = 0.6  # of the sequences begin with the launch; the others begin anywhere
 MIN_FRAMES = 24  # frames of a sequence that begins anywhere, if the track has so many
 GROUP, VARIANT_PERIOD = 32, 4  # balls that share a sport; every fourth group lacks the optional surfaces
-HEIGHT_OFFSET_SCALE = 0.001  # m: scale of the Cauchy distribution of a tracker's height offset
-MAX_HEIGHT_OFFSET = 0.05  # m
 TARGET_LIMIT = 30.0  # standard deviations: targets are clamped to this
 
 # arrays of B sequences: features (B, T, F) float32, times (B, T) s since the first frame, loss_frames (B, N); at those,
@@ -101,8 +99,6 @@ class Batches:
 
     def __getitem__(self, step: int) -> Batch:
         generator = np.random.default_rng((self.seed, rng.PURPOSES.index(self.purpose), step))
-        height = HEIGHT_OFFSET_SCALE * np.tan(np.pi * (generator.random(self.batch) - 0.5))
-        height = np.clip(height, -MAX_HEIGHT_OFFSET, MAX_HEIGHT_OFFSET)
         start_fraction, starts_late = generator.random(self.batch), generator.random(self.batch) > LAUNCH_FRACTION
         start_fraction = np.where(starts_late, start_fraction, 0.0)
         jitter = generator.random((self.batch, self.loss_frames))
@@ -111,12 +107,12 @@ class Batches:
             rows, group = slice(first, first + GROUP), first // GROUP
             index, number = sports[group], step * self.batch + first
             is_variant = self.balls is None and group % VARIANT_PERIOD == 0 and self.pool.has_variants(index)
-            parts.append(self._group(number, 2 * index + is_variant, height[rows], start_fraction[rows], jitter[rows]))
+            parts.append(self._group(number, 2 * index + is_variant, start_fraction[rows], jitter[rows]))
         *columns, paths, counts = zip(*parts)
         paths = Paths(*map(np.concatenate, zip(*paths))) if self.keep_paths else None
         return Batch._make([*(None if c[0] is None else np.concatenate(c) for c in columns), paths, sum(counts)])
 
-    def _group(self, number, sport, height, start_fraction, jitter):
+    def _group(self, number, sport, start_fraction, jitter):
         """The Batch of GROUP balls, from ball `number` on; sport: its number in the pool."""
         if self.balls is None:
             balls = sim.draw(self.pool[sport][0], GROUP, first=number, seed=self.seed, purpose=self.purpose)
@@ -125,14 +121,10 @@ class Batches:
         lengths = np.diff(balls.offsets)
         skipped = (start_fraction * np.maximum(lengths - MIN_FRAMES, 0)).astype(int)
         first, count = balls.offsets[:-1] + skipped, np.minimum(lengths - skipped, MAX_FRAMES)
-        measured = balls.position.copy()
-        measured[:, 2] += np.repeat(height, lengths)
-        sequences = Sequences(balls.time, measured, first, count, spread_frames(jitter, count))
+        sequences = Sequences(balls.time, balls.position, first, count, spread_frames(jitter, count))
         rows = first[:, None] + sequences.loss_frames
         future, has_landing, landing = _future(balls, balls.time[rows])
-        future[..., 2] += height[:, None, None]
-        landing[..., 3] += height[:, None]
-        truth = _true_unknowns(balls, rows, height)
+        truth = _true_unknowns(balls, rows)
         return self.assemble(sport, sequences, Targets(truth, future, None, has_landing, landing))
 
     def assemble(self, sport: int, sequences: Sequences, targets: Targets) -> Batch:
@@ -184,11 +176,15 @@ def spread_frames(jitter: np.ndarray, count: np.ndarray) -> np.ndarray:
     return np.minimum(frames, count[:, None] - 1)
 
 
-def _true_unknowns(balls, rows, height):
-    """The true unknowns (B, n, UNKNOWNS) at rows (B, n)."""
-    state = [a[rows] for a in (balls.truth_position, balls.truth_velocity, balls.truth_spin)]
-    parameters = np.concatenate([np.log(balls.parameters[:, :4]), balls.parameters[:, 4:], height[:, None]], 1)
-    return np.concatenate([*state, np.broadcast_to(parameters[:, None], (*rows.shape, parameters.shape[1]))], 2)
+def _true_unknowns(balls, rows):
+    """The true unknowns (B, n, UNKNOWNS) at rows (B, n). A tilted frame is, where the ball is, one that is too high."""
+    position, velocity, spin = (a[rows] for a in (balls.truth_position, balls.truth_velocity, balls.truth_spin))
+    height, x, y = (balls.frame[:, None, k] for k in range(3))
+    height = height + x * position[..., 1] - y * position[..., 0]
+    parameters = np.concatenate([np.log(balls.parameters[:, :4]), balls.parameters[:, 4:]], 1)
+    parameters = np.broadcast_to(parameters[:, None], (*rows.shape, parameters.shape[1]))
+    position = position - height[..., None] * (0.0, 0.0, 1.0)
+    return np.concatenate([position, velocity, spin, parameters, height[..., None]], 2)
 
 
 def _future(balls, t):

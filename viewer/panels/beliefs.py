@@ -17,9 +17,8 @@ AXIS = (LEFT + 92, RIGHT)
 
 def rows(sport):
     """(label, low, high) of every row: the components of the spin in rad/s, then the parameters."""
-    spread = sport.spread
-    half_ranges = [max(0.25, 4 * sd) for sd in (spread.drag, spread.lift, spread.restitution, spread.friction)]
-    wind = max(3.0, 4 * max(spread.wind))
+    half_ranges = [max(0.25, 4 * sd) for sd in sport.spread.total[:4]]
+    wind = max(3.0, 4 * max(sport.spread.total[4:]))
     spin = 0.35 * 60.0 / sport.ball.radius / 10  # the ball's equator at some 2 m/s, and as much again
     parts = [(f"spin {axis}, rad/s", -spin * 4, spin * 4) for axis in "xyz"]
     parts += [(name, 1 - a, 1 + a) for name, a in zip(sim.PARAMETERS[:4], half_ranges)]

@@ -1,0 +1,76 @@
+"""Neighbouring frames that err alike say less than as many frames that err each by itself. Compiled.
+
+A tracker's error lasts for some frames where the same cameras see the ball. The filter takes the noise of its frames
+for white; so each frame's noise has to count more, by the factor by which the variance of a mean of such frames is
+larger than that of white ones. The factor is measured on the innovations: the variance of their running average, over
+the one that white noise gives.
+"""
+
+import math
+
+import numpy as np
+
+from ballcast.sim.jit import inlined, kernel
+from ballcast.sim.sport import Sensor
+
+DECAY = 0.25  # of the running average: a mean of about 7 frames
+WHITE = DECAY / (2.0 - DECAY)  # variance of that average of white noise of variance 1
+PSEUDO_FRAMES = 25.0  # that the sport's own sensors count for
+MAX_FACTOR = 12.0
+MAX_ERROR = 3.0  # standard deviations: a larger innovation is an outlier's, or the ball was hit
+GRID = np.linspace(0.05, 0.95, 10)  # of the distributions of a sport's sensors
+
+
+def usual_factor(sensor: Sensor) -> float:
+    """The factor of the trackers of a sport, in the mean over them."""
+    drift = sensor.drift
+    ratio = drift.ratio[0] * (drift.ratio[1] / drift.ratio[0]) ** GRID[:, None]
+    time = drift.time[0] * (drift.time[1] / drift.time[0]) ** GRID
+    return float(1.0 + drift.share * (factor_of(ratio, time, sensor.rate).mean() - 1.0))
+
+
+def factor_of(ratio: np.ndarray, time: np.ndarray | float, rate: float) -> np.ndarray:
+    """The factor of a tracker of `rate` Hz whose errors last for `time` s; ratio: of their size over the noise's."""
+    kept, share = (1.0 - DECAY) * np.exp(-1.0 / (rate * time)), ratio**2 / (1.0 + ratio**2)
+    return 1.0 - share + share * (1.0 + kept) / (1.0 - kept)
+
+
+@inlined
+def reset_errors(state, factor):
+    """Forget the errors; the factor is the sport's."""
+    state.error_average[:], state.error_sums[:], state.white = 0.0, 0.0, 0.0
+    state.noise_factor = factor
+
+
+@inlined
+def note_errors(state, factor, max_factor):
+    """Update noise_factor by the innovation of a frame; `factor` is the sport's."""
+    state.white += DECAY * (DECAY - (2.0 - DECAY) * state.white)
+    average, sums = state.error_average, state.error_sums
+    for k in range(3):
+        error = min(max(state.innovation[k] / state.innovation_sd[k], -MAX_ERROR), MAX_ERROR)
+        average[k] += DECAY * (error - average[k])
+        sums[0] += average[k] * average[k]
+        sums[1] += state.white * error * error
+    pseudo = 3.0 * WHITE * PSEUDO_FRAMES
+    state.noise_factor = min(max((pseudo * factor + sums[0]) / (pseudo + sums[1]), 1.0), max_factor)
+
+
+@kernel
+def factor_of_residuals(trajectory, y, noise, factor):
+    """The factor of frames y (T, 3) m beside a flight (T, 6), position and velocity; `factor` is what is expected.
+
+    noise: variances of the axes (m2) and of the time stamps (s2).
+    """
+    average, total, expected, white = np.zeros(3), 0.0, 0.0, 0.0
+    for n in range(len(y)):
+        white += DECAY * (DECAY - (2.0 - DECAY) * white)
+        for k in range(3):
+            variance = noise[k] + noise[3] * trajectory[n, 3 + k] ** 2
+            error = (y[n, k] - trajectory[n, k]) / math.sqrt(variance)
+            error = min(max(error, -MAX_ERROR), MAX_ERROR)
+            average[k] += DECAY * (error - average[k])
+            total += average[k] * average[k]
+            expected += white * error * error
+    pseudo = 3.0 * WHITE * PSEUDO_FRAMES
+    return min(max((pseudo * factor + total) / (pseudo + expected), 1.0), MAX_FACTOR)
