@@ -276,7 +276,7 @@ def _clean(track, table):
 
 def _refit(time, position, spin):
     """rms residuals (3,) m of the best-fitting flight; only the launch is fitted."""
-    sport, time = sim.load("table_tennis"), time - time[0]
+    sport, time = sim.load("table_tennis").replace(surfaces=()), time - time[0]
 
     def residual(state):
         flight = sim.simulate(sport, [state[:3]], [state[3:]], [spin], time)
