@@ -100,6 +100,11 @@ FORMS = {
         "drag": Law("polynomial", (0.1971, 0.5485, -0.5269, -0.0916, 1.5, 0.15, 0.45)),
         "lift": Law("polynomial", (0.0663, 1.3755, -1.4162, 0.40)),
     },
+    "a lift crisis": {
+        "drag": Law("crisis", (0.53, 0.06)),
+        "lift": Law("crisis", (0.9, 2.1, 0.19, 2.2, 1.5, 3.6, 0.18)),
+    },
+    "a lift crisis with constant drag": {"lift": Law("crisis", (0.9, 2.1, 0.19, 2.2, 1.5, 3.6, 0.18))},
     "drag by spin": {"drag": Law("spin", (0.3008, 0.0292))},
     "no lift": {"lift": Law("none")},
     "lift linear in S": {"lift": Law("saturating", (2.5, 0.0))},
