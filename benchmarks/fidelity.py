@@ -245,17 +245,20 @@ def check_measured(table, balls, data):
 
 def check_spindoe(table, data):
     """The rms residual, m, of each axis, median over flights; the launch is fitted, the spin is the measured one."""
-    index = np.loadtxt(data / "spindoe" / "index.csv", delimiter=",", skiprows=1)
-    residuals = []
-    for number, *spin in index:
-        if np.linalg.norm(spin) <= table["spin"]:
-            time, position = _clean(read_track(data / "spindoe" / f"{int(number):03d}.csv"), table)
-            if len(time) >= table["frames"]:
-                residuals.append(_refit(time, position, spin))
+    residuals = [_refit(*flight) for flight in spindoe_flights(table, data)]
     for axis, got in zip("xyz", np.median(residuals, axis=0)):
         name = f"{table['name']}, {axis}, {len(residuals)} flights"
         limit = table["tolerance"][axis]
         yield Check(table["section"], name, "0", f"{1e3 * got:.2f} mm", f"{1e3 * limit:.1f} mm", bool(got <= limit))
+
+
+def spindoe_flights(table, data):
+    """(times (T,) s, positions (T, 3) m, measured spin (3,) rad/s) of the flights of fidelity.toml's [spindoe]."""
+    for number, *spin in np.loadtxt(data / "spindoe" / "index.csv", delimiter=",", skiprows=1):
+        if np.linalg.norm(spin) <= table["spin"]:
+            time, position = _clean(read_track(data / "spindoe" / f"{int(number):03d}.csv"), table)
+            if len(time) >= table["frames"]:
+                yield time, position, spin
 
 
 def _clean(track, table):
