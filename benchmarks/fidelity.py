@@ -25,6 +25,7 @@ from ballcast.sim.files import write_atomically
 from ballcast.sim.kernels.aerodynamics import DRAG_FORMS, LIFT_FORMS
 from ballcast.sim.sport import SPIN_DECAY_FORMS, Law, Restitution, Surface
 from ballcast.tracks import read_track
+from benchmarks import match_play
 from benchmarks.other_laws import carry, fly_linear
 
 ROOT = Path(__file__).parents[1]
@@ -261,6 +262,17 @@ def spindoe_flights(table, data):
                 yield time, position, spin
 
 
+def check_match_play(table, data):
+    """Landing errors of balls simulated from their measured states: medians and the 90th percentile, mm and ms."""
+    pairs = match_play.read_pairs(data / match_play.FILE)
+    held = match_play.is_held_out(pairs)
+    errors = match_play.landing_errors(sim.load("table_tennis"), pairs)
+    for key, got in zip(("median", "p90", "time"), match_play.summary(*(error[held] for error in errors))):
+        unit, limit = "ms" if key == "time" else "mm", table["tolerance"][key]
+        name = f"{table['name']}, {key}, {held.sum()} balls"
+        yield Check(table["section"], name, "0", f"{got:.1f} {unit}", f"{limit} {unit}", bool(got <= limit))
+
+
 def _clean(track, table):
     """time (T,) s and position (T, 3) m of a track's frames over the table before the bounce, without outliers."""
     low = track.position[1:-1, 2]
@@ -308,6 +320,11 @@ def all_checks(book):
         checks += check_spindoe(table, data)
     else:
         skipped.append(f"{table['section']} {table['name']}: BALLCAST_DATA has no spindoe/index.csv")
+    table = book["match_play"]
+    if (data / match_play.FILE).is_file():
+        checks += check_match_play(table, data)
+    else:
+        skipped.append(f"{table['section']} {table['name']}: BALLCAST_DATA has no {match_play.FILE}")
     return sorted(checks, key=lambda c: [int(n) for n in c.section.split(".")]), skipped
 
 

@@ -33,7 +33,9 @@ Pairs = namedtuple("Pairs", "rally is_shot duration position velocity spin bounc
 
 
 def read_pairs(path: Path) -> Pairs:
-    """The Pairs of a file, in the sport's frame; those with a net touch between are left out."""
+    """The Pairs of a file, in the sport's frame; without those with a net touch between. Ends the program if there is no file."""
+    if not path.is_file():
+        raise SystemExit(f"{path}: does not exist; BALLCAST_DATA names the folder of recorded balls")
     with open(path, newline="", encoding="utf-8") as file:
         events = [_event(row) for row in csv.DictReader(file)]
     rows = []
@@ -83,10 +85,7 @@ def summary(away: np.ndarray, late: np.ndarray) -> tuple[float, float, float]:
 
 
 def main(delay: float = DELAY):
-    path = data_folder() / FILE
-    if not path.is_file():
-        raise SystemExit(f"{path}: does not exist; BALLCAST_DATA names the folder of recorded balls")
-    pairs = read_pairs(path)
+    pairs = read_pairs(data_folder() / FILE)
     away, late = landing_errors(sim.load("table_tennis"), pairs, delay)
     held = is_held_out(pairs)
     parts = {"fitted on": ~held, "not fitted on": held}
