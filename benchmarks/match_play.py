@@ -33,7 +33,7 @@ Pairs = namedtuple("Pairs", "rally is_shot duration position velocity spin bounc
 
 
 def read_pairs(path: Path) -> Pairs:
-    """The Pairs of a file, in the frame of the sport, less those with a net touch. Ends the program without the file."""
+    """The Pairs of a file in our frame, less those with a net touch. Ends the program if there is no file."""
     if not path.is_file():
         raise SystemExit(f"{path}: does not exist; BALLCAST_DATA names the folder of recorded balls")
     with open(path, newline="", encoding="utf-8") as file:
