@@ -1,6 +1,6 @@
 """Fit table tennis' laws of drag and lift, forms `crisis`, to SpinDOE flights and to match play, jointly.
 
-    python -m benchmarks.fit_lift_crisis [--delay 0.0125] [--spindoe 3]
+    python -m benchmarks.fit_lift_crisis [--delay 0.0125] [--spindoe 8]
 
 Unknowns: the numbers of both laws, and the launch of every SpinDOE flight; with --free-delay the delay of the published
 velocities too. A third of the rallies is left out: see match_play.py. Many spins of SpinDOE are wrong (the axis is
@@ -25,7 +25,7 @@ from benchmarks.fidelity import ROOT, spindoe_flights
 from benchmarks.match_play import DELAY, FILE, Pairs, is_held_out, landing_errors, read_pairs, summary
 
 NAMES = (*DRAG_FORMS["crisis"], *LIFT_FORMS["crisis"])
-START = (0.52, 0.07, 0.85, 2.2, 0.22, 1.6, 0.94, 4.8, 0.17)
+START = (0.53, 0.07, 0.86, 2.2, 0.21, 1.75, 1.1, 4.5, 0.165)
 LOW = (0.30, -0.3, 0.3, 0.3, -0.2, 0.5, -0.6, 2.0, 0.08)
 HIGH = (0.80, 0.3, 2.0, 6.0, 1.2, 2.5, 2.0, 20.0, 0.80)
 PLACE, TIME, KNEE = 0.035, 0.006, 1.5  # m, s: scales of the landing errors; beyond KNEE of them the loss is linear
@@ -165,7 +165,7 @@ def fit(air: Air, pairs: Pairs, flights: Flights, delay: float, weight: float, f
     return least_squares(residuals, (*START, delay), bounds=bounds, x_scale=scale, max_nfev=60).x
 
 
-def main(delay: float = DELAY, spindoe: float = 3.0, free_delay: bool = False):
+def main(delay: float = DELAY, spindoe: float = 8.0, free_delay: bool = False):
     data, sport = data_folder(), sim.load("table_tennis")
     air = Air(sport.ball.radius, sport.aerodynamic_constant, sport.spin_decay_rate, sport.world.gravity)
     table = tomllib.loads((ROOT / "benchmarks" / "fidelity.toml").read_text(encoding="utf-8"))["spindoe"]

@@ -62,6 +62,7 @@ STEP_FRACTION = 0.16  # a step may turn or slow the ball by about this fraction
 MAX_STEP = 0.12  # s, of a slow ball
 # m/s, of the fourth-order rule inside: the fifth errs far less
 TOLERANCE: dict[type, float] = {np.float64: 5e-7, np.float32: 5e-6}
+DIP_TOLERANCE_FACTOR: dict[type, float] = {np.float64: 3.0, np.float32: 1.0}  # a narrow dip would halve many steps
 NONSMOOTH_TOLERANCE_FACTOR = 0.02  # where a law has corners (min and max), which the estimate of the error misses
 BLEND_SPEED, BLEND_S = 0.5, 0.02  # m/s, and in S: width of the transition of `goff`
 
@@ -77,8 +78,9 @@ def aero_coefficients(sport: "Sport", dtype: type) -> tuple[int, Aero]:
     row.update(inverse_step_length=constant * _largest_coefficients(row) / STEP_FRACTION)
     row.update(max_step=MAX_STEP, blend_rate_speed=1.0 / BLEND_SPEED, blend_rate_s=1.0 / BLEND_S)
     model = _drag_model(sport)
-    is_smooth = model in (CONSTANT_DRAG, LIFT_CRISIS)
-    row["tolerance"] = TOLERANCE[dtype] * (1.0 if is_smooth else NONSMOOTH_TOLERANCE_FACTOR)
+    row["tolerance"] = TOLERANCE[dtype] * {CONSTANT_DRAG: 1.0, LIFT_CRISIS: DIP_TOLERANCE_FACTOR[dtype]}.get(
+        model, NONSMOOTH_TOLERANCE_FACTOR
+    )
     return model, Aero(**{name: dtype(value) for name, value in row.items()})
 
 
@@ -128,7 +130,7 @@ def _largest_coefficients(row):
     """Cd and CL together, as large as they become."""
     drag = abs(row["drag"]) + abs(row["drag_drop"]) + abs(row["drag_s"]) * 0.5 + 5e2 * abs(row["drag_spin"])
     total = row["lift_a"] + row["lift_b"]
-    saturating = row["lift_saturating"] / total if total > 0 else 0.0
+    saturating = row["lift_saturating"] / total - 0.5 * row["dip_lift"] if total > 0 else 0.0  # half of a dip is there
     return min(row["drag_max"], drag) + (saturating + min(row["lift_max"], abs(row["lift"]) + abs(row["lift_s"]) * 0.5))
 
 
