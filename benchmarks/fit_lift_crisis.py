@@ -25,7 +25,7 @@ from benchmarks.fidelity import ROOT, spindoe_flights
 from benchmarks.match_play import DELAY, FILE, Pairs, is_held_out, landing_errors, read_pairs, summary
 
 NAMES = (*DRAG_FORMS["crisis"], *LIFT_FORMS["crisis"])
-START = (0.53, 0.07, 0.86, 2.2, 0.21, 1.75, 1.1, 4.5, 0.165)
+START = (0.53, 0.07, 0.85, 2.2, 0.21, 1.9, 1.2, 3.2, 0.155)
 LOW = (0.30, -0.3, 0.3, 0.3, -0.2, 0.5, -0.6, 2.0, 0.08)
 HIGH = (0.80, 0.3, 2.0, 6.0, 1.2, 2.5, 2.0, 20.0, 0.80)
 PLACE, TIME, KNEE = 0.035, 0.006, 1.5  # m, s: scales of the landing errors; beyond KNEE of them the loss is linear
@@ -43,7 +43,7 @@ def coefficients(numbers, S, speed):
     """(Cd, CL / S) of the forms `crisis`, arrays."""
     cd, drag_dip, a, b, depth, at, shift, half_speed, width = numbers
     q = speed**2 / (speed**2 + half_speed**2)
-    dip = q**2 / (1.0 + ((S - at + shift * q) / width) ** 2)
+    dip = q**4 / (1.0 + ((S - at + shift * q) / width) ** 2)
     return cd - drag_dip * dip, 1.0 / (a + b * S) - depth * dip
 
 

@@ -184,7 +184,7 @@ def crisis(lift: "Law", speed: float, spin_ratio: float) -> float:
         return 0.0
     *_, at, shift, half_speed, width = lift.values
     q = speed**2 / (speed**2 + half_speed**2)
-    return q**2 / (1.0 + ((spin_ratio - (at - shift * q)) / width) ** 2)
+    return q**4 / (1.0 + ((spin_ratio - (at - shift * q)) / width) ** 2)
 
 
 def lift_coefficient(law: "Law", speed: float, spin_ratio: float) -> float:

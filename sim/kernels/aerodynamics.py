@@ -38,7 +38,7 @@ LIFT_FORMS = {
     "none": (),
     "saturating": ("a", "b"),  # S / (a + b S)
     "polynomial": ("constant", "s", "s2", "max"),  # constant + s S + s2 S^2, between 0 and max
-    # S / (a + b S) less a dip, the lift crisis: S depth D, where D = q^2 / (1 + ((S - at + shift q) / width)^2) and
+    # S / (a + b S) less a dip, the lift crisis: S depth D, where D = q^4 / (1 + ((S - at + shift q) / width)^2) and
     # q = |u|^2 / (|u|^2 + speed^2). A slow ball has no dip; the faster the ball, the deeper the dip and the lower its S
     "crisis": ("a", "b", "depth", "at", "shift", "speed", "width"),
 }
@@ -62,7 +62,6 @@ STEP_FRACTION = 0.16  # a step may turn or slow the ball by about this fraction
 MAX_STEP = 0.12  # s, of a slow ball
 # m/s, of the fourth-order rule inside: the fifth errs far less
 TOLERANCE: dict[type, float] = {np.float64: 5e-7, np.float32: 5e-6}
-DIP_TOLERANCE_FACTOR: dict[type, float] = {np.float64: 3.0, np.float32: 1.0}  # a narrow dip would halve many steps
 NONSMOOTH_TOLERANCE_FACTOR = 0.02  # where a law has corners (min and max), which the estimate of the error misses
 BLEND_SPEED, BLEND_S = 0.5, 0.02  # m/s, and in S: width of the transition of `goff`
 
@@ -78,9 +77,8 @@ def aero_coefficients(sport: "Sport", dtype: type) -> tuple[int, Aero]:
     row.update(inverse_step_length=constant * _largest_coefficients(row) / STEP_FRACTION)
     row.update(max_step=MAX_STEP, blend_rate_speed=1.0 / BLEND_SPEED, blend_rate_s=1.0 / BLEND_S)
     model = _drag_model(sport)
-    row["tolerance"] = TOLERANCE[dtype] * {CONSTANT_DRAG: 1.0, LIFT_CRISIS: DIP_TOLERANCE_FACTOR[dtype]}.get(
-        model, NONSMOOTH_TOLERANCE_FACTOR
-    )
+    is_smooth = model in (CONSTANT_DRAG, LIFT_CRISIS)
+    row["tolerance"] = TOLERANCE[dtype] * (1.0 if is_smooth else NONSMOOTH_TOLERANCE_FACTOR)
     return model, Aero(**{name: dtype(value) for name, value in row.items()})
 
 
@@ -130,7 +128,7 @@ def _largest_coefficients(row):
     """Cd and CL together, as large as they become."""
     drag = abs(row["drag"]) + abs(row["drag_drop"]) + abs(row["drag_s"]) * 0.5 + 5e2 * abs(row["drag_spin"])
     total = row["lift_a"] + row["lift_b"]
-    saturating = row["lift_saturating"] / total - 0.5 * row["dip_lift"] if total > 0 else 0.0  # half of a dip is there
+    saturating = row["lift_saturating"] / total if total > 0 else 0.0
     return min(row["drag_max"], drag) + (saturating + min(row["lift_max"], abs(row["lift"]) + abs(row["lift_s"]) * 0.5))
 
 
@@ -187,7 +185,8 @@ def lift_crisis(aero, drag, lift, u, w):
     x, below = (S - aero.dip_at + aero.dip_shift * q) * aero.dip_rate, aero.lift_a + aero.lift_b * S
     bell = n.one + x * x
     inverse = n.one / (below * bell)
-    speed, D = math.sqrt(uu), q * q * below * inverse
+    speed, q2 = math.sqrt(uu), q * q
+    D = q2 * q2 * below * inverse
     d = -drag * aero.constant * (aero.drag - aero.dip_drag * D) * speed
     k = lift * aero.constant * aero.radius * (aero.lift_saturating * bell * inverse - aero.dip_lift * D)
     return d * u[0] + k * c[0], d * u[1] + k * c[1], d * u[2] + k * c[2], -aero.spin_decay * speed
@@ -273,9 +272,10 @@ def lift_crisis_derivatives(aero, speed, m):
     S_v, S_m, q_v = -n.two * S / speed, aero.radius / uu, n.two * q * (n.one - q) / speed
     x, saturating = (S - aero.dip_at + aero.dip_shift * q) * aero.dip_rate, n.one / (aero.lift_a + aero.lift_b * S)
     bell = n.one / (n.one + x * x)
-    D, D_x = q * q * bell, -n.two * x * bell * bell * q * q
+    q2 = q * q
+    D, D_x = q2 * q2 * bell, -n.two * x * bell * bell * q2 * q2
     D_m, bend = D_x * aero.dip_rate * S_m, -aero.lift_saturating * aero.lift_b * saturating * saturating
-    D_v = n.two * q * bell * q_v + D_x * aero.dip_rate * (S_v + aero.dip_shift * q_v)
+    D_v = n.four * q2 * q * bell * q_v + D_x * aero.dip_rate * (S_v + aero.dip_shift * q_v)
     Cd, k = aero.drag - aero.dip_drag * D, K * aero.radius
     return AeroDerivatives(
         -K * Cd * speed, -K * (Cd - speed * aero.dip_drag * D_v), K * speed * aero.dip_drag * D_m, n.zero,
