@@ -62,6 +62,7 @@ STEP_FRACTION = 0.16  # a step may turn or slow the ball by about this fraction
 MAX_STEP = 0.12  # s, of a slow ball
 # m/s, of the fourth-order rule inside: the fifth errs far less
 TOLERANCE: dict[type, float] = {np.float64: 5e-7, np.float32: 5e-6}
+DIP_TOLERANCE_FACTOR: dict[type, float] = {np.float64: 0.25, np.float32: 1.0}  # where a law has a narrow dip
 NONSMOOTH_TOLERANCE_FACTOR = 0.02  # where a law has corners (min and max), which the estimate of the error misses
 BLEND_SPEED, BLEND_S = 0.5, 0.02  # m/s, and in S: width of the transition of `goff`
 
@@ -77,8 +78,8 @@ def aero_coefficients(sport: "Sport", dtype: type) -> tuple[int, Aero]:
     row.update(inverse_step_length=constant * _largest_coefficients(row) / STEP_FRACTION)
     row.update(max_step=MAX_STEP, blend_rate_speed=1.0 / BLEND_SPEED, blend_rate_s=1.0 / BLEND_S)
     model = _drag_model(sport)
-    is_smooth = model in (CONSTANT_DRAG, LIFT_CRISIS)
-    row["tolerance"] = TOLERANCE[dtype] * (1.0 if is_smooth else NONSMOOTH_TOLERANCE_FACTOR)
+    factor = {CONSTANT_DRAG: 1.0, LIFT_CRISIS: DIP_TOLERANCE_FACTOR[dtype]}.get(model, NONSMOOTH_TOLERANCE_FACTOR)
+    row["tolerance"] = TOLERANCE[dtype] * factor
     return model, Aero(**{name: dtype(value) for name, value in row.items()})
 
 
