@@ -135,7 +135,7 @@ def test_a_bar_is_a_rounded_edge():
         sport.surfaces[1], name="bar", kind="bar", low=(-1.0, 0.3, 0.2), high=(1.0, 0.3, 0.2), rod=0.05
     )
     sport = sport.replace(surfaces=(*sport.surfaces, bar))
-    launch = [np.array([[0.1 * i, -0.5, 0.2] for i in range(4)]), np.array([[0.3, 5, z] for z in (0.4, 0.7, 1, 1.3)])]
+    launch = [np.array([[0.1 * i, -0.5, 0.2] for i in range(4)]), np.array([[0.3, 5, z] for z in (0.4, 0.72, 1, 1.3)])]
     launch.append(np.array([[-50.0 * i, 0, 20] for i in range(4)]))
     truths = reference_flights(sport, (*launch, None), TIMES[:361])
     assert any((truth.impacts.surface == 3).any() for truth in truths)
