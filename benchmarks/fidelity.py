@@ -25,6 +25,7 @@ from ballcast.sim.files import write_atomically
 from ballcast.sim.kernels.aerodynamics import DRAG_FORMS, LIFT_FORMS
 from ballcast.sim.sport import SPIN_DECAY_FORMS, Law, Restitution, Surface
 from ballcast.tracks import read_track
+from benchmarks import match_play
 from benchmarks.other_laws import carry, fly_linear
 
 ROOT = Path(__file__).parents[1]
@@ -245,17 +246,31 @@ def check_measured(table, balls, data):
 
 def check_spindoe(table, data):
     """The rms residual, m, of each axis, median over flights; the launch is fitted, the spin is the measured one."""
-    index = np.loadtxt(data / "spindoe" / "index.csv", delimiter=",", skiprows=1)
-    residuals = []
-    for number, *spin in index:
-        if np.linalg.norm(spin) <= table["spin"]:
-            time, position = _clean(read_track(data / "spindoe" / f"{int(number):03d}.csv"), table)
-            if len(time) >= table["frames"]:
-                residuals.append(_refit(time, position, spin))
+    residuals = [_refit(*flight) for flight in spindoe_flights(table, data)]
     for axis, got in zip("xyz", np.median(residuals, axis=0)):
         name = f"{table['name']}, {axis}, {len(residuals)} flights"
         limit = table["tolerance"][axis]
         yield Check(table["section"], name, "0", f"{1e3 * got:.2f} mm", f"{1e3 * limit:.1f} mm", bool(got <= limit))
+
+
+def spindoe_flights(table, data):
+    """(times (T,) s, positions (T, 3) m, measured spin (3,) rad/s) of the flights of fidelity.toml's [spindoe]."""
+    for number, *spin in np.loadtxt(data / "spindoe" / "index.csv", delimiter=",", skiprows=1):
+        if np.linalg.norm(spin) <= table["spin"]:
+            time, position = _clean(read_track(data / "spindoe" / f"{int(number):03d}.csv"), table)
+            if len(time) >= table["frames"]:
+                yield time, position, spin
+
+
+def check_match_play(table, data):
+    """Landing errors of balls simulated from their measured states: medians and the 90th percentile, mm and ms."""
+    pairs = match_play.read_pairs(data / match_play.FILE)
+    held = match_play.is_held_out(pairs)
+    errors = match_play.landing_errors(sim.load("table_tennis"), pairs)
+    for key, got in zip(("median", "p90", "time"), match_play.summary(*(error[held] for error in errors))):
+        unit, limit = "ms" if key == "time" else "mm", table["tolerance"][key]
+        name = f"{table['name']}, {key}, {held.sum()} balls"
+        yield Check(table["section"], name, "0", f"{got:.1f} {unit}", f"{limit} {unit}", bool(got <= limit))
 
 
 def _clean(track, table):
@@ -276,7 +291,7 @@ def _clean(track, table):
 
 def _refit(time, position, spin):
     """rms residuals (3,) m of the best-fitting flight; only the launch is fitted."""
-    sport, time = sim.load("table_tennis"), time - time[0]
+    sport, time = sim.load("table_tennis").replace(surfaces=()), time - time[0]
 
     def residual(state):
         flight = sim.simulate(sport, [state[:3]], [state[3:]], [spin], time)
@@ -305,6 +320,11 @@ def all_checks(book):
         checks += check_spindoe(table, data)
     else:
         skipped.append(f"{table['section']} {table['name']}: BALLCAST_DATA has no spindoe/index.csv")
+    table = book["match_play"]
+    if (data / match_play.FILE).is_file():
+        checks += check_match_play(table, data)
+    else:
+        skipped.append(f"{table['section']} {table['name']}: BALLCAST_DATA has no {match_play.FILE}")
     return sorted(checks, key=lambda c: [int(n) for n in c.section.split(".")]), skipped
 
 

@@ -35,6 +35,7 @@ def real_suites(data: Path, split: str) -> tuple[list[Suite], list[str]]:
         kept = [track for track in tracks if split in ("all", split_of(track.name.replace("/", "#")))]
         sport = sim.load(chosen.sport).without(*chosen.without)
         setting = " without ".join([chosen.sport, *chosen.without])
+        setting += f"; {chosen.note}" if chosen.note else ""
         notes.append(f"{chosen.name}: {len(kept)} of {len(tracks)} tracks, split {split}; {setting}")
         if kept:
             suites.append(Suite(chosen.name, sport, kept))

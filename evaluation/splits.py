@@ -31,6 +31,7 @@ class RecordedSet:
     axes: str = "x,y,z"  # the files' axes that are our x, y and z
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)  # m, ours in the files' frame, after `axes`
     suite: bool = False  # part of evaluate.py --suite real
+    note: str = ""  # what a reader of its scores has to know
 
     def paths(self, data: str | Path) -> list[Path]:
         """The set's files in the folder of recorded balls, sorted; index.csv is none of them."""

@@ -139,16 +139,19 @@ def _rates(ball, state):
     spin_ratio = ball.radius * cross / speed**2 if speed > 0 else 0.0  # S
     reynolds = 2.0 * ball.radius * speed / sport.world.nu
     k, size = sport.aerodynamic_constant, math.sqrt(wx * wx + wy * wy + wz * wz)
-    drag = ball.drag * k * drag_coefficient(sport.drag, speed, spin_ratio, reynolds, size) * speed
-    lift = ball.lift * k * lift_coefficient(sport.lift, spin_ratio) * speed**2 / cross if cross > 0 else 0.0
+    cd = drag_coefficient(sport.drag, speed, spin_ratio, reynolds, size)
+    if sport.drag.form == "crisis":
+        cd -= sport.drag.values[1] * crisis(sport.lift, speed, spin_ratio)
+    drag = ball.drag * k * cd * speed
+    lift = ball.lift * k * lift_coefficient(sport.lift, speed, spin_ratio) * speed**2 / cross if cross > 0 else 0.0
     acceleration = lift * cx - drag * ux, lift * cy - drag * uy, lift * cz - drag * uz - sport.world.gravity
     decay = sport.spin_decay_rate * speed
     return [vx, vy, vz, *acceleration, -decay * wx, -decay * wy, -decay * wz]
 
 
 def drag_coefficient(law: "Law", speed: float, spin_ratio: float, reynolds: float, size: float) -> float:
-    """Cd at a speed (m/s), S, Re and |w| (rad/s), by the forms of a sport's [drag]."""
-    if law.form == "constant":
+    """Cd at a speed (m/s), S, Re and |w| (rad/s), by the forms of a sport's [drag], without the dip of `crisis`."""
+    if law.form in ("constant", "crisis"):
         return law.values[0]
     if law.form == "spin":
         base, per_krpm = law.values
@@ -175,13 +178,25 @@ def _ramp(x):
     return x * x * (3 - 2 * x)
 
 
-def lift_coefficient(law: "Law", spin_ratio: float) -> float:
-    """CL at S, by the forms of a sport's [lift]."""
+def crisis(lift: "Law", speed: float, spin_ratio: float) -> float:
+    """The dip D of the lift form `crisis` at a speed (m/s) and S: 0 with another form."""
+    if lift.form != "crisis":
+        return 0.0
+    *_, at, shift, half_speed, width = lift.values
+    q = speed**2 / (speed**2 + half_speed**2)
+    return q**4 / (1.0 + ((spin_ratio - (at - shift * q)) / width) ** 2)
+
+
+def lift_coefficient(law: "Law", speed: float, spin_ratio: float) -> float:
+    """CL at a speed (m/s) and S, by the forms of a sport's [lift]."""
     if law.form == "none":
         return 0.0
     if law.form == "saturating":
         a, b = law.values
         return spin_ratio / (a + b * spin_ratio)
+    if law.form == "crisis":
+        a, b, depth, *_ = law.values
+        return spin_ratio / (a + b * spin_ratio) - depth * spin_ratio * crisis(law, speed, spin_ratio)
     if law.form == "polynomial":
         constant, s, s2, high = law.values
         return min(max(constant + s * spin_ratio + s2 * spin_ratio**2, 0.0), high)

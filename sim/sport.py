@@ -284,14 +284,18 @@ def parse(text: str, where: str) -> Sport:
     for key in ("name", "version", "ball", "drag", "lift", "surface", "launch", "sensor", "view"):
         if key not in table:
             raise SportError(f"{where}: {key} is missing; every sport needs it, see sports/table_tennis.toml")
+    drag, lift = (
+        _law(table[key], forms, f"{where}: {key}") for key, forms in (("drag", DRAG_FORMS), ("lift", LIFT_FORMS))
+    )
+    _check_crisis(drag, lift, where)
     return Sport(
         name=table["name"],
         version=table["version"],
         origin=table.get("origin", ""),
         ball=from_table(Ball, table["ball"], f"{where}: ball"),
         world=from_table(Environment, table.get("world", {}), f"{where}: world"),
-        drag=_law(table["drag"], DRAG_FORMS, f"{where}: drag"),
-        lift=_law(table["lift"], LIFT_FORMS, f"{where}: lift"),
+        drag=drag,
+        lift=lift,
         spin_decay=_law(table.get("spin_decay", {"form": "none"}), SPIN_DECAY_FORMS, f"{where}: spin_decay"),
         surfaces=tuple(_surface(t, f"{where}: surface {i + 1}") for i, t in enumerate(table["surface"])),
         launches=tuple(read_launch(t, f"{where}: launch {i + 1}") for i, t in enumerate(table["launch"])),
@@ -318,6 +322,18 @@ def _law(table, forms, where):
     if missing := [k for k in keys if k not in table]:
         raise SportError(f"{where}.{missing[0]} is missing; the form {form!r} needs {', '.join(keys)}")
     return Law(form, numbers([table[k] for k in keys], len(keys), where))
+
+
+def _check_crisis(drag, lift, where):
+    """Refuse a lift crisis whose numbers are impossible, or laws of drag and lift that do not go together."""
+    if drag.form == "crisis" and lift.form != "crisis":
+        raise SportError(f"{where}: drag.form 'crisis' needs lift.form 'crisis', not {lift.form!r}: they share the dip")
+    if lift.form == "crisis":
+        if drag.form not in ("constant", "crisis"):
+            raise SportError(f"{where}: lift.form 'crisis' needs drag.form 'constant' or 'crisis', not {drag.form!r}")
+        for key, value in zip(LIFT_FORMS["crisis"], lift.values):
+            if key in ("a", "speed", "width") and value <= 0:
+                raise SportError(f"{where}: lift.{key} {value:g} must be above 0")
 
 
 def _surface(table, where):

@@ -47,7 +47,11 @@ def in_other_units(sport):
     drag = sport.drag
     if drag.form == "goff":  # the third and fourth number are speeds
         drag = replace(drag, values=tuple(v * LENGTH / TIME if k in (2, 3) else v for k, v in enumerate(drag.values)))
-    return replace(sport, ball=ball, world=world, drag=drag, surfaces=surfaces, launches=tuple(launches))
+    lift = sport.lift
+    if lift.form == "crisis":  # the last number but one is a speed
+        *numbers, speed, width = lift.values
+        lift = replace(lift, values=(*numbers, speed * LENGTH / TIME, width))
+    return replace(sport, ball=ball, world=world, drag=drag, lift=lift, surfaces=surfaces, launches=tuple(launches))
 
 
 def prior_in_other_units(prior):

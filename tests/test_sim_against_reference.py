@@ -100,6 +100,11 @@ FORMS = {
         "drag": Law("polynomial", (0.1971, 0.5485, -0.5269, -0.0916, 1.5, 0.15, 0.45)),
         "lift": Law("polynomial", (0.0663, 1.3755, -1.4162, 0.40)),
     },
+    "a lift crisis": {
+        "drag": Law("crisis", (0.53, 0.06)),
+        "lift": Law("crisis", (0.9, 2.1, 0.19, 2.2, 1.5, 3.6, 0.18)),
+    },
+    "a lift crisis with constant drag": {"lift": Law("crisis", (0.9, 2.1, 0.19, 2.2, 1.5, 3.6, 0.18))},
     "drag by spin": {"drag": Law("spin", (0.3008, 0.0292))},
     "no lift": {"lift": Law("none")},
     "lift linear in S": {"lift": Law("saturating", (2.5, 0.0))},
@@ -130,7 +135,7 @@ def test_a_bar_is_a_rounded_edge():
         sport.surfaces[1], name="bar", kind="bar", low=(-1.0, 0.3, 0.2), high=(1.0, 0.3, 0.2), rod=0.05
     )
     sport = sport.replace(surfaces=(*sport.surfaces, bar))
-    launch = [np.array([[0.1 * i, -0.5, 0.2] for i in range(4)]), np.array([[0.3, 5, z] for z in (0.4, 0.7, 1, 1.3)])]
+    launch = [np.array([[0.1 * i, -0.5, 0.2] for i in range(4)]), np.array([[0.3, 5, z] for z in (0.4, 0.72, 1, 1.3)])]
     launch.append(np.array([[-50.0 * i, 0, 20] for i in range(4)]))
     truths = reference_flights(sport, (*launch, None), TIMES[:361])
     assert any((truth.impacts.surface == 3).any() for truth in truths)

@@ -12,6 +12,10 @@ LAWS = {
     "spin drag": {"drag": Law("spin", (0.3, 0.03))},
     "drag of a ball that spins": {"drag": Law("goff", (0.5, 0.155, 7.0, 1.3, 0.3, 0.4127, 0.3056))},
     "drag crisis": {"drag": Law("logistic", (0.47, 0.17, 9.0, 1.5)), "lift": Law("saturating", (0.583, 2.333))},
+    "lift crisis": {
+        "drag": Law("crisis", (0.53, 0.06)),
+        "lift": Law("crisis", (0.9, 2.1, 0.19, 2.2, 1.5, 9.0, 0.18)),
+    },
     "polynomials": {
         "drag": Law("polynomial", (0.1971, 0.5485, -0.5269, -0.0916, 1.5, 0.15, 0.45)),
         "lift": Law("polynomial", (0.0663, 1.3755, -1.4162, 0.40)),

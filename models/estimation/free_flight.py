@@ -10,9 +10,11 @@ from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS
 from ballcast.sim.jit import inlined
 from ballcast.sim.kernels.aerodynamics import (
     CONSTANT_DRAG,
+    LIFT_CRISIS,
     AeroDerivatives,
     constant_drag_derivatives,
     general_drag_derivatives,
+    lift_crisis_derivatives,
 )
 from ballcast.sim.kernels.dormand_prince import step_length
 from ballcast.sim.kernels.lane_numbers import lane_max, load, same_in_all, store, where
@@ -80,6 +82,8 @@ def _derivatives(sport, u, w):
     m, spin = math.sqrt(dot(c, c) + TINY), math.sqrt(dot(w, w) + TINY)
     if sport.drag_model == CONSTANT_DRAG:
         d = _as_lanes(constant_drag_derivatives(sport.aero, speed, m))
+    elif sport.drag_model == LIFT_CRISIS:
+        d = _as_lanes(lift_crisis_derivatives(sport.aero, speed, m))
     else:
         d = _as_lanes(general_drag_derivatives(sport.aero, speed, m, spin))
     return speed, c, m, spin, d

@@ -29,7 +29,7 @@ CACHE_SIZE = 512  # sports: training mixes a hundred and more, the viewer's slid
 class CompiledSport(NamedTuple):
     """What every kernel of one ball takes as its first argument, `sport`."""
 
-    drag_model: int  # CONSTANT_DRAG, POLYNOMIAL_DRAG, DRAG_CRISIS or SPIN_DRAG
+    drag_model: int  # CONSTANT_DRAG, POLYNOMIAL_DRAG, DRAG_CRISIS, SPIN_DRAG or LIFT_CRISIS
     aero: Aero
     radius: float  # m, of the ball
     inertia: float  # moment of inertia over m R^2

@@ -16,7 +16,14 @@ from typing import NamedTuple
 import numpy as np
 
 from ballcast.sim.jit import inlined, kernel
-from ballcast.sim.kernels.aerodynamics import DRAG_MODELS, constant_drag, drag_crisis, polynomial_drag, spin_drag
+from ballcast.sim.kernels.aerodynamics import (
+    DRAG_MODELS,
+    constant_drag,
+    drag_crisis,
+    lift_crisis,
+    polynomial_drag,
+    spin_drag,
+)
 from ballcast.sim.kernels.borrowed import borrowed
 from ballcast.sim.kernels.compiled_sport import LaneSport
 from ballcast.sim.kernels.contact import RESTING, SLIDING, after_contact, note_contact, onto_surface, touches
@@ -27,7 +34,7 @@ from ballcast.sim.kernels.layout import FINE, IN_FLIGHT, LAID_TO_REST, LAUNCH_SI
 from ballcast.sim.kernels.literals import literals
 from ballcast.sim.kernels.quintic import quintic_coefficients, quintic_velocity, unit_coefficients, unit_position
 
-CONSTANT_DRAG, _, DRAG_CRISIS, SPIN_DRAG = DRAG_MODELS
+CONSTANT_DRAG, _, DRAG_CRISIS, SPIN_DRAG, LIFT_CRISIS = DRAG_MODELS
 LANES = 64
 CHUNK = 16  # frames written at once; times are padded by as many
 # rows of lanes: a launch (layout.py), acceleration; the end of the step, its length, whether it is near a surface, the
@@ -79,6 +86,8 @@ def fly_lanes(task, first, last):
             _integrate(drag_crisis, aero, s)
         elif sport.drag_model == SPIN_DRAG:
             _integrate(spin_drag, aero, s)
+        elif sport.drag_model == LIFT_CRISIS:
+            _integrate(lift_crisis, aero, s)
         else:
             _integrate(polynomial_drag, aero, s)
         _broad_phase(aero, s, boxes)

@@ -10,7 +10,13 @@ import math
 import numpy as np
 
 from ballcast.sim.jit import inlined, kernel
-from ballcast.sim.kernels.aerodynamics import CONSTANT_DRAG, constant_drag_derivatives, general_drag_derivatives
+from ballcast.sim.kernels.aerodynamics import (
+    CONSTANT_DRAG,
+    LIFT_CRISIS,
+    constant_drag_derivatives,
+    general_drag_derivatives,
+    lift_crisis_derivatives,
+)
 from ballcast.sim.kernels.contact import MIN_REBOUND_SPEED, ROLLING, SLIDING, restitution, soft_impulse
 from ballcast.sim.kernels.dormand_prince import A_MATRIX, POSITION_WEIGHTS, STAGES
 from ballcast.sim.kernels.layout import LAUNCH_SIZE
@@ -69,6 +75,8 @@ def _stage(sport, parameters, u, f, w, k, s, row):
     speed, m, ww = math.sqrt(dot(u, u) + tiny), math.sqrt(dot(mv, mv) + tiny), math.sqrt(dot(fw, fw) + tiny)
     if sport.drag_model == CONSTANT_DRAG:
         d = constant_drag_derivatives(aero, speed, m)
+    elif sport.drag_model == LIFT_CRISIS:
+        d = lift_crisis_derivatives(aero, speed, m)
     else:
         d = general_drag_derivatives(aero, speed, m, ww)
     D, L, q = parameters.drag * d.drag, parameters.lift * d.lift, -aero.spin_decay * speed
