@@ -1,0 +1,145 @@
+"""How a stroke is found that does what is wanted of it: by trial.
+
+Play's distributions give a speed and a spin, and GROUP directions for them. All are simulated; the first candidate is
+taken whose ball reaches the zones that the stroke needs, and comes to where the next player wants to meet it. No table
+of solutions has to fit the physics.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ballcast.sim import engine
+from ballcast.sim.kernels.layout import DRAG, LAUNCH_SIZE, POSITION, SPIN, VELOCITY
+from ballcast.sim.launch import AIMED, NUMBER, SHOT, VELOCITY_FORMS, draw_launch, launch_records
+from ballcast.sim.launch import _sample as draw_number
+from ballcast.sim.strokes import Stroke
+from ballcast.sim.umpire import BallPath, Verdict, judge, meeting_time
+
+if TYPE_CHECKING:
+    from ballcast.sim.sport import Sport
+
+GROUP = 32  # directions tried for one speed and spin
+CANDIDATES, ROUNDS = 64, 10  # strokes simulated at once, and how often
+FRAME_TIME = 0.01  # s between the positions by which a candidate is judged
+MIRROR, SPIN_MIRROR = np.array([1.0, -1.0, 1.0]), np.array([-1.0, 1.0, -1.0])
+DIRECTED = (list(VELOCITY_FORMS).index("polar"), SHOT, AIMED)  # velocities by speed, azimuth and elevation
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a stroke is to be."""
+
+    sport: "Sport"
+    parameters: np.ndarray  # (6,) of the ball
+    duration: float  # s that its ball is followed
+    stroke: Stroke
+    mirrored: bool  # played from the other end
+    start: np.ndarray | None  # (3,) m, where the ball is; None: where the stroke's launch is
+    follower: Stroke | None  # the stroke of a player who is to reach its ball
+    is_missed: bool  # it is to miss
+
+    @property
+    def follower_mirrored(self) -> bool:
+        meet = self.follower.meet if self.follower else None
+        return self.mirrored != (meet is not None and meet.other_side)
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """A candidate, and what becomes of it. Times are s from its launch; all is in the frame of the world."""
+
+    launch: np.ndarray  # (LAUNCH_SIZE,)
+    verdict: Verdict
+    met_at: float | None  # when the follower meets the ball
+    impacts: engine.Impacts
+
+
+def look_for(task: Task, stream: np.ndarray) -> Shot:
+    """The first candidate that does what is wanted; without one, the first that counts; without one, the first."""
+    fallback = None
+    for _ in range(ROUNDS):
+        for shot in _judged(task, *_candidates(task, stream)):
+            if shot.verdict.counts != task.is_missed and (task.follower is None or shot.met_at is not None):
+                return shot
+            if fallback is None or (shot.verdict.counts and not fallback.verdict.counts and not task.is_missed):
+                fallback = shot
+    assert fallback is not None
+    return fallback
+
+
+def _candidates(task, stream):
+    """Launches (CANDIDATES, LAUNCH_SIZE), and where (CANDIDATES,) the follower wants to meet each of them, m."""
+    launches, meet_at = np.empty((CANDIDATES, LAUNCH_SIZE)), np.zeros(CANDIDATES)
+    for first in range(0, CANDIDATES, GROUP):
+        record = _narrowed_launch(task, stream)
+        if task.follower is not None and task.follower.meet is not None:
+            distribution = _record(task.follower)[0]["distributions"][task.follower.meet.axis]
+            meet_at[first : first + GROUP] = draw_number(stream, distribution)
+        for launch in launches[first : first + GROUP]:
+            draw_launch(stream, record, float(task.sport.world.gravity), launch)
+    if task.mirrored:
+        launches[:, POSITION] *= MIRROR
+        launches[:, VELOCITY] *= MIRROR
+        launches[:, SPIN] *= SPIN_MIRROR
+    launches[:, DRAG:] = task.parameters
+    return launches, meet_at
+
+
+def _record(stroke):
+    """The stroke's launch as a LAUNCH_DTYPE record (1,)."""
+    return launch_records(SimpleNamespace(launches=(stroke.launch,)))
+
+
+def _narrowed_launch(task, stream):
+    """The stroke's launch as a record (1,) in which all but its direction is drawn already."""
+    record = _record(task.stroke)
+    distributions, first_free = record[0]["distributions"], 3 + (record[0]["velocity_form"] in DIRECTED)
+    for k in range(9):
+        if not first_free <= k < 6:
+            distributions[k] = (NUMBER, draw_number(stream, distributions[k]), 0.0, 0.0, 0.0)
+    record[0]["mirror"] = 0.0
+    if task.start is not None:
+        record[0]["position_form"] = 0
+        for k, x in enumerate(task.start * MIRROR if task.mirrored else task.start):
+            distributions[k] = (NUMBER, x, 0.0, 0.0, 0.0)
+    return record
+
+
+def _judged(task, launches, meet_at) -> Iterator[Shot]:
+    """The Shot of each launch, in order."""
+    times = np.arange(0.0, task.duration, FRAME_TIME)
+    states = (np.ascontiguousarray(launches[:, part]) for part in (POSITION, VELOCITY, SPIN))
+    flight = engine.simulate(task.sport, *states, times, launches[:, DRAG:])
+    own, following = (MIRROR if m else np.ones(3) for m in (task.mirrored, task.follower_mirrored))
+    for b, launch in enumerate(launches):
+        impacts = impacts_of(flight.impacts, b)
+        verdict = judge(task.stroke, task.sport.zones, _path(task.sport, times, flight.position[b], impacts, own))
+        met_at = None
+        if verdict.counts and task.follower is not None and task.follower.meet is not None:
+            path = _path(task.sport, times, flight.position[b], impacts, following)
+            met_at = meeting_time(task.follower.meet, meet_at[b], path, verdict.time)
+        yield Shot(launch, Verdict(verdict.counts, verdict.time, verdict.position * own), met_at, impacts)
+
+
+def impacts_of(impacts: engine.Impacts, ball: int, until: float = np.inf, since: float = 0.0) -> engine.Impacts:
+    """Those of one ball up to a time, s; their times are then moved by `since` s."""
+    rows = slice(*np.searchsorted(impacts.ball, [ball, ball + 1]))
+    parts = {name: values[rows] for name, values in vars(impacts).items()}
+    keep = parts["time"] <= until
+    parts = {name: values[keep] for name, values in parts.items()}
+    return engine.Impacts(**parts | {"time": parts["time"] + since, "ball": np.zeros(len(parts["time"]), int)})
+
+
+def _path(sport, times, position, impacts, mirror):
+    """The BallPath of one ball, mirrored."""
+    order = np.argsort(np.append(times, impacts.time), kind="stable")
+    is_landing = np.isin(impacts.surface, sport.landing_surfaces)
+    return BallPath(
+        np.append(times, impacts.time)[order], np.append(position, impacts.position, axis=0)[order] * mirror,
+        impacts.time, impacts.position * mirror, tuple(sport.surfaces[k].name for k in impacts.surface),
+        impacts.time[is_landing],
+    )  # fmt: skip
