@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 
 from ballcast.sim import engine, rng
 from ballcast.sim.kernels.layout import POSITION, SPIN, VELOCITY
-from ballcast.sim.shooting import Shot, Task, impacts_of, look_for
+from ballcast.sim.shooting import Shot, Task, look_for
 from ballcast.sim.strokes import Stroke
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class PlayedStroke:
     outcome_time: float  # when that was decided; after the end if the ball is met before, as in volleyball
     outcome_position: np.ndarray  # (3,) m, where
     counts: bool
-    is_missed: bool  # it was played to miss
+    is_missed: bool  # it was played to miss, and did
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +145,7 @@ def _played(task: Task, shot: Shot, time: float) -> PlayedStroke:
     position, velocity, spin = (shot.launch[part].copy() for part in (POSITION, VELOCITY, SPIN))
     return PlayedStroke(
         stroke.name, stroke.role, time, time + duration, position, velocity, spin,
-        impacts_of(shot.impacts, 0, duration, time),
+        shot.impacts_until(duration, time),
         stroke.zones[-1] if verdict.counts else stroke.fault, time + verdict.time, verdict.position,
-        verdict.counts, task.is_missed,
+        verdict.counts, task.is_missed and not verdict.counts,
     )  # fmt: skip

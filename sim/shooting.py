@@ -14,7 +14,7 @@ import numpy as np
 
 from ballcast.sim import engine
 from ballcast.sim.kernels.layout import DRAG, LAUNCH_SIZE, POSITION, SPIN, VELOCITY
-from ballcast.sim.launch import AIMED, NUMBER, SHOT, VELOCITY_FORMS, draw_launch, launch_records
+from ballcast.sim.launch import AIMED, NUMBER, VELOCITY_FORMS, draw_launch, launch_records
 from ballcast.sim.launch import _sample as draw_number
 from ballcast.sim.strokes import Stroke
 from ballcast.sim.umpire import BallPath, Verdict, judge, meeting_time
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 GROUP = 32  # directions tried for one speed and spin
 CANDIDATES, ROUNDS = 64, 10  # strokes simulated at once, and how often
 FRAME_TIME = 0.01  # s between the positions by which a candidate is judged
-MIRROR, SPIN_MIRROR = np.array([1.0, -1.0, 1.0]), np.array([-1.0, 1.0, -1.0])
-DIRECTED = (list(VELOCITY_FORMS).index("polar"), SHOT, AIMED)  # velocities by speed, azimuth and elevation
+MIRROR, SPIN_MIRROR, NOT_MIRRORED = np.array([1.0, -1.0, 1.0]), np.array([-1.0, 1.0, -1.0]), np.ones(3)
+DIRECTED = (list(VELOCITY_FORMS).index("polar"), AIMED)  # velocities by speed, azimuth and elevation
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,15 @@ class Shot:
     launch: np.ndarray  # (LAUNCH_SIZE,)
     verdict: Verdict
     met_at: float | None  # when the follower meets the ball
-    impacts: engine.Impacts
+    impacts: engine.Impacts  # of all candidates
+    ball: int  # its number among them
+
+    def impacts_until(self, time: float, since: float = 0.0) -> engine.Impacts:
+        """Its own impacts up to a time (s), their times moved by `since` s."""
+        of = self.impacts
+        rows = np.flatnonzero((of.ball == self.ball) & (of.time <= time))
+        parts = {name: values[rows] for name, values in vars(of).items()}
+        return engine.Impacts(**parts | {"ball": np.zeros(len(rows), int), "time": parts["time"] + since})
 
 
 def look_for(task: Task, stream: np.ndarray) -> Shot:
@@ -95,7 +103,10 @@ def _record(stroke):
 
 
 def _narrowed_launch(task, stream):
-    """The stroke's launch as a record (1,) in which all but its direction is drawn already."""
+    """The stroke's launch as a record (1,) in which all but its direction is drawn already.
+
+    A form of velocity without a speed stays free as a whole.
+    """
     record = _record(task.stroke)
     distributions, first_free = record[0]["distributions"], 3 + (record[0]["velocity_form"] in DIRECTED)
     for k in range(9):
@@ -114,32 +125,18 @@ def _judged(task, launches, meet_at) -> Iterator[Shot]:
     times = np.arange(0.0, task.duration, FRAME_TIME)
     states = (np.ascontiguousarray(launches[:, part]) for part in (POSITION, VELOCITY, SPIN))
     flight = engine.simulate(task.sport, *states, times, launches[:, DRAG:])
-    own, following = (MIRROR if m else np.ones(3) for m in (task.mirrored, task.follower_mirrored))
+    impacts, own, following = flight.impacts, _mirror(task.mirrored), _mirror(task.follower_mirrored)
+    is_landing = np.isin(impacts.surface, task.sport.landing_surfaces)
+    ends = np.searchsorted(impacts.ball, np.arange(len(launches) + 1))
     for b, launch in enumerate(launches):
-        impacts = impacts_of(flight.impacts, b)
-        verdict = judge(task.stroke, task.sport.zones, _path(task.sport, times, flight.position[b], impacts, own))
-        met_at = None
+        rows = slice(ends[b], ends[b + 1])
+        contacts = impacts.time[rows], impacts.position[rows], impacts.surface[rows], is_landing[rows]
+        path = BallPath(times, flight.position[b], *contacts)
+        verdict, met_at = judge(task.stroke, task.sport, path, own), None
         if verdict.counts and task.follower is not None and task.follower.meet is not None:
-            path = _path(task.sport, times, flight.position[b], impacts, following)
-            met_at = meeting_time(task.follower.meet, meet_at[b], path, verdict.time)
-        yield Shot(launch, Verdict(verdict.counts, verdict.time, verdict.position * own), met_at, impacts)
+            met_at = meeting_time(task.follower.meet, meet_at[b], path, following, verdict.time)
+        yield Shot(launch, verdict, met_at, impacts, b)
 
 
-def impacts_of(impacts: engine.Impacts, ball: int, until: float = np.inf, since: float = 0.0) -> engine.Impacts:
-    """Those of one ball up to a time, s; their times are then moved by `since` s."""
-    rows = slice(*np.searchsorted(impacts.ball, [ball, ball + 1]))
-    parts = {name: values[rows] for name, values in vars(impacts).items()}
-    keep = parts["time"] <= until
-    parts = {name: values[keep] for name, values in parts.items()}
-    return engine.Impacts(**parts | {"time": parts["time"] + since, "ball": np.zeros(len(parts["time"]), int)})
-
-
-def _path(sport, times, position, impacts, mirror):
-    """The BallPath of one ball, mirrored."""
-    order = np.argsort(np.append(times, impacts.time), kind="stable")
-    is_landing = np.isin(impacts.surface, sport.landing_surfaces)
-    return BallPath(
-        np.append(times, impacts.time)[order], np.append(position, impacts.position, axis=0)[order] * mirror,
-        impacts.time, impacts.position * mirror, tuple(sport.surfaces[k].name for k in impacts.surface),
-        impacts.time[is_landing],
-    )  # fmt: skip
+def _mirror(mirrored):
+    return MIRROR if mirrored else NOT_MIRRORED

@@ -1,36 +1,51 @@
 """What becomes of a stroke: which zones its ball reaches, and where the next player can meet it.
 
-All positions are those of a player at negative y: a stroke from the other end is mirrored before.
+Zones and meeting places are those of a player at negative y; `mirror` is (1, -1, 1) for one at the other end.
 """
 
+import heapq
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from operator import itemgetter
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ballcast.sim.strokes import Meet, Stroke, Zone
 
-NO_NAMES: frozenset[str] = frozenset()
+if TYPE_CHECKING:
+    from ballcast.sim.sport import Sport
+
+_time = itemgetter(0)
 
 
 @dataclass(frozen=True, eq=False)
 class BallPath:
-    """The path of a stroke as a line through points, its contacts among them."""
+    """The path of a stroke: frames, and contacts between them."""
 
-    time: np.ndarray  # (N,) s from the stroke
-    position: np.ndarray  # (N, 3) m
+    frame_time: np.ndarray  # (T,) s from the stroke
+    frame_position: np.ndarray  # (T, 3) m
     contact_time: np.ndarray  # (C,) s
     contact_position: np.ndarray  # (C, 3) m
-    contact_surface: tuple[str, ...]  # their names
-    landing_time: np.ndarray  # (L,) s, of the contacts with landing surfaces
+    contact_surface: np.ndarray  # (C,) index into sport.surfaces
+    is_landing: np.ndarray  # (C,) whether that is a landing surface
 
-    def crossings(self, axis: int, at: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Where it crosses the plane axis = at: times (K,) s, positions (K, 3) m, directions (K,) +-1."""
-        beyond = self.position[:, axis] > at
-        row = np.flatnonzero(beyond[1:] != beyond[:-1])
-        a, b = self.position[row], self.position[row + 1]
-        fraction = (at - a[:, axis]) / (b[:, axis] - a[:, axis])
-        time = self.time[row] + fraction * (self.time[row + 1] - self.time[row])
-        return time, a + fraction[:, None] * (b - a), np.where(beyond[row + 1], 1.0, -1.0)
+    @cached_property
+    def _line(self):
+        """Times (N,) and positions (N, 3) of frames and contacts, in order."""
+        time = np.append(self.frame_time, self.contact_time)
+        order = np.argsort(time, kind="stable")
+        return time[order], np.append(self.frame_position, self.contact_position, axis=0)[order]
+
+    def crossings(self, axis: int, at: float) -> Iterator[tuple[float, np.ndarray, float]]:
+        """Where it crosses the plane axis = at, in order: time (s), position (3,) m, direction +-1."""
+        time, position = self._line
+        beyond = position[:, axis] > at
+        for k in np.flatnonzero(beyond[1:] != beyond[:-1]):
+            fraction = (at - position[k, axis]) / (position[k + 1, axis] - position[k, axis])
+            where = position[k] + fraction * (position[k + 1] - position[k])
+            yield float(time[k] + fraction * (time[k + 1] - time[k])), where, 1.0 if beyond[k + 1] else -1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,57 +57,67 @@ class Verdict:
     position: np.ndarray
 
 
-def judge(stroke: Stroke, zones: tuple[Zone, ...], path: BallPath) -> Verdict:
-    """The Verdict on a stroke: it counts if its ball reaches the stroke's zones in their order and nothing before."""
+def judge(stroke: Stroke, sport: "Sport", path: BallPath, mirror: np.ndarray) -> Verdict:
+    """The Verdict on a stroke: it counts if its ball reaches the stroke's zones in their order and nothing before.
+
+    mirror (3,) turns positions into those of a player at negative y.
+    """
     wanted = list(stroke.zones)
-    events = [*_contacts(zones, path), *_passes([z for z in zones if z.name in wanted], path)]
-    for time, position, names in sorted(events, key=lambda event: event[0]):
+    windows = [zone for zone in sport.zones if zone.name in wanted and not zone.surface]
+    for time, position, names in heapq.merge(_contacts(sport, path, mirror), *_passes(windows, path, mirror), key=_time):
         if wanted[0] not in names:
             return Verdict(False, time, position)
         wanted.pop(0)
         if not wanted:
             return Verdict(True, time, position)
-    return Verdict(False, float(path.time[-1]), path.position[-1])
+    return Verdict(False, float(path.frame_time[-1]), path.frame_position[-1])
 
 
-def _contacts(zones, path):
-    """(time, position, names of the zones there) of the contacts with surfaces that have zones."""
-    for time, position, surface in zip(path.contact_time, path.contact_position, path.contact_surface, strict=True):
-        there = [z for z in zones if z.surface == surface]
-        if there:
-            yield float(time), position, frozenset(z.name for z in there if inside(position, z))
+def _contacts(sport, path, mirror):
+    """(time, position, names of the zones there) of the contacts with surfaces that have zones, in order."""
+    zones_of = [[z for z in sport.zones if z.surface == surface.name] for surface in sport.surfaces]
+    for k, surface in enumerate(path.contact_surface):
+        if zones := zones_of[surface]:
+            position = path.contact_position[k]
+            yield float(path.contact_time[k]), position, [z.name for z in zones if inside(position * mirror, z)]
 
 
-def _passes(zones, path):
-    """(time, position, names) of the passes through windows, and of those beside them that are faults."""
-    for zone in zones:
-        if not zone.surface:
-            for time, position, direction in zip(*path.crossings(zone.axis, zone.low[zone.axis]), strict=True):
-                if inside(position, zone):
-                    yield float(time), position, frozenset((zone.name,))
-                elif direction == zone.towards:
-                    yield float(time), position, NO_NAMES
+def _passes(windows, path, mirror):
+    """For each window (time, position, its name or none) of the passes through it or, where it is a fault, beside it."""
+    for zone in windows:
+        yield list(_passes_of(zone, path, mirror))
+
+
+def _passes_of(zone, path, mirror):
+    turn = mirror[zone.axis]
+    for time, position, direction in path.crossings(zone.axis, turn * zone.low[zone.axis]):
+        if inside(position * mirror, zone):
+            yield time, position, [zone.name]
+        elif direction * turn == zone.towards:
+            yield time, position, []
 
 
 def inside(position: np.ndarray, box: Zone | Meet) -> bool:
     """Whether a position (3,) lies in a box, in those axes in which the box is not flat."""
-    return all(low == high or low <= x <= high for x, low, high in zip(position, box.low, box.high, strict=True))
+    (x, y, z), (a, b, c), (d, e, f) = position, box.low, box.high
+    return (a <= x <= d or a == d) and (b <= y <= e or b == e) and (c <= z <= f or c == f)
 
 
-def meeting_time(meet: Meet, at: float, path: BallPath, reached: float) -> float | None:
+def meeting_time(meet: Meet, at: float, path: BallPath, mirror: np.ndarray, reached: float) -> float | None:
     """When (s from the stroke) a player meets the ball in the plane axis = at; None if he cannot.
 
-    The path is in the frame of that player; `reached` is the time (s) at which the ball reaches the stroke's last zone.
+    mirror (3,) turns positions into his; `reached` is the time (s) at which the ball reaches the stroke's last zone.
     """
     since, until = 0.0, reached
     if not meet.before:
-        later = path.landing_time[path.landing_time > reached + 1e-9]
+        later = path.contact_time[path.is_landing & (path.contact_time > reached + 1e-9)]
         few, many = (int(n) for n in meet.bounces)
         if len(later) < few:
             return None
         since = later[few - 1] if few else reached
-        until = later[many] if len(later) > many else path.time[-1]
-    for time, position, direction in zip(*path.crossings(meet.axis, at), strict=True):
-        if since < time < until and direction * meet.towards >= 0 and inside(position, meet):
-            return float(time)
+        until = later[many] if len(later) > many else path.frame_time[-1]
+    turn = mirror[meet.axis]
+    for time, position, direction in path.crossings(meet.axis, turn * at):
+        if since < time < until and direction * turn * meet.towards >= 0 and inside(position * mirror, meet):
+            return time
     return None
