@@ -1,9 +1,9 @@
 """Rallies against the rules and against match play: python -m benchmarks.rallies [--strokes 300] [--sport tennis ...]
 
-Plays rallies of each sport until there are so many strokes, and prints which share counts by the sport's zones (of those
-that are not played to miss), how many strokes a rally has, how rallies end, and how long one takes. For table tennis it
+Plays rallies of each sport until there are so many strokes. Prints which share counts by the sport's zones, of those
+that are not played to miss, how many strokes a rally has, how rallies end, and how long one takes. For table tennis it
 compares speed, spin and start of all strokes with the human shots of match play (SonyResearch/ace_public, supplement of
-Nature 652, 2026): the 5th, 50th and 95th percentile, and the ratio of the two.
+Nature 652, 2026): the 5th, 50th and 95th percentile of both, and their ratio.
 
 Keys of the last line: SPORT_counts, SPORT_median (strokes a rally), SPORT_ms (a rally); off_by, the largest deviation
 from match play of all percentiles, as a fraction.
@@ -61,8 +61,8 @@ def main(strokes: int = 300, sport: tuple[str, ...] = ()):
         counts = np.mean([stroke.counts for stroke in played if not stroke.is_missed])
         lengths, ends = [len(r.strokes) for r in rallies], [r.ended_by for r in rallies]
         ended = ", ".join(f"{ends.count(end)} {end}" for end in sorted(set(ends)))
-        print(f"{name:<13} {len(played)} strokes, {100 * counts:.1f} % count; strokes a rally: median "
-              f"{np.median(lengths):g}, longest {max(lengths)}; ended by: {ended}; {duration:.0f} ms a rally")  # fmt: skip
+        line = f"{name:<13} {len(played)} strokes, {100 * counts:.1f} % count; strokes a rally: median"
+        print(line, f"{np.median(lengths):g}, longest {max(lengths)}; ended by: {ended}; {duration:.0f} ms a rally")
         result |= {f"{name}_counts": round(float(counts), 4), f"{name}_median": float(np.median(lengths)),
                    f"{name}_ms": round(duration, 1)}  # fmt: skip
         if name == "table_tennis":

@@ -3,7 +3,7 @@
 if __name__ != "ballcast.sim":
     raise ImportError("this package is ballcast.sim: write `from ballcast import sim`")
 
-from ballcast.sim.dataset import Balls, draw
+from ballcast.sim.dataset import Balls, draw, measure_path
 from ballcast.sim.engine import PARAMETERS, Flight, Impacts, simulate, simulate_with_jacobian
 from ballcast.sim.rallies import PlayedStroke, Rally, rally
 from ballcast.sim.random_sports import random_sport
@@ -12,4 +12,5 @@ from ballcast.sim.sport import Sport, load, names
 from ballcast.sim.toml_fields import SportError
 
 __all__ = ["PARAMETERS", "BallSet", "Balls", "Flight", "Impacts", "PlayedStroke", "Rally", "Sport", "SportError",
-           "draw", "load", "names", "open_set", "rally", "random_sport", "simulate", "simulate_with_jacobian"]  # fmt: skip
+           "draw", "load", "measure_path", "names", "open_set", "rally", "random_sport", "simulate",
+           "simulate_with_jacobian"]  # fmt: skip

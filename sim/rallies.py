@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ballcast.sim import engine, rng
+from ballcast.sim.dataset import SHORT, draw
 from ballcast.sim.kernels.layout import POSITION, SPIN, VELOCITY
 from ballcast.sim.shooting import Shot, Task, look_for
 from ballcast.sim.strokes import Stroke
@@ -91,16 +92,14 @@ class Rally:
 def rally(sport: "Sport", seed: int = 0, number: int = 0, wind: ArrayLike = (0.0, 0.0)) -> Rally:
     """Rally `number` of a seed, which depends on the sport and these alone, to the bit.
 
-    wind (2,) m/s is added to that of the ball. ValueError for a sport without strokes, or what is no seed or number.
+    Its ball is ball `number` of the set ("play", seed). wind (2,) m/s is added to that of the ball. ValueError for a
+    sport without strokes, and for what `draw` refuses.
     """
     if not sport.strokes:
         raise ValueError(f"{sport.name} has no rallies; a sport needs [[zone]] and [[stroke]] tables to have them")
-    for name, value in (("seed", seed), ("number", number)):
-        if not 0 <= value < 2**62:
-            raise ValueError(f"{name} = {value} must be a whole number from 0 on")
+    parameters = draw(sport, 1, number, seed, "play", duration=SHORT, wind=wind).parameters[0]
     stream = np.empty(4, np.uint64)
     rng.seed_stream(stream, RALLY_PURPOSE, seed, number)
-    parameters = _draw_parameters(sport, stream) + np.append(np.zeros(4), wind)
     stroke = _choose(stream, [s for s in sport.strokes if not s.after])
     mirrored, start, time, played = bool(rng.uniform(stream) < stroke.launch.mirror), None, 0.0, []
     while True:
@@ -116,14 +115,6 @@ def rally(sport: "Sport", seed: int = 0, number: int = 0, wind: ArrayLike = (0.0
         time, mirrored, start, stroke = played[-1].end, task.follower_mirrored, _met_where(task, shot), wanted
     ended_by = "miss" if not played[-1].counts else "limit" if len(played) == MAX_STROKES else "winner"
     return Rally(sport, parameters, tuple(played), ended_by)
-
-
-def _draw_parameters(sport, stream):
-    """Those of one ball, (6,), with the spreads of the sport."""
-    spread = sport.spread
-    sizes = np.array([spread.drag, spread.lift, spread.restitution, spread.friction, *spread.wind])
-    x = sizes * [rng.normal(stream) for _ in sizes]
-    return np.append(np.exp(x[:4]), x[4:])
 
 
 def _choose(stream, strokes: Sequence[Stroke]) -> Stroke:

@@ -14,8 +14,7 @@ import numpy as np
 
 from ballcast.sim import engine
 from ballcast.sim.kernels.layout import DRAG, LAUNCH_SIZE, POSITION, SPIN, VELOCITY
-from ballcast.sim.launch import AIMED, NUMBER, VELOCITY_FORMS, draw_launch, launch_records
-from ballcast.sim.launch import _sample as draw_number
+from ballcast.sim.launch import AIMED, NUMBER, VELOCITY_FORMS, draw_launch, draw_number, launch_records
 from ballcast.sim.strokes import Stroke
 from ballcast.sim.umpire import BallPath, Verdict, judge, meeting_time
 

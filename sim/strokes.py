@@ -28,6 +28,7 @@ class Zone:
     high: tuple  # (3,) m
     axis: int = -1  # in which a window is flat
     towards: float = 0.0  # +-1: passing the window's plane in this direction beside it is a fault; 0: it is none
+    quiet: bool = False  # nothing is called when a stroke reaches it
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class Stroke:
 def read_zone(table: object, surfaces: tuple, where: str) -> Zone:
     """The Zone of one [[zone]] table; SportError says what is wrong with it."""
     _require_table(table, ("name",), where)
-    reject_unknown_keys(table, ("name", "surface", "low", "high", "towards"), where)  # type: ignore[arg-type]
+    reject_unknown_keys(table, ("name", "surface", "low", "high", "towards", "quiet"), where)  # type: ignore[arg-type]
+    quiet = bool(table.get("quiet", False))  # type: ignore[attr-defined]
     has_box = "low" in table or "high" in table  # type: ignore[operator]
     if "surface" in table:  # type: ignore[operator]
         return _surface_zone(table, has_box, [s.name for s in surfaces], where)
@@ -72,7 +74,7 @@ def read_zone(table: object, surfaces: tuple, where: str) -> Zone:
     flat = [k for k in range(3) if low[k] == high[k]]
     if len(flat) != 1:
         raise SportError(f"{where}: a window from low {low} to high {high} must be flat in one axis; or name a surface")
-    return Zone(table["name"], "", low, high, flat[0], _direction(table, where))  # type: ignore[index]
+    return Zone(table["name"], "", low, high, flat[0], _direction(table, where), quiet)  # type: ignore[index]
 
 
 def _surface_zone(table, has_box, names, where):
@@ -81,7 +83,7 @@ def _surface_zone(table, has_box, names, where):
     if "towards" in table:
         raise SportError(f"{where}.towards is for a window, which has no surface; leave one of them out")
     low, high = _box(table, where) if has_box else ((-math.inf,) * 3, (math.inf,) * 3)
-    return Zone(table["name"], table["surface"], low, high)
+    return Zone(table["name"], table["surface"], low, high, quiet=bool(table.get("quiet", False)))
 
 
 def read_stroke(table: object, zones: tuple, where: str) -> Stroke:

@@ -64,7 +64,9 @@ def judge(stroke: Stroke, sport: "Sport", path: BallPath, mirror: np.ndarray) ->
     """
     wanted = list(stroke.zones)
     windows = [zone for zone in sport.zones if zone.name in wanted and not zone.surface]
-    for time, position, names in heapq.merge(_contacts(sport, path, mirror), *_passes(windows, path, mirror), key=_time):
+    for time, position, names in heapq.merge(
+        _contacts(sport, path, mirror), *_passes(windows, path, mirror), key=_time
+    ):
         if wanted[0] not in names:
             return Verdict(False, time, position)
         wanted.pop(0)
@@ -82,13 +84,8 @@ def _contacts(sport, path, mirror):
             yield float(path.contact_time[k]), position, [z.name for z in zones if inside(position * mirror, z)]
 
 
-def _passes(windows, path, mirror):
-    """For each window (time, position, its name or none) of the passes through it or, where it is a fault, beside it."""
-    for zone in windows:
-        yield list(_passes_of(zone, path, mirror))
-
-
-def _passes_of(zone, path, mirror):
+def _passes(zone, path, mirror):
+    """(time, position, its name) of the passes through a window, and (time, position, none) of faults beside it."""
     turn = mirror[zone.axis]
     for time, position, direction in path.crossings(zone.axis, turn * zone.low[zone.axis]):
         if inside(position * mirror, zone):
