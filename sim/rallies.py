@@ -77,16 +77,18 @@ class Rally:
     def state(self, times: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Position (m), velocity (m/s) and spin (rad/s) at times (T,) s, (T, 3) each; at a hit, after it."""
         times = np.clip(np.asarray(times, float), 0.0, self.end)
-        parts = tuple(np.empty((len(times), 3)) for _ in range(3))
+        position, velocity, spin = (np.empty((len(times), 3)) for _ in range(3))
         number = np.searchsorted(self.hits, times, side="right") - 1
         for k in np.unique(number):
             stroke, rows = self.strokes[k], np.flatnonzero(number == k)
             own_times, where = np.unique(times[rows] - stroke.time, return_inverse=True)
-            launch = (stroke.position, stroke.velocity, stroke.spin)
-            flight = engine.simulate(self.sport, *(v[None] for v in launch), own_times, self.parameters[None])
-            for part, values in zip(parts, (flight.position, flight.velocity, flight.spin), strict=True):
-                part[rows] = values[0][where]
-        return parts
+            p, v, w = stroke.position[None], stroke.velocity[None], stroke.spin[None]
+            flight = engine.simulate(self.sport, p, v, w, own_times, self.parameters[None])
+            assert flight.velocity is not None and flight.spin is not None
+            position[rows], velocity[rows], spin[rows] = (
+                values[0][where] for values in (flight.position, flight.velocity, flight.spin)
+            )
+        return position, velocity, spin
 
 
 def rally(sport: "Sport", seed: int = 0, number: int = 0, wind: ArrayLike = (0.0, 0.0)) -> Rally:
@@ -125,8 +127,9 @@ def _choose(stream, strokes: Sequence[Stroke]) -> Stroke:
 
 def _met_where(task: Task, shot: Shot) -> np.ndarray:
     """Where the ball is when it is met, (3,) m."""
-    launch = (shot.launch[part][None] for part in (POSITION, VELOCITY, SPIN))
-    return engine.simulate(task.sport, *launch, [shot.met_at], task.parameters[None]).position[0, 0]
+    assert shot.met_at is not None
+    p, v, w = (shot.launch[part][None] for part in (POSITION, VELOCITY, SPIN))
+    return engine.simulate(task.sport, p, v, w, [shot.met_at], task.parameters[None]).position[0, 0]
 
 
 def _played(task: Task, shot: Shot, time: float) -> PlayedStroke:

@@ -122,8 +122,9 @@ def _narrowed_launch(task, stream):
 def _judged(task, launches, meet_at) -> Iterator[Shot]:
     """The Shot of each launch, in order."""
     times = np.arange(0.0, task.duration, FRAME_TIME)
-    states = (np.ascontiguousarray(launches[:, part]) for part in (POSITION, VELOCITY, SPIN))
-    flight = engine.simulate(task.sport, *states, times, launches[:, DRAG:])
+    position, velocity, spin = launches[:, POSITION], launches[:, VELOCITY], launches[:, SPIN]
+    flight = engine.simulate(task.sport, position, velocity, spin, times, launches[:, DRAG:])
+    assert flight.impacts is not None
     impacts, own, following = flight.impacts, _mirror(task.mirrored), _mirror(task.follower_mirrored)
     is_landing = np.isin(impacts.surface, task.sport.landing_surfaces)
     ends = np.searchsorted(impacts.ball, np.arange(len(launches) + 1))

@@ -64,9 +64,8 @@ def judge(stroke: Stroke, sport: "Sport", path: BallPath, mirror: np.ndarray) ->
     """
     wanted = list(stroke.zones)
     windows = [zone for zone in sport.zones if zone.name in wanted and not zone.surface]
-    for time, position, names in heapq.merge(
-        _contacts(sport, path, mirror), *_passes(windows, path, mirror), key=_time
-    ):
+    passes = (_passes(window, path, mirror) for window in windows)
+    for time, position, names in heapq.merge(_contacts(sport, path, mirror), *passes, key=_time):
         if wanted[0] not in names:
             return Verdict(False, time, position)
         wanted.pop(0)
