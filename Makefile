@@ -33,13 +33,14 @@ leaderboard:
 	$(IN) "core report filters" -m ballcast.evaluation.leaderboard $(ARGS)
 
 demo:
-	$(IN) core play.py --headless --seed 187 --frames 24 --screenshot docs/viewer.png
-	$(IN) "core record" play.py --headless --seed 187 --predictor gru_physics physics --frames 300 --record docs/viewer.gif
-	$(IN) core play.py --headless --seed 187 --frames 1 --show help --screenshot docs/keys.png
+	$(IN) core play.py --headless --seed 187 --throw single --frames 24 --screenshot docs/viewer.png
+	$(IN) "core record" play.py --headless --seed 187 --throw single --predictor gru_physics physics --frames 300 --record docs/viewer.gif
+	$(IN) core play.py --headless --predictor gru --frames 100 --screenshot docs/rally.png
+	$(IN) core play.py --headless --seed 187 --throw single --frames 1 --show help --screenshot docs/keys.png
 	$(IN) core play.py --headless --seed 3 --throw loop --predictor gru_physics gru physics parabola --frames 26 --show errors truth --screenshot docs/compare.png
-	$(IN) core play.py --headless --seed 187 --predictor gru_physics gru --frames 66 --show errors gates beliefs --screenshot docs/insides.png
-	$(IN) core play.py --headless --seed 187 --frames 45 --show why errors --screenshot docs/why.png
-	$(IN) core play.py --headless --seed 187 --frames 40 --world gravity=1.6 along=5 --show sliders truth errors --screenshot docs/moon.png
+	$(IN) core play.py --headless --seed 187 --throw single --predictor gru_physics gru --frames 66 --show errors gates beliefs --screenshot docs/insides.png
+	$(IN) core play.py --headless --seed 187 --throw single --frames 45 --show why errors --screenshot docs/why.png
+	$(IN) core play.py --headless --seed 187 --throw single --frames 40 --world gravity=1.6 along=5 --show sliders truth errors --screenshot docs/moon.png
 	$(IN) core play.py --headless --seed 3 --throw serve --frames 40 --world missed=70 noise=20 --show sliders truth --screenshot docs/noise.png
 	$(IN) core play.py --headless --sport soccer --throw "free kick" --frames 45 --show inset truth --screenshot docs/free_kick.png
 	$(IN) core play.py --headless --sport basketball --throw "free throw" --frames 45 --show follow inset truth --screenshot docs/free_throw.png

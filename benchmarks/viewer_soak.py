@@ -37,7 +37,8 @@ KEYS = sorted({key for binding in keys.BINDINGS for key in binding.keys} - {"q",
 def make_app(size=(1280, 720), predictors=PREDICTORS, opened=ALL_ON, **options):
     """A table-tennis App without a screen, everything open."""
     pool = PredictorPool(predictors, sport := sim.load("table_tennis"))
-    return App(LiveSource(sport), pool, size, True, shown=range(len(predictors)), options=opened, **options)
+    source = LiveSource(sport, rallies=True)
+    return App(source, pool, size, True, shown=range(len(predictors)), options=opened, **options)
 
 
 def memory_by_minute(frames):

@@ -5,6 +5,7 @@ balls.time[balls.offsets[i] : balls.offsets[i + 1]]     # the stamps of ball i
 """
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -103,6 +104,25 @@ def draw_launches(sport: "Sport", count: int, seed: int = 0, purpose: str = "tra
     batch = _allocate(count, int(SHORT * setting.ranges["rate"][0, 1]))
     _initialise(setting, 0, batch)
     return batch.launches
+
+
+def measure_path(sport: "Sport", path: Callable[[np.ndarray], np.ndarray], duration: float, number: int = 0,
+                 seed: int = 0, purpose: str = "play", *,
+                 rate: float | None = None) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """What the tracker of ball `number` of a set measures of any path for `duration` seconds: stamps (N,) s, and
+    positions (N, 3) m.
+
+    path gives positions (T, 3) m at times (T,) s from 0 on. The other arguments are those of `draw`.
+    """
+    _check(1, number, seed, purpose, rate, duration, None, None)
+    setting = _make_setting(sport, seed, purpose, rate, duration)
+    batch = _allocate(1, int(duration * setting.ranges["rate"][0, 1]))
+    _initialise(setting, number, batch)
+    count = int(batch.counts[0])
+    batch.exposed_position[0, :count] = path(batch.exposures[0, :count])
+    _measure(setting.ranges, batch)
+    is_observed = batch.is_observed[0, :count]
+    return batch.stamps[0, :count][is_observed], batch.measured_position[0, :count][is_observed]
 
 
 def _make_setting(sport, seed, purpose, rate=None, duration=None, wind=(0.0, 0.0), launch_state=None, place=None):

@@ -127,9 +127,9 @@ def draw_launch(stream, launches, gravity, state):
         k += 1
     launch = launches[k]
     for i in range(3):
-        position[i] = _sample(stream, launch["distributions"][i])
-        velocity[i] = _sample(stream, launch["distributions"][3 + i])
-        spin[i] = _sample(stream, launch["distributions"][6 + i])
+        position[i] = draw_number(stream, launch["distributions"][i])
+        velocity[i] = draw_number(stream, launch["distributions"][3 + i])
+        spin[i] = draw_number(stream, launch["distributions"][6 + i])
     if launch["position_form"] == AROUND:
         _position_around(launch, position)
     _direct_velocity(stream, launch, gravity, position, velocity)
@@ -140,7 +140,8 @@ def draw_launch(stream, launches, gravity, state):
 
 
 @strict
-def _sample(stream, distribution):
+def draw_number(stream, distribution):
+    """A number from a DISTRIBUTION_DTYPE record."""
     kind, a, b = distribution["kind"], distribution["a"], distribution["b"]
     if kind == NUMBER:
         return a

@@ -66,6 +66,8 @@ def random_sport(number: int, seed: int = 0, purpose: str = "train") -> Sport:
         spread=_spread(draw, base.spread, speed),
         view=replace(base.view, **{k: _scaled(getattr(base.view, k), length) for k in CAMERA_POINTS}, lines=()),
         throws=(),
+        zones=(),
+        strokes=(),
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from ballcast.sim import atmosphere as air
 from ballcast.sim.kernels.aerodynamics import DRAG_FORMS, LIFT_FORMS
 from ballcast.sim.launch import read_launch
+from ballcast.sim.strokes import check_play, read_stroke, read_zone
 from ballcast.sim.toml_fields import SportError, from_table, number_field, numbers, reject_unknown_keys, vector_field
 
 FOLDER = Path(__file__).parent / "sports"
@@ -200,6 +201,8 @@ class Sport:
     view: CameraView
     origin: str = ""
     throws: tuple = ()  # of (name, Launch): for the viewer; sim.draw does not use them
+    zones: tuple = ()  # of Zone: what decides about a stroke
+    strokes: tuple = ()  # of Stroke: what sim.rally plays
 
     def replace(self, **changes: Any) -> "Sport":
         """The sport with other numbers: fields of Sport, Ball or Environment by their names."""
@@ -279,7 +282,7 @@ def parse(text: str, where: str) -> Sport:
     except tomllib.TOMLDecodeError as error:
         raise SportError(f"{where}: not TOML: {error}") from None
     known = ("name", "version", "origin", "ball", "world", "drag", "lift", "spin_decay", "surface", "launch",
-             "throw", "sensor", "spread", "view")  # fmt: skip
+             "throw", "zone", "stroke", "sensor", "spread", "view")  # fmt: skip
     reject_unknown_keys(table, known, where)
     for key in ("name", "version", "ball", "drag", "lift", "surface", "launch", "sensor", "view"):
         if key not in table:
@@ -288,6 +291,10 @@ def parse(text: str, where: str) -> Sport:
         _law(table[key], forms, f"{where}: {key}") for key, forms in (("drag", DRAG_FORMS), ("lift", LIFT_FORMS))
     )
     _check_crisis(drag, lift, where)
+    surfaces = tuple(_surface(t, f"{where}: surface {i + 1}") for i, t in enumerate(table["surface"]))
+    zones = tuple(read_zone(t, surfaces, f"{where}: zone {i + 1}") for i, t in enumerate(table.get("zone", ())))
+    strokes = tuple(read_stroke(t, zones, f"{where}: stroke {i + 1}") for i, t in enumerate(table.get("stroke", ())))
+    check_play(strokes, where)
     return Sport(
         name=table["name"],
         version=table["version"],
@@ -297,12 +304,14 @@ def parse(text: str, where: str) -> Sport:
         drag=drag,
         lift=lift,
         spin_decay=_law(table.get("spin_decay", {"form": "none"}), SPIN_DECAY_FORMS, f"{where}: spin_decay"),
-        surfaces=tuple(_surface(t, f"{where}: surface {i + 1}") for i, t in enumerate(table["surface"])),
+        surfaces=surfaces,
         launches=tuple(read_launch(t, f"{where}: launch {i + 1}") for i, t in enumerate(table["launch"])),
         sensor=_sensor(table["sensor"], f"{where}: sensor"),
         spread=_spread(table.get("spread", {}), f"{where}: spread"),
         view=_view(table["view"], f"{where}: view"),
         throws=tuple(_throw(t, f"{where}: throw {i + 1}") for i, t in enumerate(table.get("throw", ()))),
+        zones=zones,
+        strokes=strokes,
     )
 
 

@@ -36,7 +36,8 @@ class Options:
     size: str = "1280x720"  # of the picture, in pixels
     show: tuple[str, ...] = ()
     """what is shown from the start: truth, errors, gates, beliefs, inset, follow, sliders, why, help"""
-    throw: str | None = None  # a kind of throw of the sport: serve, lob, free kick ...
+    throw: str | None = None
+    """single balls in place of rallies: a kind of throw of the sport (serve, lob, free kick ...), or `single`"""
     world: tuple[str, ...] = ()
     """overrides of the world, unknown to the predictors, as in gravity=1.6 missed=50; W shows all"""
     headless: bool = False  # without a window: 1/60 s per frame, the same picture every time
@@ -76,14 +77,15 @@ def check(options):
 
 
 def make_source(options, sport):
-    from ballcast.viewer.playback.source import LiveSource, RecordedSource
+    from ballcast.viewer.playback.source import SINGLE, LiveSource, RecordedSource
 
     if not options.track:
-        throws = LiveSource(sport, options.seed)
-        kinds = [name for name, _ in sport.throws]
+        throws = LiveSource(sport, options.seed, rallies=True)
+        kinds = {name: number for number, (name, _) in enumerate(sport.throws)}
+        kinds |= {"single": SINGLE} if throws.rallies else {}
         if options.throw is not None and options.throw not in kinds:
             raise ValueError(f"--throw {options.throw!r}: {sport.name} has {', '.join(kinds) or 'none'}")
-        throws.throw_kind = None if options.throw is None else kinds.index(options.throw)
+        throws.throw_kind = kinds.get(options.throw)
         throws.world = parse_world(options.world)
         return throws
     from ballcast.tracks import read_tracks

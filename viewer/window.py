@@ -140,8 +140,8 @@ class App:
     def throw_kind(self, step):
         if self._is_simulated(NOT_THROWN):
             self.session.throw_kind(step)
-            kind = self.session.source.throw_kind
-            self.show_message("as in play" if kind is None else self.session.sport.throws[kind][0])
+            source = self.session.source
+            self.show_message(source.throw_kinds[source.throw_kind])
 
     def _is_simulated(self, otherwise=""):
         """Whether balls come from the simulator, and it is compiled; if not, a message shows why."""

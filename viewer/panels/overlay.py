@@ -23,6 +23,17 @@ def landing_countdown(canvas, session, camera, right):
             return
 
 
+def call(canvas, session, camera):
+    """What has just been called of a stroke (in, out, goal ...), beside the place where it was decided."""
+    called = session.ball.call(session.now)
+    if called is None:
+        return
+    x, y = camera.project(np.asarray(called[1], float)[None])[0][0] / canvas.scale
+    if np.isfinite(x):
+        x, y = np.clip(x, WIDTH + 3 * MARGIN, canvas.width - 4 * MARGIN), np.clip(y, MARGIN, canvas.height - 80)
+        canvas.outlined_text(float(x), float(y) - 34, called[0], 24, TEXT_COLOR, 0.5)
+
+
 def status_line(canvas, session, message):
     hidden = "hidden from the predictors" if session.hidden else ""
     speed = "" if session.speed == 1 else f"{session.speed:g} x speed"

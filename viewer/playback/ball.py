@@ -6,6 +6,7 @@ import numpy as np
 
 from ballcast.tracks import Track
 
+CALL_TIME = 0.9  # s for which a call is shown
 MAX_GAP = 0.05  # s; in a longer gap of a recording the ball's position is unknown
 
 
@@ -23,6 +24,7 @@ class BallRecord:
     landing_position: np.ndarray  # (L, 3) m, of the ball's centre
     is_recorded: bool  # the motion is itself a measurement
     end: float  # s, until when the ball is shown
+    calls: tuple = ()  # (time s, text, position (3,) m): what is called of the strokes of a rally, and where
     parameter_history: tuple = ()  # (since s, (6,)): the true parameters from then on, relative to the sport's preset
 
     @property
@@ -47,6 +49,10 @@ class BallRecord:
     def parameters(self, time):
         """The true parameters (6,) at a time, in the order of sim.PARAMETERS, or None."""
         return next((values for since, values in reversed(self.parameter_history) if since <= time), None)
+
+    def call(self, time):
+        """(text, position (3,) m) of what has just been called at a time, or None."""
+        return next(((text, at) for since, text, at in reversed(self.calls) if since <= time < since + CALL_TIME), None)
 
     def is_known_at(self, time):
         """Whether the position at a time is known: not after the ball's end, not in a gap of a recording."""

@@ -121,7 +121,7 @@ class Session:
 
     def throw_kind(self, step):
         """The next ball as the next kind of throw of the sport; after the last kind, as in play."""
-        kinds = [None, *range(len(self.sport.throws))]
+        kinds = list(self.source.throw_kinds)
         self.source.throw_kind = kinds[(kinds.index(self.source.throw_kind) + step) % len(kinds)]
         self.paused = False
         self.next()

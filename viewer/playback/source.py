@@ -12,24 +12,34 @@ from ballcast.viewer.playback.ball import BallRecord
 
 PAUSE = 1.2  # s that a ball is shown after its last frame
 TRUTH_STEP = 1e-3  # s between the true positions of a live ball; linear interpolation errs by micrometres
+SINGLE = -1  # in place of the number of a throw
 VELOCITY_FRAMES = 4  # frames on either side over which a recording's velocity is taken
 MOTION, LANDINGS = ("time", "position", "velocity", "spin"), ("landing_time", "landing_position")
 
 
 class LiveSource:
-    """Endless seeded throws of a sport: ball i of seed s is the same on every day and machine.
+    """Endless seeded throws or rallies of a sport: ball i of seed s is the same on every day and machine.
 
+    rallies   whether play is rallies, in a sport that has them, and not single launches
     world     override -> value (see overrides.py), for balls from now on
-    throw_kind  number of the sport's throw that is thrown; None: as play launches
+    throw_kind  number of the sport's throw that is thrown; None: as in play; SINGLE: one launch of play, no rally
     ready     False while the simulator is compiled elsewhere: until then every ball is the BallRecord `stand_in`
     """
 
     live = True
 
-    def __init__(self, sport, seed=0, stand_in=None, ready=True):
+    def __init__(self, sport, seed=0, stand_in=None, ready=True, rallies=False):
         self.sport, self.seed, self.world, self.throw_kind = sport, seed, {}, None
+        self.rallies = rallies and bool(sport.strokes)
         self.stand_in, self.ready = stand_in, ready
         self._hand_launches, self._throw_kinds = {}, {}  # index -> launch (3, 3), or number of the sport's throw
+
+    @property
+    def throw_kinds(self):
+        """The kinds to choose from, and their names."""
+        kinds = {None: "rallies" if self.rallies else "as in play"}
+        kinds |= {number: name for number, (name, _) in enumerate(self.sport.throws)}
+        return kinds | ({SINGLE: "single balls"} if self.rallies else {})
 
     def throw(self, index, position, velocity, spin):
         """Launch ball `index` like this: (3,) m, m/s, rad/s."""
@@ -48,14 +58,17 @@ class LiveSource:
         if index not in self._throw_kinds:
             self._throw_kinds = {index: self.throw_kind}
         hand_launch, throw_kind = self._hand_launches.get(index), self._throw_kinds[index]
-        launch = self.sport.launches if throw_kind is None else (self.sport.throws[throw_kind][1],)
-        label = f"seed {self.seed}" if throw_kind is None else self.sport.throws[throw_kind][0]
+        if self.rallies and throw_kind is None and hand_launch is None:
+            return self._play(index)
+        in_play = throw_kind in (None, SINGLE)
+        launch = self.sport.launches if in_play else (self.sport.throws[throw_kind][1],)
+        label = f"seed {self.seed}" if in_play else self.sport.throws[throw_kind][0]
         label = label if hand_launch is None else "by hand"
         sport = dataclasses.replace(self.sport, launches=launch)
         return self._simulate(sport, index, f"throw {index + 1}, {label}", 0.0, hand_launch)
 
     def branch(self, ball, index, now):
-        """The ball that continues from `now` with the current overrides; its past stays."""
+        """The ball that continues from `now` with the current overrides; its past stays. Nobody hits it any more."""
         remaining = max(ball.end - PAUSE - now, 0.1)
         new = self._simulate(self.sport, index, ball.name, now, np.array(ball.state_at(now)), remaining)
         is_past, is_observed, has_landed = ball.time < now, ball.track.time <= now, ball.landing_time <= now
@@ -64,7 +77,27 @@ class LiveSource:
         motion = {name: np.append(getattr(ball, name)[is_past], getattr(new, name), axis=0) for name in MOTION}
         landings = {name: np.append(getattr(ball, name)[has_landed], getattr(new, name), axis=0) for name in LANDINGS}
         history = tuple(entry for entry in ball.parameter_history if entry[0] < now) + new.parameter_history
-        return dataclasses.replace(new, track=track, **motion, **landings, parameter_history=history)
+        calls = tuple(call for call in ball.calls if call[0] <= now)
+        return dataclasses.replace(new, track=track, **motion, **landings, calls=calls, parameter_history=history)
+
+    def _play(self, index):
+        """Rally `index`."""
+        sport, draw_options = overrides.apply(self.sport, self.world)
+        rally = sim.rally(sport, self.seed, index, draw_options["wind"])
+        measured = sim.measure_path(sport, rally.position, rally.end, index, self.seed, rate=draw_options["rate"])
+        times = np.arange(0.0, rally.end, TRUTH_STEP)
+        position, velocity, spin = rally.state(times)
+        impacts = [stroke.impacts for stroke in rally.strokes]
+        is_landing = np.isin(np.concatenate([i.surface for i in impacts]), sport.landing_surfaces)
+        landings = (np.concatenate([getattr(i, name) for i in impacts])[is_landing] for name in ("time", "position"))
+        landing_time, landing_position = landings
+        name = f"rally {index + 1}, seed {self.seed}"
+        return BallRecord(
+            name=name, track=Track(*measured, name), is_recorded=False, end=rally.end, time=times,
+            position=position, velocity=velocity, spin=spin, landing_time=landing_time,
+            landing_position=landing_position, calls=_calls(rally),
+            parameter_history=((0.0, overrides.parameters_relative_to(self.sport, sport, rally.parameters)),),
+        )  # fmt: skip
 
     def _simulate(self, sport, index, name, since, launched, duration=None):
         """Ball `index` from a launch at `since` s on, measured for `duration` s."""
@@ -82,6 +115,13 @@ class LiveSource:
             landing_time=since + flight.impacts.time[is_landing], landing_position=flight.impacts.position[is_landing],
             parameter_history=((since, parameters),),
         )  # fmt: skip
+
+
+def _calls(rally):
+    """(time, text, position) of what is called of its strokes, unless they are met before it is decided."""
+    quiet = {zone.name for zone in rally.sport.zones if zone.quiet}
+    decided = [s for s in rally.strokes if s.outcome_time <= s.end and s.outcome not in quiet]
+    return tuple((s.outcome_time, s.outcome, s.outcome_position) for s in decided)
 
 
 class RecordedSource:
