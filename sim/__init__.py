@@ -12,5 +12,5 @@ from ballcast.sim.sport import Sport, load, names
 from ballcast.sim.toml_fields import SportError
 
 __all__ = ["PARAMETERS", "BallSet", "Balls", "Flight", "Impacts", "PlayedStroke", "Rally", "Sport", "SportError",
-           "draw", "in_tracker_frames", "load", "measure_path", "names", "open_set", "rally", "random_sport", "simulate",
-           "simulate_with_jacobian"]  # fmt: skip
+           "draw", "in_tracker_frames", "load", "measure_path", "names", "open_set", "rally", "random_sport",
+           "simulate", "simulate_with_jacobian"]  # fmt: skip
