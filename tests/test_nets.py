@@ -165,7 +165,7 @@ def test_groups_of_balls_are_of_sports_by_their_shares_and_the_same_again():
     assert all(len(np.unique(group)) == 1 for group in a.paths.sport.reshape(-1, 32))
     index = np.concatenate([whole.pool.draw(np.random.default_rng(n), 6) for n in range(2000)])
     shares = np.array([np.mean(index == 0), np.mean(index == 1), np.mean(index == 2), np.mean(index > 2)])
-    np.testing.assert_allclose(shares, np.array([0.07, 0.07, 0.20, 0.24]) / 0.58, atol=0.015)
+    np.testing.assert_allclose(shares, np.array([0.10, 0.10, 0.20, 0.22]) / 0.62, atol=0.015)
     assert set(index) == set(range(7))
     for sport, row in zip(a.paths.sport, a.active):
         assert row.sum() == len(whole.pool[sport][1].scales.active)
