@@ -54,7 +54,7 @@ def test_the_usual_factor_is_that_of_the_sports_trackers():
 
 def test_the_filter_finds_out_whether_errors_last(filtered):
     white, lasting = (np.median(filtered[drift]["noise_factor"]) for drift in (WHITE, LASTING))
-    assert white < 1.6 and lasting > 1.5 * white
+    assert white < 1.4 and lasting > 1.5 * white
 
 
 def test_the_filters_spread_fits_errors_that_last(filtered):

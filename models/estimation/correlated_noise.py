@@ -15,7 +15,7 @@ from ballcast.sim.sport import Sensor
 
 DECAY = 0.25  # of the running average: a mean of about 7 frames
 WHITE = DECAY / (2.0 - DECAY)  # variance of that average of white noise of variance 1
-PSEUDO_FRAMES = 25.0  # that the sport's own sensors count for
+PSEUDO_FRAMES = 12.0  # that the sport's own sensors count for
 MAX_FACTOR = 12.0
 MAX_ERROR = 3.5  # standard deviations: a larger one is an outlier's, or the ball was hit: it does not count
 GRID = np.linspace(0.05, 0.95, 10)  # of the distributions of a sport's sensors

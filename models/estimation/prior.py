@@ -17,6 +17,7 @@ OUTLIER_RATE = 0.004  # fraction of the frames
 # a fit estimates the noise of each track anew, a filter adapts it slowly: they need other starts
 FIT_DEGREES, FILTER_DEGREES = 5.0, 6.0  # of Student's t: a fit starts from this and estimates it, a filter keeps it
 FIT_PSEUDO_FRAMES, FILTER_PSEUDO_FRAMES = 2.0, 4.0  # frames that the sport's own noise counts for
+MAX_NOISE_FACTORS = np.array([1.3, 1.3, 1.3, 2.0])  # of the largest noise and jitter of a sport: more is a hit
 # the tracker's height: Cauchy's law in a fit (half of all trackers are nearer), a Gaussian in the filter
 MIN_HEIGHT_SCALE, HEIGHT_SDS = 0.001, 3.0  # m; the Gaussian's standard deviation over the scale of Cauchy's law
 SPLIT_SPIN_FRACTION = 0.35  # of the first standard deviation of the spin
@@ -72,8 +73,7 @@ def launch_prior(sport: Sport) -> tuple[np.ndarray, np.ndarray]:
 def sport_prior(sport: Sport) -> Prior:
     """The Prior of a ball of this sport, measured by a tracker typical of it."""
     ranges = np.array([sport.sensor.noise] * 3 + [sport.sensor.jitter])
-    lasting = 1.0 + np.array([1.0, 1.0, 1.0, 0.0]) * sport.sensor.drift.share * sport.sensor.drift.ratio[1] ** 2 / 2
-    variances = np.maximum(0.7 * ranges[:, 0], 1e-5) ** 2, (2.0 * ranges[:, 1]) ** 2 * lasting
+    variances = np.maximum(0.7 * ranges[:, 0], 1e-5) ** 2, (MAX_NOISE_FACTORS * ranges[:, 1]) ** 2
     mean, sd = launch_prior(sport)
     sd[3:6] *= VELOCITY_PRIOR_FACTOR
     noise = np.array([*[sport.sensor.usual_noise**2] * 3, ranges[3].mean() ** 2, FIT_DEGREES])
