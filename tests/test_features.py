@@ -134,7 +134,7 @@ def test_every_sport_has_as_many_features_and_none_is_far_off(name, feature_set)
         for k in range(begin, min(end, begin + 60)):
             rows.append(np.empty(size))
             features.extract(frontend, state, balls.time[k], balls.position[k], rows[-1])
-    assert np.isfinite(rows).all() and np.abs(rows).max() < 60
+    assert np.isfinite(rows).all() and np.abs(rows).max() < 80
     x, variances, positions = np.empty(UNKNOWNS), np.empty((3, 3)), np.empty((nominal.HORIZONS, 3))
     landing, landing_sd, contacts = np.empty(4), np.empty(4), np.empty(nominal.CONTACT_FEATURES)
     times, row = nominal.HORIZON_STEP * np.arange(1, nominal.HORIZONS + 1), np.empty(nominal.NOMINAL_FEATURES)

@@ -140,7 +140,7 @@ def test_wrong_options_are_refused_in_a_line(run, words, message):
     "old, new, message",
     [
         ("mass = 0.0027 ", "mass = -0.0027 ", "mass"),
-        ('form = "saturating"', 'form = "magic"', "magic"),
+        ('form = "crisis"', 'form = "magic"', "magic"),
         ("name =", "name", "not TOML"),
     ],
 )

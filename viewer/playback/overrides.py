@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ballcast.sim.sport import TrackerFrame
+
 
 @dataclass(frozen=True)
 class WorldOverride:
@@ -38,10 +40,11 @@ OVERRIDES = (
 
 
 def apply(sport, world):
-    """The sport with the overrides, and further arguments for sim.draw."""
+    """The sport with the overrides, and further arguments for sim.draw. The window shows the tracker's frame as the
+    sport's, so that balls lie on what is drawn."""
     air = {key: world[key] for key in ("gravity", "density") if key in world}
     surfaces = tuple(_scale_surface(s, world.get("bounce", 1.0), world.get("friction", 1.0)) for s in sport.surfaces)
-    sensor = sport.sensor
+    sensor = dataclasses.replace(sport.sensor, frame=TrackerFrame())
     if "noise" in world:
         sensor = dataclasses.replace(sensor, noise=(world["noise"] / 1e3,) * 2)
     if "missed" in world:
