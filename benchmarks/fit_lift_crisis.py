@@ -1,6 +1,6 @@
 """Fit table tennis' laws of drag and lift, forms `crisis`, to SpinDOE flights and to match play, jointly.
 
-    python -m benchmarks.fit_lift_crisis [--delay 0.0125] [--spindoe 8]
+    python -m benchmarks.fit_lift_crisis [--delay 0.0125] [--spindoe 8] [--free-delay]
 
 Unknowns: the numbers of both laws, and the launch of every SpinDOE flight; with --free-delay the delay of the published
 velocities too. A third of the rallies is left out: see match_play.py. Many spins of SpinDOE are wrong (the axis is
@@ -29,10 +29,8 @@ START = (0.53, 0.07, 0.85, 2.2, 0.21, 1.9, 1.2, 3.2, 0.155)
 LOW = (0.30, -0.3, 0.3, 0.3, -0.2, 0.5, -0.6, 2.0, 0.08)
 HIGH = (0.80, 0.3, 2.0, 6.0, 1.2, 2.5, 2.0, 20.0, 0.80)
 PLACE, TIME, KNEE = 0.035, 0.006, 1.5  # m, s: scales of the landing errors; beyond KNEE of them the loss is linear
-AXES, OFF = (
-    np.array([0.0012, 0.0053, 0.0020]),
-    1.5,
-)  # m, usual rms residuals of SpinDOE; beyond OFF of them a flight is off
+AXES = np.array([0.0012, 0.0053, 0.0020])  # m, usual rms residuals of SpinDOE
+OFF = 1.5  # times these: a flight that is farther off counts little
 STEPS = 12  # of a flight
 Air = namedtuple("Air", "radius constant decay gravity")  # m, 1/m, 1/m, m/s2
 # SpinDOE flights (B, T): times s, positions (B, T, 3) m, which frames there are, spins (B, 3) rad/s
@@ -92,8 +90,8 @@ def paths(air, numbers, launches, flights):
     p, v = (np.array([end[i] for end in ends]).transpose(1, 0, 2) for i in (0, 1))
     k = np.minimum((flights.time / h[:, None]).astype(int), STEPS - 1)
     f, i, H = (flights.time / h[:, None] - k)[..., None], np.arange(len(h))[:, None], h[:, None, None]
-    ends = p[i, k] * (1 + 2 * f) * (1 - f) ** 2 + p[i, k + 1] * f * f * (3 - 2 * f)
-    return ends + H * (v[i, k] * f * (1 - f) ** 2 + v[i, k + 1] * f * f * (f - 1))
+    between = p[i, k] * (1 + 2 * f) * (1 - f) ** 2 + p[i, k + 1] * f * f * (3 - 2 * f)
+    return between + H * (v[i, k] * f * (1 - f) ** 2 + v[i, k + 1] * f * f * (f - 1))
 
 
 class Refit:
@@ -107,11 +105,11 @@ class Refit:
             self.jacobian = self._jacobian(numbers)
             self.residuals(numbers, 4, keep=True)
 
-    def _jacobian(self, numbers, step=1e-4):
+    def _jacobian(self, numbers, h=1e-4):
         """d position / d launch (B, T, 3, 6)."""
         start = paths(self.air, numbers, self.launches, self.flights)
-        moved = [paths(self.air, numbers, self.launches + step * row, self.flights) for row in np.eye(6)]
-        return np.stack([(path - start) / step for path in moved], axis=-1)
+        moved = [paths(self.air, numbers, self.launches + h * row, self.flights) for row in np.eye(6)]
+        return np.stack([(path - start) / h for path in moved], axis=-1)
 
     def residuals(self, numbers, rounds=2, keep=False):
         """(B, T, 3) m, 0 where there is no frame; a loss that is linear beyond 10 mm, as in fidelity.py."""
@@ -120,18 +118,15 @@ class Refit:
             r = self._misses(numbers, launches)
             weight = self.flights.there[..., None] / np.sqrt(1 + (r / 0.01) ** 2)
             normal = np.einsum("btci,btc,btcj->bij", self.jacobian, weight, self.jacobian)
-            launches = (
-                launches
-                - np.linalg.solve(normal, np.einsum("btci,btc,btc->bi", self.jacobian, weight, r)[..., None])[..., 0]
-            )
+            gradient = np.einsum("btci,btc,btc->bi", self.jacobian, weight, r)
+            launches = launches - np.linalg.solve(normal, gradient[..., None])[..., 0]
         if keep:
             self.launches = launches
         return self._misses(numbers, launches)
 
     def _misses(self, numbers, launches):
-        return (paths(self.air, numbers, launches, self.flights) - self.flights.position) * self.flights.there[
-            ..., None
-        ]
+        flights = self.flights
+        return (paths(self.air, numbers, launches, flights) - flights.position) * flights.there[..., None]
 
     def rms(self, numbers, rounds=2):
         """rms residuals (B, 3) m of each flight and axis."""
@@ -165,7 +160,8 @@ def fit(air: Air, pairs: Pairs, flights: Flights, delay: float, weight: float, f
     return least_squares(residuals, (*START, delay), bounds=bounds, x_scale=scale, max_nfev=60).x
 
 
-def main(delay: float = DELAY, spindoe: float = 8.0, free_delay: bool = False):
+def main(delay: float = DELAY, spindoe: float = 8.0, free_delay: bool = False) -> None:
+    """Fit, print the numbers and what they give; `spindoe`: the weight of SpinDOE's flights."""
     data, sport = data_folder(), sim.load("table_tennis")
     air = Air(sport.ball.radius, sport.aerodynamic_constant, sport.spin_decay_rate, sport.world.gravity)
     table = tomllib.loads((ROOT / "benchmarks" / "fidelity.toml").read_text(encoding="utf-8"))["spindoe"]
@@ -179,9 +175,8 @@ def main(delay: float = DELAY, spindoe: float = 8.0, free_delay: bool = False):
     for name, law in laws.items():
         for seconds in (DELAY, fitted) if free_delay else (delay,):
             median, p90, ms = summary(*(error[held] for error in landing_errors(law, pairs, seconds)))
-            print(
-                f"{name}: rallies not fitted on, delay {1e3 * seconds:.1f} ms: {median:.1f} / {p90:.1f} mm, {ms:.1f} ms"
-            )
+            print(f"{name}: rallies not fitted on, delay {1e3 * seconds:.1f} ms:", end=" ")
+            print(f"{median:.1f} / {p90:.1f} mm, {ms:.1f} ms")
     refit = Refit(air, flights, x)
     print("SpinDOE, median rms x, y, z:", ", ".join(f"{1e3 * v:.2f}" for v in np.median(refit.rms(x, 6), axis=0)), "mm")
 

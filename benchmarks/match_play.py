@@ -84,7 +84,8 @@ def summary(away: np.ndarray, late: np.ndarray) -> tuple[float, float, float]:
     return 1e3 * np.median(away), 1e3 * np.percentile(away, 90), 1e3 * np.median(late)
 
 
-def main(delay: float = DELAY):
+def main(delay: float = DELAY) -> None:
+    """Print the landing errors of the sport's own law."""
     pairs = read_pairs(data_folder() / FILE)
     away, late = landing_errors(sim.load("table_tennis"), pairs, delay)
     held = is_held_out(pairs)

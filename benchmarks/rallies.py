@@ -53,7 +53,8 @@ def against_match_play(strokes):
     return deviation
 
 
-def main(strokes: int = 300, sport: tuple[str, ...] = ()):
+def main(strokes: int = 300, sport: tuple[str, ...] = ()) -> None:
+    """Print what the module's docstring says, of these sports, or of all that have strokes."""
     result = {}
     for name in sport or [n for n in sim.names() if sim.load(n).strokes]:
         rallies, duration = play(sim.load(name), strokes, MIN_RALLIES if name == "table_tennis" else 1)

@@ -1,8 +1,8 @@
-"""How a stroke is found that does what is wanted of it: by trial.
+"""Finds a stroke that reaches its zones, by trial.
 
-Play's distributions give a speed and a spin, and GROUP directions for them. All are simulated; the first candidate is
-taken whose ball reaches the zones that the stroke needs, and comes to where the next player wants to meet it. No table
-of solutions has to fit the physics.
+The stroke's distributions give a speed and a spin, and GROUP directions for them. All are simulated. The first
+candidate is taken whose ball reaches the zones of the stroke, and then comes to where the next player meets it. So
+there is no table of solutions that would have to follow the physics.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ DIRECTED = (list(VELOCITY_FORMS).index("polar"), AIMED)  # velocities by speed, 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What a stroke is to be."""
+    """What is asked of a stroke."""
 
     sport: "Sport"
     parameters: np.ndarray  # (6,) of the ball
@@ -43,13 +43,14 @@ class Task:
 
     @property
     def follower_mirrored(self) -> bool:
+        """Whether the follower plays from the other end."""
         meet = self.follower.meet if self.follower else None
         return self.mirrored != (meet is not None and meet.other_side)
 
 
 @dataclass(frozen=True, eq=False)
 class Shot:
-    """A candidate, and what becomes of it. Times are s from its launch; all is in the frame of the world."""
+    """A candidate, and what becomes of it. Times are s from its launch; positions are in the sport's frame."""
 
     launch: np.ndarray  # (LAUNCH_SIZE,)
     verdict: Verdict

@@ -38,7 +38,7 @@ class Meet:
     axis: int  # `at` is the stroke's launch position in this axis, a distribution
     low: tuple  # (3,) m
     high: tuple  # (3,) m
-    bounces: tuple  # (2,) how often, at the least and at the most, the ball lands after its last zone, until it is met
+    bounces: tuple  # (2,) how often the ball lands between its last zone and the meeting: minimum, maximum
     before: bool  # met before it reaches its last zone
     towards: float  # +-1: crosses the plane in this direction; 0: in either
     other_side: bool  # the player stands at the other end from the one who hit it
@@ -59,31 +59,34 @@ class Stroke:
 
     @property
     def weight(self) -> float:
+        """How often it is chosen among the strokes that may follow, relative to the others."""
         return self.launch.weight
 
 
 def read_zone(table: object, surfaces: tuple, where: str) -> Zone:
     """The Zone of one [[zone]] table; SportError says what is wrong with it."""
     _require_table(table, ("name",), where)
-    reject_unknown_keys(table, ("name", "surface", "low", "high", "towards", "quiet"), where)  # type: ignore[arg-type]
-    quiet = bool(table.get("quiet", False))  # type: ignore[attr-defined]
-    has_box = "low" in table or "high" in table  # type: ignore[operator]
-    if "surface" in table:  # type: ignore[operator]
-        return _surface_zone(table, has_box, [s.name for s in surfaces], where)
+    assert isinstance(table, dict)
+    reject_unknown_keys(table, ("name", "surface", "low", "high", "towards", "quiet"), where)
+    quiet = bool(table.get("quiet", False))
+    if "surface" in table:
+        return _surface_zone(table, quiet, [s.name for s in surfaces], where)
     low, high = _box(table, where)
     flat = [k for k in range(3) if low[k] == high[k]]
     if len(flat) != 1:
         raise SportError(f"{where}: a window from low {low} to high {high} must be flat in one axis; or name a surface")
-    return Zone(table["name"], "", low, high, flat[0], _direction(table, where), quiet)  # type: ignore[index]
+    return Zone(table["name"], "", low, high, flat[0], _direction(table, where), quiet)
 
 
-def _surface_zone(table, has_box, names, where):
+def _surface_zone(table, quiet, names, where):
+    """The Zone on one of the surfaces of these names: a part of it, or all of it without low and high."""
     if table["surface"] not in names:
         raise SportError(f"{where}.surface {table['surface']!r} is none of this sport; it has {', '.join(names)}")
     if "towards" in table:
         raise SportError(f"{where}.towards is for a window, which has no surface; leave one of them out")
+    has_box = "low" in table or "high" in table
     low, high = _box(table, where) if has_box else ((-math.inf,) * 3, (math.inf,) * 3)
-    return Zone(table["name"], table["surface"], low, high, quiet=bool(table.get("quiet", False)))
+    return Zone(table["name"], table["surface"], low, high, quiet=quiet)
 
 
 def read_stroke(table: object, zones: tuple, where: str) -> Stroke:

@@ -84,7 +84,7 @@ def _contacts(sport, path, mirror):
 
 
 def _passes(zone, path, mirror):
-    """(time, position, its name) of the passes through a window, and (time, position, none) of faults beside it."""
+    """(time, position, [its name]) of the passes through a window, and (time, position, []) of faults beside it."""
     turn = mirror[zone.axis]
     for time, position, direction in path.crossings(zone.axis, turn * zone.low[zone.axis]):
         if inside(position * mirror, zone):
@@ -100,9 +100,9 @@ def inside(position: np.ndarray, box: Zone | Meet) -> bool:
 
 
 def meeting_time(meet: Meet, at: float, path: BallPath, mirror: np.ndarray, reached: float) -> float | None:
-    """When (s from the stroke) a player meets the ball in the plane axis = at; None if he cannot.
+    """When (s from the stroke) a player meets the ball in the plane axis = at; None if it does not come there.
 
-    mirror (3,) turns positions into his; `reached` is the time (s) at which the ball reaches the stroke's last zone.
+    mirror (3,) turns positions into those of a player at negative y; `reached`: when (s) its last zone is reached.
     """
     since, until = 0.0, reached
     if not meet.before:

@@ -146,6 +146,12 @@ def test_every_sport_has_as_many_features_and_none_is_far_off(name, feature_set)
     assert state["frames"] == min(end - begin, 60)
 
 
+def test_a_sport_without_surfaces_is_refused_in_one_line():
+    with pytest.raises(sim.SportError, match=r"table_tennis has no surfaces.* add a \[\[surface\]\]") as caught:
+        make_frontend(sim.load("table_tennis").replace(surfaces=()), "filter")
+    assert "\n" not in str(caught.value)
+
+
 def test_unknowns_that_do_not_vary_in_a_sport_are_no_features():
     scales = make_frontend(sim.load("table_tennis"), "filter").scales
     assert 13 not in scales.active and 14 not in scales.active and len(scales.active) == 14  # no wind indoors

@@ -48,7 +48,7 @@ class Picture:
         if options.inset:
             self._inset(canvas, session, options)
         right = canvas.width - (WIDTH + 2 * MARGIN) * (options.inset or options.sliders)
-        overlay.call(canvas, session, camera)
+        overlay.stroke_call(canvas, session, camera)
         overlay.landing_countdown(canvas, session, camera, right)
         bottom = Sidebar().paint(canvas, session, camera)
         if options.beliefs:

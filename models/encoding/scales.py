@@ -17,6 +17,7 @@ from ballcast.sim.kernels.aerodynamics import acceleration
 from ballcast.sim.kernels.compiled_sport import CompiledSport, compile_sport
 from ballcast.sim.kernels.layout import DRAG, FRICTION, LIFT, RESTITUTION, SPIN, VELOCITY, WIND_X, WIND_Y, parameters_of
 from ballcast.sim.sport import Sport, Surface
+from ballcast.sim.toml_fields import SportError
 
 MIN_GRAVITY = 0.1  # m/s2: below, lengths are compared with this
 MIN_RATIO = 1e-3  # of an acceleration to gravity, where its logarithm is taken
@@ -79,7 +80,12 @@ def _descriptors(sport, prior, speed, spin):
 
 
 def main_surface(sport: Sport) -> Surface:
-    """The surface that play lands on: the first that supports a ball and counts as a landing, else the first."""
+    """The surface that play lands on: the first that supports a ball and counts as a landing, else the first.
+
+    SportError for a sport without surfaces: its features would describe nothing.
+    """
+    if not sport.surfaces:
+        raise SportError(f"{sport.name} has no surfaces, and networks need one; add a [[surface]], or use physics")
     support = [s for s in sport.surfaces if s.supports] or list(sport.surfaces)
     return ([s for s in support if s.landing] or support)[0]
 

@@ -67,8 +67,11 @@ def predict(sport: Sport, c: Component, dt: float, process_noise: np.ndarray) ->
 
 
 def gained(process_noise: np.ndarray) -> np.ndarray:
-    """The covariance (16, 16) that the unknowns gain per second: of the height, that of a tilted frame of reference,
-    which leaves what is measured as well known as it was."""
+    """The covariance (16, 16) that the unknowns gain per second.
+
+    The noise of HEIGHT is that of a tilted frame of reference. The ball's height gains it with the opposite sign, so
+    that their sum, which is measured, is as well known as before.
+    """
     noise = np.diag(process_noise)
     noise[2, 2] += process_noise[HEIGHT]
     noise[2, HEIGHT] = noise[HEIGHT, 2] = -process_noise[HEIGHT]

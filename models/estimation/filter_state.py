@@ -30,7 +30,7 @@ _FIELDS = np.dtype([
     ("nis_average", np.float64),  # running average of mahalanobis2
     ("noise_factor", np.float64), ("error_average", np.float64, (4,)),  # see correlated_noise.py
     ("error_sums", np.float64, (2,)),
-    ("drift", np.float64, (3,)),  # and of the innovation over its standard deviations
+    ("drift", np.float64, (3,)),  # running average of the innovation over its standard deviations
     ("rolling", np.float64), ("between", np.float64, (3,)),  # probability; share of the velocity's variance
     ("recent_frames", np.float64, (HISTORY_FRAMES, 4)),  # newest first: t, x, y, z
 ])  # fmt: skip

@@ -166,7 +166,8 @@ def _move(s, p, v, w, a, m, f, h):
 def add_process_noise(s, process_noise, dt):
     """Widen the covariances by what the unknowns may have changed in dt s.
 
-    A frame of reference that is tilted is elsewhere at another height: what is measured stays as well known.
+    The noise of HEIGHT is that of a tilted frame of reference. The ball's height gains it with the opposite sign, so
+    that their sum, which is measured, is as well known as before.
     """
     for k in range(UNKNOWNS):
         store(s, ROW[k, k], load(s, ROW[k, k]) + process_noise[k] * dt)

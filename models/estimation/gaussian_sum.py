@@ -19,7 +19,8 @@ changed its path, and the filter restarts from the last frames. A frame is taken
     mixture        they are split, merged, dropped
     smoothing      frames since the last contact are linearised anew
     grip           those that may grip or slip at a contact are split
-    contact_side   what the side of a contact leaves open
+    contact_side   the velocity where the ball may be before a contact or after it
+    correlated_noise  how many times the noise of a frame counts
     hypotheses     how components start, in the air or on a surface
 """
 
@@ -228,8 +229,8 @@ def _fly(sport, state, before, flown, is_flown, i, start, dt):
 
 @kernel
 def _split_by_grip(sport, state, flown, i, other, x, P, contacts, tangent, start, dt):
-    """Split component i, x (16,) and P (16, 16) before a contact: half of it goes to the lane `other`. Returns whether
-    it is split."""
+    """Split component i, x (16,) and P (16, 16) before a contact: the part that does the other (grip or slip) goes to
+    the lane `other`. Returns whether it is split."""
     s, covariance = state.components[:], np.empty(UNKNOWNS)
     share, shift, less, other_shift, other_less = split_by_grip(sport, contacts[0], to_launch(x), P, covariance)
     if share == 0.0:

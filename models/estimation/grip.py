@@ -15,7 +15,7 @@ from ballcast.sim.kernels.layout import FRICTION, RESTITUTION
 from ballcast.sim.kernels.vectors import add_scaled, cross, dot, norm, scaled
 
 MIN_SLIP = 1e-6  # m/s
-MAX_Z = 1.9  # standard deviations of D: a component that grips or slips for more certain is not split
+MAX_Z = 1.9  # standard deviations of D: a component whose mean is farther from zero is not split
 
 
 @kernel
@@ -42,7 +42,7 @@ def split_by_grip(sport, contact, launch, P, covariance):
 
 @inlined
 def condition(x, P, covariance, shift, less):
-    """Move x (16,) and narrow P (16, 16) along the covariance (16,) with a number that has become known better."""
+    """Condition x (16,), P (16, 16) on D: `shift` and `less` are factors of their covariance (16,) with it."""
     for k in range(UNKNOWNS):
         x[k] += shift * covariance[k]
         for j in range(UNKNOWNS):

@@ -22,7 +22,7 @@ MAX_NOISE_FACTORS = np.array([1.3, 1.3, 1.3, 2.0])  # of the largest noise and j
 MIN_HEIGHT_SCALE, HEIGHT_SDS = 0.001, 3.0  # m; the Gaussian's standard deviation over the scale of Cauchy's law
 SPLIT_SPIN_FRACTION = 0.35  # of the first standard deviation of the spin
 INITIAL_POSITION_SD = 1.0  # m, of the filter before the first frame
-TILT_TIME = 0.3  # s between contacts, as a rule
+TILT_TIME = 0.3  # s, a usual time between contacts: for so long a tilted frame changes the height under a ball
 CONTACT_SDS = {RESTITUTION: 0.01, FRICTION: 0.1}  # by which the next contact may differ from the last one
 # process noise in a second, as a fraction of the first standard deviations. The product of spin and lift is not
 # linear: without process noise the filter becomes overconfident
@@ -40,7 +40,7 @@ class Prior(NamedTuple):
     max_variances: np.ndarray  # (4,)
     pseudo_frames: float  # that the noise counts for; 0: the noise is known
     outlier_rate: float  # fraction of the frames
-    noise_factor: float  # how many times a frame's noise counts, because neighbours err alike
+    noise_factor: float  # how many times a frame's noise counts, because neighbouring frames err alike
 
 
 class FilterPrior(NamedTuple):
@@ -48,15 +48,13 @@ class FilterPrior(NamedTuple):
 
     mean: np.ndarray  # (16,) of the unknowns
     covariance: np.ndarray  # (16, 16)
-    precision: np.ndarray  # (16, 16) its inverse
     noise: np.ndarray  # (4,) variances of the axes (m2) and of the time stamps (s2)
     min_variances: np.ndarray  # (4,) bounds of the variances
     max_variances: np.ndarray  # (4,)
     process_noise: np.ndarray  # (16,) variance that each unknown gains per second
-    outlier_rate: float  # fraction of the frames
     split_spin_sd: float  # rad/s: a component whose spin is known worse is split
-    noise_factor: float  # how many times a frame's noise counts at the start, because neighbours err alike
-    max_noise_factor: float  # and at most
+    noise_factor: float  # how many times a frame's noise counts at first, because neighbouring frames err alike
+    max_noise_factor: float  # how many times it counts at most
 
 
 def launch_prior(sport: Sport) -> tuple[np.ndarray, np.ndarray]:
@@ -109,9 +107,9 @@ def make_filter_prior(sport: Sport) -> FilterPrior:
     covariance = np.diag(1.0 / np.diag(prior.precision))
     covariance[:3, :3] = INITIAL_POSITION_SD**2 * np.eye(3)
     covariance[HEIGHT, HEIGHT] = (HEIGHT_SDS * height_scale(sport)) ** 2
-    process_noise, precision = PROCESS_NOISE_SD**2 * np.diag(covariance), np.linalg.inv(covariance)
+    process_noise = PROCESS_NOISE_SD**2 * np.diag(covariance)
     process_noise[HEIGHT] = tilt_variance(sport, TILT_TIME) / TILT_TIME
     sensor = prior.noise[:4], prior.min_variances, prior.max_variances
     split_sd = SPLIT_SPIN_FRACTION * float(np.sqrt(np.diag(covariance)[6:9].mean()))
-    tail = process_noise, prior.outlier_rate, split_sd, usual_factor(sport.sensor), MAX_FACTOR
-    return FilterPrior(prior.mean, covariance, precision, *sensor, *tail)
+    tail = process_noise, split_sd, usual_factor(sport.sensor), MAX_FACTOR
+    return FilterPrior(prior.mean, covariance, *sensor, *tail)

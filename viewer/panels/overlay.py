@@ -23,7 +23,7 @@ def landing_countdown(canvas, session, camera, right):
             return
 
 
-def call(canvas, session, camera):
+def stroke_call(canvas, session, camera):
     """What has just been called of a stroke (in, out, goal ...), beside the place where it was decided."""
     called = session.ball.call(session.now)
     if called is None:
