@@ -28,8 +28,8 @@ class Suite:
         """What a limit is given of track i."""
         b = self.balls
         launch = b.launch_position[i], b.launch_velocity[i], b.launch_spin[i]
-        sensor = b.noise[i], float(b.jitter[i]), float(b.rate[i]), float(b.outlier[i]), b.drift[i], b.frame[i]
-        return Truth(*launch, b.parameters[i], *sensor)
+        scalars = float(b.jitter[i]), float(b.rate[i]), float(b.outlier[i])
+        return Truth(*launch, b.parameters[i], b.noise[i], *scalars, b.drift[i], b.frame[i])
 
     def flight(self, rows: np.ndarray, times: np.ndarray) -> sim.Flight:
         """The true Flight of tracks `rows` (N,) at times (N, T) s, in the frames of their trackers."""

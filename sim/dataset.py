@@ -69,6 +69,7 @@ def in_tracker_frames(flight: engine.Flight, frames: np.ndarray) -> engine.Fligh
     moved = {
         name: sensors.to_tracker_frame(rows, a.reshape(-1, 3), name == "position").reshape(a.shape)
         for name, a in (("position", flight.position), ("velocity", flight.velocity), ("spin", flight.spin))
+        if a is not None
     }
     impacts = flight.impacts
     if impacts is not None:

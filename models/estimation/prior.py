@@ -111,5 +111,5 @@ def make_filter_prior(sport: Sport) -> FilterPrior:
     process_noise[HEIGHT] = tilt_variance(sport, TILT_TIME) / TILT_TIME
     sensor = prior.noise[:4], prior.min_variances, prior.max_variances
     split_sd = SPLIT_SPIN_FRACTION * float(np.sqrt(np.diag(covariance)[6:9].mean()))
-    tail = process_noise, split_sd, usual_factor(sport.sensor), MAX_FACTOR
-    return FilterPrior(prior.mean, covariance, *sensor, *tail)
+    factors = usual_factor(sport.sensor), MAX_FACTOR
+    return FilterPrior(prior.mean, covariance, *sensor, process_noise, split_sd, *factors)
