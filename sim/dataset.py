@@ -113,7 +113,8 @@ def measure_path(sport: "Sport", path: Callable[[np.ndarray], np.ndarray], durat
     """What the tracker of ball `number` of a set measures of any path for `duration` seconds: stamps (N,) s, and
     positions (N, 3) m.
 
-    path gives positions (T, 3) m at times (T,) s from 0 on. The other arguments are those of `draw`.
+    path gives positions (T, 3) m at times (T,) s from 0 on. The other arguments are those of `draw`. The tracker's
+    frame of reference is that of the path.
     """
     _check(1, number, seed, purpose, rate, duration, None, None)
     setting = _make_setting(sport, seed, purpose, rate, duration)

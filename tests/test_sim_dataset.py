@@ -79,7 +79,10 @@ def test_balls_of_one_place_are_more_alike():
 
 
 def test_drift_lasts_as_long_and_is_as_large_as_drawn():
-    balls = sim.draw(sim.load("table_tennis"), 300, purpose="test")
+    sport = sim.load("table_tennis")
+    drift = dataclasses.replace(sport.sensor.drift, share=0.7)
+    sport = dataclasses.replace(sport, sensor=dataclasses.replace(sport.sensor, drift=drift))
+    balls = sim.draw(sport, 300, purpose="test")
     off = (balls.position - balls.truth_position)[:, 2]
     lasting = np.repeat(balls.drift[:, 2] > balls.noise[:, 2], np.diff(balls.offsets))[1:]
     steady = np.repeat(balls.drift[:, 2] == 0.0, np.diff(balls.offsets))[1:]
