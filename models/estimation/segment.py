@@ -8,7 +8,7 @@ from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.layout import DRAG, FRICTION
 
 HEAVY_TAIL_DEGREES = 4.0  # of Student's t: so few make a fit doubtful
-DOUBTFUL_FACTOR = 1.1  # so many times the usual factor for errors that last make a fit doubtful
+DOUBTFUL_FACTOR = 0.9  # so many times the usual factor for errors that last make a fit doubtful
 OUTLIER_SQUARE = 20.0  # a squared residual that makes a fit doubtful
 RESTART_FRAMES = (4, 9)  # numbers of frames that other starts are made from
 GRIPPING = 1.0  # added to the logarithm of the friction where a ball is to grip
