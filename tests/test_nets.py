@@ -399,7 +399,7 @@ def test_a_transformer_takes_whole_heads():
 
 def test_weights_read_back_as_they_were_but_for_their_rounding(trained):
     info, tensors_ = weights.read(trained["gru"])
-    assert info["model"] == "gru" and info["sports"] == {"table_tennis": 1} and info["shape"]["units"] == 24
+    assert info["model"] == "gru" and info["sports"] == {"table_tennis": 2} and info["shape"]["units"] == 24
     assert info["features"] == weights.FEATURES_VERSION and info["frames"] == 0
     assert len(tensors_) == 20 and all(a.dtype == np.float32 for a in tensors_.values())
 
@@ -476,7 +476,7 @@ def test_weights_that_learnt_from_several_sports_serve_every_sport(tmp_path, his
 
 
 def test_weights_of_another_sport_or_model_are_refused(trained):
-    with pytest.raises(ValueError, match="weights for table_tennis version 1, not for tennis"):
+    with pytest.raises(ValueError, match="weights for table_tennis version 2, not for tennis"):
         models.load(f"{trained['gru']}:gru", "tennis")
     with pytest.raises(ValueError, match="weights of gru, not of lstm"):
         models.load(f"{trained['gru']}:lstm")
