@@ -29,7 +29,7 @@ MATCH_PLAY = {
 MIN_RALLIES = 300  # of table tennis: percentiles of strokes need many
 
 
-def play(sport, count, min_rallies):
+def play(sport: sim.Sport, count: int, min_rallies: int) -> tuple[list[sim.Rally], float]:
     """Rallies with `count` strokes or more in all, and the ms that one took."""
     sim.rally(sport)
     rallies, began = [], time.perf_counter()
@@ -38,7 +38,7 @@ def play(sport, count, min_rallies):
     return rallies, 1e3 * (time.perf_counter() - began) / len(rallies)
 
 
-def against_match_play(strokes):
+def against_match_play(strokes: list[sim.PlayedStroke]) -> float:
     """Print the percentiles of strokes beside those of match play; the largest deviation, as a fraction."""
     position, velocity, spin = (np.array([getattr(s, k) for s in strokes]) for k in ("position", "velocity", "spin"))
     speed, along = np.linalg.norm(velocity, axis=1), np.abs(velocity[:, 1])

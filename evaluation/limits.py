@@ -43,6 +43,7 @@ from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
 from ballcast.sim.kernels.layout import CONTACT_DTYPE
 from ballcast.sim.launch import HALF_NORMAL, SPIN_ISOTROPIC
+from ballcast.sim.sensor import frame_height
 from ballcast.tracks import Track
 
 LIMITS = {"informed": False, "oracle": True}  # name -> whether it knows the ball's parameters
@@ -134,7 +135,7 @@ class Limit:
         flight = sim.simulate(self.sport, *launch_state, [time], parameters[None])
         flight = sim.in_tracker_frames(flight, truth.frame[None])
         position, velocity, spin = flight.position[0, 0], flight.velocity[0, 0], flight.spin[0, 0]
-        height = truth.frame[0] + truth.frame[1] * position[1] - truth.frame[2] * position[0]
+        height = frame_height(truth.frame, position)
         position = position - np.array([0.0, 0.0, height])
         return np.concatenate([position, velocity, spin, np.log(parameters[:4]), parameters[4:], [height]])
 

@@ -142,3 +142,8 @@ def to_tracker_frame(frame: np.ndarray, vectors: np.ndarray, is_position: bool =
     if is_position:
         turned[:, 2] += height
     return turned
+
+
+def frame_height(frame: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """By how much, m, trackers' frames (..., 3) are too high where a ball is, position (..., 3) m."""
+    return frame[..., 0] + frame[..., 1] * position[..., 1] - frame[..., 2] * position[..., 0]

@@ -428,6 +428,9 @@ def _spread(table, where):
     own = from_table(ParameterSpread, {k: v for k, v in table.items() if k != "places"}, where)
     if "places" not in table:
         return own
+    known = [field.name for field in dataclasses.fields(ParameterSpread) if field.name != "places"]
+    if isinstance(table["places"], dict):
+        reject_unknown_keys(table["places"], known, f"{where}.places")
     places = from_table(ParameterSpread, table["places"], f"{where}.places")
     return dataclasses.replace(own, places=places)
 

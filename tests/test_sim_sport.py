@@ -24,6 +24,7 @@ WRONG = {  # what is wrong: text, what it is replaced with, what the message mus
     "range that falls": ("uniform = [0.03, 0.6]", "uniform = [0.6, 0.03]", "launch 1.position.z"),
     "drift that ends at once": ("time = [0.005, 0.3]", "time = [0.0, 0.3]", "sensor.drift.time"),
     "unknown key of places": ("[spread.places]", "[spread.places]\nmass = 0.1", "spread.places"),
+    "places of places": ("[spread.places]", "[spread.places]\nplaces = {drag = 0.1}", "spread.places"),
     "noise that falls": ("noise = [0.0005, 0.012]", "noise = [0.012, 0.0005]", "sensor.noise"),
     "no ball": ("[ball]", "[world_ball]", "is not known"),
     "not TOML": ("[ball]", "[ball", "not TOML"),

@@ -35,6 +35,7 @@ from ballcast.models.training.sports import SportPool
 from ballcast.sim import rng
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.borrowed import borrowed
+from ballcast.sim.sensor import frame_height
 
 MAX_FRAMES, LOSS_FRAMES = 96, 16  # of a sequence: frames at most, and frames with a loss
 LAUNCH_FRACTION = 0.6  # of the sequences begin with the launch; the others begin anywhere
@@ -179,8 +180,7 @@ def spread_frames(jitter: np.ndarray, count: np.ndarray) -> np.ndarray:
 def _true_unknowns(balls, rows):
     """The true unknowns (B, n, UNKNOWNS) at rows (B, n). A tilted frame is, where the ball is, one that is too high."""
     position, velocity, spin = (a[rows] for a in (balls.truth_position, balls.truth_velocity, balls.truth_spin))
-    height, x, y = (balls.frame[:, None, k] for k in range(3))
-    height = height + x * position[..., 1] - y * position[..., 0]
+    height = frame_height(balls.frame[:, None], position)
     parameters = np.concatenate([np.log(balls.parameters[:, :4]), balls.parameters[:, 4:]], 1)
     parameters = np.broadcast_to(parameters[:, None], (*rows.shape, parameters.shape[1]))
     position = position - height[..., None] * (0.0, 0.0, 1.0)
