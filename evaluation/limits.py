@@ -68,7 +68,7 @@ class Truth:
     jitter: float  # s
     rate: float  # Hz
     outlier: float = 0.0  # fraction of the frames
-    drift: np.ndarray = dataclasses.field(default_factory=lambda: np.array([0.0, 0.0, 0.0, 1.0]))  # (4,) see sim.Balls
+    drift: np.ndarray = dataclasses.field(default_factory=lambda: np.array([0.0, 0.0, 0.0, 1.0, 1.0]))  # see sim.Balls
     frame: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(3))  # (3,) see sim.Balls
 
 
@@ -124,7 +124,7 @@ class Limit:
         """The Prior of a track whose sensor is known, but not where its frame of reference lies."""
         noise, drift = np.asarray(truth.noise, float), truth.drift[:3]
         sensor = np.array([*(noise**2 + drift**2), truth.jitter**2, 1e6])
-        factor = float(factor_of(drift / np.maximum(noise, 1e-9), truth.drift[3], truth.rate).mean())
+        factor = float(factor_of(drift / np.maximum(noise, 1e-9), truth.drift[3], truth.rate, truth.drift[4]).mean())
         known = sensor, sensor[:4], sensor[:4], 0.0, max(truth.outlier, 1e-9), factor
         return Prior(mean, np.diag(sd**-2.0), height_scale(self.sport), *known)
 

@@ -48,7 +48,7 @@ class Balls:
     noise: np.ndarray  # (B, 3) m, standard deviation of each axis
     jitter: np.ndarray  # (B,) s, standard deviation of the time stamps
     outlier: np.ndarray  # (B,) fraction of the frames that are outliers
-    drift: np.ndarray  # (B, 4) m, standard deviation of the drift of each axis, and s, how long it lasts
+    drift: np.ndarray  # (B, 5) m, standard deviation of the drift of each axis; s, how long it lasts; cameras in turn
     frame: np.ndarray  # (B, 3) m, how much too high the tracker's frame is; rad, how it is turned about x and y
 
     def __len__(self) -> int:
@@ -209,7 +209,7 @@ def _draw(sport, setting, first, batch):
         rows = np.repeat(frames, lengths, 0)
         measured, position = (sensors.to_tracker_frame(rows, a) for a in (measured, position))
         velocity, spin = (sensors.to_tracker_frame(rows, a, is_position=False) for a in (velocity, spin))
-    drift = np.column_stack([sensor["drift"], sensor["drift_time"]])
+    drift = np.column_stack([sensor["drift"], sensor["drift_time"], sensor["cameras"]])
     own = (sensor[k] for k in ("rate", "noise", "jitter", "outlier"))
     return lengths, time, measured, position, velocity, spin, *states, *own, drift, frames
 

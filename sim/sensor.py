@@ -3,8 +3,8 @@
 Every track draws its own sensor (rate, noise of each axis, jitter, drift, rate and pattern of misses, outliers, and how
 its frame lies in the sport's) and keeps it. A camera's frame is exposed a little before or after its stamp; what is
 measured is where the ball is then. Drift is an error that lasts: other pairs of cameras, or lenses that are not quite
-known, displace neighbouring frames alike (an Ornstein-Uhlenbeck process). A tracker's frame of reference is a little
-too high and tilted; all positions of a track, measured and true, are in the tracker's frame.
+known, displace neighbouring frames alike (an Ornstein-Uhlenbeck process). Where cameras take turns, each has its own.
+A tracker's frame of reference is a little too high and tilted; all positions of a track, measured and true, are in it.
 """
 
 import math
@@ -23,14 +23,17 @@ SENSOR_RANGES_DTYPE = np.dtype(  # how the sensors of a sport's tracks differ: l
     [(name, "f8", 2) for name in ("rate", "noise", "jitter", "burst_run", "outlier_rate", "outlier_size")]
     + [("burst_share", "f8"), ("outlier_share", "f8")]  # of the tracks
     + [("drift_share", "f8"), ("drift_ratio", "f8", 2), ("drift_time", "f8", 2)]  # of the tracks; of the noise; s
+    + [("turns_share", "f8")]  # of the tracks with drift: cameras take turns
     + [("height", "f8"), ("tilt", "f8")]  # m, scale of Cauchy's law; rad, standard deviation
 )
 TRACK_SENSOR_DTYPE = np.dtype(
     [("rate", "f8"), ("noise", "f8", 3), ("jitter", "f8")]  # Hz; standard deviations of each axis (m), of stamps (s)
     + [("miss", "f8"), ("burst_run", "f8", 2), ("outlier", "f8")]  # fractions of the frames; a run's lowest and highest
     + [("drift", "f8", 3), ("drift_time", "f8")]  # standard deviation of each axis, m; s
+    + [("cameras", "i8")]  # that take turns, each with its own drift
     + [("frame", "f8", 3)]  # m, how much too high it is; rad, how it is turned about x and y
 )
+MAX_CAMERAS = 3  # that take turns
 MAX_HEIGHT_SCALES = 15.0  # a frame is too high or low by at most so many scales
 
 
@@ -47,7 +50,7 @@ def sensor_ranges(sensor: "Sensor", rate: float | None, training: bool) -> tuple
     record["outlier_share"], record["outlier_rate"] = sensor.outlier.share, sensor.outlier.rate
     record["outlier_size"] = sensor.outlier.size
     record["drift_share"], record["drift_ratio"] = sensor.drift.share, sensor.drift.ratio
-    record["drift_time"] = sensor.drift.time
+    record["drift_time"], record["turns_share"] = sensor.drift.time, sensor.drift.turns
     record["height"], record["tilt"] = sensor.frame.height, math.radians(sensor.frame.tilt)
     return ranges, np.array(sensor.miss)
 
@@ -76,6 +79,8 @@ def draw_sensor(stream, ranges, misses, sensor):
         ratio = _between_logs(stream, ranges["drift_ratio"]) if has_drift else 0.0
         sensor["drift"][k] = ratio * sensor["noise"][k]
     sensor["drift_time"] = _between_logs(stream, ranges["drift_time"]) if has_drift else 1.0
+    has_turns = uniform(stream) < ranges["turns_share"]
+    sensor["cameras"] = 2 + int((MAX_CAMERAS - 1) * uniform(stream)) if has_drift and has_turns else 1
     scales = math.tan(math.pi * (uniform(stream) - 0.5))
     sensor["frame"][0] = ranges["height"] * min(max(scales, -MAX_HEIGHT_SCALES), MAX_HEIGHT_SCALES)
     sensor["frame"][1], sensor["frame"][2] = ranges["tilt"] * normal(stream), ranges["tilt"] * normal(stream)
@@ -108,15 +113,16 @@ def measure(stream, sensor, ranges, count, exposed_position, measured_position, 
     # bursts start at the rate at which the expected fraction of missed frames is sensor["miss"]
     burst_rate = sensor["miss"] / (sensor["miss"] + (1.0 - sensor["miss"]) * (0.5 * (shortest + longest)))
     frames_missing, total = 0, 0
-    kept = math.exp(-1.0 / (sensor["rate"] * sensor["drift_time"]))  # of the drift, from frame to frame
-    drift, has_drift = np.zeros(3), sensor["drift"][0] > 0.0
+    drift, cameras, has_drift = np.zeros((MAX_CAMERAS, 3)), sensor["cameras"], sensor["drift"][0] > 0.0
+    kept = math.exp(-cameras / (sensor["rate"] * sensor["drift_time"]))  # of a camera's drift, to its next frame
     for k in range(count):
+        camera = k % cameras
         if has_drift:
-            step = math.sqrt(1.0 - kept * kept) if k > 0 else 1.0
+            step = math.sqrt(1.0 - kept * kept) if k >= cameras else 1.0
             for i in range(3):
-                drift[i] = kept * drift[i] + step * sensor["drift"][i] * normal(stream)
+                drift[camera, i] = kept * drift[camera, i] + step * sensor["drift"][i] * normal(stream)
         for i in range(3):
-            measured_position[k, i] = exposed_position[k, i] + sensor["noise"][i] * normal(stream) + drift[i]
+            measured_position[k, i] = exposed_position[k, i] + sensor["noise"][i] * normal(stream) + drift[camera, i]
         if frames_missing == 0 and uniform(stream) < burst_rate:
             frames_missing = int(shortest + (longest - shortest + 1.0) * uniform(stream))
         if sensor["outlier"] > 0.0 and uniform(stream) < sensor["outlier"]:

@@ -118,6 +118,7 @@ class Drift:
     share: float = number_field(0.0, low=0, high=1)  # of the tracks
     ratio: tuple = vector_field(2, default=(1.0, 1.0))  # of its standard deviation over that of the noise
     time: tuple = vector_field(2, default=(0.1, 0.1))  # s, after which e^-1 of it is left
+    turns: float = number_field(0.0, low=0, high=1)  # of these tracks: cameras take turns, each has its own
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,8 @@ def test_the_usual_factor_is_that_of_the_sports_trackers():
     assert 1.2 < usual_factor(sensor) < 3.0
     longer = factor_of(np.array([1.0]), 0.05, 180.0) > factor_of(np.array([1.0]), 0.005, 180.0)
     larger = factor_of(np.array([2.0]), 0.05, 180.0) > factor_of(np.array([0.5]), 0.05, 180.0)
-    assert longer.all() and larger.all()
+    turns = factor_of(np.array([2.0]), 0.05, 180.0, 3) < factor_of(np.array([2.0]), 0.05, 180.0)
+    assert longer.all() and larger.all() and turns.all()
 
 
 def test_the_filter_finds_out_whether_errors_last(filtered):

@@ -80,7 +80,7 @@ def test_balls_of_one_place_are_more_alike():
 
 def test_drift_lasts_as_long_and_is_as_large_as_drawn():
     sport = sim.load("table_tennis")
-    drift = dataclasses.replace(sport.sensor.drift, share=0.7)
+    drift = dataclasses.replace(sport.sensor.drift, share=0.7, turns=0.0)
     sport = dataclasses.replace(sport, sensor=dataclasses.replace(sport.sensor, drift=drift))
     balls = sim.draw(sport, 300, purpose="test")
     off = (balls.position - balls.truth_position)[:, 2]
@@ -92,6 +92,19 @@ def test_drift_lasts_as_long_and_is_as_large_as_drawn():
     pairs = off[1:] * off[:-1]
     correlation = [pairs[is_same & rows].mean() / (off[1:][is_same & rows] ** 2).mean() for rows in (lasting, steady)]
     assert correlation[0] > 0.4 and abs(correlation[1]) < 0.1
+
+
+def test_cameras_that_take_turns_have_each_its_own_drift():
+    """Two or three of them: frames six apart are of the same camera, neighbours are not."""
+    sport = sim.load("table_tennis")
+    drift = sim.sport.Drift(1.0, (5.0, 5.0), (0.3, 0.3), turns=1.0)
+    sensor = dataclasses.replace(sport.sensor, drift=drift, miss=(0.0,), noise=(0.002, 0.002))
+    balls = sim.draw(dataclasses.replace(sport, sensor=sensor), 60, purpose="test", duration=0.5)
+    off = (balls.position - balls.truth_position)[:, 0].reshape(60, -1)
+    limit = np.quantile(np.abs(off), 0.98)
+    off = np.clip(off, -limit, limit)
+    near, far = ((off[:, k:] * off[:, :-k]).mean() / (off**2).mean() for k in (1, 6))
+    assert far > 0.7 and abs(near) < 0.3
 
 
 def test_tracks_are_in_the_trackers_frame():

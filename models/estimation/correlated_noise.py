@@ -7,11 +7,15 @@ the one that white noise gives.
 """
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ballcast.sim.jit import inlined, kernel
-from ballcast.sim.sport import Sensor
+from ballcast.sim.sensor import MAX_CAMERAS
+
+if TYPE_CHECKING:  # an import would make every edit of sport.py compile this module anew
+    from ballcast.sim.sport import Sensor
 
 DECAY = 0.25  # of the running average: a mean of about 7 frames
 WHITE = DECAY / (2.0 - DECAY)  # variance of that average of white noise of variance 1
@@ -21,17 +25,22 @@ MAX_ERROR = 3.5  # standard deviations: a larger one is an outlier's, or the bal
 GRID = np.linspace(0.05, 0.95, 10)  # of the distributions of a sport's sensors
 
 
-def usual_factor(sensor: Sensor) -> float:
+def usual_factor(sensor: "Sensor") -> float:
     """The factor of the trackers of a sport, in the mean over them."""
     drift = sensor.drift
     ratio = drift.ratio[0] * (drift.ratio[1] / drift.ratio[0]) ** GRID[:, None]
     time = drift.time[0] * (drift.time[1] / drift.time[0]) ** GRID
-    return float(1.0 + drift.share * (factor_of(ratio, time, sensor.rate).mean() - 1.0))
+    one, *more = (factor_of(ratio, time, sensor.rate, cameras).mean() for cameras in range(1, MAX_CAMERAS + 1))
+    return float(1.0 + drift.share * ((1.0 - drift.turns) * one + drift.turns * np.mean(more) - 1.0))
 
 
-def factor_of(ratio: np.ndarray, time: np.ndarray | float, rate: float) -> np.ndarray:
-    """The factor of a tracker of `rate` Hz whose errors last for `time` s; ratio: of their size over the noise's."""
-    kept, share = (1.0 - DECAY) * np.exp(-1.0 / (rate * time)), ratio**2 / (1.0 + ratio**2)
+def factor_of(ratio: np.ndarray, time: np.ndarray | float, rate: float, cameras: float = 1.0) -> np.ndarray:
+    """The factor of a tracker of `rate` Hz whose errors last for `time` s; ratio: of their size over the noise's.
+
+    cameras: so many take turns, each with errors of its own.
+    """
+    kept = ((1.0 - DECAY) * np.exp(-1.0 / (rate * time))) ** cameras
+    share = ratio**2 / (1.0 + ratio**2)
     return 1.0 - share + share * (1.0 + kept) / (1.0 - kept)
 
 
