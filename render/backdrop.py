@@ -9,11 +9,12 @@ import numpy as np
 
 from ballcast.render import raster
 from ballcast.render.camera import OrbitCamera
-from ballcast.render.scene import Occluder, Polygon, Scene
+from ballcast.render.scene import Scene
+from ballcast.render.shapes import Occluder, Polygon
 from ballcast.sim.jit import strict
 
 if TYPE_CHECKING:
-    from ballcast.sim.sport import CameraView
+    from ballcast.sim.view import CameraView
 
 FLOOR_DOWNSCALE = 6  # pixels of the picture per pixel in which the floor is shaded
 TABLE_SHADOW_STRENGTH = 0.45  # how much darker the floor is under a table
@@ -87,7 +88,7 @@ def rasterise(polygons: Sequence[Polygon], camera: OrbitCamera) -> tuple[np.ndar
 
     The image (W, H) uint32 has premultiplied colours, as raster.composite takes it.
     """
-    outlines = [camera.project_polygon(polygon.points) for polygon in polygons]
+    outlines = [_outline(polygon.points, camera) for polygon in polygons]
     corners = np.concatenate([*outlines, np.empty((0, 2))])
     if not len(corners):
         return None
@@ -99,6 +100,29 @@ def rasterise(polygons: Sequence[Polygon], camera: OrbitCamera) -> tuple[np.ndar
     colors, alphas = np.array([p.color for p in polygons], float), np.array([p.alpha for p in polygons], float)
     raster.fill_each(image, corners - low, starts, colors, alphas, raster.make_coverage_buffer(image.shape))
     return image, tuple(low.tolist())
+
+
+def _outline(points, camera):
+    """The pixels (M, 2) of a polygon (N, 3), or of a strip (K, N, 3) as one closed path through all its polygons.
+
+    The ways between them are gone there and back, so that they enclose nothing. All turn the same way round: two that
+    cross add up, and raster.fill takes more than 1 for 1.
+    """
+    if points.ndim == 2:
+        return camera.project_polygon(points)
+    xy, _ = camera.project(points.reshape(-1, 3))
+    xy, visible = np.clip(xy, -2e4, 2e4).reshape(*points.shape[:2], 2), np.isfinite(xy[:, 0]).reshape(points.shape[:2])
+    cut = [camera.project_polygon(points[i]) for i in np.flatnonzero(visible.any(axis=1) & ~visible.all(axis=1))]
+    loops = [_same_turn(xy[visible.all(axis=1)]), *(_same_turn(outline[None]) for outline in cut if len(outline))]
+    path = np.concatenate([loop.reshape(-1, 2) for loop in loops])
+    return np.concatenate([path, *(loop[::-1, 0] for loop in reversed(loops))])
+
+
+def _same_turn(outlines):
+    """Outlines (K, N, 2) px as closed loops (K, N + 1, 2), all in the same sense of rotation."""
+    (x, y), (next_x, next_y) = np.moveaxis(outlines, 2, 0), np.moveaxis(np.roll(outlines, -1, axis=1), 2, 0)
+    loops = np.where(((x * next_y - next_x * y).sum(axis=1) < 0)[:, None, None], outlines[:, ::-1], outlines)
+    return np.concatenate([loops, loops[:, :1]], axis=1)
 
 
 def _floor(scene, view, camera):
