@@ -5,13 +5,26 @@ restitution is drawn as a net, any other as glass.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ballcast.render.palette import DARK_LINE_COLOR, LEG_COLOR, LIGHT_LINE_COLOR
-from ballcast.render.shapes import Occluder, Polygon, mesh, net, path_quads, quads, ring, rods, scale_brightness, tube
+from ballcast.render.shapes import (
+    Occluder,
+    Polygon,
+    mesh,
+    net,
+    one_path,
+    path_quads,
+    quads,
+    ring,
+    rods,
+    scale_brightness,
+    tube,
+)
 from ballcast.sim.view import Net
 
 if TYPE_CHECKING:
@@ -20,7 +33,7 @@ if TYPE_CHECKING:
 NET_RESTITUTION = 0.2  # restitution below which an upright rectangle is a net
 NET_ROWS = 10  # cells of such a net, one above the other
 TAPE = 0.06, 0.1  # width of its tape: m, and no more than this share of its height
-LINE_ALPHA, FREE_LINE_ALPHA = 0.82, 0.4  # of lines on a surface; of those on none, in the air
+LINE_ALPHA, FREE_LINE_ALPHA = 0.82, 0.4  # of lines on a surface; of those in the air, without a colour of their own
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,22 +53,21 @@ class Scene:
         planes = [s for s in sport.surfaces if s.kind == "plane"]
         has_walls = any(_flat(s) != 2 for s in planes)
         floor = None if has_walls else next((s for s in planes if s.supports), None)
-        walls = () if floor else tuple(_wall(s, low, high) for s in planes)
-        markings = _Markings.of(sport, low, high, floor)
+        walls = [] if floor else [_wall(s, low, high) for s in planes]
+        markings = _markings(sport, low, high, floor)
         occluders = [
             occluder
             for i, surface in enumerate(sport.surfaces)
             if surface.kind != "plane" and surface.name not in sport.view.hidden
-            for occluder in _occluders(surface, markings.on.pop(i, ()), floor)
+            for occluder in _occluders(surface, markings[i], floor)
         ]
         for group in sport.view.rods:
             occluders.append(rods(np.array(group.rods), group.radius, group.color, group.stripe))
-        for mesh_ in sport.view.nets:
-            occluders += _net(mesh_)
+        for shape in sport.view.nets:
+            occluders += _net(shape)
         distance = float(np.linalg.norm(np.subtract(sport.view.eye, sport.view.target)))
         fade_distance = 0.45 * max((high - low)[:2].max(), distance)
-        painted = tuple(polygon for polygons in markings.on.values() for polygon in polygons)
-        return cls(floor, walls + painted, tuple(occluders), low[:2], high[:2], fade_distance)
+        return cls(floor, (*walls, *markings[None]), tuple(occluders), low[:2], high[:2], fade_distance)
 
 
 def support_height(sport: "Sport", point: np.ndarray) -> float | None:
@@ -65,61 +77,48 @@ def support_height(sport: "Sport", point: np.ndarray) -> float | None:
     return max((s.high[2] for s in over if s.supports and s.high[2] <= z), default=None)
 
 
-@dataclass(frozen=True, eq=False)
-class _Markings:
-    """Areas and lines as polygons: those on each rectangle, and all others under -1, in the order of painting."""
+def _markings(sport, low, high, floor):
+    """Areas and lines as polygons by what they lie on: the number of a rectangle, or None for all other places.
 
-    on: dict
-
-    @classmethod
-    def of(cls, sport, low, high, floor):
-        """Sort what is painted by the surface it lies on; `floor`: the plane of a place without walls."""
-        on = defaultdict(list)
-        width = sport.view.line_width or min(0.05, 0.007 * (high - low)[:2].max()) * (1.0 if floor else 0.4)
-        for area in sport.view.areas:
-            corners = np.array(area.corners)
-            place, _, inward = _place(corners, sport.surfaces, low, high, floor)
-            on[place].append(Polygon(corners, scale_brightness(area.color, 1.0), 1.0, inward))
-        for line in sport.view.lines:
-            points = np.concatenate([np.array(path) for path in line.paths])
-            place, surface, inward = _place(points, sport.surfaces, low, high, floor)
-            _add_line(on[place], line, surface, inward, line.width or width)
-        return cls(on)
+    Lines that follow each other and look the same are one polygon, which is painted faster than several.
+    """
+    on = defaultdict(list)
+    for area in sport.view.areas:
+        surfaces = _surfaces_under(area.corners, sport.surfaces)
+        polygon = Polygon(np.array(area.corners), scale_brightness(area.color, 1.0))
+        on[_rectangle(surfaces, sport)].append(replace(polygon, normal=_inward(surfaces, sport, low, high, floor)))
+    width = sport.view.line_width or min(0.05, 0.007 * (high - low)[:2].max()) * (1.0 if floor else 0.4)
+    lines = [
+        (line, _surfaces_under([p for path in line.paths for p in path], sport.surfaces)) for line in sport.view.lines
+    ]
+    for (surfaces, _), group in groupby(lines, lambda item: (item[1], item[0].color)):
+        polygon = _line_polygon([line for line, _ in group], sport.surfaces[surfaces[0]] if surfaces else None, width)
+        on[_rectangle(surfaces, sport)].append(replace(polygon, normal=_inward(surfaces, sport, low, high, floor)))
+    return on
 
 
-def _place(points, surfaces, low, high, floor):
-    """Where something painted lies: its rectangle's index or -1, its surface or None, and the sides that show it."""
-    found = [i for i, s in enumerate(surfaces) if _lies_on(points, s)]
-    if not found:
-        return -1, None, None
-    surface = surfaces[found[0]]
-    if surface.kind == "rectangle":
-        return found[0], surface, None
-    walls = [surfaces[i] for i in found if surfaces[i].kind == "plane"]
-    inward = None if surface is floor else np.array([_inward(wall, low, high) for wall in walls])
-    return -1, surface, inward
+def _surfaces_under(points, surfaces):
+    """The numbers of the planes and rectangles in which all points lie."""
+    points = np.array(points)
+    flat = ((i, s) for i, s in enumerate(surfaces) if s.kind in ("plane", "rectangle"))
+    return tuple(
+        i for i, s in flat if (points >= np.array(s.low) - 1e-6).all() and (points <= np.array(s.high) + 1e-6).all()
+    )
 
 
-def _lies_on(points, surface):
-    if surface.kind not in ("plane", "rectangle"):
-        return False
-    return bool(np.all((points >= np.array(surface.low) - 1e-6) & (points <= np.array(surface.high) + 1e-6)))
+def _rectangle(numbers, sport):
+    return next((i for i in numbers[:1] if sport.surfaces[i].kind == "rectangle"), None)
 
 
-def _add_line(polygons, line, surface, inward, width):
-    """Append a line's strip, or join it to the last one if that looks the same."""
+def _line_polygon(lines, surface, width):
+    """Lines of one colour on a surface, or in the air without one."""
     is_bright = surface is not None and np.dot(surface.color, (0.299, 0.587, 0.114)) > 170
-    color = DARK_LINE_COLOR if is_bright else LIGHT_LINE_COLOR
-    if line.color is not None:
-        color = scale_brightness(line.color, 1.0)
-    alpha = FREE_LINE_ALPHA if surface is None else LINE_ALPHA
-    normals = np.eye(3)[[_flat(surface)]] if surface is not None else np.eye(3)[[0, 1, 2]]
-    strip = np.concatenate([path_quads(np.array(path), width, n) for path in line.paths for n in normals])
-    last = polygons[-1] if polygons else None
-    if last is not None and inward is None and last.points.ndim == 3 and (last.color, last.alpha) == (color, alpha):
-        polygons[-1] = Polygon(np.concatenate([last.points, strip]), color, alpha)
-    else:
-        polygons.append(Polygon(strip, color, alpha, inward))
+    color = lines[0].color or (DARK_LINE_COLOR if is_bright else LIGHT_LINE_COLOR)
+    alpha = FREE_LINE_ALPHA if surface is None and lines[0].color is None else LINE_ALPHA
+    normals = np.eye(3)[[_flat(surface)]] if surface is not None else np.eye(3)
+    paths = [(np.array(path), line.width or width) for line in lines for path in line.paths]
+    bands = [path_quads(path, own_width, normal) for path, own_width in paths for normal in normals]
+    return Polygon(np.concatenate(bands), scale_brightness(color, 1.0), alpha)
 
 
 def _bounds(sport):
@@ -144,13 +143,19 @@ def _wall(surface, low, high):
     """A plane, clipped to the scene, painted if the camera is inside."""
     bounds = (surface.low, low), (surface.high, high)
     corners = _corners(*(np.where(np.isfinite(own), own, scene) for own, scene in bounds))
-    return Polygon(corners, surface.color, 1.0, _inward(surface, low, high))
+    return Polygon(corners, surface.color, 1.0, _wall_normal(surface, low, high))
 
 
-def _inward(surface, low, high):
+def _wall_normal(surface, low, high):
     """The normal (3,) of a wall, towards the middle of low and high."""
     axis = _flat(surface)
     return np.eye(3)[axis] * (1.0 if 2 * surface.low[axis] <= low[axis] + high[axis] else -1.0)
+
+
+def _inward(numbers, sport, low, high, floor):
+    """The normals (K, 3) of those of some surfaces that are walls; None where everything is seen from both sides."""
+    walls = [s for s in (sport.surfaces[i] for i in numbers) if s.kind == "plane" and s is not floor]
+    return np.array([_wall_normal(wall, low, high) for wall in walls]) if walls else None
 
 
 def _corners(low, high):
@@ -184,8 +189,8 @@ def _net(shape):
 
 def _glass(corners, axis, color):
     edge = 0.006 * np.ptp(corners, axis=0).max()
-    path = path_quads(np.concatenate([corners, corners[:1]]), 2 * edge, np.eye(3)[axis])
-    return [Polygon(corners, color, 0.5), Polygon(path, color, 0.95)]
+    frame = path_quads(np.concatenate([corners, corners[:1]]), 2 * edge, np.eye(3)[axis])
+    return [Polygon(corners, color, 0.5), Polygon(one_path([frame]), color, 0.95)]
 
 
 def _board(corners, color):
@@ -203,7 +208,8 @@ def _legs(low, high, ground):
     xs, ys = (low + inset)[:2], (high - inset)[:2]
     feet = np.array([(x, y, ground) for x in (xs[0], ys[0]) for y in (xs[1], ys[1])])
     tops = feet + np.array([0.0, 0.0, low[2] - ground])
-    return [Polygon(quads(feet, tops, half_width * np.eye(3)[axis]), LEG_COLOR) for axis in (0, 1)]
+    legs = quads(feet, tops, half_width * np.eye(3)[0]), quads(feet, tops, half_width * np.eye(3)[1])
+    return [Polygon(one_path([side]), LEG_COLOR) for side in legs]
 
 
 def _hanging_net(corners, axis, color):
@@ -213,4 +219,4 @@ def _hanging_net(corners, axis, color):
     top = corners[np.argsort(corners[:, 2])[2:]] - np.array([0.0, 0.0, tape / 2])
     along = (top[1] - top[0]) / np.linalg.norm(top[1] - top[0]) * tape / 2
     band = path_quads(np.array([top[0] + along, top[1] - along]), tape, np.eye(3)[axis])
-    return [*mesh(corners, height / NET_ROWS, color), Polygon(band, LIGHT_LINE_COLOR, 0.95)]
+    return [*mesh(corners, height / NET_ROWS, color), Polygon(band[0], LIGHT_LINE_COLOR, 0.95)]

@@ -1,7 +1,7 @@
 """What a scene is made of: flat polygons, and occluders, which are polygons that can hide a ball.
 
-Lines, nets, rods and rings become strips: many quadrilaterals of one colour that are painted as one outline, so that
-where two of them cross nothing is painted twice.
+Lines, nets, rods and rings become many quadrilaterals of one colour that are painted as one outline: that is faster,
+and where two of them cross nothing is painted twice.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ Color = tuple[int, int, int]
 
 @dataclass(frozen=True, eq=False)
 class Polygon:
-    """A flat polygon of one colour, or a strip of K polygons painted together.
+    """A flat polygon of one colour, or K polygons that are painted together.
 
     With normals (3,) or (K, 3) it is painted if one of them points to the camera.
     """
@@ -68,6 +68,17 @@ def scale_brightness(color: Sequence[float], factor: float) -> Color:
     return red, green, blue
 
 
+def one_path(groups: Sequence[np.ndarray]) -> np.ndarray:
+    """Polygons, in groups (K, N, D), as one closed path (M, D) through them all.
+
+    The ways between them are gone there and back, so that they enclose nothing. In a plane, polygons with the same
+    sense of rotation are so painted as one: where two cross they add up, and raster.fill takes more than 1 for 1.
+    """
+    dimension = groups[0].shape[2]
+    loops = [np.concatenate([group, group[:, :1]], axis=1).reshape(-1, dimension) for group in groups]
+    return np.concatenate([*loops, *(group[::-1, 0] for group in reversed(groups))])
+
+
 def quads(start: np.ndarray, end: np.ndarray, across: np.ndarray) -> np.ndarray:
     """The corners (K, 4, 3) of straight bands from start to end (K, 3), whose half widths are the vectors across."""
     start, end, across = np.broadcast_arrays(*map(np.atleast_2d, (start, end, across)))
@@ -75,20 +86,34 @@ def quads(start: np.ndarray, end: np.ndarray, across: np.ndarray) -> np.ndarray:
 
 
 def path_quads(path: np.ndarray, width: float, normal: np.ndarray) -> np.ndarray:
-    """A path (N, 3) as bands (N - 1, 4, 3) in the plane of a normal, with square ends; across what is along it."""
-    start, end = path[:-1], path[1:]
-    along = end - start
+    """A path (N, 3) as bands (N - 1, 4, 3) in the plane of a normal, mitred where they meet; its ends are square.
+
+    A path along the normal gets bands across it. Where a path turns by more than 120 degrees its bands overlap.
+    """
+    along = np.diff(path, axis=0)
     along = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-12)
     across = np.cross(normal, along)
     length = np.linalg.norm(across, axis=1, keepdims=True)
     across = np.where(length > 1e-6, across / np.maximum(length, 1e-12), np.eye(3)[int(np.argmin(np.abs(normal)))])
-    return quads(start - along * width / 2, end + along * width / 2, across * width / 2)
+    is_closed = len(path) > 3 and np.allclose(path[0], path[-1])
+    before, after = np.roll(across, 1, axis=0), np.roll(across, -1, axis=0)
+    meets_before, meets_after = ((across * other).sum(axis=1) > -0.5 for other in (before, after))
+    if not is_closed:
+        meets_before[0] = meets_after[-1] = False
+    sides = []
+    for point, other, meets, out in ((path[:-1], before, meets_before, -1), (path[1:], after, meets_after, 1)):
+        mitre = (across + other) / np.maximum(1 + (across * other).sum(axis=1, keepdims=True), 1e-12)
+        middle = np.where(meets[:, None], point, point + out * along * width / 2)
+        half = np.where(meets[:, None], mitre, across) * width / 2
+        sides.append((middle - half, middle + half))
+    (a, b), (d, c) = sides
+    return np.stack([a, b, c, d], axis=1)
 
 
 def rods(ends: np.ndarray, radius: float, color: Sequence[float], stripe: float | None = None) -> Occluder:
     """Round rods between pairs of points (K, 2, 3) as one occluder; each is two bands across each other."""
-    vertices = np.concatenate([np.linspace(*pair, max(2, ROD_VERTICES // len(ends))) for pair in ends])
-    pieces = [(start, end, i % 2) for pair in ends for i, (start, end) in enumerate(_stripes(*pair, stripe))]
+    vertices = np.concatenate([np.linspace(a, b, max(2, ROD_VERTICES // len(ends))) for a, b in ends])
+    pieces = [(start, end, i % 2) for a, b in ends for i, (start, end) in enumerate(_stripes(a, b, stripe))]
     polygons = []
     for second, tone in ((0, color), (1, LIGHT_LINE_COLOR)):
         for k, light in ((0, 0.85), (1, 1.0)):
@@ -127,7 +152,7 @@ def mesh(corners: np.ndarray, cell: float, color: Sequence[float]) -> list[Polyg
         across = across / np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-12)
         bands.append(quads(start, end, across * THREAD * cell / 2))
     tone = scale_brightness(color, 1.0)
-    return [Polygon(corners, tone, NET_ALPHA), Polygon(np.concatenate(bands), tone, MESH_ALPHA)]
+    return [Polygon(corners, tone, NET_ALPHA), Polygon(one_path(bands), tone, MESH_ALPHA)]
 
 
 def net(corners: np.ndarray, cell: float, color: Sequence[float]) -> Occluder:
@@ -167,7 +192,7 @@ def tube(rims: np.ndarray, radii: np.ndarray, color: Sequence[float]) -> list[Oc
 
 
 def ring(centre: np.ndarray, radius: float, rod: float, color: Color, arcs: int = 8, pieces: int = 6) -> list[Occluder]:
-    """A ring in arcs, so that a ball can be behind one and in front of another; each is a level and an upright strip."""
+    """A ring in arcs, so that a ball can be behind one and before another; each is a level and an upright strip."""
     angle = np.linspace(0, 2 * np.pi, arcs * pieces + 1)
     rim = np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)
     circle, up = centre + rim * radius, np.array([0, 0, rod])
@@ -177,6 +202,6 @@ def ring(centre: np.ndarray, radius: float, rod: float, color: Color, arcs: int 
         side = np.stack([circle[a] - up, circle[a] + up, circle[b] + up, circle[b] - up], axis=1)
         level = np.stack([circle[a] - rod * rim[a], circle[a] + rod * rim[a], circle[b] + rod * rim[b],
                           circle[b] - rod * rim[b]], axis=1)  # fmt: skip
-        strips = Polygon(side, scale_brightness(color, 0.8)), Polygon(level, scale_brightness(color, 1.0))
+        strips = Polygon(side, scale_brightness(color, 0.8)), Polygon(one_path([level]), scale_brightness(color, 1.0))
         occluders.append(Occluder(strips, circle[first : first + pieces + 1]))
     return occluders

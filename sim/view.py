@@ -5,6 +5,7 @@ depends on it. Lengths in m, points (x, y, z) in the sport's frame, colours (red
 """
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from ballcast.sim.toml_fields import SportError, from_table, number_field, numbe
 if TYPE_CHECKING:
     from ballcast.sim.sport import Surface
 
-CIRCLE_PIECES = 64  # straight pieces of a full circle
+CIRCLE_PIECES = 96  # straight pieces of a full circle
 STROKES = {  # a character as one path in a cell 1 wide and 2 high
     "0": ((0, 0), (1, 0), (1, 2), (0, 2), (0, 0)),
     "1": ((0.1, 1.5), (0.5, 2), (0.5, 0)),
@@ -30,7 +31,8 @@ STROKES = {  # a character as one path in a cell 1 wide and 2 high
     "m": ((0, 0), (0, 1), (0.5, 1), (0.5, 0), (0.5, 1), (1, 1), (1, 0)),
     " ": (),
 }
-CELL_STEP = 1.6  # from one character to the next, over its width
+ADVANCE = {" ": 0.5}  # from the left of a character to that of the next one, over its width
+USUAL_ADVANCE = 1.5
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Line:
 
     paths: tuple  # of tuples of points
     width: float | None = None  # None: the view's line_width
-    color: tuple | None = None  # None: light on a dark surface, dark on a bright one
+    color: tuple | None = None  # None: light on a dark surface, dark on a bright one, faint in the air
 
 
 @dataclass(frozen=True)
@@ -127,10 +129,7 @@ class _Circle:
     color: tuple | None = vector_field(3, default=None)
 
     def paths(self, where):
-        first, last = self.arc
-        if not first < last <= first + 360:
-            raise SportError(f"{where}.arc = {list(self.arc)} must rise, by at most 360 degrees")
-        return (_arc(self.circle, self.radius, first, last),)
+        return (_arc(self, where),)
 
 
 @dataclass(frozen=True)
@@ -138,18 +137,22 @@ class _Text:
     text: str
     at: tuple = vector_field(3)  # the middle of its foot
     height: float = number_field(above=0)
+    upright: bool = False  # else it lies on the ground, its top towards y
     width: float | None = number_field(None, above=0)
     color: tuple | None = vector_field(3, default=None)
 
     def paths(self, where):
         if not isinstance(self.text, str) or not self.text or set(self.text) - set(STROKES):
             raise SportError(f"{where}.text = {self.text!r} must be made of digits, m and spaces")
+        if not isinstance(self.upright, bool):
+            raise SportError(f"{where}.upright = {self.upright!r} must be true or false")
         x, y, z = self.at
         cell = self.height / 2
-        left = x - cell * (CELL_STEP * (len(self.text) - 1) + 1) / 2
-        starts = [left + CELL_STEP * cell * i for i in range(len(self.text))]
-        strokes = zip(starts, (STROKES[c] for c in self.text))
-        return tuple(tuple((s + cell * u, y + cell * v, z) for u, v in path) for s, path in strokes if path)
+        starts = [0.0, *itertools.accumulate(ADVANCE.get(c, USUAL_ADVANCE) for c in self.text)]
+        left = x - cell * (starts[-2] + 1) / 2
+        up, back = (0, cell) if self.upright else (cell, 0)
+        strokes = [(left + cell * start, STROKES[c]) for start, c in zip(starts, self.text) if STROKES[c]]
+        return tuple(tuple((s + cell * u, y + up * v, z + back * v) for u, v in path) for s, path in strokes)
 
 
 @dataclass(frozen=True)
@@ -160,9 +163,10 @@ class _Corners:
 
 @dataclass(frozen=True)
 class _Disc:
+    color: tuple = vector_field(3)
     circle: tuple = vector_field(3)
     radius: float = number_field(above=0)
-    color: tuple = vector_field(3)
+    arc: tuple = vector_field(2, default=(0.0, 360.0))  # with less than a circle: what its chord cuts off
 
 
 def _line(table, where):
@@ -177,8 +181,7 @@ def _line(table, where):
 
 def _area(table, where):
     shape = _shape(table, {"corners": _Corners, "circle": _Disc}, "corners or circle", where)
-    round_one = isinstance(shape, _Disc)
-    corners = _arc(shape.circle, shape.radius, 0.0, 360.0)[:-1] if round_one else _corners(shape, (3, None), where)
+    corners = _arc(shape, where) if isinstance(shape, _Disc) else _corners(shape, (3, None), where)
     return Area(corners, _color(shape.color, where))
 
 
@@ -236,12 +239,15 @@ def _color(color, where):
     return color
 
 
-def _arc(centre, radius, first, last):
-    """Points of an arc from angle `first` to `last`, degrees."""
+def _arc(shape, where):
+    """The points of a shape's arc."""
+    first, last = shape.arc
+    if not first < last <= first + 360:
+        raise SportError(f"{where}.arc = {list(shape.arc)} must rise, by at most 360 degrees")
     count = max(2, math.ceil(CIRCLE_PIECES * (last - first) / 360))
     angles = [math.radians(first + (last - first) * i / count) for i in range(count + 1)]
-    x, y, z = centre
-    return tuple((x + radius * math.cos(a), y + radius * math.sin(a), z) for a in angles)
+    x, y, z = shape.circle
+    return tuple((x + shape.radius * math.cos(a), y + shape.radius * math.sin(a), z) for a in angles)
 
 
 def _hidden(names, surfaces, where):
