@@ -47,7 +47,8 @@ class Backdrop:
         """The backdrop of a scene; view: the sport's View, for the colour of its background."""
         ground = _floor(scene, view, camera)
         buffer = _coverage_buffer(camera.size)
-        _fill(ground, *_outlines([p for p in scene.walls if p.is_front_facing(camera.eye)], camera), buffer)
+        shown, outlines = _outlines([p for p in scene.walls if p.is_front_facing(camera.eye)], camera)
+        _fill(ground, shown, outlines, buffer)
         layers = []
         for occluder in sorted(scene.occluders, key=lambda occluder: occluder.depth_key(camera.eye)):
             if layer := rasterise([p for p in occluder.polygons if p.is_front_facing(camera.eye)], camera, buffer):
@@ -130,11 +131,11 @@ def _outlines(polygons, camera):
     all_inside, end, found = inside.all(), 0, []
     for polygon, piece in zip(polygons, pieces):
         start, end = end, end + len(piece)
-        parts = [local[start:end].reshape(-1, *polygon.points.shape[-2:])]
+        groups = [local[start:end].reshape(-1, *polygon.points.shape[-2:])]
         if not (all_inside or inside[start:end].all()):
-            parts = _in_sight(parts[0], camera)
-        if parts:
-            found.append((polygon, _outline(parts, camera)))
+            groups = _in_sight(groups[0], camera)
+        if groups:
+            found.append((polygon, _outline(groups, camera)))
     return [polygon for polygon, _ in found], [outline for _, outline in found]
 
 
@@ -153,9 +154,8 @@ def _in_sight(local, camera):
     beyond = depth <= NEAR_PLANE, x > right * depth, x < left * depth, y > down * depth, y < up * depth
     local = local[~np.any([side.all(axis=1) for side in beyond], axis=0)]
     widest = FAR_PIXELS / camera.focal_length
-    whole = (np.abs(local[..., :2]) < widest * local[..., 2:]).all(axis=(1, 2)) & (local[..., 2] > NEAR_PLANE).all(
-        axis=1
-    )
+    near_axis = (np.abs(local[..., :2]) < widest * local[..., 2:]).all(axis=(1, 2))
+    whole = near_axis & (local[..., 2] > NEAR_PLANE).all(axis=1)
     groups = [local[whole], *(_clip(polygon, widest)[None] for polygon in local[~whole])]
     return [group for group in groups if group.size]
 

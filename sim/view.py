@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ballcast.sim.toml_fields import SportError, from_table, number_field, numbers, vector_field
+from ballcast.sim.toml_fields import SportError, from_table, number_field, numbers, reject_unknown_keys, vector_field
 
 if TYPE_CHECKING:
     from ballcast.sim.sport import Surface
@@ -171,6 +171,7 @@ class _Disc:
 
 def _line(table, where):
     if "from" in table or "to" in table:
+        reject_unknown_keys(table, ("from", "to", "width", "color"), where)
         if missing := [k for k in ("from", "to") if k not in table]:
             raise SportError(f"{where}.{missing[0]} is missing; a straight line needs from and to")
         ends = [numbers(table[k], 3, f"{where}.{k}") for k in ("from", "to")]
