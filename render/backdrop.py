@@ -50,7 +50,7 @@ class Backdrop:
         shown, outlines = _outlines([p for p in scene.walls if p.is_front_facing(camera.eye)], camera)
         _fill(ground, shown, outlines, buffer)
         layers = []
-        for occluder in sorted(scene.occluders, key=lambda occluder: occluder.depth_key(camera.eye)):
+        for occluder in scene.far_to_near(camera.eye):
             if layer := rasterise([p for p in occluder.polygons if p.is_front_facing(camera.eye)], camera, buffer):
                 layers.append(Layer(occluder, *layer))
         whole = ground.copy(order="F") if layers else ground

@@ -6,6 +6,7 @@ restitution is drawn as a net, any other as glass.
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,28 @@ class Scene:
         fade_distance = 0.45 * max((high - low)[:2].max(), distance)
         return cls(floor, (*walls, *markings[None]), tuple(occluders), low[:2], high[:2], fade_distance)
 
+    def far_to_near(self, eye: np.ndarray) -> list[Occluder]:
+        """The occluders in the order of painting for a camera at `eye` (3,) m.
+
+        What is wholly on the camera's side of a flat one is painted after it, all else by its distance.
+        """
+        eye_sides = [0.0 if o.normal is None else np.sign((eye - o.vertices[0]) @ o.normal) for o in self.occluders]
+        after = self._sides * np.array(eye_sides)[:, None]  # (n, n): 1 if j lies on the camera's side of i
+        later = (after > 0) | (after.T < 0)
+        later &= ~later.T  # no order where two contradict each other
+        waiting = sorted(range(len(self.occluders)), key=lambda i: self.occluders[i].depth_key(eye))
+        order: list[int] = []
+        while waiting:
+            order.append(next((i for i in waiting if not later[waiting, i].any()), waiting[0]))
+            waiting.remove(order[-1])
+        return [self.occluders[i] for i in order]
+
+    @cached_property
+    def _sides(self) -> np.ndarray:
+        """On which side of flat occluder i the occluder j lies, (n, n): 1 that of its normal, -1, or 0 for neither."""
+        sides = [[_side(flat, other) for other in self.occluders] for flat in self.occluders]
+        return np.array(sides, float).reshape(len(sides), len(sides))
+
 
 def support_height(sport: "Sport", point: np.ndarray) -> float | None:
     """Height (m) of the highest surface below a ball's centre (3,) m that can support it, or None."""
@@ -119,6 +142,13 @@ def _line_polygon(lines, surface, width):
     paths = [(np.array(path), line.width or width) for line in lines for path in line.paths]
     bands = [path_quads(path, own_width, normal) for path, own_width in paths for normal in normals]
     return Polygon(np.concatenate(bands), scale_brightness(color, 1.0), alpha)
+
+
+def _side(flat, other):
+    if flat is other or flat.normal is None:
+        return 0
+    height = (other.vertices - flat.vertices[0]) @ flat.normal
+    return int(height.max() > 1e-6) * int(height.min() > -1e-6) - int(height.min() < -1e-6) * int(height.max() < 1e-6)
 
 
 def _bounds(sport):

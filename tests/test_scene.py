@@ -85,6 +85,16 @@ def test_a_ball_in_the_basket_is_between_the_sides_of_its_net():
     assert hidden == near and 0 < sum(near) < len(near)
 
 
+def test_what_is_before_a_board_is_painted_after_it():
+    """Also from above, where the middle of the board is nearer to the camera than the ring before it."""
+    sport = sim.load("basketball")
+    for eye in (np.array([0.5, 11.0, 6.0]), np.array([0.0, 3.0, 2.0]), np.array([3.0, 12.0, 3.4])):
+        order = Scene.of(sport).far_to_near(eye)
+        board = next(i for i, o in enumerate(order) if o.normal is not None and o.vertices[:, 1].min() == 12.8)
+        ring = [i for i, o in enumerate(order) if np.linalg.norm(o.vertices - (0, 12.425, 3.05), axis=1).max() < 0.23]
+        assert len(order) == len(set(map(id, order))) and len(ring) == 8 and min(ring) > board
+
+
 def test_hidden_surfaces_are_not_drawn_and_stay_in_play():
     sport = sim.load("cricket")
     assert "stumps" in [s.name for s in sport.surfaces] and "stumps" in sport.view.hidden
