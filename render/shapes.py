@@ -15,7 +15,7 @@ EDGE_MARGIN = 0.03  # of the extent: how far past a rectangle's edge a ball stil
 NET_ALPHA, MESH_ALPHA = 0.12, 0.42  # of the cloth of a net, and of its threads
 THREAD = 0.16  # of a cell, the width of a thread
 ROD_VERTICES = 24  # on all rods of one occluder, for what is behind and what before them
-TUBE_STRANDS, TUBE_ROWS, TUBE_PARTS = 12, 5, 4  # threads round a tube, rows of knots, occluders round it
+TUBE_STRANDS, TUBE_ROWS, TUBE_PARTS = 12, 5, 4  # threads round a tube, rows of nodes, occluders round it
 TUBE_THREAD = 0.03  # of the upper radius, half the width of a thread
 Color = tuple[int, int, int]
 
@@ -127,8 +127,8 @@ def rods(ends: np.ndarray, radius: float, color: Sequence[float], stripe: float 
 def _stripes(start, end, stripe):
     """Pieces (start, end) of a rod, each `stripe` m long; the whole rod without."""
     count = max(1, round(float(np.linalg.norm(end - start)) / stripe)) if stripe else 1
-    knots = np.linspace(start, end, count + 1)
-    return list(zip(knots[:-1], knots[1:]))
+    nodes = np.linspace(start, end, count + 1)
+    return list(zip(nodes[:-1], nodes[1:]))
 
 
 def _across(along):
@@ -172,25 +172,25 @@ def tube(rims: np.ndarray, radii: np.ndarray, color: Sequence[float]) -> list[Oc
     radius = radii[0] + (radii[1] - radii[0]) * np.sqrt(height)  # narrows most below the ring
     angle = 2 * np.pi * (np.arange(TUBE_STRANDS + 1) + 0.5 * (np.arange(TUBE_ROWS)[:, None] % 2)) / TUBE_STRANDS
     outward = np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=-1)  # (rows, strands + 1, 3)
-    knots = (rims[0] + height[:, None] * (rims[1] - rims[0]))[:, None] + radius[:, None, None] * outward
+    nodes = (rims[0] + height[:, None] * (rims[1] - rims[0]))[:, None] + radius[:, None, None] * outward
     size = TUBE_STRANDS // TUBE_PARTS
-    return [_tube_part(knots, outward, slice(first, first + size), color) for first in range(0, TUBE_STRANDS, size)]
+    return [_tube_part(nodes, outward, slice(first, first + size), color) for first in range(0, TUBE_STRANDS, size)]
 
 
-def _tube_part(knots, outward, own, color):
+def _tube_part(nodes, outward, own, color):
     """The threads that start at some strands; flat, for what is behind it and what before it."""
     start, end, out = [], [], []
-    for row in range(len(knots) - 1):
+    for row in range(len(nodes) - 1):
         ahead = 2 * (row % 2) - 1  # the row below is turned by half a strand, forwards or backwards
         for shift in (0, ahead):
-            start.append(knots[row, own])
-            end.append(np.roll(knots[row + 1, :-1], -shift, axis=0)[own])
+            start.append(nodes[row, own])
+            end.append(np.roll(nodes[row + 1, :-1], -shift, axis=0)[own])
             out.append(outward[row, own])
     begin, finish = np.concatenate(start), np.concatenate(end)
     across = np.cross(np.concatenate(out), finish - begin)
-    width = TUBE_THREAD * np.linalg.norm(knots[0, 0] - knots[0].mean(axis=0))
+    width = TUBE_THREAD * np.linalg.norm(nodes[0, 0] - nodes[0].mean(axis=0))
     across *= width / np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-12)
-    corners = knots[:, own.start : own.stop + 1].reshape(-1, 3)
+    corners = nodes[:, own.start : own.stop + 1].reshape(-1, 3)
     facing = outward[0, own.start] + outward[0, own.stop]
     threads = Polygon(quads(begin, finish, across), scale_brightness(color, 1.0), 0.8)
     return Occluder((threads,), corners, facing / np.linalg.norm(facing))

@@ -105,7 +105,7 @@ def test_rods_nets_and_areas_are_read():
     x, y = (corners[:-1] + corners[1:]).T / 2
     area = np.sum(x * np.diff(corners[:, 1]))
     assert area == pytest.approx(math.pi, rel=0.01)
-    assert not (bare := view.bare()).rods and not bare.nets and bare.eye == view.eye
+    assert not (bare := view.bare()).rods and not bare.nets and bare.target == view.target
 
 
 def test_an_edit_of_what_is_drawn_compiles_nothing():
