@@ -115,8 +115,7 @@ def test_an_edit_of_what_is_drawn_compiles_nothing():
 
 
 @pytest.mark.parametrize("name", sim.names())
-def test_what_stands_still_is_of_true_size(name):
-    """Nothing that is drawn on the ground lies above it; posts and nets stand on it or hang above it."""
+def test_every_sport_shows_more_than_its_surfaces_and_nothing_below_the_ground(name):
     sport = sim.load(name)
     low = min(s.low[2] for s in sport.surfaces if s.supports)
     points = [p for line in sport.view.lines for path in line.paths for p in path]
