@@ -170,6 +170,32 @@ def fill(pixels, corners, starts, color, alpha, coverage_buffer):
 
 
 @strict
+def cloud(pixels, density, corner, spacing, color, alphas):
+    """Blend a colour over the picture, as dense as a coarse grid (h, w) says, with bilinear interpolation.
+
+    density[0, 0] is at corner (x, y) px, neighbours are `spacing` px apart; alphas (N,): of densities from 0 to 1, in
+    255ths. A density of 0 or less shows nothing.
+    """
+    packed_color, scale = pack_color(color[0], color[1], color[2]), len(alphas) - 1.0
+    width, height = pixels.shape
+    for j in range(density.shape[0] - 1):
+        top, bottom = corner[1] + j * spacing, min(corner[1] + (j + 1) * spacing, height)
+        for i in range(density.shape[1] - 1):
+            a, b, c, d = density[j, i], density[j, i + 1], density[j + 1, i], density[j + 1, i + 1]
+            if a <= 0.0 and b <= 0.0 and c <= 0.0 and d <= 0.0:
+                continue
+            left, right = corner[0] + i * spacing, min(corner[0] + (i + 1) * spacing, width)
+            for y in range(top, bottom):
+                v = (y - top) / spacing
+                start, end = a + v * (c - a), b + v * (d - b)
+                slope = (end - start) / spacing
+                for x in range(left, right):
+                    value = start + slope * (x - left)
+                    if value > 0.0:
+                        blend(pixels, x, y, packed_color, alphas[int(min(value, 1.0) * scale)])
+
+
+@strict
 def fill_each(pixels, corners, starts, colors, alphas, coverage_buffer):
     """Fill outlines one after the other, each with its color (K, 3) and alpha (K,)."""
     for k in range(len(starts) - 1):
