@@ -19,10 +19,11 @@ from ballcast.sim.jit import strict
 CHI_90_3DOF = 2.5003  # standard deviations that contain 90 % of a normal distribution in three dimensions
 MAX_SHARE = 0.14  # of the picture that a region covers; it ends before it would cover more
 MIN_LEAD_TIME = 0.1  # s for which it is drawn, however large
-GRID_ROWS = 180  # rows of grid points over the height of the picture
+GRID_ROWS = 120  # rows of grid points over the height of the picture
 MIN_RADIUS = 0.7  # grid spacings: a smaller region is drawn this large
 DENSE_RADIUS = 0.03  # of the picture's height: a larger region is fainter in its middle
-MAX_STEP, MAX_GROWTH = 0.5, 1.4  # radii, and factor of the variance, over which steps of a forecast are joined
+MAX_DEVIATION = 0.2  # radii by which a forecast may leave a straight line
+MAX_GROWTH, MAX_BEND = 3.0, 1.15  # factors of the variance from end to end of a line, and off even growth
 OUTSIDE = -1.0
 
 inlined_strict = functools.partial(strict, forceinline=True)
@@ -61,7 +62,7 @@ class RegionGrid:
             return None
         camera, pixels = self.camera, self.camera.size[0] * self.camera.size[1]
         projection = camera.eye, camera.basis, camera.focal_length, camera.principal_point, float(self.spacing)
-        forecast = (np.ascontiguousarray(values, float) for values in (times, mean, covariance))
+        forecast = (np.array(values, float, order="C") for values in (times, mean, covariance))
         limits = now + MIN_LEAD_TIME, MAX_SHARE * pixels / self.spacing**2
         until, count, box = _stamp(self._density, self._limits, self.barriers, *projection, *forecast, *limits)
         if not count:
@@ -78,51 +79,93 @@ def _stamp(
     density, limits, barriers, eye, basis, focal_length, principal_point, spacing,
     times, mean, covariance, first_end, max_count,
 ):  # fmt: skip
-    """Raise `density` to the region's. Returns its last time, its number of grid points, and the box it lies in."""
+    """Raise `density` to the region's. Returns its last time, its number of grid points, and the box it lies in.
+
+    limits  (rows, columns, 2) m: of each ray, NaN until it is needed
+    """
     rows, columns = density.shape
     centre, ellipsoids = _in_camera_axes(mean, covariance, eye, basis, MIN_RADIUS * spacing / focal_length)
-    whitening, step, box = np.empty((3, 3)), np.empty(3), np.empty(4, np.int64)
+    camera = eye, basis, focal_length, principal_point, spacing
+    whitening, step, boxes = np.empty((3, 3)), np.empty(3), np.empty((2, 4))
+    earlier = np.empty((rows * columns, 3), np.float32)  # what a segment replaces: row, column, density
     until, count, left, top, right, bottom = times[0], 0, columns, rows, 0, 0
-    last, start = len(times) - 1, 0
-    while start < last:
-        end = _end_of_segment(centre, ellipsoids, start)
-        first_size, last_size = _whiten(ellipsoids[start], ellipsoids[end], whitening)
-        outer = 0.5 * max(first_size, last_size) * (ellipsoids[start] + ellipsoids[end])
-        _bounds(centre[start], centre[end], outer, focal_length, principal_point, spacing, rows, columns, box)
-        dense = DENSE_RADIUS * spacing * rows / focal_length
-        first_weight = _weight(centre[start], ellipsoids[start], dense)
-        last_weight = _weight(centre[end], ellipsoids[end], dense)
+    start, dense = 0, DENSE_RADIUS * spacing * rows / focal_length
+    while start + 1 < len(times):
+        end = _end_of_segment(times, centre, ellipsoids, start, first_end)
+        sizes = _whiten(ellipsoids[start], ellipsoids[end], whitening)
+        outer = 0.5 * max(sizes[0], sizes[1]) * (ellipsoids[start] + ellipsoids[end])
+        _bounds(centre[start], outer, focal_length, principal_point, spacing, boxes[0])
+        _bounds(centre[end], outer, focal_length, principal_point, spacing, boxes[1])
         for i in range(3):
             step[i] = centre[end, i] - centre[start, i]
-        new = 0
-        for write in range(2):
-            for j in range(box[1], box[3]):
-                y = (j * spacing - principal_point[1]) / focal_length
-                for i in range(box[0], box[2]):
-                    if write == 0 and density[j, i] > 0.0:
-                        continue
-                    x = (i * spacing - principal_point[0]) / focal_length
-                    if math.isnan(limits[j, i, 0]):
-                        limits[j, i, 0], limits[j, i, 1] = _ray_limits(x, y, eye, basis, barriers)
-                    nearness, part = _nearness(
-                        x, y, limits[j, i, 0], limits[j, i, 1], centre[start], step, whitening, first_size, last_size
-                    )
-                    if write == 0:
-                        new += nearness > 0.0
-                    else:
-                        if nearness > 0.0:
-                            nearness *= first_weight + part * (last_weight - first_weight)
-                        density[j, i] = max(density[j, i], nearness)
-            if write == 0 and count + new > max_count and times[start] >= first_end:
-                start = last
-                break
-        if start == last:
+        weights = _weight(centre[start], ellipsoids[start], dense), _weight(centre[end], ellipsoids[end], dense)
+        changed, new, box = _stamp_segment(
+            density, limits, barriers, camera, boxes, centre[start], step, whitening, sizes, weights, earlier
+        )
+        if count + new > max_count and times[start] >= first_end:
+            for k in range(changed):
+                density[int(earlier[k, 0]), int(earlier[k, 1])] = earlier[k, 2]
             break
         count, until, start = count + new, times[end], end
-        if box[2] > box[0] and box[3] > box[1]:
-            left, top = min(left, box[0]), min(top, box[1])
-            right, bottom = max(right, box[2]), max(bottom, box[3])
+        left, top, right, bottom = min(left, box[0]), min(top, box[1]), max(right, box[2]), max(bottom, box[3])
     return until, count, (left, top, right, bottom)
+
+
+@strict
+def _stamp_segment(density, limits, barriers, camera, boxes, centre, step, whitening, sizes, weights, earlier):
+    """Raise `density` to that of an ellipsoid that moves by one step.
+
+    Returns the number of grid points that changed, of those that were outside and are inside, and their box.
+    """
+    eye, basis, focal_length, principal_point, spacing = camera
+    rows, columns = density.shape
+    sphere = _apply(whitening, centre[0], centre[1], centre[2])
+    sphere_step = _apply(whitening, step[0], step[1], step[2])
+    w00, w10, w20 = whitening[0, 0], whitening[1, 0], whitening[2, 0]
+    changed, new, left, top, right, bottom = 0, 0, columns, rows, 0, 0
+    low, high = min(boxes[0, 1], boxes[1, 1]), max(boxes[0, 3], boxes[1, 3])
+    for j in range(min(max(math.floor(low), 0), rows), min(max(math.ceil(high) + 1, 0), rows)):
+        y = (j * spacing - principal_point[1]) / focal_length
+        _, row1, row2 = _apply(whitening, 0.0, y, 1.0)
+        first, last = _columns(boxes, float(j), columns)
+        for i in range(first, last):
+            x = (i * spacing - principal_point[0]) / focal_length
+            if math.isnan(limits[j, i, 0]):
+                limits[j, i, 0], limits[j, i, 1] = _ray_limits(x, y, eye, basis, barriers)
+            near, far = limits[j, i, 0], limits[j, i, 1]
+            ray = w00 * x, w10 * x + row1, w20 * x + row2
+            nearness, part = _nearness(ray, near, far, sphere, sphere_step, sizes)
+            if nearness > 0.0:
+                nearness *= weights[0] + part * (weights[1] - weights[0])
+            before = density[j, i]
+            if nearness > before:
+                earlier[changed, 0], earlier[changed, 1], earlier[changed, 2] = j, i, before
+                changed += 1
+                new += nearness > 0.0 and before <= 0.0
+                density[j, i] = nearness
+                left, right, top, bottom = min(left, i), max(right, i + 1), min(top, j), max(bottom, j + 1)
+    return changed, new, (left, top, right, bottom)
+
+
+@strict
+def _columns(boxes, row, columns):
+    """The columns, first and after the last, that a box on its way from boxes[0] to boxes[1] covers in a row."""
+    first, last = 0.0, 1.0  # the part of the way on which it touches the row, with a margin of one
+    for side in range(2):
+        sign = 1.0 if side == 0 else -1.0
+        begin = sign * (row - boxes[0, 1 + 2 * side]) + 1.0
+        end = sign * (row - boxes[1, 1 + 2 * side]) + 1.0
+        if begin < 0.0 and end < 0.0:
+            return 0, 0
+        if begin < 0.0:
+            first = max(first, begin / (begin - end))
+        if end < 0.0:
+            last = min(last, begin / (begin - end))
+    if last < first:
+        return 0, 0
+    left = boxes[0, 0] + (first if boxes[1, 0] > boxes[0, 0] else last) * (boxes[1, 0] - boxes[0, 0])
+    right = boxes[0, 2] + (last if boxes[1, 2] > boxes[0, 2] else first) * (boxes[1, 2] - boxes[0, 2])
+    return min(max(math.floor(left), 0), columns), min(max(math.ceil(right) + 1, 0), columns)
 
 
 @strict
@@ -148,37 +191,54 @@ def _in_camera_axes(mean, covariance, eye, basis, min_angle):
 
 
 @strict
-def _end_of_segment(centre, ellipsoids, start):
-    """The last time to which the region of a start moves and grows little enough to be drawn as one; start + 1 or later.
+def _end_of_segment(times, centre, ellipsoids, start, first_end):
+    """The last time until which the forecast moves straight and grows evenly; start + 1 or later.
 
-    Little: the centre stays within MAX_STEP radii, measured across its shortest axis, and the size within MAX_GROWTH.
+    Straight: it leaves the line by less than MAX_DEVIATION radii. Evenly: the mean variance grows or shrinks by no more
+    than MAX_GROWTH, and leaves its line by no more than MAX_BEND. A time at or just after first_end is an end.
     """
-    end, size = start + 1, _trace(ellipsoids[start])
-    narrow = _narrowest(ellipsoids[start])
+    end, size, inverse = start + 1, _trace(ellipsoids[start]), _inverse(ellipsoids[start])
     while end + 1 < len(centre):
-        moved = 0.0
-        for i in range(3):
-            moved += (centre[end + 1, i] - centre[start, i]) ** 2
-        growth = _trace(ellipsoids[end + 1]) / size
-        if moved > MAX_STEP**2 * narrow or not 1.0 / MAX_GROWTH < growth < MAX_GROWTH:
+        step = centre[end + 1] - centre[start]
+        squared_step, last_size = _inner(inverse, step, step), _trace(ellipsoids[end + 1])
+        fits = size / MAX_GROWTH < last_size < size * MAX_GROWTH and not times[start] < first_end <= times[end]
+        for k in range(start + 1, end + 1):
+            off = centre[k] - centre[start]
+            along = _inner(inverse, step, off)
+            across = _inner(inverse, off, off) - along * along / max(squared_step, 1e-12)
+            part = min(max(along / max(squared_step, 1e-12), 0.0), 1.0)
+            bend = _trace(ellipsoids[k]) / (size + part * (last_size - size))
+            fits = fits and across < MAX_DEVIATION**2 and 1.0 / MAX_BEND < bend < MAX_BEND
+        if not fits:
             break
         end += 1
     return end
 
 
+@strict
+def _inverse(a):
+    """The inverse of a positive matrix (3, 3)."""
+    out = np.empty((3, 3))
+    for i in range(3):
+        for j in range(3):
+            m, n, p, q = (i + 1) % 3, (i + 2) % 3, (j + 1) % 3, (j + 2) % 3
+            out[j, i] = a[m, p] * a[n, q] - a[m, q] * a[n, p]
+    determinant = a[0, 0] * out[0, 0] + a[0, 1] * out[1, 0] + a[0, 2] * out[2, 0]
+    return out / max(determinant, 1e-30)
+
+
+@strict
+def _inner(matrix, a, b):
+    total = 0.0
+    for i in range(3):
+        for j in range(3):
+            total += a[i] * matrix[i, j] * b[j]
+    return total
+
+
 @inlined_strict
 def _trace(a):
     return a[0, 0] + a[1, 1] + a[2, 2]
-
-
-@inlined_strict
-def _narrowest(a):
-    """A lower estimate of the smallest eigenvalue of a positive matrix (3, 3): 1 / trace of the inverse."""
-    b, c, d = a[1, 1] * a[2, 2] - a[1, 2] ** 2, a[0, 0] * a[2, 2] - a[0, 2] ** 2, a[0, 0] * a[1, 1] - a[0, 1] ** 2
-    determinant = (
-        a[0, 0] * b - a[0, 1] * (a[0, 1] * a[2, 2] - a[1, 2] * a[0, 2]) + a[0, 2] * (a[0, 1] * a[1, 2] - a[1, 1] * a[0, 2])
-    )
-    return max(determinant, 0.0) / (b + c + d)
 
 
 @strict
@@ -219,24 +279,17 @@ def _weight(centre, ellipsoid, dense):
 
 
 @strict
-def _bounds(first, last, ellipsoid, focal_length, principal_point, spacing, rows, columns, box):
-    """Fill the box (left, top, right, bottom) of grid points that an ellipsoid covers between two centres."""
-    reach = math.sqrt(ellipsoid[2, 2])
-    is_near = min(first[2], last[2]) - reach < NEAR_PLANE
+def _bounds(centre, ellipsoid, focal_length, principal_point, spacing, box):
+    """Fill the box (left, top, right, bottom) of an ellipsoid in the picture, in grid spacings."""
+    reach = 1.01 * math.sqrt(ellipsoid[2, 2])
     for i in range(2):
-        low, high = (-np.inf, np.inf) if is_near else (np.inf, -np.inf)
-        for centre in (first, last):
-            if not is_near:  # its tangents x = u z: a u^2 - 2 b u + c = 0
-                a, b = centre[2] ** 2 - ellipsoid[2, 2], centre[2] * centre[i] - ellipsoid[i, 2]
-                root = math.sqrt(max(b * b - a * (centre[i] ** 2 - ellipsoid[i, i]), 0.0))
-                low, high = min(low, (b - root) / a), max(high, (b + root) / a)
-        count = columns if i == 0 else rows
-        start = (principal_point[i] + focal_length * max(low, -1e6)) / spacing
-        stop = (principal_point[i] + focal_length * min(high, 1e6)) / spacing
-        box[i] = min(max(math.floor(start) - 1, 0), count)
-        box[2 + i] = min(max(math.ceil(stop) + 2, 0), count)
-    if max(first[2], last[2]) + reach < NEAR_PLANE:
-        box[2:] = box[:2]
+        low, high = (-1e6, 1e6) if centre[2] + reach > NEAR_PLANE else (0.0, 0.0)  # tan of the angle
+        if centre[2] - reach > NEAR_PLANE:  # its tangents x = u z: a u^2 - 2 b u + c = 0
+            a, b = centre[2] ** 2 - ellipsoid[2, 2], centre[2] * centre[i] - ellipsoid[i, 2]
+            root = math.sqrt(max(b * b - a * (centre[i] ** 2 - ellipsoid[i, i]), 0.0))
+            low, high = (b - root) / a, (b + root) / a
+        box[i] = (principal_point[i] + focal_length * low) / spacing
+        box[2 + i] = (principal_point[i] + focal_length * high) / spacing
 
 
 @strict
@@ -265,24 +318,48 @@ def _ray_limits(x, y, eye, basis, barriers):
 
 
 @inlined_strict
-def _nearness(x, y, near, far, centre, step, whitening, first_size, last_size):
-    """How near the ray (x, y, 1) comes to a moving ellipsoid: 1 in its centre, 0 at its rim; and when, from 0 to 1."""
-    w = whitening
-    r0, r1 = w[0, 0] * x, w[1, 0] * x + w[1, 1] * y
-    r2 = w[2, 0] * x + w[2, 1] * y + w[2, 2]
-    c0, c1 = w[0, 0] * centre[0], w[1, 0] * centre[0] + w[1, 1] * centre[1]
-    c2 = w[2, 0] * centre[0] + w[2, 1] * centre[1] + w[2, 2] * centre[2]
-    d0, d1 = w[0, 0] * step[0], w[1, 0] * step[0] + w[1, 1] * step[1]
-    d2 = w[2, 0] * step[0] + w[2, 1] * step[1] + w[2, 2] * step[2]
+def _apply(w, x, y, z):
+    """W (3, 3), lower triangular, times a vector."""
+    return w[0, 0] * x, w[1, 0] * x + w[1, 1] * y, w[2, 0] * x + w[2, 1] * y + w[2, 2] * z
+
+
+@inlined_strict
+def _nearness(ray, near, far, centre, step, sizes):
+    """How near a ray comes to an ellipsoid that moves by a step: 1 in its centre, 0 at its rim; and when, from 0 to 1.
+
+    All are tuples, in axes in which the ellipsoid is a sphere of radius 1; near, far: of the ray, in its own length;
+    sizes: its squared radii at the start and at the end of the step.
+    """
+    (r0, r1, r2), (c0, c1, c2), (d0, d1, d2) = ray, centre, step
     rr, rd, dd = r0 * r0 + r1 * r1 + r2 * r2, r0 * d0 + r1 * d1 + r2 * d2, d0 * d0 + d1 * d1 + d2 * d2
     rc, dc = r0 * c0 + r1 * c1 + r2 * c2, d0 * c0 + d1 * c1 + d2 * c2
-    part = min(max((rd * rc - rr * dc) / max(rr * dd - rd * rd, 1e-12 * rr), 0.0), 1.0)
+    bend = max(dd - rd * rd / rr, 1e-9)  # squared distance from the ray = offset + bend (part - closest)^2
+    closest = (rd * rc / rr - dc) / bend
+    depth = (rc + closest * rd) / rr
+    e0, e1, e2 = depth * r0 - closest * d0 - c0, depth * r1 - closest * d1 - c1, depth * r2 - closest * d2 - c2
+    offset, largest = e0 * e0 + e1 * e1 + e2 * e2, max(sizes[0], sizes[1])
+    if offset > largest or far <= near:
+        return (max(1.0 - offset / largest, OUTSIDE) if far > near else OUTSIDE), 0.0
+    part = _part(offset, bend, closest, sizes)
     depth = (rc + part * rd) / rr
     if depth < near or depth > far:
-        if far <= near:
-            return -1.0, part
-        depth = min(max(depth, near), far)
-        part = min(max((depth * rd - dc) / max(dd, 1e-12), 0.0), 1.0)
-    e0, e1, e2 = depth * r0 - part * d0 - c0, depth * r1 - part * d1 - c1, depth * r2 - part * d2 - c2
-    distance = (e0 * e0 + e1 * e1 + e2 * e2) / (first_size + part * (last_size - first_size))
-    return max(1.0 - distance, -1.0), part
+        depth, bend = min(max(depth, near), far), max(dd, 1e-9)
+        closest = (depth * rd - dc) / bend
+        e0, e1, e2 = depth * r0 - closest * d0 - c0, depth * r1 - closest * d1 - c1, depth * r2 - closest * d2 - c2
+        offset = e0 * e0 + e1 * e1 + e2 * e2
+        part = _part(offset, bend, closest, sizes)
+    distance = (offset + bend * (part - closest) ** 2) / (sizes[0] + part * (sizes[1] - sizes[0]))
+    return max(1.0 - distance, OUTSIDE), part
+
+
+@inlined_strict
+def _part(offset, bend, closest, sizes):
+    """Where in 0 ... 1 (offset + bend (part - closest)^2) / size is smallest; the size goes from sizes[0] to sizes[1]."""
+    growth = sizes[1] - sizes[0]
+    size, ratio = sizes[0] + closest * growth, offset / bend
+    root = math.sqrt(size * size + growth * growth * ratio)
+    if size > 0.0:
+        part = closest + growth * ratio / (size + root)
+    else:
+        part = closest + (root - size) / growth
+    return min(max(part, 0.0), 1.0)

@@ -11,6 +11,7 @@ from ballcast.render.backdrop import Backdrop
 from ballcast.render.camera import OrbitCamera
 from ballcast.render.confidence_tube import Region
 
+RIM, RIM_ALPHA, MIDDLE_ALPHA = 0.06, 0.09, 0.42  # of regions: the density over which the rim appears, and alphas
 LAYER_MARGIN = 40  # px round a layer within which it may hide a ball of the usual size
 Color = tuple[float, float, float]
 
@@ -35,9 +36,9 @@ class DrawList:
         if len(corners):
             self._fills.append((anchor, corners, starts, color, alpha))
 
-    def region(self, anchor: np.ndarray, region: Region, color: Color, alphas: np.ndarray) -> None:
-        """A region, its densities shown by alphas (N,) as raster.cloud takes them; hidden by what hides the anchor."""
-        self._regions.append((anchor, region, color, alphas))
+    def region(self, anchor: np.ndarray, region: Region, color: Color) -> None:
+        """A region of a forecast, hidden by what hides the anchor (3,) m."""
+        self._regions.append((anchor, region, color))
 
     def ball(self, position: np.ndarray, radius: float, color: Color, orientation: np.ndarray) -> None:
         """A shaded ball of radius px at a position (3,) m; orientation (3, 3) as raster.sphere takes it."""
@@ -58,10 +59,9 @@ class DrawList:
             for (_, corners, starts, tone, opacity), item_layer in zip(self._fills, fill_layers):
                 if item_layer == layer:
                     raster.fill(pixels, corners, starts, np.array(tone, float), opacity, backdrop.coverage_buffer)
-            for (_, region, tone, alphas), item_layer in zip(self._regions, region_layers):
+            for (_, region, tone), item_layer in zip(self._regions, region_layers):
                 if item_layer == layer:
-                    place = region.density, region.corner, region.spacing
-                    raster.cloud(pixels, *place, np.array(tone, float), alphas)
+                    paint_region(pixels, region, tone)
             raster.discs(pixels, xy, radius, color, alpha, point_layers, layer)
             for (_, size, tone, orientation), (x, y), item_layer in zip(self._balls, ball_pixels, ball_layers):
                 if item_layer == layer:
@@ -89,3 +89,9 @@ class DrawList:
         samples = np.concatenate([sampled[1], values[dots]])
         xy, color = np.concatenate([sampled[0], xy[dots]]), np.concatenate([style[:, 1:], tones.astype(float)])
         return samples[:, :3], xy, np.append(style[:, 0], sizes), color, samples[:, 3].copy()
+
+
+def paint_region(pixels: np.ndarray, region: Region, color: Color) -> None:
+    """Paint a region over a picture (W, H) uint32."""
+    place = region.density, region.corner, region.spacing
+    raster.cloud(pixels, *place, np.array(color, float), RIM, RIM_ALPHA, MIDDLE_ALPHA)

@@ -22,11 +22,6 @@ FADE_TIME = 1.2  # s over which an observed dot fades
 MIN_BALL_PIXELS = 6.0  # px; a ball is drawn no smaller, so that it can be seen
 ARROW_TIME = 0.12  # s of flight that the arrow of a launch shows
 TRAIL_SPACING, TRAIL_TIME = 0.1, 0.7  # s between the past forecasts that are drawn, and until they have faded
-RIM_ALPHA, MIDDLE_ALPHA = 0.07, 0.42  # of a region
-RIM = 0.06  # of the density, over which the rim of a region appears
-_DENSITY = np.linspace(0.0, 1.0, 256)
-_ALPHAS = RIM_ALPHA + (MIDDLE_ALPHA - RIM_ALPHA) * _DENSITY**1.5
-REGION_ALPHAS = np.round(255 * _ALPHAS * np.minimum(1.0, _DENSITY / RIM)).astype(np.int64)
 CIRCLE = np.stack([f(np.linspace(0, 2 * np.pi, 49)) for f in (np.cos, np.sin, np.zeros_like)], axis=1)
 
 
@@ -38,7 +33,7 @@ class Painter:
 
     def __init__(self, sport):
         self.sport, self.scene, self.regions = sport, Scene.of(sport), {}
-        self.place = Place(sport.surfaces, self.scene, sport.ball.radius)
+        self.place = Place(sport.surfaces, self.scene, sport.ball.radius, sport.world.gravity)
         self._camera = self._backdrop = self._grid = None
 
     def paint(
@@ -87,7 +82,7 @@ class Painter:
             return
         if is_first:
             self._past_forecasts(session, forecaster.past(session.now), current, color)
-        times, points, _ = self.place.drawn_path(current.times, current.mean)
+        times, points, _ = self.place.drawn_path(current.times, current.mean, current.landing)
         until = self._region(session.now, forecaster.number, current, times[-1], color)
         is_future = times > session.now
         if is_future.all():
@@ -100,8 +95,9 @@ class Painter:
             self._draw_list.line(points, 1.6, color, alpha)
         else:
             count = int(np.searchsorted(times, until, side="right"))
-            self._draw_list.line(points[:count], 1.6, color, alpha[:count])
-            self._draw_list.line(points[max(count - 1, 0) :], 1.0, color, 0.7 * alpha[max(count - 1, 0) :])
+            self._draw_list.line(points[:count], 1.6, color, np.linspace(0.75, 0.4, count))
+            beyond = points[max(count - 1, 0) :]
+            self._draw_list.line(beyond, 1.0, color, np.linspace(0.4, 0.12, len(beyond)))
         if current.landing is not None and current.landing.time > session.now - 0.5:
             self._landing_mark(np.asarray(current.landing.position, float), color)
 
@@ -115,7 +111,7 @@ class Painter:
         if region is None:
             return None
         self.regions[number] = region
-        self._draw_list.region(mean[0], region, color, REGION_ALPHAS)
+        self._draw_list.region(mean[0], region, color)
         return region.until
 
     def _arrow(self, throw):
@@ -135,7 +131,7 @@ class Painter:
         for forecast in past[::-1]:
             if forecast.made_at <= latest - TRAIL_SPACING + 1e-9:
                 latest = forecast.made_at
-                times, points, _ = self.place.drawn_path(forecast.times, forecast.mean)
+                times, points, _ = self.place.drawn_path(forecast.times, forecast.mean, forecast.landing)
                 is_future = times > session.now
                 age = current.made_at - forecast.made_at
                 fade = 0.16 * (1 - age / TRAIL_TIME) * np.linspace(1, 0.2, is_future.sum())
@@ -185,7 +181,7 @@ def compile_kernels() -> None:
     camera = OrbitCamera((0.0, 0.0, 0.0), 0.0, 30.0, 3.0, 40.0, (48, 32))
     times, points = np.linspace(0.0, 0.1, 4), np.linspace((0, 0, 0.2), (0.5, 0, 1), 4)
     scene = Scene(None, (Polygon(np.eye(3), (255, 255, 255)),), (), np.zeros(2), np.ones(2), 1.0)
-    place = Place((), scene, 0.1)
+    place = Place((), scene, 0.1, 9.81)
     place.drawn_path(times, points)
     draw_list = DrawList(camera)
     draw_list.line(points, 1.0, TRUTH_COLOR, 1.0)
@@ -193,7 +189,7 @@ def compile_kernels() -> None:
     outline = camera.project_polygon(points[0] + CIRCLE)
     draw_list.fill(points[0], outline, np.array([0, len(outline)]), TRUTH_COLOR, 1.0)
     region = RegionGrid(place, camera).region(0.0, times, points, np.tile(0.01 * np.eye(3), (4, 1, 1)))
-    draw_list.region(points[0], region, TRUTH_COLOR, REGION_ALPHAS)
+    draw_list.region(points[0], region, TRUTH_COLOR)
     draw_list.ball(points[0], 6.0, TRUTH_COLOR, np.eye(3))
     view: Any = SimpleNamespace(background=(0, 0, 0))  # a backdrop reads no more of a CameraView
     draw_list.paint(raster.new_picture(camera.size), Backdrop.of(scene, view, camera))
