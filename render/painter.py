@@ -189,6 +189,7 @@ def compile_kernels() -> None:
     outline = camera.project_polygon(points[0] + CIRCLE)
     draw_list.fill(points[0], outline, np.array([0, len(outline)]), TRUTH_COLOR, 1.0)
     region = RegionGrid(place, camera).region(0.0, times, points, np.tile(0.01 * np.eye(3), (4, 1, 1)))
+    assert region is not None
     draw_list.region(points[0], region, TRUTH_COLOR)
     draw_list.ball(points[0], 6.0, TRUTH_COLOR, np.eye(3))
     view: Any = SimpleNamespace(background=(0, 0, 0))  # a backdrop reads no more of a CameraView

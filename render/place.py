@@ -178,7 +178,7 @@ def _steps_to_contact(path, k, barriers, radius):
 
 @strict
 def _touch(path, k, barrier, radius):
-    """After which part of the step to point k the path comes within a radius of a barrier, or NaN; and its free side."""
+    """After which part of the step to point k the path is a radius from a barrier, or NaN; and the free side."""
     axis, offset, side = barrier["axis"], barrier["offset"], barrier["inward"]
     if side == 0.0:
         side = 1.0 if path[k - 1, axis] >= offset else -1.0

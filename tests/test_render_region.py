@@ -28,7 +28,7 @@ def make(name, size=SIZE):
 
 
 def forecast(centre, deviations, step=(0.0, 0.0, 0.0), growth=0.0, count=8, seed=0):
-    """Times, means and covariances of a ball that moves by `step` m in all; its deviations (3,) m are turned at random."""
+    """Times, means and covariances of a ball that moves by `step` m in all; deviations (3,) m, on random axes."""
     axes = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))[0]
     part = np.linspace(0.0, 1.0, count)
     covariance = axes @ np.diag(np.square(deviations)) @ axes.T * (1 + growth * part[:, None, None]) ** 2
@@ -74,7 +74,7 @@ def test_a_point_is_as_dense_as_the_nearest_point_of_its_ray_within_the_place(na
 
 
 def in_place(name, eye, points):
-    """Which points on a ray from outside are inside all planes, and not hidden by a table: from the sport's surfaces."""
+    """Which points (N, 3) m are inside all planes and not hidden by a table: from the sport's surfaces."""
     inside = np.ones(len(points), bool)
     for s in sim.load(name).surfaces:
         axis = next(i for i in range(3) if s.low[i] == s.high[i]) if s.kind in ("plane", "rectangle") else None
