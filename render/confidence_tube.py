@@ -354,7 +354,7 @@ def _nearness(ray, near, far, centre, step, sizes):
 
 @inlined_strict
 def _part(offset, bend, closest, sizes):
-    """Where in 0 ... 1 (offset + bend (part - closest)^2) / size is smallest, as the size goes over."""
+    """Where in 0 ... 1 (offset + bend (part - closest)^2) / size is smallest; sizes: at 0 and at 1."""
     growth = sizes[1] - sizes[0]
     size, ratio = sizes[0] + closest * growth, offset / bend
     root = math.sqrt(size * size + growth * growth * ratio)
