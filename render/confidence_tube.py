@@ -23,7 +23,7 @@ GRID_ROWS = 120  # rows of grid points over the height of the picture
 MIN_RADIUS = 0.7  # grid spacings: a smaller region is drawn this large
 DENSE_RADIUS = 0.03  # of the picture's height: a larger region is fainter in its middle
 MAX_DEVIATION = 0.2  # radii by which a forecast may leave a straight line
-MAX_GROWTH, MAX_BEND = 3.0, 1.15  # factors of the variance from end to end of a line, and off even growth
+MAX_GROWTH, MAX_BEND = 2.5, 1.1  # factors of the variance from end to end of a line, and off even growth
 OUTSIDE = -1.0
 
 inlined_strict = functools.partial(strict, forceinline=True)

@@ -43,7 +43,7 @@ class Painter:
         """Fill the picture (W, H) uint32 with this moment of a session; `truth`: also where the ball will truly go."""
         if camera != self._camera:
             self._camera, self._backdrop = camera, Backdrop.of(self.scene, self.sport.view, camera)
-            self._grid = RegionGrid(self.place, camera)
+            self._grid = None
         self._draw_list, self.regions = DrawList(camera), {}
         self._shadow(session)
         if truth:
@@ -95,9 +95,9 @@ class Painter:
             self._draw_list.line(points, 1.6, color, alpha)
         else:
             count = int(np.searchsorted(times, until, side="right"))
-            self._draw_list.line(points[:count], 1.6, color, np.linspace(0.75, 0.4, count))
+            self._draw_list.line(points[:count], 1.6, color, np.linspace(0.75, 0.45, count))
             beyond = points[max(count - 1, 0) :]
-            self._draw_list.line(beyond, 1.0, color, np.linspace(0.4, 0.12, len(beyond)))
+            self._draw_list.line(beyond, 1.0, color, np.linspace(0.45, 0.2, len(beyond)))
         if current.landing is not None and current.landing.time > session.now - 0.5:
             self._landing_mark(np.asarray(current.landing.position, float), color)
 
@@ -105,6 +105,7 @@ class Painter:
         """The region of a forecast until its path ends. Returns the time until which it is drawn, or None."""
         if forecast.covariance is None:
             return None
+        self._grid = self._grid or RegionGrid(self.place, self._camera)
         rows = (forecast.times > now) & (forecast.times <= end)
         mean = forecast.mean[rows]
         region = self._grid.region(now, forecast.times[rows], mean, forecast.covariance[rows])
