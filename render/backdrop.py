@@ -1,5 +1,6 @@
 """Everything that stands still, painted once per camera: the ground, then one layer for each part of the scene."""
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,16 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ballcast.render import raster
-from ballcast.render.camera import OrbitCamera
-from ballcast.render.scene import Occluder, Polygon, Scene
+from ballcast.render.camera import NEAR_PLANE, OrbitCamera
+from ballcast.render.scene import Scene
+from ballcast.render.shapes import Occluder, Polygon, one_path
 from ballcast.sim.jit import strict
 
 if TYPE_CHECKING:
-    from ballcast.sim.sport import CameraView
+    from ballcast.sim.view import CameraView
 
 FLOOR_DOWNSCALE = 6  # pixels of the picture per pixel in which the floor is shaded
 TABLE_SHADOW_STRENGTH = 0.45  # how much darker the floor is under a table
 SHADOW_SOFTNESS = 0.12  # m, the softness of that shadow
+FAR_PIXELS = 1e4  # px from the middle of the picture; polygons are cut there
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,16 +46,17 @@ class Backdrop:
     def of(cls, scene: Scene, view: "CameraView", camera: OrbitCamera) -> "Backdrop":
         """The backdrop of a scene; view: the sport's View, for the colour of its background."""
         ground = _floor(scene, view, camera)
-        if walls := rasterise([p for p in scene.walls if p.is_front_facing(camera.eye)], camera):
-            raster.composite(ground, walls[0], *walls[1])
+        buffer = _coverage_buffer(camera.size)
+        shown, outlines = _outlines([p for p in scene.walls if p.is_front_facing(camera.eye)], camera)
+        _fill(ground, shown, outlines, buffer)
         layers = []
-        for occluder in sorted(scene.occluders, key=lambda occluder: occluder.depth_key(camera.eye)):
-            if layer := rasterise([p for p in occluder.polygons if p.is_front_facing(camera.eye)], camera):
+        for occluder in scene.far_to_near(camera.eye):
+            if layer := rasterise([p for p in occluder.polygons if p.is_front_facing(camera.eye)], camera, buffer):
                 layers.append(Layer(occluder, *layer))
-        whole = ground.copy(order="F")
+        whole = ground.copy(order="F") if layers else ground
         for layer in layers:
             raster.composite(whole, layer.image, *layer.corner)
-        return cls(camera.eye, ground, tuple(layers), whole, raster.make_coverage_buffer(camera.size))
+        return cls(camera.eye, ground, tuple(layers), whole, buffer)
 
     def occluding_layer(self, points: np.ndarray, xy: np.ndarray, margin: float) -> np.ndarray:
         """The index (N,) of the first layer that hides each point (N, 3) m at xy (N, 2) px; len(layers) for none.
@@ -82,12 +86,22 @@ class Backdrop:
         draw_layer(last)
 
 
-def rasterise(polygons: Sequence[Polygon], camera: OrbitCamera) -> tuple[np.ndarray, tuple[int, int]] | None:
+@functools.lru_cache(maxsize=1)
+def _coverage_buffer(size):
+    """The memory of raster.fill for pictures of a size; it is all zero after each use, so that all can share it."""
+    return raster.make_coverage_buffer(size)
+
+
+def rasterise(
+    polygons: Sequence[Polygon], camera: OrbitCamera, buffer: np.ndarray
+) -> tuple[np.ndarray, tuple[int, int]] | None:
     """Polygons, painted in their order, as (image, its corner in px), cropped to the picture; None if none is in sight.
+
+    buffer  of raster.make_coverage_buffer, for a picture of the camera's size
 
     The image (W, H) uint32 has premultiplied colours, as raster.composite takes it.
     """
-    outlines = [camera.project_polygon(polygon.points) for polygon in polygons]
+    shown, outlines = _outlines(polygons, camera)
     corners = np.concatenate([*outlines, np.empty((0, 2))])
     if not len(corners):
         return None
@@ -95,10 +109,81 @@ def rasterise(polygons: Sequence[Polygon], camera: OrbitCamera) -> tuple[np.ndar
     high = np.minimum(np.ceil(corners.max(axis=0)) + 2, camera.size).astype(int)
     if (high <= low).any():
         return None
-    image, starts = raster.new_picture(high - low), np.cumsum([0, *map(len, outlines)])
-    colors, alphas = np.array([p.color for p in polygons], float), np.array([p.alpha for p in polygons], float)
-    raster.fill_each(image, corners - low, starts, colors, alphas, raster.make_coverage_buffer(image.shape))
+    image = raster.new_picture(high - low)
+    _fill(image, shown, [outline - low for outline in outlines], buffer)
     return image, tuple(low.tolist())
+
+
+def _fill(image, polygons, outlines, buffer):
+    """Paint polygons, in their order, whose outlines are in pixels of the image."""
+    if polygons:
+        corners, starts = np.concatenate(outlines), np.cumsum([0, *map(len, outlines)])
+        colors, alphas = np.array([p.color for p in polygons], float), np.array([p.alpha for p in polygons], float)
+        raster.fill_each(image, corners, starts, colors, alphas, buffer)
+
+
+def _outlines(polygons, camera):
+    """The polygons that are before the camera, and their outlines (M, 2) px."""
+    pieces = [polygon.points.reshape(-1, 3) for polygon in polygons]
+    local = (np.concatenate([np.empty((0, 3)), *pieces]) - camera.eye) @ camera.basis.T
+    widest = FAR_PIXELS / camera.focal_length
+    inside = (local[:, 2] > NEAR_PLANE) & (np.abs(local[:, :2]) < widest * local[:, 2:]).all(axis=1)
+    all_inside, end, found = inside.all(), 0, []
+    for polygon, piece in zip(polygons, pieces):
+        start, end = end, end + len(piece)
+        groups = [local[start:end].reshape(-1, *polygon.points.shape[-2:])]
+        if not (all_inside or inside[start:end].all()):
+            groups = _in_sight(groups[0], camera)
+        if groups:
+            found.append((polygon, _outline(groups, camera)))
+    return [polygon for polygon, _ in found], [outline for _, outline in found]
+
+
+def _outline(groups, camera):
+    """Polygons in the camera's axes, in groups (K, N, 3), as one closed path (M, 2) px."""
+    if len(groups) == 1 and len(groups[0]) == 1:
+        return _pixels(groups[0][0], camera)
+    return one_path([_same_turn(_pixels(group, camera)) for group in groups])
+
+
+def _in_sight(local, camera):
+    """Polygons (K, N, 3) in the camera's axes, in groups, without those beyond an edge of the picture, and cut."""
+    right, down = (np.array(camera.size) - camera.principal_point) / camera.focal_length
+    left, up = -camera.principal_point / camera.focal_length
+    x, y, depth = np.moveaxis(local, 2, 0)
+    beyond = depth <= NEAR_PLANE, x > right * depth, x < left * depth, y > down * depth, y < up * depth
+    local = local[~np.any([side.all(axis=1) for side in beyond], axis=0)]
+    widest = FAR_PIXELS / camera.focal_length
+    near_axis = (np.abs(local[..., :2]) < widest * local[..., 2:]).all(axis=(1, 2))
+    whole = near_axis & (local[..., 2] > NEAR_PLANE).all(axis=1)
+    groups = [local[whole], *(_clip(polygon, widest)[None] for polygon in local[~whole])]
+    return [group for group in groups if group.size]
+
+
+def _pixels(local, camera):
+    """Points (..., 3) in the camera's axes as pixels (..., 2)."""
+    return camera.principal_point + camera.focal_length * local[..., :2] / local[..., 2:]
+
+
+def _same_turn(outlines):
+    """Outlines (K, N, 2) px, those that turn the other way round reversed."""
+    (x, y), (next_x, next_y) = np.moveaxis(outlines, 2, 0), np.moveaxis(np.roll(outlines, -1, axis=1), 2, 0)
+    return np.where(((x * next_y - next_x * y).sum(axis=1) < 0)[:, None, None], outlines[:, ::-1], outlines)
+
+
+def _clip(local, widest):
+    """The part (M, 3) of a polygon (N, 3) in the camera's axes before it and not too far to its sides; perhaps none."""
+    sides = ((1, 0, widest), (-1, 0, widest), (0, 1, widest), (0, -1, widest))
+    for plane, offset in (((0, 0, 1), NEAR_PLANE * 1.0001), *((side, 0.0) for side in sides)):
+        height = local @ np.array(plane, float) - offset
+        kept = height >= 0
+        if not kept.all():
+            before, drop = np.roll(local, 1, axis=0), np.roll(height, 1)
+            crosses = kept != np.roll(kept, 1)
+            fraction = drop / np.where(crosses, drop - height, 1.0)
+            ends = np.stack([before + fraction[:, None] * (local - before), local], axis=1)
+            local = ends[np.stack([crosses, kept], axis=1)]
+    return local
 
 
 def _floor(scene, view, camera):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from ballcast.sim.sport import CameraView
+    from ballcast.sim.view import CameraView
 
 NEAR_PLANE = 0.05  # m; nearer points are not drawn
 MAX_ELEVATION, MIN_ELEVATION = 88.0, 2.0  # degrees above the horizon

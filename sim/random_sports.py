@@ -64,7 +64,7 @@ def random_sport(number: int, seed: int = 0, purpose: str = "train") -> Sport:
         launches=tuple(scaled_launch(x, length, speed, spin, radii) for x in base.launches),
         sensor=_sensor(draw, base.sensor, length),
         spread=_spread(draw, base.spread, speed),
-        view=replace(base.view, **{k: _scaled(getattr(base.view, k), length) for k in CAMERA_POINTS}, lines=()),
+        view=replace(base.view.bare(), **{k: _scaled(getattr(base.view, k), length) for k in CAMERA_POINTS}),
         throws=(),
         zones=(),
         strokes=(),

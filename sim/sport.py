@@ -12,13 +12,16 @@ import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ballcast.sim import atmosphere as air
 from ballcast.sim.kernels.aerodynamics import DRAG_FORMS, LIFT_FORMS
 from ballcast.sim.launch import read_launch
 from ballcast.sim.strokes import check_play, read_stroke, read_zone
 from ballcast.sim.toml_fields import SportError, from_table, number_field, numbers, reject_unknown_keys, vector_field
+
+if TYPE_CHECKING:
+    from ballcast.sim.view import CameraView
 
 FOLDER = Path(__file__).parent / "sports"
 SPIN_DECAY_FORMS = {"none": (), "scaling": (), "path": ("rate",)}
@@ -177,16 +180,6 @@ class ParameterSpread:
 
 
 @dataclass(frozen=True)
-class CameraView:
-    eye: tuple = vector_field(3)  # m
-    target: tuple = vector_field(3)  # m
-    field_of_view: float = number_field(45.0, above=1, high=150)  # degrees, vertical
-    ball_color: tuple = vector_field(3, default=(255, 176, 59))
-    background: tuple = vector_field(3, default=(22, 26, 33))
-    lines: tuple = ()  # of ((x, y, z), (x, y, z)) in m, or of ((x, y, z), radius): a circle in a level plane
-
-
-@dataclass(frozen=True)
 class Sport:
     name: str
     version: int
@@ -199,7 +192,7 @@ class Sport:
     launches: tuple  # of Launch
     sensor: Sensor
     spread: ParameterSpread
-    view: CameraView
+    view: "CameraView"
     origin: str = ""
     throws: tuple = ()  # of (name, Launch): for the viewer; sim.draw does not use them
     zones: tuple = ()  # of Zone: what decides about a stroke
@@ -278,6 +271,8 @@ def read_toml(name: str | Path) -> tuple[str, str]:
 
 def parse(text: str, where: str) -> Sport:
     """The Sport of a TOML text; `where` names it in messages."""
+    from ballcast.sim.view import read_view  # here, so that an edit of it compiles nothing
+
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -309,7 +304,7 @@ def parse(text: str, where: str) -> Sport:
         launches=tuple(read_launch(t, f"{where}: launch {i + 1}") for i, t in enumerate(table["launch"])),
         sensor=_sensor(table["sensor"], f"{where}: sensor"),
         spread=_spread(table.get("spread", {}), f"{where}: spread"),
-        view=_view(table["view"], f"{where}: view"),
+        view=read_view(table["view"], surfaces, f"{where}: view"),
         throws=tuple(_throw(t, f"{where}: throw {i + 1}") for i, t in enumerate(table.get("throw", ()))),
         zones=zones,
         strokes=strokes,
@@ -434,16 +429,3 @@ def _spread(table, where):
         reject_unknown_keys(table["places"], known, f"{where}.places")
     places = from_table(ParameterSpread, table["places"], f"{where}.places")
     return dataclasses.replace(own, places=places)
-
-
-def _view(table, where):
-    parts = dict(table)
-    parts["lines"] = tuple(_line(line, f"{where}.lines[{i}]") for i, line in enumerate(parts.get("lines", ())))
-    return from_table(CameraView, parts, where)
-
-
-def _line(line, where):
-    reject_unknown_keys(line, ("from", "to", "circle", "radius"), where)
-    if "circle" in line:
-        return numbers(line["circle"], 3, where), numbers([line.get("radius")], 1, where)[0]
-    return numbers(line.get("from"), 3, where), numbers(line.get("to"), 3, where)

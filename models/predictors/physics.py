@@ -4,12 +4,14 @@ fit.py and segment.py are the fit, posterior.py what follows from it.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ballcast.models.contract import Forecast, Predictor, Stream, compiled_arrays
 from ballcast.models.estimation.fit import Fit, marginalise
+from ballcast.models.estimation.fit_spread import read_fit_spread
 from ballcast.models.estimation.friction import release_friction
 from ballcast.models.estimation.gaps import first_frame, fit_after_gap, fit_frames, rest_if_as_good
 from ballcast.models.estimation.posterior import predict_ahead, standard_normal_samples, to_forecast
@@ -24,6 +26,13 @@ FRAMES_AFTER_CONTACT = 8  # so many frames after a contact a stream marginalises
 MAX_NOISE_PSEUDO_FRAMES = 30.0  # that a stream's estimate of the noise counts for
 
 
+class Seen(NamedTuple):
+    """What a fit rests on."""
+
+    frames: int  # that say something of this flight
+    has_contact: bool  # among them
+
+
 class Physics(Predictor):
     """Fits position, velocity, spin and the ball's own parameters to the last 60 frames, and simulates ahead."""
 
@@ -35,14 +44,19 @@ class Physics(Predictor):
         super().__init__(sport)
         self.compiled_sport, self.lane_sport = compile_sport(sport), compile_lanes(sport)
         self.prior, self.standard_normal = sport_prior(sport), standard_normal_samples(SAMPLES)
-        self.next_contact = next_contact_covariance(sport)
+        self.next_contact, self.spread = next_contact_covariance(sport), read_fit_spread(sport.name)
 
     def predict(self, time: np.ndarray, position: np.ndarray, times: np.ndarray) -> Forecast:
-        fit, _ = self.fit(time, position, self.prior.mean, False, self.prior)
-        return self.forecast_fit(fit, times, time[-1])
+        return self.forecast_fit(*self.fit_track(time, position), times, time[-1])
 
     def stream(self) -> "PhysicsStream":
         return PhysicsStream(self)
+
+    def fit_track(self, time: np.ndarray, position: np.ndarray) -> tuple[Fit, Seen]:
+        """The Fit of frames time (T,) s, position (T, 3) m that nothing is known of, the last ones of a track."""
+        time, position = time[-self.window :], position[-self.window :]
+        fit, first = self.fit(time, position, self.prior.mean, False, self.prior)
+        return fit, Seen(len(time) - first, fit.last_contact > -math.inf)
 
     def fit(self, t: np.ndarray, y: np.ndarray, x: np.ndarray, is_warm: bool, prior: Prior) -> tuple[Fit, int]:
         """(Fit, first frame used) of frames t (T,) s, y (T, 3) m; see fit_last_segment. After a gap: see gaps.py."""
@@ -58,9 +72,10 @@ class Physics(Predictor):
         fit = rest_if_as_good(self.sport, self.compiled_sport, *frames, fit, used, MAX_FLIGHTS)
         return release_friction(self.compiled_sport, *frames, fit, used), first
 
-    def forecast_fit(self, fit: Fit, times: np.ndarray, last: float) -> Forecast:
+    def forecast_fit(self, fit: Fit, seen: Seen, times: np.ndarray, last: float) -> Forecast:
         """The Forecast of a Fit at times (H,) s; its last frame is at `last` s."""
-        estimate = fit.final, fit.final_covariance + self.next_contact
+        factor = self.spread.factor(*seen, float(np.linalg.norm(fit.final[3:6])))
+        estimate = fit.final, factor * fit.final_covariance + self.next_contact
         prediction = predict_ahead(self.lane_sport, self.standard_normal, *estimate, times - last)
         return to_forecast(*estimate, prediction, last, self.sport.ground)
 
@@ -71,6 +86,8 @@ class PhysicsStream(Stream):
     predictor: Physics
     _x: np.ndarray
     _is_warm: bool
+    _flight_start: float  # s: frames from here on are of one flight, in the segment or in the prior
+    _has_contact: bool  # in the prior
 
     def __init__(self, predictor: Physics):
         super().__init__(predictor)
@@ -91,13 +108,16 @@ class PhysicsStream(Stream):
         if first:
             self._reset(time[first])
         self._x, self._is_warm = fit.x, True
+        frames = len(self.frames[0]) - int(np.searchsorted(self.frames[0], self._flight_start))
+        seen = Seen(frames, self._has_contact or fit.last_contact > -math.inf)
         if not first:
             self._marginalise_old_frames(time, position, fit)
-        return self.predictor.forecast_fit(fit, times, time[-1])
+        return self.predictor.forecast_fit(fit, seen, times, time[-1])
 
     def _reset(self, since: float) -> None:
         """Restart with the frames from `since` s on."""
         self._segment_start, self._prior = since, self.predictor.prior
+        self._flight_start, self._has_contact = since, False
         self._x, self._is_warm = self._prior.mean, False
 
     def _marginalise_old_frames(self, time, position, fit):
@@ -113,3 +133,4 @@ class PhysicsStream(Stream):
                  "noise_factor": fit.noise_factor}  # fmt: skip
         self._prior = self._prior._replace(mean=mean, precision=precision, height_offset_scale=0.0, **noise)
         self._segment_start, self._x = time[cut], mean
+        self._has_contact |= fit.last_contact <= time[cut] - time[0]

@@ -1,28 +1,34 @@
-"""Calibration, at the end of a run or by python -m ballcast.models.training.calibrate WEIGHTS [SPORT ...|all].
+"""Calibration, at the end of a run or by python -m ballcast.models.training.calibrate WEIGHTS|physics [SPORT ...|all].
 
 The variances of a network are scaled so that its 90 % regions hold 90 % of balls. The factors, one for each horizon,
 are measured on simulated balls that were not learnt from, and stored in the file of weights. A network that learnt from
 several sports has factors for each of them; all balls together, with those of a few random sports, give the factors for
 other sports. Balls that touch a net, a board or a bar are left out, because small differences decide where those go.
+`physics` has factors too, on the covariance of its fit: see ballcast/models/estimation/fit_spread.py.
 """
 
 import sys
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.stats import chi2
 
 from ballcast import command, sim
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
+from ballcast.models.estimation.fit_spread import FILE, FULL_FRAMES, SPEEDS, FitSpread
 from ballcast.models.registry import load
 from ballcast.models.runtime import weights
 from ballcast.models.training.sports import sports_of
+from ballcast.sim.files import write_atomically
 from ballcast.tracks import Track
 
 PROGRAM = "python -m ballcast.models.training.calibrate"
 BALLS, FIRST = 1500, 100_000  # the number of balls of a sport, and the first; purpose validation
 RANDOM_SPORTS, RANDOM_BALLS = 8, 400  # of the calibration for other sports
+PHYSICS_BALLS, ROUNDS, MIN_BALLS = 3000, 3, 20  # for the factors of `physics`
 MIN_FRAMES, MAX_FRAMES = 3, 110  # of a history
 COVERAGE = 0.9
 MIN_FACTOR, MAX_FACTOR = 0.1, 10.0  # a factor beyond these would be a mistake
@@ -45,6 +51,47 @@ def calibrate(path: str | Path, names: str | Sequence[str] | None = None) -> Non
     else:
         info["widen"] = factors(measured[sports[0].name])
     weights.save(path, tensors, info)
+
+
+def calibrate_physics(names: str | Sequence[str] | None = None) -> None:
+    """Measure the factors of FitSpread, for sports' names or `all`, and write them; other sports keep theirs."""
+    table = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    table |= {sport.name: measure_fit_spread(sport)._asdict() for sport in sports_of(names or ["all"])}
+    own = [spread for name, spread in table.items() if name != "other"]
+    usual = {key: [float(np.median([np.median(spread[key]) for spread in own]))] for key in ("flight", "contact")}
+    table["other"] = {"speed": [0.0], **usual}
+    lines = [f"{name} = {{ {', '.join(f'{k} = {list(v)}' for k, v in row.items())} }}" for name, row in table.items()]
+    write_atomically(FILE, "\n".join([f"# {PROGRAM} physics", *lines, ""]).encode())
+
+
+def measure_fit_spread(sport: sim.Sport, balls: int = PHYSICS_BALLS) -> FitSpread:
+    """The factors for which the regions of `physics` hold 90 % of balls: found in a few rounds, since flights bend."""
+    predictor: Any = load("physics", sport)  # a Physics
+    tracks, times, truth, _, clear = calibration_cases(sport, balls)
+    chosen = [n for n in np.flatnonzero(clear) if len(tracks[n]) >= FULL_FRAMES]
+    predictor.spread = spread = FitSpread()
+    fits = [predictor.fit_track(tracks[n].time, tracks[n].position) for n in chosen]
+    has_contact = np.array([fit.last_contact > -np.inf for fit, _ in fits])
+    speed = np.array([np.linalg.norm(fit.final[3:6]) for fit, _ in fits])
+    edges = np.quantile(speed, np.linspace(0.0, 1.0, SPEEDS + 1))
+    group = np.clip(np.searchsorted(edges, speed) - 1, 0, SPEEDS - 1)
+    speeds = tuple(float(np.median(speed[group == g]).round(2)) for g in range(SPEEDS))
+    for _ in range(ROUNDS):
+        predictor.spread = spread
+        forecasts = [predictor.forecast_fit(*fit, times[n], tracks[n].time[-1]) for n, fit in zip(chosen, fits)]
+        errors = np.array([f.mean for f in forecasts]) - truth[chosen]
+        found = mahalanobis2(errors, np.array([f.covariance for f in forecasts]))
+        needed = [[_more(found[(group == g) & rows]) for g in range(SPEEDS)] for rows in (~has_contact, has_contact)]
+        before = [[spread.factor(FULL_FRAMES, contact, v) for v in speeds] for contact in (False, True)]
+        flight, contact = np.maximum(np.multiply(before, needed), 1.0).round(2).tolist()
+        spread = FitSpread(speeds, tuple(flight), tuple(contact))
+        print(sport.name, len(chosen), spread, flush=True)
+    return spread
+
+
+def _more(distance2):
+    """The factor of some balls; of too few, 1."""
+    return variance_factor(distance2.ravel(), 3) if len(distance2) >= MIN_BALLS else 1.0
 
 
 def _join(parts):
@@ -114,4 +161,5 @@ def variance_factor(distance2: np.ndarray, size: int) -> float:
 
 
 if __name__ == "__main__":
-    command.run(PROGRAM, lambda: calibrate(sys.argv[1], sys.argv[2:]))
+    what = calibrate_physics if sys.argv[1:2] == ["physics"] else lambda names: calibrate(sys.argv[1], names)
+    command.run(PROGRAM, lambda: what(sys.argv[2:]))
