@@ -89,9 +89,9 @@ def _stamp(
     whitening, step, boxes = np.empty((3, 3)), np.empty(3), np.empty((2, 4))
     earlier = np.empty((rows * columns, 3), np.float32)  # what a segment replaces: row, column, density
     until, count, left, top, right, bottom = times[0], 0, columns, rows, 0, 0
-    start, dense = 0, DENSE_RADIUS * spacing * rows / focal_length
+    start, longest, dense = 0, len(times) - 1, DENSE_RADIUS * spacing * rows / focal_length
     while start + 1 < len(times):
-        end = _end_of_segment(times, centre, ellipsoids, start, first_end)
+        end = min(_end_of_segment(times, centre, ellipsoids, start, first_end), longest)
         sizes = _whiten(ellipsoids[start], ellipsoids[end], whitening)
         outer = 0.5 * max(sizes[0], sizes[1]) * (ellipsoids[start] + ellipsoids[end])
         _bounds(centre[start], outer, focal_length, principal_point, spacing, boxes[0])
@@ -105,8 +105,11 @@ def _stamp(
         if count + new > max_count and times[start] >= first_end:
             for k in range(changed):
                 density[int(earlier[k, 0]), int(earlier[k, 1])] = earlier[k, 2]
-            break
-        count, until, start = count + new, times[end], end
+            if end == start + 1:
+                break
+            longest = start + (end - start) // 2  # again, only as far as this
+            continue
+        count, until, start, longest = count + new, times[end], end, len(times) - 1
         left, top, right, bottom = min(left, box[0]), min(top, box[1]), max(right, box[2]), max(bottom, box[3])
     return until, count, (left, top, right, bottom)
 
