@@ -82,13 +82,13 @@ class Painter:
             return
         if is_first:
             self._past_forecasts(session, forecaster.past(session.now), current, color)
-        times, points, _ = self.place.drawn_path(current.times, current.mean, current.landing)
-        until = self._region(session.now, forecaster.number, current, times[-1], color)
-        is_future = times > session.now
-        if is_future.all():
+        times, points = current.times, current.mean
+        if times[0] > session.now:  # from the ball on
             start = session.ball.state_at(session.now)[0]
             times, points = np.append(session.now, times), np.vstack([start, points])
-            is_future = times >= session.now
+        times, points, _ = self.place.drawn_path(times, points, current.landing)
+        until = self._region(session.now, forecaster.number, current, times[-1], color)
+        is_future = times >= session.now
         alpha = np.linspace(0.75, 0.06, is_future.sum())
         times, points = times[is_future], points[is_future]
         if until is None:
