@@ -1,7 +1,7 @@
 """What is to be painted at its depth: gathered first, then painted together, each thing behind what hides it.
 
 Each thing is painted before the first layer of the backdrop (from far to near) that hides it from the camera. Before
-one layer, fills are painted first, then lines and dots in their order, then balls.
+one layer, fills are painted first, then regions, lines and dots in their order, then balls.
 """
 
 import numpy as np
@@ -9,7 +9,9 @@ import numpy as np
 from ballcast.render import raster
 from ballcast.render.backdrop import Backdrop
 from ballcast.render.camera import OrbitCamera
+from ballcast.render.confidence_tube import Region
 
+RIM, RIM_ALPHA, MIDDLE_ALPHA = 0.06, 0.09, 0.42  # of regions: the density over which the rim appears, and alphas
 LAYER_MARGIN = 40  # px round a layer within which it may hide a ball of the usual size
 Color = tuple[float, float, float]
 
@@ -17,7 +19,7 @@ Color = tuple[float, float, float]
 class DrawList:
     def __init__(self, camera: OrbitCamera):
         self.camera = camera
-        self._lines, self._dots, self._fills, self._balls = [], [], [], []
+        self._lines, self._dots, self._fills, self._regions, self._balls = [], [], [], [], []
 
     def line(
         self, points: np.ndarray, radius: float, color: Color, alpha: float | np.ndarray, spacing: float | None = None
@@ -34,6 +36,10 @@ class DrawList:
         if len(corners):
             self._fills.append((anchor, corners, starts, color, alpha))
 
+    def region(self, anchor: np.ndarray, region: Region, color: Color) -> None:
+        """A region of a forecast, hidden by what hides the anchor (3,) m."""
+        self._regions.append((anchor, region, color))
+
     def ball(self, position: np.ndarray, radius: float, color: Color, orientation: np.ndarray) -> None:
         """A shaded ball of radius px at a position (3,) m; orientation (3, 3) as raster.sphere takes it."""
         self._balls.append((position, radius, color, orientation))
@@ -41,17 +47,21 @@ class DrawList:
     def paint(self, pixels: np.ndarray, backdrop: Backdrop) -> None:
         """Fill the picture (W, H) uint32 with the backdrop and everything in this list."""
         points, xy, radius, color, alpha = self._sample_points()
-        anchors = np.array([item[0] for item in (*self._fills, *self._balls)]).reshape(-1, 3)
+        anchors = np.array([item[0] for item in (*self._fills, *self._regions, *self._balls)]).reshape(-1, 3)
         anchor_pixels = self.camera.project(anchors)[0]
         places = np.concatenate([points, anchors]), np.concatenate([xy, anchor_pixels])
         layers = backdrop.occluding_layer(*places, LAYER_MARGIN)
-        point_layers, fill_layers, ball_layers = np.split(layers, [len(points), len(points) + len(self._fills)])
-        ball_pixels = anchor_pixels[len(self._fills) :]
+        counts = len(points), len(self._fills), len(self._regions)
+        point_layers, fill_layers, region_layers, ball_layers = np.split(layers, np.cumsum(counts))
+        ball_pixels = anchor_pixels[len(self._fills) + len(self._regions) :]
 
         def draw_layer(layer):
             for (_, corners, starts, tone, opacity), item_layer in zip(self._fills, fill_layers):
                 if item_layer == layer:
                     raster.fill(pixels, corners, starts, np.array(tone, float), opacity, backdrop.coverage_buffer)
+            for (_, region, tone), item_layer in zip(self._regions, region_layers):
+                if item_layer == layer:
+                    paint_region(pixels, region, tone)
             raster.discs(pixels, xy, radius, color, alpha, point_layers, layer)
             for (_, size, tone, orientation), (x, y), item_layer in zip(self._balls, ball_pixels, ball_layers):
                 if item_layer == layer:
@@ -79,3 +89,9 @@ class DrawList:
         samples = np.concatenate([sampled[1], values[dots]])
         xy, color = np.concatenate([sampled[0], xy[dots]]), np.concatenate([style[:, 1:], tones.astype(float)])
         return samples[:, :3], xy, np.append(style[:, 0], sizes), color, samples[:, 3].copy()
+
+
+def paint_region(pixels: np.ndarray, region: Region, color: Color) -> None:
+    """Paint a region over a picture (W, H) uint32."""
+    place = region.density, region.corner, region.spacing
+    raster.cloud(pixels, *place, np.array(color, float), RIM, RIM_ALPHA, MIDDLE_ALPHA)

@@ -11,9 +11,10 @@ import numpy as np
 from ballcast.render import raster
 from ballcast.render.backdrop import Backdrop
 from ballcast.render.camera import OrbitCamera
-from ballcast.render.confidence_tube import confidence_tube
+from ballcast.render.confidence_tube import RegionGrid
 from ballcast.render.draw_list import DrawList
 from ballcast.render.palette import SHADOW_COLOR, TRACK_COLOR, TRUTH_COLOR, predictor_color
+from ballcast.render.place import Place
 from ballcast.render.scene import Polygon, Scene, support_height
 
 MAX_DOTS = 600  # of the observed frames are drawn, the last ones
@@ -21,16 +22,19 @@ FADE_TIME = 1.2  # s over which an observed dot fades
 MIN_BALL_PIXELS = 6.0  # px; a ball is drawn no smaller, so that it can be seen
 ARROW_TIME = 0.12  # s of flight that the arrow of a launch shows
 TRAIL_SPACING, TRAIL_TIME = 0.1, 0.7  # s between the past forecasts that are drawn, and until they have faded
-TUBE_ALPHA = 0.13
 CIRCLE = np.stack([f(np.linspace(0, 2 * np.pi, 49)) for f in (np.cos, np.sin, np.zeros_like)], axis=1)
 
 
 class Painter:
-    """Paints sessions of a sport. It keeps the backdrop until the camera moves."""
+    """Paints sessions of a sport. It keeps the backdrop until the camera moves.
+
+    regions  of the last picture: predictor's number -> its Region, with the time until which it is drawn
+    """
 
     def __init__(self, sport):
-        self.sport, self.scene = sport, Scene.of(sport)
-        self._camera = self._backdrop = None
+        self.sport, self.scene, self.regions = sport, Scene.of(sport), {}
+        self.place = Place(sport.surfaces, self.scene, sport.ball.radius, sport.world.gravity)
+        self._camera = self._backdrop = self._grid = None
 
     def paint(
         self, pixels: np.ndarray, session: Any, camera: OrbitCamera, truth: bool = False, throw: Any = None,
@@ -39,7 +43,8 @@ class Painter:
         """Fill the picture (W, H) uint32 with this moment of a session; `truth`: also where the ball will truly go."""
         if camera != self._camera:
             self._camera, self._backdrop = camera, Backdrop.of(self.scene, self.sport.view, camera)
-        self._draw_list = DrawList(camera)
+            self._grid = None
+        self._draw_list, self.regions = DrawList(camera), {}
         self._shadow(session)
         if truth:
             self._truth(session)
@@ -71,22 +76,44 @@ class Painter:
             self._draw_list.line(positions, 1.0, TRUTH_COLOR, 0.35, spacing=4.0)
 
     def _paths(self, session, forecaster, is_first):
-        """A forecast and its landing; of the first predictor also past forecasts, fading."""
+        """A forecast, its region and its landing; of the first predictor also past forecasts, fading."""
         current, color = forecaster.forecast(session.now), predictor_color(forecaster.number)
         if current is None:
             return
         if is_first:
             self._past_forecasts(session, forecaster.past(session.now), current, color)
-        is_future = current.times > session.now
-        points = current.mean[is_future]
-        if current.covariance is not None and is_future.any():
-            outlines = confidence_tube(self._camera, points, current.covariance[is_future])
-            self._draw_list.fill(points[0], *outlines, color, TUBE_ALPHA)
-        if is_future.all():
-            points = np.vstack([session.ball.state_at(session.now)[0], points])
-        self._draw_list.line(points, 1.6, color, np.linspace(0.75, 0.06, len(points)))
+        times, points = current.times, current.mean
+        if times[0] > session.now:  # from the ball on
+            start = session.ball.state_at(session.now)[0]
+            times, points = np.append(session.now, times), np.vstack([start, points])
+        times, points, _ = self.place.drawn_path(times, points, current.landing)
+        until = self._region(session.now, forecaster.number, current, times[-1], color)
+        is_future = times >= session.now
+        alpha = np.linspace(0.75, 0.06, is_future.sum())
+        times, points = times[is_future], points[is_future]
+        if until is None:
+            self._draw_list.line(points, 1.6, color, alpha)
+        else:
+            count = int(np.searchsorted(times, until, side="right"))
+            self._draw_list.line(points[:count], 1.6, color, np.linspace(0.75, 0.45, count))
+            beyond = points[max(count - 1, 0) :]
+            self._draw_list.line(beyond, 1.0, color, np.linspace(0.45, 0.2, len(beyond)))
         if current.landing is not None and current.landing.time > session.now - 0.5:
             self._landing_mark(np.asarray(current.landing.position, float), color)
+
+    def _region(self, now, number, forecast, end, color):
+        """The region of a forecast until its path ends. Returns the time until which it is drawn, or None."""
+        if forecast.covariance is None:
+            return None
+        self._grid = self._grid or RegionGrid(self.place, self._camera)
+        rows = (forecast.times > now) & (forecast.times <= end)
+        mean = forecast.mean[rows]
+        region = self._grid.region(now, forecast.times[rows], mean, forecast.covariance[rows])
+        if region is None:
+            return None
+        self.regions[number] = region
+        self._draw_list.region(mean[0], region, color)
+        return region.until
 
     def _arrow(self, throw):
         """The launch: as long as the ball flies in ARROW_TIME."""
@@ -105,10 +132,11 @@ class Painter:
         for forecast in past[::-1]:
             if forecast.made_at <= latest - TRAIL_SPACING + 1e-9:
                 latest = forecast.made_at
-                is_future = forecast.times > session.now
+                times, points, _ = self.place.drawn_path(forecast.times, forecast.mean, forecast.landing)
+                is_future = times > session.now
                 age = current.made_at - forecast.made_at
                 fade = 0.16 * (1 - age / TRAIL_TIME) * np.linspace(1, 0.2, is_future.sum())
-                self._draw_list.line(forecast.mean[is_future], 1.0, color, fade)
+                self._draw_list.line(points[is_future], 1.0, color, fade)
 
     def _landing_mark(self, position, color):
         """A landing: a target on the surface, under the ball's centre at contact."""
@@ -152,12 +180,18 @@ def view_rotation(camera: OrbitCamera, orientation: np.ndarray) -> np.ndarray:
 def compile_kernels() -> None:
     """Compile, or load from the disk, every kernel that pictures need, by painting a small one."""
     camera = OrbitCamera((0.0, 0.0, 0.0), 0.0, 30.0, 3.0, 40.0, (48, 32))
-    points = np.linspace((0, 0, 0), (0.5, 0, 1), 4)
+    times, points = np.linspace(0.0, 0.1, 4), np.linspace((0, 0, 0.2), (0.5, 0, 1), 4)
     scene = Scene(None, (Polygon(np.eye(3), (255, 255, 255)),), (), np.zeros(2), np.ones(2), 1.0)
+    place = Place((), scene, 0.1, 9.81)
+    place.drawn_path(times, points)
     draw_list = DrawList(camera)
     draw_list.line(points, 1.0, TRUTH_COLOR, 1.0)
     draw_list.dots(points, 1.0, TRUTH_COLOR, 1.0)
-    draw_list.fill(points[0], *confidence_tube(camera, points, np.tile(np.eye(3), (4, 1, 1))), TRUTH_COLOR, 1.0)
+    outline = camera.project_polygon(points[0] + CIRCLE)
+    draw_list.fill(points[0], outline, np.array([0, len(outline)]), TRUTH_COLOR, 1.0)
+    region = RegionGrid(place, camera).region(0.0, times, points, np.tile(0.01 * np.eye(3), (4, 1, 1)))
+    assert region is not None
+    draw_list.region(points[0], region, TRUTH_COLOR)
     draw_list.ball(points[0], 6.0, TRUTH_COLOR, np.eye(3))
     view: Any = SimpleNamespace(background=(0, 0, 0))  # a backdrop reads no more of a CameraView
     draw_list.paint(raster.new_picture(camera.size), Backdrop.of(scene, view, camera))

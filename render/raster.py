@@ -170,6 +170,41 @@ def fill(pixels, corners, starts, color, alpha, coverage_buffer):
 
 
 @strict
+def cloud(pixels, density, corner, spacing, color, rim, rim_alpha, middle_alpha):
+    """Blend a colour over the picture, as dense as a coarse grid (h, w) float32 says, with bilinear interpolation.
+
+    density[0, 0] is at corner (x, y) px, neighbours are `spacing` px apart. The alpha rises with the square of the
+    density, from rim_alpha at 0 to middle_alpha at 1; the rim appears over densities from 0 to `rim`.
+    """
+    red, green, blue = np.uint32(color[0]), np.uint32(color[1]), np.uint32(color[2])
+    tone = np.uint32(np.uint32(0xFF000000) | red << np.uint32(16) | green << np.uint32(8) | blue)
+    base, rise = np.float32(256.0 * rim_alpha), np.float32(256.0 * (middle_alpha - rim_alpha))
+    sharpness, zero, one = np.float32(1.0 / rim), np.float32(0.0), np.float32(1.0)
+    columns = density.shape[1] - 1
+    line = np.empty(columns * spacing, np.float32)
+    for j in range(density.shape[0] - 1):
+        first, last = columns, 0  # cells in which anything shows
+        for i in range(columns):
+            if max(density[j, i], density[j, i + 1], density[j + 1, i], density[j + 1, i + 1]) > zero:
+                first, last = min(first, i), i + 1
+        top, left = corner[1] + j * spacing, corner[0] + first * spacing
+        stop = min(last * spacing, pixels.shape[0] - corner[0]) - first * spacing
+        for y in range(top, min(top + spacing, pixels.shape[1]) if stop > 0 else top):
+            below = np.float32((y - top) / spacing)
+            for i in range(first, last):
+                value = density[j, i] + below * (density[j + 1, i] - density[j, i])
+                right = density[j, i + 1] + below * (density[j + 1, i + 1] - density[j, i + 1])
+                slope, start = (right - value) / np.float32(spacing), (i - first) * spacing
+                for x in range(spacing):
+                    line[start + x] = value + np.float32(x) * slope
+            row = pixels.T[y][left : left + stop]
+            for x in range(len(row)):
+                value = max(line[x], zero)
+                weight = (base + rise * value * value) * min(value * sharpness, one)
+                row[x] = mix_pixels(row[x], tone, np.uint32(weight))
+
+
+@strict
 def fill_each(pixels, corners, starts, colors, alphas, coverage_buffer):
     """Fill outlines one after the other, each with its color (K, 3) and alpha (K,)."""
     for k in range(len(starts) - 1):
