@@ -141,7 +141,7 @@ def test_a_following_camera_keeps_the_ball_in_the_middle():
     app = make_app(Recorder(), options=DisplayOptions(follow=True))
     for _ in range(60):
         app.frame(FRAME_TIME)
-        camera = app._active_camera()
+        camera = app.active_camera()
         pixel = camera.project(app.session.ball.state_at(app.session.now)[0][None])[0][0]
         assert np.abs(pixel - camera.principal_point).max() < 0.4 * app.screen.get_height()
 

@@ -9,10 +9,12 @@ import numpy as np
 import pygame
 
 from ballcast.render import raster
-from ballcast.render.palette import PANEL_COLOR
+from ballcast.render.palette import PANEL_COLOR, SOLID_PANEL_COLOR, VEIL_COLOR
 
 MIN_WIDTH, MIN_HEIGHT = 960.0, 720.0  # units that a picture has at least
+SMALL_SCALE, SMALL_HEIGHT = 0.6, 600.0  # px a unit, down to which pictures get fewer units, and how few
 MIN_TEXT_PIXELS = 8  # px, the least height of a text
+LABEL_GAP = 10  # units between a place and its label
 
 
 @lru_cache(maxsize=16)
@@ -28,18 +30,29 @@ def _text_image(text, size, color):
 
 
 @lru_cache(maxsize=16)
-def _background(size):
+def _background(size, color):
     panel = pygame.Surface((size[0] * 2, size[1] * 2), pygame.SRCALPHA)
-    pygame.draw.rect(panel, PANEL_COLOR, panel.get_rect(), border_radius=24)
+    pygame.draw.rect(panel, color, panel.get_rect(), border_radius=24)
     return pygame.transform.smoothscale(panel, size)
 
 
+@lru_cache(maxsize=1)
+def _veil(size):
+    veil = pygame.Surface(size, pygame.SRCALPHA)
+    veil.fill(VEIL_COLOR)
+    return veil
+
+
 class Canvas:
+    """`taken` lists the rectangles (x, y, width, height) of panels, and of texts outside them, in units: labels that
+    follow the ball are put where none of these is."""
+
     def __init__(self, surface, scale=None):
-        self.surface = surface
-        size = surface.get_size()
-        self.scale = scale or min(size[0] / MIN_WIDTH, size[1] / MIN_HEIGHT)  # px
-        self.width, self.height = size[0] / self.scale, size[1] / self.scale
+        self.surface, self.taken = surface, []
+        width, height = surface.get_size()
+        small = max(height / MIN_HEIGHT, min(SMALL_SCALE, height / SMALL_HEIGHT))
+        self.scale = scale or min(width / MIN_WIDTH, small)  # px
+        self.width, self.height = width / self.scale, height / self.scale
         self._texts, self._dots = [], []  # drawn together, in a tenth of the time
 
     def flush(self):
@@ -54,16 +67,73 @@ class Canvas:
 
     def text(self, x, y, text, size, color, alignment=0.0):
         """Text that begins at x (alignment 0), is centred there (0.5) or ends there (1)."""
-        image = _text_image(text, max(MIN_TEXT_PIXELS, round(size * self.scale)), color)
+        image = self._image(text, size, color)
         self._texts.append((image, (round(x * self.scale - alignment * image.get_width()), round(y * self.scale))))
 
+    def text_size(self, text, size):
+        """(width, height) of a text, units."""
+        width, height = self._image(text, size, (255, 255, 255)).get_size()
+        return width / self.scale, height / self.scale
+
+    def fitted(self, text, size, width):
+        """The text, or as much of its beginning as has room in `width` units."""
+        if self.text_size(text, size)[0] <= width:
+            return text
+        count = max(1, int(len(text) * width / self.text_size(text, size)[0]))
+        while count > 1 and self.text_size(text[:count].rstrip() + "...", size)[0] > width:
+            count -= 1
+        return text[:count].rstrip() + "..."
+
+    def wrapped(self, text, size, width):
+        """The text in lines of at most `width` units."""
+        lines = [""]
+        for word in text.split():
+            longer = f"{lines[-1]} {word}".strip()
+            if lines[-1] and self.text_size(longer, size)[0] > width:
+                lines.append(word)
+            else:
+                lines[-1] = longer
+        return [self.fitted(line, size, width) for line in lines]
+
     def outlined_text(self, x, y, text, size, color, alignment=0.0):
+        """A text over the scene."""
+        width, height = self.text_size(text, size)
+        self.taken.append((x - alignment * width, y, width, height))
         self.text(x + 1, y + 1, text, size, (0, 0, 0), alignment)
         self.text(x, y, text, size, color, alignment)
 
-    def panel_background(self, x, y, width, height):
+    def label(self, x, y, text, size, color):
+        """A text beside a place (x, y) where nothing else is; whether there was room."""
+        width, height = self.text_size(text, size)
+        across, up = LABEL_GAP + width, LABEL_GAP + height
+        corners = [(x + LABEL_GAP, y - height / 2), (x - across, y - height / 2), (x - width / 2, y - up)]
+        corners += [(x - width / 2, y + LABEL_GAP), (x + LABEL_GAP, y - up), (x - across, y - up)]
+        corners += [(x - width / 2 + i * width, y + j * up) for j in (-2, 1, -3, 2) for i in (0, -1, 1)]
+        corner = next((c for c in corners if self.is_free(*c, width, height)), None)
+        if corner is not None:
+            self.outlined_text(*corner, text, size, color)
+        return corner is not None
+
+    def is_free(self, x, y, width, height):
+        """Whether a rectangle is inside the picture, and no panel or text is there."""
+        inside = 0 <= x and x + width <= self.width and 0 <= y and y + height <= self.height
+        return inside and not any(
+            x < left + w and left < x + width and y < top + h and top < y + height for left, top, w, h in self.taken
+        )
+
+    def panel_background(self, x, y, width, height, color=PANEL_COLOR):
+        self.taken.append((x, y, width, height))
         size = (max(1, round(width * self.scale)), max(1, round(height * self.scale)))
-        self.surface.blit(_background(size), (round(x * self.scale), round(y * self.scale)))
+        self.surface.blit(_background(size, color), (round(x * self.scale), round(y * self.scale)))
+
+    def cover(self, x, y, width, height):
+        """Darken the whole picture, and lay a panel over it through which nothing is seen."""
+        self.flush()
+        self.surface.blit(_veil(self.surface.get_size()), (0, 0))
+        self.panel_background(x, y, width, height, SOLID_PANEL_COLOR)
+
+    def _image(self, text, size, color):
+        return _text_image(text, max(MIN_TEXT_PIXELS, round(size * self.scale)), color)
 
     def line(self, x0, y0, x1, y1, color, thickness=1.0):
         """A horizontal or vertical line."""
