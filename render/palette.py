@@ -9,7 +9,7 @@ FORECAST_COLOR = FORECAST_COLORS[0]
 
 # of panels and text
 TEXT_COLOR, MUTED_COLOR, FAINT_COLOR, RULE_COLOR = (238, 241, 245), (158, 168, 180), (112, 122, 134), (62, 70, 80)
-PANEL_COLOR, SOLID_PANEL_COLOR, VEIL_COLOR = (10, 13, 18, 178), (16, 20, 27, 255), (0, 0, 0, 120)  # with alpha
+PANEL_COLOR, SOLID_PANEL_COLOR, VEIL_COLOR = (10, 13, 18, 200), (16, 20, 27, 255), (0, 0, 0, 120)  # with alpha
 BACKGROUND_COLOR = (0, 0, 0)
 TIMELINE_COLORS = ((70, 78, 88), (120, 130, 142), FORECAST_COLOR)  # of the whole ball, what was reached, and the past
 COLORMAP_STOPS = ((14, 18, 28), (56, 44, 112), (190, 70, 110), (255, 178, 90), (255, 250, 210))  # from 0 to 1

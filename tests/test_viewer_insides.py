@@ -93,7 +93,7 @@ def test_why_is_asked_for_by_a_key_pauses_and_goes_when_the_show_goes_on():
         app.frame(FRAME_TIME)
     assert app.session.paused and len(app.attribution.sensitivity) == len(app.session.observed_frames)
     first, last = app.attribution.sensitivity[:10].mean(), app.attribution.sensitivity[-10:].mean()
-    assert last > 0.1 * first > 0  # of a straight line both ends say how steep it is
+    assert last > 0.05 * first > 0  # of a straight line both ends say how steep it is
     app.session.step_back()
     app.frame(FRAME_TIME)
     assert app.attribution.now == app.session.now and len(app.attribution.sensitivity) < len(

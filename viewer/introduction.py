@@ -24,12 +24,21 @@ class Opening(NamedTuple):
 
 
 OPENINGS = {
+    "baseball": Opening(10, 1 / 8),
+    "basketball": Opening(12, 1 / 4),
+    "cricket": Opening(0, 1 / 8),
+    "golf": Opening(0, 1 / 4),
+    "room": Opening(18, 1 / 4),
+    "soccer": Opening(4, 1 / 4),
     "table_tennis": Opening(0, 1 / 8),
+    "tennis": Opening(14, 1 / 4),
+    "volleyball": Opening(10, 1 / 4),
 }
 USUAL = Opening(0, 1 / 8)  # of a sport of one's own
 
 
 def opening(sport):
+    """The Opening of a Sport."""
     return OPENINGS.get(sport.name, USUAL)
 
 

@@ -191,9 +191,12 @@ class App:
 
     def toggle_predictor(self, number):
         if self._is_loadable(number):
+            before = self.session.selected
             self.session.toggle_predictor(number)
-            titles = [self.session.pool.describe(n).title for n in self.session.selected]
-            self.show_message(", ".join(titles))
+            word = "with" if number in self.session.selected else "without"
+            title = self.session.pool.describe(number).title
+            alone = self.session.selected == before  # one always stays
+            self.show_message(f"{title} alone" if alone else f"{word} {title}")
 
     def _is_loadable(self, number):
         pool = self.session.pool

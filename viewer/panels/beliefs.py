@@ -12,7 +12,7 @@ from ballcast import sim
 from ballcast.render import palette
 from ballcast.viewer.panels.layout import LEFT, MARGIN, PAD, RIGHT, WIDTH
 
-ROW, GROUP_ROW, HEAD = 17, 20, 34  # units
+ROW, GROUP_ROW, HEAD = 16, 20, 34  # units
 Z_90 = 1.645  # standard deviations
 SPIN_AND_PARAMETERS = slice(6, 15)  # their rows in a belief's covariance
 AXIS = (LEFT + 66, LEFT + 138)

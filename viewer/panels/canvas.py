@@ -43,6 +43,12 @@ def _veil(size):
     return veil
 
 
+def scale_of(size):
+    """How many px a unit is in a picture (width, height) px."""
+    small = max(size[1] / MIN_HEIGHT, min(SMALL_SCALE, size[1] / SMALL_HEIGHT))
+    return min(size[0] / MIN_WIDTH, small)
+
+
 class Canvas:
     """`taken` lists the rectangles (x, y, width, height) of panels, and of texts outside them, in units: labels that
     follow the ball are put where none of these is."""
@@ -50,8 +56,7 @@ class Canvas:
     def __init__(self, surface, scale=None):
         self.surface, self.taken = surface, []
         width, height = surface.get_size()
-        small = max(height / MIN_HEIGHT, min(SMALL_SCALE, height / SMALL_HEIGHT))
-        self.scale = scale or min(width / MIN_WIDTH, small)  # px
+        self.scale = scale or scale_of((width, height))  # px
         self.width, self.height = width / self.scale, height / self.scale
         self._texts, self._dots = [], []  # drawn together, in a tenth of the time
 
@@ -67,6 +72,8 @@ class Canvas:
 
     def text(self, x, y, text, size, color, alignment=0.0):
         """Text that begins at x (alignment 0), is centred there (0.5) or ends there (1)."""
+        if not text:
+            return
         image = self._image(text, size, color)
         self._texts.append((image, (round(x * self.scale - alignment * image.get_width()), round(y * self.scale))))
 
@@ -102,12 +109,13 @@ class Canvas:
         self.text(x + 1, y + 1, text, size, (0, 0, 0), alignment)
         self.text(x, y, text, size, color, alignment)
 
-    def label(self, x, y, text, size, color):
-        """A text beside a place (x, y) where nothing else is; whether there was room."""
+    def label(self, x, y, text, size, color, away=0.0):
+        """A text beside a place (x, y), `away` from it at least, where nothing else is; whether there was room."""
         width, height = self.text_size(text, size)
-        across, up = LABEL_GAP + width, LABEL_GAP + height
-        corners = [(x + LABEL_GAP, y - height / 2), (x - across, y - height / 2), (x - width / 2, y - up)]
-        corners += [(x - width / 2, y + LABEL_GAP), (x + LABEL_GAP, y - up), (x - across, y - up)]
+        gap = away + LABEL_GAP
+        across, up = gap + width, gap + height
+        corners = [(x + gap, y - height / 2), (x - across, y - height / 2), (x - width / 2, y - up)]
+        corners += [(x - width / 2, y + gap), (x + gap, y - up), (x - across, y - up)]
         corners += [(x - width / 2 + i * width, y + j * up) for j in (-2, 1, -3, 2) for i in (0, -1, 1)]
         corner = next((c for c in corners if self.is_free(*c, width, height)), None)
         if corner is not None:

@@ -57,7 +57,8 @@ def _head(canvas, session, y):
 def _predictor(canvas, session, forecaster, y, with_error):
     color, title = palette.predictor_color(forecaster.number), session.pool.describe(forecaster.number).title
     canvas.dots([(LEFT + 5, y + 7)], 4.5, color)
-    canvas.text(LEFT + 18, y, canvas.fitted(title, 20, RIGHT - LEFT - (82 if with_error else 18)), 20, color)
+    size, room = (18, RIGHT - LEFT - 82) if with_error else (20, RIGHT - LEFT - 18)
+    canvas.text(LEFT + 18, y, canvas.fitted(title, size, room), size, color)
     if with_error:
         canvas.text(RIGHT, y + 1, _error(session, forecaster), 18, palette.TEXT_COLOR, 1.0)
 

@@ -3,7 +3,7 @@
 from ballcast.render.palette import FORECAST_COLOR, MUTED_COLOR, TEXT_COLOR
 from ballcast.viewer import keys
 
-COLUMN_WIDTH, KEY_WIDTH, ROW, GROUP_GAP, HEAD, PAD = 460, 138, 22, 8, 54, 20  # units
+COLUMN_WIDTH, KEY_WIDTH, ROW, GROUP_GAP, HEAD, PAD = 460, 138, 21, 8, 52, 20  # units
 
 
 def paint(canvas):

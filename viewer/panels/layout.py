@@ -9,6 +9,7 @@ MARGIN, PAD, GAP = 16, 14, 8  # round the picture, inside a panel, between two p
 WIDTH = 268  # of both columns
 LEFT, RIGHT = MARGIN + PAD, MARGIN + WIDTH - PAD  # of what stands in the left column
 MIDDLE = WIDTH + 2 * MARGIN  # where the middle begins
+CARD_HEIGHT = 280  # of the card with one predictor
 FOOT_HEIGHT = 68  # of the timeline, its seconds and the state above it
 
 

@@ -9,7 +9,8 @@ from ballcast.viewer.panels.layout import GAP, MARGIN, MIDDLE, middle_end
 BUTTONS = (("help", "H", "keys"), ("menu", "M", "menu"))  # name, key, word
 BUTTON_WIDTH, BUTTON_HEIGHT, BUTTON_TOP = 112, 30, 44  # units; the top above the lower edge
 CALL, CALL_HEIGHT = 34, 46  # units: the text of a call, and its panel
-BAD_CALLS = ("out", "net", "ball", "miss")  # in another colour
+SPOKEN = {"service box": "in"}  # calls that are said otherwise
+RING_RADII, RING_PIXELS = 2.5, 11  # of a landing mark: in ball radii, and px that it has at least
 BALL_ROOM = 18  # units round the ball that labels leave free
 
 
@@ -26,10 +27,14 @@ def landing_countdown(canvas, session, camera):
         forecast = forecaster.forecast(session.now)
         if forecast is None or forecast.landing is None or forecast.landing.time < session.now:
             continue
-        x, y = camera.project(np.asarray(forecast.landing.position, float)[None])[0][0] / canvas.scale
+        xy, depth = camera.project(np.asarray(forecast.landing.position, float)[None])
+        x, y = xy[0] / canvas.scale
         if np.isfinite(x) and 0 < x < canvas.width and 0 < y < canvas.height:
+            ring = max(RING_RADII * session.sport.ball.radius * camera.focal_length / depth[0], RING_PIXELS)
+            width, height = 2 * ring / canvas.scale, ring / canvas.scale
+            canvas.taken.append((x - width / 2, y - height / 2, width, height))
             time = f"{forecast.landing.time - session.now:.2f} s"
-            canvas.label(x + 10, y, time, 20, predictor_color(forecaster.number))
+            canvas.label(x, y, time, 20, predictor_color(forecaster.number), away=width / 2)
             return
 
 
@@ -38,7 +43,8 @@ def stroke_call(canvas, session, camera):
     called = session.ball.call(session.now)
     if called is None:
         return
-    text, color = called[0].upper(), FORECAST_COLORS[1] if called[0] in BAD_CALLS else TEXT_COLOR
+    is_fault = called[0] in {stroke.fault for stroke in session.sport.strokes}
+    text, color = SPOKEN.get(called[0], called[0]).upper(), FORECAST_COLORS[1] if is_fault else TEXT_COLOR
     width = canvas.text_size(text, CALL)[0] + 28
     x, y = camera.project(np.asarray(called[1], float)[None])[0][0] / canvas.scale
     x, y = (x, y) if np.isfinite(x) else (canvas.width / 2, canvas.height / 3)
