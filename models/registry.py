@@ -38,10 +38,12 @@ class Description(NamedTuple):
 
 
 DESCRIPTIONS = {
-    "gru_physics": Description("Network and simulator", "A network corrects a filter; the simulator flies it on."),
-    "gru": Description("Recurrent network (GRU)", "A network with memory puts out the path itself."),
+    "gru_physics": Description(
+        "Network and simulator", "A network estimates speed and spin; a simulator flies the ball on."
+    ),
+    "gru": Description("Recurrent network (GRU)", "A network with a memory puts out the path itself."),
     "physics": Description("Simulator fit", "The simulated flight that fits the dots best."),
-    "ukf": Description("Kalman filter", "The standard filter, on the same simulator."),
+    "ukf": Description("Kalman filter", "The standard filter, with the physics of the sport."),
     "parabola": Description("Parabola", "Gravity alone: no air, no spin, no bounce."),
     "constant_velocity": Description("Straight line", "The ball goes on as it flies now."),
     "lstm": Description("Recurrent network (LSTM)", "As the GRU, with a memory of another kind."),

@@ -154,9 +154,11 @@ def test_every_predictor_has_a_plain_name_and_a_line():
     assert len(set(titles)) == len(titles)
     for name in models.PREDICTORS:
         title, summary = models.describe(name)
-        assert title != name and 10 < len(summary) < 60 and summary.endswith(".")
+        assert title != name and 10 < len(summary) < 75 and summary.endswith(".")
     own = Recorder()
-    assert models.describe("mine:Best", own).title == "Best" and models.describe("runs/a/weights.safetensors").title == "a"
+    assert (
+        models.describe("mine:Best", own).title == "Best" and models.describe("runs/a/weights.safetensors").title == "a"
+    )
     own.title, own.summary = "My own", "It guesses."
     assert models.describe("mine:Best", own) == ("My own", "It guesses.")
 

@@ -107,7 +107,7 @@ def test_help_and_menu_hide_what_they_cover_and_are_whole(key, size, monkeypatch
     assert app.screen.get_rect().inflate(8, 8).contains(boxes[-1])
     written = texts_of(app, monkeypatch)
     assert len(written) > 20 and not overlaps(written, 2)
-    assert all(inner.inflate(2, 2).contains(rectangle) for _, rectangle in written)
+    assert all(inner.inflate(6, 6).contains(rectangle) for _, rectangle in written)
 
 
 def press(app, key, typed=""):
@@ -120,7 +120,12 @@ def test_messages_say_their_number():
     app = make_app(sim.load("table_tennis"), (640, 360))
     press(app, pygame.K_LEFTBRACKET, "[")
     assert app.message == "half speed" == speed_words(app.session.speed)
-    assert [speed_words(s) for s in (1 / 16, 0.25, 1, 4)] == ["1/16 speed", "quarter speed", "normal speed", "4 x speed"]
+    assert [speed_words(s) for s in (1 / 16, 0.25, 1, 4)] == [
+        "1/16 speed",
+        "quarter speed",
+        "normal speed",
+        "4 x speed",
+    ]
     press(app, pygame.K_w, "w")
     press(app, pygame.K_LEFT)
     assert app.message == "gravity 9.7 m/s²"

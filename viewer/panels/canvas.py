@@ -29,6 +29,13 @@ def _text_image(text, size, color):
     return pygame.transform.smoothscale(large, (-(-large.get_width() // 2), -(-large.get_height() // 2)))
 
 
+@lru_cache(maxsize=1024)
+def _text_size(text, size):
+    """The size of _text_image, which is not made."""
+    width, height = _font(2 * size).size(text)
+    return -(-width // 2), -(-height // 2)
+
+
 @lru_cache(maxsize=16)
 def _background(size, color):
     panel = pygame.Surface((size[0] * 2, size[1] * 2), pygame.SRCALPHA)
@@ -74,12 +81,12 @@ class Canvas:
         """Text that begins at x (alignment 0), is centred there (0.5) or ends there (1)."""
         if not text:
             return
-        image = self._image(text, size, color)
+        image = _text_image(text, self._text_pixels(size), color)
         self._texts.append((image, (round(x * self.scale - alignment * image.get_width()), round(y * self.scale))))
 
     def text_size(self, text, size):
         """(width, height) of a text, units."""
-        width, height = self._image(text, size, (255, 255, 255)).get_size()
+        width, height = _text_size(text, self._text_pixels(size))
         return width / self.scale, height / self.scale
 
     def fitted(self, text, size, width):
@@ -140,8 +147,8 @@ class Canvas:
         self.surface.blit(_veil(self.surface.get_size()), (0, 0))
         self.panel_background(x, y, width, height, SOLID_PANEL_COLOR)
 
-    def _image(self, text, size, color):
-        return _text_image(text, max(MIN_TEXT_PIXELS, round(size * self.scale)), color)
+    def _text_pixels(self, size):
+        return max(MIN_TEXT_PIXELS, round(size * self.scale))
 
     def line(self, x0, y0, x1, y1, color, thickness=1.0):
         """A horizontal or vertical line."""

@@ -1,5 +1,7 @@
 """What is written on the picture itself: the time to the landing, the calls, captions and messages, two buttons."""
 
+import math
+
 import numpy as np
 import pygame
 
@@ -55,10 +57,12 @@ def stroke_call(canvas, session, camera):
 
 def _nearest_room(canvas, left, top, width, height):
     """The corner nearest to (left, top) from which a rectangle covers no panel and no text; that corner if none is."""
-    grid = [(x, y) for x in range(MARGIN, int(canvas.width - width), 40) for y in range(MARGIN, int(canvas.height), 30)]
-    wanted = (min(max(left, MARGIN), canvas.width - MARGIN - width), min(max(top, MARGIN), canvas.height - height))
-    corners = sorted([wanted, *grid], key=lambda corner: np.hypot(corner[0] - left, corner[1] - top))
-    return next((corner for corner in corners if canvas.is_free(*corner, width, height)), wanted)
+    wanted = min(max(left, MARGIN), canvas.width - MARGIN - width), min(max(top, MARGIN), canvas.height - height)
+    if canvas.is_free(*wanted, width, height):
+        return wanted
+    columns, rows = range(MARGIN, int(canvas.width - width), 40), range(MARGIN, int(canvas.height), 30)
+    corners = [(x, y) for x in columns for y in rows if canvas.is_free(x, y, width, height)]
+    return min(corners, key=lambda corner: math.dist(corner, (left, top)), default=wanted)
 
 
 def notices(canvas, options, top, texts):

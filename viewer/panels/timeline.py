@@ -41,6 +41,8 @@ class Timeline:
         if attribution is not None:
             self._attribution(attribution)
         ball, last, now = session.ball, session.moments[-1].now, self._at(session.now)
+        bar = self.right - self.left + 2 * GRAB_MARGIN, GRAB_HEIGHT - 4
+        self.canvas.panel_background(self.left - GRAB_MARGIN, self.canvas.height - GRAB_HEIGHT, *bar)
         self._seconds()
         for color, until in zip(palette.TIMELINE_COLORS, (self.right, self._at(last), now)):
             self.canvas.line(self.left, self.y, until, self.y, color, 4)
