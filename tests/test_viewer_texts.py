@@ -107,7 +107,7 @@ def test_help_and_menu_hide_what_they_cover_and_are_whole(key, size, monkeypatch
     assert app.screen.get_rect().inflate(8, 8).contains(boxes[-1])
     written = texts_of(app, monkeypatch)
     assert len(written) > 20 and not overlaps(written, 2)
-    assert all(inner.inflate(6, 6).contains(rectangle) for _, rectangle in written)
+    assert not [rectangle for _, rectangle in written if not inner.inflate(6, 6).contains(rectangle)], inner
 
 
 def press(app, key, typed=""):
@@ -133,7 +133,7 @@ def test_messages_say_their_number():
     assert app.message == "gravity 9.8 m/s²"
 
 
-def test_spin_is_said_as_top_or_back():
+def test_a_throw_names_its_topspin_or_backspin():
     app = make_app(sim.load("table_tennis"), (640, 360))
     for _ in range(10):
         app.frame(FRAME_TIME)
@@ -155,7 +155,7 @@ def test_the_legend_has_the_colours_of_the_predictors_and_no_region_where_none_i
     assert legend.marks(app.session, truth=True)[-1].sample == "path"
 
 
-def test_a_call_is_said_where_no_panel_is(monkeypatch):
+def test_a_call_is_written_in_capitals(monkeypatch):
     sport = sim.load("table_tennis")
     app = make_app(sport, (1280, 720))
     while app.session.ball.call(app.session.now) is None:

@@ -2,7 +2,7 @@
 
 from ballcast.render.palette import FAINT_COLOR, FORECAST_COLOR, MUTED_COLOR, RULE_COLOR, TEXT_COLOR
 
-WIDTH, PAD, ROW, HEAD, FOOT = 928, 20, 26, 56, 66  # units
+WIDTH, PAD, ROW, HEAD, FOOT = 928, 20, 26, 56, 72  # units
 HINT = "arrows, Enter, or click     Shift: add or remove a predictor     Esc: close"
 
 
@@ -16,7 +16,7 @@ def paint(canvas, menu):
     y = top + height - FOOT
     canvas.line(left + PAD, y + 4, left + WIDTH - PAD, y + 4, RULE_COLOR)
     canvas.text(left + PAD, y + 14, canvas.fitted(menu.entry.note, 19, WIDTH - 2 * PAD), 19, TEXT_COLOR)
-    canvas.text(left + PAD, y + 40, HINT, 17, FAINT_COLOR)
+    canvas.text(left + PAD, y + 41, HINT, 17, FAINT_COLOR)
 
 
 def entry_at(canvas, menu, pixel):

@@ -22,7 +22,7 @@ REPLAY_LIMIT = 1000  # past frames, and as many moments, that a newly chosen pre
 REPLAY_PER_FRAME = 3  # past moments that a predictor just compiled gets in one frame of the window
 MAX_MOMENTS = 1800  # moments that can be gone back to
 SPEEDS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0)
-DISPLAY_SPIN_SLOWDOWN = 20  # by this factor the ball in the sidebar spins slower
+DISPLAY_SPIN_SLOWDOWN = 20  # by this factor the ball among the numbers spins slower
 _now = attrgetter("now")
 
 
