@@ -13,7 +13,7 @@ CAPTIONS = (  # each once for its seconds of the window's clock
 )
 LENGTH = sum(seconds for _, seconds in CAPTIONS)
 GAP = 0.4  # s without a caption before each
-LAST_MESSAGE = "Drag the ball to throw it.   M: menu   H: keys"
+LAST_MESSAGE = "Drag the ball to throw it. M opens the menu, H shows the keys."
 
 
 class Opening(NamedTuple):

@@ -152,7 +152,9 @@ def handle(app, event):
 def _press(app, event):
     """A key goes to the open menu; Esc closes the help; else the key does what BINDINGS says."""
     if app.menu is not None:
-        _MENU_KEYS.get(event.key, lambda app: None)(app)
+        if event.key in _MENU_KEYS and (event.key in _ARROWS or event.key not in app.held):
+            _MENU_KEYS[event.key](app)
+        app.held.add(event.key)
         return
     binding = _BY_KEY.get(name_of(event))
     if app.options.help and event.key == pygame.K_ESCAPE:

@@ -14,7 +14,7 @@ from ballcast.render.palette import PANEL_COLOR, SOLID_PANEL_COLOR, VEIL_COLOR
 MIN_WIDTH, MIN_HEIGHT = 960.0, 720.0  # units that a picture has at least
 SMALL_SCALE, SMALL_HEIGHT = 0.6, 600.0  # px a unit, down to which pictures get fewer units, and how few
 MIN_TEXT_PIXELS = 8  # px, the least height of a text
-LABEL_GAP = 10  # units between a place and its label
+LABEL_GAP, PLATE_PAD = 8, 7  # units between a place and its label; beside a text on its own panel
 
 
 @lru_cache(maxsize=16)
@@ -109,16 +109,16 @@ class Canvas:
                 lines[-1] = longer
         return [self.fitted(line, size, width) for line in lines]
 
-    def outlined_text(self, x, y, text, size, color, alignment=0.0):
-        """A text over the scene."""
+    def plate(self, x, y, text, size, color, alignment=0.0):
+        """A text over the scene, on a small panel."""
         width, height = self.text_size(text, size)
-        self.taken.append((x - alignment * width, y, width, height))
-        self.text(x + 1, y + 1, text, size, (0, 0, 0), alignment)
+        self.panel_background(x - alignment * width - PLATE_PAD, y - 3, width + 2 * PLATE_PAD, height + 4)
         self.text(x, y, text, size, color, alignment)
 
     def label(self, x, y, text, size, color, away=0.0):
         """A text beside a place (x, y), `away` from it at least, where nothing else is; whether there was room."""
         width, height = self.text_size(text, size)
+        width, height = width + 2 * PLATE_PAD, height + 4
         gap = away + LABEL_GAP
         across, up = gap + width, gap + height
         corners = [(x + gap, y - height / 2), (x - across, y - height / 2), (x - width / 2, y - up)]
@@ -126,7 +126,7 @@ class Canvas:
         corners += [(x - width / 2 + i * width, y + j * up) for j in (-2, 1, -3, 2) for i in (0, -1, 1)]
         corner = next((c for c in corners if self.is_free(*c, width, height)), None)
         if corner is not None:
-            self.outlined_text(*corner, text, size, color)
+            self.plate(corner[0] + PLATE_PAD, corner[1] + 3, text, size, color)
         return corner is not None
 
     def is_free(self, x, y, width, height):

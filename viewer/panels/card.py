@@ -42,7 +42,7 @@ def _head(canvas, session, y):
     sport = canvas.fitted(session.sport.name.replace("_", " ").capitalize(), 28, RIGHT - LEFT - 80)
     canvas.text(LEFT, y, sport, 28, palette.TEXT_COLOR)
     room = RIGHT - LEFT - canvas.text_size(sport, 28)[0] - 12
-    ball = session.ball.name.partition(",")[0]  # the seed is no news
+    ball = session.ball.name.partition(",")[0] if session.source.live else f"recorded {session.ball.name}"
     canvas.text(RIGHT, y + 6, canvas.fitted(ball, 18, room), 18, palette.MUTED_COLOR, 1.0)
     speed = float(np.linalg.norm(session.ball.state_at(session.now)[1]))
     canvas.text(LEFT, y + 32, f"{speed:.1f} m/s", 24, palette.TEXT_COLOR)

@@ -66,12 +66,12 @@ class Timeline:
         """Above the line: the moment, and whether the show is paused, slow or hidden from the predictors."""
         session, y = self.session, self.canvas.height - FOOT_HEIGHT + 4
         moment = f"{session.now - session.ball.start:.2f} s"
-        self.canvas.outlined_text(self.left, y, moment, 18, palette.TEXT_COLOR)
+        self.canvas.plate(self.left, y, moment, 18, palette.TEXT_COLOR)
         hidden = "hidden from the predictors" if session.hidden else ""
         speed = "" if session.speed == 1 else speed_words(session.speed)
         state = "   ".join(filter(None, (hidden, speed, "paused" if session.paused else "")))
         if state:
-            self.canvas.outlined_text(self.right, y, state, 20, palette.TEXT_COLOR, 1.0)
+            self.canvas.plate(self.right, y, state, 18, palette.TEXT_COLOR, 1.0)
 
     def _at(self, time):
         """Where a time, s, is on the line."""
