@@ -62,7 +62,7 @@ def sections(app):
 
 
 def _sports(app):
-    current, own, names = app.session.sport.name, app.own_sport.name, sim.names()
+    current, own, names = app.session.sport.name, app.choices.own_sport.name, sim.names()
     names = names if own in names else [*names, own]
     return [
         Entry(plain(name), f"{plain(name)}: opens on a rally of this sport; Tab goes to the next sport",
@@ -97,25 +97,25 @@ def _throws(app):
 
 def _sources(app):
     return [
-        Entry(choice.label, choice.note, functools.partial(_change_source, number), number == app.source_number)
-        for number, choice in enumerate(app.sources)
+        Entry(choice.label, choice.note, functools.partial(_change_source, number), number == app.choices.number)
+        for number, choice in enumerate(app.choices.sources)
     ]
 
 
 def _change_sport(name, app, shift):
-    app.change_sport(name)
+    app.choices.change_sport(name)
 
 
 def _choose(number, app, shift):
-    (app.toggle_predictor if shift else app.select_predictor)(number)
+    (app.choices.toggle_predictor if shift else app.choices.select_predictor)(number)
 
 
 def _throw(kind, app, shift):
-    app.set_throw_kind(kind)
+    app.choices.set_throw_kind(kind)
 
 
 def _change_source(number, app, shift):
-    app.change_source(number)
+    app.choices.change_source(number)
 
 
 def plain(name):
