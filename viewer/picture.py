@@ -12,7 +12,7 @@ from ballcast.render.camera import OrbitCamera
 from ballcast.render.painter import Painter
 from ballcast.render.palette import FAINT_COLOR, TEXT_COLOR
 from ballcast.viewer.options import DEFAULT
-from ballcast.viewer.panels import overlay
+from ballcast.viewer.panels import game, overlay
 from ballcast.viewer.panels.beliefs import Beliefs
 from ballcast.viewer.panels.canvas import Canvas
 from ballcast.viewer.panels.sidebar import MARGIN, Sidebar
@@ -26,11 +26,12 @@ FOLLOW_TIME = 0.25  # s over which it follows
 
 
 class Overlays(NamedTuple):
-    """What is shown for a moment: a Throw that is being made, a message, an Attribution."""
+    """What is shown for a moment: a Throw that is being made, a message, an Attribution, a Game."""
 
     throw: object = None
     message: str = ""
     attribution: object = None
+    game: object = None
 
 
 NO_OVERLAYS = Overlays()
@@ -43,6 +44,9 @@ class Picture:
 
     def paint(self, surface, session, camera, options=DEFAULT, overlays=NO_OVERLAYS):
         canvas, camera = Canvas(surface), self.camera(session, camera, options)
+        if overlays.game:
+            game.paint(canvas, self._world, overlays.game, camera, overlays.message)
+            return
         things = options.truth, overlays.throw, overlays.attribution
         self._world.paint(pygame.surfarray.pixels2d(surface), session, camera, *things)
         if options.inset:

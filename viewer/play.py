@@ -40,6 +40,7 @@ class Options:
     """single balls in place of rallies: a kind of throw of the sport (serve, lob, free kick ...), or `single`"""
     world: tuple[str, ...] = ()
     """overrides of the world, unknown to the predictors, as in gravity=1.6 missed=50; W shows all"""
+    game: bool = False  # beat the network: a ball stops, and you click where it will land
     headless: bool = False  # without a window: 1/60 s per frame, the same picture every time
     frames: int = 0  # stop after this many frames; 0: when the window is closed, or after 120 if headless
     screenshot: Path | None = None  # save the last picture as this PNG
@@ -155,7 +156,7 @@ def run(options):
     display_options = DisplayOptions(**dict.fromkeys(options.show, True))
     App(
         source, pool, size, options.headless, frames=frames, screenshot=options.screenshot, shown=shown,
-        record=options.record, options=display_options, warm_start=warm_start,
+        record=options.record, options=display_options, warm_start=warm_start, game=options.game,
     ).run()  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from ballcast.render.palette import BACKGROUND_COLOR, MUTED_COLOR
 from ballcast.sim.files import write_atomically
 from ballcast.viewer import keys
 from ballcast.viewer.film import Film
+from ballcast.viewer.game import Game, is_in_picture
 from ballcast.viewer.options import DEFAULT
 from ballcast.viewer.panels.canvas import Canvas
 from ballcast.viewer.panels.timeline import Timeline
@@ -34,6 +35,7 @@ WAITING_RATE = 20  # frames/s while nothing flies yet, so that compiling gets th
 MAX_FRAME_TIME = 0.1  # s; a frame that took longer counts as this much
 PICK_RADIUS = 24  # px within which the mouse takes the ball
 MIN_THROW_FRACTION = 0.03  # of the sport's usual speed; a slower throw is none
+HEADLESS_ANSWER_TIME = 1.0  # s after which a game without a window is answered: nobody can click
 MESSAGE_FRAMES = 150  # frames that a message stays
 PRINCIPAL_SHIFT = 0.09  # of the width: the scene is this far right of the middle, beside the sidebar
 NOT_THROWN, NOT_CHANGED = "a recording is not thrown", "a recording flies as it flew"
@@ -45,11 +47,12 @@ class App:
     frames      how many; None: until the window is closed
     shown       numbers of the predictors that forecast from the start
     warm_start  a WarmStart: the window opens before everything is compiled
+    game        begin with the game, as soon as everything is compiled
     """
 
     def __init__(
         self, source, pool, size=(1280, 720), headless=False, *, frames=None, screenshot=None,
-        shown=(0,), record=None, options=DEFAULT, warm_start=None,
+        shown=(0,), record=None, options=DEFAULT, warm_start=None, game=False,
     ):  # fmt: skip
         self.headless, self.frames, self.screenshot, self.warm_start = headless, frames, screenshot, warm_start
         self.screen, self.running, self.film = _open(size, headless), True, None
@@ -59,6 +62,7 @@ class App:
         self.picture, self.options = Picture(source.sport), options
         self.held, self.message_frames, self.message = set(), 0, ""
         self.scrubbing, self.sliding, self.throw = False, None, None  # what the mouse drags: time, a slider, the ball
+        self.game, self.game_wanted = None, game
         self.attribution = None  # an Attribution, as long as the show is paused at its moment
         self.film = Film(record, self.screen.get_size()) if record else None
         self.reset_camera()
@@ -108,11 +112,15 @@ class App:
             self.camera = dataclasses.replace(self.camera, size=size, principal_shift=PRINCIPAL_SHIFT * size[0])
         for number in self.warm_start.poll(self.session.ball) if self.warm_start else ():
             self.session.exchange(number)
-        self.session.advance(0.0 if self.throw else elapsed)
+        if self.game_wanted and self._is_compiled():
+            self.game, self.game_wanted = self._new_game(), False
+        (self.game or self.session).advance(0.0 if self.throw else elapsed)
+        if self.game and self.headless and self.game.waited > HEADLESS_ANSWER_TIME:
+            self.game.confirm(self._active_camera())
         self._update_attribution()
         self.message_frames = max(0, self.message_frames - 1)
         message = self.message if self.message_frames else self.warm_start.message if self.warm_start else ""
-        overlays = Overlays(self.throw, message, self.attribution)
+        overlays = Overlays(self.throw, message, self.attribution, self.game)
         self.picture.paint(self.screen, self.session, self.camera, self.options, overlays)
         if self.film:
             self.film.add(self.screen)
@@ -136,6 +144,24 @@ class App:
 
     def toggle(self, name):
         self.options = dataclasses.replace(self.options, **{name: not getattr(self.options, name)})
+
+    def toggle_game(self):
+        """Begin the game, or leave it."""
+        if self.game:
+            self.game, _ = None, self.game.leave()
+        elif not self._is_compiled():
+            self.show_message("the game begins when everything is compiled")
+        else:
+            try:
+                self.game = self._new_game()
+            except ValueError as error:
+                self.show_message(str(error))
+
+    def _new_game(self):
+        return Game(self.session, is_visible=lambda position: is_in_picture(self._active_camera(), position))
+
+    def _is_compiled(self):
+        return self.session.source.ready and not getattr(self.session.pool, "waiting", ())
 
     def throw_kind(self, step):
         if self._is_simulated(NOT_THROWN):

@@ -95,7 +95,7 @@ class LiveSource:
         return BallRecord(
             name=name, track=Track(*measured, name), is_recorded=False, end=rally.end, time=times,
             position=position, velocity=velocity, spin=spin, landing_time=landing_time,
-            landing_position=landing_position, calls=_calls(rally),
+            landing_position=landing_position, calls=_calls(rally), hits=tuple(stroke.time for stroke in rally.strokes),
             parameter_history=((0.0, overrides.parameters_relative_to(self.sport, sport, rally.parameters)),),
         )  # fmt: skip
 
