@@ -22,7 +22,7 @@ MIN_SEEN, MIN_FRAMES = 0.1, 8  # s and frames that were seen since the ball was 
 MIN_LEAD, MAX_LEAD = 0.15, 0.8  # s from the stop to the landing
 LEAD = 0.4  # s ahead, where no landing is near
 MIN_SPEED = 1.0  # m/s; a slower ball is not asked about
-MAX_SEARCH = 100  # balls in a row that may have no such moment
+MAX_SEARCH = 20  # balls in a row that may have no such moment
 EDGE = 0.08  # of the picture's width and height
 FAR = 1e4  # m, the length of a line of sight
 PLAYER = "you"
@@ -58,18 +58,18 @@ class Standing(NamedTuple):
 def find_question(
     ball: BallRecord, generator: np.random.Generator, is_visible: Callable[[np.ndarray], bool]
 ) -> Question | None:
-    """A question about a ball at a random moment, or None where there is no such moment.
+    """A question about a ball at a random moment, of a landing rather than of a position; None if there is none.
 
-    About a landing rather than a position, and about what `is_visible`, a position (3,) m, rather than what is not.
+    is_visible  whether a position (3,) m is in the picture, as the ball has to be, then and at the question's time
     """
     last = min(ball.start + FIRST_PART, float(ball.track.time[-1]))
     moments = [float(t) for t in np.arange(ball.start + MIN_SEEN, last, FRAME_TIME) if _was_seen(ball, t)]
-    landings, positions = ([q for t in moments if (q := ask(ball, t))] for ask in (_ask_landing, _ask_position))
-    for questions in (landings, positions):
-        if visible := [question for question in questions if is_visible(question.position)]:
-            return visible[generator.integers(len(visible))]
-    questions = landings or positions
-    return questions[generator.integers(len(questions))] if questions else None
+    moments = [t for t in moments if is_visible(ball.state_at(t)[0])]
+    for ask in (_ask_landing, _ask_position):
+        questions = [question for t in moments if (question := ask(ball, t)) and is_visible(question.position)]
+        if questions:
+            return questions[generator.integers(len(questions))]
+    return None
 
 
 def _was_seen(ball, moment):
@@ -151,21 +151,27 @@ def predicted(sport, question: Question, forecast) -> np.ndarray | None:
     return first_contact(sport, forecast.mean)
 
 
-class Game:
-    """A game on a session. Raises ValueError if no ball has a moment to stop at.
+def is_ready(session: Session) -> bool:
+    """Whether the simulator and the predictors are compiled."""
+    return session.source.ready and not getattr(session.pool, "waiting", ())
 
-    is_visible  whether a position (3,) m is in the picture; only such are asked for if there are any
+
+class Game:
+    """A game on a session. Raises ValueError if it is not ready, or if no ball has a moment to stop at.
+
+    camera  returns the camera that paints
     phase   flying, asking (the ball has stopped), revealing (it flies on), answered, over
     rounds  the Answers to each ball so far, the player's first
     aim     the pixel that the player points at; None: the ball, or the middle of the picture
+    pressed  the pixel where the mouse was pressed and not yet released, or None
     waited  s of wall clock since the show stands still
     """
 
-    def __init__(
-        self, session: Session, balls: int = BALLS, is_visible: Callable[[np.ndarray], bool] = lambda position: True
-    ) -> None:
-        self.session, self.balls, self._speed_before, self._is_visible = session, balls, session.speed, is_visible
+    def __init__(self, session: Session, camera: Callable[[], OrbitCamera], balls: int = BALLS) -> None:
+        self.session, self.camera, self.balls, self._speed_before = session, camera, balls, session.speed
         self.seed = getattr(session.source, "seed", 0)
+        if not is_ready(session):
+            raise ValueError("the game begins when everything is compiled: try again")
         session.speed, session.paused, session.hidden = SPEED, False, False
         if session.now > session.ball.start:
             session.next()  # a ball that nobody has seen
@@ -190,20 +196,21 @@ class Game:
         if elapsed >= left:
             self.phase, self.waited = ("asking" if self.phase == "flying" else "answered"), 0.0
 
-    def aimed_pixel(self, camera: OrbitCamera) -> np.ndarray:
+    def aimed_pixel(self) -> np.ndarray:
         """The pixel (2,) that the player points at."""
+        camera = self.camera()
         ball = camera.project(self.session.ball.state_at(self.session.now)[0][None])[0][0]
         aim = ball if self.aim is None else np.asarray(self.aim, float)
         return np.clip(np.where(np.isfinite(aim), aim, camera.principal_point), 0, np.subtract(camera.size, 1))
 
-    def aimed_position(self, camera: OrbitCamera) -> np.ndarray | None:
+    def aimed_position(self) -> np.ndarray | None:
         """The answer (3,) m that the player would give now, or None."""
-        return pointed_at(self.session.sport, self.question, camera, self.aimed_pixel(camera))
+        return pointed_at(self.session.sport, self.question, self.camera(), self.aimed_pixel())
 
-    def confirm(self, camera: OrbitCamera) -> bool:
+    def confirm(self) -> bool:
         """Go on: answer, see the truth at once, the next ball, play again. False if the player points at nothing."""
         if self.phase == "asking":
-            return self._answer(camera)
+            return self._answer()
         if self.phase == "revealing":
             self.advance(np.inf)
         elif self.phase != "flying":
@@ -236,23 +243,24 @@ class Game:
         medians = f"Your median distance is {centimetres(median(player.distances))}"
         return f"{winner}, {score}.", f"{medians}, that of {best.name} {centimetres(median(best.distances))}."
 
-    def _answer(self, camera):
-        position = self.aimed_position(camera)
+    def _answer(self):
+        position = self.aimed_position()
         if position is None:
             return False
-        answers = [self._judged(PLAYER, None, position, camera)]
+        answers = [self._judged(PLAYER, None, position)]
         for forecaster in self.session.forecasters:
             forecast = predicted(self.session.sport, self.question, forecaster.forecast(self.session.now))
-            answers.append(self._judged(forecaster.predictor.name, forecaster.number, forecast, camera))
+            answers.append(self._judged(forecaster.predictor.name, forecaster.number, forecast))
         self.rounds.append(answers)
         self.phase, self.waited = "revealing", 0.0
         return True
 
-    def _judged(self, name, number, position, camera):
+    def _judged(self, name, number, position):
         """An Answer with its distance; where only those across the line of sight count, as the player's answer."""
         if position is None or not np.all(np.isfinite(position)):
             return Answer(name, number, None, np.inf)
         if not self.question.is_landing:
+            camera = self.camera()
             position = pointed_at(self.session.sport, self.question, camera, camera.project(position[None])[0][0])
         distance = float(np.linalg.norm(position - self.question.position))
         return Answer(name, number, position, distance) if np.isfinite(distance) else Answer(name, number, None, np.inf)
@@ -263,13 +271,15 @@ class Game:
 
     def _find_ball(self):
         """This ball or the first after it that has a question."""
-        self.phase, self.aim, self.waited = "flying", None, 0.0
-        for _ in range(MAX_SEARCH):
-            generator = np.random.default_rng([self.seed, self.session.index])
-            if question := find_question(self.session.ball, generator, self._is_visible):
-                self.question = question
-                return
-            self.session.next()
+        self.phase, self.aim, self.pressed, self.waited = "flying", None, None, 0.0
+        camera = self.camera()
+        for is_visible in (lambda p: is_in_picture(camera, p), lambda p: True):  # else the player turns the camera
+            for _ in range(MAX_SEARCH):
+                generator = np.random.default_rng([self.seed, self.session.index])
+                if question := find_question(self.session.ball, generator, is_visible):
+                    self.question = question
+                    return
+                self.session.next()
         self.session.speed = self._speed_before
         raise ValueError(f"the game needs a ball that flies for {MIN_SEEN + LEAD:g} s; none of these does")
 

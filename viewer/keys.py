@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 import pygame
 
-from ballcast.viewer.panels import game
-
 DEGREES_PER_PRESS = 2.0
 DEGREES_PER_SECOND = 80.0  # while held down
 ZOOM = 1.12  # per press, per notch of the wheel
@@ -59,7 +57,6 @@ BINDINGS = (
     Binding(("o",), "O", "hide the ball from the predictors", lambda app: app.session.toggle_hidden()),
     Binding(("p",), "P, Shift P", "kinds of throws: serve, lob ...", lambda app: app.throw_kind(1)),
     Binding(("shift+p",), "", "", lambda app: app.throw_kind(-1)),
-    Binding(("j",), "J", "play against the network", lambda app: app.toggle_game()),
     Binding(("t",), "T", "show where the ball will truly go", lambda app: app.toggle("truth")),
     Binding(("e",), "E", "errors over time", lambda app: app.toggle("errors")),
     Binding(("g",), "G", "the gates of a gru over time", lambda app: app.toggle("gates")),
@@ -87,6 +84,7 @@ BINDINGS = (
     Binding((), "Shift, right drag", "move the camera", None),
     *(_digit(n, "choose the predictor") for n in range(1, 10)),
     *(_digit(n, "add or remove a predictor", "shift") for n in range(1, 10)),
+    Binding(("j",), "J", "play against the network", lambda app: app.toggle_game()),
     Binding(("s",), "S", "save a screenshot", lambda app: app.save()),
     Binding(("v",), "V", "start or stop recording a film", lambda app: app.record()),
     Binding(("h",), "H", "show or hide the keys", lambda app: app.toggle("help")),
@@ -111,8 +109,6 @@ def name_of(event):
 def handle(app, event):
     if event.type == pygame.QUIT:
         app.quit()
-    elif app.game and game.handle(app, event, name_of(event)):
-        pass
     elif event.type == pygame.KEYDOWN:
         binding = _BY_KEY.get(name_of(event))
         if binding and (binding.repeats or event.key not in app.held):

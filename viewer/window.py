@@ -19,8 +19,9 @@ from ballcast.render.palette import BACKGROUND_COLOR, MUTED_COLOR
 from ballcast.sim.files import write_atomically
 from ballcast.viewer import keys
 from ballcast.viewer.film import Film
-from ballcast.viewer.game import Game, is_in_picture
+from ballcast.viewer.game import Game, is_ready
 from ballcast.viewer.options import DEFAULT
+from ballcast.viewer.panels import game as game_panel
 from ballcast.viewer.panels.canvas import Canvas
 from ballcast.viewer.panels.timeline import Timeline
 from ballcast.viewer.picture import Overlays, Picture, sliders
@@ -62,7 +63,7 @@ class App:
         self.picture, self.options = Picture(source.sport), options
         self.held, self.message_frames, self.message = set(), 0, ""
         self.scrubbing, self.sliding, self.throw = False, None, None  # what the mouse drags: time, a slider, the ball
-        self.game, self.game_wanted = None, game
+        self.game, self.game_wanted = None, game  # a Game; whether one begins
         self.attribution = None  # an Attribution, as long as the show is paused at its moment
         self.film = Film(record, self.screen.get_size()) if record else None
         self.reset_camera()
@@ -105,18 +106,16 @@ class App:
     def frame(self, elapsed):
         """One frame: handle events, advance the show by `elapsed` s, paint."""
         for event in pygame.event.get():
-            keys.handle(self, event)
+            if not (self.game and game_panel.handle(self, event)):
+                keys.handle(self, event)
         keys.orbit_while_held(self, elapsed)
         self.screen = pygame.display.get_surface()
         if (size := self.screen.get_size()) != self.camera.size:
             self.camera = dataclasses.replace(self.camera, size=size, principal_shift=PRINCIPAL_SHIFT * size[0])
         for number in self.warm_start.poll(self.session.ball) if self.warm_start else ():
             self.session.exchange(number)
-        if self.game_wanted and self._is_compiled():
-            self.game, self.game_wanted = self._new_game(), False
+        self._play_game()
         (self.game or self.session).advance(0.0 if self.throw else elapsed)
-        if self.game and self.headless and self.game.waited > HEADLESS_ANSWER_TIME:
-            self.game.confirm(self._active_camera())
         self._update_attribution()
         self.message_frames = max(0, self.message_frames - 1)
         message = self.message if self.message_frames else self.warm_start.message if self.warm_start else ""
@@ -146,22 +145,22 @@ class App:
         self.options = dataclasses.replace(self.options, **{name: not getattr(self.options, name)})
 
     def toggle_game(self):
-        """Begin the game, or leave it."""
-        if self.game:
-            self.game, _ = None, self.game.leave()
-        elif not self._is_compiled():
-            self.show_message("the game begins when everything is compiled")
-        else:
-            try:
-                self.game = self._new_game()
-            except ValueError as error:
-                self.show_message(str(error))
+        """Begin the game, or leave it; a message says why it cannot begin."""
+        try:
+            self.game = self.game.leave() if self.game else self._new_game()
+        except ValueError as error:
+            self.show_message(str(error))
 
     def _new_game(self):
-        return Game(self.session, is_visible=lambda position: is_in_picture(self._active_camera(), position))
+        self.scrubbing, self.sliding, self.throw, self.game_wanted = False, None, None, False
+        return Game(self.session, self._active_camera)
 
-    def _is_compiled(self):
-        return self.session.source.ready and not getattr(self.session.pool, "waiting", ())
+    def _play_game(self):
+        """Begin the game that was asked for; without a window, answer."""
+        if self.game_wanted and is_ready(self.session):
+            self.game = self._new_game()
+        if self.game and self.headless and self.game.waited > HEADLESS_ANSWER_TIME:
+            self.game.confirm()
 
     def throw_kind(self, step):
         if self._is_simulated(NOT_THROWN):

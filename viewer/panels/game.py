@@ -9,13 +9,15 @@ import numpy as np
 import pygame
 
 from ballcast.render.palette import MUTED_COLOR, RULE_COLOR, TEXT_COLOR, TRUTH_COLOR, predictor_color
+from ballcast.viewer import keys
 from ballcast.viewer.game import PLAYER, centimetres
 from ballcast.viewer.panels.canvas import Canvas
-from ballcast.viewer.panels.sidebar import LEFT, MARGIN, RIGHT, UNIT_CIRCLE, WIDTH
 
 PLAYER_COLOR = (255, 120, 160)
 CLICK_DISTANCE = 6  # px that the mouse may move between press and release
 AIM_STEP = 0.01  # of the picture's height, per press of an arrow
+MARGIN, WIDTH, LEFT, RIGHT = 16, 292, 32, 292  # units: round the picture, and of the score card
+UNIT_CIRCLE = np.column_stack([f(np.linspace(0, 2 * np.pi, 36)) for f in (np.cos, np.sin)])
 HEAD, ROW = 58, 27  # units, of the score card
 BANNER = (560, 48)  # units
 BUTTON = (132, 40)  # units, at the top right
@@ -57,23 +59,25 @@ def paint(canvas, painter, game, camera, message=""):
     canvas.flush()
 
 
-def handle(app, event, key) -> bool:
-    """Do what an event means in the game; False if it means what it does elsewhere. key: its name, of a key."""
+def handle(app, event) -> bool:
+    """Do what an event means in the game; False if it means what it does elsewhere."""
     if event.type == pygame.KEYDOWN:
-        return _press_key(app, event, key)
+        return _press_key(app, event)
     if event.type == pygame.MOUSEMOTION and not any(event.buttons):
         app.game.aim = event.pos
     elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
-        app.press_position = event.pos
+        app.game.pressed = event.pos
         return True
     elif event.type == pygame.MOUSEBUTTONUP and event.button == 1:
-        if np.hypot(*np.subtract(event.pos, app.press_position)) <= CLICK_DISTANCE:
+        pressed, app.game.pressed = app.game.pressed, None
+        if pressed and np.hypot(*np.subtract(event.pos, pressed)) <= CLICK_DISTANCE:
             _click(app, event.pos)
         return True
     return False
 
 
-def _press_key(app, event, key):
+def _press_key(app, event):
+    key = keys.name_of(event)
     if key == "escape":
         app.toggle_game()
     elif key in CONFIRM:
@@ -82,7 +86,7 @@ def _press_key(app, event, key):
             _confirm(app)
     elif event.key in ARROWS:
         step = AIM_STEP * app.screen.get_height() * np.array(ARROWS[event.key])
-        app.game.aim = app.game.aimed_pixel(app._active_camera()) + step
+        app.game.aim = app.game.aimed_pixel() + step
     return key not in PASSED_ON
 
 
@@ -96,7 +100,7 @@ def _click(app, pixel):
 
 
 def _confirm(app):
-    if not app.game.confirm(app._active_camera()):
+    if not app.game.confirm():
         app.show_message("click on the ground, or on what the ball can land on")
 
 
@@ -106,11 +110,12 @@ def _color(number):
 
 def _banner(canvas, game):
     number = f"Ball {len(game.rounds) + (game.phase in ('flying', 'asking'))} of {game.balls}"
-    x = WIDTH + 2 * MARGIN + (canvas.width - WIDTH - BUTTON[0] - 4 * MARGIN) / 2
-    canvas.panel_background(x - BANNER[0] / 2, MARGIN, *BANNER)
-    canvas.text(x - BANNER[0] / 2 + 20, MARGIN + 15, number, 26, MUTED_COLOR)
+    room = canvas.width - WIDTH - BUTTON[0] - 4 * MARGIN
+    width, x = min(BANNER[0], room), WIDTH + 2 * MARGIN + room / 2
+    canvas.panel_background(x - width / 2, MARGIN, width, BANNER[1])
+    canvas.text(x - width / 2 + 20, MARGIN + 15, number, 26, MUTED_COLOR)
     text = _announcement(game)
-    canvas.text(x + BANNER[0] / 2 - 20, MARGIN + 13, text, 31, TEXT_COLOR, 1.0)
+    canvas.text(x + width / 2 - 20, MARGIN + 13, text, 31, TEXT_COLOR, 1.0)
 
 
 def _announcement(game):
@@ -148,8 +153,8 @@ def _players(game):
 def _answers(canvas, game, camera):
     """The mark of what the player points at; after the answer everybody's mark, and at the end the truth."""
     if game.phase == "asking":
-        pixel = game.aimed_pixel(camera) / canvas.scale
-        _mark(canvas, game, camera, game.aimed_position(camera), PLAYER_COLOR, 12.0)
+        pixel = game.aimed_pixel() / canvas.scale
+        _mark(canvas, game, camera, game.aimed_position(), PLAYER_COLOR, 12.0)
         for dx, dy in ((12, 0), (0, 12)):
             canvas.line(*(pixel - (dx, dy)), *(pixel + (dx, dy)), PLAYER_COLOR, 2)
     elif game.phase in ("revealing", "answered"):
@@ -206,8 +211,10 @@ def _list(canvas, beside, rows):
     right = beside[0] + 46 + width < canvas.width - MARGIN
     x = beside[0] + 46 if right else beside[0] - 46 - width
     x = float(np.clip(x, WIDTH + 2 * MARGIN, canvas.width - MARGIN - width))
-    above = beside[1] + 26 + height > canvas.height - 60  # the path comes from above: below there is less to hide
-    y = float(np.clip(beside[1] - height - 26 if above else beside[1] + 26, 2 * MARGIN + BANNER[1], canvas.height - 60))
+    bottom = canvas.height - 60
+    above = beside[1] + 26 + height > bottom  # the path comes from above: below there is less to hide
+    y = beside[1] - height - 26 if above else beside[1] + 26
+    y = float(np.clip(y, 2 * MARGIN + BANNER[1], bottom - height))
     canvas.panel_background(x, y, width, height)
     for row, (name, distance, color) in enumerate(rows):
         canvas.text(x + 14, y + 10 + LABEL_GAP * row, name, 23, color)
