@@ -162,7 +162,7 @@ class Game:
     camera  returns the camera that paints
     phase   flying, asking (the ball has stopped), revealing (it flies on), answered, over
     rounds  the Answers to each ball so far, the player's first
-    aim     the pixel that the player points at; None: the ball, or the middle of the picture
+    aim     the pixel that the player points at; None: the place under the ball, or the ball
     pressed  the pixel where the mouse was pressed and not yet released, or None
     waited  s of wall clock since the show stands still
     """
@@ -198,9 +198,10 @@ class Game:
 
     def aimed_pixel(self) -> np.ndarray:
         """The pixel (2,) that the player points at."""
-        camera = self.camera()
-        ball = camera.project(self.session.ball.state_at(self.session.now)[0][None])[0][0]
-        aim = ball if self.aim is None else np.asarray(self.aim, float)
+        camera, ball = self.camera(), self.session.ball.state_at(self.session.now)[0]
+        below = first_contact(self.session.sport, ball - np.outer([0.0, FAR], (0.0, 0.0, 1.0)))
+        start = ball if below is None or not self.question.is_landing else below
+        aim = camera.project(start[None])[0][0] if self.aim is None else np.asarray(self.aim, float)
         return np.clip(np.where(np.isfinite(aim), aim, camera.principal_point), 0, np.subtract(camera.size, 1))
 
     def aimed_position(self) -> np.ndarray | None:

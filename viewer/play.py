@@ -2,7 +2,8 @@
 
 python play.py                                   # live, table tennis
 python play.py --sport basketball --predictor parabola physics
-python play.py --track stroke.csv                # a recorded track; a folder, or - for standard input
+python play.py --track rally                     # a sample track that ships; or a file, a folder, - for standard input
+python play.py --game                            # beat the network
 python play.py --headless --frames 120 --screenshot out.png
 """
 
@@ -30,7 +31,8 @@ class Options:
     """predictors (names, or files of weights) that forecast side by side; without any, the best one.
     The keys 1-9 choose one, with Shift they add one"""
     track: tuple[str, ...] = ()
-    """recorded tracks to replay: files (CSV, TT3D, SpinDOE, Motive, HDF5), folders of them, - for standard input"""
+    """recorded tracks to replay: files (CSV, TT3D, SpinDOE, Motive, HDF5), folders of them, - for standard input;
+    `rally`: a sample that ships"""
     reading: Annotated[ReadOptions, tyro.conf.arg(name="")] = ReadOptions()
     seed: int = 0  # of the live balls
     size: str = "1280x720"  # of the picture, in pixels
