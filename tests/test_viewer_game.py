@@ -7,10 +7,11 @@ from viewer_fakes import FixedPool, OneBall, Recorder
 
 from ballcast import sim
 from ballcast.render.camera import OrbitCamera
+from ballcast.tracks import read_track
 from ballcast.viewer import game as rules
 from ballcast.viewer.game import Game, Question, centimetres, find_question, first_contact, pointed_at, predicted
 from ballcast.viewer.playback.session import FRAME_TIME, Session
-from ballcast.viewer.playback.source import LiveSource
+from ballcast.viewer.playback.source import LiveSource, RecordedSource
 from ballcast.viewer.window import App
 
 SPORT = sim.load("table_tennis")
@@ -57,6 +58,16 @@ def test_no_ball_is_hit_between_the_stop_and_the_answer(name):
         else:
             np.testing.assert_array_equal(question.position, ball.state_at(question.stop + rules.LEAD)[0])
     assert kinds
+
+
+def test_no_ball_of_a_recording_turns_back_before_the_answer():
+    ball = RecordedSource(SPORT, [read_track("rally")]).ball(0)
+    questions = [find_question(ball, np.random.default_rng(n), anywhere) for n in range(30)]
+    assert len({question.time for question in questions}) > 3
+    for question in questions:
+        before, after = (ball.state_at(t)[0][1] for t in (question.stop, question.time))
+        hit_back = ball.state_at(question.stop)[1][1] * (after - before) < 0.0
+        assert question.is_landing and not hit_back
 
 
 def test_the_seed_and_the_ball_decide_the_moment():

@@ -1,6 +1,6 @@
 """A game, "beat the network": balls stop in flight, and the player and the predictors say where each goes next.
 
-The moment of the stop depends on the seed and on the ball's number alone. The question is where the ball lands next, or
+The seed and the ball's number choose the moment, among those at which the ball is in the picture. The question is where the ball lands next, or
 where it is 0.4 s later if it does not land soon. The predictors answer with the forecasts of that moment, so from the
 frames that the player saw; the window draws no forecast before the player has answered. No window is needed here.
 """
@@ -98,7 +98,11 @@ def _ask_position(ball, moment):
 
 
 def _is_hit(ball, since, until):
-    return any(since < hit <= until for hit in ball.hits)
+    """Whether a player hits the ball in this time; in a recording, which does not say so, whether it turns back."""
+    if not ball.is_recorded:
+        return any(since < hit <= until for hit in ball.hits)
+    rows = (ball.time >= since) & (ball.time <= until)
+    return bool(np.any(ball.velocity[rows, :2] @ ball.state_at(since)[1][:2] < 0.0))
 
 
 def is_in_picture(camera: OrbitCamera, position: np.ndarray) -> bool:
