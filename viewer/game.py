@@ -1,8 +1,9 @@
 """A game, "beat the network": balls stop in flight, and the player and the predictors say where each goes next.
 
-The seed and the ball's number choose the moment, among those at which the ball is in the picture. The question is where the ball lands next, or
-where it is 0.4 s later if it does not land soon. The predictors answer with the forecasts of that moment, so from the
-frames that the player saw; the window draws no forecast before the player has answered. No window is needed here.
+The seed and the ball's number choose the moment of the stop, among those at which the ball is in the picture. The
+question is where the ball lands next, or where it is 0.4 s later if it does not land soon. The predictors answer with
+the forecasts of that moment, so from the frames that the player saw; the window draws no forecast before the player has
+answered. No window is needed here.
 """
 
 from collections.abc import Callable
@@ -173,7 +174,8 @@ class Game:
 
     def __init__(self, session: Session, camera: Callable[[], OrbitCamera], balls: int = BALLS) -> None:
         self.session, self.camera, self.balls, self._speed_before = session, camera, balls, session.speed
-        self.seed = getattr(session.source, "seed", 0)
+        self.seed: int = getattr(session.source, "seed", 0)
+        self.phase, self.aim, self.pressed, self.waited = "flying", None, None, 0.0
         if not is_ready(session):
             raise ValueError("the game begins when everything is compiled: try again")
         session.speed, session.paused, session.hidden = SPEED, False, False
