@@ -249,7 +249,7 @@ def test_the_mouse_alone_plays_a_game(app):
     assert app.game.phase == "answered"
     click(app, pixel)
     assert app.game.phase == "flying"
-    click(app, (600, 15))  # the button
+    click(app, (600, 340))  # the button
     assert app.game is None
 
 

@@ -130,7 +130,7 @@ def test_the_time_line_and_the_comma_go_back(app):
     now = app.session.now
     press(app, pygame.K_COMMA, ",")
     assert app.session.now == pytest.approx(now - FRAME_TIME) and app.session.paused
-    line = Timeline(Canvas(app.screen))
+    line = Timeline(Canvas(app.screen), app.options)
     left, right, y = (value * line.canvas.scale for value in (line.left, line.right, line.y))
     for kind, x in ((pygame.MOUSEBUTTONDOWN, left), (pygame.MOUSEMOTION, left + 0.1 * (right - left))):
         camera = app.camera
@@ -261,7 +261,9 @@ def test_p_throws_the_sports_own_throws(app):
     assert app.message == "as in play" and app.session.index == 2
 
 
-SHOWN = dict(t="truth", e="errors", g="gates", b="beliefs", i="inset", f="follow", w="sliders", h="help")
+SHOWN = dict(
+    t="truth", e="errors", g="gates", b="beliefs", i="inset", f="follow", w="sliders", h="help", d="numbers"
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("key, name", SHOWN.items())

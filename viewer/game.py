@@ -14,6 +14,7 @@ import numpy as np
 
 from ballcast.render.camera import OrbitCamera
 from ballcast.viewer.playback.ball import BallRecord
+from ballcast.viewer.playback.forecaster import Forecaster
 from ballcast.viewer.playback.session import FRAME_TIME, SPEEDS, Session
 
 BALLS = 10  # of a game
@@ -250,6 +251,10 @@ class Game:
         medians = f"Your median distance is {centimetres(median(player.distances))}"
         return f"{winner}, {score}.", f"{medians}, that of {best.name} {centimetres(median(best.distances))}."
 
+    def name_of(self, forecaster: Forecaster) -> str:
+        """The plain name of a predictor."""
+        return self.session.pool.describe(forecaster.number).title
+
     def _answer(self):
         position = self.aimed_position()
         if position is None:
@@ -257,7 +262,7 @@ class Game:
         answers = [self._judged(PLAYER, None, position)]
         for forecaster in self.session.forecasters:
             forecast = predicted(self.session.sport, self.question, forecaster.forecast(self.session.now))
-            answers.append(self._judged(forecaster.predictor.name, forecaster.number, forecast))
+            answers.append(self._judged(self.name_of(forecaster), forecaster.number, forecast))
         self.rounds.append(answers)
         self.phase, self.waited = "revealing", 0.0
         return True

@@ -12,26 +12,29 @@ from ballcast.render.camera import OrbitCamera
 from ballcast.render.painter import Painter
 from ballcast.render.palette import FAINT_COLOR, TEXT_COLOR
 from ballcast.viewer.options import DEFAULT
-from ballcast.viewer.panels import game, overlay
-from ballcast.viewer.panels.beliefs import Beliefs
+from ballcast.viewer.panels import beliefs, card, game, help, menu, numbers, overlay
 from ballcast.viewer.panels.canvas import Canvas
-from ballcast.viewer.panels.sidebar import MARGIN, Sidebar
-from ballcast.viewer.panels.sliders import WIDTH, Sliders
+from ballcast.viewer.panels.layout import GAP, MARGIN, WIDTH
+from ballcast.viewer.panels.sliders import Sliders
 from ballcast.viewer.panels.timeline import Timeline
 
 INSET = WIDTH, 158  # units
 INSET_VIEW = 0.0, 88.0  # degrees: the inset's camera
 FOLLOW_DISTANCE = 0.62  # of the view's distance at which the camera follows the ball
 FOLLOW_TIME = 0.25  # s over which it follows
+CAPTION, MESSAGE, PROGRESS = 30, 24, 18  # sizes of texts above the foot, units
 
 
 class Overlays(NamedTuple):
-    """What is shown for a moment: a Throw that is being made, a message, an Attribution, a Game."""
+    """What is shown for a moment: a Throw that is being made, texts above the foot, an Attribution, an open Menu."""
 
     throw: object = None
-    message: str = ""
+    message: str = ""  # what a key did
     attribution: object = None
-    game: object = None
+    caption: str = ""  # of the introduction
+    progress: str = ""  # of what is being compiled
+    menu: object = None
+    game: object = None  # a Game, which takes the whole picture
 
 
 NO_OVERLAYS = Overlays()
@@ -44,27 +47,38 @@ class Picture:
 
     def paint(self, surface, session, camera, options=DEFAULT, overlays=NO_OVERLAYS):
         canvas, camera = Canvas(surface), self.camera(session, camera, options)
-        if overlays.game:
+        if overlays.game is not None:
             game.paint(canvas, self._world, overlays.game, camera, overlays.message)
             return
         things = options.truth, overlays.throw, overlays.attribution
         self._world.paint(pygame.surfarray.pixels2d(surface), session, camera, *things)
+        self._panels(canvas, session, camera, options)
+        timeline = Timeline(canvas, options)
+        timeline.paint(session, overlays.attribution)
+        texts = (overlays.caption, CAPTION), (overlays.message, MESSAGE), (overlays.progress, PROGRESS)
+        overlay.notices(canvas, options, timeline.top, [text for text in texts if text[0]])
+        overlay.leave_the_ball_free(canvas, session, camera)
+        overlay.stroke_call(canvas, session, camera)
+        overlay.landing_countdown(canvas, session, camera)
+        canvas.flush()
+        if overlays.menu is not None:
+            menu.paint(canvas, overlays.menu)
+        elif options.help:
+            help.paint(canvas)
+        canvas.flush()
+
+    def _panels(self, canvas, session, camera, options):
+        """The columns on both sides."""
         if options.inset:
             self._inset(canvas, session, options)
-        right = canvas.width - (WIDTH + 2 * MARGIN) * (options.inset or options.sliders)
-        overlay.stroke_call(canvas, session, camera)
-        overlay.landing_countdown(canvas, session, camera, right)
-        bottom = Sidebar().paint(canvas, session, camera)
+        bottom = card.paint(canvas, session, options.truth)
         if options.beliefs:
-            Beliefs().paint(canvas, session, bottom + 10)
+            beliefs.paint(canvas, session, bottom + GAP)
+        if options.numbers:
+            numbers.paint(canvas, session, camera)
         if options.sliders:
             sliders(canvas, options).paint(session, options.slider)
-        Timeline(canvas).paint(session, options, overlays.attribution)
-        overlay.status_line(canvas, session, overlays.message)
-        canvas.flush()
-        if options.help:
-            overlay.key_help(canvas)
-            canvas.flush()
+        overlay.buttons(canvas)
 
     def camera(self, session, camera, options):
         """The camera that paints: one that follows looks at the mean of the last positions."""
@@ -80,7 +94,8 @@ class Picture:
         camera = self._from_above(inset.get_size())
         self._above.paint(pygame.surfarray.pixels2d(inset), session, camera, options.truth)
         pygame.draw.rect(inset, FAINT_COLOR, inset.get_rect(), 1)
-        canvas.outlined_text(x + 8, y + 6, "from above", 16, TEXT_COLOR)
+        canvas.taken.append((x, y, *INSET))
+        canvas.text(x + 8, y + 6, "from above", 17, TEXT_COLOR)
 
     def _from_above(self, size):
         """A camera over the middle of the scene that shows all of it, its longer side level."""

@@ -5,41 +5,40 @@ Headless, every frame is 1/60 s and no wall clock is shown: the same call gives 
 
 import dataclasses
 import gc
-import io
-import os
 import threading
 import time
 
-import numpy as np
 import pygame
 
+from ballcast import sim
 from ballcast.render.camera import OrbitCamera
 from ballcast.render.painter import compile_kernels
-from ballcast.render.palette import BACKGROUND_COLOR, MUTED_COLOR
-from ballcast.sim.files import write_atomically
-from ballcast.viewer import keys
+from ballcast.viewer import introduction, keys
 from ballcast.viewer.film import Film
 from ballcast.viewer.game import Game, is_ready
+from ballcast.viewer.menu import Menu, plain, sections
+from ballcast.viewer.mouse import Mouse
 from ballcast.viewer.options import DEFAULT
 from ballcast.viewer.panels import game as game_panel
-from ballcast.viewer.panels.canvas import Canvas
-from ballcast.viewer.panels.timeline import Timeline
-from ballcast.viewer.picture import Overlays, Picture, sliders
+from ballcast.viewer.panels.timeline import speed_words
+from ballcast.viewer.picture import Overlays, Picture
 from ballcast.viewer.playback.attribution import Attribution
+from ballcast.viewer.playback.first_flight import first_flight
 from ballcast.viewer.playback.overrides import OVERRIDES
 from ballcast.viewer.playback.session import FRAME_TIME, Session
-from ballcast.viewer.playback.throw import Throw
+from ballcast.viewer.playback.source import LiveSource, SourceChoice
+from ballcast.viewer.screen import free_name, open_screen, save_png, write_line
 
 FRAME_RATE = 60  # frames/s
 COMPILING_RATE = 30  # frames/s while a process beside the window compiles: it needs the processor
 WAITING_RATE = 20  # frames/s while nothing flies yet, so that compiling gets the time
 MAX_FRAME_TIME = 0.1  # s; a frame that took longer counts as this much
-PICK_RADIUS = 24  # px within which the mouse takes the ball
-MIN_THROW_FRACTION = 0.03  # of the sport's usual speed; a slower throw is none
 HEADLESS_ANSWER_TIME = 1.0  # s after which a game without a window is answered: nobody can click
 MESSAGE_FRAMES = 150  # frames that a message stays
-PRINCIPAL_SHIFT = 0.09  # of the width: the scene is this far right of the middle, beside the sidebar
+PRINCIPAL_SHIFT = 0.09  # of the width: the scene is this far right of the middle, beside the card
 NOT_THROWN, NOT_CHANGED = "a recording is not thrown", "a recording flies as it flew"
+COMPILING = "the simulator is still being compiled"
+SIMULATED = "live play of the simulator: rallies, or the throws of the sport"
 
 
 class App:
@@ -48,27 +47,39 @@ class App:
     frames      how many; None: until the window is closed
     shown       numbers of the predictors that forecast from the start
     warm_start  a WarmStart: the window opens before everything is compiled
-    game        begin with the game, as soon as everything is compiled
+    game        whether it begins with the game, as soon as everything is compiled
+    introduce   whether it begins with the introduction
+    seed        of live balls, also after a change of the sport; None: the seed of the sport's introduction
+    sources     SourceChoices of the menu besides live play; the first of them is shown if `source` is not live
     """
 
     def __init__(
         self, source, pool, size=(1280, 720), headless=False, *, frames=None, screenshot=None,
-        shown=(0,), record=None, options=DEFAULT, warm_start=None, game=False,
+        shown=(0,), record=None, options=DEFAULT, warm_start=None, introduce=False, seed=None, sources=(), game=False,
     ):  # fmt: skip
         self.headless, self.frames, self.screenshot, self.warm_start = headless, frames, screenshot, warm_start
-        self.screen, self.running, self.film = _open(size, headless), True, None
+        self.screen, self.running, self.film = open_screen(size, headless), True, None
         if warm_start and not self._wait(source):
             return
-        self.session = Session(source, pool, shown=shown, clock=None if headless else time.perf_counter)
-        self.picture, self.options = Picture(source.sport), options
+        self.options, self.seed, self.own_sport = options, seed, source.sport  # which may be no sport of ours
+        self.sources = [SourceChoice("simulated balls", SIMULATED, self._live_source), *sources]
+        self.source_number = 0 if source.live or not sources else 1
         self.held, self.message_frames, self.message = set(), 0, ""
-        self.scrubbing, self.sliding, self.throw = False, None, None  # what the mouse drags: time, a slider, the ball
-        self.game, self.game_wanted = None, game  # a Game; whether one begins
+        self.menu, self.mouse = None, Mouse(self)
         self.attribution = None  # an Attribution, as long as the show is paused at its moment
+        self.game, self.game_wanted = None, game  # a Game; whether one begins
+        self._begin(Session(source, pool, shown=shown, clock=None if headless else time.perf_counter))
+        speed = introduction.opening(source.sport).speed
+        self.introduction = introduction.Introduction(self.session, speed) if introduce else None
         self.film = Film(record, self.screen.get_size()) if record else None
-        self.reset_camera()
         gc.collect()
         gc.freeze()  # a full collection over all that numba and scipy keep would take 50 ms in the middle of a flight
+
+    def _begin(self, session):
+        self.session, self.picture = session, Picture(session.sport)
+        self.introduction = self.attribution = self.game = None
+        self.mouse.let_go()
+        self.reset_camera()
 
     def _wait(self, source):
         """Show what is being compiled, until a picture can be drawn and a ball can fly; False if it is closed."""
@@ -79,7 +90,7 @@ class App:
             for event in pygame.event.get():
                 self.running &= event.type != pygame.QUIT and keys.name_of(event) not in keys.QUIT
             drawing = "compiling what draws the picture, once"
-            _write(self.screen, drawing if thread.is_alive() else self.warm_start.message)
+            write_line(self.screen, drawing if thread.is_alive() else self.warm_start.message)
             clock.tick(WAITING_RATE)
         return self.running
 
@@ -114,16 +125,30 @@ class App:
             self.camera = dataclasses.replace(self.camera, size=size, principal_shift=PRINCIPAL_SHIFT * size[0])
         for number in self.warm_start.poll(self.session.ball) if self.warm_start else ():
             self.session.exchange(number)
+        if self.introduction:
+            self._introduce(elapsed)
         self._play_game()
-        (self.game or self.session).advance(0.0 if self.throw else elapsed)
+        (self.game or self.session).advance(0.0 if self.mouse.throw else elapsed)
         self._update_attribution()
         self.message_frames = max(0, self.message_frames - 1)
-        message = self.message if self.message_frames else self.warm_start.message if self.warm_start else ""
-        overlays = Overlays(self.throw, message, self.attribution, self.game)
-        self.picture.paint(self.screen, self.session, self.camera, self.options, overlays)
+        self.picture.paint(self.screen, self.session, self.camera, self.options, self._overlays())
         if self.film:
             self.film.add(self.screen)
         pygame.display.flip()
+
+    def _introduce(self, elapsed):
+        """Go on with the introduction; it stands still while the menu or the help covers it."""
+        if self.introduction.advance(0.0 if self.menu or self.options.help else elapsed):
+            self.show_message(introduction.LAST_MESSAGE)
+        if self.introduction.is_over:
+            self.introduction = None
+
+    def _overlays(self):
+        return Overlays(
+            throw=self.mouse.throw, message=self.message if self.message_frames else "", attribution=self.attribution,
+            caption=self.introduction.caption if self.introduction else "",
+            progress=self.warm_start.message if self.warm_start else "", menu=self.menu, game=self.game,
+        )  # fmt: skip
 
     def orbit(self, azimuth, elevation):
         self.camera = self.camera.orbited(azimuth, elevation)
@@ -152,8 +177,10 @@ class App:
             self.show_message(str(error))
 
     def _new_game(self):
-        self.scrubbing, self.sliding, self.throw, self.game_wanted = False, None, None, False
-        return Game(self.session, self._active_camera)
+        self.mouse.let_go()
+        self.menu = self.introduction = self.attribution = None
+        self.game_wanted, self.options = False, dataclasses.replace(self.options, help=False)
+        return Game(self.session, self.active_camera)
 
     def _play_game(self):
         """Begin the game that was asked for; without a window, answer."""
@@ -163,17 +190,107 @@ class App:
             self.game.confirm()
 
     def throw_kind(self, step):
-        if self._is_simulated(NOT_THROWN):
-            self.session.throw_kind(step)
-            source = self.session.source
-            self.show_message(source.throw_kinds[source.throw_kind])
+        if self.is_simulated(NOT_THROWN):
+            kinds = list(self.session.source.throw_kinds)
+            self.set_throw_kind(kinds[(kinds.index(self.session.source.throw_kind) + step) % len(kinds)])
 
-    def _is_simulated(self, otherwise=""):
+    def set_throw_kind(self, kind):
+        if self.is_simulated(NOT_THROWN):
+            self.session.set_throw_kind(kind)
+            self.show_message(self.session.source.throw_kinds[kind])
+
+    def is_simulated(self, otherwise=""):
         """Whether balls come from the simulator, and it is compiled; if not, a message shows why."""
         source = self.session.source
         if otherwise and not (source.live and source.ready):
-            self.show_message("the simulator is still being compiled" if source.live else otherwise)
+            self.show_message(COMPILING if source.live else otherwise)
         return source.live and source.ready
+
+    def change_speed(self, steps):
+        self.session.change_speed(steps)
+        self.show_message(speed_words(self.session.speed))
+
+    def select_predictor(self, number):
+        """Only this predictor forecasts; a message names it, or says why it cannot."""
+        if self._is_loadable(number):
+            self.session.select_predictor(number)
+            self.show_message(self.session.pool.describe(number).title)
+
+    def toggle_predictor(self, number):
+        if self._is_loadable(number):
+            before = self.session.selected
+            self.session.toggle_predictor(number)
+            word = "with" if number in self.session.selected else "without"
+            title = self.session.pool.describe(number).title
+            alone = self.session.selected == before  # one always stays
+            self.show_message(f"{title} alone" if alone else f"{word} {title}")
+
+    def _is_loadable(self, number):
+        pool = self.session.pool
+        problem = pool.missing(number) if number < len(pool.names) else "there are no more predictors"
+        if problem:
+            self.show_message(problem)
+        return not problem
+
+    def next_sport(self, step):
+        """The next sport, or the one before; after a sport of one's own, the first."""
+        names, name = sim.names(), self.session.sport.name
+        self.change_sport(names[(names.index(name) + step) % len(names)] if name in names else names[0])
+
+    def change_sport(self, name):
+        if name != self.session.sport.name:
+            own = self.own_sport if name == self.own_sport.name else None
+            self._show(self._live_source(own or sim.load(name)), 0)
+
+    def change_source(self, number):
+        if number != self.source_number:
+            self._show(self.sources[number].make(self.session.sport), number)
+
+    def _live_source(self, sport):
+        seed = introduction.opening(sport).seed if self.seed is None else self.seed
+        source = LiveSource(sport, seed, rallies=True)
+        if self.warm_start and not self.warm_start.simulator_ready:
+            source.ready, source.stand_in = False, first_flight(sport)
+        return source
+
+    def _show(self, source, number):
+        """Play another source from its first ball, with the predictors that its sport has."""
+        if not (source.ready or source.stand_in):
+            return self.show_message(COMPILING)
+        pool = self.session.pool.for_sport(source.sport)
+        shown = [n for n in self.session.selected if not pool.missing(n)]
+        shown = shown or [next(n for n in range(len(pool.names)) if not pool.missing(n))]
+        self.source_number = number
+        self._begin(Session(source, pool, shown=shown, clock=self.session.clock))
+        if self.warm_start:
+            self.warm_start.follow(pool, source)
+        self.show_message(f"{plain(source.sport.name)}, {self.sources[number].label}")
+
+    def toggle_menu(self):
+        self.menu = None if self.menu else Menu(sections(self))
+        self.options = dataclasses.replace(self.options, help=False)
+
+    def choose_entry(self):
+        """Do what the selected entry of the menu says. The menu stays open, except after a change of the show."""
+        entry, before = self.menu.entry, (self.session, self.session.index)
+        if entry.act is None:
+            return self.show_message(entry.note)
+        entry.act(self, bool(pygame.key.get_mods() & pygame.KMOD_SHIFT))
+        self.menu = self.menu if before == (self.session, self.session.index) else None
+        if self.menu:
+            self.menu.refresh(sections(self))
+
+    def press_button(self, name):
+        if name == "menu":
+            self.toggle_menu()
+        else:
+            self.toggle(name)
+
+    def toggle_hidden(self):
+        self.session.toggle_hidden()
+        self.show_message(
+            "the ball is hidden from the predictors" if self.session.hidden else "they see the ball again"
+        )
 
     def toggle_attribution(self):
         self.toggle("why")
@@ -197,61 +314,37 @@ class App:
     def move_override(self, steps):
         """Move the selected slider by a number of steps; None: back to the sport's own value."""
         override, session = OVERRIDES[self.options.slider], self.session
-        if self._is_simulated(NOT_CHANGED):
+        if self.is_simulated(NOT_CHANGED):
             value = session.source.world.get(override.name, override.default(session.sport))
-            value = None if steps is None else override.clipped(value + steps * override.step)
-            session.set_override(override.name, value)
+            self.set_override(None if steps is None else override.clipped(value + steps * override.step))
 
-    def press_slider(self, pixel):
-        """Take the slider at a pixel, if there is one; whether there is."""
-        if self.options.sliders and self._is_simulated():
-            self.sliding = sliders(Canvas(self.screen), self.options).slider_at(pixel)
-            self.drag_slider(pixel)
-        return self.sliding is not None
+    def reset_override(self):
+        """Backspace: with the sliders open, the selected one is as in the sport again."""
+        if self.options.sliders:
+            self.move_override(None)
 
-    def drag_slider(self, pixel):
-        if self.sliding is not None:
-            self.options = dataclasses.replace(self.options, slider=self.sliding)
-            value = sliders(Canvas(self.screen), self.options).value_at(self.sliding, pixel)
-            if self.session.source.world.get(OVERRIDES[self.sliding].name) != value:
-                self.session.set_override(OVERRIDES[self.sliding].name, value)
+    def set_override(self, value):
+        """Set the selected override; None: the sport's own value."""
+        override = OVERRIDES[self.options.slider]
+        self.session.set_override(override.name, value)
+        own = "as in the sport" if override.varies else override.unit.format(override.default(self.session.sport))
+        self.show_message(f"{override.label} {own if value is None else override.unit.format(value)}")
 
-    def press_timeline(self, pixel):
-        """Take the timeline if it is at a pixel; whether it is."""
-        self.scrubbing = Timeline(Canvas(self.screen)).contains(pixel)
-        self.drag_timeline(pixel)
-        return self.scrubbing
+    @property
+    def throw(self):
+        """The Throw that is being made with the mouse, or None."""
+        return self.mouse.throw
 
-    def drag_timeline(self, pixel):
-        if self.scrubbing:
-            self.session.rewind(Timeline(Canvas(self.screen)).time_at(self.session, pixel))
-
-    def press_ball(self, pixel):
-        position, camera = self.session.ball.state_at(self.session.now)[0], self._active_camera()
-        if self._is_simulated() and np.linalg.norm(camera.project(position[None])[0][0] - pixel) <= PICK_RADIUS:
-            self.throw = Throw(position, self.session.source.typical_speed, self.session.sport.ball.radius)
-            self.press_position = pixel
-
-    def _active_camera(self):
+    def active_camera(self):
+        """The camera that paints."""
         return self.picture.camera(self.session, self.camera, self.options)
-
-    def drag_ball(self, pixel):
-        self.throw.drag(self._active_camera(), np.subtract(pixel, self.press_position))
-        speed, spin = np.linalg.norm(self.throw.velocity), self.throw
-        self.show_message(f"{speed:.1f} m/s, topspin {spin.top:.0f} rad/s, sidespin {spin.side:.0f} rad/s")
-
-    def release(self):
-        """Throw the taken ball, unless it was hardly dragged."""
-        throw, self.throw = self.throw, None
-        if throw and np.linalg.norm(throw.velocity) > MIN_THROW_FRACTION * throw.speed:
-            self.session.throw(throw.position, throw.velocity, throw.spin)
 
     def quit(self):
         self.running = False
 
     def save(self):
         """Save the picture under the next free name in the current folder; a message gives the name or the reason."""
-        name = _free_name(".png")
+        name = free_name(".png")
         try:
             save_png(self.screen, name)
             self.show_message(f"saved {name}")
@@ -266,47 +359,10 @@ class App:
                 film.close()
                 self.show_message(f"saved {film.path}")
             else:
-                self.film = Film(_free_name(".mp4"), self.screen.get_size())
+                self.film = Film(free_name(".mp4"), self.screen.get_size())
                 self.show_message(f"recording {self.film.path}")
         except (ImportError, OSError, ValueError) as error:
             self.show_message(str(error))
 
     def show_message(self, message):
         self.message, self.message_frames = message, MESSAGE_FRAMES
-
-
-def _open(size, headless):
-    """The surface to draw on. Only display and fonts are started, not the sound card."""
-    if headless:
-        os.environ["SDL_VIDEODRIVER"] = "dummy"
-    try:
-        pygame.display.init()
-        if pygame.display.get_driver() == "offscreen" and "SDL_VIDEODRIVER" not in os.environ:
-            raise pygame.error("there is no display")  # SDL would draw into a window that nobody can look at
-        pygame.font.init()
-        screen = pygame.display.set_mode(size, 0 if headless else pygame.RESIZABLE)
-    except pygame.error as error:
-        raise ValueError(f"no window can be opened ({error}); --headless needs no screen") from error
-    pygame.display.set_caption("Ballcast")
-    pygame.key.set_repeat(350, 40)
-    _write(screen, "one moment ...")
-    return screen
-
-
-def _write(screen, text):
-    image = pygame.font.Font(None, 28).render(text, True, MUTED_COLOR)
-    screen.fill(BACKGROUND_COLOR)
-    screen.blit(image, image.get_rect(center=screen.get_rect().center))
-    pygame.display.flip()
-
-
-def _free_name(suffix):
-    names = (f"ballcast-{number:03d}{suffix}" for number in range(1, 1000))
-    return next((name for name in names if not os.path.exists(name)), f"ballcast-001{suffix}")
-
-
-def save_png(surface, path):
-    """Write a PNG completely or not at all. Raises OSError."""
-    buffer = io.BytesIO()
-    pygame.image.save(surface, buffer, "picture.png")
-    write_atomically(path, buffer.getvalue())

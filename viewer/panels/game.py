@@ -12,15 +12,17 @@ from ballcast.render.palette import MUTED_COLOR, RULE_COLOR, TEXT_COLOR, TRUTH_C
 from ballcast.viewer import keys
 from ballcast.viewer.game import PLAYER, centimetres
 from ballcast.viewer.panels.canvas import Canvas
+from ballcast.viewer.panels.layout import MARGIN
 
 PLAYER_COLOR = (255, 120, 160)
 CLICK_DISTANCE = 6  # px that the mouse may move between press and release
 AIM_STEP = 0.01  # of the picture's height, per press of an arrow
-MARGIN, WIDTH, LEFT, RIGHT = 16, 292, 32, 292  # units: round the picture, and of the score card
+WIDTH, PAD = 372, 16  # units, of the score card
+LEFT, RIGHT = MARGIN + PAD, MARGIN + WIDTH - PAD
 UNIT_CIRCLE = np.column_stack([f(np.linspace(0, 2 * np.pi, 36)) for f in (np.cos, np.sin)])
 HEAD, ROW = 58, 27  # units, of the score card
 BANNER = (560, 48)  # units
-BUTTON = (132, 40)  # units, at the top right
+BUTTON = (140, 40)  # units, at the lower right
 LABEL_GAP = 26  # units between labels
 ARROWS = {pygame.K_LEFT: (-1, 0), pygame.K_RIGHT: (1, 0), pygame.K_UP: (0, -1), pygame.K_DOWN: (0, 1)}
 CONFIRM = ("return", "space", "enter")
@@ -92,7 +94,8 @@ def _press_key(app, event):
 
 def _click(app, pixel):
     canvas = Canvas(app.screen)
-    if pixel[0] / canvas.scale > canvas.width - MARGIN - BUTTON[0] and pixel[1] / canvas.scale < MARGIN + BUTTON[1]:
+    left, top = _button_corner(canvas)
+    if pixel[0] / canvas.scale > left and pixel[1] / canvas.scale > top:
         app.toggle_game()
     else:
         app.game.aim = pixel
@@ -110,7 +113,7 @@ def _color(number):
 
 def _banner(canvas, game):
     number = f"Ball {len(game.rounds) + (game.phase in ('flying', 'asking'))} of {game.balls}"
-    room = canvas.width - WIDTH - BUTTON[0] - 4 * MARGIN
+    room = canvas.width - WIDTH - 3 * MARGIN
     width, x = min(BANNER[0], room), WIDTH + 2 * MARGIN + room / 2
     canvas.panel_background(x - width / 2, MARGIN, width, BANNER[1])
     canvas.text(x - width / 2 + 20, MARGIN + 15, number, 26, MUTED_COLOR)
@@ -141,13 +144,13 @@ def _score_card(canvas, game):
     canvas.line(LEFT, MARGIN + 42, RIGHT, MARGIN + 42, RULE_COLOR)
     for row, (name, number, distances, closest) in enumerate(lines):
         y = MARGIN + HEAD - 6 + ROW * row
-        canvas.text(LEFT, y, name, 24, _color(number))
+        canvas.text(LEFT, y, canvas.fitted(name, 24, RIGHT - LEFT - 156), 24, _color(number))
         canvas.text(RIGHT - 82, y, centimetres(median(distances)) if distances else "-", 24, TEXT_COLOR, 1.0)
         canvas.text(RIGHT, y, str(closest) if distances else "-", 24, TEXT_COLOR, 1.0)
 
 
 def _players(game):
-    return [(PLAYER, None), *((f.predictor.name, f.number) for f in game.session.forecasters)]
+    return [(PLAYER, None), *((game.name_of(f), f.number) for f in game.session.forecasters)]
 
 
 def _answers(canvas, game, camera):
@@ -206,7 +209,8 @@ def _distances(canvas, game, camera, given):
 
 def _list(canvas, beside, rows):
     """Rows (name, distance, color) in a panel beside a point, in units."""
-    width, height = 214, LABEL_GAP * len(rows) + 14
+    width = 120 + max(canvas.text_size(name, 23)[0] for name, _, _ in rows)
+    height = LABEL_GAP * len(rows) + 14
     beside = np.nan_to_num(beside)
     right = beside[0] + 46 + width < canvas.width - MARGIN
     x = beside[0] + 46 if right else beside[0] - 46 - width
@@ -234,7 +238,7 @@ def _table(canvas, game):
         canvas.panel_background(left, top, width, height)
     canvas.text(left + 28, top + 24, result[0], 40, TEXT_COLOR)
     canvas.text(left + 28, top + 66, result[1], 25, MUTED_COLOR)
-    right, column = left + width - 28, 52
+    right, column = left + width - 28, 46
     first = right - 170 - column * (game.balls - 1)
     y = top + 108
     canvas.text(left + 28, y, "distance, cm", 23, MUTED_COLOR)
@@ -244,7 +248,7 @@ def _table(canvas, game):
         canvas.text(first + column * ball, y, str(ball + 1), 23, MUTED_COLOR, 1.0)
     for row, line in enumerate(standings):
         y = top + 138 + 30 * row
-        canvas.text(left + 28, y, line.name, 25, _color(line.number))
+        canvas.text(left + 28, y, canvas.fitted(line.name, 24, first - left - 74), 24, _color(line.number))
         for ball, distance in enumerate(line.distances):
             is_best = distance == min(other.distances[ball] for other in standings)
             words = f"{100 * distance:.{0 if distance > 0.0995 else 1}f}" if np.isfinite(distance) else "-"
@@ -259,10 +263,16 @@ def _foot(canvas, game, message):
         click = "click or Enter: the result"
     camera = "" if game.phase == "over" else "drag, wheel: camera"
     hints = "     ".join(filter(None, (click, camera, "Esc: end the game")))
-    canvas.outlined_text(MARGIN + 4, canvas.height - 36, message or hints, 24, TEXT_COLOR)
+    top = canvas.height - MARGIN - BUTTON[1]
+    canvas.panel_background(MARGIN, top, canvas.text_size(message or hints, 23)[0] + 2 * PAD, BUTTON[1])
+    canvas.text(LEFT, top + 12, message or hints, 23, TEXT_COLOR)
 
 
 def _button(canvas):
-    x = canvas.width - MARGIN - BUTTON[0]
-    canvas.panel_background(x, MARGIN, *BUTTON)
-    canvas.text(x + BUTTON[0] / 2, MARGIN + 12, "end the game", 23, MUTED_COLOR, 0.5)
+    left, top = _button_corner(canvas)
+    canvas.panel_background(left, top, *BUTTON)
+    canvas.text(left + BUTTON[0] / 2, top + 12, "end the game", 23, MUTED_COLOR, 0.5)
+
+
+def _button_corner(canvas):
+    return canvas.width - MARGIN - BUTTON[0], canvas.height - MARGIN - BUTTON[1]

@@ -1,7 +1,9 @@
 """Where balls come from: live throws of the simulator, or recorded tracks."""
 
 import dataclasses
+from collections.abc import Callable
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +17,14 @@ TRUTH_STEP = 1e-3  # s between the true positions of a live ball; linear interpo
 SINGLE = -1  # in place of the number of a throw
 VELOCITY_FRAMES = 4  # frames on either side over which a recording's velocity is taken
 MOTION, LANDINGS = ("time", "position", "velocity", "spin"), ("landing_time", "landing_position")
+
+
+class SourceChoice(NamedTuple):
+    """A source to choose from: its name, a line about it, and make(sport) -> the source, perhaps of its own sport."""
+
+    label: str
+    note: str
+    make: Callable
 
 
 class LiveSource:
