@@ -54,8 +54,9 @@ def pixel_of(app, column, row):
 def test_it_lists_every_sport_predictor_and_throw(app):
     press(app, pygame.K_m)
     sports, predictors, throws, sources = app.choices.menu.sections
-    assert len(sports.entries) == len(sim.names()) and len(sources.entries) == 1
-    assert [entry.label for entry in throws.entries] == ["rallies", *(name for name, _ in SPORT.throws), "single balls"]
+    assert len(sports.entries) == len(sim.names()) and [e.label for e in sources.entries][0] == "simulated balls"
+    kinds = ["rallies", *(name for name, _ in SPORT.throws), "single balls"]
+    assert [entry.label for entry in throws.entries] == [*kinds, "beat the network"]
     titles = {entry.label for entry in predictors.entries}
     assert titles == {models.describe(name).title for name in models.PREDICTORS}
     press(app, pygame.K_m)
@@ -135,6 +136,19 @@ def test_a_recording_is_a_source_and_live_play_is_one_more():
     press(app, pygame.K_TAB)
     app.choices.change_source(1)
     assert app.session.sport is SPORT and np.array_equal(app.session.ball.position, track.position)
+
+
+def test_the_sample_plays_and_the_game_begins_from_the_menu(app):
+    press(app, pygame.K_m, LEFT)
+    assert app.choices.menu.entry.label == "sample recording"
+    press(app, pygame.K_RETURN)
+    assert app.choices.menu is None and not app.session.source.live and len(app.session.ball.track) > 100
+    app.choices.change_source(0)
+    press(app, pygame.K_m, RIGHT, RIGHT, DOWN)
+    press(app, pygame.K_RETURN)
+    assert app.game is not None and app.choices.menu is None
+    press(app, pygame.K_ESCAPE)
+    assert app.game is None and app.running
 
 
 def test_a_sport_of_ones_own_is_in_the_menu_and_can_be_gone_back_to():

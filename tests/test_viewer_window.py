@@ -65,6 +65,8 @@ def test_every_key_and_the_mouse_in_a_real_window(screen, tmp_path):
             do("key", xdotool_name(key))
             if key == "m":
                 do("key", "Down", "key", "Escape")  # out of the menu again
+            if key == "j":
+                do("key", "j")  # out of the game again
     do("mousedown", 1, "mousemove_relative", 40, 20, "mouseup", 1, "click", 4, "click", 5)
     do("mousedown", 3, "mousemove_relative", "--", -30, 10, "mouseup", 3)
     do("mousemove", "--window", window, 500, 594, "mousedown", 1, "mousemove_relative", 60, 0, "mouseup", 1)

@@ -9,10 +9,11 @@ from ballcast.viewer import introduction
 from ballcast.viewer.menu import Menu, plain, sections
 from ballcast.viewer.playback.first_flight import first_flight
 from ballcast.viewer.playback.session import Session
-from ballcast.viewer.playback.source import LiveSource, SourceChoice
+from ballcast.viewer.playback.source import LiveSource, SourceChoice, sample_source
 
 NOT_THROWN, COMPILING = "a recording is not thrown", "the simulator is still being compiled"
 SIMULATED = "live play of the simulator: rallies, or the throws of the sport"
+SAMPLE = "a rally of table tennis as a tracker records it; simulated, in tracks/samples/rally.csv"
 
 
 class Choices:
@@ -24,8 +25,9 @@ class Choices:
 
     def __init__(self, app, source, seed, sources):
         self.app, self.seed, self.own_sport = app, seed, source.sport  # which may be no sport of ours
-        self.sources = [SourceChoice("simulated balls", SIMULATED, self._live_source), *sources]
-        self.number = 0 if source.live or not sources else 1
+        sample = SourceChoice("sample recording", SAMPLE, lambda sport: sample_source())
+        self.sources = [SourceChoice("simulated balls", SIMULATED, self._live_source), *sources, sample]
+        self.number = 0 if source.live else 1
         self.menu = None
 
     def throw_kind(self, step):

@@ -57,6 +57,7 @@ GROUPS = {  # as the help shows them, sorted by use
         Binding(("shift+p",), "", "", lambda app: app.choices.throw_kind(-1)),
         Binding(("tab",), "Tab, Shift Tab", "another sport", lambda app: app.choices.next_sport(1)),
         Binding(("shift+tab",), "", "", lambda app: app.choices.next_sport(-1)),
+        Binding(("j",), "J", "play against the network", lambda app: app.toggle_game()),
         Binding(("m",), "M", "menu: sports, predictors, throws", lambda app: app.choices.toggle_menu()),
     ),
     "Time": (

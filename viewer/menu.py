@@ -1,4 +1,4 @@
-"""What the menu lists: sports, predictors, throws and sources. An entry is a name, a line about it, and what it does.
+"""What the menu lists: sports, predictors, ways to play, and sources. An entry is a name, a line about it, and an act.
 
 More sections or sources are more entries: `sections` is all that the panel and the keys know.
 """
@@ -56,9 +56,16 @@ def sections(app):
     return [
         Section("Sport", _sports(app), 1.5),
         Section("Predictor", _predictors(app), 3.0),
-        Section("Throws", _throws(app), 1.7),
+        Section("Play", [*_throws(app), _GAME], 1.9),
         Section("Source", _sources(app), 2.0),
     ]
+
+
+def _play_game(app, shift):
+    app.toggle_game()
+
+
+_GAME = Entry("beat the network", "a game: a ball stops, and you click where it will land; J begins it too", _play_game)
 
 
 def _sports(app):

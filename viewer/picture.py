@@ -12,7 +12,7 @@ from ballcast.render.camera import OrbitCamera
 from ballcast.render.painter import Painter
 from ballcast.render.palette import FAINT_COLOR, TEXT_COLOR
 from ballcast.viewer.options import DEFAULT
-from ballcast.viewer.panels import beliefs, card, help, menu, numbers, overlay
+from ballcast.viewer.panels import beliefs, card, game, help, menu, numbers, overlay
 from ballcast.viewer.panels.canvas import Canvas
 from ballcast.viewer.panels.layout import GAP, MARGIN, WIDTH
 from ballcast.viewer.panels.sliders import Sliders
@@ -34,6 +34,7 @@ class Overlays(NamedTuple):
     caption: str = ""  # of the introduction
     progress: str = ""  # of what is being compiled
     menu: object = None
+    game: object = None  # a Game, which takes the whole picture
 
 
 NO_OVERLAYS = Overlays()
@@ -46,6 +47,9 @@ class Picture:
 
     def paint(self, surface, session, camera, options=DEFAULT, overlays=NO_OVERLAYS):
         canvas, camera = Canvas(surface), self.camera(session, camera, options)
+        if overlays.game is not None:
+            game.paint(canvas, self._world, overlays.game, camera, overlays.message)
+            return
         things = options.truth, overlays.throw, overlays.attribution
         self._world.paint(pygame.surfarray.pixels2d(surface), session, camera, *things)
         self._panels(canvas, session, camera, options)

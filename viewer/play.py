@@ -2,7 +2,8 @@
 
 python play.py                                   # live, table tennis
 python play.py --sport basketball --predictor parabola physics
-python play.py --track stroke.csv                # a recorded track; a folder, or - for standard input
+python play.py --track rally                     # a sample track that ships; or a file, a folder, - for standard input
+python play.py --game                            # beat the network
 python play.py --headless --frames 120 --screenshot out.png
 """
 
@@ -30,7 +31,8 @@ class Options:
     """predictors (names, or files of weights) that forecast side by side; without any, the best one.
     The keys 1-9 choose one, with Shift they add one"""
     track: tuple[str, ...] = ()
-    """recorded tracks to replay: files (CSV, TT3D, SpinDOE, Motive, HDF5), folders of them, - for standard input"""
+    """recorded tracks to replay: files (CSV, TT3D, SpinDOE, Motive, HDF5), folders of them, - for standard input;
+    `rally`: a sample that ships"""
     reading: Annotated[ReadOptions, tyro.conf.arg(name="")] = ReadOptions()
     seed: int | None = None  # of the live balls; without it 0, in a window that of a good rally of the sport
     size: str = "1280x720"  # of the picture, in pixels
@@ -41,9 +43,10 @@ class Options:
     """single balls in place of rallies: a kind of throw of the sport (serve, lob, free kick ...), or `single`"""
     world: tuple[str, ...] = ()
     """overrides of the world, unknown to the predictors, as in gravity=1.6 missed=50; W shows all"""
+    game: bool = False  # beat the network: a ball stops, and you click where it will land
     intro: Literal["auto", "yes", "no"] = "auto"
     """begin in slow motion, with captions on what the marks mean; auto: in a window, unless a ball is asked for by
-    --track, --throw, --world, --seed or --frames"""
+    --track, --throw, --world, --game, --seed or --frames"""
     headless: bool = False  # without a window: 1/60 s per frame, the same picture every time
     frames: int = 0  # stop after this many frames; 0: when the window is closed, or after 120 if headless
     screenshot: Path | None = None  # save the last picture as this PNG
@@ -82,7 +85,9 @@ def check(options):
 
 def is_introduced(options):
     """Whether the show begins with the introduction."""
-    asked = options.track or options.throw or options.world or options.frames or options.seed is not None
+    asked = (
+        options.track or options.throw or options.world or options.game or options.frames or options.seed is not None
+    )
     return options.intro == "yes" or (options.intro == "auto" and not options.headless and not asked)
 
 
@@ -194,7 +199,7 @@ def run(options):
     App(
         source, pool, size, options.headless, frames=frames, screenshot=options.screenshot, shown=shown,
         record=options.record, options=display_options, warm_start=warm_start, introduce=is_introduced(options),
-        seed=options.seed, sources=recordings(options, source),
+        seed=options.seed, sources=recordings(options, source), game=options.game,
     ).run()  # fmt: skip
 
 

@@ -15,8 +15,10 @@ from ballcast.render.painter import compile_kernels
 from ballcast.viewer import introduction, keys
 from ballcast.viewer.choices import COMPILING, Choices
 from ballcast.viewer.film import Film
+from ballcast.viewer.game import Game, is_ready
 from ballcast.viewer.mouse import Mouse
 from ballcast.viewer.options import DEFAULT
+from ballcast.viewer.panels import game as game_panel
 from ballcast.viewer.panels.timeline import speed_words
 from ballcast.viewer.picture import Overlays, Picture
 from ballcast.viewer.playback.attribution import Attribution
@@ -28,6 +30,7 @@ FRAME_RATE = 60  # frames/s
 COMPILING_RATE = 30  # frames/s while a process beside the window compiles: it needs the processor
 WAITING_RATE = 20  # frames/s while nothing flies yet, so that compiling gets the time
 MAX_FRAME_TIME = 0.1  # s; a frame that took longer counts as this much
+HEADLESS_ANSWER_TIME = 1.0  # s after which a game without a window is answered: nobody can click
 MESSAGE_FRAMES = 150  # frames that a message stays
 PRINCIPAL_SHIFT = 0.09  # of the width: the scene is this far right of the middle, beside the card
 NOT_CHANGED = "a recording flies as it flew"
@@ -39,6 +42,7 @@ class App:
     frames      how many; None: until the window is closed
     shown       numbers of the predictors that forecast from the start
     warm_start  a WarmStart: the window opens before everything is compiled
+    game        whether it begins with the game, as soon as everything is compiled
     introduce   whether it begins with the introduction
     seed        of live balls, also after a change of the sport; None: the seed of the sport's introduction
     sources     SourceChoices of the menu besides live play; the first of them is shown if `source` is not live
@@ -46,7 +50,7 @@ class App:
 
     def __init__(
         self, source, pool, size=(1280, 720), headless=False, *, frames=None, screenshot=None,
-        shown=(0,), record=None, options=DEFAULT, warm_start=None, introduce=False, seed=None, sources=(),
+        shown=(0,), record=None, options=DEFAULT, warm_start=None, introduce=False, seed=None, sources=(), game=False,
     ):  # fmt: skip
         self.headless, self.frames, self.screenshot, self.warm_start = headless, frames, screenshot, warm_start
         self.screen, self.running, self.film = open_screen(size, headless), True, None
@@ -55,6 +59,7 @@ class App:
         self.options, self.choices, self.mouse = options, Choices(self, source, seed, sources), Mouse(self)
         self.held, self.message_frames, self.message = set(), 0, ""
         self.attribution = None  # an Attribution, as long as the show is paused at its moment
+        self.game, self.game_wanted = None, game  # a Game; whether one begins
         self.begin(Session(source, pool, shown=shown, clock=None if headless else time.perf_counter))
         speed = introduction.opening(source.sport).speed
         self.introduction = introduction.Introduction(self.session, speed) if introduce else None
@@ -65,7 +70,7 @@ class App:
     def begin(self, session):
         """Show another Session."""
         self.session, self.picture = session, Picture(session.sport)
-        self.introduction = self.attribution = None
+        self.introduction = self.attribution = self.game = None
         self.mouse.let_go()
         self.reset_camera()
 
@@ -105,7 +110,8 @@ class App:
     def frame(self, elapsed):
         """One frame: handle events, advance the show by `elapsed` s, paint."""
         for event in pygame.event.get():
-            keys.handle(self, event)
+            if not (self.game and game_panel.handle(self, event)):
+                keys.handle(self, event)
         keys.orbit_while_held(self, elapsed)
         self.screen = pygame.display.get_surface()
         if (size := self.screen.get_size()) != self.camera.size:
@@ -114,7 +120,8 @@ class App:
             self.session.exchange(number)
         if self.introduction:
             self._introduce(elapsed)
-        self.session.advance(0.0 if self.mouse.throw else elapsed)
+        self._play_game()
+        (self.game or self.session).advance(0.0 if self.mouse.throw else elapsed)
         self._update_attribution()
         self.message_frames = max(0, self.message_frames - 1)
         self.picture.paint(self.screen, self.session, self.camera, self.options, self._overlays())
@@ -133,7 +140,7 @@ class App:
         return Overlays(
             throw=self.mouse.throw, message=self.message if self.message_frames else "", attribution=self.attribution,
             caption=self.introduction.caption if self.introduction else "",
-            progress=self.warm_start.message if self.warm_start else "", menu=self.choices.menu,
+            progress=self.warm_start.message if self.warm_start else "", menu=self.choices.menu, game=self.game,
         )  # fmt: skip
 
     def orbit(self, azimuth, elevation):
@@ -154,6 +161,26 @@ class App:
 
     def toggle(self, name):
         self.options = dataclasses.replace(self.options, **{name: not getattr(self.options, name)})
+
+    def toggle_game(self):
+        """Begin the game, or leave it; a message says why it cannot begin."""
+        try:
+            self.game = self.game.leave() if self.game else self._new_game()
+        except ValueError as error:
+            self.show_message(str(error))
+
+    def _new_game(self):
+        self.mouse.let_go()
+        self.choices.menu = self.introduction = self.attribution = None
+        self.game_wanted, self.options = False, dataclasses.replace(self.options, help=False)
+        return Game(self.session, self.active_camera)
+
+    def _play_game(self):
+        """Begin the game that was asked for; without a window, answer."""
+        if self.game_wanted and is_ready(self.session):
+            self.game = self._new_game()
+        if self.game and self.headless and self.game.waited > HEADLESS_ANSWER_TIME:
+            self.game.confirm()
 
     def is_simulated(self, otherwise=""):
         """Whether balls come from the simulator, and it is compiled; if not, a message shows why."""

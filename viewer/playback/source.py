@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ballcast import sim
-from ballcast.tracks import Track, recorded_landings
+from ballcast.tracks import Track, read_track, recorded_landings
 from ballcast.viewer.playback import overrides
 from ballcast.viewer.playback.ball import BallRecord
 
@@ -105,7 +105,7 @@ class LiveSource:
         return BallRecord(
             name=name, track=Track(*measured, name), is_recorded=False, end=rally.end, time=times,
             position=position, velocity=velocity, spin=spin, landing_time=landing_time,
-            landing_position=landing_position, calls=_calls(rally),
+            landing_position=landing_position, calls=_calls(rally), hits=tuple(stroke.time for stroke in rally.strokes),
             parameter_history=((0.0, overrides.parameters_relative_to(self.sport, sport, rally.parameters)),),
         )  # fmt: skip
 
@@ -155,3 +155,8 @@ class RecordedSource:
             time=track.time, position=track.position, velocity=velocity, spin=None,
             landing_time=times, landing_position=positions,
         )  # fmt: skip
+
+
+def sample_source():
+    """The recorded source of the sample that ships."""
+    return RecordedSource(sim.load("table_tennis"), [read_track("rally")])
