@@ -3,26 +3,27 @@
 The same arguments give the same pixels. Only the backdrops of the last cameras are kept.
 """
 
+import dataclasses
 from typing import NamedTuple
 
-import numpy as np
 import pygame
 
-from ballcast.render.camera import OrbitCamera
 from ballcast.render.painter import Painter
 from ballcast.render.palette import FAINT_COLOR, TEXT_COLOR
+from ballcast.viewer.framing import Cameras, Rectangle
 from ballcast.viewer.options import DEFAULT
 from ballcast.viewer.panels import overlay
 from ballcast.viewer.panels.beliefs import Beliefs
-from ballcast.viewer.panels.canvas import Canvas
+from ballcast.viewer.panels.canvas import MIN_HEIGHT, MIN_WIDTH, Canvas
 from ballcast.viewer.panels.sidebar import MARGIN, Sidebar
 from ballcast.viewer.panels.sliders import WIDTH, Sliders
-from ballcast.viewer.panels.timeline import Timeline
+from ballcast.viewer.panels.timeline import FOOT_HEIGHT, Timeline
+from ballcast.viewer.place import place_of
 
 INSET = WIDTH, 158  # units
-INSET_VIEW = 0.0, 88.0  # degrees: the inset's camera
-FOLLOW_DISTANCE = 0.62  # of the view's distance at which the camera follows the ball
-FOLLOW_TIME = 0.25  # s over which it follows
+SIDEBAR = 292 + 2 * MARGIN, 408 + 2 * MARGIN  # units that the panel in the upper left corner covers, with its margins
+
+MIN_FREE_HEIGHT = 0.6  # of the picture's height, of a free part to which the place is fitted
 
 
 class Overlays(NamedTuple):
@@ -40,6 +41,7 @@ class Picture:
     def __init__(self, sport):
         self.sport = sport
         self._world, self._above = Painter(sport), Painter(sport)
+        self._framed_by = None  # whether the source was ready, and the Cameras
 
     def paint(self, surface, session, camera, options=DEFAULT, overlays=NO_OVERLAYS):
         canvas, camera = Canvas(surface), self.camera(session, camera, options)
@@ -62,31 +64,47 @@ class Picture:
             overlay.key_help(canvas)
             canvas.flush()
 
+    def fitted_camera(self, session, size, options, direction=None):
+        """The camera that is fitted to the place, from the sport's own view or a direction (azimuth, elevation)."""
+        return self._cameras(session).view(size, free_parts(size, options), direction)
+
+    def framed_camera(self, session, camera, size, options):
+        """The camera at a picture's size, moved so that it shows ball and forecast, unless the user has moved it."""
+        if size != camera.size:
+            shift = camera.principal_shift * size[0] / camera.size[0]
+            camera = dataclasses.replace(camera, size=size, principal_shift=shift)
+        return self._cameras(session).standing.camera(session, camera, free_parts(size, options))
+
     def camera(self, session, camera, options):
-        """The camera that paints: one that follows looks at the mean of the last positions."""
+        """The camera that paints: `camera`, or one that follows the ball from its direction."""
         if not options.follow:
             return camera
-        times = session.now - FOLLOW_TIME * np.linspace(0.0, 1.0, 9)
-        return camera.retargeted(np.mean([session.ball.state_at(time)[0] for time in times], axis=0), FOLLOW_DISTANCE)
+        return self._cameras(session).following.camera(session, camera, free_parts(camera.size, options))
+
+    def _cameras(self, session):
+        """The sport's Cameras; new ones once the simulator is compiled, and shows where play takes place."""
+        if self._framed_by is None or self._framed_by[0] != session.source.ready:
+            self._framed_by = session.source.ready, Cameras(self.sport.view, place_of(session.source))
+        return self._framed_by[1]
 
     def _inset(self, canvas, session, options):
         x, y = canvas.width - MARGIN - INSET[0], MARGIN
         corner = [round(a * canvas.scale) for a in (x, y, *INSET)]
         inset = canvas.surface.subsurface(pygame.Rect(corner).clip(canvas.surface.get_rect()))
-        camera = self._from_above(inset.get_size())
+        camera = self._cameras(session).from_above(session, inset.get_size())
         self._above.paint(pygame.surfarray.pixels2d(inset), session, camera, options.truth)
         pygame.draw.rect(inset, FAINT_COLOR, inset.get_rect(), 1)
         canvas.outlined_text(x + 8, y + 6, "from above", 16, TEXT_COLOR)
 
-    def _from_above(self, size):
-        """A camera over the middle of the scene that shows all of it, its longer side level."""
-        scene = self._above.scene
-        middle, span = (scene.low + scene.high) / 2, scene.high - scene.low
-        azimuth = 90.0 if span[1] > span[0] else 0.0
-        width, depth = max(span), min(span)
-        distance = max(depth, width * size[1] / size[0]) * 0.8 / 0.1763  # tan 10 degrees: half the field of view
-        target = (float(middle[0]), float(middle[1]), 0.0)
-        return OrbitCamera(target, azimuth, INSET_VIEW[1], float(distance), 20.0, size)
+
+def free_parts(size, options):
+    """The parts of a picture (width, height) px that no panel covers: Rectangles."""
+    scale = min(size[0] / MIN_WIDTH, size[1] / MIN_HEIGHT)
+    right = (WIDTH + 2 * MARGIN) * (options.inset or options.sliders)
+    beside, below, foot, right = (scale * units for units in (SIDEBAR[0], SIDEBAR[1], FOOT_HEIGHT, right))
+    edge, bottom = size[0] - right, size[1] - foot
+    parts = Rectangle(beside, 0, edge, bottom), Rectangle(0, below, edge, bottom)
+    return tuple(part for part in parts if part.bottom - part.top > MIN_FREE_HEIGHT * size[1])
 
 
 def sliders(canvas, options):

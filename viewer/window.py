@@ -13,7 +13,6 @@ import time
 import numpy as np
 import pygame
 
-from ballcast.render.camera import OrbitCamera
 from ballcast.render.painter import compile_kernels
 from ballcast.render.palette import BACKGROUND_COLOR, MUTED_COLOR
 from ballcast.sim.files import write_atomically
@@ -35,7 +34,6 @@ MAX_FRAME_TIME = 0.1  # s; a frame that took longer counts as this much
 PICK_RADIUS = 24  # px within which the mouse takes the ball
 MIN_THROW_FRACTION = 0.03  # of the sport's usual speed; a slower throw is none
 MESSAGE_FRAMES = 150  # frames that a message stays
-PRINCIPAL_SHIFT = 0.09  # of the width: the scene is this far right of the middle, beside the sidebar
 NOT_THROWN, NOT_CHANGED = "a recording is not thrown", "a recording flies as it flew"
 
 
@@ -104,11 +102,10 @@ class App:
             keys.handle(self, event)
         keys.orbit_while_held(self, elapsed)
         self.screen = pygame.display.get_surface()
-        if (size := self.screen.get_size()) != self.camera.size:
-            self.camera = dataclasses.replace(self.camera, size=size, principal_shift=PRINCIPAL_SHIFT * size[0])
         for number in self.warm_start.poll(self.session.ball) if self.warm_start else ():
             self.session.exchange(number)
         self.session.advance(0.0 if self.throw else elapsed)
+        self.camera = self.picture.framed_camera(self.session, self.camera, self.screen.get_size(), self.options)
         self._update_attribution()
         self.message_frames = max(0, self.message_frames - 1)
         message = self.message if self.message_frames else self.warm_start.message if self.warm_start else ""
@@ -125,11 +122,11 @@ class App:
         self.camera = self.camera.zoomed(factor)
 
     def view_from(self, azimuth, elevation):
-        self.camera = self.camera.from_direction(azimuth, elevation)
+        self.reset_camera((azimuth, elevation))
 
-    def reset_camera(self):
-        size = self.screen.get_size()
-        self.camera = OrbitCamera.of(self.session.sport.view, size, PRINCIPAL_SHIFT * size[0])
+    def reset_camera(self, direction=None):
+        """The sport's own view, or the view from a direction (azimuth, elevation), fitted to the place."""
+        self.camera = self.picture.fitted_camera(self.session, self.screen.get_size(), self.options, direction)
 
     def pause(self):
         self.session.paused = not self.session.paused

@@ -1,0 +1,210 @@
+"""Where the camera stands: as near as the place and its play allow, the ball and what is forecast of it in the picture.
+
+A view is a direction from which a camera is fitted to a place: its surfaces, and most of the moments of play. There it
+stays as long as the ball and the next LOOKAHEAD s of each forecast are in the free part of the picture. When they would
+leave it, the camera moves to where they are seen too, and stays there until they have been back for some time.
+
+The camera of a moment depends on the moments before it alone, so a moment gone back to looks as it did. Times are on
+the ball's clock. A camera that somebody has turned, moved or zoomed stays where it is. No pygame, no clock.
+"""
+
+import dataclasses
+from bisect import bisect_right
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ballcast.render.camera import OrbitCamera
+from ballcast.viewer.place import Place
+
+LOOKAHEAD = 0.5  # s of the forecasts at which the camera looks, so that it has moved when they matter
+MOVING_TIME = 0.25  # s that a movement takes
+HOLD_TIME = 2.0  # s during which the camera stays where it had to move
+SHARE = 0.85  # of the moments of play that the camera shows without moving
+MARGIN, INNER_MARGIN = 0.045, 0.025  # of the picture's height: round what it is fitted to, and before it has to move
+SPARE, NEARER = 0.1, 0.1  # of the usual distance: how much more it shows after a movement; what a movement back gains
+FOLLOW_DISTANCE = 0.62  # of the usual distance at which a camera follows the ball
+FIELD_OF_VIEW, STEEP = 24.0, 60.0  # degrees: of views that are no sport's own; the elevation of one from above
+MAX_MOMENTS = 1800  # moments for which the camera is kept
+_now = attrgetter("now")
+
+
+class Rectangle(NamedTuple):
+    """A part of a picture, px."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+class Lens:
+    """What is seen in a direction, in a part of the picture: all between four planes through the eye.
+
+    Eyes are in the camera's axes: right, down, forward (m). The `limits` (4,) of points say where the eye may be to see
+    them: each plane has to be this far away. Between two eyes that see some points, every eye sees them.
+    """
+
+    def __init__(self, camera: OrbitCamera, part: Rectangle, margin: float):
+        (x, y), basis = camera.principal_point, camera.basis
+        sides = np.array(
+            [part.left - x + margin, part.right - x - margin, part.top - y + margin, part.bottom - y - margin]
+        )
+        self._left, self._right, self._top, self._bottom = sides / camera.focal_length
+        planes = [(1, 0, -self._left), (-1, 0, self._right), (0, 1, -self._top), (0, -1, self._bottom)]
+        self._planes = np.array(planes, float)  # (4, 3), inwards
+        self._lengths, self._world_planes = np.linalg.norm(self._planes, axis=1), self._planes @ basis
+        self.forward = basis[2]
+
+    def limits(self, points: np.ndarray, radius: float = 0.0) -> np.ndarray:
+        """The limits (..., 4) of points (..., N, 3) m, or of balls of a radius, m, round them."""
+        return (points @ self._world_planes.T).min(axis=-2, initial=np.inf) - radius * self._lengths
+
+    def shows(self, eye: np.ndarray, limits: np.ndarray) -> bool:
+        """Whether an eye (3,) sees all that has these limits."""
+        return bool((self._planes @ eye <= limits + 1e-9).all())
+
+    def nearest(self, limits: np.ndarray, forward: float = np.inf) -> np.ndarray:
+        """The eyes (..., 3) that are nearest to what has the limits (..., 4), and in the middle; up to `forward`."""
+        left, right, top, bottom = np.moveaxis(limits, -1, 0)
+        z = np.minimum((left + right) / (self._right - self._left), (top + bottom) / (self._bottom - self._top))
+        z = np.minimum(z, forward)
+        x = (left - right + (self._left + self._right) * z) / 2
+        y = (top - bottom + (self._top + self._bottom) * z) / 2
+        return np.stack([x, y, z], axis=-1)
+
+
+class Cameras:
+    """All cameras of a place. view: the sport's CameraView."""
+
+    def __init__(self, view: Any, place: Place):
+        width, length = np.ptp(place.paths.reshape(-1, 3), axis=0)[:2]
+        self._view, self._level_azimuth = view, 90.0 if length > width else 0.0
+        self.standing, self.following, self._above = Framing(place), Framing(place, follows=True), Framing(place)
+
+    def view(self, size: tuple[int, int], parts: tuple, direction: tuple | None = None) -> OrbitCamera:
+        """The camera fitted to the place from the sport's own view, or from a direction (azimuth, elevation), degrees.
+
+        size     of the picture, px
+        parts    Rectangles of it that are free; the one in which the place is nearer is taken
+        From above, the longer side of the place is level, whatever the azimuth.
+        """
+        camera = OrbitCamera.of(self._view, size)
+        if direction:
+            azimuth, elevation = direction
+            camera = camera.from_direction(self._level_azimuth if elevation > STEEP else azimuth, elevation)
+            camera = dataclasses.replace(camera, field_of_view=FIELD_OF_VIEW)
+        return self.standing.fitted(camera, parts)
+
+    def from_above(self, session: Any, size: tuple[int, int]) -> OrbitCamera:
+        """The camera of this moment from above, in a picture without panels."""
+        whole = (Rectangle(0, 0, *size),)
+        camera = OrbitCamera((0.0, 0.0, 0.0), self._level_azimuth, 88.0, 1.0, FIELD_OF_VIEW, size, fitted=True)
+        return self._above.camera(session, camera, whole)
+
+
+class Framing:
+    """A camera that shows a place. It keeps where the camera was to stand at each moment of the ball that is shown."""
+
+    def __init__(self, place: Place, follows: bool = False):
+        self.place, self.follows = place, follows
+        self._fits, self._key, self._moments = {}, None, None
+
+    def fitted(self, camera: OrbitCamera, parts: tuple) -> OrbitCamera:
+        """The camera, from its direction, fitted to the place."""
+        return self._fit(camera, parts)[0]
+
+    def camera(self, session: Any, camera: OrbitCamera, parts: tuple) -> OrbitCamera:
+        """The camera of this moment: where somebody has moved it, `camera` itself, unless it follows the ball."""
+        if not (camera.fitted or self.follows):
+            return camera
+        home, part, limits = self._fit(camera, parts) if camera.fitted else (camera, parts[0], None)
+        if (home, part) != self._key or session.moments is not self._moments:
+            self._key, self._moments = (home, part), session.moments
+            self._restart(home, part, limits)
+        self._update(session)
+        return home.moved_to(self._eye(session.now))
+
+    def _fit(self, camera, parts):
+        """(the camera fitted to the place, in which part of the picture, the limits of what it shows)."""
+        key = camera.azimuth, camera.elevation, camera.field_of_view, camera.size, parts
+        if key not in self._fits:
+            fits = (self._fit_to_part(camera, part) for part in parts)
+            self._fits = {key: min(fits, key=lambda fit: fit[0].distance)}
+        return self._fits[key]
+
+    def _fit_to_part(self, camera, part):
+        shift = (part.left + part.right - camera.size[0]) / 2
+        camera = dataclasses.replace(camera, principal_shift=shift, fitted=True)
+        lens = Lens(camera, part, MARGIN * camera.size[1])
+        corners, moments = lens.limits(self.place.corners), lens.limits(self.place.paths)
+        forward = lens.nearest(np.minimum(corners, moments))[:, 2]
+        limits = np.minimum(corners, moments[forward >= np.quantile(forward, 1 - SHARE)].min(axis=0))
+        eye = lens.nearest(limits)
+        depth = (self.place.paths @ camera.basis[2]).mean() - eye[2]
+        return dataclasses.replace(camera, distance=float(depth)).moved_to(eye), part, limits
+
+    def _restart(self, home, part, limits):
+        """Forget the moments: the camera stands where `home` does until it has to move."""
+        self._home, self._home_limits, self._distance = home.basis @ home.eye, limits, home.distance
+        self._goal_lens, self._lens = (Lens(home, part, share * home.size[1]) for share in (MARGIN, INNER_MARGIN))
+        self._times, self._count = np.empty(2 * MAX_MOMENTS), 0
+        self._goals, self._limits = np.empty((2 * MAX_MOMENTS, 3)), np.empty((2 * MAX_MOMENTS, 4))
+
+    def _update(self, session):
+        """Where the camera is to stand from each new moment on."""
+        moments, count = (
+            session.moments,
+            int(np.searchsorted(self._times[: self._count], session.moments[-1].now, "right")),
+        )
+        if count == len(self._times):
+            for values in (self._times, self._goals, self._limits):
+                values[:MAX_MOMENTS] = values[MAX_MOMENTS:]
+            count = MAX_MOMENTS
+        self._count = count
+        first = bisect_right(moments, self._times[count - 1], key=_now) if count else 0
+        for moment in moments[max(first, len(moments) - MAX_MOMENTS) :]:
+            points = _points(session, moment.now)
+            self._times[self._count] = moment.now
+            self._goals[self._count] = self._beside(points) if self.follows else self._goal(points)
+            self._count += 1
+
+    def _beside(self, points):
+        """The eye that follows these points: they are in the middle, and not too near."""
+        forward = (points @ self._goal_lens.forward).mean() - FOLLOW_DISTANCE * self._distance
+        return self._goal_lens.nearest(self._goal_lens.limits(points), forward)
+
+    def _goal(self, points):
+        """The eye that sees these points and those of the last moments: the last one if it is about as near."""
+        row, now = self._count, self._times[self._count]
+        self._limits[row] = self._goal_lens.limits(points, SPARE * self._distance)
+        goal = self._goals[row - 1] if row else self._home
+        first = np.searchsorted(self._times[:row], now - HOLD_TIME)
+        recent = self._limits[first : row + 1].min(axis=0)
+        better = self._goal_lens.nearest(np.minimum(self._home_limits, recent))
+        if self._lens.shows(goal, self._lens.limits(points)) and better[2] - goal[2] < NEARER * self._distance:
+            return goal
+        return better
+
+    def _eye(self, now):
+        """Where the camera is: in the mean of where it was to stand during the last MOVING_TIME s."""
+        times = self._times[: self._count]
+        first, last = (max(0, int(np.searchsorted(times, t, "right")) - 1) for t in (now - MOVING_TIME, now))
+        goals = self._goals[first : last + 1]
+        if (goals == goals[0]).all():
+            return goals[0]
+        ages = now - np.array([now - MOVING_TIME, *times[first + 1 : last + 1], now])
+        fraction = np.clip(ages / MOVING_TIME, 0.0, 1.0)
+        return -np.diff(fraction**2 * (3 - 2 * fraction)) @ goals
+
+
+def _points(session, now):
+    """The ball and the next LOOKAHEAD s of every forecast, (N, 3) m."""
+    points = [session.ball.state_at(now)[0][None]]
+    for forecaster in session.forecasters:
+        forecast = forecaster.forecast(now)
+        if forecast is not None:
+            points.append(forecast.mean[(forecast.times > now) & (forecast.times <= now + LOOKAHEAD)])
+    points = np.concatenate(points)
+    return points[np.isfinite(points).all(axis=1)]
