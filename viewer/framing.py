@@ -19,12 +19,13 @@ from ballcast.render.camera import OrbitCamera
 from ballcast.viewer.place import Place
 
 LOOKAHEAD = 0.5  # s of the forecasts at which the camera looks, so that it has moved when they matter
-MOVING_TIME = 0.25  # s that a movement takes
-HOLD_TIME = 2.0  # s during which the camera stays where it had to move
-SHARE = 0.85  # of the moments of play that the camera shows without moving
+MOVING_TIME = 0.2  # s that a movement takes
+HOLD_TIME, FOLLOW_HOLD_TIME = 2.0, 0.8  # s for which the camera still shows what it had to show; and one that follows
+SHARES, WIDER = (0.85, 0.92, 0.98), 1.25  # of the moments of play that it shows without moving; for more it is farther
 MARGIN, INNER_MARGIN = 0.045, 0.025  # of the picture's height: round what it is fitted to, and before it has to move
-SPARE, NEARER = 0.1, 0.1  # of the usual distance: how much more it shows after a movement; what a movement back gains
-FOLLOW_DISTANCE = 0.62  # of the usual distance at which a camera follows the ball
+SPARE = 0.08  # of the usual distance: this much more is shown round ball and forecast once the camera has moved
+FARTHER, NEARER = 0.1, 0.15  # of the usual distance: a movement away is at least, one back at least this long
+FOLLOW_DISTANCE = 0.62  # of the usual distance at which a camera follows the ball, or farther
 FIELD_OF_VIEW, STEEP = 24.0, 60.0  # degrees: of views that are no sport's own; the elevation of one from above
 MAX_MOMENTS = 1800  # moments for which the camera is kept
 _now = attrgetter("now")
@@ -140,10 +141,13 @@ class Framing:
         lens = Lens(camera, part, MARGIN * camera.size[1])
         corners, moments = lens.limits(self.place.corners), lens.limits(self.place.paths)
         forward = lens.nearest(np.minimum(corners, moments))[:, 2]
-        limits = np.minimum(corners, moments[forward >= np.quantile(forward, 1 - SHARE)].min(axis=0))
-        eye = lens.nearest(limits)
-        depth = (self.place.paths @ camera.basis[2]).mean() - eye[2]
-        return dataclasses.replace(camera, distance=float(depth)).moved_to(eye), part, limits
+        kept = [moments[forward >= np.quantile(forward, 1 - share)].min(axis=0) for share in SHARES]
+        limits = np.minimum(corners, kept)
+        eyes = lens.nearest(limits)
+        distances = (self.place.paths @ lens.forward).mean() - eyes[:, 2]
+        widest = np.flatnonzero(distances <= WIDER * distances[0])[-1]
+        fitted = dataclasses.replace(camera, distance=float(distances[widest])).moved_to(eyes[widest])
+        return fitted, part, limits[widest]
 
     def _restart(self, home, part, limits):
         """Forget the moments: the camera stands where `home` does until it has to move."""
@@ -166,26 +170,31 @@ class Framing:
         first = bisect_right(moments, self._times[count - 1], key=_now) if count else 0
         for moment in moments[max(first, len(moments) - MAX_MOMENTS) :]:
             points = _points(session, moment.now)
-            self._times[self._count] = moment.now
+            limits = self._goal_lens.limits(points, SPARE * self._distance)
+            if self.follows and len(points) == 1 and self._home_limits is not None:  # nothing is known of the ball yet
+                limits = np.minimum(limits, self._home_limits)
+            self._times[self._count], self._limits[self._count] = moment.now, limits
             self._goals[self._count] = self._beside(points) if self.follows else self._goal(points)
             self._count += 1
+
+    def _recent(self, duration):
+        """The limits of what was to be seen in the last `duration` s."""
+        first = np.searchsorted(self._times[: self._count], self._times[self._count] - duration)
+        return self._limits[first : self._count + 1].min(axis=0)
 
     def _beside(self, points):
         """The eye that follows these points: they are in the middle, and not too near."""
         forward = (points @ self._goal_lens.forward).mean() - FOLLOW_DISTANCE * self._distance
-        return self._goal_lens.nearest(self._goal_lens.limits(points), forward)
+        return self._goal_lens.nearest(self._recent(FOLLOW_HOLD_TIME), forward)
 
     def _goal(self, points):
         """The eye that sees these points and those of the last moments: the last one if it is about as near."""
-        row, now = self._count, self._times[self._count]
-        self._limits[row] = self._goal_lens.limits(points, SPARE * self._distance)
-        goal = self._goals[row - 1] if row else self._home
-        first = np.searchsorted(self._times[:row], now - HOLD_TIME)
-        recent = self._limits[first : row + 1].min(axis=0)
-        better = self._goal_lens.nearest(np.minimum(self._home_limits, recent))
-        if self._lens.shows(goal, self._lens.limits(points)) and better[2] - goal[2] < NEARER * self._distance:
-            return goal
-        return better
+        goal = self._goals[self._count - 1] if self._count else self._home
+        limits = np.minimum(self._home_limits, self._recent(HOLD_TIME))
+        if not self._lens.shows(goal, self._lens.limits(points)):
+            return self._goal_lens.nearest(limits, goal[2] - FARTHER * self._distance)
+        better = self._goal_lens.nearest(limits)
+        return better if better[2] - goal[2] > NEARER * self._distance else goal
 
     def _eye(self, now):
         """Where the camera is: in the mean of where it was to stand during the last MOVING_TIME s."""
