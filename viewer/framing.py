@@ -21,10 +21,15 @@ from ballcast.viewer.place import Place
 LOOKAHEAD = 0.5  # s of the forecasts at which the camera looks, so that it has moved when they matter
 MOVING_TIME = 0.2  # s that a movement takes
 HOLD_TIME, FOLLOW_HOLD_TIME = 2.0, 0.8  # s for which the camera still shows what it had to show; and one that follows
-SHARES, WIDER = (0.85, 0.92, 0.98), 1.25  # of the moments of play that it shows without moving; for more it is farther
+SHARES, WIDER = (0.8, 0.9, 0.97), 1.1  # of the moments of play that it shows without moving; for more it is farther
 MARGIN, INNER_MARGIN = 0.045, 0.025  # of the picture's height: round what it is fitted to, and before it has to move
 SPARE = 0.08  # of the usual distance: this much more is shown round ball and forecast once the camera has moved
 FARTHER, NEARER = 0.1, 0.15  # of the usual distance: a movement away is at least, one back at least this long
+EDGES, MIN_HEIGHT = (
+    5,
+    0.6,
+)  # edges tried of the part of the picture to which a place is fitted; its least height, of all
+MAX_COVERED = 0.003  # of the moments of play may be behind the panel
 FOLLOW_DISTANCE = 0.62  # of the usual distance at which a camera follows the ball, or farther
 FIELD_OF_VIEW, STEEP = 24.0, 60.0  # degrees: of views that are no sport's own; the elevation of one from above
 MAX_MOMENTS = 1800  # moments for which the camera is kept
@@ -38,6 +43,24 @@ class Rectangle(NamedTuple):
     top: float
     right: float
     bottom: float
+
+
+class Free(NamedTuple):
+    """The part of a picture that may show the ball: a rectangle, without the corner that a panel covers."""
+
+    whole: Rectangle
+    panel: Rectangle = Rectangle(0.0, 0.0, 0.0, 0.0)
+
+    def parts(self) -> list[Rectangle]:
+        """Parts of the picture to which a place may be fitted; the last is beside the panel, others overlap with it."""
+        whole, (_, _, right, bottom) = self.whole, self.panel
+        below = [whole._replace(top=top) for top in np.linspace(0.0, bottom, EDGES)[1:].tolist()]
+        below = [part for part in below if part.bottom - part.top >= MIN_HEIGHT * whole.bottom]
+        return below + [whole._replace(left=left) for left in np.linspace(0.0, right, EDGES).tolist()]
+
+    def is_covered(self, pixels: np.ndarray) -> np.ndarray:
+        """Which pixels (..., 2) are behind the panel."""
+        return ((pixels > self.panel[:2]) & (pixels < self.panel[2:])).all(axis=-1)
 
 
 class Lens:
@@ -76,6 +99,14 @@ class Lens:
         return np.stack([x, y, z], axis=-1)
 
 
+class Fit(NamedTuple):
+    """A camera fitted to a part of the picture, and the limits (4,) of what it shows; None: nothing in particular."""
+
+    camera: OrbitCamera
+    part: Rectangle
+    limits: np.ndarray | None
+
+
 class Cameras:
     """All cameras of a place. view: the sport's CameraView."""
 
@@ -84,11 +115,11 @@ class Cameras:
         self._view, self._level_azimuth = view, 90.0 if length > width else 0.0
         self.standing, self.following, self._above = Framing(place), Framing(place, follows=True), Framing(place)
 
-    def view(self, size: tuple[int, int], parts: tuple, direction: tuple | None = None) -> OrbitCamera:
+    def view(self, size: tuple[int, int], free: Free, direction: tuple | None = None) -> OrbitCamera:
         """The camera fitted to the place from the sport's own view, or from a direction (azimuth, elevation), degrees.
 
         size     of the picture, px
-        parts    Rectangles of it that are free; the one in which the place is nearer is taken
+        free     what is free of it
         From above, the longer side of the place is level, whatever the azimuth.
         """
         camera = OrbitCamera.of(self._view, size)
@@ -96,11 +127,11 @@ class Cameras:
             azimuth, elevation = direction
             camera = camera.from_direction(self._level_azimuth if elevation > STEEP else azimuth, elevation)
             camera = dataclasses.replace(camera, field_of_view=FIELD_OF_VIEW)
-        return self.standing.fitted(camera, parts)
+        return self.standing.fitted(camera, free)
 
     def from_above(self, session: Any, size: tuple[int, int]) -> OrbitCamera:
         """The camera of this moment from above, in a picture without panels."""
-        whole = (Rectangle(0, 0, *size),)
+        whole = Free(Rectangle(0, 0, *size))
         camera = OrbitCamera((0.0, 0.0, 0.0), self._level_azimuth, 88.0, 1.0, FIELD_OF_VIEW, size, fitted=True)
         return self._above.camera(session, camera, whole)
 
@@ -112,27 +143,28 @@ class Framing:
         self.place, self.follows = place, follows
         self._fits, self._key, self._moments = {}, None, None
 
-    def fitted(self, camera: OrbitCamera, parts: tuple) -> OrbitCamera:
+    def fitted(self, camera: OrbitCamera, free: Free) -> OrbitCamera:
         """The camera, from its direction, fitted to the place."""
-        return self._fit(camera, parts)[0]
+        return self._fit(camera, free).camera
 
-    def camera(self, session: Any, camera: OrbitCamera, parts: tuple) -> OrbitCamera:
+    def camera(self, session: Any, camera: OrbitCamera, free: Free) -> OrbitCamera:
         """The camera of this moment: where somebody has moved it, `camera` itself, unless it follows the ball."""
         if not (camera.fitted or self.follows):
             return camera
-        home, part, limits = self._fit(camera, parts) if camera.fitted else (camera, parts[0], None)
-        if (home, part) != self._key or session.moments is not self._moments:
-            self._key, self._moments = (home, part), session.moments
-            self._restart(home, part, limits)
+        fit = self._fit(camera, free) if camera.fitted else Fit(camera, free.parts()[-1], None)
+        if fit[:2] != self._key or session.moments is not self._moments:
+            self._key, self._moments = fit[:2], session.moments
+            self._restart(*fit)
         self._update(session)
-        return home.moved_to(self._eye(session.now))
+        return fit.camera.moved_to(self._eye(session.now))
 
-    def _fit(self, camera, parts):
-        """(the camera fitted to the place, in which part of the picture, the limits of what it shows)."""
-        key = camera.azimuth, camera.elevation, camera.field_of_view, camera.size, parts
+    def _fit(self, camera, free):
+        """The Fit of a camera from its direction: the nearest that hides hardly anything behind the panel."""
+        key = camera.azimuth, camera.elevation, camera.field_of_view, camera.size, free
         if key not in self._fits:
-            fits = (self._fit_to_part(camera, part) for part in parts)
-            self._fits = {key: min(fits, key=lambda fit: fit[0].distance)}
+            fits = [self._fit_to_part(camera, part) for part in free.parts()]
+            good = [fit for fit in fits if self._covered_share(fit, free) <= MAX_COVERED]
+            self._fits = {key: min([*good, fits[-1]], key=lambda fit: fit.camera.distance)}
         return self._fits[key]
 
     def _fit_to_part(self, camera, part):
@@ -147,7 +179,14 @@ class Framing:
         distances = (self.place.paths @ lens.forward).mean() - eyes[:, 2]
         widest = np.flatnonzero(distances <= WIDER * distances[0])[-1]
         fitted = dataclasses.replace(camera, distance=float(distances[widest])).moved_to(eyes[widest])
-        return fitted, part, limits[widest]
+        return Fit(fitted, part, limits[widest])
+
+    def _covered_share(self, fit, free):
+        """The share of the moments of play in the picture that have something behind the panel."""
+        paths = self.place.paths
+        pixels = fit.camera.project(paths.reshape(-1, 3))[0].reshape(*paths.shape[:2], 2)
+        is_inside = ((pixels >= fit.part[:2]) & (pixels <= fit.part[2:])).all(axis=(1, 2))
+        return free.is_covered(pixels[is_inside]).any(axis=1).mean()
 
     def _restart(self, home, part, limits):
         """Forget the moments: the camera stands where `home` does until it has to move."""

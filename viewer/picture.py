@@ -10,7 +10,7 @@ import pygame
 
 from ballcast.render.painter import Painter
 from ballcast.render.palette import FAINT_COLOR, TEXT_COLOR
-from ballcast.viewer.framing import Cameras, Rectangle
+from ballcast.viewer.framing import Cameras, Free, Rectangle
 from ballcast.viewer.options import DEFAULT
 from ballcast.viewer.panels import overlay
 from ballcast.viewer.panels.beliefs import Beliefs
@@ -21,9 +21,7 @@ from ballcast.viewer.panels.timeline import FOOT_HEIGHT, Timeline
 from ballcast.viewer.place import place_of
 
 INSET = WIDTH, 158  # units
-SIDEBAR = 292 + 2 * MARGIN, 408 + 2 * MARGIN  # units that the panel in the upper left corner covers, with its margins
-
-MIN_FREE_HEIGHT = 0.6  # of the picture's height, of a free part to which the place is fitted
+PANEL = 292 + MARGIN, 408 + MARGIN  # units: the right and the lower edge of what covers the upper left corner
 
 
 class Overlays(NamedTuple):
@@ -66,20 +64,20 @@ class Picture:
 
     def fitted_camera(self, session, size, options, direction=None):
         """The camera that is fitted to the place, from the sport's own view or a direction (azimuth, elevation)."""
-        return self._cameras(session).view(size, free_parts(size, options), direction)
+        return self._cameras(session).view(size, free_part(size, options), direction)
 
     def framed_camera(self, session, camera, size, options):
         """The camera at a picture's size, moved so that it shows ball and forecast, unless the user has moved it."""
         if size != camera.size:
             shift = camera.principal_shift * size[0] / camera.size[0]
             camera = dataclasses.replace(camera, size=size, principal_shift=shift)
-        return self._cameras(session).standing.camera(session, camera, free_parts(size, options))
+        return self._cameras(session).standing.camera(session, camera, free_part(size, options))
 
     def camera(self, session, camera, options):
         """The camera that paints: `camera`, or one that follows the ball from its direction."""
         if not options.follow:
             return camera
-        return self._cameras(session).following.camera(session, camera, free_parts(camera.size, options))
+        return self._cameras(session).following.camera(session, camera, free_part(camera.size, options))
 
     def _cameras(self, session):
         """The sport's Cameras; new ones once the simulator is compiled, and shows where play takes place."""
@@ -97,14 +95,12 @@ class Picture:
         canvas.outlined_text(x + 8, y + 6, "from above", 16, TEXT_COLOR)
 
 
-def free_parts(size, options):
-    """The parts of a picture (width, height) px that no panel covers: Rectangles."""
+def free_part(size, options):
+    """The part of a picture (width, height) px that no panel covers."""
     scale = min(size[0] / MIN_WIDTH, size[1] / MIN_HEIGHT)
     right = (WIDTH + 2 * MARGIN) * (options.inset or options.sliders)
-    beside, below, foot, right = (scale * units for units in (SIDEBAR[0], SIDEBAR[1], FOOT_HEIGHT, right))
-    edge, bottom = size[0] - right, size[1] - foot
-    parts = Rectangle(beside, 0, edge, bottom), Rectangle(0, below, edge, bottom)
-    return tuple(part for part in parts if part.bottom - part.top > MIN_FREE_HEIGHT * size[1])
+    whole = Rectangle(0.0, 0.0, size[0] - scale * right, size[1] - scale * FOOT_HEIGHT)
+    return Free(whole, Rectangle(0.0, 0.0, scale * PANEL[0], scale * PANEL[1]))
 
 
 def sliders(canvas, options):
