@@ -25,11 +25,8 @@ SHARES, WIDER = (0.8, 0.9, 0.97), 1.1  # of the moments of play that it shows wi
 MARGIN, INNER_MARGIN = 0.045, 0.025  # of the picture's height: round what it is fitted to, and before it has to move
 SPARE = 0.08  # of the usual distance: this much more is shown round ball and forecast once the camera has moved
 FARTHER, NEARER = 0.1, 0.15  # of the usual distance: a movement away is at least, one back at least this long
-EDGES, MIN_HEIGHT = (
-    5,
-    0.6,
-)  # edges tried of the part of the picture to which a place is fitted; its least height, of all
-MAX_COVERED = 0.003  # of the moments of play may be behind the panel
+EDGES, MIN_HEIGHT = 5, 0.6  # of the part of the picture that is used: how many edges are tried; its share of the height
+MAX_COVERED = 0.003  # share of the moments of play that may be behind the panel
 FOLLOW_DISTANCE = 0.62  # of the usual distance at which a camera follows the ball, or farther
 FIELD_OF_VIEW, STEEP = 24.0, 60.0  # degrees: of views that are no sport's own; the elevation of one from above
 MAX_MOMENTS = 1800  # moments for which the camera is kept
@@ -72,10 +69,8 @@ class Lens:
 
     def __init__(self, camera: OrbitCamera, part: Rectangle, margin: float):
         (x, y), basis = camera.principal_point, camera.basis
-        sides = np.array(
-            [part.left - x + margin, part.right - x - margin, part.top - y + margin, part.bottom - y - margin]
-        )
-        self._left, self._right, self._top, self._bottom = sides / camera.focal_length
+        sides = np.subtract(part, (x, y, x, y)) + np.array([1, 1, -1, -1]) * margin
+        self._left, self._top, self._right, self._bottom = sides / camera.focal_length
         planes = [(1, 0, -self._left), (-1, 0, self._right), (0, 1, -self._top), (0, -1, self._bottom)]
         self._planes = np.array(planes, float)  # (4, 3), inwards
         self._lengths, self._world_planes = np.linalg.norm(self._planes, axis=1), self._planes @ basis
@@ -100,11 +95,12 @@ class Lens:
 
 
 class Fit(NamedTuple):
-    """A camera fitted to a part of the picture, and the limits (4,) of what it shows; None: nothing in particular."""
+    """A camera fitted to a part of the picture."""
 
     camera: OrbitCamera
     part: Rectangle
-    limits: np.ndarray | None
+    limits: np.ndarray | None = None  # (4,) of what it shows; None: nothing in particular
+    widest: OrbitCamera | None = None  # where it would stand to show nearly all of play
 
 
 class Cameras:
@@ -151,12 +147,13 @@ class Framing:
         """The camera of this moment: where somebody has moved it, `camera` itself, unless it follows the ball."""
         if not (camera.fitted or self.follows):
             return camera
-        fit = self._fit(camera, free) if camera.fitted else Fit(camera, free.parts()[-1], None)
+        fit = self._fit(camera, free) if camera.fitted else Fit(camera, free.parts()[-1])
         if fit[:2] != self._key or session.moments is not self._moments:
             self._key, self._moments = fit[:2], session.moments
-            self._restart(*fit)
+            self._restart(*fit[:3])
         self._update(session)
-        return fit.camera.moved_to(self._eye(session.now))
+        eye = self._eye(session.now)
+        return fit.camera if (eye == self._home).all() else fit.camera.moved_to(eye)
 
     def _fit(self, camera, free):
         """The Fit of a camera from its direction: the nearest that hides hardly anything behind the panel."""
@@ -177,16 +174,18 @@ class Framing:
         limits = np.minimum(corners, kept)
         eyes = lens.nearest(limits)
         distances = (self.place.paths @ lens.forward).mean() - eyes[:, 2]
-        widest = np.flatnonzero(distances <= WIDER * distances[0])[-1]
-        fitted = dataclasses.replace(camera, distance=float(distances[widest])).moved_to(eyes[widest])
-        return Fit(fitted, part, limits[widest])
+        taken = np.flatnonzero(distances <= WIDER * distances[0])[-1]
+        camera = dataclasses.replace(camera, distance=float(distances[taken]))
+        return Fit(camera.moved_to(eyes[taken]), part, limits[taken], camera.moved_to(eyes[-1]))
 
     def _covered_share(self, fit, free):
         """The share of the moments of play in the picture that have something behind the panel."""
-        paths = self.place.paths
-        pixels = fit.camera.project(paths.reshape(-1, 3))[0].reshape(*paths.shape[:2], 2)
-        is_inside = ((pixels >= fit.part[:2]) & (pixels <= fit.part[2:])).all(axis=(1, 2))
-        return free.is_covered(pixels[is_inside]).any(axis=1).mean()
+        paths, shares = self.place.paths, []
+        for camera in (fit.camera, fit.widest):
+            pixels = camera.project(paths.reshape(-1, 3))[0].reshape(*paths.shape[:2], 2)
+            is_inside = ((pixels >= fit.part[:2]) & (pixels <= fit.part[2:])).all(axis=(1, 2))
+            shares.append(free.is_covered(pixels[is_inside]).any(axis=1).sum() / max(1, is_inside.sum()))
+        return max(shares)
 
     def _restart(self, home, part, limits):
         """Forget the moments: the camera stands where `home` does until it has to move."""
@@ -197,24 +196,23 @@ class Framing:
 
     def _update(self, session):
         """Where the camera is to stand from each new moment on."""
-        moments, count = (
-            session.moments,
-            int(np.searchsorted(self._times[: self._count], session.moments[-1].now, "right")),
-        )
-        if count == len(self._times):
-            for values in (self._times, self._goals, self._limits):
-                values[:MAX_MOMENTS] = values[MAX_MOMENTS:]
-            count = MAX_MOMENTS
-        self._count = count
-        first = bisect_right(moments, self._times[count - 1], key=_now) if count else 0
+        moments, known = session.moments, self._times[: self._count]
+        self._count = int(np.searchsorted(known, moments[-1].now, side="right"))
+        first = bisect_right(moments, known[self._count - 1], key=_now) if self._count else 0
         for moment in moments[max(first, len(moments) - MAX_MOMENTS) :]:
-            points = _points(session, moment.now)
-            limits = self._goal_lens.limits(points, SPARE * self._distance)
-            if self.follows and len(points) == 1 and self._home_limits is not None:  # nothing is known of the ball yet
-                limits = np.minimum(limits, self._home_limits)
-            self._times[self._count], self._limits[self._count] = moment.now, limits
-            self._goals[self._count] = self._beside(points) if self.follows else self._goal(points)
-            self._count += 1
+            if self._count == len(self._times):
+                self._count = self._count // 2
+                for values in (self._times, self._goals, self._limits):
+                    values[: self._count] = values[self._count :]
+            self._append(moment.now, _points(session, moment.now))
+
+    def _append(self, now, points):
+        limits = self._goal_lens.limits(points, SPARE * self._distance)
+        if self.follows and len(points) == 1 and self._home_limits is not None:  # nothing is known of the ball yet
+            limits = np.minimum(limits, self._home_limits)
+        self._times[self._count], self._limits[self._count] = now, limits
+        self._goals[self._count] = self._beside(points) if self.follows else self._goal(points)
+        self._count += 1
 
     def _recent(self, duration):
         """The limits of what was to be seen in the last `duration` s."""

@@ -8,7 +8,7 @@ from ballcast import sim
 
 STROKES, BALLS, RECORDINGS = 24, 32, 8  # strokes or launches that are simulated; recorded tracks that are looked at
 SHOWN_TIME, AHEAD = 0.4, 5  # s of flight ahead of a ball that are shown with it, and points on them
-STEP = 0.04  # s between the moments at which balls are looked at
+STEP, MAX_PATHS = 0.04, 4000  # s between the moments at which balls are looked at; at how many
 PERCENTILES, SPARE = (5, 95), 0.25  # of where balls are; what is this share of its extent beyond does not matter
 
 
@@ -25,6 +25,7 @@ def place_of(source: Any) -> Place:
     reach = np.linalg.norm(np.subtract(view.eye, view.target))
     is_near = (np.linalg.norm(paths - view.target, axis=2) <= reach).all(axis=1)
     paths = paths[is_near] if is_near.any() else paths
+    paths = paths[:: -(-len(paths) // MAX_PATHS)]
     return Place(_corners(source.sport, paths), paths)
 
 
@@ -44,7 +45,7 @@ def _stored(source):
 
 def _ahead(times, positions, duration):
     """The path ahead (N, AHEAD, 3) m at each moment of a flight at times (T,) s that lasts `duration` s."""
-    asked = np.add.outer(np.arange(0.0, duration, STEP), np.linspace(0.0, SHOWN_TIME, AHEAD))
+    asked = np.add.outer(np.arange(0.0, max(duration, STEP), STEP), np.linspace(0.0, SHOWN_TIME, AHEAD))
     return np.stack([np.interp(asked, times, axis) for axis in positions.T], axis=-1)
 
 
