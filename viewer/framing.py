@@ -20,14 +20,14 @@ from ballcast.viewer.place import Place
 
 LOOKAHEAD = 0.5  # s of the forecasts at which the camera looks, so that it has moved when they matter
 MOVING_TIME = 0.2  # s that a movement takes
-HOLD_TIME, FOLLOW_HOLD_TIME = 2.0, 0.8  # s for which the camera still shows what it had to show; and one that follows
+HOLD_TIME, FOLLOW_HOLD_TIME = 2.0, 1.2  # s for which the camera still shows what it had to show; and one that follows
 SHARES, WIDER = (0.8, 0.9, 0.97), 1.1  # of the moments of play that it shows without moving; for more it is farther
 MARGIN, INNER_MARGIN = 0.045, 0.025  # of the picture's height: round what it is fitted to, and before it has to move
 SPARE = 0.08  # of the usual distance: this much more is shown round ball and forecast once the camera has moved
 FARTHER, NEARER = 0.1, 0.15  # of the usual distance: a movement away is at least, one back at least this long
 EDGES, MIN_HEIGHT = 5, 0.6  # of the part of the picture that is used: how many edges are tried; its share of the height
 MAX_COVERED = 0.003  # share of the moments of play that may be behind the panel
-FOLLOW_DISTANCE = 0.62  # of the usual distance at which a camera follows the ball, or farther
+FOLLOW_DISTANCE = 0.75  # of the usual distance at which a camera follows the ball, or farther
 FIELD_OF_VIEW, STEEP = 24.0, 60.0  # degrees: of views that are no sport's own; the elevation of one from above
 MAX_MOMENTS = 1800  # moments for which the camera is kept
 _now = attrgetter("now")
@@ -55,9 +55,10 @@ class Free(NamedTuple):
         below = [part for part in below if part.bottom - part.top >= MIN_HEIGHT * whole.bottom]
         return below + [whole._replace(left=left) for left in np.linspace(0.0, right, EDGES).tolist()]
 
-    def is_covered(self, pixels: np.ndarray) -> np.ndarray:
-        """Which pixels (..., 2) are behind the panel."""
-        return ((pixels > self.panel[:2]) & (pixels < self.panel[2:])).all(axis=-1)
+    def is_covered(self, pixels: np.ndarray, margin: float = 0.0) -> np.ndarray:
+        """Which pixels (..., 2) are behind the panel, or within a margin, px, of it."""
+        low, high = np.subtract(self.panel[:2], margin), np.add(self.panel[2:], margin)
+        return ((pixels > low) & (pixels < high)).all(axis=-1)
 
 
 class Lens:
@@ -150,7 +151,7 @@ class Framing:
         fit = self._fit(camera, free) if camera.fitted else Fit(camera, free.parts()[-1])
         if fit[:2] != self._key or session.moments is not self._moments:
             self._key, self._moments = fit[:2], session.moments
-            self._restart(*fit[:3])
+            self._restart(*fit[:3], free)
         self._update(session)
         eye = self._eye(session.now)
         return fit.camera if (eye == self._home).all() else fit.camera.moved_to(eye)
@@ -180,15 +181,18 @@ class Framing:
 
     def _covered_share(self, fit, free):
         """The share of the moments of play in the picture that have something behind the panel."""
-        paths, shares = self.place.paths, []
+        paths, shares = self.place.all_paths, []
         for camera in (fit.camera, fit.widest):
             pixels = camera.project(paths.reshape(-1, 3))[0].reshape(*paths.shape[:2], 2)
             is_inside = ((pixels >= fit.part[:2]) & (pixels <= fit.part[2:])).all(axis=(1, 2))
-            shares.append(free.is_covered(pixels[is_inside]).any(axis=1).sum() / max(1, is_inside.sum()))
+            shares.append(
+                free.is_covered(pixels[is_inside], MARGIN * camera.size[1]).any(axis=1).sum() / max(1, is_inside.sum())
+            )
         return max(shares)
 
-    def _restart(self, home, part, limits):
+    def _restart(self, home, part, limits, free):
         """Forget the moments: the camera stands where `home` does until it has to move."""
+        self._camera, self._free, self._beside_panel = home, free, Lens(home, free.parts()[-1], MARGIN * home.size[1])
         self._home, self._home_limits, self._distance = home.basis @ home.eye, limits, home.distance
         self._goal_lens, self._lens = (Lens(home, part, share * home.size[1]) for share in (MARGIN, INNER_MARGIN))
         self._times, self._count = np.empty(2 * MAX_MOMENTS), 0
@@ -228,10 +232,21 @@ class Framing:
         """The eye that sees these points and those of the last moments: the last one if it is about as near."""
         goal = self._goals[self._count - 1] if self._count else self._home
         limits = np.minimum(self._home_limits, self._recent(HOLD_TIME))
-        if not self._lens.shows(goal, self._lens.limits(points)):
-            return self._goal_lens.nearest(limits, goal[2] - FARTHER * self._distance)
+        if not self._lens.shows(goal, self._lens.limits(points)) or self._hides(goal, points):
+            farther = goal[2] - FARTHER * self._distance
+            goal = self._goal_lens.nearest(limits, farther)
+            if not self._hides(goal, points):
+                return goal
+            return self._beside_panel.nearest(self._beside_panel.limits(points, SPARE * self._distance), farther)
         better = self._goal_lens.nearest(limits)
-        return better if better[2] - goal[2] > NEARER * self._distance else goal
+        is_better = better[2] - goal[2] > NEARER * self._distance and not self._hides(better, points)
+        return better if is_better else goal
+
+    def _hides(self, eye, points):
+        """Whether some of these points are behind the panel, seen from an eye."""
+        x, y, z = (points @ self._camera.basis.T - eye).T
+        pixels = self._camera.principal_point + self._camera.focal_length * np.stack([x, y], axis=1) / z[:, None]
+        return bool(self._free.is_covered(pixels, INNER_MARGIN * self._camera.size[1]).any())
 
     def _eye(self, now):
         """Where the camera is: in the mean of where it was to stand during the last MOVING_TIME s."""

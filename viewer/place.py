@@ -13,20 +13,21 @@ PERCENTILES, SPARE = (5, 95), 0.25  # of where balls are; what is this share of 
 
 
 class Place(NamedTuple):
-    """What is to be seen. `paths`: each row a moment of a ball, and its next SHOWN_TIME s if nobody hits it."""
+    """What is to be seen. Each row of paths is a moment of a ball: its next SHOWN_TIME s if nobody hits it."""
 
     corners: np.ndarray  # (N, 3) m, of surfaces and zones
-    paths: np.ndarray  # (M, AHEAD, 3) m
+    paths: np.ndarray  # (M, AHEAD, 3) m, near where the sport's view looks
+    all_paths: np.ndarray  # (L, AHEAD, 3) m
 
 
 def place_of(source: Any) -> Place:
     """The Place of a LiveSource or a RecordedSource (viewer/playback/source.py), near where the sport's view looks."""
     view, paths = source.sport.view, _played(source) if source.live and source.ready else _stored(source)
+    paths = paths[:: -(-len(paths) // MAX_PATHS)]
     reach = np.linalg.norm(np.subtract(view.eye, view.target))
     is_near = (np.linalg.norm(paths - view.target, axis=2) <= reach).all(axis=1)
-    paths = paths[is_near] if is_near.any() else paths
-    paths = paths[:: -(-len(paths) // MAX_PATHS)]
-    return Place(_corners(source.sport, paths), paths)
+    near = paths[is_near] if is_near.any() else paths
+    return Place(_corners(source.sport, near), near, paths)
 
 
 def _played(source):
