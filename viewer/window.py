@@ -10,7 +10,6 @@ import time
 
 import pygame
 
-from ballcast.render.camera import OrbitCamera
 from ballcast.render.painter import compile_kernels
 from ballcast.viewer import introduction, keys
 from ballcast.viewer.choices import COMPILING, Choices
@@ -32,7 +31,6 @@ WAITING_RATE = 20  # frames/s while nothing flies yet, so that compiling gets th
 MAX_FRAME_TIME = 0.1  # s; a frame that took longer counts as this much
 HEADLESS_ANSWER_TIME = 1.0  # s after which a game without a window is answered: nobody can click
 MESSAGE_FRAMES = 150  # frames that a message stays
-PRINCIPAL_SHIFT = 0.09  # of the width: the scene is this far right of the middle, beside the card
 NOT_CHANGED = "a recording flies as it flew"
 
 
@@ -114,14 +112,14 @@ class App:
                 keys.handle(self, event)
         keys.orbit_while_held(self, elapsed)
         self.screen = pygame.display.get_surface()
-        if (size := self.screen.get_size()) != self.camera.size:
-            self.camera = dataclasses.replace(self.camera, size=size, principal_shift=PRINCIPAL_SHIFT * size[0])
         for number in self.warm_start.poll(self.session.ball) if self.warm_start else ():
             self.session.exchange(number)
         if self.introduction:
             self._introduce(elapsed)
         self._play_game()
         (self.game or self.session).advance(0.0 if self.mouse.throw else elapsed)
+        seen = game_panel.WithoutForecasts(self.session) if self.game else self.session  # the camera shall not betray
+        self.camera = self.picture.framed_camera(seen, self.camera, self.screen.get_size(), self.options)
         self._update_attribution()
         self.message_frames = max(0, self.message_frames - 1)
         self.picture.paint(self.screen, self.session, self.camera, self.options, self._overlays())
@@ -150,11 +148,11 @@ class App:
         self.camera = self.camera.zoomed(factor)
 
     def view_from(self, azimuth, elevation):
-        self.camera = self.camera.from_direction(azimuth, elevation)
+        self.reset_camera((azimuth, elevation))
 
-    def reset_camera(self):
-        size = self.screen.get_size()
-        self.camera = OrbitCamera.of(self.session.sport.view, size, PRINCIPAL_SHIFT * size[0])
+    def reset_camera(self, direction=None):
+        """The sport's own view, or the view from a direction (azimuth, elevation), fitted to the place."""
+        self.camera = self.picture.fitted_camera(self.session, self.screen.get_size(), self.options, direction)
 
     def pause(self):
         self.session.paused = not self.session.paused

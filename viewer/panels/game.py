@@ -34,7 +34,7 @@ CLICKS = {  # phase -> what a click does
 QUESTIONS = {True: "Where will the ball land next?", False: "Where will the ball be in 0.4 s?"}
 
 
-class _WithoutForecasts:
+class WithoutForecasts:
     """A session whose forecasts are not drawn: the player shall not copy them."""
 
     forecasters = ()
@@ -49,7 +49,7 @@ class _WithoutForecasts:
 def paint(canvas, painter, game, camera, message=""):
     """The whole picture of a game; painter: the Painter of the 3D scene."""
     session = game.session
-    painter.paint(pygame.surfarray.pixels2d(canvas.surface), _WithoutForecasts(session), camera)
+    painter.paint(pygame.surfarray.pixels2d(canvas.surface), WithoutForecasts(session), camera)
     if game.phase == "over":
         _table(canvas, game)
     else:
