@@ -4,7 +4,7 @@
 
 Of each sport and view: the share of frames in which all of the ball, and the mean of the forecast for the next 0.4 s,
 are in the picture and not behind the panel (%); the ball's diameter, were it drawn to scale (px, median); and the share
-of frames in which the camera moved, so that the place is painted anew (%). Nothing is painted: it takes 2 s per seed.
+of frames in which the camera moved, so that the place is painted anew (%). Nothing is painted.
 
 The last line is one JSON object:
     shown_min      the least share of shown frames (%)

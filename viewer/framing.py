@@ -23,7 +23,10 @@ MOVING_TIME = 0.2  # s that a movement takes
 HOLD_TIME, FOLLOW_HOLD_TIME = 2.0, 1.2  # s for which the camera still shows what it had to show; and one that follows
 SHARES, WIDER = (0.8, 0.9, 0.97), 1.1  # of the moments of play that it shows without moving; for more it is farther
 MARGIN, INNER_MARGIN = 0.045, 0.025  # of the picture's height: round what it is fitted to, and before it has to move
-SPARE = 0.08  # of the usual distance: this much more is shown round ball and forecast once the camera has moved
+SPARE, FOLLOW_SPARE = (
+    0.08,
+    0.18,
+)  # of the usual distance: this much more is shown round ball and forecast once the camera has moved
 FARTHER, NEARER = 0.1, 0.15  # of the usual distance: a movement away is at least, one back at least this long
 EDGES, MIN_HEIGHT = 5, 0.6  # of the part of the picture that is used: how many edges are tried; its share of the height
 MAX_COVERED = 0.003  # share of the moments of play that may be behind the panel
@@ -211,7 +214,7 @@ class Framing:
             self._append(moment.now, _points(session, moment.now))
 
     def _append(self, now, points):
-        limits = self._goal_lens.limits(points, SPARE * self._distance)
+        limits = self._goal_lens.limits(points, (FOLLOW_SPARE if self.follows else SPARE) * self._distance)
         if self.follows and len(points) == 1 and self._home_limits is not None:  # nothing is known of the ball yet
             limits = np.minimum(limits, self._home_limits)
         self._times[self._count], self._limits[self._count] = now, limits
