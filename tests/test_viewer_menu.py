@@ -46,47 +46,48 @@ def pixel_of(app, column, row):
     canvas = Canvas(app.screen)
     for x in range(0, app.screen.get_width(), 8):
         for y in range(0, app.screen.get_height(), 4):
-            if menu_panel.entry_at(canvas, app.menu, (x, y)) == (column, row):
+            if menu_panel.entry_at(canvas, app.choices.menu, (x, y)) == (column, row):
                 return x, y
     raise AssertionError("this entry is nowhere")
 
 
 def test_it_lists_every_sport_predictor_and_throw(app):
     press(app, pygame.K_m)
-    sports, predictors, throws, sources = app.menu.sections
-    assert len(sports.entries) == len(sim.names()) and len(sources.entries) == 1
-    assert [entry.label for entry in throws.entries] == ["rallies", *(name for name, _ in SPORT.throws), "single balls"]
+    sports, predictors, throws, sources = app.choices.menu.sections
+    assert len(sports.entries) == len(sim.names()) and [e.label for e in sources.entries][0] == "simulated balls"
+    kinds = ["rallies", *(name for name, _ in SPORT.throws), "single balls"]
+    assert [entry.label for entry in throws.entries] == [*kinds, "beat the network"]
     titles = {entry.label for entry in predictors.entries}
     assert titles == {models.describe(name).title for name in models.PREDICTORS}
     press(app, pygame.K_m)
-    assert app.menu is None
+    assert app.choices.menu is None
 
 
 def test_arrows_and_enter_choose_a_predictor_that_has_no_key(app):
     last = len(app.session.pool.names) - 1
     press(app, pygame.K_m, RIGHT, UP)
-    while app.menu.row != last:
+    while app.choices.menu.row != last:
         press(app, DOWN)
     press(app, pygame.K_RETURN)
-    assert app.session.selected == [last] and app.menu.entry.is_chosen and last >= 9
+    assert app.session.selected == [last] and app.choices.menu.entry.is_chosen and last >= 9
     press(app, DOWN)
     press(app, pygame.K_RETURN, mod=pygame.KMOD_LSHIFT)
     assert app.session.selected == [last, 0]
     press(app, pygame.K_ESCAPE)
-    assert app.menu is None and app.running
+    assert app.choices.menu is None and app.running
 
 
 def test_the_mouse_opens_it_and_chooses(app):
     canvas = Canvas(app.screen)
     x = MARGIN + overlay.BUTTON_WIDTH * 1.5
     click(app, x * canvas.scale, (canvas.height - overlay.BUTTON_TOP + 10) * canvas.scale)
-    assert app.menu is not None
+    assert app.choices.menu is not None
     throws = list(app.session.source.throw_kinds)
     click(app, *pixel_of(app, 2, 2))
-    assert app.menu is None and app.session.source.throw_kind == throws[2] and app.session.index == 1
+    assert app.choices.menu is None and app.session.source.throw_kind == throws[2] and app.session.index == 1
     press(app, pygame.K_m)
     click(app, 2, 2)
-    assert app.menu is None
+    assert app.choices.menu is None
 
 
 def test_tab_goes_through_the_sports_and_back(app):
@@ -112,13 +113,13 @@ def test_all_sports_follow_each_other_and_each_is_played(app):
 
 def test_a_predictor_that_a_sport_has_not_is_listed_with_the_reason_and_left_out(app):
     number = app.session.pool.names.index("tokens")
-    app.select_predictor(number)
+    app.choices.select_predictor(number)
     press(app, pygame.K_TAB)
     assert app.session.selected == [0] and not app.session.forecasters[0].remark
     press(app, pygame.K_m)
-    entry = app.menu.sections[1].entries[number]
+    entry = app.choices.menu.sections[1].entries[number]
     assert entry.act is None and "no weights for tennis" in entry.note
-    app.menu.column, app.menu.row = 1, number
+    app.choices.menu.column, app.choices.menu.row = 1, number
     press(app, pygame.K_RETURN)
     assert app.session.selected == [0] and "no weights" in app.message
 
@@ -129,12 +130,25 @@ def test_a_recording_is_a_source_and_live_play_is_one_more():
     choice = SourceChoice("stroke.csv", "1 recorded track", lambda sport: source)
     pool = PredictorPool(["parabola", "physics"], SPORT)
     app = App(source, pool, (640, 360), headless=True, sources=[choice])
-    assert app.source_number == 1
-    app.change_source(0)
+    assert app.choices.number == 1
+    app.choices.change_source(0)
     assert app.session.source.live and app.session.ball.name.startswith("rally")
     press(app, pygame.K_TAB)
-    app.change_source(1)
+    app.choices.change_source(1)
     assert app.session.sport is SPORT and np.array_equal(app.session.ball.position, track.position)
+
+
+def test_the_sample_plays_and_the_game_begins_from_the_menu(app):
+    press(app, pygame.K_m, LEFT)
+    assert app.choices.menu.entry.label == "sample recording"
+    press(app, pygame.K_RETURN)
+    assert app.choices.menu is None and not app.session.source.live and len(app.session.ball.track) > 100
+    app.choices.change_source(0)
+    press(app, pygame.K_m, RIGHT, RIGHT, DOWN)
+    press(app, pygame.K_RETURN)
+    assert app.game is not None and app.choices.menu is None
+    press(app, pygame.K_ESCAPE)
+    assert app.game is None and app.running
 
 
 def test_a_sport_of_ones_own_is_in_the_menu_and_can_be_gone_back_to():
@@ -144,8 +158,8 @@ def test_a_sport_of_ones_own_is_in_the_menu_and_can_be_gone_back_to():
     press(app, pygame.K_TAB)
     assert app.session.sport.name == sim.names()[0]
     press(app, pygame.K_m)
-    assert app.menu.sections[0].entries[-1].label == "Moon"
-    app.change_sport("moon")
+    assert app.choices.menu.sections[0].entries[-1].label == "Moon"
+    app.choices.change_sport("moon")
     assert app.session.sport is own
 
 
@@ -166,4 +180,4 @@ def test_every_predictor_has_a_plain_name_and_a_line():
 def test_a_pool_of_fakes_needs_no_menu():
     app = App(LiveSource(SPORT, 5), FixedPool(Recorder()), (320, 180), headless=True)
     press(app, pygame.K_m)
-    assert [entry.label for entry in app.menu.sections[1].entries] == ["recorder"]
+    assert [entry.label for entry in app.choices.menu.sections[1].entries] == ["recorder"]

@@ -110,6 +110,20 @@ def test_help_and_menu_hide_what_they_cover_and_are_whole(key, size, monkeypatch
     assert not [rectangle for _, rectangle in written if not inner.inflate(6, 6).contains(rectangle)], inner
 
 
+def test_the_ball_is_seen_on_a_panel_that_covers_it():
+    app = make_app(sim.load("table_tennis"), (1280, 720))
+    for _ in range(20):
+        app.frame(FRAME_TIME)
+    ball = app.session.ball.state_at(app.session.now)[0][None]
+    for _ in range(8):
+        app.camera = app.camera.panned(*((200, 85) - app.camera.project(ball)[0][0]))  # into the card
+    app.frame(0.0)
+    x, y = app.camera.project(ball)[0][0].round().astype(int)
+    assert abs(x - 200) < 3 and abs(y - 85) < 3
+    around = pygame.surfarray.array3d(app.screen)[x - 3 : x + 4, y - 3 : y + 4]
+    assert around[..., 0].max() > 150 > 90 > around[..., 2].min()  # an orange ball, on a dark panel
+
+
 def press(app, key, typed=""):
     pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=key, unicode=typed, mod=0))
     pygame.event.post(pygame.event.Event(pygame.KEYUP, key=key, unicode=typed, mod=0))

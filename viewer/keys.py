@@ -44,7 +44,7 @@ def _digit(n, action, shift=""):
     label, text = (f"{shift.capitalize()} 1-9".strip(), action) if n == 1 else ("", "")
     method = "toggle_predictor" if shift else "select_predictor"
     key = f"{shift}+{n}" if shift else str(n)
-    return Binding((key,), label, text, lambda app: getattr(app, method)(n - 1))
+    return Binding((key,), label, text, lambda app: getattr(app.choices, method)(n - 1))
 
 
 GROUPS = {  # as the help shows them, sorted by use
@@ -53,12 +53,12 @@ GROUPS = {  # as the help shows them, sorted by use
         Binding(("n",), "N", "the next ball", lambda app: app.session.next()),
         Binding(("r",), "R", "the same ball again", lambda app: app.session.restart()),
         Binding((), "drag the ball", "throw it; wheel, Shift wheel: spin", None),
-        Binding(("p",), "P, Shift P", "kinds of throws: serve, lob ...", lambda app: app.throw_kind(1)),
-        Binding(("shift+p",), "", "", lambda app: app.throw_kind(-1)),
-        Binding(("tab",), "Tab, Shift Tab", "another sport", lambda app: app.next_sport(1)),
-        Binding(("shift+tab",), "", "", lambda app: app.next_sport(-1)),
+        Binding(("p",), "P, Shift P", "kinds of throws: serve, lob ...", lambda app: app.choices.throw_kind(1)),
+        Binding(("shift+p",), "", "", lambda app: app.choices.throw_kind(-1)),
+        Binding(("tab",), "Tab, Shift Tab", "another sport", lambda app: app.choices.next_sport(1)),
+        Binding(("shift+tab",), "", "", lambda app: app.choices.next_sport(-1)),
         Binding(("j",), "J", "play against the network", lambda app: app.toggle_game()),
-        Binding(("m",), "M", "menu: sports, predictors, throws", lambda app: app.toggle_menu()),
+        Binding(("m",), "M", "menu: sports, predictors, throws", lambda app: app.choices.toggle_menu()),
     ),
     "Time": (
         Binding(("[", "page down"), "[  or Page Down", "slower", lambda app: app.change_speed(-1)),
@@ -113,15 +113,15 @@ QUIT = BINDINGS[-1].keys
 HELP = {title: tuple((b.label, b.help) for b in group if b.label) for title, group in GROUPS.items()}
 _BY_KEY = {key: binding for binding in BINDINGS for key in binding.keys}
 _MENU_KEYS = {
-    pygame.K_LEFT: lambda app: app.menu.move(-1, 0),
-    pygame.K_RIGHT: lambda app: app.menu.move(1, 0),
-    pygame.K_UP: lambda app: app.menu.move(0, -1),
-    pygame.K_DOWN: lambda app: app.menu.move(0, 1),
-    pygame.K_RETURN: lambda app: app.choose_entry(),
-    pygame.K_KP_ENTER: lambda app: app.choose_entry(),
-    pygame.K_SPACE: lambda app: app.choose_entry(),
-    pygame.K_m: lambda app: app.toggle_menu(),
-    pygame.K_ESCAPE: lambda app: app.toggle_menu(),
+    pygame.K_LEFT: lambda app: app.choices.menu.move(-1, 0),
+    pygame.K_RIGHT: lambda app: app.choices.menu.move(1, 0),
+    pygame.K_UP: lambda app: app.choices.menu.move(0, -1),
+    pygame.K_DOWN: lambda app: app.choices.menu.move(0, 1),
+    pygame.K_RETURN: lambda app: app.choices.choose_entry(),
+    pygame.K_KP_ENTER: lambda app: app.choices.choose_entry(),
+    pygame.K_SPACE: lambda app: app.choices.choose_entry(),
+    pygame.K_m: lambda app: app.choices.toggle_menu(),
+    pygame.K_ESCAPE: lambda app: app.choices.toggle_menu(),
 }
 
 
@@ -152,7 +152,7 @@ def handle(app, event):
 
 def _press(app, event):
     """A key goes to the open menu; Esc closes the help; else the key does what BINDINGS says."""
-    if app.menu is not None:
+    if app.choices.menu is not None:
         if event.key in _MENU_KEYS and (event.key in _ARROWS or event.key not in app.held):
             _MENU_KEYS[event.key](app)
         app.held.add(event.key)
@@ -167,5 +167,5 @@ def _press(app, event):
 
 def orbit_while_held(app, elapsed):
     """The arrows that are held down turn or move the camera for `elapsed` seconds."""
-    for key in () if app.options.sliders or app.menu else app.held & _ARROWS.keys():
+    for key in () if app.options.sliders or app.choices.menu else app.held & _ARROWS.keys():
         _orbit_or_pan(app, _ARROWS[key], DEGREES_PER_SECOND * elapsed)

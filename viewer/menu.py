@@ -1,4 +1,4 @@
-"""What the menu lists: sports, predictors, throws and sources. An entry is a name, a line about it, and what it does.
+"""What the menu lists: sports, predictors, ways to play, and sources. An entry is a name, a line about it, and an act.
 
 More sections or sources are more entries: `sections` is all that the panel and the keys know.
 """
@@ -56,13 +56,20 @@ def sections(app):
     return [
         Section("Sport", _sports(app), 1.5),
         Section("Predictor", _predictors(app), 3.0),
-        Section("Throws", _throws(app), 1.7),
+        Section("Play", [*_throws(app), _GAME], 1.9),
         Section("Source", _sources(app), 2.0),
     ]
 
 
+def _play_game(app, shift):
+    app.toggle_game()
+
+
+_GAME = Entry("beat the network", "a game: a ball stops, and you click where it will land; J begins it too", _play_game)
+
+
 def _sports(app):
-    current, own, names = app.session.sport.name, app.own_sport.name, sim.names()
+    current, own, names = app.session.sport.name, app.choices.own_sport.name, sim.names()
     names = names if own in names else [*names, own]
     return [
         Entry(plain(name), f"{plain(name)}: opens on a rally of this sport; Tab goes to the next sport",
@@ -97,29 +104,25 @@ def _throws(app):
 
 def _sources(app):
     return [
-        Entry(choice.label, choice.note, functools.partial(_change_source, number), number == app.source_number)
-        for number, choice in enumerate(app.sources)
-    ] + [Entry("beat the network", "a game: balls stop, and you click where they will land", _play_game)]
+        Entry(choice.label, choice.note, functools.partial(_change_source, number), number == app.choices.number)
+        for number, choice in enumerate(app.choices.sources)
+    ]
 
 
 def _change_sport(name, app, shift):
-    app.change_sport(name)
+    app.choices.change_sport(name)
 
 
 def _choose(number, app, shift):
-    (app.toggle_predictor if shift else app.select_predictor)(number)
+    (app.choices.toggle_predictor if shift else app.choices.select_predictor)(number)
 
 
 def _throw(kind, app, shift):
-    app.set_throw_kind(kind)
+    app.choices.set_throw_kind(kind)
 
 
 def _change_source(number, app, shift):
-    app.change_source(number)
-
-
-def _play_game(app, shift):
-    app.toggle_game()
+    app.choices.change_source(number)
 
 
 def plain(name):

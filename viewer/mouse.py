@@ -31,7 +31,7 @@ class Mouse:
 
     def handle(self, event):
         """Act on an event of pygame, if it is one of the mouse."""
-        if self.app.menu is not None:
+        if self.app.choices.menu is not None:
             self._in_menu(event)
         elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
             self._press(event.pos)
@@ -48,14 +48,14 @@ class Mouse:
 
     def _in_menu(self, event):
         app, canvas = self.app, Canvas(self.app.screen)
-        if event.type == pygame.MOUSEMOTION and (entry := menu_panel.entry_at(canvas, app.menu, event.pos)):
-            app.menu.column, app.menu.row = entry
+        if event.type == pygame.MOUSEMOTION and (entry := menu_panel.entry_at(canvas, app.choices.menu, event.pos)):
+            app.choices.menu.column, app.choices.menu.row = entry
         elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
-            if entry := menu_panel.entry_at(canvas, app.menu, event.pos):
-                app.menu.column, app.menu.row = entry
-                app.choose_entry()
-            elif not menu_panel.contains(canvas, app.menu, event.pos):
-                app.toggle_menu()
+            if entry := menu_panel.entry_at(canvas, app.choices.menu, event.pos):
+                app.choices.menu.column, app.choices.menu.row = entry
+                app.choices.choose_entry()
+            elif not menu_panel.contains(canvas, app.choices.menu, event.pos):
+                app.choices.toggle_menu()
 
     def _press(self, pixel):
         if name := overlay.button_at(Canvas(self.app.screen), pixel):

@@ -2,6 +2,7 @@
 
 import io
 import os
+from pathlib import Path
 
 import pygame
 
@@ -41,7 +42,7 @@ def free_name(suffix: str) -> str:
     return next((name for name in names if not os.path.exists(name)), f"ballcast-001{suffix}")
 
 
-def save_png(surface: pygame.Surface, path: str | os.PathLike) -> None:
+def save_png(surface: pygame.Surface, path: str | Path) -> None:
     """Write a PNG completely or not at all. Raises OSError."""
     buffer = io.BytesIO()
     pygame.image.save(surface, buffer, "picture.png")

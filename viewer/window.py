@@ -10,23 +10,20 @@ import time
 
 import pygame
 
-from ballcast import sim
 from ballcast.render.camera import OrbitCamera
 from ballcast.render.painter import compile_kernels
 from ballcast.viewer import introduction, keys
+from ballcast.viewer.choices import COMPILING, Choices
 from ballcast.viewer.film import Film
 from ballcast.viewer.game import Game, is_ready
-from ballcast.viewer.menu import Menu, plain, sections
 from ballcast.viewer.mouse import Mouse
 from ballcast.viewer.options import DEFAULT
 from ballcast.viewer.panels import game as game_panel
 from ballcast.viewer.panels.timeline import speed_words
 from ballcast.viewer.picture import Overlays, Picture
 from ballcast.viewer.playback.attribution import Attribution
-from ballcast.viewer.playback.first_flight import first_flight
 from ballcast.viewer.playback.overrides import OVERRIDES
 from ballcast.viewer.playback.session import FRAME_TIME, Session
-from ballcast.viewer.playback.source import LiveSource, SourceChoice
 from ballcast.viewer.screen import free_name, open_screen, save_png, write_line
 
 FRAME_RATE = 60  # frames/s
@@ -36,9 +33,7 @@ MAX_FRAME_TIME = 0.1  # s; a frame that took longer counts as this much
 HEADLESS_ANSWER_TIME = 1.0  # s after which a game without a window is answered: nobody can click
 MESSAGE_FRAMES = 150  # frames that a message stays
 PRINCIPAL_SHIFT = 0.09  # of the width: the scene is this far right of the middle, beside the card
-NOT_THROWN, NOT_CHANGED = "a recording is not thrown", "a recording flies as it flew"
-COMPILING = "the simulator is still being compiled"
-SIMULATED = "live play of the simulator: rallies, or the throws of the sport"
+NOT_CHANGED = "a recording flies as it flew"
 
 
 class App:
@@ -61,21 +56,19 @@ class App:
         self.screen, self.running, self.film = open_screen(size, headless), True, None
         if warm_start and not self._wait(source):
             return
-        self.options, self.seed, self.own_sport = options, seed, source.sport  # which may be no sport of ours
-        self.sources = [SourceChoice("simulated balls", SIMULATED, self._live_source), *sources]
-        self.source_number = 0 if source.live or not sources else 1
+        self.options, self.choices, self.mouse = options, Choices(self, source, seed, sources), Mouse(self)
         self.held, self.message_frames, self.message = set(), 0, ""
-        self.menu, self.mouse = None, Mouse(self)
         self.attribution = None  # an Attribution, as long as the show is paused at its moment
         self.game, self.game_wanted = None, game  # a Game; whether one begins
-        self._begin(Session(source, pool, shown=shown, clock=None if headless else time.perf_counter))
+        self.begin(Session(source, pool, shown=shown, clock=None if headless else time.perf_counter))
         speed = introduction.opening(source.sport).speed
         self.introduction = introduction.Introduction(self.session, speed) if introduce else None
         self.film = Film(record, self.screen.get_size()) if record else None
         gc.collect()
         gc.freeze()  # a full collection over all that numba and scipy keep would take 50 ms in the middle of a flight
 
-    def _begin(self, session):
+    def begin(self, session):
+        """Show another Session."""
         self.session, self.picture = session, Picture(session.sport)
         self.introduction = self.attribution = self.game = None
         self.mouse.let_go()
@@ -138,7 +131,7 @@ class App:
 
     def _introduce(self, elapsed):
         """Go on with the introduction; it stands still while the menu or the help covers it."""
-        if self.introduction.advance(0.0 if self.menu or self.options.help else elapsed):
+        if self.introduction.advance(0.0 if self.choices.menu or self.options.help else elapsed):
             self.show_message(introduction.LAST_MESSAGE)
         if self.introduction.is_over:
             self.introduction = None
@@ -147,7 +140,7 @@ class App:
         return Overlays(
             throw=self.mouse.throw, message=self.message if self.message_frames else "", attribution=self.attribution,
             caption=self.introduction.caption if self.introduction else "",
-            progress=self.warm_start.message if self.warm_start else "", menu=self.menu, game=self.game,
+            progress=self.warm_start.message if self.warm_start else "", menu=self.choices.menu, game=self.game,
         )  # fmt: skip
 
     def orbit(self, azimuth, elevation):
@@ -178,7 +171,7 @@ class App:
 
     def _new_game(self):
         self.mouse.let_go()
-        self.menu = self.introduction = self.attribution = None
+        self.choices.menu = self.introduction = self.attribution = None
         self.game_wanted, self.options = False, dataclasses.replace(self.options, help=False)
         return Game(self.session, self.active_camera)
 
@@ -188,16 +181,6 @@ class App:
             self.game = self._new_game()
         if self.game and self.headless and self.game.waited > HEADLESS_ANSWER_TIME:
             self.game.confirm()
-
-    def throw_kind(self, step):
-        if self.is_simulated(NOT_THROWN):
-            kinds = list(self.session.source.throw_kinds)
-            self.set_throw_kind(kinds[(kinds.index(self.session.source.throw_kind) + step) % len(kinds)])
-
-    def set_throw_kind(self, kind):
-        if self.is_simulated(NOT_THROWN):
-            self.session.set_throw_kind(kind)
-            self.show_message(self.session.source.throw_kinds[kind])
 
     def is_simulated(self, otherwise=""):
         """Whether balls come from the simulator, and it is compiled; if not, a message shows why."""
@@ -210,79 +193,9 @@ class App:
         self.session.change_speed(steps)
         self.show_message(speed_words(self.session.speed))
 
-    def select_predictor(self, number):
-        """Only this predictor forecasts; a message names it, or says why it cannot."""
-        if self._is_loadable(number):
-            self.session.select_predictor(number)
-            self.show_message(self.session.pool.describe(number).title)
-
-    def toggle_predictor(self, number):
-        if self._is_loadable(number):
-            before = self.session.selected
-            self.session.toggle_predictor(number)
-            word = "with" if number in self.session.selected else "without"
-            title = self.session.pool.describe(number).title
-            alone = self.session.selected == before  # one always stays
-            self.show_message(f"{title} alone" if alone else f"{word} {title}")
-
-    def _is_loadable(self, number):
-        pool = self.session.pool
-        problem = pool.missing(number) if number < len(pool.names) else "there are no more predictors"
-        if problem:
-            self.show_message(problem)
-        return not problem
-
-    def next_sport(self, step):
-        """The next sport, or the one before; after a sport of one's own, the first."""
-        names, name = sim.names(), self.session.sport.name
-        self.change_sport(names[(names.index(name) + step) % len(names)] if name in names else names[0])
-
-    def change_sport(self, name):
-        if name != self.session.sport.name:
-            own = self.own_sport if name == self.own_sport.name else None
-            self._show(self._live_source(own or sim.load(name)), 0)
-
-    def change_source(self, number):
-        if number != self.source_number:
-            self._show(self.sources[number].make(self.session.sport), number)
-
-    def _live_source(self, sport):
-        seed = introduction.opening(sport).seed if self.seed is None else self.seed
-        source = LiveSource(sport, seed, rallies=True)
-        if self.warm_start and not self.warm_start.simulator_ready:
-            source.ready, source.stand_in = False, first_flight(sport)
-        return source
-
-    def _show(self, source, number):
-        """Play another source from its first ball, with the predictors that its sport has."""
-        if not (source.ready or source.stand_in):
-            return self.show_message(COMPILING)
-        pool = self.session.pool.for_sport(source.sport)
-        shown = [n for n in self.session.selected if not pool.missing(n)]
-        shown = shown or [next(n for n in range(len(pool.names)) if not pool.missing(n))]
-        self.source_number = number
-        self._begin(Session(source, pool, shown=shown, clock=self.session.clock))
-        if self.warm_start:
-            self.warm_start.follow(pool, source)
-        self.show_message(f"{plain(source.sport.name)}, {self.sources[number].label}")
-
-    def toggle_menu(self):
-        self.menu = None if self.menu else Menu(sections(self))
-        self.options = dataclasses.replace(self.options, help=False)
-
-    def choose_entry(self):
-        """Do what the selected entry of the menu says. The menu stays open, except after a change of the show."""
-        entry, before = self.menu.entry, (self.session, self.session.index)
-        if entry.act is None:
-            return self.show_message(entry.note)
-        entry.act(self, bool(pygame.key.get_mods() & pygame.KMOD_SHIFT))
-        self.menu = self.menu if before == (self.session, self.session.index) else None
-        if self.menu:
-            self.menu.refresh(sections(self))
-
     def press_button(self, name):
         if name == "menu":
-            self.toggle_menu()
+            self.choices.toggle_menu()
         else:
             self.toggle(name)
 

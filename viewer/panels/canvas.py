@@ -129,6 +129,10 @@ class Canvas:
             self.plate(corner[0] + PLATE_PAD, corner[1] + 3, text, size, color)
         return corner is not None
 
+    def is_covered(self, x, y):
+        """Whether a panel or a text is at a place."""
+        return any(left <= x < left + w and top <= y < top + h for left, top, w, h in self.taken)
+
     def is_free(self, x, y, width, height):
         """Whether a rectangle is inside the picture, and no panel or text is there."""
         inside = 0 <= x and x + width <= self.width and 0 <= y and y + height <= self.height

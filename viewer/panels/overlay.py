@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pygame
 
+from ballcast.render.painter import MIN_BALL_PIXELS, view_rotation
 from ballcast.render.palette import FORECAST_COLORS, MUTED_COLOR, TEXT_COLOR, predictor_color
 from ballcast.viewer.panels.layout import GAP, MARGIN, MIDDLE, middle_end
 
@@ -17,9 +18,14 @@ BALL_ROOM = 18  # units round the ball that labels leave free
 
 
 def leave_the_ball_free(canvas, session, camera):
-    """Keep labels off the ball."""
-    x, y = camera.project(session.ball.state_at(session.now)[0][None])[0][0] / canvas.scale
+    """Draw the ball again if it is behind a panel, and keep labels off it."""
+    xy, depth = camera.project(session.ball.state_at(session.now)[0][None])
+    x, y = xy[0] / canvas.scale
     if np.isfinite(x):
+        if canvas.is_covered(x, y):
+            radius = max(session.sport.ball.radius * camera.focal_length / depth[0], MIN_BALL_PIXELS) / canvas.scale
+            orientation = view_rotation(camera, session.orientation)
+            canvas.ball(x, y, min(radius, BALL_ROOM), session.sport.view.ball_color, orientation)
         canvas.taken.append((x - BALL_ROOM, y - BALL_ROOM, 2 * BALL_ROOM, 2 * BALL_ROOM))
 
 
@@ -31,7 +37,7 @@ def landing_countdown(canvas, session, camera):
             continue
         xy, depth = camera.project(np.asarray(forecast.landing.position, float)[None])
         x, y = xy[0] / canvas.scale
-        if np.isfinite(x) and 0 < x < canvas.width and 0 < y < canvas.height:
+        if np.isfinite(x) and 0 < x < canvas.width and 0 < y < canvas.height and not canvas.is_covered(x, y):
             ring = max(RING_RADII * session.sport.ball.radius * camera.focal_length / depth[0], RING_PIXELS)
             width, height = 2 * ring / canvas.scale, ring / canvas.scale
             canvas.taken.append((x - width / 2, y - height / 2, width, height))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ballcast import sim
-from ballcast.tracks import Track, recorded_landings
+from ballcast.tracks import Track, read_track, recorded_landings
 from ballcast.viewer.playback import overrides
 from ballcast.viewer.playback.ball import BallRecord
 
@@ -155,3 +155,8 @@ class RecordedSource:
             time=track.time, position=track.position, velocity=velocity, spin=None,
             landing_time=times, landing_position=positions,
         )  # fmt: skip
+
+
+def sample_source():
+    """The recorded source of the sample that ships."""
+    return RecordedSource(sim.load("table_tennis"), [read_track("rally")])
