@@ -17,7 +17,7 @@ from ballcast.viewer.panels.layout import MARGIN
 PLAYER_COLOR = (255, 120, 160)
 CLICK_DISTANCE = 6  # px that the mouse may move between press and release
 AIM_STEP = 0.01  # of the picture's height, per press of an arrow
-WIDTH, PAD = 372, 16  # units, of the score card
+WIDTH, PAD = 412, 16  # units, of the score card
 LEFT, RIGHT = MARGIN + PAD, MARGIN + WIDTH - PAD
 UNIT_CIRCLE = np.column_stack([f(np.linspace(0, 2 * np.pi, 36)) for f in (np.cos, np.sin)])
 HEAD, ROW = 58, 27  # units, of the score card
@@ -118,6 +118,8 @@ def _banner(canvas, game):
     canvas.panel_background(x - width / 2, MARGIN, width, BANNER[1])
     canvas.text(x - width / 2 + 20, MARGIN + 15, number, 26, MUTED_COLOR)
     text = _announcement(game)
+    if canvas.text_size(text, 31)[0] > width - 170:  # a long name
+        text = "You were not the closest."
     canvas.text(x + width / 2 - 20, MARGIN + 13, text, 31, TEXT_COLOR, 1.0)
 
 
@@ -137,14 +139,14 @@ def _announcement(game):
 def _score_card(canvas, game):
     standings = game.standings() if game.phase != "revealing" else []  # not before the ball is there
     lines = standings or [(name, number, [], 0) for name, number in _players(game)]
-    canvas.panel_background(MARGIN, MARGIN, WIDTH, HEAD + ROW * len(lines) + 16)
+    canvas.panel_background(MARGIN, MARGIN, WIDTH, HEAD + ROW * len(lines) + 4)
     canvas.text(LEFT, MARGIN + 13, "Score", 26, TEXT_COLOR)
     for x, words in ((RIGHT - 82, "median"), (RIGHT, "closest")):
         canvas.text(x, MARGIN + 17, words, 23, MUTED_COLOR, 1.0)
     canvas.line(LEFT, MARGIN + 42, RIGHT, MARGIN + 42, RULE_COLOR)
     for row, (name, number, distances, closest) in enumerate(lines):
         y = MARGIN + HEAD - 6 + ROW * row
-        canvas.text(LEFT, y, canvas.fitted(name, 24, RIGHT - LEFT - 156), 24, _color(number))
+        canvas.text(LEFT, y, canvas.fitted(name, 24, RIGHT - LEFT - 150), 24, _color(number))
         canvas.text(RIGHT - 82, y, centimetres(median(distances)) if distances else "-", 24, TEXT_COLOR, 1.0)
         canvas.text(RIGHT, y, str(closest) if distances else "-", 24, TEXT_COLOR, 1.0)
 
@@ -232,7 +234,7 @@ def _pixel(canvas, camera, position):
 def _table(canvas, game):
     """Who won, and every distance of the game."""
     standings, result = game.standings(), game.result()
-    width, height = min(920, canvas.width - 2 * MARGIN), 176 + 30 * len(standings)
+    width, height = min(920, canvas.width - 2 * MARGIN), 160 + 30 * len(standings)
     left, top = (canvas.width - width) / 2, (canvas.height - height) / 2
     for _ in range(2):
         canvas.panel_background(left, top, width, height)
