@@ -56,7 +56,7 @@ def memory_by_minute(frames):
 def frame_hash(app):
     """A checksum of the picture, its state line left out: it says whether the show is paused."""
     pixels = pygame.surfarray.array3d(app.screen)
-    return hashlib.sha256(pixels[:, : int(0.93 * pixels.shape[1])].tobytes()).hexdigest()
+    return hashlib.sha256(pixels[:, : int(0.88 * pixels.shape[1])].tobytes()).hexdigest()
 
 
 def rewinds(frames, count, **options):
@@ -99,7 +99,7 @@ def _events(rng, app):
         code, typed = pygame.key.key_code(bare), bare if len(bare) == 1 else ""
         position = int(rng.integers(width)), int(rng.integers(height))
         if rng.random() < 0.3:  # at the ball, else it would hardly ever be taken
-            pixel = app._active_camera().project(app.session.ball.state_at(app.session.now)[0][None])[0][0]
+            pixel = app.active_camera().project(app.session.ball.state_at(app.session.now)[0][None])[0][0]
             position = tuple(np.nan_to_num(pixel).astype(int).tolist())
         pressed, rel = (int(rng.random() < 0.7), 0, int(rng.random() < 0.3)), tuple(rng.integers(-40, 40, 2).tolist())
         kinds = (

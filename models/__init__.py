@@ -4,7 +4,7 @@ if __name__ != "ballcast.models":
     raise ImportError("this package is ballcast.models: write `from ballcast import models`")
 
 from ballcast.models.contract import Belief, Forecast, HistoryTooShort, Landing, Predictor, Stream, TooShort
-from ballcast.models.registry import PREDICTORS, available, load
+from ballcast.models.registry import PREDICTORS, Description, available, describe, load, missing
 
-__all__ = ["PREDICTORS", "Belief", "Forecast", "HistoryTooShort", "Landing", "Predictor", "Stream", "TooShort",
-           "available", "load"]  # fmt: skip
+__all__ = ["PREDICTORS", "Belief", "Description", "Forecast", "HistoryTooShort", "Landing", "Predictor", "Stream",
+           "TooShort", "available", "describe", "load", "missing"]  # fmt: skip

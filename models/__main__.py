@@ -40,7 +40,8 @@ class Options:
     """Forecasts as CSV: of a recorded track, or live from a tracker's pipe."""
 
     file: Annotated[str, tyro.conf.Positional]
-    """a file of tracks (CSV, TT3D, SpinDOE, Motive, HDF5), or - for standard input, line by line from its header on"""
+    """a file of tracks (CSV, TT3D, SpinDOE, Motive, HDF5), or - for standard input, line by line from its header on;
+    `rally`: a sample that ships"""
     predictor: str = "physics"  # a name, or module:Class of your own
     sport: str = "table_tennis"  # a sport's name, or a .toml file of your own
     at: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5)  # s after the last frame

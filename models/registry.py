@@ -8,6 +8,7 @@ import importlib.util
 import os
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from ballcast import sim
 from ballcast.models.contract import Predictor
@@ -27,19 +28,69 @@ PREDICTORS = {  # name -> "module:Class", imported when used
     "mlp": "ballcast.models.predictors.direct:Mlp",
     "tokens": "ballcast.models.predictors.tokens:Tokens",
 }
+
+
+class Description(NamedTuple):
+    """What people read of a predictor: a plain name, and a line on what it is."""
+
+    title: str
+    summary: str
+
+
+DESCRIPTIONS = {
+    "gru_physics": Description(
+        "Network and simulator", "A network estimates speed and spin; a simulator flies the ball on."
+    ),
+    "gru": Description("Recurrent network (GRU)", "A network with a memory puts out the path itself."),
+    "physics": Description("Simulator fit", "The simulated flight that fits the dots best."),
+    "ukf": Description("Kalman filter", "The standard filter, with the physics of the sport."),
+    "parabola": Description("Parabola", "Gravity alone: no air, no spin, no bounce."),
+    "constant_velocity": Description("Straight line", "The ball goes on as it flies now."),
+    "lstm": Description("Recurrent network (LSTM)", "As the GRU, with a memory of another kind."),
+    "rnn": Description("Simple recurrent network", "As the GRU, with the simplest memory."),
+    "mingru": Description("Parallel network (minGRU)", "A recurrent network that is trained in parallel."),
+    "transformer": Description("Transformer", "A network that attends to the last 48 dots."),
+    "mlp": Description("Network without memory", "It reads the last dots and keeps nothing."),
+    "tokens": Description("Motion as language", "A network that writes futures, token by token."),
+}
 DIRECT_PREDICTORS = ("gru", "lstm", "rnn", "mlp", "mingru", "transformer")
 WEIGHTS_OF = {"gru_physics": "gru", "tokens": "tokens"} | {name: name for name in DIRECT_PREDICTORS}  # whose weights
 REQUIRED_LIBRARY = {"ukf": "filterpy"}  # name -> a library beyond the core
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 
 
+def describe(name: str, predictor: Predictor | None = None) -> Description:
+    """The Description of a name in PREDICTORS. A file of weights and a class of your own go by their own name; once
+    loaded, by what the predictor is: a class may have a `title` and a `summary`."""
+    if name in DESCRIPTIONS:
+        return DESCRIPTIONS[name]
+    path = Path(name.partition(".safetensors")[0])
+    own = path.parent.name if path.name == "weights" else path.name
+    own = own if ".safetensors" in name else name.rpartition(":")[2]
+    known = DESCRIPTIONS.get(getattr(predictor, "name", ""), Description("", ""))
+    title = getattr(predictor, "title", "") or (f"{known.title}, {own}" if known.title else own or name)
+    return Description(title, getattr(predictor, "summary", "") or known.summary)
+
+
 def available(sport: sim.Sport) -> list[str]:
     """The names in PREDICTORS that can be loaded for a Sport: their weights are there, and their library."""
-    return [n for n in PREDICTORS if _has_library(n) and (n not in WEIGHTS_OF or weights_path(n, sport).exists())]
+    return [name for name in PREDICTORS if not missing(name, sport)]
 
 
-def _has_library(name):
-    return name not in REQUIRED_LIBRARY or importlib.util.find_spec(REQUIRED_LIBRARY[name]) is not None
+def missing(name: str, sport: sim.Sport) -> str:
+    """Why a name in PREDICTORS cannot be loaded for a Sport, in one line; "" if it can."""
+    try:
+        if name in WEIGHTS_OF:
+            require_weights(name, sport)
+    except ValueError as error:
+        return str(error)
+    return _missing_library(name)
+
+
+def _missing_library(name):
+    library = REQUIRED_LIBRARY.get(name)
+    found = not library or importlib.util.find_spec(library) is not None
+    return "" if found else f"{name} needs {library}: pip install -c constraints.txt {library}"
 
 
 def weights_path(name: str, sport: sim.Sport) -> Path:
@@ -94,9 +145,8 @@ def load(name: str | Path, sport: sim.Sport | str | Path = "table_tennis") -> Pr
     if model not in PREDICTORS and ":" not in model:
         known = ", ".join(PREDICTORS)
         raise ValueError(f"no predictor is called {model!r}; there are {known}, files of weights, or module:Class")
-    if not _has_library(model):
-        library = REQUIRED_LIBRARY[model]
-        raise ValueError(f"{model} needs {library}: pip install -c constraints.txt {library}")
+    if problem := _missing_library(model):
+        raise ValueError(problem)
     cls = _import_class(PREDICTORS.get(model, model))
     sport = sport if isinstance(sport, sim.Sport) else sim.load(sport)
     return cls(sport, path) if path else cls(sport)

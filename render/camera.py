@@ -28,6 +28,7 @@ class OrbitCamera:
     field_of_view: float  # degrees, vertical
     size: tuple[int, int]  # (width, height) px
     principal_shift: float = 0.0  # px, how far the target is right of the middle
+    fitted: bool = False  # to a place, from its direction; False once somebody has turned, moved or zoomed it
 
     @classmethod
     def of(cls, view: "CameraView", size: tuple[int, int], principal_shift: float = 0.0) -> "OrbitCamera":
@@ -43,21 +44,22 @@ class OrbitCamera:
     def from_direction(self, azimuth: float, elevation: float) -> "OrbitCamera":
         """The camera on another side of its target, in degrees."""
         tilt = float(np.clip(elevation, MIN_ELEVATION, MAX_ELEVATION))
-        return dataclasses.replace(self, azimuth=azimuth % 360, elevation=tilt)
+        return dataclasses.replace(self, azimuth=azimuth % 360, elevation=tilt, fitted=False)
 
     def panned(self, right: float, down: float) -> "OrbitCamera":
         """The camera moved so that its target is this many pixels further right and down in the picture."""
         step = (-right * self.basis[0] - down * self.basis[1]) * self.distance / self.focal_length
-        return self.retargeted(self.target + step, 1.0)
+        x, y, z = map(float, self.target + step)
+        return dataclasses.replace(self, target=(x, y, z), fitted=False)
 
-    def retargeted(self, target: np.ndarray, distance_factor: float) -> "OrbitCamera":
-        """The camera with another target (3,) m, its distance multiplied by a factor."""
-        x, y, z = map(float, target)
-        return dataclasses.replace(self, target=(x, y, z), distance=self.distance * distance_factor)
+    def moved_to(self, position: np.ndarray) -> "OrbitCamera":
+        """The camera, its direction and distance kept, at a position (3,) m in its own axes: right, down, forward."""
+        x, y, z = map(float, (position + (0.0, 0.0, self.distance)) @ self.basis)
+        return dataclasses.replace(self, target=(x, y, z))
 
     def zoomed(self, factor: float) -> "OrbitCamera":
-        """The camera nearer by `factor`; no nearer than 0.3 m, no farther than 300 m."""
-        return dataclasses.replace(self, distance=float(np.clip(self.distance / factor, 0.3, 300.0)))
+        """The camera nearer by `factor`; no nearer than 0.3 m, no farther than 1000 m."""
+        return dataclasses.replace(self, distance=float(np.clip(self.distance / factor, 0.3, 1000.0)), fitted=False)
 
     @cached_property
     def eye(self) -> np.ndarray:

@@ -43,7 +43,8 @@ MAY_IMPORT_INSIDE = {  # part of a package -> the parts of it that it may import
         "options": set(),
         "film": set(),
         "keys": set(),
-        "panels": {"playback", "keys"},
+        "game": {"playback"},
+        "panels": {"playback", "keys", "game"},
         "picture": {"panels", "options", "playback"},
     },
 }

@@ -182,10 +182,3 @@ def test_the_tree_in_the_architecture_is_the_repository():
     modules = {name for name in source.files(tests=False) if not name.rpartition("/")[2].startswith("__")}
     modules |= {name.rpartition("/")[0] + "/" for name in source.files(tests=False) if "/" in name}
     assert modules <= named, f"on the disk but not in the tree of docs/architecture.md: {sorted(modules - named)}"
-
-
-def test_the_python_in_the_readme_runs(tmp_path):
-    code = re.search(r"```python\n(.+?)```", DOCUMENTS["README.md"], re.DOTALL)[1]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ballcast import sim
 from ballcast.tracks import Track, TrackError, TrackLineReader, read_track, read_tracks, table, write_track
+from ballcast.tracks.files import SAMPLES
 from ballcast.tracks.layout import Layout, split_cells
 
 GOOD = "t,x,y,z\n0.0,0.1,-1.3,0.3\n0.1,0.2,-1.2,0.25\n0.2,0.3,-1.1,0.2\n"
@@ -316,3 +318,13 @@ def test_the_public_sets_read_whole(data_folder, folder, rate):
 
 def test_pixel_files_are_refused(data_folder):
     assert "pixel file" in refusal(read_tracks, data_folder / "tt3d" / "pixels" / "side")
+
+
+def test_the_sample_is_read_by_its_name_and_says_that_it_is_simulated(tmp_path, monkeypatch):
+    assert list(SAMPLES) == ["rally"] and "Simulated by Ballcast" in SAMPLES["rally"].read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    sample = read_track("rally", ground=sim.load("table_tennis").ground)
+    assert sample.name == "rally" and not sample.notes and len(sample) > 500
+    assert np.all(np.abs(sample.position) < 5) and 0.1 < sample.position[:, 2].max() < 2  # m, above the table
+    write_track("rally", sample.until(1.0))
+    assert len(read_track("rally")) < len(sample)  # a file of one's own has this name

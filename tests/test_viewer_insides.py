@@ -93,7 +93,7 @@ def test_why_is_asked_for_by_a_key_pauses_and_goes_when_the_show_goes_on():
         app.frame(FRAME_TIME)
     assert app.session.paused and len(app.attribution.sensitivity) == len(app.session.observed_frames)
     first, last = app.attribution.sensitivity[:10].mean(), app.attribution.sensitivity[-10:].mean()
-    assert last > 0.1 * first > 0  # of a straight line both ends say how steep it is
+    assert last > 0.05 * first > 0  # of a straight line both ends say how steep it is
     app.session.step_back()
     app.frame(FRAME_TIME)
     assert app.attribution.now == app.session.now and len(app.attribution.sensitivity) < len(
@@ -141,7 +141,7 @@ def test_a_following_camera_keeps_the_ball_in_the_middle():
     app = make_app(Recorder(), options=DisplayOptions(follow=True))
     for _ in range(60):
         app.frame(FRAME_TIME)
-        camera = app._active_camera()
+        camera = app.active_camera()
         pixel = camera.project(app.session.ball.state_at(app.session.now)[0][None])[0][0]
         assert np.abs(pixel - camera.principal_point).max() < 0.4 * app.screen.get_height()
 

@@ -12,7 +12,8 @@ from ballcast.render import raster
 from ballcast.render.camera import OrbitCamera
 from ballcast.render.scene import Scene, support_height
 from ballcast.viewer.playback.session import FRAME_TIME
-from ballcast.viewer.window import App, save_png
+from ballcast.viewer.screen import save_png
+from ballcast.viewer.window import App
 
 SIZE = (640, 360)
 

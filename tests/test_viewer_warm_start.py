@@ -13,6 +13,7 @@ from ballcast.viewer import warm_start
 from ballcast.viewer.playback.first_flight import first_flight
 from ballcast.viewer.playback.session import FRAME_TIME, PredictorPool, Session
 from ballcast.viewer.playback.source import LiveSource
+from ballcast.viewer.window import App
 
 SPORT = sim.load("table_tennis")
 
@@ -99,6 +100,35 @@ def test_live_balls_follow_the_stored_flight_once_the_simulator_is_there(start):
     poll(warm, session.ball, lambda ready: source.ready)
     session.next()
     assert session.ball.name == "throw 2, seed 3"
+
+
+def test_what_is_being_compiled_serves_the_sport_that_is_changed_to(start):
+    source = LiveSource(SPORT, 3, first_flight(SPORT), ready=False)
+    warm, pool = start("import time; time.sleep(0.3)", source)
+    warm.poll(Session(source, pool).ball)
+    tennis = sim.load("tennis")
+    other, other_pool = LiveSource(tennis, 3, first_flight(tennis), ready=False), pool.for_sport(tennis)
+    session = Session(other, other_pool)
+    warm.follow(other_pool, other)
+    assert warm.sport == "tennis" and not warm.simulator_ready
+    assert poll(warm, session.ball, bool)[1] == [0]
+    assert other_pool.load(0)[0].name == "constant_velocity" and not other_pool.waiting
+    poll(warm, session.ball, lambda ready: other.ready)
+    assert warm.simulator_ready and not source.ready
+    session.next()
+    assert session.ball.name == "throw 2, seed 3"
+
+
+def test_a_window_that_still_compiles_changes_to_the_stored_flight_of_another_sport(start):
+    source = LiveSource(SPORT, 3, first_flight(SPORT), ready=False)
+    warm, pool = start("import time; time.sleep(600)", source)
+    app = App(source, pool, (320, 180), headless=True, warm_start=warm)
+    app.frame(FRAME_TIME)
+    app.choices.next_sport(1)
+    app.frame(FRAME_TIME)
+    assert app.session.sport.name == "tennis" and app.session.ball.name == "a flight for the start"
+    assert app.session.predictor.name == "parabola" and "until constant_velocity" in app.session.forecasters[0].remark
+    warm.close()
 
 
 def test_closing_the_window_ends_the_other_process(start):

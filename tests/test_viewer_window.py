@@ -16,7 +16,7 @@ from ballcast.viewer import keys
 ROOT = Path(__file__).parents[1]
 NAMES = {" ": "space", ".": "period", ",": "comma", "[": "bracketleft", "]": "bracketright", "+": "plus", "=": "equal",
          "-": "minus", "_": "underscore", "page down": "Next", "page up": "Prior", "left": "Left", "right": "Right",
-         "up": "Up", "down": "Down", "backspace": "BackSpace", "escape": "Escape"}  # fmt: skip
+         "up": "Up", "down": "Down", "backspace": "BackSpace", "escape": "Escape", "tab": "Tab"}  # fmt: skip
 
 pytestmark = pytest.mark.skipif(not (shutil.which("Xvfb") and shutil.which("xdotool")), reason="needs Xvfb and xdotool")
 
@@ -63,6 +63,10 @@ def test_every_key_and_the_mouse_in_a_real_window(screen, tmp_path):
     for binding in keys.BINDINGS:
         for key in set(binding.keys) - {"q", "escape"}:
             do("key", xdotool_name(key))
+            if key == "m":
+                do("key", "Down", "key", "Escape")  # out of the menu again
+            if key == "j":
+                do("key", "j")  # out of the game again
     do("mousedown", 1, "mousemove_relative", 40, 20, "mouseup", 1, "click", 4, "click", 5)
     do("mousedown", 3, "mousemove_relative", "--", -30, 10, "mouseup", 3)
     do("mousemove", "--window", window, 500, 594, "mousedown", 1, "mousemove_relative", 60, 0, "mouseup", 1)

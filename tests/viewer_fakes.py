@@ -46,6 +46,12 @@ class FixedPool:
     def load(self, index):
         return self.predictors[index], ""
 
+    def describe(self, index):
+        return models.describe(self.names[index])
+
+    def missing(self, index):
+        return ""
+
 
 class OneBall:
     """A source whose every ball is the same: up from (0, -1, 0.3) and down again, landing once at 0.5 s."""

@@ -2,6 +2,7 @@
 
     track = read_track("stroke.csv")                     # format recognised; "-" reads standard input
     tracks = read_tracks("folder")                       # without subfolders, in sorted order
+    track = read_track("rally")                          # the sample that ships: samples/rally.csv, simulated by us
     track = read_track("unity.csv", scale=0.001, axes="x,-z,y", origin=(0, 0, 0.76))      # the fields of ReadOptions
 
 Formats: `csv`      header t,x,y,z in seconds and metres, in any order, or with other usual names; further columns are
@@ -28,7 +29,8 @@ from ballcast.tracks.recording import to_tracks
 from ballcast.tracks.text import read_text
 from ballcast.tracks.track import Track, TrackError
 
-Source = str | os.PathLike | IO  # a path, "-" for standard input, or anything with read()
+Source = str | os.PathLike | IO  # a path, the name of a sample, "-" for standard input, or anything with read()
+SAMPLES = {file.stem: file for file in sorted((Path(__file__).parent / "samples").glob("*.csv"))}  # that ship
 SUFFIXES = (".csv", ".hdf5", ".h5")  # of the files that are read of a folder
 
 
@@ -87,11 +89,17 @@ def _bytes(name, source):
     if source == "-":
         return sys.stdin.buffer.read()
     try:
-        return Path(source).read_bytes()
+        return _path(source).read_bytes()
     except IsADirectoryError as error:
         raise TrackError(f"{name}: a folder, not a file; name a file in it") from error
     except OSError as error:
         raise TrackError(f"{name}: cannot be read ({error.strerror}); check the path") from error
+
+
+def _path(source):
+    """The path of a source; of the name of a sample, unless there is a file of this name, that of the sample."""
+    path = Path(source)
+    return path if path.exists() else SAMPLES.get(str(source), path)
 
 
 def _files(source):

@@ -15,10 +15,13 @@ class DisplayOptions:
     follow: bool = False  # the camera follows the ball
     sliders: bool = False  # overrides of the world
     why: bool = False  # which frames matter, while the show is paused
+    numbers: bool = False  # all numbers of this ball
     help: bool = False  # the keys
     slider: int = 0
 
 
 DEFAULT = DisplayOptions()
 TOGGLES = tuple(field.name for field in fields(DisplayOptions) if field.type is bool)
-ALL_ON = DisplayOptions(truth=True, errors=True, gates=True, beliefs=True, inset=True, sliders=True)
+ALL_ON = DisplayOptions(
+    truth=True, errors=True, gates=True, beliefs=True, numbers=True, inset=True, sliders=True
+)  # fmt: skip

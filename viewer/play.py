@@ -2,7 +2,8 @@
 
 python play.py                                   # live, table tennis
 python play.py --sport basketball --predictor parabola physics
-python play.py --track stroke.csv                # a recorded track; a folder, or - for standard input
+python play.py --track rally                     # a sample track that ships; or a file, a folder, - for standard input
+python play.py --game                            # beat the network
 python play.py --headless --frames 120 --screenshot out.png
 """
 
@@ -10,7 +11,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -30,16 +31,22 @@ class Options:
     """predictors (names, or files of weights) that forecast side by side; without any, the best one.
     The keys 1-9 choose one, with Shift they add one"""
     track: tuple[str, ...] = ()
-    """recorded tracks to replay: files (CSV, TT3D, SpinDOE, Motive, HDF5), folders of them, - for standard input"""
+    """recorded tracks to replay: files (CSV, TT3D, SpinDOE, Motive, HDF5), folders of them, - for standard input;
+    `rally`: a sample that ships"""
     reading: Annotated[ReadOptions, tyro.conf.arg(name="")] = ReadOptions()
-    seed: int = 0  # of the live balls
+    seed: int | None = None  # of the live balls; without it 0, in a window that of a good rally of the sport
     size: str = "1280x720"  # of the picture, in pixels
     show: tuple[str, ...] = ()
-    """what is shown from the start: truth, errors, gates, beliefs, inset, follow, sliders, why, help"""
+    """what is shown from the start: truth, errors, gates, beliefs, inset, follow, sliders,
+    why, numbers, help"""
     throw: str | None = None
     """single balls in place of rallies: a kind of throw of the sport (serve, lob, free kick ...), or `single`"""
     world: tuple[str, ...] = ()
     """overrides of the world, unknown to the predictors, as in gravity=1.6 missed=50; W shows all"""
+    game: bool = False  # beat the network: a ball stops, and you click where it will land
+    intro: Literal["auto", "yes", "no"] = "auto"
+    """begin in slow motion, with captions on what the marks mean; auto: in a window, unless a ball is asked for by
+    --track, --throw, --world, --game, --seed or --frames"""
     headless: bool = False  # without a window: 1/60 s per frame, the same picture every time
     frames: int = 0  # stop after this many frames; 0: when the window is closed, or after 120 if headless
     screenshot: Path | None = None  # save the last picture as this PNG
@@ -59,7 +66,7 @@ def check(options):
     """Refuse numbers and paths that cannot work before anything takes time. Raises ValueError."""
     if options.frames < 0:
         raise ValueError(f"--frames {options.frames}: 0 or more")
-    if options.seed < 0:
+    if options.seed is not None and options.seed < 0:
         raise ValueError(f"--seed {options.seed}: at least 0")
     if options.screenshot is not None:
         folder = options.screenshot.parent
@@ -76,11 +83,28 @@ def check(options):
         film.check(options.record)
 
 
+def is_introduced(options):
+    """Whether the show begins with the introduction."""
+    asked = (
+        options.track or options.throw or options.world or options.game or options.frames or options.seed is not None
+    )
+    return options.intro == "yes" or (options.intro == "auto" and not options.headless and not asked)
+
+
+def opening_seed(options, sport):
+    """The seed of the live balls."""
+    from ballcast.viewer import introduction
+
+    if options.seed is not None:
+        return options.seed
+    return introduction.opening(sport).seed if is_introduced(options) else 0
+
+
 def make_source(options, sport):
     from ballcast.viewer.playback.source import SINGLE, LiveSource, RecordedSource
 
     if not options.track:
-        throws = LiveSource(sport, options.seed, rallies=True)
+        throws = LiveSource(sport, opening_seed(options, sport), rallies=True)
         kinds = {name: number for number, (name, _) in enumerate(sport.throws)}
         kinds |= {"single": SINGLE} if throws.rallies else {}
         if options.throw is not None and options.throw not in kinds:
@@ -93,6 +117,25 @@ def make_source(options, sport):
     tracks = read_tracks(list(options.track), ground=sport.ground, **vars(options.reading))
     command.print_notes(note for track in tracks for note in track.notes)
     return RecordedSource(sport, tracks)
+
+
+def recordings(options, source):
+    """The recorded source as an entry of the menu, if there is one."""
+    from ballcast.viewer.playback.source import SourceChoice
+
+    if source.live:
+        return []
+    count, first = len(source.tracks), Path(options.track[0]).name
+    note = f"{count} recorded track{'s' if count > 1 else ''} of {source.sport.name.replace('_', ' ')}"
+    return [SourceChoice(first if first != "-" else "standard input", note, lambda sport: source)]
+
+
+def predictor_names(options, sport):
+    """The predictors that were named, or the best one, and after them all others: a key or the menu chooses them."""
+    from ballcast import models
+
+    first = options.predictor or models.available(sport)[:1]
+    return [*first, *(name for name in models.PREDICTORS if name not in first)]
 
 
 def parse_world(words):
@@ -137,12 +180,12 @@ def run(options):
     """Check the options, then show what they ask for. Raises ValueError or OSError with a message of one line."""
     check(options)
     size = picture_size(options.size)
-    from ballcast import models, sim
+    from ballcast import sim
     from ballcast.viewer.playback.session import PredictorPool
 
     sport = sim.load(options.sport)
     source, warm_start = make_source(options, sport), None
-    pool = PredictorPool(options.predictor or models.available(sport), sport)
+    pool = PredictorPool(predictor_names(options, sport), sport)
     shown = range(max(1, len(options.predictor)))
     if options.headless:
         for index in shown:
@@ -155,7 +198,8 @@ def run(options):
     display_options = DisplayOptions(**dict.fromkeys(options.show, True))
     App(
         source, pool, size, options.headless, frames=frames, screenshot=options.screenshot, shown=shown,
-        record=options.record, options=display_options, warm_start=warm_start,
+        record=options.record, options=display_options, warm_start=warm_start, introduce=is_introduced(options),
+        seed=options.seed, sources=recordings(options, source), game=options.game,
     ).run()  # fmt: skip
 
 

@@ -18,6 +18,7 @@ import llvmlite.binding
 import numba
 
 from ballcast.sim.code_folder import cache_folder
+from ballcast.viewer.playback.source import LiveSource
 
 ROOT = Path(__file__).parents[1]
 COMPILED_SOURCE = ("sim", "models", "tracks", "render")  # packages whose source is compiled, or decides what is
@@ -64,6 +65,8 @@ class WarmStart:
 
     def __init__(self, pool, source, sport: str):
         self.pool, self.source, self.sport = pool, source, sport
+        self.simulator_ready = source.ready if source.live else is_warm(SIMULATOR)
+        self._arguments = {source.sport.name: sport}  # what stands for a sport on the command line
         self._process = self._thread = self._job = None
         self._line, self._failed = "", set()
 
@@ -73,6 +76,12 @@ class WarmStart:
             return ""
         name = "the simulator" if self._job is None else self._name(self._job)
         return f"{'loading' if self._thread else 'compiling'} {name}, once{self._line}"
+
+    def follow(self, pool, source) -> None:
+        """Go on for another sport's pool, of the same names, and for its source."""
+        pool.waiting += [job for job in self.pool.waiting if job not in pool.waiting]
+        name = source.sport.name
+        self.pool, self.source, self.sport = pool, source, self._arguments.get(name, name)
 
     def _name(self, job):
         return SIMULATOR if job is None else self.pool.names[job]
@@ -117,11 +126,12 @@ class WarmStart:
     def _load(self, ball):
         """In a thread: let every kernel be loaded from the disk, by using it once."""
         self._error = None
+        pool, sport = self.pool, self.source.sport
         try:
             if self._job is None:
-                type(self.source)(self.source.sport).ball(0)
+                LiveSource(sport).ball(0)
             else:
-                self.pool.try_out(self._job, ball)
+                pool.try_out(self._job, ball)
             mark_warm(self._name(self._job))
         except Exception as error:  # noqa: BLE001 (a user's own predictor may raise anything)
             self._error = error
@@ -133,10 +143,10 @@ class WarmStart:
             self._failed.add(job)
             print(f"{self._name(job)}: {self._error}", file=sys.stderr)
         if job is None:
-            self.source.ready = True
+            self.source.ready = self.simulator_ready = True
         if job is None or self._error is not None:
             return []
-        self.pool.waiting.remove(job)
+        self.pool.waiting = [other for other in self.pool.waiting if other != job]
         self.pool.compiled.add(job)
         return [job]
 

@@ -5,38 +5,33 @@ Headless, every frame is 1/60 s and no wall clock is shown: the same call gives 
 
 import dataclasses
 import gc
-import io
-import os
 import threading
 import time
 
-import numpy as np
 import pygame
 
-from ballcast.render.camera import OrbitCamera
 from ballcast.render.painter import compile_kernels
-from ballcast.render.palette import BACKGROUND_COLOR, MUTED_COLOR
-from ballcast.sim.files import write_atomically
-from ballcast.viewer import keys
+from ballcast.viewer import introduction, keys
+from ballcast.viewer.choices import COMPILING, Choices
 from ballcast.viewer.film import Film
+from ballcast.viewer.game import Game, is_ready
+from ballcast.viewer.mouse import Mouse
 from ballcast.viewer.options import DEFAULT
-from ballcast.viewer.panels.canvas import Canvas
-from ballcast.viewer.panels.timeline import Timeline
-from ballcast.viewer.picture import Overlays, Picture, sliders
+from ballcast.viewer.panels import game as game_panel
+from ballcast.viewer.panels.timeline import speed_words
+from ballcast.viewer.picture import Overlays, Picture
 from ballcast.viewer.playback.attribution import Attribution
 from ballcast.viewer.playback.overrides import OVERRIDES
 from ballcast.viewer.playback.session import FRAME_TIME, Session
-from ballcast.viewer.playback.throw import Throw
+from ballcast.viewer.screen import free_name, open_screen, save_png, write_line
 
 FRAME_RATE = 60  # frames/s
 COMPILING_RATE = 30  # frames/s while a process beside the window compiles: it needs the processor
 WAITING_RATE = 20  # frames/s while nothing flies yet, so that compiling gets the time
 MAX_FRAME_TIME = 0.1  # s; a frame that took longer counts as this much
-PICK_RADIUS = 24  # px within which the mouse takes the ball
-MIN_THROW_FRACTION = 0.03  # of the sport's usual speed; a slower throw is none
+HEADLESS_ANSWER_TIME = 1.0  # s after which a game without a window is answered: nobody can click
 MESSAGE_FRAMES = 150  # frames that a message stays
-PRINCIPAL_SHIFT = 0.09  # of the width: the scene is this far right of the middle, beside the sidebar
-NOT_THROWN, NOT_CHANGED = "a recording is not thrown", "a recording flies as it flew"
+NOT_CHANGED = "a recording flies as it flew"
 
 
 class App:
@@ -45,25 +40,37 @@ class App:
     frames      how many; None: until the window is closed
     shown       numbers of the predictors that forecast from the start
     warm_start  a WarmStart: the window opens before everything is compiled
+    game        whether it begins with the game, as soon as everything is compiled
+    introduce   whether it begins with the introduction
+    seed        of live balls, also after a change of the sport; None: the seed of the sport's introduction
+    sources     SourceChoices of the menu besides live play; the first of them is shown if `source` is not live
     """
 
     def __init__(
         self, source, pool, size=(1280, 720), headless=False, *, frames=None, screenshot=None,
-        shown=(0,), record=None, options=DEFAULT, warm_start=None,
+        shown=(0,), record=None, options=DEFAULT, warm_start=None, introduce=False, seed=None, sources=(), game=False,
     ):  # fmt: skip
         self.headless, self.frames, self.screenshot, self.warm_start = headless, frames, screenshot, warm_start
-        self.screen, self.running, self.film = _open(size, headless), True, None
+        self.screen, self.running, self.film = open_screen(size, headless), True, None
         if warm_start and not self._wait(source):
             return
-        self.session = Session(source, pool, shown=shown, clock=None if headless else time.perf_counter)
-        self.picture, self.options = Picture(source.sport), options
+        self.options, self.choices, self.mouse = options, Choices(self, source, seed, sources), Mouse(self)
         self.held, self.message_frames, self.message = set(), 0, ""
-        self.scrubbing, self.sliding, self.throw = False, None, None  # what the mouse drags: time, a slider, the ball
         self.attribution = None  # an Attribution, as long as the show is paused at its moment
+        self.game, self.game_wanted = None, game  # a Game; whether one begins
+        self.begin(Session(source, pool, shown=shown, clock=None if headless else time.perf_counter))
+        speed = introduction.opening(source.sport).speed
+        self.introduction = introduction.Introduction(self.session, speed) if introduce else None
         self.film = Film(record, self.screen.get_size()) if record else None
-        self.reset_camera()
         gc.collect()
         gc.freeze()  # a full collection over all that numba and scipy keep would take 50 ms in the middle of a flight
+
+    def begin(self, session):
+        """Show another Session."""
+        self.session, self.picture = session, Picture(session.sport)
+        self.introduction = self.attribution = self.game = None
+        self.mouse.let_go()
+        self.reset_camera()
 
     def _wait(self, source):
         """Show what is being compiled, until a picture can be drawn and a ball can fly; False if it is closed."""
@@ -74,7 +81,7 @@ class App:
             for event in pygame.event.get():
                 self.running &= event.type != pygame.QUIT and keys.name_of(event) not in keys.QUIT
             drawing = "compiling what draws the picture, once"
-            _write(self.screen, drawing if thread.is_alive() else self.warm_start.message)
+            write_line(self.screen, drawing if thread.is_alive() else self.warm_start.message)
             clock.tick(WAITING_RATE)
         return self.running
 
@@ -101,22 +108,38 @@ class App:
     def frame(self, elapsed):
         """One frame: handle events, advance the show by `elapsed` s, paint."""
         for event in pygame.event.get():
-            keys.handle(self, event)
+            if not (self.game and game_panel.handle(self, event)):
+                keys.handle(self, event)
         keys.orbit_while_held(self, elapsed)
         self.screen = pygame.display.get_surface()
-        if (size := self.screen.get_size()) != self.camera.size:
-            self.camera = dataclasses.replace(self.camera, size=size, principal_shift=PRINCIPAL_SHIFT * size[0])
         for number in self.warm_start.poll(self.session.ball) if self.warm_start else ():
             self.session.exchange(number)
-        self.session.advance(0.0 if self.throw else elapsed)
+        if self.introduction:
+            self._introduce(elapsed)
+        self._play_game()
+        (self.game or self.session).advance(0.0 if self.mouse.throw else elapsed)
+        seen = game_panel.WithoutForecasts(self.session) if self.game else self.session  # the camera shall not betray
+        self.camera = self.picture.framed_camera(seen, self.camera, self.screen.get_size(), self.options)
         self._update_attribution()
         self.message_frames = max(0, self.message_frames - 1)
-        message = self.message if self.message_frames else self.warm_start.message if self.warm_start else ""
-        overlays = Overlays(self.throw, message, self.attribution)
-        self.picture.paint(self.screen, self.session, self.camera, self.options, overlays)
+        self.picture.paint(self.screen, self.session, self.camera, self.options, self._overlays())
         if self.film:
             self.film.add(self.screen)
         pygame.display.flip()
+
+    def _introduce(self, elapsed):
+        """Go on with the introduction; it stands still while the menu or the help covers it."""
+        if self.introduction.advance(0.0 if self.choices.menu or self.options.help else elapsed):
+            self.show_message(introduction.LAST_MESSAGE)
+        if self.introduction.is_over:
+            self.introduction = None
+
+    def _overlays(self):
+        return Overlays(
+            throw=self.mouse.throw, message=self.message if self.message_frames else "", attribution=self.attribution,
+            caption=self.introduction.caption if self.introduction else "",
+            progress=self.warm_start.message if self.warm_start else "", menu=self.choices.menu, game=self.game,
+        )  # fmt: skip
 
     def orbit(self, azimuth, elevation):
         self.camera = self.camera.orbited(azimuth, elevation)
@@ -125,11 +148,11 @@ class App:
         self.camera = self.camera.zoomed(factor)
 
     def view_from(self, azimuth, elevation):
-        self.camera = self.camera.from_direction(azimuth, elevation)
+        self.reset_camera((azimuth, elevation))
 
-    def reset_camera(self):
-        size = self.screen.get_size()
-        self.camera = OrbitCamera.of(self.session.sport.view, size, PRINCIPAL_SHIFT * size[0])
+    def reset_camera(self, direction=None):
+        """The sport's own view, or the view from a direction (azimuth, elevation), fitted to the place."""
+        self.camera = self.picture.fitted_camera(self.session, self.screen.get_size(), self.options, direction)
 
     def pause(self):
         self.session.paused = not self.session.paused
@@ -137,18 +160,48 @@ class App:
     def toggle(self, name):
         self.options = dataclasses.replace(self.options, **{name: not getattr(self.options, name)})
 
-    def throw_kind(self, step):
-        if self._is_simulated(NOT_THROWN):
-            self.session.throw_kind(step)
-            source = self.session.source
-            self.show_message(source.throw_kinds[source.throw_kind])
+    def toggle_game(self):
+        """Begin the game, or leave it; a message says why it cannot begin."""
+        try:
+            self.game = self.game.leave() if self.game else self._new_game()
+        except ValueError as error:
+            self.show_message(str(error))
 
-    def _is_simulated(self, otherwise=""):
+    def _new_game(self):
+        self.mouse.let_go()
+        self.choices.menu = self.introduction = self.attribution = None
+        self.game_wanted, self.options = False, dataclasses.replace(self.options, help=False)
+        return Game(self.session, self.active_camera)
+
+    def _play_game(self):
+        """Begin the game that was asked for; without a window, answer."""
+        if self.game_wanted and is_ready(self.session):
+            self.game = self._new_game()
+        if self.game and self.headless and self.game.waited > HEADLESS_ANSWER_TIME:
+            self.game.confirm()
+
+    def is_simulated(self, otherwise=""):
         """Whether balls come from the simulator, and it is compiled; if not, a message shows why."""
         source = self.session.source
         if otherwise and not (source.live and source.ready):
-            self.show_message("the simulator is still being compiled" if source.live else otherwise)
+            self.show_message(COMPILING if source.live else otherwise)
         return source.live and source.ready
+
+    def change_speed(self, steps):
+        self.session.change_speed(steps)
+        self.show_message(speed_words(self.session.speed))
+
+    def press_button(self, name):
+        if name == "menu":
+            self.choices.toggle_menu()
+        else:
+            self.toggle(name)
+
+    def toggle_hidden(self):
+        self.session.toggle_hidden()
+        self.show_message(
+            "the ball is hidden from the predictors" if self.session.hidden else "they see the ball again"
+        )
 
     def toggle_attribution(self):
         self.toggle("why")
@@ -172,61 +225,37 @@ class App:
     def move_override(self, steps):
         """Move the selected slider by a number of steps; None: back to the sport's own value."""
         override, session = OVERRIDES[self.options.slider], self.session
-        if self._is_simulated(NOT_CHANGED):
+        if self.is_simulated(NOT_CHANGED):
             value = session.source.world.get(override.name, override.default(session.sport))
-            value = None if steps is None else override.clipped(value + steps * override.step)
-            session.set_override(override.name, value)
+            self.set_override(None if steps is None else override.clipped(value + steps * override.step))
 
-    def press_slider(self, pixel):
-        """Take the slider at a pixel, if there is one; whether there is."""
-        if self.options.sliders and self._is_simulated():
-            self.sliding = sliders(Canvas(self.screen), self.options).slider_at(pixel)
-            self.drag_slider(pixel)
-        return self.sliding is not None
+    def reset_override(self):
+        """Backspace: with the sliders open, the selected one is as in the sport again."""
+        if self.options.sliders:
+            self.move_override(None)
 
-    def drag_slider(self, pixel):
-        if self.sliding is not None:
-            self.options = dataclasses.replace(self.options, slider=self.sliding)
-            value = sliders(Canvas(self.screen), self.options).value_at(self.sliding, pixel)
-            if self.session.source.world.get(OVERRIDES[self.sliding].name) != value:
-                self.session.set_override(OVERRIDES[self.sliding].name, value)
+    def set_override(self, value):
+        """Set the selected override; None: the sport's own value."""
+        override = OVERRIDES[self.options.slider]
+        self.session.set_override(override.name, value)
+        own = "as in the sport" if override.varies else override.unit.format(override.default(self.session.sport))
+        self.show_message(f"{override.label} {own if value is None else override.unit.format(value)}")
 
-    def press_timeline(self, pixel):
-        """Take the timeline if it is at a pixel; whether it is."""
-        self.scrubbing = Timeline(Canvas(self.screen)).contains(pixel)
-        self.drag_timeline(pixel)
-        return self.scrubbing
+    @property
+    def throw(self):
+        """The Throw that is being made with the mouse, or None."""
+        return self.mouse.throw
 
-    def drag_timeline(self, pixel):
-        if self.scrubbing:
-            self.session.rewind(Timeline(Canvas(self.screen)).time_at(self.session, pixel))
-
-    def press_ball(self, pixel):
-        position, camera = self.session.ball.state_at(self.session.now)[0], self._active_camera()
-        if self._is_simulated() and np.linalg.norm(camera.project(position[None])[0][0] - pixel) <= PICK_RADIUS:
-            self.throw = Throw(position, self.session.source.typical_speed, self.session.sport.ball.radius)
-            self.press_position = pixel
-
-    def _active_camera(self):
+    def active_camera(self):
+        """The camera that paints."""
         return self.picture.camera(self.session, self.camera, self.options)
-
-    def drag_ball(self, pixel):
-        self.throw.drag(self._active_camera(), np.subtract(pixel, self.press_position))
-        speed, spin = np.linalg.norm(self.throw.velocity), self.throw
-        self.show_message(f"{speed:.1f} m/s, topspin {spin.top:.0f} rad/s, sidespin {spin.side:.0f} rad/s")
-
-    def release(self):
-        """Throw the taken ball, unless it was hardly dragged."""
-        throw, self.throw = self.throw, None
-        if throw and np.linalg.norm(throw.velocity) > MIN_THROW_FRACTION * throw.speed:
-            self.session.throw(throw.position, throw.velocity, throw.spin)
 
     def quit(self):
         self.running = False
 
     def save(self):
         """Save the picture under the next free name in the current folder; a message gives the name or the reason."""
-        name = _free_name(".png")
+        name = free_name(".png")
         try:
             save_png(self.screen, name)
             self.show_message(f"saved {name}")
@@ -241,47 +270,10 @@ class App:
                 film.close()
                 self.show_message(f"saved {film.path}")
             else:
-                self.film = Film(_free_name(".mp4"), self.screen.get_size())
+                self.film = Film(free_name(".mp4"), self.screen.get_size())
                 self.show_message(f"recording {self.film.path}")
         except (ImportError, OSError, ValueError) as error:
             self.show_message(str(error))
 
     def show_message(self, message):
         self.message, self.message_frames = message, MESSAGE_FRAMES
-
-
-def _open(size, headless):
-    """The surface to draw on. Only display and fonts are started, not the sound card."""
-    if headless:
-        os.environ["SDL_VIDEODRIVER"] = "dummy"
-    try:
-        pygame.display.init()
-        if pygame.display.get_driver() == "offscreen" and "SDL_VIDEODRIVER" not in os.environ:
-            raise pygame.error("there is no display")  # SDL would draw into a window that nobody can look at
-        pygame.font.init()
-        screen = pygame.display.set_mode(size, 0 if headless else pygame.RESIZABLE)
-    except pygame.error as error:
-        raise ValueError(f"no window can be opened ({error}); --headless needs no screen") from error
-    pygame.display.set_caption("Ballcast")
-    pygame.key.set_repeat(350, 40)
-    _write(screen, "one moment ...")
-    return screen
-
-
-def _write(screen, text):
-    image = pygame.font.Font(None, 28).render(text, True, MUTED_COLOR)
-    screen.fill(BACKGROUND_COLOR)
-    screen.blit(image, image.get_rect(center=screen.get_rect().center))
-    pygame.display.flip()
-
-
-def _free_name(suffix):
-    names = (f"ballcast-{number:03d}{suffix}" for number in range(1, 1000))
-    return next((name for name in names if not os.path.exists(name)), f"ballcast-001{suffix}")
-
-
-def save_png(surface, path):
-    """Write a PNG completely or not at all. Raises OSError."""
-    buffer = io.BytesIO()
-    pygame.image.save(surface, buffer, "picture.png")
-    write_atomically(path, buffer.getvalue())

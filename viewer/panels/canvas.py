@@ -9,10 +9,12 @@ import numpy as np
 import pygame
 
 from ballcast.render import raster
-from ballcast.render.palette import PANEL_COLOR
+from ballcast.render.palette import PANEL_COLOR, SOLID_PANEL_COLOR, VEIL_COLOR
 
 MIN_WIDTH, MIN_HEIGHT = 960.0, 720.0  # units that a picture has at least
+SMALL_SCALE, SMALL_HEIGHT = 0.6, 600.0  # px a unit, down to which pictures get fewer units, and how few
 MIN_TEXT_PIXELS = 8  # px, the least height of a text
+LABEL_GAP, PLATE_PAD = 8, 7  # units between a place and its label; beside a text on its own panel
 
 
 @lru_cache(maxsize=16)
@@ -27,19 +29,42 @@ def _text_image(text, size, color):
     return pygame.transform.smoothscale(large, (-(-large.get_width() // 2), -(-large.get_height() // 2)))
 
 
+@lru_cache(maxsize=1024)
+def _text_size(text, size):
+    """The size of _text_image, which is not made."""
+    width, height = _font(2 * size).size(text)
+    return -(-width // 2), -(-height // 2)
+
+
 @lru_cache(maxsize=16)
-def _background(size):
+def _background(size, color):
     panel = pygame.Surface((size[0] * 2, size[1] * 2), pygame.SRCALPHA)
-    pygame.draw.rect(panel, PANEL_COLOR, panel.get_rect(), border_radius=24)
+    pygame.draw.rect(panel, color, panel.get_rect(), border_radius=24)
     return pygame.transform.smoothscale(panel, size)
 
 
+@lru_cache(maxsize=1)
+def _veil(size):
+    veil = pygame.Surface(size, pygame.SRCALPHA)
+    veil.fill(VEIL_COLOR)
+    return veil
+
+
+def scale_of(size):
+    """How many px a unit is in a picture (width, height) px."""
+    small = max(size[1] / MIN_HEIGHT, min(SMALL_SCALE, size[1] / SMALL_HEIGHT))
+    return min(size[0] / MIN_WIDTH, small)
+
+
 class Canvas:
+    """`taken` lists the rectangles (x, y, width, height) of panels, and of texts outside them, in units: labels that
+    follow the ball are put where none of these is."""
+
     def __init__(self, surface, scale=None):
-        self.surface = surface
-        size = surface.get_size()
-        self.scale = scale or min(size[0] / MIN_WIDTH, size[1] / MIN_HEIGHT)  # px
-        self.width, self.height = size[0] / self.scale, size[1] / self.scale
+        self.surface, self.taken = surface, []
+        width, height = surface.get_size()
+        self.scale = scale or scale_of((width, height))  # px
+        self.width, self.height = width / self.scale, height / self.scale
         self._texts, self._dots = [], []  # drawn together, in a tenth of the time
 
     def flush(self):
@@ -54,16 +79,80 @@ class Canvas:
 
     def text(self, x, y, text, size, color, alignment=0.0):
         """Text that begins at x (alignment 0), is centred there (0.5) or ends there (1)."""
-        image = _text_image(text, max(MIN_TEXT_PIXELS, round(size * self.scale)), color)
+        if not text:
+            return
+        image = _text_image(text, self._text_pixels(size), color)
         self._texts.append((image, (round(x * self.scale - alignment * image.get_width()), round(y * self.scale))))
 
-    def outlined_text(self, x, y, text, size, color, alignment=0.0):
-        self.text(x + 1, y + 1, text, size, (0, 0, 0), alignment)
+    def text_size(self, text, size):
+        """(width, height) of a text, units."""
+        width, height = _text_size(text, self._text_pixels(size))
+        return width / self.scale, height / self.scale
+
+    def fitted(self, text, size, width):
+        """The text, or as much of its beginning as has room in `width` units."""
+        if self.text_size(text, size)[0] <= width:
+            return text
+        count = max(1, int(len(text) * width / self.text_size(text, size)[0]))
+        while count > 1 and self.text_size(text[:count].rstrip() + "...", size)[0] > width:
+            count -= 1
+        return text[:count].rstrip() + "..."
+
+    def wrapped(self, text, size, width):
+        """The text in lines of at most `width` units."""
+        lines = [""]
+        for word in text.split():
+            longer = f"{lines[-1]} {word}".strip()
+            if lines[-1] and self.text_size(longer, size)[0] > width:
+                lines.append(word)
+            else:
+                lines[-1] = longer
+        return [self.fitted(line, size, width) for line in lines]
+
+    def plate(self, x, y, text, size, color, alignment=0.0):
+        """A text over the scene, on a small panel."""
+        width, height = self.text_size(text, size)
+        self.panel_background(x - alignment * width - PLATE_PAD, y - 3, width + 2 * PLATE_PAD, height + 4)
         self.text(x, y, text, size, color, alignment)
 
-    def panel_background(self, x, y, width, height):
+    def label(self, x, y, text, size, color, away=0.0):
+        """A text beside a place (x, y), `away` from it at least, where nothing else is; whether there was room."""
+        width, height = self.text_size(text, size)
+        width, height = width + 2 * PLATE_PAD, height + 4
+        gap = away + LABEL_GAP
+        across, up = gap + width, gap + height
+        corners = [(x + gap, y - height / 2), (x - across, y - height / 2), (x - width / 2, y - up)]
+        corners += [(x - width / 2, y + gap), (x + gap, y - up), (x - across, y - up)]
+        corners += [(x - width / 2 + i * width, y + j * up) for j in (-2, 1, -3, 2) for i in (0, -1, 1)]
+        corner = next((c for c in corners if self.is_free(*c, width, height)), None)
+        if corner is not None:
+            self.plate(corner[0] + PLATE_PAD, corner[1] + 3, text, size, color)
+        return corner is not None
+
+    def is_covered(self, x, y):
+        """Whether a panel or a text is at a place."""
+        return any(left <= x < left + w and top <= y < top + h for left, top, w, h in self.taken)
+
+    def is_free(self, x, y, width, height):
+        """Whether a rectangle is inside the picture, and no panel or text is there."""
+        inside = 0 <= x and x + width <= self.width and 0 <= y and y + height <= self.height
+        return inside and not any(
+            x < left + w and left < x + width and y < top + h and top < y + height for left, top, w, h in self.taken
+        )
+
+    def panel_background(self, x, y, width, height, color=PANEL_COLOR):
+        self.taken.append((x, y, width, height))
         size = (max(1, round(width * self.scale)), max(1, round(height * self.scale)))
-        self.surface.blit(_background(size), (round(x * self.scale), round(y * self.scale)))
+        self.surface.blit(_background(size, color), (round(x * self.scale), round(y * self.scale)))
+
+    def cover(self, x, y, width, height):
+        """Darken the whole picture, and lay a panel over it through which nothing is seen."""
+        self.flush()
+        self.surface.blit(_veil(self.surface.get_size()), (0, 0))
+        self.panel_background(x, y, width, height, SOLID_PANEL_COLOR)
+
+    def _text_pixels(self, size):
+        return max(MIN_TEXT_PIXELS, round(size * self.scale))
 
     def line(self, x0, y0, x1, y1, color, thickness=1.0):
         """A horizontal or vertical line."""

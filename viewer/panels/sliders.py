@@ -6,10 +6,10 @@ import pygame
 
 from ballcast.render.palette import FAINT_COLOR, FORECAST_COLOR, MUTED_COLOR, RULE_COLOR, TEXT_COLOR
 from ballcast.viewer.panels.canvas import Canvas
-from ballcast.viewer.panels.sidebar import MARGIN
+from ballcast.viewer.panels.layout import MARGIN, PAD, WIDTH
 from ballcast.viewer.playback.overrides import OVERRIDES
 
-WIDTH, PAD, ROW, HEAD = 268, 14, 26, 30
+ROW, HEAD = 26, 30  # units
 
 
 class Sliders:
@@ -37,6 +37,7 @@ class Sliders:
         values = tuple((o.name in world, float(world.get(o.name, o.default(session.sport)))) for o in OVERRIDES)
         size = round(WIDTH * self.canvas.scale), round(self.height * self.canvas.scale)
         image = _render(size, self.canvas.scale, values, live, selected)
+        self.canvas.taken.append((self.x, self.top, WIDTH, self.height))
         self.canvas.surface.blit(image, (round(self.x * self.canvas.scale), round(self.top * self.canvas.scale)))
 
 

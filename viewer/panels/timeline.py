@@ -1,47 +1,77 @@
-"""The foot of the picture: the ball's time, to be dragged, and strips above it: errors, gates, attribution."""
+"""The foot of the picture: the ball's time, to be grabbed, and strips above it: errors, gates, attribution."""
 
 import numpy as np
 
 from ballcast.render import palette
-from ballcast.viewer.panels.sidebar import MARGIN, WIDTH
+from ballcast.viewer.panels.layout import FOOT_HEIGHT, MIDDLE, timeline_end
 
-LINE_OFFSET, CLICK_MARGIN = 7, 14  # units of the line above the lower edge, and how near to it a click counts
-FOOT_HEIGHT = 44  # units that the line and the hints above it take
+LINE_OFFSET, GRAB_HEIGHT, GRAB_MARGIN = 32, 48, 12  # units of the line above the lower edge; where it can be grabbed
 STRIP_GAP, ERROR_STRIP_HEIGHT, GATE_STRIP_HEIGHT, ATTRIBUTION_STRIP_HEIGHT = 8, 76, 88, 46  # units
 STRIP_LEAD_TIME = 0.2  # s ahead of the forecasts whose errors the strip shows
 ERROR_TICKS = (1e-3, 1e-2, 1e-1, 1.0)  # m, from the bottom of the strip to its top
+STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 600, 3600)  # s between two of the seconds that are written
+STEP_WIDTH = 56  # units between them, and more
 STOPS = np.linspace(0, 255, len(palette.COLORMAP_STOPS))
 COLORMAP = np.stack([np.interp(np.arange(256), STOPS, c) for c in zip(*palette.COLORMAP_STOPS)], 1).astype(np.uint8)
 
 
 class Timeline:
-    def __init__(self, canvas):
-        self.canvas = canvas
-        self.left, self.right, self.y = WIDTH + 2 * MARGIN, canvas.width - MARGIN, canvas.height - LINE_OFFSET
+    """`top` is the upper edge of what stands at the foot, strips included."""
+
+    def __init__(self, canvas, options):
+        self.canvas, self.options = canvas, options
+        self.left, self.right, self.y = MIDDLE, timeline_end(canvas, options), canvas.height - LINE_OFFSET
+        self.top = canvas.height - FOOT_HEIGHT
 
     def contains(self, pixel):
         x, y = pixel[0] / self.canvas.scale, pixel[1] / self.canvas.scale
-        return self.left - CLICK_MARGIN <= x <= self.right + CLICK_MARGIN and abs(y - self.y) <= CLICK_MARGIN
+        return self.left - GRAB_MARGIN <= x <= self.right + GRAB_MARGIN and y >= self.canvas.height - GRAB_HEIGHT
 
     def time_at(self, session, pixel):
         """The time, s, on the ball's clock at a pixel."""
         fraction = float(np.clip((pixel[0] / self.canvas.scale - self.left) / (self.right - self.left), 0.0, 1.0))
         return session.ball.start + fraction * (session.ball.end - session.ball.start)
 
-    def paint(self, session, options, attribution=None):
-        self.session, self.foot = session, self.canvas.height - FOOT_HEIGHT
-        if options.errors:
+    def paint(self, session, attribution=None):
+        self.session = session
+        if self.options.errors:
             self._errors()
-        if options.gates:
+        if self.options.gates:
             self._gates()
         if attribution is not None:
             self._attribution(attribution)
         ball, last, now = session.ball, session.moments[-1].now, self._at(session.now)
+        bar = self.right - self.left + 2 * GRAB_MARGIN, GRAB_HEIGHT - 4
+        self.canvas.panel_background(self.left - GRAB_MARGIN, self.canvas.height - GRAB_HEIGHT, *bar)
+        self._seconds()
         for color, until in zip(palette.TIMELINE_COLORS, (self.right, self._at(last), now)):
-            self.canvas.line(self.left, self.y, until, self.y, color, 2)
+            self.canvas.line(self.left, self.y, until, self.y, color, 4)
         landed = self._at(ball.landing_time[ball.landing_time <= last])
-        self.canvas.dots(np.column_stack([landed, np.full(len(landed), self.y)]), 2.5, palette.TEXT_COLOR)
-        self.canvas.dots([(now, self.y)], 5, palette.FORECAST_COLOR)
+        self.canvas.dots(np.column_stack([landed, np.full(len(landed), self.y)]), 3, palette.TEXT_COLOR)
+        self.canvas.dots([(now, self.y)], 8, palette.FORECAST_COLOR)
+        self._state()
+
+    def _seconds(self):
+        """Ticks and the seconds since the ball's start below them."""
+        ball, length = self.session.ball, self.session.ball.end - self.session.ball.start
+        room = length * STEP_WIDTH / (self.right - self.left)
+        step = next((step for step in STEPS if step >= room), length)
+        for number in range(int(length / step + 1e-9) + 1):
+            x = self._at(ball.start + number * step)
+            self.canvas.line(x, self.y + 6, x, self.y + 11, palette.FAINT_COLOR)
+            unit = " s" if not number else ""
+            self.canvas.text(x, self.y + 13, f"{number * step:g}{unit}", 15, palette.MUTED_COLOR, 0.5)
+
+    def _state(self):
+        """Above the line: the moment, and whether the show is paused, slow or hidden from the predictors."""
+        session, y = self.session, self.canvas.height - FOOT_HEIGHT + 4
+        moment = f"{session.now - session.ball.start:.2f} s"
+        self.canvas.plate(self.left, y, moment, 18, palette.TEXT_COLOR)
+        hidden = "hidden from the predictors" if session.hidden else ""
+        speed = "" if session.speed == 1 else speed_words(session.speed)
+        state = "   ".join(filter(None, (hidden, speed, "paused" if session.paused else "")))
+        if state:
+            self.canvas.plate(self.right, y, state, 18, palette.TEXT_COLOR, 1.0)
 
     def _at(self, time):
         """Where a time, s, is on the line."""
@@ -50,8 +80,8 @@ class Timeline:
 
     def _strip(self, height, title):
         """The background of a strip above those before it, the landings marked. Returns the height of its top."""
-        self.foot -= height + STRIP_GAP
-        session, top = self.session, self.foot
+        self.top -= height + STRIP_GAP
+        session, top = self.session, self.top
         self.canvas.panel_background(self.left - 6, top, self.right - self.left + 12, height)
         for time in session.ball.landing_time[session.ball.landing_time <= session.now]:
             self.canvas.line(self._at(time), top + 3, self._at(time), top + height - 3, palette.RULE_COLOR)
@@ -103,3 +133,9 @@ class Timeline:
             fraction = attribution.sensitivity / attribution.sensitivity.max()
             for x, height in zip(self._at(attribution.time), (ATTRIBUTION_STRIP_HEIGHT - 10) * np.sqrt(fraction)):
                 self.canvas.line(x, bottom, x, bottom - height, palette.TRACK_COLOR, 1.5)
+
+
+def speed_words(speed):
+    """A speed of the show as words: half speed, 1/8 speed, 4 x speed."""
+    words = {0.25: "quarter speed", 0.5: "half speed", 1: "normal speed", 2: "double speed"}
+    return words.get(speed, f"1/{1 / speed:g} speed" if speed < 1 else f"{speed:g} x speed")

@@ -25,6 +25,7 @@ class BallRecord:
     is_recorded: bool  # the motion is itself a measurement
     end: float  # s, until when the ball is shown
     calls: tuple = ()  # (time s, text, position (3,) m): what is called of the strokes of a rally, and where
+    hits: tuple = ()  # s, when players hit it; unknown, so empty, of a recording
     parameter_history: tuple = ()  # (since s, (6,)): the true parameters from then on, relative to the sport's preset
 
     @property

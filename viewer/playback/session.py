@@ -22,7 +22,7 @@ REPLAY_LIMIT = 1000  # past frames, and as many moments, that a newly chosen pre
 REPLAY_PER_FRAME = 3  # past moments that a predictor just compiled gets in one frame of the window
 MAX_MOMENTS = 1800  # moments that can be gone back to
 SPEEDS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0)
-DISPLAY_SPIN_SLOWDOWN = 20  # by this factor the ball in the sidebar spins slower
+DISPLAY_SPIN_SLOWDOWN = 20  # by this factor the ball among the numbers spins slower
 _now = attrgetter("now")
 
 
@@ -44,6 +44,23 @@ class PredictorPool:
         if index not in self._loaded:
             self._loaded[index] = self._load(self.names[index])
         return self._loaded[index]
+
+    def describe(self, index):
+        """The models.Description of a predictor: a plain name, and a line on what it is."""
+        return models.describe(self.names[index], self._loaded.get(index, (None,))[0])
+
+    def missing(self, index):
+        """Why a predictor cannot be loaded for this sport, in one line; "" if it can."""
+        if self.names[index] not in models.PREDICTORS and index not in self._loaded:
+            try:
+                self._loaded[index] = self._load(self.names[index])
+            except ValueError as error:
+                return str(error)
+        return models.missing(self.names[index], self.sport)
+
+    def for_sport(self, sport):
+        """The same predictors for another sport; what was compiled serves it too."""
+        return PredictorPool(self.names, sport, self.compiled)
 
     def try_out(self, index, ball):
         """Load a predictor and let it forecast a ball, so that all its kernels are loaded."""
@@ -122,7 +139,11 @@ class Session:
     def throw_kind(self, step):
         """The next ball as the next kind of throw of the sport; after the last kind, as in play."""
         kinds = list(self.source.throw_kinds)
-        self.source.throw_kind = kinds[(kinds.index(self.source.throw_kind) + step) % len(kinds)]
+        self.set_throw_kind(kinds[(kinds.index(self.source.throw_kind) + step) % len(kinds)])
+
+    def set_throw_kind(self, kind):
+        """The next ball as one of source.throw_kinds."""
+        self.source.throw_kind = kind
         self.paused = False
         self.next()
 

@@ -1,12 +1,14 @@
 """Where balls come from: live throws of the simulator, or recorded tracks."""
 
 import dataclasses
+from collections.abc import Callable
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from ballcast import sim
-from ballcast.tracks import Track, recorded_landings
+from ballcast.tracks import Track, read_track, recorded_landings
 from ballcast.viewer.playback import overrides
 from ballcast.viewer.playback.ball import BallRecord
 
@@ -15,6 +17,14 @@ TRUTH_STEP = 1e-3  # s between the true positions of a live ball; linear interpo
 SINGLE = -1  # in place of the number of a throw
 VELOCITY_FRAMES = 4  # frames on either side over which a recording's velocity is taken
 MOTION, LANDINGS = ("time", "position", "velocity", "spin"), ("landing_time", "landing_position")
+
+
+class SourceChoice(NamedTuple):
+    """A source to choose from: its name, a line about it, and make(sport) -> the source, perhaps of its own sport."""
+
+    label: str
+    note: str
+    make: Callable
 
 
 class LiveSource:
@@ -95,7 +105,7 @@ class LiveSource:
         return BallRecord(
             name=name, track=Track(*measured, name), is_recorded=False, end=rally.end, time=times,
             position=position, velocity=velocity, spin=spin, landing_time=landing_time,
-            landing_position=landing_position, calls=_calls(rally),
+            landing_position=landing_position, calls=_calls(rally), hits=tuple(stroke.time for stroke in rally.strokes),
             parameter_history=((0.0, overrides.parameters_relative_to(self.sport, sport, rally.parameters)),),
         )  # fmt: skip
 
@@ -145,3 +155,8 @@ class RecordedSource:
             time=track.time, position=track.position, velocity=velocity, spin=None,
             landing_time=times, landing_position=positions,
         )  # fmt: skip
+
+
+def sample_source():
+    """The recorded source of the sample that ships."""
+    return RecordedSource(sim.load("table_tennis"), [read_track("rally")])

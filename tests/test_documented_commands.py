@@ -1,0 +1,335 @@
+"""Every command in the README, docs/ and lessons/ is one that its program takes, and runs to its first output.
+
+A command is a line of a fenced block, or inline code, that begins with python, ballcast, make or torchrun, or that
+pipes into one of them. It runs in this process, in a folder with the files that the documents name, with few frames,
+balls or steps (SHORTENED). Commands that take minutes are listed in BY_HAND, with the reason; their program must exist
+and take the options. A renamed option, a predictor that is gone and a file that does not ship fail here.
+"""
+
+import contextlib
+import glob
+import importlib
+import importlib.util
+import io
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from concurrent.futures import Future
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_tracks_formats import launcher, motive
+
+from ballcast import command
+from ballcast.__main__ import SUBCOMMANDS
+from ballcast.tracks import read_track
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = ["README.md", *(f"{d}/{f.name}" for d in ("docs", "lessons") for f in sorted((ROOT / d).glob("*.md")))]
+PROGRAMS = {  # what python runs -> the module whose main() that is; the subcommands of `ballcast` are the same modules
+    "play.py": "ballcast.viewer.play",
+    "train.py": "ballcast.models.training.train",
+    "evaluate.py": "ballcast.evaluation.evaluate",
+    "-m ballcast.sim": "ballcast.sim.__main__",
+    "-m ballcast.models": "ballcast.models.__main__",
+    "-m ballcast.models.nets.export": "ballcast.models.nets.export",
+    "-m ballcast warm": "ballcast.warm_up",
+}
+SHORTENED = (  # (pattern, what is added, which overrides what is there); the first that matches
+    (r"^play\.py", "--headless --size 320x180 --frames 12"),  # so that there is a forecast
+    (r"^evaluate\.py .*--compare \S+ \S+$", ""),
+    (r"^evaluate\.py .*--predictor", "--balls 2 --protocol horizon --history 0.1 --horizon 0.1"),
+    (r"^evaluate\.py", "--balls 2 --protocol horizon --history 0.1 --horizon 0.1 --predictor parabola"),
+    (r"^train\.py .*--finetune", "--steps 1 --batch 32 --out run"),
+    (r"^train\.py", "--steps 1 --batch 32 --units 8 --out run"),
+    (r"^-m ballcast\.sim .*--join", ""),
+    (r"^-m ballcast\.sim .*--first", "--tracks 32 --first 32"),
+    (r"^-m ballcast\.sim", "--tracks 32"),
+)  # fmt: skip
+BY_HAND = (  # (pattern, why it does not run here)
+    (r"^-m (lessons|benchmarks)\.", "takes a minute or more"),
+    (r"^-m ballcast\.evaluation\.leaderboard", "takes hours: all predictors on every sport"),
+    (r"^-m ballcast\.models\.training\.ship", "takes days: trains all weights"),
+    (r"^-m ballcast\.models\.training\.calibrate", "takes minutes"),
+    (r"^-m ballcast warm", "compiles everything"),
+    (r"^-m ballcast\.evaluation\.splits", "needs recorded sets"),
+    (r"--suite real", "needs the recorded sets, and minutes"),
+    (r"constant_acceleration|--show apex", "is a step of a recipe, after the files that the recipe adds"),
+    (r"^train\.py --minutes 30$", "is for several processes"),
+)  # fmt: skip
+OTHERS = ("venv", "pip", "pytest", "ruff", "tools.typecheck")  # modules that are not Ballcast's programs, or check it
+EXTRAS = {"--record": "imageio_ffmpeg", "ukf": "filterpy", "train.py": "torch", "export": "onnx", "hdf5": "h5py",
+          "--report": "jinja2"}  # fmt: skip
+
+
+class FirstOutput(BaseException):
+    """A command has printed something: that is enough."""
+
+
+def in_document(text):
+    """The commands of a document, as printed."""
+    blocks = re.findall(r"^( *)```(\w*)\n(.*?)^\1```", text, re.MULTILINE | re.DOTALL)
+    lines = [line.strip() for _, language, block in blocks if not language for line in block.splitlines()]
+    inline = re.findall(r"`([^`\n]+)`", re.sub(r"^( *)```.*?^\1```", "", text, flags=re.MULTILINE | re.DOTALL))
+    lines = [re.sub(r"\s{2,}#.*", "", line) for line in lines] + inline
+    begins = re.compile(r"^(tail .*\| )?(\.venv/bin/)?(python|ballcast|make|torchrun) [^|]*$")
+    return [line for line in lines if begins.match(line) and "NAME" not in line]
+
+
+def as_python(printed):
+    """What python is given: a list of arguments for each program that a printed command starts."""
+    words = [word for word in shlex.split(printed.rpartition("| ")[2]) if word != "..."]
+    program, arguments = words[0].rpartition("/")[2], words[1:]
+    if program == "make":
+        done = subprocess.run(
+            ["make", "-n", *arguments], cwd=ROOT, env=clean_environment(), capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return [shlex.split(line)[5:] for line in done.stdout.splitlines() if "IN_ENVIRONMENT" in line]
+    if program == "torchrun":
+        return [arguments[arguments.index("train.py") :]]
+    return [["-m", "ballcast", *arguments] if program == "ballcast" else arguments]
+
+
+def clean_environment():
+    return {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS", "VENV"))}
+
+
+def as_program(arguments):
+    """(program, its arguments): `ballcast play` is play.py."""
+    name, rest = (arguments[0], arguments[1:]) if arguments[0] != "-m" else (" ".join(arguments[:2]), arguments[2:])
+    if name == "-m ballcast" and rest[0] in SUBCOMMANDS:
+        own_name = SUBCOMMANDS[rest[0]][1]
+        return own_name.removeprefix("python ") if rest[0] != "warm" else "-m ballcast warm", rest[1:]
+    return name, rest
+
+
+def collected():
+    """(program, its arguments) of every command -> the documents with the printed command."""
+    found = {}
+    for document in DOCUMENTS:
+        for printed in in_document((ROOT / document).read_text(encoding="utf-8")):
+            for arguments in as_python(printed):
+                name, rest = as_program(arguments)
+                found.setdefault((name, *rest), []).append(f"{document}: {printed}")
+    return found
+
+
+def first_match(table, text):
+    return next((value for pattern, value in table if re.search(pattern, text)), None)
+
+
+def is_mention(name, arguments):
+    """Whether only the name of a program stands there that needs arguments."""
+    return not arguments and name.startswith("-m ballcast.")
+
+
+@pytest.fixture(scope="module")
+def commands():
+    if not shutil.which("make"):
+        pytest.skip("no make here")
+    return collected()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The current folder, with every file that the documents name."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("docs", "recordings", "freethrow", "runs/table_tennis-gru"):
+        Path(name).mkdir(parents=True)
+    Path("models").mkdir()
+    Path("models/weights").symlink_to(ROOT / "models" / "weights")
+    shutil.copyfile(ROOT / "models/weights/gru.safetensors", "runs/table_tennis-gru/weights.safetensors")
+    Path("mine.toml").write_bytes((ROOT / "sim/sports/table_tennis.toml").read_bytes())
+    Path("my_module.py").write_text(
+        "from ballcast.models.predictors.parabola import Parabola\n\n\nclass MyClass(Parabola):\n    name = 'mine'\n"
+    )
+    write_tracks(read_track("rally").until(0.6))
+    yield tmp_path
+    sys.modules.pop("my_module", None)
+
+
+def write_tracks(track):
+    """The recordings of the examples in docs/commands.md: other units, axes, columns and formats."""
+    t, (x, y, z) = track.time, track.position.T
+    for name in ("recordings/one.csv", "stroke.csv", "growing.csv"):
+        np.savetxt(name, np.column_stack([t, x, y, z]), delimiter=",", header="t,x,y,z", comments="", fmt="%.6f")
+    unity = np.column_stack([t, 1e3 * x, 1e3 * (z + 0.76), -1e3 * y])
+    np.savetxt("unity.csv", unity, delimiter=",", header="t,x,y,z", comments="", fmt="%.6f")
+    feet = np.column_stack([1e3 * t, *(np.array([y, -x, z + 2.0]) / 0.3048)])
+    np.savetxt("freethrow/one.csv", feet, delimiter=",", header="t,x,y,z", comments="", fmt="%.6f")
+    frames = np.column_stack([np.arange(len(t)), x, y, z + 1.0])
+    np.savetxt("frames.csv", frames, delimiter=",", header="frame,ball_east,ball_north,height", comments="", fmt="%.6f")
+    Path("Take 1.csv").write_text(motive([("Rigid Body", "ball", 1.0)]))
+    if importlib.util.find_spec("h5py"):
+        launcher(Path("launcher.hdf5"), ["originals/0", "originals/1"])
+
+
+class Inline:
+    """In place of a ProcessPoolExecutor: the work is done at once, in this process."""
+
+    def __init__(self, *_, **__):
+        pass
+
+    def submit(self, work, *arguments):
+        future = Future()
+        future.set_result(work(*arguments))
+        return future
+
+    def shutdown(self, **_):
+        pass
+
+
+class _Trap(io.StringIO):
+    def write(self, text):
+        if text.strip():
+            raise FirstOutput
+        return len(text)
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """run(program, arguments): to the first output, or to the end; its message if it ends in a mistake, else None."""
+    from ballcast.evaluation import harness
+    from ballcast.models.training import train
+
+    def one_step(*_):
+        raise FirstOutput
+
+    monkeypatch.setattr(command, "CALLED_AS", {})
+    monkeypatch.setenv("BALLCAST_RESTARTED", "1")  # else training starts this process again if it has compiled
+    monkeypatch.setattr(harness, "ProcessPoolExecutor", Inline)
+    monkeypatch.setattr(train, "VALIDATION_BATCHES", 0)
+    monkeypatch.setattr(train.Log, "count", one_step)  # train.py prints after some minutes: one step is enough
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def run(name, arguments):
+        message = io.StringIO()
+        monkeypatch.setattr(sys, "argv", [name, *arguments])
+        with contextlib.redirect_stderr(message), contextlib.redirect_stdout(_Trap()):
+            try:
+                importlib.import_module(PROGRAMS[name]).main()
+            except FirstOutput:
+                pass
+            except SystemExit as stop:
+                return message.getvalue() if stop.code else None
+        return None
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def expanded(arguments):
+    """As a shell does it: patterns are the files that match them."""
+    return [name for word in arguments for name in (sorted(glob.glob(word)) if "*" in word else [word])]
+
+
+def is_run(name, arguments):
+    text = " ".join([name, *arguments])
+    return name in PROGRAMS and not is_mention(name, arguments) and first_match(BY_HAND, text) is None
+
+
+def missing_extra(text):
+    """A library that a command needs and that is not installed, or None."""
+    return next((m for word, m in EXTRAS.items() if word in text and not importlib.util.find_spec(m)), None)
+
+
+def shortened(commands, name):
+    """The commands of a program that run here, each once: their arguments -> where they are printed."""
+    found = {}
+    for (program, *arguments), places in commands.items():
+        if program == name and is_run(program, arguments):
+            more = first_match(SHORTENED, " ".join([program, *arguments])) or ""
+            found.setdefault((*arguments, *more.split()), []).extend(places)
+    return found
+
+
+def test_the_documents_have_commands_and_each_is_of_a_known_kind(commands):
+    assert len(commands) > 60
+    for name, *arguments in commands:
+        text, places = " ".join([name, *arguments]), commands[name, *arguments]
+        kinds = (
+            name in PROGRAMS,
+            first_match(BY_HAND, text) is not None,
+            name.removeprefix("-m ") in OTHERS,
+            name == "-c",
+        )
+        assert any(kinds) or (name, arguments) == ("-m ballcast", ["--version"]), places
+
+
+@pytest.mark.parametrize("pattern", [pattern for pattern, _ in (*SHORTENED, *BY_HAND)])
+def test_every_rule_is_for_a_command_that_is_there(commands, pattern):
+    assert any(re.search(pattern, " ".join(words)) for words in commands)
+
+
+def test_the_programs_of_what_does_not_run_here_exist(commands):
+    for name, *arguments in commands:
+        module = name.removeprefix("-m ").replace("ballcast warm", "ballcast.warm_up")
+        if name.startswith("-m ") and module not in OTHERS:
+            assert importlib.util.find_spec(module), commands[name, *arguments]
+        for file in [word for word in arguments if word.startswith("tests/")]:
+            assert (ROOT / file).exists(), commands[name, *arguments]
+
+
+def test_what_does_not_run_here_has_options_that_its_program_takes(commands, monkeypatch):
+    class Parsed(BaseException):
+        pass
+
+    def stop(program, work):
+        raise Parsed
+
+    monkeypatch.setattr(command, "run", stop)
+    for name, *arguments in commands:
+        if name in PROGRAMS and not is_run(name, arguments) and not is_mention(name, arguments):
+            monkeypatch.setattr(sys, "argv", [name, *arguments])
+            with pytest.raises(Parsed):
+                importlib.import_module(PROGRAMS[name]).main()
+
+
+@pytest.mark.parametrize("name", [name for name in PROGRAMS if name != "-m ballcast warm"])
+def test_every_command_runs_to_its_first_output(commands, folder, run, name, monkeypatch):
+    wrong, skipped, runs = [], [], shortened(commands, name)
+    prepare_results(run, folder)
+    for arguments, places in runs.items():
+        if (missing := missing_extra(" ".join([name, *arguments]))) is not None:
+            skipped.append(f"{missing} is not installed: {places[0]}")
+            continue
+        stdin = io.TextIOWrapper(io.BytesIO(Path("growing.csv").read_bytes()))
+        monkeypatch.setattr(sys, "stdin", stdin)
+        if (message := run(name, expanded(arguments))) is not None:
+            wrong.append(f"{places[0]}\n    {message}")
+        shutil.rmtree("run", ignore_errors=True)
+    assert runs and not wrong, "\n".join(wrong)
+    if len(skipped) == len(runs):
+        pytest.skip("; ".join(skipped))
+
+
+def prepare_results(run, folder):
+    """What earlier commands of the documents have written: sets of balls, results."""
+    for file, first in (("set.npz", 0), ("first.npz", 0), ("second.npz", 32)):
+        assert run("-m ballcast.sim", f"table_tennis --tracks 32 --first {first} --out {file}".split()) is None
+    quick = "--balls 2 --protocol horizon --history 0.1 --horizon 0.1 --predictor parabola constant_velocity"
+    for file in ("a.json", "b.json"):
+        assert run("evaluate.py", [*quick.split(), "--json", file]) is None
+
+
+def test_the_python_in_the_readme_runs(tmp_path):
+    code = re.search(r"```python\n(.+?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)[1]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_films_and_screenshots_of_the_window_are_ignored_by_git():
+    names = ["ballcast-001.png", "ballcast-012.mp4", ".ballcast-001.77.mp4", "docs/ballcast-003.png"]
+    if not shutil.which("git") or not (ROOT / ".git").exists():
+        pytest.skip("no git checkout")
+    done = subprocess.run(["git", "check-ignore", "--no-index", *names], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split() == names

@@ -1,0 +1,69 @@
+"""The first minute: a rally in slow motion with three captions in turn, then normal speed.
+
+It ends early when the show is paused, or its speed changed. Seeds and speeds were chosen by looking: the first rally of
+each seed stays in play for some strokes, and the captions end within them.
+"""
+
+from typing import NamedTuple
+
+CAPTIONS = (  # each once for its seconds of the window's clock
+    ("The dots are what a camera saw.", 4.0),
+    ("The line is where the computer expects the ball.", 5.0),
+    ("The shaded tube contains the true path with probability 0.9.", 6.0),
+)
+LENGTH = sum(seconds for _, seconds in CAPTIONS)
+GAP = 0.4  # s without a caption before each
+LAST_MESSAGE = "Drag the ball to throw it. M opens the menu, H shows the keys."
+
+
+class Opening(NamedTuple):
+    """A live source's seed, and the speed of the introduction."""
+
+    seed: int
+    speed: float
+
+
+OPENINGS = {
+    "baseball": Opening(10, 1 / 8),
+    "basketball": Opening(12, 1 / 4),
+    "cricket": Opening(0, 1 / 8),
+    "golf": Opening(0, 1 / 4),
+    "room": Opening(18, 1 / 4),
+    "soccer": Opening(4, 1 / 4),
+    "table_tennis": Opening(0, 1 / 8),
+    "tennis": Opening(14, 1 / 4),
+    "volleyball": Opening(10, 1 / 4),
+}
+USUAL = Opening(0, 1 / 8)  # of a sport of one's own
+
+
+def opening(sport):
+    """The Opening of a Sport."""
+    return OPENINGS.get(sport.name, USUAL)
+
+
+class Introduction:
+    """Slows a Session down until it ends. `caption` is what is to be written now."""
+
+    def __init__(self, session, speed):
+        self.session, self.speed, self.elapsed, self.is_over = session, speed, 0.0, False
+        session.speed = speed
+
+    @property
+    def caption(self):
+        begin = 0.0
+        for text, seconds in CAPTIONS:
+            if begin + GAP <= self.elapsed < begin + seconds:
+                return text
+            begin += seconds
+        return ""
+
+    def advance(self, elapsed):
+        """Go on by `elapsed` s of the window's clock. Returns whether it has just come to its own end."""
+        if self.session.paused or self.session.speed != self.speed:
+            self.is_over = True
+            return False
+        self.elapsed += elapsed
+        if self.elapsed >= LENGTH:
+            self.is_over, self.session.speed = True, 1.0
+        return self.is_over

@@ -1,0 +1,82 @@
+"""The card: which sport, how fast the ball is and spins, who forecasts and how well, and what the marks mean."""
+
+from statistics import median
+
+import numpy as np
+
+from ballcast.render import palette
+from ballcast.viewer.panels import legend
+from ballcast.viewer.panels.canvas import format_length
+from ballcast.viewer.panels.layout import LEFT, MARGIN, PAD, RIGHT, WIDTH
+
+LEAD_TIME = 0.2  # s ahead, of the error that is shown
+ROW, NOTE_ROW, NOTE = 22, 18, 17  # heights of a row and of a smaller one, units; the size of the smaller text
+MAX_NAMED = 5  # predictors
+
+
+def paint(canvas, session, truth):
+    """Returns the height of its lower edge, in units."""
+    several, notes = len(session.forecasters) > 1, _notes(canvas, session)
+    marks = legend.marks(session, truth)
+    named = session.forecasters[:MAX_NAMED]
+    height = 90 + ROW * (len(named) + (not several)) + NOTE_ROW * len(notes) + legend.ROW * len(marks) + 2 * PAD
+    canvas.panel_background(MARGIN, MARGIN, WIDTH, height)
+    y = _head(canvas, session, MARGIN + PAD)
+    for forecaster in named:
+        _predictor(canvas, session, forecaster, y, with_error=several)
+        y += ROW
+    for note in notes:
+        canvas.text(LEFT, y, note, NOTE, palette.MUTED_COLOR)
+        y += NOTE_ROW
+    if not several:
+        canvas.text(LEFT, y, f"error {LEAD_TIME:g} s ahead", 18, palette.MUTED_COLOR)
+        canvas.text(RIGHT, y, _error(session, named[0]), 18, palette.TEXT_COLOR, 1.0)
+        y += ROW
+    _rule(canvas, y)
+    legend.paint(canvas, marks, y + 16)
+    return MARGIN + height
+
+
+def _head(canvas, session, y):
+    """The sport, the ball, its speed and spin. Returns where the next row begins."""
+    sport = canvas.fitted(session.sport.name.replace("_", " ").capitalize(), 28, RIGHT - LEFT - 80)
+    canvas.text(LEFT, y, sport, 28, palette.TEXT_COLOR)
+    room = RIGHT - LEFT - canvas.text_size(sport, 28)[0] - 12
+    ball = session.ball.name.partition(",")[0] if session.source.live else f"recorded {session.ball.name}"
+    canvas.text(RIGHT, y + 6, canvas.fitted(ball, 18, room), 18, palette.MUTED_COLOR, 1.0)
+    speed = float(np.linalg.norm(session.ball.state_at(session.now)[1]))
+    canvas.text(LEFT, y + 32, f"{speed:.1f} m/s", 24, palette.TEXT_COLOR)
+    if (spin := session.spin) is not None:
+        about = "" if session.ball.spin is not None else "about "
+        turns = f"spin {about}{np.linalg.norm(spin) / (2 * np.pi):.0f} rev/s"
+        canvas.text(RIGHT, y + 34, turns, 20, palette.TEXT_COLOR, 1.0)
+    _rule(canvas, y + 56)
+    return y + 70
+
+
+def _predictor(canvas, session, forecaster, y, with_error):
+    color, title = palette.predictor_color(forecaster.number), session.pool.describe(forecaster.number).title
+    canvas.dots([(LEFT + 5, y + 7)], 4.5, color)
+    size, room = (18, RIGHT - LEFT - 82) if with_error else (20, RIGHT - LEFT - 18)
+    canvas.text(LEFT + 18, y, canvas.fitted(title, size, room), size, color)
+    if with_error:
+        canvas.text(RIGHT, y + 1, _error(session, forecaster), 18, palette.TEXT_COLOR, 1.0)
+
+
+def _notes(canvas, session):
+    """What stands below the names: what the predictor is, or why another one takes its place."""
+    forecasters = session.forecasters
+    if len(forecasters) > 1:
+        more = f"{len(forecasters) - MAX_NAMED} more; " if len(forecasters) > MAX_NAMED else ""
+        return [f"{more}median error {LEAD_TIME:g} s ahead"]
+    text = forecasters[0].remark or session.pool.describe(forecasters[0].number).summary
+    return canvas.wrapped(text, NOTE, RIGHT - LEFT)[:3] if text else []
+
+
+def _error(session, forecaster):
+    errors = forecaster.errors(session.now)[LEAD_TIME]
+    return format_length(median(errors)) if errors else "not yet"
+
+
+def _rule(canvas, y):
+    canvas.line(LEFT, y + 5, RIGHT, y + 5, palette.RULE_COLOR)
