@@ -20,17 +20,14 @@ from ballcast.viewer.place import Place
 
 LOOKAHEAD = 0.5  # s of the forecasts at which the camera looks, so that it has moved when they matter
 MOVING_TIME = 0.2  # s that a movement takes
-HOLD_TIME, FOLLOW_HOLD_TIME = 2.0, 1.2  # s for which the camera still shows what it had to show; and one that follows
+HOLD_TIME, FOLLOW_HOLD_TIME = 2.0, 1.0  # s for which the camera still shows what it had to show; and one that follows
 SHARES, WIDER = (0.8, 0.9, 0.97), 1.1  # of the moments of play that it shows without moving; for more it is farther
 MARGIN, INNER_MARGIN = 0.045, 0.025  # of the picture's height: round what it is fitted to, and before it has to move
-SPARE, FOLLOW_SPARE = (
-    0.08,
-    0.18,
-)  # of the usual distance: this much more is shown round ball and forecast once the camera has moved
-FARTHER, NEARER = 0.1, 0.15  # of the usual distance: a movement away is at least, one back at least this long
+SPARE, FOLLOW_SPARE = 0.08, 0.06  # of the usual distance: so much is shown round ball and forecast after a movement
+FARTHER, NEARER = 0.3, 0.3  # of the usual distance: a movement away is at least, one back at least this long
 EDGES, MIN_HEIGHT = 5, 0.6  # of the part of the picture that is used: how many edges are tried; its share of the height
 MAX_COVERED = 0.003  # share of the moments of play that may be behind the panel
-FOLLOW_DISTANCE = 0.75  # of the usual distance at which a camera follows the ball, or farther
+FOLLOW_DISTANCE = 0.7  # of the usual distance at which a camera follows the ball, or farther
 FIELD_OF_VIEW, STEEP = 24.0, 60.0  # degrees: of views that are no sport's own; the elevation of one from above
 MAX_MOMENTS = 1800  # moments for which the camera is kept
 _now = attrgetter("now")
