@@ -58,7 +58,7 @@ class Free(NamedTuple):
     def is_covered(self, pixels: np.ndarray, margin: float = 0.0) -> np.ndarray:
         """Which pixels (..., 2) are behind the panel, or within a margin, px, of it."""
         low, high = np.subtract(self.panel[:2], margin), np.add(self.panel[2:], margin)
-        return ((pixels > low) & (pixels < high)).all(axis=-1)
+        return np.asarray(((pixels > low) & (pixels < high)).all(axis=-1))
 
 
 class Lens:
@@ -138,7 +138,9 @@ class Framing:
 
     def __init__(self, place: Place, follows: bool = False):
         self.place, self.follows = place, follows
-        self._fits, self._key, self._moments = {}, None, None
+        self._fits: dict[tuple, Fit] = {}
+        self._key: tuple | None = None
+        self._moments: list | None = None
 
     def fitted(self, camera: OrbitCamera, free: Free) -> OrbitCamera:
         """The camera, from its direction, fitted to the place."""
@@ -151,7 +153,7 @@ class Framing:
         fit = self._fit(camera, free) if camera.fitted else Fit(camera, free.parts()[-1])
         if fit[:2] != self._key or session.moments is not self._moments:
             self._key, self._moments = fit[:2], session.moments
-            self._restart(*fit[:3], free)
+            self._restart(fit.camera, fit.part, fit.limits, free)
         self._update(session)
         eye = self._eye(session.now)
         return fit.camera if (eye == self._home).all() else fit.camera.moved_to(eye)
