@@ -20,17 +20,14 @@ from ballcast.viewer.place import Place
 
 LOOKAHEAD = 0.5  # s of the forecasts at which the camera looks, so that it has moved when they matter
 MOVING_TIME = 0.2  # s that a movement takes
-HOLD_TIME, FOLLOW_HOLD_TIME = 2.0, 1.2  # s for which the camera still shows what it had to show; and one that follows
+HOLD_TIME, FOLLOW_HOLD_TIME = 2.0, 1.0  # s for which the camera still shows what it had to show; and one that follows
 SHARES, WIDER = (0.8, 0.9, 0.97), 1.1  # of the moments of play that it shows without moving; for more it is farther
 MARGIN, INNER_MARGIN = 0.045, 0.025  # of the picture's height: round what it is fitted to, and before it has to move
-SPARE, FOLLOW_SPARE = (
-    0.08,
-    0.18,
-)  # of the usual distance: this much more is shown round ball and forecast once the camera has moved
-FARTHER, NEARER = 0.1, 0.15  # of the usual distance: a movement away is at least, one back at least this long
+SPARE, FOLLOW_SPARE = 0.08, 0.06  # of the usual distance: so much is shown round ball and forecast after a movement
+FARTHER, NEARER = 0.3, 0.3  # of the usual distance: a movement away is at least, one back at least this long
 EDGES, MIN_HEIGHT = 5, 0.6  # of the part of the picture that is used: how many edges are tried; its share of the height
 MAX_COVERED = 0.003  # share of the moments of play that may be behind the panel
-FOLLOW_DISTANCE = 0.75  # of the usual distance at which a camera follows the ball, or farther
+FOLLOW_DISTANCE = 0.7  # of the usual distance at which a camera follows the ball, or farther
 FIELD_OF_VIEW, STEEP = 24.0, 60.0  # degrees: of views that are no sport's own; the elevation of one from above
 MAX_MOMENTS = 1800  # moments for which the camera is kept
 _now = attrgetter("now")
@@ -61,7 +58,7 @@ class Free(NamedTuple):
     def is_covered(self, pixels: np.ndarray, margin: float = 0.0) -> np.ndarray:
         """Which pixels (..., 2) are behind the panel, or within a margin, px, of it."""
         low, high = np.subtract(self.panel[:2], margin), np.add(self.panel[2:], margin)
-        return ((pixels > low) & (pixels < high)).all(axis=-1)
+        return np.asarray(((pixels > low) & (pixels < high)).all(axis=-1))
 
 
 class Lens:
@@ -141,7 +138,9 @@ class Framing:
 
     def __init__(self, place: Place, follows: bool = False):
         self.place, self.follows = place, follows
-        self._fits, self._key, self._moments = {}, None, None
+        self._fits: dict[tuple, Fit] = {}
+        self._key: tuple | None = None
+        self._moments: list | None = None
 
     def fitted(self, camera: OrbitCamera, free: Free) -> OrbitCamera:
         """The camera, from its direction, fitted to the place."""
@@ -154,7 +153,7 @@ class Framing:
         fit = self._fit(camera, free) if camera.fitted else Fit(camera, free.parts()[-1])
         if fit[:2] != self._key or session.moments is not self._moments:
             self._key, self._moments = fit[:2], session.moments
-            self._restart(*fit[:3], free)
+            self._restart(fit.camera, fit.part, fit.limits, free)
         self._update(session)
         eye = self._eye(session.now)
         return fit.camera if (eye == self._home).all() else fit.camera.moved_to(eye)
