@@ -57,8 +57,8 @@ def compare(sport, times=TIMES, count=40):
 def test_jacobian_equals_differences(name):
     sure, off, largest = compare(sim.load(name))
     limit = (
-        1e-3 if name == "table_tennis" else 3e-4
-    )  # the differences also move the ends of steps, and of a fast ball more
+        1.5e-3 if name == "table_tennis" else 3e-4
+    )  # the differences also move the ends of steps: of fast balls more
     assert sure > 0.97 and off < 1e-4 and largest < limit
 
 

@@ -137,13 +137,14 @@ def test_everything_can_be_open_at_any_size(size):
     assert pixels(app).std() > 5
 
 
-def test_a_following_camera_keeps_the_ball_in_the_middle():
+def test_a_following_camera_keeps_the_ball_near_the_middle():
+    """It also holds what is ahead of the ball, so the ball is not in the very middle."""
     app = make_app(Recorder(), options=DisplayOptions(follow=True))
     for _ in range(60):
         app.frame(FRAME_TIME)
         camera = app.active_camera()
         pixel = camera.project(app.session.ball.state_at(app.session.now)[0][None])[0][0]
-        assert np.abs(pixel - camera.principal_point).max() < 0.4 * app.screen.get_height()
+        assert np.abs(pixel - camera.principal_point).max() < 0.5 * app.screen.get_height()
 
 
 def test_moments_gone_back_to_look_as_they_did_to_the_pixel():
