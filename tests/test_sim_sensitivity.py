@@ -58,7 +58,7 @@ def test_jacobian_equals_differences(name):
     sure, off, largest = compare(sim.load(name))
     limit = (
         1.5e-3 if name == "table_tennis" else 3e-4
-    )  # the differences also move the ends of steps: of fast balls more
+    )  # the differences move the ends of steps too
     assert sure > 0.97 and off < 1e-4 and largest < limit
 
 
