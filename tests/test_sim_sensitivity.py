@@ -56,9 +56,7 @@ def compare(sport, times=TIMES, count=40):
 @pytest.mark.parametrize("name", sim.names())
 def test_jacobian_equals_differences(name):
     sure, off, largest = compare(sim.load(name))
-    limit = (
-        1.5e-3 if name == "table_tennis" else 3e-4
-    )  # the differences move the ends of steps too
+    limit = 1.5e-3 if name == "table_tennis" else 3e-4  # the differences move the ends of steps too
     assert sure > 0.97 and off < 1e-4 and largest < limit
 
 
