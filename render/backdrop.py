@@ -43,9 +43,14 @@ class Backdrop:
     coverage_buffer: np.ndarray  # for raster.fill
 
     @classmethod
-    def of(cls, scene: Scene, view: "CameraView", camera: OrbitCamera) -> "Backdrop":
-        """The backdrop of a scene; view: the sport's View, for the colour of its background."""
-        ground = _floor(scene, view, camera)
+    def of(cls, scene: Scene, view: "CameraView", camera: OrbitCamera, old: "Backdrop | None" = None) -> "Backdrop":
+        """The backdrop of a scene; view: the sport's View, for the colour of its background.
+
+        old: a backdrop that is not used any more. Its memory is: new memory takes as long as the painting.
+        """
+        reused = old if old is not None and old.ground.shape == tuple(camera.size) else None
+        ground = reused.ground if reused else raster.new_picture(camera.size)
+        _paint_floor(ground, scene, view, camera)
         buffer = _coverage_buffer(camera.size)
         shown, outlines = _outlines([p for p in scene.walls if p.is_front_facing(camera.eye)], camera)
         _fill(ground, shown, outlines, buffer)
@@ -53,7 +58,10 @@ class Backdrop:
         for occluder in scene.far_to_near(camera.eye):
             if layer := rasterise([p for p in occluder.polygons if p.is_front_facing(camera.eye)], camera, buffer):
                 layers.append(Layer(occluder, *layer))
-        whole = ground.copy(order="F") if layers else ground
+        whole = ground
+        if layers:
+            whole = raster.new_picture(camera.size) if not reused or reused.whole is ground else reused.whole
+            whole[...] = ground
         for layer in layers:
             raster.composite(whole, layer.image, *layer.corner)
         return cls(camera.eye, ground, tuple(layers), whole, buffer)
@@ -186,8 +194,8 @@ def _clip(local, widest):
     return local
 
 
-def _floor(scene, view, camera):
-    """The lowest layer (W, H) uint32: the background and a floor that fades into it."""
+def _paint_floor(ground, scene, view, camera):
+    """Fill the lowest layer (W, H) uint32: the background and a floor that fades into it."""
     coarse = raster.new_picture([-(-side // FLOOR_DOWNSCALE) + 1 for side in camera.size])
     background = np.array(view.background, float)
     tables = [occluder.vertices[[0, 2], :2].ravel() for occluder in scene.occluders if occluder.level]
@@ -195,9 +203,7 @@ def _floor(scene, view, camera):
     projection = camera.eye, camera.basis, camera.focal_length, camera.principal_point, camera.size[1]
     floor = background, np.array(color, float), float(height), scene.low, scene.high, scene.fade_distance
     _shade_floor(coarse, *projection, *floor, np.array(tables).reshape(-1, 4))
-    ground = raster.new_picture(camera.size)
     raster.enlarge(ground, coarse, FLOOR_DOWNSCALE)
-    return ground
 
 
 @strict

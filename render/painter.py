@@ -42,7 +42,8 @@ class Painter:
     ) -> None:  # fmt: skip
         """Fill the picture (W, H) uint32 with this moment of a session; `truth`: also where the ball will truly go."""
         if camera != self._camera:
-            self._camera, self._backdrop = camera, Backdrop.of(self.scene, self.sport.view, camera)
+            self._backdrop = Backdrop.of(self.scene, self.sport.view, camera, old=self._backdrop)
+            self._camera = camera
             self._grid = None
         self._draw_list, self.regions = DrawList(camera), {}
         self._shadow(session)

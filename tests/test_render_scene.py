@@ -127,3 +127,15 @@ def test_the_same_place_is_the_same_picture(name):
     whole(sim.load("room"))
     assert (whole(sport) == first).all()
     assert (whole(sport.replace(view=sport.view.bare())) != first).any()
+
+
+def test_memory_of_an_old_backdrop_gives_the_same_picture():
+    for name in ("table_tennis", "golf"):
+        sport = sim.load(name)
+        scene, camera = Scene.of(sport), OrbitCamera.of(sport.view, SIZE)
+        turned = camera.orbited(0.4, 0.1)
+        fresh = [Backdrop.of(scene, sport.view, view).whole.copy() for view in (camera, turned)]
+        old = None
+        for view, whole in zip((camera, turned, camera), (*fresh, fresh[0])):
+            old = Backdrop.of(scene, sport.view, view, old)
+            assert np.array_equal(old.whole, whole)
