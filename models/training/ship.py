@@ -13,8 +13,8 @@ from pathlib import Path
 from ballcast.models.registry import WEIGHTS_FOLDER
 
 MILLION_FRAMES = {  # that each learns from; tokens learns on top of the shipped gru
-    "gru": 300, "table_tennis-lstm": 25, "table_tennis-rnn": 25, "table_tennis-mlp": 25, "table_tennis-mingru": 25,
-    "table_tennis-transformer": 25, "table_tennis-tokens": 25,
+    "gru": 500, "table_tennis-lstm": 12, "table_tennis-rnn": 12, "table_tennis-mlp": 12, "table_tennis-mingru": 12,
+    "table_tennis-transformer": 12, "table_tennis-tokens": 12,
 }  # fmt: skip
 RUNS = Path("runs") / "weights"
 
