@@ -19,7 +19,7 @@ from ballcast.render.scene import Polygon, Scene, support_height
 
 MAX_DOTS = 600  # of the observed frames are drawn, the last ones
 FADE_TIME = 1.2  # s over which an observed dot fades
-MIN_BALL_PIXELS = 6.0  # px; a ball is drawn no smaller, so that it can be seen
+MIN_BALL_PIXELS = 8.0  # px; a ball is drawn no smaller, so that it can be seen
 ARROW_TIME = 0.12  # s of flight that the arrow of a launch shows
 TRAIL_SPACING, TRAIL_TIME = 0.1, 0.7  # s between the past forecasts that are drawn, and until they have faded
 CIRCLE = np.stack([f(np.linspace(0, 2 * np.pi, 49)) for f in (np.cos, np.sin, np.zeros_like)], axis=1)
