@@ -8,6 +8,7 @@ import pytest
 from viewer_fakes import FixedPool, OneBall, Recorder
 
 from ballcast import sim
+from ballcast.render.palette import MUTED_COLOR
 from ballcast.viewer import play
 from ballcast.viewer.options import DisplayOptions
 from ballcast.viewer.panels import canvas as canvas_module
@@ -175,5 +176,6 @@ def test_a_call_is_written_in_capitals(monkeypatch):
     while app.session.ball.call(app.session.now) is None:
         app.frame(FRAME_TIME)
     called = app.session.ball.call(app.session.now)[0].upper()
-    image = canvas_module._text_image(called, 34, (238, 241, 245))
+    assert called == "IN"  # the usual call is small
+    image = canvas_module._text_image(called, 18, MUTED_COLOR)
     assert any(drawn is image for drawn, _ in texts_of(app, monkeypatch))

@@ -47,7 +47,10 @@ def opening(sport):
 
 
 class Introduction:
-    """Slows a Session down until it ends; begins when the first forecasts have settled. `caption` is what is to be written now."""
+    """Slows a Session down until it ends; begins when the first forecasts have settled.
+
+    caption  what is to be written now
+    """
 
     def __init__(self, session, speed):
         self.session, self.speed, self.elapsed, self.is_over = session, speed, 0.0, False

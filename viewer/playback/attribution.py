@@ -25,8 +25,10 @@ class Attribution:
 
     @property
     def title(self):
-        peak = f", at most {self.sensitivity.max():.2f} mm per mm" if len(self.sensitivity) else ""
-        return f"how far each frame moves the forecast {LEAD_TIME:g} s ahead of {self.predictor.name}{peak}"
+        if not len(self.sensitivity):
+            return "which dots matter"
+        moved = f"moves the forecast {LEAD_TIME:g} s ahead by {self.sensitivity.max():.2f} mm"
+        return f"which dots matter: 1 mm at the tallest bar {moved}"
 
     def compute_some(self):
         """Compute the next frames; whether any are left."""
