@@ -37,6 +37,11 @@ def test_captions_in_turn_then_normal_speed(app):
     assert app.introduction is None and app.session.speed == 1 and app.message == introduction.LAST_MESSAGE
 
 
+def test_it_begins_when_the_first_forecasts_have_settled_and_says_what_the_program_does(app):
+    assert app.session.now - app.session.ball.start == pytest.approx(0.1)
+    assert app.session.forecast is not None and "where it will go" in introduction.CAPTIONS[0][0]
+
+
 @pytest.mark.parametrize(
     "key, typed, speed, paused",
     [(pygame.K_SPACE, " ", None, True), (pygame.K_RIGHTBRACKET, "]", 1 / 4, False), (pygame.K_COMMA, ",", None, True)],

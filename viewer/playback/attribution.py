@@ -26,9 +26,8 @@ class Attribution:
     @property
     def title(self):
         if not len(self.sensitivity):
-            return "which dots matter"
-        moved = f"moves the forecast {LEAD_TIME:g} s ahead by {self.sensitivity.max():.2f} mm"
-        return f"which dots matter: 1 mm at the tallest bar {moved}"
+            return "dots that matter"
+        return f"dots that matter: 1 mm at the tallest moves the forecast by {self.sensitivity.max():.2f} mm"
 
     def compute_some(self):
         """Compute the next frames; whether any are left."""
