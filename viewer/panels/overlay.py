@@ -66,7 +66,8 @@ def stroke_call(canvas, session, camera):
     kept_free = [*canvas.taken, *_path_boxes(canvas, session, camera)]
     kept_free += [] if is_usual else _things_at(canvas, session.sport, camera, np.asarray(called[1], float))
     left, top = _nearest_room(canvas, place, width, height, kept_free)
-    canvas.path(np.array([np.clip(place, (left, top), (left + width, top + height)), place]), color)
+    edge = np.clip(place, (left, top), (left + width, top + height))
+    canvas.dots(np.linspace(edge, place, 2 + int(math.dist(edge, place))), 0.8, color, 0.8)
     canvas.panel_background(left, top, width, height)
     canvas.text(left + width / 2, top + 0.3 * size, text, size, color, 0.5)
 
