@@ -77,7 +77,8 @@ def _path_boxes(canvas, session, camera):
     since = max(time for time, *_ in session.ball.calls if time <= session.now)
     _, positions = session.ball.positions_at(np.linspace(since - DOTS_TIME, since + CALL_TIME, 48))
     xy = camera.project(positions)[0] / canvas.scale
-    return [(x - BALL_ROOM, y - BALL_ROOM, 2 * BALL_ROOM, 2 * BALL_ROOM) for x, y in xy[np.isfinite(xy).all(axis=1)]]
+    xy = xy[np.isfinite(xy).all(axis=1)] - BALL_ROOM
+    return np.column_stack([xy, np.full(xy.shape, 2 * BALL_ROOM)])
 
 
 def _things_at(canvas, sport, camera, place):
@@ -99,9 +100,14 @@ def _nearest_room(canvas, place, width, height, kept_free):
     rows = np.arange(MARGIN, canvas.height - FOOT_HEIGHT - height, ROOM_STEPS[1])
     corners = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
     boxes, size = np.array(kept_free).reshape(-1, 4), np.array([width, height])
-    meets = (corners[:, None] < boxes[:, :2] + boxes[:, 2:]) & (boxes[:, :2] < corners[:, None] + size)
-    distances = np.linalg.norm(np.clip(place, corners, corners + size) - place, axis=1)
-    return corners[np.argmin(distances + 1e6 * meets.all(axis=2).any(axis=1))]
+    from_place = np.maximum(0.0, np.maximum(corners - place, place - corners - size))
+    nearest = corners[np.argsort((from_place**2).sum(axis=1), kind="stable")]
+    for few in np.array_split(nearest, -(-len(nearest) // 32)):  # a free one is usually among the first
+        (x, y), (left, top, across, down) = few.T[:, :, None], boxes.T
+        meets = (x < left + across) & (left < x + width) & (y < top + down) & (top < y + height)
+        if not (is_met := meets.any(axis=1)).all():
+            return few[np.argmin(is_met)]
+    return nearest[0]
 
 
 def notices(canvas, options, top, texts):
