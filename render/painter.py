@@ -3,6 +3,7 @@
 A session is what the viewer plays: a ball, a time, and predictors with their forecasts (viewer/playback/session.py).
 """
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,7 +22,9 @@ MAX_DOTS = 600  # of the observed frames are drawn, the last ones
 FADE_TIME = 1.2  # s over which an observed dot fades
 MIN_BALL_PIXELS = 8.0  # px; a ball is drawn no smaller, so that it can be seen
 ARROW_TIME = 0.12  # s of flight that the arrow of a launch shows
-TRAIL_SPACING, TRAIL_TIME = 0.1, 0.7  # s between the past forecasts that are drawn, and until they have faded
+DOT_RADIUS, DOT_HEIGHT = 1.9, 720  # px of an observed dot, in pictures of this height and more
+SMALL_DOT = 1.1  # px of one in the smallest pictures
+OUTLINE, OUTLINE_ALPHA = 1.2, 0.55  # px round a forecast on a green floor, and how dark
 CIRCLE = np.stack([f(np.linspace(0, 2 * np.pi, 49)) for f in (np.cos, np.sin, np.zeros_like)], axis=1)
 
 
@@ -34,6 +37,7 @@ class Painter:
     def __init__(self, sport):
         self.sport, self.scene, self.regions = sport, Scene.of(sport), {}
         self.place = Place(sport.surfaces, self.scene, sport.ball.radius, sport.world.gravity)
+        self._has_outlines = self.scene.floor is not None and is_green(self.scene.floor.color)
         self._camera = self._backdrop = self._grid = None
 
     def paint(
@@ -50,7 +54,7 @@ class Painter:
         if truth:
             self._truth(session)
         for forecaster in reversed(session.forecasters):
-            self._paths(session, forecaster, forecaster is session.forecasters[0])
+            self._paths(session, forecaster)
         self._track(session)
         if attribution is not None and len(attribution.time):
             self._attributed_frames(attribution)
@@ -76,13 +80,11 @@ class Painter:
         if len(positions) > 1:
             self._draw_list.line(positions, 1.0, TRUTH_COLOR, 0.35, spacing=4.0)
 
-    def _paths(self, session, forecaster, is_first):
-        """A forecast, its region and its landing; of the first predictor also past forecasts, fading."""
+    def _paths(self, session, forecaster):
+        """A forecast from the ball on, its region and its landing."""
         current, color = forecaster.forecast(session.now), predictor_color(forecaster.number)
         if current is None:
             return
-        if is_first:
-            self._past_forecasts(session, forecaster.past(session.now), current, color)
         times, points = current.times, current.mean
         if times[0] > session.now:  # from the ball on
             start = session.ball.state_at(session.now)[0]
@@ -93,12 +95,12 @@ class Painter:
         alpha = np.linspace(0.75, 0.06, is_future.sum())
         times, points = times[is_future], points[is_future]
         if until is None:
-            self._draw_list.line(points, 1.6, color, alpha)
+            self._forecast_line(points, 1.6, color, alpha)
         else:
             count = int(np.searchsorted(times, until, side="right"))
-            self._draw_list.line(points[:count], 1.6, color, np.linspace(0.75, 0.45, count))
+            self._forecast_line(points[:count], 1.6, color, np.linspace(0.75, 0.45, count))
             beyond = points[max(count - 1, 0) :]
-            self._draw_list.line(beyond, 1.0, color, np.linspace(0.45, 0.2, len(beyond)))
+            self._forecast_line(beyond, 1.0, color, np.linspace(0.45, 0.2, len(beyond)))
         if current.landing is not None and current.landing.time > session.now - 0.5:
             self._landing_mark(np.asarray(current.landing.position, float), color)
 
@@ -128,16 +130,11 @@ class Painter:
             for side in (barb, -barb):
                 self._draw_list.line(np.linspace(back + side, tip, 5), 2.2, TRUTH_COLOR, 0.9)
 
-    def _past_forecasts(self, session, past, current, color):
-        latest = current.made_at
-        for forecast in past[::-1]:
-            if forecast.made_at <= latest - TRAIL_SPACING + 1e-9:
-                latest = forecast.made_at
-                times, points, _ = self.place.drawn_path(forecast.times, forecast.mean, forecast.landing)
-                is_future = times > session.now
-                age = current.made_at - forecast.made_at
-                fade = 0.16 * (1 - age / TRAIL_TIME) * np.linspace(1, 0.2, is_future.sum())
-                self._draw_list.line(points[is_future], 1.0, color, fade)
+    def _forecast_line(self, points, radius, color, alpha):
+        """A line of a forecast, with a thin dark outline where the floor is as green as it may be."""
+        if self._has_outlines:
+            self._draw_list.line(points, radius + OUTLINE, SHADOW_COLOR, OUTLINE_ALPHA * np.asarray(alpha))
+        self._draw_list.line(points, radius, color, alpha)
 
     def _landing_mark(self, position, color):
         """A landing: a target on the surface, under the ball's centre at contact."""
@@ -145,13 +142,14 @@ class Painter:
         _, depth = self._camera.project(foot[None])
         pixel_size = max(depth[0], 0.1) / self._camera.focal_length  # m
         radius = max(2.5 * self.sport.ball.radius, 11 * pixel_size)
-        self._draw_list.line(foot + CIRCLE * radius, 1.6, color, 0.6)
-        self._draw_list.line(foot + CIRCLE * radius * 0.3, 1.6, color, 0.6)
+        self._forecast_line(foot + CIRCLE * radius, 1.6, color, 0.6)
+        self._forecast_line(foot + CIRCLE * radius * 0.3, 1.6, color, 0.6)
 
     def _track(self, session):
         rows = session.observed_frames[-MAX_DOTS:]
         points, age = session.ball.track.position[rows], session.now - session.ball.track.time[rows]
-        self._draw_list.dots(points, 1.9, TRACK_COLOR, 0.25 + 0.6 * np.exp(-age / FADE_TIME))
+        radius = max(SMALL_DOT, DOT_RADIUS * min(1.0, self._camera.size[1] / DOT_HEIGHT))
+        self._draw_list.dots(points, radius, TRACK_COLOR, 0.25 + 0.6 * np.exp(-age / FADE_TIME))
 
     def _attributed_frames(self, attribution):
         fraction = attribution.sensitivity / max(attribution.sensitivity.max(), 1e-12)
@@ -170,6 +168,11 @@ class Painter:
         depth = max(float(self._camera.project(position[None])[1][0]), 0.05)
         pixels = max(self.sport.ball.radius * self._camera.focal_length / depth, MIN_BALL_PIXELS)
         return pixels, pixels * depth / self._camera.focal_length
+
+
+def is_green(color: Sequence[float]) -> bool:
+    """Whether a colour (red, green, blue) is a green one."""
+    return color[1] > color[0] and color[1] > color[2]
 
 
 def view_rotation(camera: OrbitCamera, orientation: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The first minute: slow motion and three captions in turn, then normal speed; and who gets it."""
+"""The first minute: slow motion and captions in turn, then normal speed; and who gets it."""
 
 import dataclasses
 
@@ -24,7 +24,7 @@ def press(app, key, typed=""):
     app.frame(FRAME_TIME)
 
 
-def test_three_captions_in_turn_then_normal_speed(app):
+def test_captions_in_turn_then_normal_speed(app):
     slow, seen = app.session.speed, []
     for _ in range(round(introduction.LENGTH / FRAME_TIME) - 1):
         app.frame(FRAME_TIME)
@@ -35,6 +35,11 @@ def test_three_captions_in_turn_then_normal_speed(app):
     app.frame(FRAME_TIME)
     app.frame(FRAME_TIME)
     assert app.introduction is None and app.session.speed == 1 and app.message == introduction.LAST_MESSAGE
+
+
+def test_it_begins_when_the_first_forecasts_have_settled_and_says_what_the_program_does(app):
+    assert app.session.now - app.session.ball.start == pytest.approx(0.1)
+    assert app.session.forecast is not None and "where it will go" in introduction.CAPTIONS[0][0]
 
 
 @pytest.mark.parametrize(
@@ -84,4 +89,5 @@ def test_the_captions_end_while_the_first_rally_is_in_play(name):
     sport = sim.load(name)
     opening = introduction.opening(sport)
     session = Session(LiveSource(sport, opening.seed, rallies=True), FixedPool(Recorder()))
-    assert session.ball.track.time[-1] > introduction.LENGTH * opening.speed
+    settling = introduction.SETTLING_FRAMES * FRAME_TIME
+    assert session.ball.track.time[-1] > settling + introduction.LENGTH * opening.speed

@@ -45,10 +45,11 @@ def test_live_play_is_rallies_in_the_sports_that_have_them(name):
     ball, again = source.ball(1), source.ball(1)
     np.testing.assert_array_equal(ball.track.position, again.track.position)
     if not sport.strokes:
-        assert not source.rallies and "throw 2" in ball.name and not ball.calls
+        assert not source.rallies and "shot 2" in ball.name and not ball.calls
         return
     rally = sim.rally(sport, 3, 1)
-    assert "rally 2" in ball.name and ball.end == rally.end
+    word = "rally" if name in ("table_tennis", "tennis", "volleyball") else "ball"
+    assert f"{word} 2" in ball.name and ball.end == rally.end
     times = np.linspace(0.0, rally.end - 0.01, 50)
     positions = np.array([ball.state_at(t)[0] for t in times])
     np.testing.assert_allclose(positions, rally.position(times), atol=1e-3)

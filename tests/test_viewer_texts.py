@@ -8,6 +8,7 @@ import pytest
 from viewer_fakes import FixedPool, OneBall, Recorder
 
 from ballcast import sim
+from ballcast.render.palette import MUTED_COLOR, predictor_color
 from ballcast.viewer import play
 from ballcast.viewer.options import DisplayOptions
 from ballcast.viewer.panels import canvas as canvas_module
@@ -169,11 +170,40 @@ def test_the_legend_has_the_colours_of_the_predictors_and_no_region_where_none_i
     assert legend.marks(app.session, truth=True)[-1].sample == "path"
 
 
+@pytest.mark.parametrize("name, word, seed", [("soccer", "goal", 4), ("basketball", "basket", 12)])
+def test_a_call_covers_neither_the_path_nor_the_goal(name, word, seed, monkeypatch):
+    sport = sim.load(name)
+    app = App(LiveSource(sport, seed, rallies=True), PredictorPool(["parabola"], sport), (1280, 720), headless=True)
+    image, ball = canvas_module._text_image(word.upper(), 34, (238, 241, 245)), app.session.ball
+    since, _, place = next(call for call in ball.calls if call[1] == word)
+    while app.session.now < since + 0.3:
+        app.frame(FRAME_TIME)
+    box = next(rectangle for drawn, rectangle in texts_of(app, monkeypatch) if drawn is image)
+    path = ball.positions_at(np.linspace(since - 0.8, since + 0.8, 200))[1]
+    near = [s for s in sport.surfaces if s.kind == "bar" or s.radius]
+    middle = [(np.array(s.low) + s.high) / 2 for s in near]
+    for x, y in app.active_camera().project(np.array([*path, *middle, place]))[0]:
+        assert not box.inflate(8, 8).collidepoint(x, y)
+
+
+def test_old_forecasts_are_not_drawn():
+    """A line begins at the ball: after a stroke, nothing is left of what was forecast before it."""
+    app = make_app(sim.load("table_tennis"), (640, 360))
+    for _ in range(120):
+        app.frame(FRAME_TIME / 4)
+        ball = app.session.ball.state_at(app.session.now)[0]
+        lines = [line for line in app.picture._world._draw_list._lines if tuple(line[3]) == predictor_color(0)]
+        starts = [line[0][0] for line in lines if not np.allclose(line[0][0], line[0][-1])]  # a ring is closed
+        assert len(starts) <= 2 and (not starts or np.linalg.norm(starts[0] - ball) < 0.01)
+    assert starts
+
+
 def test_a_call_is_written_in_capitals(monkeypatch):
     sport = sim.load("table_tennis")
     app = make_app(sport, (1280, 720))
     while app.session.ball.call(app.session.now) is None:
         app.frame(FRAME_TIME)
     called = app.session.ball.call(app.session.now)[0].upper()
-    image = canvas_module._text_image(called, 34, (238, 241, 245))
+    assert called == "IN"  # the usual call is small
+    image = canvas_module._text_image(called, 18, MUTED_COLOR)
     assert any(drawn is image for drawn, _ in texts_of(app, monkeypatch))

@@ -45,7 +45,7 @@ def poll(warm, ball, until):
 def test_a_predictor_is_compiled_beside_the_window_then_exchanged(start, tmp_path):
     warm, pool = start("print('compiled 3 of about 7: fit', flush=True); import time; time.sleep(0.5)")
     session = Session(OneBall(), pool)
-    assert session.predictor.name == "parabola" and "until constant_velocity" in session.forecasters[0].remark
+    assert session.predictor.name == "parabola" and "until Straight line" in session.forecasters[0].remark
     for _ in range(20):
         session.advance(FRAME_TIME)
     assert not warm_start.is_warm("gru")
@@ -127,7 +127,7 @@ def test_a_window_that_still_compiles_changes_to_the_stored_flight_of_another_sp
     app.choices.next_sport(1)
     app.frame(FRAME_TIME)
     assert app.session.sport.name == "tennis" and app.session.ball.name == "a flight for the start"
-    assert app.session.predictor.name == "parabola" and "until constant_velocity" in app.session.forecasters[0].remark
+    assert app.session.predictor.name == "parabola" and "until Straight line" in app.session.forecasters[0].remark
     warm.close()
 
 

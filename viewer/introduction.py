@@ -1,4 +1,4 @@
-"""The first minute: a rally in slow motion with three captions in turn, then normal speed.
+"""The first minute: a rally in slow motion with captions in turn, then normal speed.
 
 It ends early when the show is paused, or its speed changed. Seeds and speeds were chosen by looking: the first rally of
 each seed stays in play for some strokes, and the captions end within them.
@@ -6,13 +6,17 @@ each seed stays in play for some strokes, and the captions end within them.
 
 from typing import NamedTuple
 
+from ballcast.viewer.playback.session import FRAME_TIME
+
 CAPTIONS = (  # each once for its seconds of the window's clock
-    ("The dots are what a camera saw.", 4.0),
-    ("The line is where the computer expects the ball.", 5.0),
-    ("The shaded tube contains the true path with probability 0.9.", 6.0),
+    ("A computer watches a ball and says where it will go next.", 4.0),
+    ("The dots are what a camera saw.", 3.5),
+    ("The line is where the computer expects the ball, as if nobody hits it again.", 5.0),
+    ("The shaded region contains the ball 9 times in 10.", 5.5),
 )
 LENGTH = sum(seconds for _, seconds in CAPTIONS)
 GAP = 0.4  # s without a caption before each
+SETTLING_FRAMES = 6  # of the ball are passed over, in which the first forecasts know little
 LAST_MESSAGE = "Drag the ball to throw it. M opens the menu, H shows the keys."
 
 
@@ -43,10 +47,16 @@ def opening(sport):
 
 
 class Introduction:
-    """Slows a Session down until it ends. `caption` is what is to be written now."""
+    """Slows a Session down until it ends; begins when the first forecasts have settled.
+
+    caption  what is to be written now
+    """
 
     def __init__(self, session, speed):
         self.session, self.speed, self.elapsed, self.is_over = session, speed, 0.0, False
+        session.speed = 1.0
+        for _ in range(SETTLING_FRAMES):
+            session.advance(FRAME_TIME)
         session.speed = speed
 
     @property

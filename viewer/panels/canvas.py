@@ -13,7 +13,7 @@ from ballcast.render.palette import PANEL_COLOR, SOLID_PANEL_COLOR, VEIL_COLOR
 
 MIN_WIDTH, MIN_HEIGHT = 960.0, 720.0  # units that a picture has at least
 SMALL_SCALE, SMALL_HEIGHT = 0.6, 600.0  # px a unit, down to which pictures get fewer units, and how few
-MIN_TEXT_PIXELS = 8  # px, the least height of a text
+MIN_TEXT_PIXELS = 11  # px, the least height of a text
 LABEL_GAP, PLATE_PAD = 8, 7  # units between a place and its label; beside a text on its own panel
 
 

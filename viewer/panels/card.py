@@ -29,7 +29,7 @@ def paint(canvas, session, truth):
         canvas.text(LEFT, y, note, NOTE, palette.MUTED_COLOR)
         y += NOTE_ROW
     if not several:
-        canvas.text(LEFT, y, f"error {LEAD_TIME:g} s ahead", 18, palette.MUTED_COLOR)
+        canvas.text(LEFT, y, f"usual error {LEAD_TIME:g} s ahead", 18, palette.MUTED_COLOR)
         canvas.text(RIGHT, y, _error(session, named[0]), 18, palette.TEXT_COLOR, 1.0)
         y += ROW
     _rule(canvas, y)
@@ -47,9 +47,9 @@ def _head(canvas, session, y):
     speed = float(np.linalg.norm(session.ball.state_at(session.now)[1]))
     canvas.text(LEFT, y + 32, f"{speed:.1f} m/s", 24, palette.TEXT_COLOR)
     if (spin := session.spin) is not None:
-        about = "" if session.ball.spin is not None else "about "
-        turns = f"spin {about}{np.linalg.norm(spin) / (2 * np.pi):.0f} rev/s"
-        canvas.text(RIGHT, y + 34, turns, 20, palette.TEXT_COLOR, 1.0)
+        kind = "true" if session.ball.spin is not None else "estimated"
+        turns = f"{kind} spin {np.linalg.norm(spin) / (2 * np.pi):.0f} rev/s"
+        canvas.text(RIGHT, y + 35, turns, 18, palette.TEXT_COLOR, 1.0)
     _rule(canvas, y + 56)
     return y + 70
 
@@ -68,12 +68,13 @@ def _notes(canvas, session):
     forecasters = session.forecasters
     if len(forecasters) > 1:
         more = f"{len(forecasters) - MAX_NAMED} more; " if len(forecasters) > MAX_NAMED else ""
-        return [f"{more}median error {LEAD_TIME:g} s ahead"]
+        return [f"{more}usual error {LEAD_TIME:g} s ahead"]
     text = forecasters[0].remark or session.pool.describe(forecasters[0].number).summary
     return canvas.wrapped(text, NOTE, RIGHT - LEFT)[:3] if text else []
 
 
 def _error(session, forecaster):
+    """The median so far, as text."""
     errors = forecaster.errors(session.now)[LEAD_TIME]
     return format_length(median(errors)) if errors else "not yet"
 

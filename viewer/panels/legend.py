@@ -13,7 +13,7 @@ CIRCLE = np.column_stack([f(np.linspace(0, 2 * np.pi, 36)) for f in (np.cos, np.
 
 
 class Mark(NamedTuple):
-    """A row of the legend: `sample` is dots, line, tube, ring or path."""
+    """A row of the legend: `sample` is dots, line, region, ring or path."""
 
     sample: str
     text: str
@@ -24,9 +24,10 @@ def marks(session, truth=False):
     """The rows for what can be in the picture now; `truth`: the true path too."""
     colors = tuple(palette.predictor_color(forecaster.number) for forecaster in session.forecasters)
     forecasts = [forecaster.forecast(session.now) for forecaster in session.forecasters]
-    rows = [Mark("dots", "seen by the camera", (palette.TRACK_COLOR,)), Mark("line", "forecast", colors)]
+    rows = [Mark("dots", "seen by the camera", (palette.TRACK_COLOR,))]
+    rows += [Mark("line", "forecast, if nobody hits it", colors)]
     has_region = tuple(c for c, f in zip(colors, forecasts) if f is None or f.covariance is not None)
-    rows += [Mark("tube", "holds the ball, 9 times in 10", has_region)] if has_region else []
+    rows += [Mark("region", "region: ball in it, 9 times in 10", has_region)] if has_region else []
     rows += [Mark("ring", "next landing", colors)]
     return rows + ([Mark("path", "true path", (palette.TRUTH_COLOR,))] if truth else [])
 
@@ -57,7 +58,7 @@ def _line(canvas, y, colors):
         canvas.dots(np.column_stack([x := np.arange(start, end), np.full(len(x), y)]), 1.6, color, 0.8)
 
 
-def _tube(canvas, y, colors):
+def _region(canvas, y, colors):
     for start, end, color in _parts(colors):
         canvas.bar(start, y - 6, end - start, 12, [round(0.35 * c + 12) for c in color])
 
@@ -69,4 +70,4 @@ def _ring(canvas, y, colors):
         canvas.dots(centre + 2.2 * CIRCLE * (1, 0.7), 1.0, color, 0.8)
 
 
-_SAMPLES = {"dots": _dots, "line": _line, "tube": _tube, "ring": _ring, "path": _path}
+_SAMPLES = {"dots": _dots, "line": _line, "region": _region, "ring": _ring, "path": _path}

@@ -12,7 +12,7 @@ from ballcast.viewer.playback.forecaster import LEAD_TIMES
 from ballcast.viewer.playback.session import DISPLAY_SPIN_SLOWDOWN
 
 WIDTH, ROW, BALL_RADIUS, HEAD = 372, 20, 26, 84  # units
-NAME_WIDTH = 92
+NAME_WIDTH = 114
 COLUMNS = (150, 200, 268, WIDTH - 2 * PAD)  # where columns of numbers end
 
 
@@ -70,7 +70,12 @@ def _comparison(session):
         cells = [f"{1e3 * median(lead):.0f}" if lead else "-" for lead in errors]
         landing = forecaster.landing_errors(session.now).get(LEAD_TIMES[1])
         latency = "-" if forecaster.latency is None else f"{1e3 * forecaster.latency:.1f}"
-        words = (forecaster.predictor.name, *cells, f"{1e3 * landing[0]:.0f}" if landing else "-", latency)
+        words = (
+            session.pool.describe(forecaster.number).title,
+            *cells,
+            f"{1e3 * landing[0]:.0f}" if landing else "-",
+            latency,
+        )
         rows.append((words, palette.predictor_color(forecaster.number)))
     return rows
 

@@ -1,5 +1,6 @@
 """What is written on the picture itself: the time to the landing, the calls, captions and messages, two buttons."""
 
+import itertools
 import math
 
 import numpy as np
@@ -7,11 +8,16 @@ import pygame
 
 from ballcast.render.painter import MIN_BALL_PIXELS, view_rotation
 from ballcast.render.palette import FORECAST_COLORS, MUTED_COLOR, TEXT_COLOR, predictor_color
-from ballcast.viewer.panels.layout import GAP, MARGIN, MIDDLE, middle_end
+from ballcast.viewer.panels.layout import FOOT_HEIGHT, GAP, MARGIN, MIDDLE, middle_end
+from ballcast.viewer.playback.ball import CALL_TIME
 
 BUTTONS = (("help", "H", "keys"), ("menu", "M", "menu"))  # name, key, word
 BUTTON_WIDTH, BUTTON_HEIGHT, BUTTON_TOP = 112, 30, 44  # units; the top above the lower edge
-CALL, CALL_HEIGHT = 34, 46  # units: the text of a call, and its panel
+CALL, SMALL_CALL = 34, 18  # units: the text of a call, and of one that is usual
+USUAL = ("IN",)
+DOTS_TIME = 1.0  # s before a call, whose dots it leaves free
+NEAR = 4.0  # m from a call's place to the goal or basket that it is about
+ROOM_STEPS = 30, 20  # units between the places that are tried for a call
 SPOKEN = {"service box": "in"}  # calls that are said otherwise
 RING_RADII, RING_PIXELS = 2.5, 11  # of a landing mark: in ball radii, and px that it has at least
 BALL_ROOM = 18  # units round the ball that labels leave free
@@ -47,28 +53,61 @@ def landing_countdown(canvas, session, camera):
 
 
 def stroke_call(canvas, session, camera):
-    """What has just been called of a stroke (in, out, goal ...), above the place where it was decided."""
+    """What has just been called of a stroke (in, out, goal ...), beside the place where it was decided."""
     called = session.ball.call(session.now)
     if called is None:
         return
-    is_fault = called[0] in {stroke.fault for stroke in session.sport.strokes}
-    text, color = SPOKEN.get(called[0], called[0]).upper(), FORECAST_COLORS[1] if is_fault else TEXT_COLOR
-    width = canvas.text_size(text, CALL)[0] + 28
-    x, y = camera.project(np.asarray(called[1], float)[None])[0][0] / canvas.scale
-    x, y = (x, y) if np.isfinite(x) else (canvas.width / 2, canvas.height / 3)
-    left, top = _nearest_room(canvas, x - width / 2, y - CALL_HEIGHT - 26, width, CALL_HEIGHT)
-    canvas.panel_background(left, top, width, CALL_HEIGHT)
-    canvas.text(left + width / 2, top + 10, text, CALL, color, 0.5)
+    text, is_fault = SPOKEN.get(called[0], called[0]).upper(), called[0] in {s.fault for s in session.sport.strokes}
+    is_usual = text in USUAL
+    size, color = (SMALL_CALL, MUTED_COLOR) if is_usual else (CALL, FORECAST_COLORS[1] if is_fault else TEXT_COLOR)
+    place = camera.project(np.asarray(called[1], float)[None])[0][0] / canvas.scale
+    place = place if np.isfinite(place).all() else np.array([canvas.width / 2, canvas.height / 3])
+    width, height = canvas.text_size(text, size)[0] + 0.8 * size, 1.35 * size
+    kept_free = [*canvas.taken, *_path_boxes(canvas, session, camera)]
+    kept_free += [] if is_usual else _things_at(canvas, session.sport, camera, np.asarray(called[1], float))
+    left, top = _nearest_room(canvas, place, width, height, kept_free)
+    edge = np.clip(place, (left, top), (left + width, top + height))
+    canvas.dots(np.linspace(edge, place, 2 + int(math.dist(edge, place))), 0.8, color, 0.8)
+    canvas.panel_background(left, top, width, height)
+    canvas.text(left + width / 2, top + 0.3 * size, text, size, color, 0.5)
 
 
-def _nearest_room(canvas, left, top, width, height):
-    """The corner nearest to (left, top) from which a rectangle covers no panel and no text; that corner if none is."""
-    wanted = min(max(left, MARGIN), canvas.width - MARGIN - width), min(max(top, MARGIN), canvas.height - height)
-    if canvas.is_free(*wanted, width, height):
-        return wanted
-    columns, rows = range(MARGIN, int(canvas.width - width), 40), range(MARGIN, int(canvas.height), 30)
-    corners = [(x, y) for x in columns for y in rows if canvas.is_free(x, y, width, height)]
-    return min(corners, key=lambda corner: math.dist(corner, (left, top)), default=wanted)
+def _path_boxes(canvas, session, camera):
+    """Boxes (x, y, width, height) in units round the ball's path for as long as the last call is shown, and before."""
+    since = max(time for time, *_ in session.ball.calls if time <= session.now)
+    _, positions = session.ball.positions_at(np.linspace(since - DOTS_TIME, since + CALL_TIME, 48))
+    xy = camera.project(positions)[0] / canvas.scale
+    xy = xy[np.isfinite(xy).all(axis=1)] - BALL_ROOM
+    return np.column_stack([xy, np.full(xy.shape, 2 * BALL_ROOM)])
+
+
+def _things_at(canvas, sport, camera, place):
+    """The box (x, y, width, height) in units round a goal, basket or net near a place (3,) m; a list of one or none."""
+    corners = [np.empty((0, 3))]
+    for surface in sport.surfaces:
+        low, high = np.array(surface.low) - surface.radius, np.array(surface.high) + surface.radius
+        is_near = math.dist(np.clip(place, low, high), place) < NEAR
+        if surface.kind != "plane" and low[2] < high[2] and is_near:
+            corners.append(np.array(list(itertools.product(*zip(low, high)))))
+    xy = camera.project(np.concatenate(corners))[0] / canvas.scale
+    xy = xy[np.isfinite(xy).all(axis=1)]
+    return [(*xy.min(axis=0), *np.ptp(xy, axis=0))] if len(xy) else []
+
+
+def _nearest_room(canvas, place, width, height, kept_free):
+    """The corner (left, top) of a rectangle near a place (x, y) that meets no box (x, y, width, height); units."""
+    columns = np.arange(MARGIN, canvas.width - MARGIN - width, ROOM_STEPS[0])
+    rows = np.arange(MARGIN, canvas.height - FOOT_HEIGHT - height, ROOM_STEPS[1])
+    corners = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
+    boxes, size = np.array(kept_free).reshape(-1, 4), np.array([width, height])
+    from_place = np.maximum(0.0, np.maximum(corners - place, place - corners - size))
+    nearest = corners[np.argsort((from_place**2).sum(axis=1), kind="stable")]
+    for few in np.array_split(nearest, -(-len(nearest) // 32)):  # a free one is usually among the first
+        (x, y), (left, top, across, down) = few.T[:, :, None], boxes.T
+        meets = (x < left + across) & (left < x + width) & (y < top + down) & (top < y + height)
+        if not (is_met := meets.any(axis=1)).all():
+            return few[np.argmin(is_met)]
+    return nearest[0]
 
 
 def notices(canvas, options, top, texts):

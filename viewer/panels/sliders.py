@@ -48,12 +48,12 @@ def _render(size, scale, values, live, selected):
     left, right = PAD, WIDTH - PAD
     canvas.panel_background(0, 0, WIDTH, Sliders.height)
     canvas.text(left, 10, "The ball's world", 21, TEXT_COLOR)
-    note = "the predictors do not know" if live else "a recording cannot be changed"
+    note = "the predictors are not told of this" if live else "a recording cannot be changed"
     canvas.text(left, HEAD + ROW * len(OVERRIDES) + 3, note, 16, FAINT_COLOR)
     for number, (override, (is_set, value)) in enumerate(zip(OVERRIDES, values)):
         y = HEAD + ROW * number
         color = TEXT_COLOR if number == selected else MUTED_COLOR
-        text = override.unit.format(value) if is_set or not override.varies else "varies"
+        text = override.unit.format(value) if is_set or not override.varies else "varies by ball"
         canvas.text(left, y, ("> " if number == selected else "") + override.label, 18, color)
         canvas.text(right, y, text, 18, FORECAST_COLOR if is_set else color, 1.0)
         knob_x = left + (right - left) * min(max((value - override.low) / (override.high - override.low), 0.0), 1.0)

@@ -85,6 +85,7 @@ class Timeline:
         self.canvas.panel_background(self.left - 6, top, self.right - self.left + 12, height)
         for time in session.ball.landing_time[session.ball.landing_time <= session.now]:
             self.canvas.line(self._at(time), top + 3, self._at(time), top + height - 3, palette.RULE_COLOR)
+        title = self.canvas.fitted(title, 16, self.right - self.left)
         self.canvas.text(self.right - 2, top + 4, title, 16, palette.MUTED_COLOR, 1.0)
         return top
 
@@ -108,7 +109,9 @@ class Timeline:
     def _gates(self):
         """The gates of the first predictor that has any: bright where a unit takes in the new, or reads its memory."""
         gated = next((forecaster for forecaster in self.session.forecasters if forecaster.has_gates), None)
-        title = f"gates of {gated.predictor.name}" if gated else "no predictor here has gates (a gru does)"
+        title = "only a recurrent network (GRU) has gates; none is chosen"
+        if gated:
+            title = f"{self.session.pool.describe(gated.number).title}: its gates, bright where open"
         top = self._strip(GATE_STRIP_HEIGHT, title)
         times, values = gated.gates(self.session.now) if gated else ((), None)
         if len(times):
@@ -127,7 +130,10 @@ class Timeline:
         self.canvas.image(colors, first, top + 3, last - first, GATE_STRIP_HEIGHT - 6)
 
     def _attribution(self, attribution):
-        top = self._strip(ATTRIBUTION_STRIP_HEIGHT, attribution.title)
+        title, first = attribution.title, attribution.forecaster
+        if len(self.session.forecasters) > 1:
+            title = f"{self.session.pool.describe(first.number).title}: {title}"
+        top = self._strip(ATTRIBUTION_STRIP_HEIGHT, title)
         if len(attribution.time):
             bottom = top + ATTRIBUTION_STRIP_HEIGHT - 4
             fraction = attribution.sensitivity / attribution.sensitivity.max()

@@ -25,8 +25,9 @@ class Attribution:
 
     @property
     def title(self):
-        peak = f", at most {self.sensitivity.max():.2f} mm per mm" if len(self.sensitivity) else ""
-        return f"how far each frame moves the forecast {LEAD_TIME:g} s ahead of {self.predictor.name}{peak}"
+        if not len(self.sensitivity):
+            return "dots that matter"
+        return f"dots that matter: 1 mm at the tallest moves the forecast by {self.sensitivity.max():.2f} mm"
 
     def compute_some(self):
         """Compute the next frames; whether any are left."""

@@ -15,7 +15,6 @@ LEAD_TIMES = (0.1, 0.2, 0.4)  # s ahead at which forecasts are scored
 LANDING_TOLERANCE = 0.05  # s by which a forecast may be older than its lead time before a landing
 REPLAY_FRAMES = 1000  # frames that a predictor gets again when the ball continues differently
 GATE_GROUPS, SORT_FRAME = 32, 8  # groups of a GRU's units; the frame by whose gates they are formed
-TRAIL_TIME = 0.6  # s that forecasts are drawn
 LATENCY_SMOOTHING = 0.9  # weight of the earlier latencies in the mean that is shown
 _made_at, _time = attrgetter("made_at"), itemgetter(0)  # of a forecast, of a frame that was read
 
@@ -89,11 +88,6 @@ class Forecaster:
         """The latest forecast made up to `now`, or None."""
         index = bisect_right(self.forecasts, now, key=_made_at)
         return self.forecasts[index - 1] if index else None
-
-    def past(self, now):
-        """The forecasts made up to `now` that are not too old to be drawn."""
-        first, last = (bisect_right(self.forecasts, t, key=_made_at) for t in (now - TRAIL_TIME, now))
-        return self.forecasts[first:last]
 
     def errors(self, now):
         """lead time -> errors (m) of the forecasts for times up to `now`."""

@@ -40,7 +40,8 @@ class PredictorPool:
         """The predictor, and a remark: "" or why another one takes its place."""
         if self.compiled is not None and index not in self.compiled:
             self.waiting += [] if index in self.waiting else [index]
-            return models.load("parabola", sport=self.sport), f"parabola until {self.names[index]} is compiled"
+            remark = f"{models.describe('parabola').title} until {self.describe(index).title} is compiled"
+            return models.load("parabola", sport=self.sport), remark
         if index not in self._loaded:
             self._loaded[index] = self._load(self.names[index])
         return self._loaded[index]

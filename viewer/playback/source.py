@@ -14,6 +14,7 @@ from ballcast.viewer.playback.ball import BallRecord
 
 PAUSE = 1.2  # s that a ball is shown after its last frame
 TRUTH_STEP = 1e-3  # s between the true positions of a live ball; linear interpolation errs by micrometres
+RALLIED = ("table_tennis", "tennis", "volleyball")  # sports in which play is a rally
 SINGLE = -1  # in place of the number of a throw
 VELOCITY_FRAMES = 4  # frames on either side over which a recording's velocity is taken
 MOTION, LANDINGS = ("time", "position", "velocity", "spin"), ("landing_time", "landing_position")
@@ -75,7 +76,8 @@ class LiveSource:
         label = f"seed {self.seed}" if in_play else self.sport.throws[throw_kind][0]
         label = label if hand_launch is None else "by hand"
         sport = dataclasses.replace(self.sport, launches=launch)
-        return self._simulate(sport, index, f"throw {index + 1}, {label}", 0.0, hand_launch)
+        word = "shot" if self.sport.name == "golf" and hand_launch is None else "throw"
+        return self._simulate(sport, index, f"{word} {index + 1}, {label}", 0.0, hand_launch)
 
     def branch(self, ball, index, now):
         """The ball that continues from `now` with the current overrides; its past stays. Nobody hits it any more."""
@@ -101,7 +103,7 @@ class LiveSource:
         is_landing = np.isin(np.concatenate([i.surface for i in impacts]), sport.landing_surfaces)
         landings = (np.concatenate([getattr(i, name) for i in impacts])[is_landing] for name in ("time", "position"))
         landing_time, landing_position = landings
-        name = f"rally {index + 1}, seed {self.seed}"
+        name = f"{'rally' if self.sport.name in RALLIED else 'ball'} {index + 1}, seed {self.seed}"
         return BallRecord(
             name=name, track=Track(*measured, name), is_recorded=False, end=rally.end, time=times,
             position=position, velocity=velocity, spin=spin, landing_time=landing_time,
