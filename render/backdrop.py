@@ -35,15 +35,19 @@ class Layer:
     memory: np.ndarray  # (N,) uint32, in which the image is
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Backdrop:
-    """The images of one camera: `whole` is ground and layers together, for when nothing is hidden."""
+    """The images of one camera. `whole` is ground and layers together, for when nothing is hidden.
+
+    It is painted when the camera shows a second picture: for one picture alone it would only be copied.
+    """
 
     eye: np.ndarray  # (3,) m
     ground: np.ndarray  # (W, H) uint32
     layers: tuple[Layer, ...]  # far to near
-    whole: np.ndarray  # (W, H) uint32
     coverage_buffer: np.ndarray  # for raster.fill
+    spare: np.ndarray | None = None  # (W, H) uint32, the memory of `whole`
+    is_used: bool = False
 
     @classmethod
     def of(cls, scene: Scene, view: "CameraView", camera: OrbitCamera, old: "Backdrop | None" = None) -> "Backdrop":
@@ -59,17 +63,20 @@ class Backdrop:
         _fill(ground, shown, outlines, buffer)
         layers, memories = [], [layer.memory for layer in reused.layers] if reused else []
         for occluder in scene.far_to_near(camera.eye):
-            if layer := rasterise(
-                [p for p in occluder.polygons if p.is_front_facing(camera.eye)], camera, buffer, memories
-            ):
+            polygons = [p for p in occluder.polygons if p.is_front_facing(camera.eye)]
+            if layer := rasterise(polygons, camera, buffer, memories):
                 layers.append(Layer(occluder, *layer))
-        whole = ground
-        if layers:
-            whole = raster.new_picture(camera.size) if not reused or reused.whole is ground else reused.whole
-            whole[...] = ground
-        for layer in layers:
-            raster.composite(whole, layer.image, *layer.corner)
-        return cls(camera.eye, ground, tuple(layers), whole, buffer)
+        return cls(camera.eye, ground, tuple(layers), buffer, reused.spare if reused else None)
+
+    @functools.cached_property
+    def whole(self) -> np.ndarray:
+        """Ground and layers together, (W, H) uint32."""
+        if self.spare is None:
+            self.spare = raster.new_picture(self.ground.shape)
+        self.spare[...] = self.ground
+        for layer in self.layers:
+            raster.composite(self.spare, layer.image, *layer.corner)
+        return self.spare
 
     def occluding_layer(self, points: np.ndarray, xy: np.ndarray, margin: float) -> np.ndarray:
         """The index (N,) of the first layer that hides each point (N, 3) m at xy (N, 2) px; len(layers) for none.
@@ -88,7 +95,7 @@ class Backdrop:
     def paint(self, pixels: np.ndarray, layer_indices: set[int], draw_layer: Callable[[int], None]) -> None:
         """Fill the picture; draw_layer(i) paints what layer i hides, and at last what no layer hides."""
         last = len(self.layers)
-        if layer_indices <= {last}:
+        if layer_indices <= {last} and self.is_used:
             pixels[...] = self.whole
         else:
             pixels[...] = self.ground
@@ -97,6 +104,7 @@ class Backdrop:
                     draw_layer(index)
                 raster.composite(pixels, layer.image, *layer.corner)
         draw_layer(last)
+        self.is_used = True
 
 
 @functools.lru_cache(maxsize=1)
