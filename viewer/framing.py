@@ -145,6 +145,7 @@ class Framing:
         self._fits: dict[tuple, Fit] = {}
         self._key: tuple | None = None
         self._moments: list | None = None
+        self._shown: dict[bytes, OrbitCamera] = {}  # the last eye, and the camera there
 
     def fitted(self, camera: OrbitCamera, free: Free) -> OrbitCamera:
         """The camera, from its direction, fitted to the place."""
@@ -162,9 +163,9 @@ class Framing:
         eye = self._eye(session.now)
         if (eye == self._home).all():
             return fit.camera
-        if eye.tobytes() != self._shown[0]:  # a camera keeps what is computed from it
-            self._shown = eye.tobytes(), fit.camera.moved_to(eye)
-        return self._shown[1]
+        if (key := eye.tobytes()) not in self._shown:  # a camera keeps what is computed from it
+            self._shown = {key: fit.camera.moved_to(eye)}
+        return self._shown[key]
 
     def _fit(self, camera, free):
         """The Fit of a camera from its direction: the nearest that hides hardly anything behind the panel."""
@@ -203,7 +204,7 @@ class Framing:
     def _restart(self, home, part, limits, free):
         """Forget the moments: the camera stands where `home` does until it has to move."""
         self._beside_panel = Lens(home, free.parts()[-1], MARGIN * home.size[1])
-        self._shown = (home.basis @ home.eye).tobytes(), home
+        self._shown = {}
         self._panel = Lens(home, free.panel, -INNER_MARGIN * home.size[1])
         self._home, self._home_limits, self._distance = home.basis @ home.eye, limits, home.distance
         self._goal_lens, self._lens = (Lens(home, part, share * home.size[1]) for share in (MARGIN, INNER_MARGIN))
