@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 FLOOR_DOWNSCALE = 6  # pixels of the picture per pixel in which the floor is shaded
 TABLE_SHADOW_STRENGTH = 0.45  # how much darker the floor is under a table
 SHADOW_SOFTNESS = 0.12  # m, the softness of that shadow
+FADED = 20.0  # where the floor has faded so far that nothing of it is seen: exp(-20) of it
+LAYER_SPARE = 1.3  # memory of a layer's image, of what it takes now: it grows while the camera moves
 FAR_PIXELS = 1e4  # px from the middle of the picture; polygons are cut there
 
 
@@ -30,17 +32,22 @@ class Layer:
     occluder: Occluder
     image: np.ndarray
     corner: tuple[int, int]
+    memory: np.ndarray  # (N,) uint32, in which the image is
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Backdrop:
-    """The images of one camera: `whole` is ground and layers together, for when nothing is hidden."""
+    """The images of one camera. `whole` is ground and layers together, for when nothing is hidden.
+
+    It is painted when the camera shows a second picture: for one picture alone it would only be copied.
+    """
 
     eye: np.ndarray  # (3,) m
     ground: np.ndarray  # (W, H) uint32
     layers: tuple[Layer, ...]  # far to near
-    whole: np.ndarray  # (W, H) uint32
     coverage_buffer: np.ndarray  # for raster.fill
+    spare: np.ndarray | None = None  # (W, H) uint32, the memory of `whole`
+    is_used: bool = False
 
     @classmethod
     def of(cls, scene: Scene, view: "CameraView", camera: OrbitCamera, old: "Backdrop | None" = None) -> "Backdrop":
@@ -54,17 +61,22 @@ class Backdrop:
         buffer = _coverage_buffer(camera.size)
         shown, outlines = _outlines([p for p in scene.walls if p.is_front_facing(camera.eye)], camera)
         _fill(ground, shown, outlines, buffer)
-        layers = []
+        layers, memories = [], [layer.memory for layer in reused.layers] if reused else []
         for occluder in scene.far_to_near(camera.eye):
-            if layer := rasterise([p for p in occluder.polygons if p.is_front_facing(camera.eye)], camera, buffer):
+            polygons = [p for p in occluder.polygons if p.is_front_facing(camera.eye)]
+            if layer := rasterise(polygons, camera, buffer, memories):
                 layers.append(Layer(occluder, *layer))
-        whole = ground
-        if layers:
-            whole = raster.new_picture(camera.size) if not reused or reused.whole is ground else reused.whole
-            whole[...] = ground
-        for layer in layers:
-            raster.composite(whole, layer.image, *layer.corner)
-        return cls(camera.eye, ground, tuple(layers), whole, buffer)
+        return cls(camera.eye, ground, tuple(layers), buffer, reused.spare if reused else None)
+
+    @functools.cached_property
+    def whole(self) -> np.ndarray:
+        """Ground and layers together, (W, H) uint32."""
+        if self.spare is None:
+            self.spare = raster.new_picture(self.ground.shape)
+        self.spare[...] = self.ground
+        for layer in self.layers:
+            raster.composite(self.spare, layer.image, *layer.corner)
+        return self.spare
 
     def occluding_layer(self, points: np.ndarray, xy: np.ndarray, margin: float) -> np.ndarray:
         """The index (N,) of the first layer that hides each point (N, 3) m at xy (N, 2) px; len(layers) for none.
@@ -83,7 +95,7 @@ class Backdrop:
     def paint(self, pixels: np.ndarray, layer_indices: set[int], draw_layer: Callable[[int], None]) -> None:
         """Fill the picture; draw_layer(i) paints what layer i hides, and at last what no layer hides."""
         last = len(self.layers)
-        if layer_indices <= {last}:
+        if layer_indices <= {last} and self.is_used:
             pixels[...] = self.whole
         else:
             pixels[...] = self.ground
@@ -92,6 +104,7 @@ class Backdrop:
                     draw_layer(index)
                 raster.composite(pixels, layer.image, *layer.corner)
         draw_layer(last)
+        self.is_used = True
 
 
 @functools.lru_cache(maxsize=1)
@@ -101,13 +114,14 @@ def _coverage_buffer(size):
 
 
 def rasterise(
-    polygons: Sequence[Polygon], camera: OrbitCamera, buffer: np.ndarray
-) -> tuple[np.ndarray, tuple[int, int]] | None:
-    """Polygons, painted in their order, as (image, its corner in px), cropped to the picture; None if none is in sight.
+    polygons: Sequence[Polygon], camera: OrbitCamera, buffer: np.ndarray, memories: list[np.ndarray]
+) -> tuple[np.ndarray, tuple[int, int], np.ndarray] | None:
+    """Polygons, painted in their order, as (image, its corner in px, its memory); None if none is in sight.
 
-    buffer  of raster.make_coverage_buffer, for a picture of the camera's size
+    buffer    of raster.make_coverage_buffer, for a picture of the camera's size
+    memories  of layers that are not used any more: the image takes the first that is large enough
 
-    The image (W, H) uint32 has premultiplied colours, as raster.composite takes it.
+    The image (W, H) uint32 is cropped to the picture; it has premultiplied colours, as raster.composite takes it.
     """
     shown, outlines = _outlines(polygons, camera)
     corners = np.concatenate([*outlines, np.empty((0, 2))])
@@ -117,9 +131,18 @@ def rasterise(
     high = np.minimum(np.ceil(corners.max(axis=0)) + 2, camera.size).astype(int)
     if (high <= low).any():
         return None
-    image = raster.new_picture(high - low)
+    width, height = (high - low).tolist()
+    memory = _memory(width * height, memories)
+    memory[: width * height] = 0
+    image = memory[: width * height].reshape(height, width).T
     _fill(image, shown, [outline - low for outline in outlines], buffer)
-    return image, tuple(low.tolist())
+    return image, tuple(low.tolist()), memory
+
+
+def _memory(pixels, memories):
+    """The first of some memories that has at least so many pixels, taken out of them; else a new, larger one."""
+    fitting = [index for index, memory in enumerate(memories) if len(memory) >= pixels]
+    return memories.pop(fitting[0]) if fitting else np.zeros(int(LAYER_SPARE * pixels), np.uint32)
 
 
 def _fill(image, polygons, outlines, buffer):
@@ -206,6 +229,16 @@ def _paint_floor(ground, scene, view, camera):
     raster.enlarge(ground, coarse, FLOOR_DOWNSCALE)
 
 
+@raster.inlined_strict
+def _pack_shade(vertical_gradient, background, color, floor_alpha, light):
+    """A pixel of the background with a floor over it."""
+    packed = 0
+    for k in range(3):
+        shade = vertical_gradient * background[k]
+        packed = packed << 8 | int(min(max(shade + floor_alpha * (color[k] * light - shade), 0.0), 255.0))
+    return packed
+
+
 @strict
 def _shade_floor(
     coarse, eye, basis, focal_length, principal_point, image_height,
@@ -215,29 +248,35 @@ def _shade_floor(
 
     The floor is at `height` m; outside low ... high (2,) m it fades away over `fade_distance` m.
     """
-    ray, floor_point = np.empty(3), np.empty(2)
+    start, step = np.empty(2), np.empty(2)
     for j in range(coarse.shape[1]):
         v = (j + 0.5) * FLOOR_DOWNSCALE
         vertical_gradient = 1.25 - 0.45 * v / image_height
+        plain = _pack_shade(vertical_gradient, background, color, 0.0, 1.0)
+        down = (v - principal_point[1]) / focal_length
+        drop = down * basis[1, 2] + basis[2, 2]  # the picture's rows are level: it is the same in a whole row
+        if drop >= -1e-6 or eye[2] <= height or height == -np.inf:
+            coarse[:, j] = plain
+            continue
+        reach = (height - eye[2]) / drop
+        for k in range(2):
+            start[k] = eye[k] + reach * (down * basis[1, k] + basis[2, k])
+            step[k] = reach * basis[0, k] / focal_length
         for i in range(coarse.shape[0]):
-            u = (i + 0.5) * FLOOR_DOWNSCALE
-            for k in range(3):
-                across = (u - principal_point[0]) * basis[0, k] + (v - principal_point[1]) * basis[1, k]
-                ray[k] = across / focal_length + basis[2, k]
-            floor_alpha, light = 0.0, 1.0
-            if ray[2] < -1e-6 and eye[2] > height:
-                falloff = 0.0
-                for k in range(2):
-                    floor_point[k] = eye[k] + ray[k] * (height - eye[2]) / ray[2]
-                    falloff += (max(low[k] - floor_point[k], floor_point[k] - high[k], 0.0) / fade_distance) ** 2
+            u = (i + 0.5) * FLOOR_DOWNSCALE - principal_point[0]
+            x, y = start[0] + u * step[0], start[1] + u * step[1]
+            falloff = (max(low[0] - x, x - high[0], 0.0) / fade_distance) ** 2
+            falloff += (max(low[1] - y, y - high[1], 0.0) / fade_distance) ** 2
+            if falloff > FADED:
+                coarse[i, j] = plain
+                continue
+            floor_alpha, light = 1.0, 1.0
+            if falloff > 0.0:
                 floor_alpha, light = math.exp(-falloff), 0.62 + 0.38 * math.exp(-0.81 * falloff)
-                for table in tables:
-                    depth = min(floor_point[0] - table[0], floor_point[1] - table[1],
-                                table[2] - floor_point[0], table[3] - floor_point[1])  # fmt: skip
-                    shadow = 0.5 + 0.5 * math.tanh(min(max(depth / SHADOW_SOFTNESS, -9.0), 9.0))
-                    light *= 1.0 - TABLE_SHADOW_STRENGTH * shadow
-            packed = 0
-            for k in range(3):
-                shade = vertical_gradient * background[k]
-                packed = packed << 8 | int(min(max(shade + floor_alpha * (color[k] * light - shade), 0.0), 255.0))
-            coarse[i, j] = packed
+            for table in tables:
+                depth = min(x - table[0], y - table[1], table[2] - x, table[3] - y) / SHADOW_SOFTNESS
+                if depth > 9.0:
+                    light *= 1.0 - TABLE_SHADOW_STRENGTH
+                elif depth > -9.0:
+                    light *= 1.0 - TABLE_SHADOW_STRENGTH * (0.5 + 0.5 * math.tanh(depth))
+            coarse[i, j] = _pack_shade(vertical_gradient, background, color, floor_alpha, light)

@@ -157,12 +157,15 @@ def fill(pixels, corners, starts, color, alpha, coverage_buffer):
             x0, y0 = outline[n - 1, 0] - left, outline[n - 1, 1] - top
             accumulate_edge(change, x0, y0, outline[n, 0] - left, outline[n, 1] - top, winding)
     packed_color, full_alpha = pack_color(color[0], color[1], color[2]), to_alpha8(alpha)
+    opaque = np.uint32(packed_color[1] << 8 | packed_color[0])
     for j in range(bottom - top):
         coverage = 0.0
         for i in range(right - left):
             coverage += change[j, i]
             change[j, i] = 0.0
-            if coverage > 0.999:
+            if coverage > 0.999 and full_alpha == 255:  # what blend gives, without what is below
+                pixels[left + i, top + j] = opaque
+            elif coverage > 0.999:
                 blend(pixels, left + i, top + j, packed_color, full_alpha)
             elif coverage > 2e-3:
                 blend(pixels, left + i, top + j, packed_color, to_alpha8(alpha * coverage))

@@ -11,7 +11,7 @@ from ballcast.viewer import framing
 from ballcast.viewer.framing import Free, Lens, Rectangle
 from ballcast.viewer.options import DEFAULT, DisplayOptions
 from ballcast.viewer.picture import Picture, free_part
-from ballcast.viewer.place import place_of
+from ballcast.viewer.place import launches_of, place_of, stored_launches
 from ballcast.viewer.playback.session import FRAME_TIME, Session
 from ballcast.viewer.playback.source import LiveSource, RecordedSource
 from benchmarks import viewer_framing
@@ -135,3 +135,15 @@ def test_recordings_are_fitted_to_what_was_measured():
     assert np.abs(place.all_paths[0, 0] - track.position[0]).max() < 1e-9
     short = Track(track.time[:2], track.position[:2], "two frames")
     assert np.isfinite(place_of(RecordedSource(SPORT, [short])).paths).all()
+
+
+@pytest.mark.parametrize("name", sim.names())
+def test_stored_launches_are_those_of_the_simulator(name):
+    for stored, simulated in zip(stored_launches(sim.load(name)), launches_of(sim.load(name)), strict=True):
+        np.testing.assert_allclose(
+            stored, simulated, rtol=1e-4, atol=1e-3, err_msg="run python -m ballcast.viewer.place"
+        )
+
+
+def test_no_launches_are_stored_for_another_sport():
+    assert stored_launches(SPORT.replace(gravity=1.6)) is None

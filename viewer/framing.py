@@ -85,6 +85,10 @@ class Lens:
         """Whether an eye (3,) sees all that has these limits."""
         return bool((self._planes @ eye <= limits + 1e-9).all())
 
+    def shows_some(self, eye: np.ndarray, points: np.ndarray) -> bool:
+        """Whether an eye (3,) sees some of the points (N, 3) m."""
+        return bool((points @ self._world_planes.T > self._planes @ eye).all(axis=1).any())
+
     def nearest(self, limits: np.ndarray, forward: float = np.inf) -> np.ndarray:
         """The eyes (..., 3) that are nearest to what has the limits (..., 4), and in the middle; up to `forward`."""
         left, right, top, bottom = np.moveaxis(limits, -1, 0)
@@ -141,6 +145,7 @@ class Framing:
         self._fits: dict[tuple, Fit] = {}
         self._key: tuple | None = None
         self._moments: list | None = None
+        self._shown: dict[bytes, OrbitCamera] = {}  # the last eye, and the camera there
 
     def fitted(self, camera: OrbitCamera, free: Free) -> OrbitCamera:
         """The camera, from its direction, fitted to the place."""
@@ -156,7 +161,11 @@ class Framing:
             self._restart(fit.camera, fit.part, fit.limits, free)
         self._update(session)
         eye = self._eye(session.now)
-        return fit.camera if (eye == self._home).all() else fit.camera.moved_to(eye)
+        if (eye == self._home).all():
+            return fit.camera
+        if (key := eye.tobytes()) not in self._shown:  # a camera keeps what is computed from it
+            self._shown = {key: fit.camera.moved_to(eye)}
+        return self._shown[key]
 
     def _fit(self, camera, free):
         """The Fit of a camera from its direction: the nearest that hides hardly anything behind the panel."""
@@ -194,7 +203,9 @@ class Framing:
 
     def _restart(self, home, part, limits, free):
         """Forget the moments: the camera stands where `home` does until it has to move."""
-        self._camera, self._free, self._beside_panel = home, free, Lens(home, free.parts()[-1], MARGIN * home.size[1])
+        self._beside_panel = Lens(home, free.parts()[-1], MARGIN * home.size[1])
+        self._shown = {}
+        self._panel = Lens(home, free.panel, -INNER_MARGIN * home.size[1])
         self._home, self._home_limits, self._distance = home.basis @ home.eye, limits, home.distance
         self._goal_lens, self._lens = (Lens(home, part, share * home.size[1]) for share in (MARGIN, INNER_MARGIN))
         self._times, self._count = np.empty(2 * MAX_MOMENTS), 0
@@ -246,16 +257,14 @@ class Framing:
 
     def _hides(self, eye, points):
         """Whether some of these points are behind the panel, seen from an eye."""
-        x, y, z = (points @ self._camera.basis.T - eye).T
-        pixels = self._camera.principal_point + self._camera.focal_length * np.stack([x, y], axis=1) / z[:, None]
-        return bool(self._free.is_covered(pixels, INNER_MARGIN * self._camera.size[1]).any())
+        return self._panel.shows_some(eye, points)
 
     def _eye(self, now):
         """Where the camera is: in the mean of where it was to stand during the last MOVING_TIME s."""
         times = self._times[: self._count]
         first, last = (max(0, int(np.searchsorted(times, t, "right")) - 1) for t in (now - MOVING_TIME, now))
         goals = self._goals[first : last + 1]
-        if (goals == goals[0]).all():
+        if first == last or (goals == goals[0]).all():
             return goals[0]
         ages = now - np.array([now - MOVING_TIME, *times[first + 1 : last + 1], now])
         fraction = np.clip(ages / MOVING_TIME, 0.0, 1.0)

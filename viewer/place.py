@@ -1,11 +1,18 @@
-"""What a camera has to show of a sport: where its balls fly, and the surfaces and zones there. No pygame."""
+"""What a camera has to show of a sport: where its balls fly, and the surfaces and zones there. No pygame.
 
+The strokes of shipped sports are stored, because rallies take 0.1 s at the start. After a change of the physics:
+
+    python -m ballcast.viewer.place
+"""
+
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ballcast import sim
 
+FILE = Path(__file__).with_name("strokes.npz")
 STROKES, BALLS, RECORDINGS = 24, 32, 8  # strokes or launches that are simulated; recorded tracks that are looked at
 SHOWN_TIME, AHEAD = 0.4, 5  # s of flight ahead of a ball that are shown with it, and points on them
 STEP, MAX_PATHS = 0.04, 4000  # s between the moments at which balls are looked at; at how many
@@ -32,7 +39,8 @@ def place_of(source: Any) -> Place:
 
 def _played(source):
     """The paths of simulated balls of play."""
-    launches, durations = _launches(source.sport)
+    stored = stored_launches(source.sport)
+    launches, durations = launches_of(source.sport) if stored is None else stored
     times = np.arange(0.0, max(durations) + SHOWN_TIME + STEP, STEP)
     flights = sim.simulate(source.sport, *launches, times).position
     return np.concatenate([_ahead(times, *flight) for flight in zip(flights, durations)])
@@ -50,20 +58,29 @@ def _ahead(times, positions, duration):
     return np.stack([np.interp(asked, times, axis) for axis in positions.T], axis=-1)
 
 
-def _launches(sport):
-    """Launches of play: position, velocity and spin (N, 3) each; and for how long each ball flies, s."""
+def launches_of(sport: sim.Sport) -> tuple[np.ndarray, np.ndarray]:
+    """Launches of play: position, velocity and spin (3, N, 3) in SI units; and for how long each ball flies (N,), s."""
     if not sport.strokes:
         balls = sim.draw(sport, BALLS, purpose="play")
-        return (balls.launch_position, balls.launch_velocity, balls.launch_spin), [sport.sensor.duration] * BALLS
+        launches = np.array([balls.launch_position, balls.launch_velocity, balls.launch_spin])
+        return launches, np.full(BALLS, sport.sensor.duration)
     strokes, number = [], 0
     while len(strokes) < STROKES:
         strokes, number = [*strokes, *sim.rally(sport, number=number).strokes], number + 1
     launches = np.array([(stroke.position, stroke.velocity, stroke.spin) for stroke in strokes])
-    durations = [stroke.end - stroke.time for stroke in strokes]
+    durations = np.array([stroke.end - stroke.time for stroke in strokes])
     if any(stroke.launch.mirror for stroke in sport.strokes):  # the same from the other end
         mirrored = launches * ((1, -1, 1), (1, -1, 1), (-1, 1, -1))
-        launches, durations = np.concatenate([launches, mirrored]), 2 * durations
+        launches, durations = np.concatenate([launches, mirrored]), np.tile(durations, 2)
     return launches.swapaxes(0, 1), durations
+
+
+def stored_launches(sport: sim.Sport) -> tuple[np.ndarray, np.ndarray] | None:
+    """What launches_of a shipped sport gives, from the disk; None for any other."""
+    with np.load(FILE) as file:
+        if f"{sport.name}.launches" not in file or sport != sim.load(sport.name):
+            return None
+        return file[f"{sport.name}.launches"].astype(float), file[f"{sport.name}.durations"].astype(float)
 
 
 def _corners(sport, paths):
@@ -73,3 +90,15 @@ def _corners(sport, paths):
     low, high = np.percentile(paths.reshape(-1, 3), PERCENTILES, axis=0)
     spare = SPARE * (high - low).max()
     return corners[((corners >= low - spare) & (corners <= high + spare)).all(axis=1)]
+
+
+def main():
+    arrays = {}
+    for name in sim.names():
+        launches, durations = launches_of(sim.load(name))
+        arrays |= {f"{name}.launches": launches.astype(np.float32), f"{name}.durations": durations.astype(np.float32)}
+    np.savez_compressed(FILE, **arrays)
+
+
+if __name__ == "__main__":
+    main()
