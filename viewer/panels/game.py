@@ -128,7 +128,7 @@ def _announcement(game):
     if game.phase == "asking":
         return QUESTIONS[game.question.is_landing]
     if game.phase == "flying":
-        return "It will stop in flight."
+        return "It will stop: say where it goes."
     if game.phase == "revealing":
         return "It flies on ..."
     player, *others = game.rounds[-1]
@@ -141,7 +141,7 @@ def _score_card(canvas, game):
     lines = standings or [(name, number, [], 0) for name, number in _players(game)]
     canvas.panel_background(MARGIN, MARGIN, WIDTH, HEAD + ROW * len(lines) + 4)
     canvas.text(LEFT, MARGIN + 13, "Score", 26, TEXT_COLOR)
-    for x, words in ((RIGHT - 82, "median"), (RIGHT, "closest")):
+    for x, words in ((RIGHT - 82, "median"), (RIGHT, "won")):
         canvas.text(x, MARGIN + 17, words, 23, MUTED_COLOR, 1.0)
     canvas.line(LEFT, MARGIN + 42, RIGHT, MARGIN + 42, RULE_COLOR)
     for row, (name, number, distances, closest) in enumerate(lines):
