@@ -244,7 +244,7 @@ def _table(canvas, game):
     first = right - 170 - column * (game.balls - 1)
     y = top + 108
     canvas.text(left + 28, y, "distance, cm", 23, MUTED_COLOR)
-    for x, words in ((right - 84, "median"), (right, "closest")):
+    for x, words in ((right - 84, "median"), (right, "won")):
         canvas.text(x, y, words, 23, MUTED_COLOR, 1.0)
     for ball in range(game.balls):
         canvas.text(first + column * ball, y, str(ball + 1), 23, MUTED_COLOR, 1.0)
