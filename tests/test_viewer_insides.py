@@ -84,6 +84,20 @@ def test_why_tells_how_far_each_frame_moves_the_forecast():
     assert np.array_equal(attribution.time, ball.track.time[:30]) and works > 1 and "2.00 mm" in attribution.title
 
 
+def test_why_is_drawn_where_no_frame_matters():
+    """A forecast below the floor is lifted onto it: then no frame moves it."""
+    app = make_app(models.load("gru", SPORT))
+    for _ in range(20):
+        app.frame(FRAME_TIME)
+    app.toggle_attribution()
+    for _ in range(20):
+        app.frame(FRAME_TIME)
+    app.attribution.sensitivity[:] = 0.0
+    with np.errstate(all="raise"):
+        app.frame(0.0)
+    assert not app.attribution.sensitivity.any()
+
+
 def test_why_is_asked_for_by_a_key_pauses_and_goes_when_the_show_goes_on():
     app = make_app(models.load("gru", SPORT))
     for _ in range(20):

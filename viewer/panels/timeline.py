@@ -136,7 +136,7 @@ class Timeline:
         top = self._strip(ATTRIBUTION_STRIP_HEIGHT, title)
         if len(attribution.time):
             bottom = top + ATTRIBUTION_STRIP_HEIGHT - 4
-            fraction = attribution.sensitivity / attribution.sensitivity.max()
+            fraction = attribution.sensitivity / max(attribution.sensitivity.max(), 1e-12)
             for x, height in zip(self._at(attribution.time), (ATTRIBUTION_STRIP_HEIGHT - 10) * np.sqrt(fraction)):
                 self.canvas.line(x, bottom, x, bottom - height, palette.TRACK_COLOR, 1.5)
 
