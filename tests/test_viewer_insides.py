@@ -84,14 +84,19 @@ def test_why_tells_how_far_each_frame_moves_the_forecast():
     assert np.array_equal(attribution.time, ball.track.time[:30]) and works > 1 and "2.00 mm" in attribution.title
 
 
+def asked_why():
+    """An App that has shown why, for a while."""
+    app = make_app(models.load("gru", SPORT))
+    for frame in range(40):
+        if frame == 20:
+            app.toggle_attribution()
+        app.frame(FRAME_TIME)
+    return app
+
+
 def test_why_is_drawn_where_no_frame_matters():
     """A forecast below the floor is lifted onto it: then no frame moves it."""
-    app = make_app(models.load("gru", SPORT))
-    for _ in range(20):
-        app.frame(FRAME_TIME)
-    app.toggle_attribution()
-    for _ in range(20):
-        app.frame(FRAME_TIME)
+    app = asked_why()
     app.attribution.sensitivity[:] = 0.0
     with np.errstate(all="raise"):
         app.frame(0.0)
@@ -99,12 +104,7 @@ def test_why_is_drawn_where_no_frame_matters():
 
 
 def test_why_is_asked_for_by_a_key_pauses_and_goes_when_the_show_goes_on():
-    app = make_app(models.load("gru", SPORT))
-    for _ in range(20):
-        app.frame(FRAME_TIME)
-    app.toggle_attribution()
-    for _ in range(20):
-        app.frame(FRAME_TIME)
+    app = asked_why()
     assert app.session.paused and len(app.attribution.sensitivity) == len(app.session.observed_frames)
     first, last = app.attribution.sensitivity[:10].mean(), app.attribution.sensitivity[-10:].mean()
     assert last > 0.05 * first > 0  # of a straight line both ends say how steep it is

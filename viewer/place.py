@@ -5,12 +5,14 @@ The strokes of shipped sports are stored, because rallies take 0.1 s at the star
     python -m ballcast.viewer.place
 """
 
+import io
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ballcast import sim
+from ballcast.sim.files import write_atomically
 
 FILE = Path(__file__).with_name("strokes.npz")
 STROKES, BALLS, RECORDINGS = 24, 32, 8  # strokes or launches that are simulated; recorded tracks that are looked at
@@ -97,7 +99,9 @@ def main():
     for name in sim.names():
         launches, durations = launches_of(sim.load(name))
         arrays |= {f"{name}.launches": launches.astype(np.float32), f"{name}.durations": durations.astype(np.float32)}
-    np.savez_compressed(FILE, **arrays)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    write_atomically(FILE, buffer.getvalue())
 
 
 if __name__ == "__main__":
