@@ -17,9 +17,10 @@ from ballcast.sim.jit import strict
 if TYPE_CHECKING:
     from ballcast.sim.view import CameraView
 
-FLOOR_DOWNSCALE = 6  # pixels of the picture per pixel in which the floor is shaded
+FLOOR_DOWNSCALE = 8  # pixels of the picture per pixel in which the floor is shaded
 TABLE_SHADOW_STRENGTH = 0.45  # how much darker the floor is under a table
 SHADOW_SOFTNESS = 0.12  # m, the softness of that shadow
+SHADOW_END = 4.5  # softnesses from a table's edge to where its shadow has ended: tanh(4.5) = 0.9998
 FADED = 20.0  # where the floor has faded so far that nothing of it is seen: exp(-20) of it
 LAYER_SPARE = 1.3  # memory of a layer's image, of what it takes now: it grows while the camera moves
 FAR_PIXELS = 1e4  # px from the middle of the picture; polygons are cut there
@@ -160,10 +161,15 @@ def _outlines(polygons, camera):
     widest = FAR_PIXELS / camera.focal_length
     inside = (local[:, 2] > NEAR_PLANE) & (np.abs(local[:, :2]) < widest * local[:, 2:]).all(axis=1)
     all_inside, end, found = inside.all(), 0, []
+    pixels = _pixels(local, camera) if all_inside else local
     for polygon, piece in zip(polygons, pieces):
         start, end = end, end + len(piece)
-        groups = [local[start:end].reshape(-1, *polygon.points.shape[-2:])]
-        if not (all_inside or inside[start:end].all()):
+        shape = -1, *polygon.points.shape[-2:]
+        if all_inside:
+            found.append((polygon, _joined(pixels[start:end].reshape(*shape[:2], 2))))
+            continue
+        groups = [local[start:end].reshape(shape)]
+        if not inside[start:end].all():
             groups = _in_sight(groups[0], camera)
         if groups:
             found.append((polygon, _outline(groups, camera)))
@@ -172,9 +178,29 @@ def _outlines(polygons, camera):
 
 def _outline(groups, camera):
     """Polygons in the camera's axes, in groups (K, N, 3), as one closed path (M, 2) px."""
-    if len(groups) == 1 and len(groups[0]) == 1:
-        return _pixels(groups[0][0], camera)
+    if len(groups) == 1:
+        return _joined(_pixels(groups[0], camera))
     return one_path([_same_turn(_pixels(group, camera)) for group in groups])
+
+
+def _joined(outlines):
+    """Outlines (K, N, 2) px as one closed path (M, 2) px, as one_path makes it, all with the same sense of rotation."""
+    return outlines[0] if len(outlines) == 1 else _join(outlines)
+
+
+@strict
+def _join(outlines):
+    """As one_path([_same_turn(outlines)]), but fast."""
+    count, corners = outlines.shape[0], outlines.shape[1]
+    path = np.empty((count * (corners + 2), 2))
+    for k in range(count):
+        outline, begin = outlines[k], k * (corners + 1)
+        is_reversed = raster.doubled_signed_area(outline) < 0.0
+        for n in range(corners):
+            path[begin + n] = outline[corners - 1 - n if is_reversed else n]
+        path[begin + corners] = path[begin]
+        path[len(path) - 1 - k] = path[begin]
+    return path
 
 
 def _in_sight(local, camera):
@@ -272,11 +298,13 @@ def _shade_floor(
                 continue
             floor_alpha, light = 1.0, 1.0
             if falloff > 0.0:
-                floor_alpha, light = math.exp(-falloff), 0.62 + 0.38 * math.exp(-0.81 * falloff)
+                root = math.exp(-falloff / 16)  # one exponential for both: its powers 16 and 13
+                fourth = root * root * root * root
+                floor_alpha, light = fourth * fourth * fourth * fourth, 0.62 + 0.38 * fourth * fourth * fourth * root
             for table in tables:
                 depth = min(x - table[0], y - table[1], table[2] - x, table[3] - y) / SHADOW_SOFTNESS
-                if depth > 9.0:
+                if depth > SHADOW_END:
                     light *= 1.0 - TABLE_SHADOW_STRENGTH
-                elif depth > -9.0:
+                elif depth > -SHADOW_END:
                     light *= 1.0 - TABLE_SHADOW_STRENGTH * (0.5 + 0.5 * math.tanh(depth))
             coarse[i, j] = _pack_shade(vertical_gradient, background, color, floor_alpha, light)
