@@ -40,14 +40,16 @@ class Layer:
 class Backdrop:
     """The images of one camera. `whole` is ground and layers together, for when nothing is hidden.
 
-    It is painted when the camera shows a second picture: for one picture alone it would only be copied.
+    Both are painted when the camera shows a second picture: for one picture alone they would only be copied.
     """
 
     eye: np.ndarray  # (3,) m
-    ground: np.ndarray  # (W, H) uint32
+    floor: np.ndarray  # (w, h) uint32, to be enlarged by FLOOR_DOWNSCALE
+    walls: tuple[list[Polygon], list[np.ndarray]]  # polygons, and their outlines (M, 2) px
     layers: tuple[Layer, ...]  # far to near
     coverage_buffer: np.ndarray  # for raster.fill
-    spare: np.ndarray | None = None  # (W, H) uint32, the memory of `whole`
+    size: tuple[int, int]  # of the picture, px
+    memory: dict[str, np.ndarray]  # name -> (W, H) uint32, for `ground` and `whole`
     is_used: bool = False
 
     @classmethod
@@ -56,28 +58,41 @@ class Backdrop:
 
         old: a backdrop that is not used any more. Its memory is: new memory takes as long as the painting.
         """
-        reused = old if old is not None and old.ground.shape == tuple(camera.size) else None
-        ground = reused.ground if reused else raster.new_picture(camera.size)
-        _paint_floor(ground, scene, view, camera)
+        reused = old if old is not None and old.size == tuple(camera.size) else None
         buffer = _coverage_buffer(camera.size)
-        shown, outlines = _outlines([p for p in scene.walls if p.is_front_facing(camera.eye)], camera)
-        _fill(ground, shown, outlines, buffer)
+        floor = _paint_floor(scene, view, camera, reused.floor if reused else None)
+        walls = _outlines([p for p in scene.walls if p.is_front_facing(camera.eye)], camera)
         layers, memories = [], [layer.memory for layer in reused.layers] if reused else []
         for occluder in scene.far_to_near(camera.eye):
             polygons = [p for p in occluder.polygons if p.is_front_facing(camera.eye)]
             if layer := rasterise(polygons, camera, buffer, memories):
                 layers.append(Layer(occluder, *layer))
-        return cls(camera.eye, ground, tuple(layers), buffer, reused.spare if reused else None)
+        memory = reused.memory if reused else {}
+        return cls(camera.eye, floor, walls, tuple(layers), buffer, tuple(camera.size), memory)
+
+    @functools.cached_property
+    def ground(self) -> np.ndarray:
+        """The floor and the walls, (W, H) uint32."""
+        return self._paint_ground(self._picture("ground"))
 
     @functools.cached_property
     def whole(self) -> np.ndarray:
         """Ground and layers together, (W, H) uint32."""
-        if self.spare is None:
-            self.spare = raster.new_picture(self.ground.shape)
-        self.spare[...] = self.ground
+        pixels = self._paint_ground(self._picture("whole"))
         for layer in self.layers:
-            raster.composite(self.spare, layer.image, *layer.corner)
-        return self.spare
+            raster.composite(pixels, layer.image, *layer.corner)
+        return pixels
+
+    def _picture(self, name):
+        if name not in self.memory:
+            self.memory[name] = raster.new_picture(self.size)
+        return self.memory[name]
+
+    def _paint_ground(self, pixels):
+        """Fill a picture (W, H) uint32 with the floor and the walls; returns it."""
+        raster.enlarge(pixels, self.floor, FLOOR_DOWNSCALE)
+        _fill(pixels, *self.walls, self.coverage_buffer)
+        return pixels
 
     def occluding_layer(self, points: np.ndarray, xy: np.ndarray, margin: float) -> np.ndarray:
         """The index (N,) of the first layer that hides each point (N, 3) m at xy (N, 2) px; len(layers) for none.
@@ -99,7 +114,10 @@ class Backdrop:
         if layer_indices <= {last} and self.is_used:
             pixels[...] = self.whole
         else:
-            pixels[...] = self.ground
+            if self.is_used:
+                pixels[...] = self.ground
+            else:
+                self._paint_ground(pixels)
             for index, layer in enumerate(self.layers):
                 if index in layer_indices:
                     draw_layer(index)
@@ -243,16 +261,16 @@ def _clip(local, widest):
     return local
 
 
-def _paint_floor(ground, scene, view, camera):
-    """Fill the lowest layer (W, H) uint32: the background and a floor that fades into it."""
-    coarse = raster.new_picture([-(-side // FLOOR_DOWNSCALE) + 1 for side in camera.size])
+def _paint_floor(scene, view, camera, memory):
+    """The lowest layer, coarse, (w, h) uint32: the background and a floor that fades into it."""
+    coarse = raster.new_picture([-(-side // FLOOR_DOWNSCALE) + 1 for side in camera.size]) if memory is None else memory
     background = np.array(view.background, float)
     tables = [occluder.vertices[[0, 2], :2].ravel() for occluder in scene.occluders if occluder.level]
     height, color = (-np.inf, background) if scene.floor is None else (scene.floor.high[2], scene.floor.color)
     projection = camera.eye, camera.basis, camera.focal_length, camera.principal_point, camera.size[1]
     floor = background, np.array(color, float), float(height), scene.low, scene.high, scene.fade_distance
     _shade_floor(coarse, *projection, *floor, np.array(tables).reshape(-1, 4))
-    raster.enlarge(ground, coarse, FLOOR_DOWNSCALE)
+    return coarse
 
 
 @raster.inlined_strict
