@@ -26,6 +26,9 @@ LAYER_SPARE = 1.3  # memory of a layer's image, of what it takes now: it grows w
 FAR_PIXELS = 1e4  # px from the middle of the picture; polygons are cut there
 
 
+Outlined = tuple[Polygon, np.ndarray]  # a polygon and its outline (M, 2) px in the picture
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
     """An occluder as an image (W, H) uint32 of premultiplied colours, and its corner (x, y) px in the picture."""
@@ -45,7 +48,7 @@ class Backdrop:
 
     eye: np.ndarray  # (3,) m
     floor: np.ndarray  # (w, h) uint32, to be enlarged by FLOOR_DOWNSCALE
-    walls: tuple[list[Polygon], list[np.ndarray]]  # polygons, and their outlines (M, 2) px
+    walls: list[Outlined]
     layers: tuple[Layer, ...]  # far to near
     coverage_buffer: np.ndarray  # for raster.fill
     size: tuple[int, int]  # of the picture, px
@@ -61,11 +64,11 @@ class Backdrop:
         reused = old if old is not None and old.size == tuple(camera.size) else None
         buffer = _coverage_buffer(camera.size)
         floor = _paint_floor(scene, view, camera, reused.floor if reused else None)
-        walls = _outlines([p for p in scene.walls if p.is_front_facing(camera.eye)], camera)
+        occluders = scene.far_to_near(camera.eye)
+        walls, *parts = _outlines([scene.walls, *(occluder.polygons for occluder in occluders)], camera)
         layers, memories = [], [layer.memory for layer in reused.layers] if reused else []
-        for occluder in scene.far_to_near(camera.eye):
-            polygons = [p for p in occluder.polygons if p.is_front_facing(camera.eye)]
-            if layer := rasterise(polygons, camera, buffer, memories):
+        for occluder, part in zip(occluders, parts):
+            if layer := rasterise(part, camera.size, buffer, memories):
                 layers.append(Layer(occluder, *layer))
         memory = reused.memory if reused else {}
         return cls(camera.eye, floor, walls, tuple(layers), buffer, tuple(camera.size), memory)
@@ -91,7 +94,7 @@ class Backdrop:
     def _paint_ground(self, pixels):
         """Fill a picture (W, H) uint32 with the floor and the walls; returns it."""
         raster.enlarge(pixels, self.floor, FLOOR_DOWNSCALE)
-        _fill(pixels, *self.walls, self.coverage_buffer)
+        _fill(pixels, self.walls, self.coverage_buffer)
         return pixels
 
     def occluding_layer(self, points: np.ndarray, xy: np.ndarray, margin: float) -> np.ndarray:
@@ -133,28 +136,28 @@ def _coverage_buffer(size):
 
 
 def rasterise(
-    polygons: Sequence[Polygon], camera: OrbitCamera, buffer: np.ndarray, memories: list[np.ndarray]
+    outlined: Sequence[Outlined], size: tuple[int, int], buffer: np.ndarray, memories: list[np.ndarray]
 ) -> tuple[np.ndarray, tuple[int, int], np.ndarray] | None:
     """Polygons, painted in their order, as (image, its corner in px, its memory); None if none is in sight.
 
-    buffer    of raster.make_coverage_buffer, for a picture of the camera's size
+    size      of the picture, px
+    buffer    of raster.make_coverage_buffer, for a picture of this size
     memories  of layers that are not used any more: the image takes the first that is large enough
 
     The image (W, H) uint32 is cropped to the picture; it has premultiplied colours, as raster.composite takes it.
     """
-    shown, outlines = _outlines(polygons, camera)
-    corners = np.concatenate([*outlines, np.empty((0, 2))])
-    if not len(corners):
+    if not outlined:
         return None
+    corners = np.concatenate([outline for _, outline in outlined])
     low = np.maximum(np.floor(corners.min(axis=0)) - 2, 0).astype(int)
-    high = np.minimum(np.ceil(corners.max(axis=0)) + 2, camera.size).astype(int)
+    high = np.minimum(np.ceil(corners.max(axis=0)) + 2, size).astype(int)
     if (high <= low).any():
         return None
     width, height = (high - low).tolist()
     memory = _memory(width * height, memories)
     memory[: width * height] = 0
     image = memory[: width * height].reshape(height, width).T
-    _fill(image, shown, [outline - low for outline in outlines], buffer)
+    _fill(image, outlined, buffer, low)
     return image, tuple(low.tolist()), memory
 
 
@@ -164,34 +167,35 @@ def _memory(pixels, memories):
     return memories.pop(fitting[0]) if fitting else np.zeros(int(LAYER_SPARE * pixels), np.uint32)
 
 
-def _fill(image, polygons, outlines, buffer):
-    """Paint polygons, in their order, whose outlines are in pixels of the image."""
-    if polygons:
-        corners, starts = np.concatenate(outlines), np.cumsum([0, *map(len, outlines)])
+def _fill(image, outlined, buffer, corner=0):
+    """Paint polygons in their order into an image whose corner is at `corner` (2,) px of the picture."""
+    if outlined:
+        polygons, outlines = zip(*outlined)
+        corners, starts = np.concatenate(outlines) - corner, np.cumsum([0, *map(len, outlines)])
         colors, alphas = np.array([p.color for p in polygons], float), np.array([p.alpha for p in polygons], float)
         raster.fill_each(image, corners, starts, colors, alphas, buffer)
 
 
-def _outlines(polygons, camera):
-    """The polygons that are before the camera, and their outlines (M, 2) px."""
-    pieces = [polygon.points.reshape(-1, 3) for polygon in polygons]
+def _outlines(parts, camera):
+    """Of each part, a list of polygons, those that face the camera and are before it, as Outlined."""
+    parts = [[p for p in part if p.is_front_facing(camera.eye)] for part in parts]
+    pieces = [polygon.points.reshape(-1, 3) for part in parts for polygon in part]
     local = (np.concatenate([np.empty((0, 3)), *pieces]) - camera.eye) @ camera.basis.T
     widest = FAR_PIXELS / camera.focal_length
     inside = (local[:, 2] > NEAR_PLANE) & (np.abs(local[:, :2]) < widest * local[:, 2:]).all(axis=1)
-    all_inside, end, found = inside.all(), 0, []
-    pixels = _pixels(local, camera) if all_inside else local
-    for polygon, piece in zip(polygons, pieces):
-        start, end = end, end + len(piece)
-        shape = -1, *polygon.points.shape[-2:]
-        if all_inside:
-            found.append((polygon, _joined(pixels[start:end].reshape(*shape[:2], 2))))
-            continue
-        groups = [local[start:end].reshape(shape)]
-        if not inside[start:end].all():
-            groups = _in_sight(groups[0], camera)
-        if groups:
-            found.append((polygon, _outline(groups, camera)))
-    return [polygon for polygon, _ in found], [outline for _, outline in found]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pixels, all_inside, end = _pixels(local, camera), inside.all(), 0
+    found = []
+    for part in parts:
+        found.append([])
+        for polygon in part:
+            start, end = end, end + polygon.points.size // 3
+            size = polygon.points.shape[-2]
+            if all_inside or inside[start:end].all():
+                found[-1].append((polygon, _joined(pixels[start:end].reshape(-1, size, 2))))
+            elif groups := _in_sight(local[start:end].reshape(-1, size, 3), camera):
+                found[-1].append((polygon, _outline(groups, camera)))
+    return found
 
 
 def _outline(groups, camera):
