@@ -61,7 +61,7 @@ class Backdrop:
 
         old: a backdrop that is not used any more. Its memory is: new memory takes as long as the painting.
         """
-        reused = old if old is not None and old.size == tuple(camera.size) else None
+        reused = old if old is not None and old.size == camera.size else None
         buffer = _coverage_buffer(camera.size)
         floor = _paint_floor(scene, view, camera, reused.floor if reused else None)
         occluders = scene.far_to_near(camera.eye)
@@ -71,7 +71,7 @@ class Backdrop:
             if layer := rasterise(part, camera.size, buffer, memories):
                 layers.append(Layer(occluder, *layer))
         memory = reused.memory if reused else {}
-        return cls(camera.eye, floor, walls, tuple(layers), buffer, tuple(camera.size), memory)
+        return cls(camera.eye, floor, walls, tuple(layers), buffer, camera.size, memory)
 
     @functools.cached_property
     def ground(self) -> np.ndarray:
