@@ -57,11 +57,8 @@ def stroke_call(canvas, session, camera):
     called = session.ball.call(session.now)
     if called is None:
         return
-    text, is_fault = (
-        in_capitals(SPOKEN.get(called[0], called[0])),
-        called[0] in {s.fault for s in session.sport.strokes},
-    )
-    is_usual = text in USUAL
+    text = in_capitals(SPOKEN.get(called[0], called[0]))
+    is_usual, is_fault = text in USUAL, called[0] in {stroke.fault for stroke in session.sport.strokes}
     size, color = (SMALL_CALL, MUTED_COLOR) if is_usual else (CALL, FORECAST_COLORS[1] if is_fault else TEXT_COLOR)
     place = camera.project(np.asarray(called[1], float)[None])[0][0] / canvas.scale
     place = place if np.isfinite(place).all() else np.array([canvas.width / 2, canvas.height / 3])
