@@ -74,8 +74,9 @@ class WarmStart:
     def message(self) -> str:
         if self._process is None and self._thread is None:
             return ""
-        name = "the simulator" if self._job is None else self._name(self._job)
-        return f"{'loading' if self._thread else 'compiling'} {name}, once{self._line}"
+        name = "the simulator" if self._job is None else self.pool.describe(self._job).title
+        count = self._line.rpartition(": ")[0] if " of about " in self._line else ""  # without the function's name
+        return f"{'loading' if self._thread else 'compiling'} {name}, once{count}"
 
     def follow(self, pool, source) -> None:
         """Go on for another sport's pool, of the same names, and for its source."""

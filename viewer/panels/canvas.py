@@ -10,6 +10,7 @@ import pygame
 
 from ballcast.render import raster
 from ballcast.render.palette import PANEL_COLOR, SOLID_PANEL_COLOR, VEIL_COLOR
+from ballcast.viewer.screen import draw_pixels
 
 MIN_WIDTH, MIN_HEIGHT = 960.0, 720.0  # units that a picture has at least
 SMALL_SCALE, SMALL_HEIGHT = 0.6, 600.0  # px a unit, down to which pictures get fewer units, and how few
@@ -73,8 +74,7 @@ class Canvas:
         if self._dots:
             dots = np.concatenate(self._dots)
             parts = (part.copy() for part in (dots[:, :2], dots[:, 2], dots[:, 3:6], dots[:, 6]))
-            pixels = pygame.surfarray.pixels2d(self.surface)  # locks the surface as long as it lives
-            raster.discs(pixels, *parts, np.zeros(len(dots), np.int64), 0)
+            draw_pixels(self.surface, raster.discs, *parts, np.zeros(len(dots), np.int64), 0)
         self._texts, self._dots = [], []
 
     def text(self, x, y, text, size, color, alignment=0.0):
@@ -177,8 +177,8 @@ class Canvas:
 
     def ball(self, x, y, radius, color, orientation):
         """A shaded ball; orientation (3, 3) as raster.sphere takes it."""
-        pixels = pygame.surfarray.pixels2d(self.surface)
-        raster.sphere(pixels, x * self.scale, y * self.scale, radius * self.scale, np.array(color, float), orientation)
+        place = x * self.scale, y * self.scale, radius * self.scale
+        draw_pixels(self.surface, raster.sphere, *place, np.array(color, float), orientation)
 
     def image(self, pixels, x, y, width, height):
         """Colours (W, H, 3) stretched over a rectangle."""

@@ -13,6 +13,7 @@ from ballcast.viewer import keys
 from ballcast.viewer.game import PLAYER, centimetres
 from ballcast.viewer.panels.canvas import Canvas
 from ballcast.viewer.panels.layout import MARGIN
+from ballcast.viewer.screen import draw_pixels
 
 PLAYER_COLOR = (255, 120, 160)
 CLICK_DISTANCE = 6  # px that the mouse may move between press and release
@@ -49,7 +50,7 @@ class WithoutForecasts:
 def paint(canvas, painter, game, camera, message=""):
     """The whole picture of a game; painter: the Painter of the 3D scene."""
     session = game.session
-    painter.paint(pygame.surfarray.pixels2d(canvas.surface), WithoutForecasts(session), camera)
+    draw_pixels(canvas.surface, painter.paint, WithoutForecasts(session), camera)
     if game.phase == "over":
         _table(canvas, game)
     else:

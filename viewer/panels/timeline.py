@@ -120,7 +120,9 @@ class Timeline:
         gated = next((forecaster for forecaster in self.session.forecasters if forecaster.has_gates), None)
         title = "only a recurrent network (GRU) has gates; none is chosen"
         if gated:
-            title = f"{self.session.pool.describe(gated.number).title}: gates, 0 dark to 1 bright; rows: groups of units"
+            title = (
+                f"{self.session.pool.describe(gated.number).title}: gates, 0 dark to 1 bright; rows: groups of units"
+            )
         top = self._strip(GATE_STRIP_HEIGHT, title)
         times, values = gated.gates(self.session.now) if gated else ((), None)
         if len(times):
@@ -151,8 +153,9 @@ class Timeline:
                 self.canvas.line(x, bottom, x, bottom - height, palette.TRACK_COLOR, 1.5)
             for share in (1.0, 0.25):
                 y = bottom - room * np.sqrt(share)
-                self.canvas.line(self.left, y, self.left + 5, y, palette.FAINT_COLOR)
-                self.canvas.text(self.left + 8, y - 5, f"{share * largest:.2g} mm per mm", 13, palette.FAINT_COLOR)
+                self.canvas.line(self.right - 5, y, self.right, y, palette.FAINT_COLOR)
+                text = f"{share * largest:.2g} mm per mm"
+                self.canvas.text(self.right - 8, y - 4, text, 13, palette.FAINT_COLOR, 1.0)
 
 
 def speed_words(speed):
