@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ballcast.viewer.playback.session import Session
 
 ROW, HEAD, NOTE_ROW = 26, 30, 18  # units
-HINT = "arrows or mouse: move     Backspace: reset"
+HINT = "arrows or drag; Backspace: reset"
 
 
 class Sliders:
