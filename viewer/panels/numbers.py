@@ -48,7 +48,7 @@ def _motion(canvas, session, camera, left, top):
 
 def _errors(session):
     """Rows (words, color) for one predictor: errors of forecasts for times now past, and of the last landing."""
-    rows = [(("error of forecasts", "last", "median"), palette.MUTED_COLOR)]
+    rows = [((f"error{_left_out(session)}", "last", "median"), palette.MUTED_COLOR)]
     for lead_time in LEAD_TIMES:
         errors = session.errors[lead_time]
         words = (format_length(errors[-1]), format_length(median(errors))) if errors else ("-", "-")
@@ -59,6 +59,11 @@ def _errors(session):
         words = (format_length(error[0]), f"{round(1e3 * error[1]):+d} ms") if error else ("-", "-")
         rows.append(((f"{lead_time:.1f} s before", *words), palette.TEXT_COLOR))
     return rows
+
+
+def _left_out(session):
+    """Behind the word error: a forecast is not scored if a player hit the ball after it was made."""
+    return ", hits left out" if session.ball.hits else ""
 
 
 def _comparison(session):

@@ -91,7 +91,8 @@ class Timeline:
 
     def _errors(self):
         """The errors of forecasts STRIP_LEAD_TIME ahead at the time they were for, on a logarithmic scale."""
-        top = self._strip(ERROR_STRIP_HEIGHT, f"error of forecasts {STRIP_LEAD_TIME:g} s ahead")
+        left_out = ", hits left out" if self.session.ball.hits else ""
+        top = self._strip(ERROR_STRIP_HEIGHT, f"error of forecasts {STRIP_LEAD_TIME:g} s ahead{left_out}")
         low, high = np.log10(ERROR_TICKS[0]), np.log10(ERROR_TICKS[-1])
 
         def height(error):
@@ -103,8 +104,9 @@ class Timeline:
             self.canvas.text(self.left, height(error) - 11, text, 14, palette.FAINT_COLOR)
         for forecaster in reversed(self.session.forecasters):
             times, errors = forecaster.error_series(STRIP_LEAD_TIME, self.session.now)
-            color = palette.predictor_color(forecaster.number)
-            self.canvas.path(np.column_stack([self._at(times), height(errors)]), color)
+            line = np.column_stack([self._at(times), height(errors)])
+            for part in np.split(line, np.searchsorted(times, self.session.ball.hits)):  # no time across a hit has one
+                self.canvas.path(part, palette.predictor_color(forecaster.number))
 
     def _gates(self):
         """The gates of the first predictor that has any: bright where a unit takes in the new, or reads its memory."""
