@@ -56,7 +56,7 @@ class BallRecord:
         return next(((text, at) for since, text, at in reversed(self.calls) if since <= time < since + CALL_TIME), None)
 
     def is_hit(self, since, until):
-        """Whether a player hits it from one time on, s, and before another. Never in a recording, which does not say."""
+        """Whether a player hits it from one time on, s, and before another. Never in a recording: it does not say."""
         return any(since <= hit < until for hit in self.hits)
 
     def is_known_at(self, time):
