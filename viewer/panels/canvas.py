@@ -185,7 +185,3 @@ class Canvas:
         image = pygame.surfarray.make_surface(pixels)
         size = (max(1, round(width * self.scale)), max(1, round(height * self.scale)))
         self.surface.blit(pygame.transform.smoothscale(image, size), (round(x * self.scale), round(y * self.scale)))
-
-
-def format_length(metres):
-    return f"{1e3 * metres:.0f} mm" if metres < 0.9995 else f"{metres:.2f} m"

@@ -6,10 +6,10 @@ import numpy as np
 
 from ballcast.render import palette
 from ballcast.render.painter import view_rotation
-from ballcast.viewer.panels.canvas import format_length
 from ballcast.viewer.panels.layout import MARGIN, MIDDLE, PAD
 from ballcast.viewer.playback.forecaster import LEAD_TIMES
 from ballcast.viewer.playback.session import DISPLAY_SPIN_SLOWDOWN
+from ballcast.viewer.units import format_length
 
 WIDTH, ROW, BALL_RADIUS, HEAD = 372, 20, 26, 84  # units
 NAME_WIDTH = 114

@@ -18,7 +18,7 @@ USUAL = ("IN",)
 DOTS_TIME = 1.0  # s before a call, whose dots it leaves free
 NEAR = 4.0  # m from a call's place to the goal or basket that it is about
 ROOM_STEPS = 30, 20  # units between the places that are tried for a call
-SPOKEN = {"service box": "in"}  # calls that are said otherwise
+SPOKEN = {"service box": "in", "stumps": "bowled"}  # calls that are said otherwise
 RING_RADII, RING_PIXELS = 2.5, 11  # of a landing mark: in ball radii, and px that it has at least
 BALL_ROOM = 18  # units round the ball that labels leave free
 
@@ -57,8 +57,8 @@ def stroke_call(canvas, session, camera):
     called = session.ball.call(session.now)
     if called is None:
         return
-    text, is_fault = SPOKEN.get(called[0], called[0]).upper(), called[0] in {s.fault for s in session.sport.strokes}
-    is_usual = text in USUAL
+    text = in_capitals(SPOKEN.get(called[0], called[0]))
+    is_usual, is_fault = text in USUAL, called[0] in {stroke.fault for stroke in session.sport.strokes}
     size, color = (SMALL_CALL, MUTED_COLOR) if is_usual else (CALL, FORECAST_COLORS[1] if is_fault else TEXT_COLOR)
     place = camera.project(np.asarray(called[1], float)[None])[0][0] / canvas.scale
     place = place if np.isfinite(place).all() else np.array([canvas.width / 2, canvas.height / 3])
@@ -70,6 +70,11 @@ def stroke_call(canvas, session, camera):
     canvas.dots(np.linspace(edge, place, 2 + int(math.dist(edge, place))), 0.8, color, 0.8)
     canvas.panel_background(left, top, width, height)
     canvas.text(left + width / 2, top + 0.3 * size, text, size, color, 0.5)
+
+
+def in_capitals(text: str) -> str:
+    """The words of a call in capitals; units keep their letters: "CARRY 213 m"."""
+    return " ".join(word if word == "m" else word.upper() for word in text.split())
 
 
 def _path_boxes(canvas, session, camera):

@@ -9,11 +9,12 @@ from ballcast.viewer.panels.canvas import Canvas
 from ballcast.viewer.panels.layout import MARGIN, PAD, WIDTH
 from ballcast.viewer.playback.overrides import OVERRIDES
 
-ROW, HEAD = 26, 30  # units
+ROW, HEAD, NOTE_ROW = 26, 30, 18  # units
+HINT = "arrows or mouse: move     Backspace: reset"
 
 
 class Sliders:
-    height = HEAD + ROW * len(OVERRIDES) + 22
+    height = HEAD + ROW * len(OVERRIDES) + 2 * NOTE_ROW + 4
 
     def __init__(self, canvas, top):
         self.canvas, self.top = canvas, top
@@ -49,11 +50,13 @@ def _render(size, scale, values, live, selected):
     canvas.panel_background(0, 0, WIDTH, Sliders.height)
     canvas.text(left, 10, "The ball's world", 21, TEXT_COLOR)
     note = "the predictors are not told of this" if live else "a recording cannot be changed"
-    canvas.text(left, HEAD + ROW * len(OVERRIDES) + 3, note, 16, FAINT_COLOR)
+    notes = HEAD + ROW * len(OVERRIDES) + 3
+    canvas.text(left, notes, HINT if live else "", 16, MUTED_COLOR)
+    canvas.text(left, notes + NOTE_ROW * live, note, 16, FAINT_COLOR)
     for number, (override, (is_set, value)) in enumerate(zip(OVERRIDES, values)):
         y = HEAD + ROW * number
         color = TEXT_COLOR if number == selected else MUTED_COLOR
-        text = override.unit.format(value) if is_set or not override.varies else "varies by ball"
+        text = override.text(value) if is_set or not override.varies else "varies by ball"
         canvas.text(left, y, ("> " if number == selected else "") + override.label, 18, color)
         canvas.text(right, y, text, 18, FORECAST_COLOR if is_set else color, 1.0)
         knob_x = left + (right - left) * min(max((value - override.low) / (override.high - override.low), 0.0), 1.0)
