@@ -14,7 +14,7 @@ from ballcast.viewer.framing import Cameras, Free, Rectangle
 from ballcast.viewer.options import DEFAULT
 from ballcast.viewer.panels import beliefs, card, game, help, menu, numbers, overlay
 from ballcast.viewer.panels.canvas import Canvas, scale_of
-from ballcast.viewer.panels.layout import CARD_HEIGHT, FOOT_HEIGHT, GAP, MARGIN, WIDTH
+from ballcast.viewer.panels.layout import CARD_HEIGHT, FOOT_HEIGHT, GAP, MARGIN, WIDTH, has_right_column
 from ballcast.viewer.panels.sliders import Sliders
 from ballcast.viewer.panels.timeline import Timeline
 from ballcast.viewer.place import place_of
@@ -75,7 +75,8 @@ class Picture:
         if options.beliefs:
             beliefs.paint(canvas, session, bottom + GAP)
         if options.numbers:
-            numbers.paint(canvas, session, camera)
+            top = sliders(canvas, options).top + (Sliders.height + GAP if options.sliders else 0)
+            numbers.paint(canvas, session, camera, top)
         if options.sliders:
             sliders(canvas, options).paint(session, options.slider)
         overlay.buttons(canvas)
@@ -117,7 +118,7 @@ class Picture:
 def free_part(size, options):
     """The part of a picture (width, height) px that no panel covers."""
     scale = scale_of(size)
-    right = (WIDTH + 2 * MARGIN) * (options.inset or options.sliders)
+    right = (WIDTH + 2 * MARGIN) * has_right_column(options)
     whole = Rectangle(0.0, 0.0, size[0] - scale * right, size[1] - scale * FOOT_HEIGHT)
     return Free(whole, Rectangle(0.0, 0.0, scale * PANEL[0], scale * PANEL[1]))
 

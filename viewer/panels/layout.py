@@ -1,7 +1,7 @@
 """Where things stand in the picture, in units, so that no two stand in the same place.
 
 left    a column: the card, the estimates below it, two buttons at the foot
-right   a column: the view from above, the sliders
+right   a column: the view from above, the sliders, the numbers
 foot    the timeline between the columns' inner edges; strips, captions and messages above it
 """
 
@@ -13,10 +13,13 @@ CARD_HEIGHT = 280  # of the card with one predictor
 FOOT_HEIGHT = 68  # of the timeline, its seconds and the state above it
 
 
+def has_right_column(options):
+    return options.inset or options.sliders or options.numbers
+
+
 def middle_end(canvas, options):
     """Where the middle ends: at the right column if anything is in it."""
-    has_column = options.inset or options.sliders
-    return canvas.width - MARGIN - (WIDTH + MARGIN if has_column else 0)
+    return canvas.width - MARGIN - (WIDTH + MARGIN if has_right_column(options) else 0)
 
 
 def timeline_end(canvas, options):

@@ -122,7 +122,9 @@ class Timeline:
         gated = next((forecaster for forecaster in self.session.forecasters if forecaster.has_gates), None)
         title = "only a recurrent network (GRU) has gates; none is chosen"
         if gated:
-            title = f"{self.session.pool.describe(gated.number).title}: gates, 0 dark to 1 bright; rows: groups of units"
+            title = (
+                f"{self.session.pool.describe(gated.number).title}: gates, 0 dark to 1 bright; rows: groups of units"
+            )
         top = self._strip(GATE_STRIP_HEIGHT, title)
         times, values = gated.gates(self.session.now) if gated else ((), None)
         if len(times):
