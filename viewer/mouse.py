@@ -27,10 +27,11 @@ class Mouse:
         self.app = app
         self.let_go()
 
-    def let_go(self):
+    def let_go(self) -> None:
+        """Hold nothing any more."""
         self.scrubbing, self.sliding, self.throw = False, None, None
 
-    def handle(self, event):
+    def handle(self, event: pygame.event.Event) -> None:
         """Act on an event of pygame, if it is one of the mouse."""
         if self.app.choices.menu is not None:
             self._in_menu(event)

@@ -1,6 +1,7 @@
 """The card: which sport, how fast the ball is and spins, who forecasts and how well, and what the marks mean."""
 
 from statistics import median
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,12 +10,16 @@ from ballcast.viewer.panels import legend
 from ballcast.viewer.panels.layout import LEFT, MARGIN, PAD, RIGHT, WIDTH
 from ballcast.viewer.units import format_length, format_speed
 
+if TYPE_CHECKING:
+    from ballcast.viewer.panels.canvas import Canvas
+    from ballcast.viewer.playback.session import Session
+
 LEAD_TIME = 0.2  # s ahead, of the error that is shown
 ROW, NOTE_ROW, NOTE = 22, 18, 17  # heights of a row and of a smaller one, units; the size of the smaller text
 MAX_NAMED = 5  # predictors
 
 
-def paint(canvas, session, truth):
+def paint(canvas: "Canvas", session: "Session", truth: bool) -> float:
     """Returns the height of its lower edge, in units."""
     several, notes = len(session.forecasters) > 1, _notes(canvas, session)
     marks = legend.marks(session, truth)

@@ -4,6 +4,7 @@ A forecast is not scored if a player hit the ball after it was made: "hits left 
 """
 
 from statistics import median
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,13 +15,18 @@ from ballcast.viewer.playback.forecaster import LEAD_TIMES
 from ballcast.viewer.playback.session import DISPLAY_SPIN_SLOWDOWN
 from ballcast.viewer.units import format_length
 
+if TYPE_CHECKING:
+    from ballcast.render.camera import OrbitCamera
+    from ballcast.viewer.panels.canvas import Canvas
+    from ballcast.viewer.playback.session import Session
+
 ROW, BALL_RADIUS, HEAD = 20, 26, 84  # units
 INNER = WIDTH - 2 * PAD
 COLUMNS = {1: (), 3: (172, INNER), 5: (112, 152, 212, INNER)}  # where numbers end, in rows of so many words
 NAME_WIDTHS = {1: INNER, 3: 122, 5: 82}  # units, of the first word
 
 
-def paint(canvas, session, camera, top):
+def paint(canvas: "Canvas", session: "Session", camera: "OrbitCamera", top: float) -> None:
     """In the right column from `top` on; beside the card if it has no room there."""
     several = len(session.forecasters) > 1
     rows = _comparison(session) if several else _errors(session)
@@ -86,7 +92,7 @@ def _comparison(session):
     ]
 
 
-def format_spin(canvas, title, spin, room):
+def format_spin(canvas: "Canvas", title: str, spin: np.ndarray, room: float) -> str:
     """A spin vector (3,) rad/s as text; in turns a second too, where that has room."""
     norm = float(np.linalg.norm(spin))
     short = f"{title} {norm:.0f} rad/s"

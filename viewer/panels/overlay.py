@@ -2,6 +2,8 @@
 
 import itertools
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pygame
@@ -10,6 +12,12 @@ from ballcast.render.painter import MIN_BALL_PIXELS, view_rotation
 from ballcast.render.palette import FORECAST_COLORS, MUTED_COLOR, TEXT_COLOR, predictor_color
 from ballcast.viewer.panels.layout import FOOT_HEIGHT, GAP, MARGIN, MIDDLE, middle_end
 from ballcast.viewer.playback.ball import CALL_TIME
+
+if TYPE_CHECKING:
+    from ballcast.render.camera import OrbitCamera
+    from ballcast.viewer.options import DisplayOptions
+    from ballcast.viewer.panels.canvas import Canvas
+    from ballcast.viewer.playback.session import Session
 
 BUTTONS = (("help", "H", "keys"), ("menu", "M", "menu"))  # name, key, word
 BUTTON_WIDTH, BUTTON_HEIGHT, BUTTON_TOP = 112, 30, 44  # units; the top above the lower edge
@@ -23,7 +31,7 @@ RING_RADII, RING_PIXELS = 2.5, 11  # of a landing mark: in ball radii, and px th
 BALL_ROOM = 18  # units round the ball that labels leave free
 
 
-def leave_the_ball_free(canvas, session, camera):
+def leave_the_ball_free(canvas: "Canvas", session: "Session", camera: "OrbitCamera") -> None:
     """Draw the ball again if it is behind a panel, and keep labels off it."""
     xy, depth = camera.project(session.ball.state_at(session.now)[0][None])
     x, y = xy[0] / canvas.scale
@@ -35,7 +43,7 @@ def leave_the_ball_free(canvas, session, camera):
         canvas.taken.append((x - BALL_ROOM, y - BALL_ROOM, 2 * BALL_ROOM, 2 * BALL_ROOM))
 
 
-def landing_countdown(canvas, session, camera):
+def landing_countdown(canvas: "Canvas", session: "Session", camera: "OrbitCamera") -> None:
     """The time until the first forecast landing, next to its mark."""
     for forecaster in session.forecasters:
         forecast = forecaster.forecast(session.now)
@@ -52,7 +60,7 @@ def landing_countdown(canvas, session, camera):
             return
 
 
-def stroke_call(canvas, session, camera):
+def stroke_call(canvas: "Canvas", session: "Session", camera: "OrbitCamera") -> None:
     """What has just been called of a stroke (in, out, goal ...), beside the place where it was decided."""
     called = session.ball.call(session.now)
     if called is None:
@@ -115,7 +123,7 @@ def _nearest_room(canvas, place, width, height, kept_free):
     return nearest[0]
 
 
-def notices(canvas, options, top, texts):
+def notices(canvas: "Canvas", options: "DisplayOptions", top: float, texts: Sequence[tuple[str, float]]) -> None:
     """Lines above the foot, whose upper edge is `top`: (text, size) each, the first one lowest."""
     left, right = MIDDLE, middle_end(canvas, options)
     for text, size in texts:
@@ -129,7 +137,7 @@ def notices(canvas, options, top, texts):
             canvas.text((left + right) / 2, top + 10 + number * line_height, line, size, TEXT_COLOR, 0.5)
 
 
-def buttons(canvas):
+def buttons(canvas: "Canvas") -> None:
     """The buttons in the lower left corner, which do what their key does."""
     for number, (_, key, word) in enumerate(BUTTONS):
         x, y = MARGIN + number * (BUTTON_WIDTH + GAP), canvas.height - BUTTON_TOP
@@ -138,7 +146,7 @@ def buttons(canvas):
         canvas.text(x + 46, y + 8, word, 20, MUTED_COLOR)
 
 
-def button_at(canvas, pixel):
+def button_at(canvas: "Canvas", pixel: Sequence[float]) -> str | None:
     """The name of the button at a pixel (x, y), or None."""
     for number, (name, _, _) in enumerate(BUTTONS):
         corner = MARGIN + number * (BUTTON_WIDTH + GAP), canvas.height - BUTTON_TOP

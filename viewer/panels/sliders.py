@@ -1,6 +1,8 @@
 """The panel of the world's overrides: one slider each, for the mouse and for the keys. Live balls only."""
 
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import pygame
 
@@ -9,8 +11,11 @@ from ballcast.viewer.panels.canvas import Canvas
 from ballcast.viewer.panels.layout import MARGIN, PAD, WIDTH
 from ballcast.viewer.playback.overrides import OVERRIDES
 
+if TYPE_CHECKING:
+    from ballcast.viewer.playback.session import Session
+
 ROW, HEAD, NOTE_ROW = 26, 30, 18  # units
-HINT = "arrows or mouse: move     Backspace: reset"
+HINT = "arrows or drag; Backspace: reset"
 
 
 class Sliders:
@@ -21,18 +26,20 @@ class Sliders:
         self.x = canvas.width - MARGIN - WIDTH
         self.left, self.right = self.x + PAD, self.x + WIDTH - PAD
 
-    def slider_at(self, pixel):
+    def slider_at(self, pixel: Sequence[float]) -> int | None:
         """The number of the override whose slider is at a pixel (x, y), or None."""
         x, y = pixel[0] / self.canvas.scale, pixel[1] / self.canvas.scale - self.top - HEAD
         inside = self.x <= x <= self.x + WIDTH and 0 <= y < ROW * len(OVERRIDES)
         return int(y // ROW) if inside else None
 
-    def value_at(self, number, pixel):
+    def value_at(self, number: int, pixel: Sequence[float]) -> float:
+        """The value of an override whose slider is pulled to a pixel (x, y)."""
         override = OVERRIDES[number]
         fraction = (pixel[0] / self.canvas.scale - self.left) / (self.right - self.left)
         return override.clipped(override.low + min(max(fraction, 0.0), 1.0) * (override.high - override.low))
 
-    def paint(self, session, selected):
+    def paint(self, session: "Session", selected: int) -> None:
+        """Paint the panel; `selected` is the number of the override that the keys move."""
         live = session.source.live
         world = session.source.world if live else {}
         values = tuple((o.name in world, float(world.get(o.name, o.default(session.sport)))) for o in OVERRIDES)

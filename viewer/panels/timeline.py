@@ -1,9 +1,16 @@
 """The foot of the picture: the ball's time, to be grabbed, and strips above it: errors, gates, attribution."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ballcast.render import palette
 from ballcast.viewer.panels.layout import FOOT_HEIGHT, MIDDLE, timeline_end
+
+if TYPE_CHECKING:
+    from ballcast.viewer.playback.attribution import Attribution
+    from ballcast.viewer.playback.session import Session
 
 LINE_OFFSET, GRAB_HEIGHT, GRAB_MARGIN = 32, 48, 12  # units of the line above the lower edge; where it can be grabbed
 STRIP_GAP, ERROR_STRIP_HEIGHT, GATE_STRIP_HEIGHT, ATTRIBUTION_STRIP_HEIGHT = 6, 84, 96, 62  # units
@@ -24,16 +31,18 @@ class Timeline:
         self.left, self.right, self.y = MIDDLE, timeline_end(canvas, options), canvas.height - LINE_OFFSET
         self.top = canvas.height - FOOT_HEIGHT
 
-    def contains(self, pixel):
+    def contains(self, pixel: Sequence[float]) -> bool:
+        """Whether a pixel (x, y) is where the timeline can be grabbed."""
         x, y = pixel[0] / self.canvas.scale, pixel[1] / self.canvas.scale
         return self.left - GRAB_MARGIN <= x <= self.right + GRAB_MARGIN and y >= self.canvas.height - GRAB_HEIGHT
 
-    def time_at(self, session, pixel):
+    def time_at(self, session: "Session", pixel: Sequence[float]) -> float:
         """The time, s, on the ball's clock at a pixel."""
         fraction = float(np.clip((pixel[0] / self.canvas.scale - self.left) / (self.right - self.left), 0.0, 1.0))
         return session.ball.start + fraction * (session.ball.end - session.ball.start)
 
-    def paint(self, session, attribution=None):
+    def paint(self, session: "Session", attribution: "Attribution | None" = None) -> None:
+        """Paint the timeline, and the strips that are open above it."""
         self.session = session
         if self.options.errors:
             self._errors()
@@ -155,11 +164,12 @@ class Timeline:
                 self.canvas.line(x, bottom, x, bottom - height, palette.TRACK_COLOR, 1.5)
             for share in (1.0, 0.25):
                 y = bottom - room * np.sqrt(share)
-                self.canvas.line(self.left, y, self.left + 5, y, palette.FAINT_COLOR)
-                self.canvas.text(self.left + 8, y - 5, f"{share * largest:.2g} mm per mm", 13, palette.FAINT_COLOR)
+                self.canvas.line(self.right - 5, y, self.right, y, palette.FAINT_COLOR)
+                text = f"{share * largest:.2g} mm per mm"
+                self.canvas.text(self.right - 8, y - 4, text, 13, palette.FAINT_COLOR, 1.0)
 
 
-def speed_words(speed):
+def speed_words(speed: float) -> str:
     """A speed of the show as words: half speed, 1/8 speed, 4 x speed."""
     words = {0.25: "quarter speed", 0.5: "half speed", 1: "normal speed", 2: "double speed"}
     return words.get(speed, f"1/{1 / speed:g} speed" if speed < 1 else f"{speed:g} x speed")

@@ -1,11 +1,12 @@
 """Overrides of the world in which live balls fly and are measured. Predictors do not know them."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from ballcast.sim.sport import TrackerFrame
+from ballcast.sim.sport import Sport, TrackerFrame
 from ballcast.viewer.units import format_speed
 
 WIND = "m/s"  # the unit of a wind
@@ -21,7 +22,7 @@ class WorldOverride:
     high: float
     step: float
     unit: str
-    default: object
+    default: Callable[[Sport], float]
     varies: bool = False  # from ball to ball, without an override
 
     def text(self, value: float) -> str:
