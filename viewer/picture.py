@@ -46,6 +46,11 @@ class Picture:
         self._world, self._above = Painter(sport), Painter(sport)
         self._framed_by = None  # whether the source was ready, and the Cameras
 
+    @property
+    def region_share(self) -> float:
+        """The share of the last picture that the largest region covers."""
+        return max((region.share for region in self._world.regions.values()), default=0.0)
+
     def paint(self, surface, session, camera, options=DEFAULT, overlays=NO_OVERLAYS):
         canvas, camera = Canvas(surface), self.camera(session, camera, options)
         if overlays.game is not None:
@@ -53,7 +58,7 @@ class Picture:
             return
         things = options.truth, overlays.throw, overlays.attribution
         draw_pixels(surface, self._world.paint, session, camera, *things)
-        self._panels(canvas, session, camera, options)
+        self._panels(canvas, session, camera, options, overlays.attribution is not None)
         timeline = Timeline(canvas, options)
         timeline.paint(session, overlays.attribution)
         texts = (overlays.caption, CAPTION), (overlays.message, MESSAGE), (overlays.progress, PROGRESS)
@@ -68,11 +73,11 @@ class Picture:
             help.paint(canvas)
         canvas.flush()
 
-    def _panels(self, canvas, session, camera, options):
+    def _panels(self, canvas, session, camera, options, has_attribution):
         """The columns on both sides."""
         if options.inset:
             self._inset(canvas, session, options)
-        bottom = card.paint(canvas, session, options.truth)
+        bottom = card.paint(canvas, session, options.truth, has_attribution)
         if options.beliefs:
             beliefs.paint(canvas, session, bottom + GAP)
         if options.numbers:

@@ -16,6 +16,7 @@ WIDTH = 268  # of both columns
 LEFT, RIGHT = MARGIN + PAD, MARGIN + WIDTH - PAD  # of what stands in the left column
 MIDDLE = WIDTH + 2 * MARGIN  # where the middle begins
 CARD_HEIGHT = 280  # of the card with one predictor
+BUTTON_TOP = 44  # of the buttons, above the lower edge
 FOOT_HEIGHT = 68  # of the timeline, its seconds and the state above it
 
 

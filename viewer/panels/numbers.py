@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 ROW, BALL_RADIUS, HEAD = 20, 26, 84  # units
 INNER = WIDTH - 2 * PAD
-COLUMNS = {1: (), 3: (172, INNER), 5: (112, 152, 212, INNER)}  # where numbers end, in rows of so many words
-NAME_WIDTHS = {1: INNER, 3: 122, 5: 82}  # units, of the first word
+COLUMNS = {1: (), 3: (142, INNER), 5: (112, 152, 212, INNER)}  # where numbers end, in rows of so many words
+NAME_WIDTHS = {1: INNER, 3: 96, 5: 82}  # units, of the first word
 
 
 def paint(canvas: "Canvas", session: "Session", camera: "OrbitCamera", top: float) -> None:
@@ -62,17 +62,22 @@ def _motion(canvas, session, camera, left, top):
 
 def _errors(session):
     """Rows (words, color) for one predictor: errors of forecasts for times now past, and of the last landing."""
-    rows = [(("error, hits left out" if session.ball.hits else "error", "last", "median"), palette.MUTED_COLOR)]
+    rows = [(("error", "last", "median"), palette.MUTED_COLOR)]
     for lead_time in LEAD_TIMES:
         errors = session.errors[lead_time]
         words = (format_length(errors[-1]), format_length(median(errors))) if errors else ("-", "-")
         rows.append(((f"{lead_time:.1f} s ahead", *words), palette.TEXT_COLOR))
-    rows.append((("of the last landing", "place", "time"), palette.MUTED_COLOR))
+    rows.append((("last landing", "place", "time"), palette.MUTED_COLOR))
     for lead_time in LEAD_TIMES:
         error = session.landing_errors.get(lead_time)
-        words = (format_length(error[0]), f"{round(1e3 * error[1]):+d} ms") if error else ("-", "-")
+        words = (format_length(error[0]), _lateness(error[1])) if error else ("-", "-")
         rows.append(((f"{lead_time:.1f} s before", *words), palette.TEXT_COLOR))
-    return rows
+    return rows + [(("hits left out",), palette.FAINT_COLOR)] * bool(session.ball.hits)
+
+
+def _lateness(seconds):
+    """By how much a forecast landing was too late, as text."""
+    return f"{abs(round(1e3 * seconds))} ms {'late' if seconds >= 0 else 'early'}"
 
 
 def _comparison(session):

@@ -80,6 +80,9 @@ class Timeline:
         session, y = self.session, self.canvas.height - FOOT_HEIGHT + 4
         moment = f"{session.now - session.ball.start:.2f} s"
         self.canvas.plate(self.left, y, moment, 18, palette.TEXT_COLOR)
+        x = self.left + self.canvas.text_size(moment, 18)[0] + 34
+        self.canvas.plate(x, y, "   a landing", 16, palette.MUTED_COLOR)
+        self.canvas.dots([(x + 3, y + 7)], 3, palette.TEXT_COLOR)
         hidden = "hidden from the predictors" if session.hidden else ""
         speed = "" if session.speed == 1 else speed_words(session.speed)
         state = "   ".join(filter(None, (hidden, speed, "paused" if session.paused else "")))
