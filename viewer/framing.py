@@ -21,6 +21,7 @@ from ballcast.viewer.place import Place
 LOOKAHEAD = 0.5  # s of the forecasts at which the camera looks, so that it has moved when they matter
 MOVING_TIME = 0.15  # s that a movement takes
 HOLD_TIME, FOLLOW_HOLD_TIME = 2.0, 1.0  # s for which the camera still shows what it had to show; and one that follows
+RETURN_TIME = 0.4  # s for which it has not needed to be so far away, before it comes nearer
 SHARES, WIDER = (0.8, 0.9, 0.97), 1.1  # of the moments of play that it shows without moving; for more it is farther
 MARGIN, INNER_MARGIN = 0.045, 0.025  # of the picture's height: round what it is fitted to, and before it has to move
 SPARE, FOLLOW_SPARE = 0.08, 0.06  # of the usual distance: so much is shown round ball and forecast after a movement
@@ -97,7 +98,6 @@ class Lens:
         left, right, top, bottom = np.moveaxis(limits, -1, 0)
         z = np.minimum((left + right) / (self._right - self._left), (top + bottom) / (self._bottom - self._top))
         return self._middle(limits, np.minimum(z, forward))
-
 
     def aimed(self, needed: np.ndarray, wanted: np.ndarray, nearest: float, farthest: float) -> np.ndarray:
         """The eye (3,) that sees all of `needed`, and of `wanted` as much as it can between two depths; both limits."""
@@ -271,12 +271,14 @@ class Framing:
         limits = np.minimum(self._home_limits, self._recent(HOLD_TIME))
         farthest = self._home[2] - FARTHEST * self._distance
         if not self._lens.shows(goal, self._lens.limits(points)) or self._hides(goal, points):
-            farther = max(goal[2] - FARTHER * self._distance, farthest)
+            farther = goal[2] - FARTHER * self._distance
+            if self._goal_lens.nearest(needed)[2] > farthest:
+                farther = max(farther, farthest)
             goal = self._goal_lens.aimed(needed, limits, farther, farthest)
             if not self._hides(goal, points):
                 return goal
             return self._beside_panel.nearest(self._beside_panel.limits(points, SPARE * self._distance), farther)
-        better = self._goal_lens.aimed(needed, limits, np.inf, farthest)
+        better = self._goal_lens.aimed(self._recent(RETURN_TIME), limits, np.inf, farthest)
         is_better = better[2] - goal[2] > NEARER * self._distance and not self._hides(better, points)
         return better if is_better else goal
 
