@@ -21,6 +21,7 @@ from ballcast.viewer.place import place_of
 from ballcast.viewer.screen import draw_pixels
 
 INSET = WIDTH, 158  # units
+FOOT_GAP = 14  # units above the foot that are left free: a ring on the floor has room
 PANEL = MARGIN + WIDTH, MARGIN + CARD_HEIGHT  # units: the right and the lower edge of the card
 CAPTION, MESSAGE, PROGRESS = 30, 24, 18  # sizes of texts above the foot, units
 
@@ -125,7 +126,7 @@ def free_part(size, options):
     """The part of a picture (width, height) px that no panel covers."""
     scale = scale_of(size)
     right = (WIDTH + 2 * MARGIN) * has_right_column(options)
-    whole = Rectangle(0.0, 0.0, size[0] - scale * right, size[1] - scale * FOOT_HEIGHT)
+    whole = Rectangle(0.0, 0.0, size[0] - scale * right, size[1] - scale * (FOOT_HEIGHT + FOOT_GAP))
     return Free(whole, Rectangle(0.0, 0.0, scale * PANEL[0], scale * PANEL[1]))
 
 

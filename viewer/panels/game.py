@@ -202,7 +202,8 @@ def _mark(canvas, game, camera, position, color, radius=9.0):
         canvas.dots(np.array([center]), 3.0, color)
         canvas.dots(center + radius * UNIT_CIRCLE * (1, flat), 1.4, color, 0.9)
         heights = [surface.low[2] for surface in game.session.sport.surfaces if surface.landing and surface.supports]
-        if game.question.is_landing and lowered[2] < max(heights, default=-np.inf) - FLOOR_DEPTH:
+        is_named = color in (PLAYER_COLOR, TRUTH_COLOR) and game.question.is_landing
+        if is_named and lowered[2] < max(heights, default=-np.inf) - FLOOR_DEPTH:
             canvas.text(center[0] + radius + 6, center[1] - 7, "floor", 18, color)
 
 

@@ -16,7 +16,12 @@ LINE_OFFSET, GRAB_HEIGHT, GRAB_MARGIN = 32, 48, 12  # units of the line above th
 STRIP_GAP, ERROR_STRIP_HEIGHT, GATE_STRIP_HEIGHT, ATTRIBUTION_STRIP_HEIGHT = 6, 84, 96, 62  # units
 HEAD, AXIS = 18, 15  # units of a strip: its name above the curves, and its seconds below them
 STRIP_LEAD_TIME = 0.2  # s ahead of the forecasts whose errors the strip shows
-ERROR_TICKS = {1e-3: "1 mm", 1e-2: "1 cm", 1e-1: "10 cm", 1.0: "1 m"}  # m, from the bottom of the strip to its top
+ERROR_TICKS = {
+    1e-3: "to 1 mm",
+    1e-2: "1 cm",
+    1e-1: "10 cm",
+    1.0: "1 m or more",
+}  # m, from the bottom of the strip to its top
 STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 600, 3600)  # s between two of the seconds that are written
 STEP_WIDTH = 56  # units between them, and more
 STOPS = np.linspace(0, 255, len(palette.COLORMAP_STOPS))
@@ -120,14 +125,15 @@ class Timeline:
             fraction = (np.log10(np.clip(error, min(ERROR_TICKS), max(ERROR_TICKS))) - low) / (high - low)
             return top + ERROR_STRIP_HEIGHT - AXIS - (ERROR_STRIP_HEIGHT - AXIS - HEAD) * fraction
 
-        for error, text in ERROR_TICKS.items():
+        for error in ERROR_TICKS:
             self.canvas.line(self.left, height(error), self.right, height(error), palette.RULE_COLOR)
-            self.canvas.text(self.left, height(error) - 11, text, 13, palette.FAINT_COLOR)
         for forecaster in reversed(self.session.forecasters):
             times, errors = forecaster.error_series(STRIP_LEAD_TIME, self.session.now)
             line = np.column_stack([self._at(times), height(errors)])
             for part in np.split(line, np.searchsorted(times, self.session.ball.hits)):  # no time across a hit has one
                 self.canvas.path(part, palette.predictor_color(forecaster.number))
+        for error, text in ERROR_TICKS.items():
+            self.canvas.plate(self.left + 3, height(error) - 9, text, 13, palette.MUTED_COLOR)
 
     def _gates(self):
         """The gates of the first predictor that has any: bright where a unit takes in the new, or reads its memory."""
