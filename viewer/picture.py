@@ -16,7 +16,7 @@ from ballcast.viewer.panels import beliefs, card, game, help, menu, numbers, ove
 from ballcast.viewer.panels.canvas import Canvas, scale_of
 from ballcast.viewer.panels.layout import CARD_HEIGHT, FOOT_HEIGHT, GAP, MARGIN, WIDTH, has_right_column
 from ballcast.viewer.panels.sliders import Sliders
-from ballcast.viewer.panels.timeline import Timeline
+from ballcast.viewer.panels.timeline import ERROR_STRIP_HEIGHT, GATE_STRIP_HEIGHT, STRIP_GAP, Timeline
 from ballcast.viewer.place import place_of
 from ballcast.viewer.screen import draw_pixels
 
@@ -126,7 +126,8 @@ def free_part(size, options):
     """The part of a picture (width, height) px that no panel covers."""
     scale = scale_of(size)
     right = (WIDTH + 2 * MARGIN) * has_right_column(options)
-    whole = Rectangle(0.0, 0.0, size[0] - scale * right, size[1] - scale * (FOOT_HEIGHT + FOOT_GAP))
+    strips = options.errors * (ERROR_STRIP_HEIGHT + STRIP_GAP) + options.gates * (GATE_STRIP_HEIGHT + STRIP_GAP)
+    whole = Rectangle(0.0, 0.0, size[0] - scale * right, size[1] - scale * (FOOT_HEIGHT + FOOT_GAP + strips))
     return Free(whole, Rectangle(0.0, 0.0, scale * PANEL[0], scale * PANEL[1]))
 
 
