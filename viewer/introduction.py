@@ -35,12 +35,12 @@ class Opening(NamedTuple):
 
 
 OPENINGS = {
-    "baseball": Opening(10, 1 / 8),
+    "baseball": Opening(4, 1 / 4),
     "basketball": Opening(12, 1 / 4),
-    "cricket": Opening(0, 1 / 8),
+    "cricket": Opening(5, 1 / 10),
     "golf": Opening(0, 1 / 4),
     "room": Opening(18, 1 / 4),
-    "soccer": Opening(4, 1 / 4),
+    "soccer": Opening(9, 1 / 4),
     "table_tennis": Opening(0, 1 / 8),
     "tennis": Opening(14, 1 / 4),
     "volleyball": Opening(10, 1 / 4),
