@@ -21,7 +21,7 @@ from ballcast.viewer.place import Place
 LOOKAHEAD = 0.5  # s of the forecasts at which the camera looks, so that it has moved when they matter
 MOVING_TIME = 0.15  # s that a movement takes
 HOLD_TIME, FOLLOW_HOLD_TIME = 2.0, 1.0  # s for which the camera still shows what it had to show; and one that follows
-RETURN_TIME = 0.4  # s for which it has not needed to be so far away, before it comes nearer
+RETURN_TIME = 1.0  # s for which it has not needed to be so far away, before it comes nearer
 SHARES, WIDER = (0.8, 0.9, 0.97), 1.1  # of the moments of play that it shows without moving; for more it is farther
 MARGIN, INNER_MARGIN = 0.045, 0.025  # of the picture's height: round what it is fitted to, and before it has to move
 SPARE, FOLLOW_SPARE = 0.08, 0.06  # of the usual distance: so much is shown round ball and forecast after a movement
