@@ -148,7 +148,7 @@ class Timeline:
         if len(times):
             self._heat_map(times, values, top)
             middle, count = (HEAD + GATE_STRIP_HEIGHT - AXIS) / 2, values.shape[2]
-            for offset, text in ((HEAD, "update: takes in the new"), (middle, "reset: reads its memory")):
+            for offset, text in ((HEAD, "update (1 - z): takes in the new"), (middle, "reset (r): reads its memory")):
                 words = f"{text}, rows 1 to {count}"
                 self.canvas.plate(self.right - 8, top + offset + 5, words, 13, palette.MUTED_COLOR, 1.0)
 
