@@ -35,7 +35,7 @@ leaderboard:
 demo:
 	$(IN) core play.py --headless --seed 187 --throw single --frames 24 --screenshot docs/viewer.png
 	$(IN) "core record" play.py --headless --seed 187 --throw single --predictor gru_physics physics --frames 300 --record docs/viewer.gif
-	$(IN) core play.py --headless --predictor gru --frames 100 --screenshot docs/rally.png
+	$(IN) core play.py --headless --predictor gru --frames 70 --screenshot docs/rally.png
 	$(IN) core play.py --headless --game --predictor gru_physics parabola --frames 344 --screenshot docs/game.png
 	$(IN) core play.py --headless --seed 187 --throw single --frames 1 --show help --screenshot docs/keys.png
 	$(IN) core play.py --headless --seed 3 --throw loop --predictor gru_physics gru physics parabola --frames 26 --show errors truth --screenshot docs/compare.png
