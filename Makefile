@@ -6,7 +6,7 @@
 # VENV=folder          another environment          PYTHON=program    the interpreter for a new environment
 # BENCH="names"        the benchmarks to run        LESSONS="names"   the lessons to run
 
-LESSONS ?= memory order loss_over_time gradients gates vocabulary parallel long_memory
+LESSONS ?= memory criteria loss_over_time gradients gates vocabulary parallel long_memory
 define LINE
 
 

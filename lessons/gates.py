@@ -88,7 +88,8 @@ def draw(page, about, units):
     finish(right, 0, xlabel="frames from the bounce", ylabel="unit, the slowest first")
     right.grid(False)
     figure.colorbar(image, label="update gate")
-    page.close(figure)
+    page.save(figure)
+    page.close()
 
 
 if __name__ == "__main__":

@@ -81,7 +81,8 @@ def main():
                 plot.semilogy(norms, color=line_style(name)["color"], linestyle=dash, label=how)
         finish(plot, title=name, xlabel="frames back, T - t", ylim=(1e-16, 1e12))
     plots[0].set_ylabel("norm of d h_T / d h_t")
-    page.close(figure)
+    page.save(figure)
+    page.close()
 
 
 if __name__ == "__main__":

@@ -148,7 +148,8 @@ def draw(page, results, small, constant):
         right.semilogx(GAP_LENGTHS, off[:, 0] / constant, marker=".", **style)
     right.axhline(1.0, color="#7a7a7a", linewidth=0.6)
     finish(right, 6, ylim=0, xlabel="empty frames", ylabel="error, over that of a constant answer")
-    page.close(figure)
+    page.save(figure)
+    page.close()
 
 
 if __name__ == "__main__":

@@ -104,7 +104,8 @@ def main():
     for n in (3, 8, 13):
         right.semilogy(np.where(by_slice[n] > 0, by_slice[n], np.nan), label=f"of slice {n + 1} alone")
     finish(right, ylim=1e-3, xlabel="frame of the weights", ylabel="norm of the gradient")
-    page.close(figure)
+    page.save(figure)
+    page.close()
 
 
 if __name__ == "__main__":

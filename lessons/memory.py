@@ -91,7 +91,8 @@ def draw(page, predictors, pair, results):
     many.minorticks_off()
     many.set_yticks([20, 50, 100, 200], ["20", "50", "100", "200"])
     finish(many, xlabel="frames given", ylabel=f"error {LEAD_TIME:g} s ahead, mm")
-    page.close(figure)
+    page.save(figure)
+    page.close()
 
 
 if __name__ == "__main__":

@@ -119,7 +119,8 @@ def draw(page, speed, memory):
         plots[2].loglog(LENGTHS, [memory[name, 1, n] / n / 1e3 for n in LENGTHS], marker=".", **line_style(name))
     label = "saved for the backward pass, kB/frame"
     finish(plots[2], title="one sequence", xlabel="length, frames", ylabel=label)
-    page.close(figure)
+    page.save(figure)
+    page.close()
 
 
 if __name__ == "__main__":

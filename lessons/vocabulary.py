@@ -123,7 +123,8 @@ def draw(page, vocabulary, embedding, results):
     right.set_xticks(list(results), [str(n) for n in results])
     right.minorticks_off()
     finish(right, xlabel="tokens in the vocabulary", ylabel="mm")
-    page.close(figure)
+    page.save(figure)
+    page.close()
 
 
 if __name__ == "__main__":

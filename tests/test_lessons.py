@@ -1,13 +1,16 @@
 """The lessons: what their pages say is so, and the figures in a page are those of its script."""
 
+import inspect
+
 import numpy as np
 import pytest
 
 from ballcast import sim
-from lessons import gates, long_memory, loss_over_time, memory, order, parallel
+from lessons import criteria, gates, long_memory, loss_over_time, memory, parallel
 from lessons.balls import make_cases, networks
 from lessons.gradients import cases
 from lessons.page import FOLDER, Page
+from lessons.positions import features, positions
 
 
 def test_gradients_vanish_and_explode_but_not_where_gates_are_set_for_the_length():
@@ -49,19 +52,22 @@ def test_gates_open_at_the_bounce():
 
 
 def test_lengths_do_not_matter_order_does_and_the_past_is_felt():
-    assert order.remembered(range(1, 501, 7)) < 1e-5
+    assert criteria.remembered(range(1, 501, 7)) < 1e-5
     predictors = networks("mlp", "gru")
-    assert all(order.padded(predictor, order.PADDED) < 1e-5 for predictor in predictors.values())
-    histories, times, truth = make_cases(80, order.HISTORY_FRAMES, order.LEAD_TIME)
+    assert all(criteria.padded(predictor, criteria.PADDED) < 1e-5 for predictor in predictors.values())
+    histories, times, truth = make_cases(80, criteria.HISTORY_FRAMES, criteria.LEAD_TIME)
     assert len(histories) > 40
-    mixed = [order.shuffled(track, n) for n, track in enumerate(histories)]
+    mixed = [criteria.shuffled(track, n) for n, track in enumerate(histories)]
     for predictor in predictors.values():
-        off = [np.median(order.errors(predictor, tracks, times, truth)) for tracks in (histories, mixed)]
+        off = [np.median(criteria.errors(predictor, tracks, times, truth)) for tracks in (histories, mixed)]
         assert off[1] > 3 * off[0]
     assert (
-        order.influence(predictors["mlp"], 30, count=8) == 0.0 < 1e-3 < order.influence(predictors["gru"], 30, count=8)
+        criteria.influence(predictors["mlp"], 30, count=8)
+        == 0.0
+        < 1e-3
+        < criteria.influence(predictors["gru"], 30, count=8)
     )
-    early, late = (np.median(order.late(predictors["gru"], k, 60), axis=1) for k in (0, 60))
+    early, late = (np.median(criteria.late(predictors["gru"], k, 60), axis=1) for k in (0, 60))
     assert late[1] > 2 * early[1] and late[0] < 1.5 * early[0]
 
 
@@ -92,13 +98,28 @@ def test_every_page_has_its_script_its_picture_and_its_figures(page):
     assert page.name in (FOLDER / "README.md").read_text(encoding="utf-8")
 
 
-def test_a_page_is_filled_with_what_was_printed(tmp_path):
-    (tmp_path / "own.md").write_text("# Own\n\n```text\nold\n```\n\nAfter.\n")
-    page = Page("own", tmp_path)
+def test_a_page_is_filled_with_what_was_printed_and_with_its_code(tmp_path, capsys):
+    (tmp_path / "own.md").write_text("# Own\n\n```python\nold\n```\n\n```text\nold\n```\n\nAfter.\n")
+    page = Page("own", tmp_path, tmp_path / "new")
     page.print("7 of 9")
-    page.close(page.figure()[0])
-    assert (tmp_path / "own.md").read_text() == "# Own\n\n```text\n7 of 9\n```\n\nAfter.\n"
-    assert (tmp_path / "own.png").stat().st_size > 1000
+    page.code(networks)
+    page.save(page.figure()[0])
+    page.close()
+    source = inspect.getsource(networks)
+    expected = f"# Own\n\n```python\n{source}```\n\n```text\n7 of 9\n```\n\nAfter.\n"
+    assert (tmp_path / "new" / "own.md").read_text() == expected
+    assert (tmp_path / "new" / "own.png").stat().st_size > 1000 and not (tmp_path / "own.png").exists()
+    assert "lines differ" in capsys.readouterr().out
     (tmp_path / "own.md").write_text("no block")
-    with pytest.raises(ValueError, match="no block"):
-        page.close(page.figure()[0])
+    with pytest.raises(ValueError, match="0 blocks ```python"):
+        page.close()
+
+
+def test_what_a_network_reads_is_the_position_and_the_step_to_it():
+    inputs, targets = positions(8, frames=5)
+    read = features(inputs)
+    assert read.shape == (8, 5, 6) and targets.shape == (8, 5, 3)
+    np.testing.assert_allclose(read[:, 0, 3:], 0.0)
+    np.testing.assert_allclose(read[:, 3, 3:] * 5.0 / 60.0, inputs[:, 3] - inputs[:, 2], atol=1e-6)
+    other = positions(8, frames=5, purpose="test")[0]
+    assert float((other - inputs).abs().min(dim=1)[0].max()) > 0.01

@@ -94,7 +94,7 @@ def late(predictor, delay, count=BALL_COUNT):
 
 
 def main():
-    page, predictors = Page("order"), networks(*MODELS)
+    page, predictors = Page("criteria"), networks(*MODELS)
     page.print("1. any length")
     page.print(f"gru: hidden states of {len(LENGTHS)} sequences of 1 to {MAX_LENGTH} frames, each alone and all in "
                f"one padded batch, differ by at most {remembered(LENGTHS):.0e}")  # fmt: skip
@@ -144,7 +144,8 @@ def draw(page, orders, influences, shared):
     for row, style in zip(shared.T, (line_style("gru"), separate)):
         right.semilogy(START_DELAYS, row, marker=".", **style)
     finish(right, xlabel="first frame given", ylabel="error, mm")
-    page.close(figure)
+    page.save(figure)
+    page.close()
 
 
 if __name__ == "__main__":
