@@ -22,7 +22,7 @@ SPEED = 5.0  # m/s: balls are about so fast
 def positions(
     count: int, frames: int = FRAMES, seed: int = 0, purpose: str = "train", lead_time: float = LEAD_TIME
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Measured positions (B, T, 3) m and true displacements (B, T, 3) m after `lead_time` s, float32.
+    """Measured positions (B, T, 3) m, and how far from them the balls are after `lead_time` s (B, T, 3) m, float32.
 
     Balls are drawn as training draws them, `seed` and `purpose` ("train", "validation", "test") choose which; their
     frames are regular, and their noise is the same for all, so that nothing but the positions tells of the ball.
@@ -33,8 +33,8 @@ def positions(
     grid = np.unique(np.r_[times, times + lead_time].round(9))
     path = sim.simulate(balls.sport, *launch, grid, balls.parameters).position
     now, later = (path[:, np.searchsorted(grid, t - 1e-6)] for t in (times, times + lead_time))
-    noise = NOISE * np.random.default_rng(seed + 1).standard_normal(now.shape)
-    return torch.tensor(now + noise, dtype=torch.float32), torch.tensor(later - now, dtype=torch.float32)
+    measured = now + NOISE * np.random.default_rng(seed + 1).standard_normal(now.shape)
+    return torch.tensor(measured, dtype=torch.float32), torch.tensor(later - measured, dtype=torch.float32)
 
 
 def features(positions: torch.Tensor) -> torch.Tensor:
