@@ -17,12 +17,16 @@ from ballcast.sim.jit import strict
 if TYPE_CHECKING:
     from ballcast.sim.view import CameraView
 
-FLOOR_DOWNSCALE = 6  # pixels of the picture per pixel in which the floor is shaded
+FLOOR_DOWNSCALE = 8  # pixels of the picture per pixel in which the floor is shaded
 TABLE_SHADOW_STRENGTH = 0.45  # how much darker the floor is under a table
 SHADOW_SOFTNESS = 0.12  # m, the softness of that shadow
+SHADOW_END = 4.5  # softnesses from a table's edge to where its shadow has ended: tanh(4.5) = 0.9998
 FADED = 20.0  # where the floor has faded so far that nothing of it is seen: exp(-20) of it
 LAYER_SPARE = 1.3  # memory of a layer's image, of what it takes now: it grows while the camera moves
 FAR_PIXELS = 1e4  # px from the middle of the picture; polygons are cut there
+
+
+Outlined = tuple[Polygon, np.ndarray]  # a polygon and its outline (M, 2) px in the picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,14 +43,16 @@ class Layer:
 class Backdrop:
     """The images of one camera. `whole` is ground and layers together, for when nothing is hidden.
 
-    It is painted when the camera shows a second picture: for one picture alone it would only be copied.
+    Both are painted when the camera shows a second picture: for one picture alone they would only be copied.
     """
 
     eye: np.ndarray  # (3,) m
-    ground: np.ndarray  # (W, H) uint32
+    floor: np.ndarray  # (w, h) uint32, to be enlarged by FLOOR_DOWNSCALE
+    walls: list[Outlined]
     layers: tuple[Layer, ...]  # far to near
     coverage_buffer: np.ndarray  # for raster.fill
-    spare: np.ndarray | None = None  # (W, H) uint32, the memory of `whole`
+    size: tuple[int, int]  # of the picture, px
+    memory: dict[str, np.ndarray]  # name -> (W, H) uint32, for `ground` and `whole`
     is_used: bool = False
 
     @classmethod
@@ -55,28 +61,41 @@ class Backdrop:
 
         old: a backdrop that is not used any more. Its memory is: new memory takes as long as the painting.
         """
-        reused = old if old is not None and old.ground.shape == tuple(camera.size) else None
-        ground = reused.ground if reused else raster.new_picture(camera.size)
-        _paint_floor(ground, scene, view, camera)
+        reused = old if old is not None and old.size == camera.size else None
         buffer = _coverage_buffer(camera.size)
-        shown, outlines = _outlines([p for p in scene.walls if p.is_front_facing(camera.eye)], camera)
-        _fill(ground, shown, outlines, buffer)
+        floor = _paint_floor(scene, view, camera, reused.floor if reused else None)
+        occluders = scene.far_to_near(camera.eye)
+        walls, *parts = _outlines([scene.walls, *(occluder.polygons for occluder in occluders)], camera)
         layers, memories = [], [layer.memory for layer in reused.layers] if reused else []
-        for occluder in scene.far_to_near(camera.eye):
-            polygons = [p for p in occluder.polygons if p.is_front_facing(camera.eye)]
-            if layer := rasterise(polygons, camera, buffer, memories):
+        for occluder, part in zip(occluders, parts):
+            if layer := rasterise(part, camera.size, buffer, memories):
                 layers.append(Layer(occluder, *layer))
-        return cls(camera.eye, ground, tuple(layers), buffer, reused.spare if reused else None)
+        memory = reused.memory if reused else {}
+        return cls(camera.eye, floor, walls, tuple(layers), buffer, camera.size, memory)
+
+    @functools.cached_property
+    def ground(self) -> np.ndarray:
+        """The floor and the walls, (W, H) uint32."""
+        return self._paint_ground(self._picture("ground"))
 
     @functools.cached_property
     def whole(self) -> np.ndarray:
         """Ground and layers together, (W, H) uint32."""
-        if self.spare is None:
-            self.spare = raster.new_picture(self.ground.shape)
-        self.spare[...] = self.ground
+        pixels = self._paint_ground(self._picture("whole"))
         for layer in self.layers:
-            raster.composite(self.spare, layer.image, *layer.corner)
-        return self.spare
+            raster.composite(pixels, layer.image, *layer.corner)
+        return pixels
+
+    def _picture(self, name):
+        if name not in self.memory:
+            self.memory[name] = raster.new_picture(self.size)
+        return self.memory[name]
+
+    def _paint_ground(self, pixels):
+        """Fill a picture (W, H) uint32 with the floor and the walls; returns it."""
+        raster.enlarge(pixels, self.floor, FLOOR_DOWNSCALE)
+        _fill(pixels, self.walls, self.coverage_buffer)
+        return pixels
 
     def occluding_layer(self, points: np.ndarray, xy: np.ndarray, margin: float) -> np.ndarray:
         """The index (N,) of the first layer that hides each point (N, 3) m at xy (N, 2) px; len(layers) for none.
@@ -98,7 +117,10 @@ class Backdrop:
         if layer_indices <= {last} and self.is_used:
             pixels[...] = self.whole
         else:
-            pixels[...] = self.ground
+            if self.is_used:
+                pixels[...] = self.ground
+            else:
+                self._paint_ground(pixels)
             for index, layer in enumerate(self.layers):
                 if index in layer_indices:
                     draw_layer(index)
@@ -114,28 +136,28 @@ def _coverage_buffer(size):
 
 
 def rasterise(
-    polygons: Sequence[Polygon], camera: OrbitCamera, buffer: np.ndarray, memories: list[np.ndarray]
+    outlined: Sequence[Outlined], size: tuple[int, int], buffer: np.ndarray, memories: list[np.ndarray]
 ) -> tuple[np.ndarray, tuple[int, int], np.ndarray] | None:
     """Polygons, painted in their order, as (image, its corner in px, its memory); None if none is in sight.
 
-    buffer    of raster.make_coverage_buffer, for a picture of the camera's size
+    size      of the picture, px
+    buffer    of raster.make_coverage_buffer, for a picture of this size
     memories  of layers that are not used any more: the image takes the first that is large enough
 
     The image (W, H) uint32 is cropped to the picture; it has premultiplied colours, as raster.composite takes it.
     """
-    shown, outlines = _outlines(polygons, camera)
-    corners = np.concatenate([*outlines, np.empty((0, 2))])
-    if not len(corners):
+    if not outlined:
         return None
+    corners = np.concatenate([outline for _, outline in outlined])
     low = np.maximum(np.floor(corners.min(axis=0)) - 2, 0).astype(int)
-    high = np.minimum(np.ceil(corners.max(axis=0)) + 2, camera.size).astype(int)
+    high = np.minimum(np.ceil(corners.max(axis=0)) + 2, size).astype(int)
     if (high <= low).any():
         return None
     width, height = (high - low).tolist()
     memory = _memory(width * height, memories)
     memory[: width * height] = 0
     image = memory[: width * height].reshape(height, width).T
-    _fill(image, shown, [outline - low for outline in outlines], buffer)
+    _fill(image, outlined, buffer, low)
     return image, tuple(low.tolist()), memory
 
 
@@ -145,36 +167,62 @@ def _memory(pixels, memories):
     return memories.pop(fitting[0]) if fitting else np.zeros(int(LAYER_SPARE * pixels), np.uint32)
 
 
-def _fill(image, polygons, outlines, buffer):
-    """Paint polygons, in their order, whose outlines are in pixels of the image."""
-    if polygons:
-        corners, starts = np.concatenate(outlines), np.cumsum([0, *map(len, outlines)])
+def _fill(image, outlined, buffer, corner=0):
+    """Paint polygons in their order into an image whose corner is at `corner` (2,) px of the picture."""
+    if outlined:
+        polygons, outlines = zip(*outlined)
+        corners, starts = np.concatenate(outlines) - corner, np.cumsum([0, *map(len, outlines)])
         colors, alphas = np.array([p.color for p in polygons], float), np.array([p.alpha for p in polygons], float)
         raster.fill_each(image, corners, starts, colors, alphas, buffer)
 
 
-def _outlines(polygons, camera):
-    """The polygons that are before the camera, and their outlines (M, 2) px."""
-    pieces = [polygon.points.reshape(-1, 3) for polygon in polygons]
+def _outlines(parts, camera):
+    """Of each part, a list of polygons, those that face the camera and are before it, as Outlined."""
+    parts = [[p for p in part if p.is_front_facing(camera.eye)] for part in parts]
+    pieces = [polygon.points.reshape(-1, 3) for part in parts for polygon in part]
     local = (np.concatenate([np.empty((0, 3)), *pieces]) - camera.eye) @ camera.basis.T
     widest = FAR_PIXELS / camera.focal_length
     inside = (local[:, 2] > NEAR_PLANE) & (np.abs(local[:, :2]) < widest * local[:, 2:]).all(axis=1)
-    all_inside, end, found = inside.all(), 0, []
-    for polygon, piece in zip(polygons, pieces):
-        start, end = end, end + len(piece)
-        groups = [local[start:end].reshape(-1, *polygon.points.shape[-2:])]
-        if not (all_inside or inside[start:end].all()):
-            groups = _in_sight(groups[0], camera)
-        if groups:
-            found.append((polygon, _outline(groups, camera)))
-    return [polygon for polygon, _ in found], [outline for _, outline in found]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pixels, all_inside, end = _pixels(local, camera), inside.all(), 0
+    found = []
+    for part in parts:
+        found.append([])
+        for polygon in part:
+            start, end = end, end + polygon.points.size // 3
+            size = polygon.points.shape[-2]
+            if all_inside or inside[start:end].all():
+                found[-1].append((polygon, _joined(pixels[start:end].reshape(-1, size, 2))))
+            elif groups := _in_sight(local[start:end].reshape(-1, size, 3), camera):
+                found[-1].append((polygon, _outline(groups, camera)))
+    return found
 
 
 def _outline(groups, camera):
     """Polygons in the camera's axes, in groups (K, N, 3), as one closed path (M, 2) px."""
-    if len(groups) == 1 and len(groups[0]) == 1:
-        return _pixels(groups[0][0], camera)
+    if len(groups) == 1:
+        return _joined(_pixels(groups[0], camera))
     return one_path([_same_turn(_pixels(group, camera)) for group in groups])
+
+
+def _joined(outlines):
+    """Outlines (K, N, 2) px as one closed path (M, 2) px, as one_path makes it, all with the same sense of rotation."""
+    return outlines[0] if len(outlines) == 1 else _join(outlines)
+
+
+@strict
+def _join(outlines):
+    """As one_path([_same_turn(outlines)]), but fast."""
+    count, corners = outlines.shape[0], outlines.shape[1]
+    path = np.empty((count * (corners + 2), 2))
+    for k in range(count):
+        outline, begin = outlines[k], k * (corners + 1)
+        is_reversed = raster.doubled_signed_area(outline) < 0.0
+        for n in range(corners):
+            path[begin + n] = outline[corners - 1 - n if is_reversed else n]
+        path[begin + corners] = path[begin]
+        path[len(path) - 1 - k] = path[begin]
+    return path
 
 
 def _in_sight(local, camera):
@@ -217,16 +265,16 @@ def _clip(local, widest):
     return local
 
 
-def _paint_floor(ground, scene, view, camera):
-    """Fill the lowest layer (W, H) uint32: the background and a floor that fades into it."""
-    coarse = raster.new_picture([-(-side // FLOOR_DOWNSCALE) + 1 for side in camera.size])
+def _paint_floor(scene, view, camera, memory):
+    """The lowest layer, coarse, (w, h) uint32: the background and a floor that fades into it."""
+    coarse = raster.new_picture([-(-side // FLOOR_DOWNSCALE) + 1 for side in camera.size]) if memory is None else memory
     background = np.array(view.background, float)
     tables = [occluder.vertices[[0, 2], :2].ravel() for occluder in scene.occluders if occluder.level]
     height, color = (-np.inf, background) if scene.floor is None else (scene.floor.high[2], scene.floor.color)
     projection = camera.eye, camera.basis, camera.focal_length, camera.principal_point, camera.size[1]
     floor = background, np.array(color, float), float(height), scene.low, scene.high, scene.fade_distance
     _shade_floor(coarse, *projection, *floor, np.array(tables).reshape(-1, 4))
-    raster.enlarge(ground, coarse, FLOOR_DOWNSCALE)
+    return coarse
 
 
 @raster.inlined_strict
@@ -272,11 +320,13 @@ def _shade_floor(
                 continue
             floor_alpha, light = 1.0, 1.0
             if falloff > 0.0:
-                floor_alpha, light = math.exp(-falloff), 0.62 + 0.38 * math.exp(-0.81 * falloff)
+                root = math.exp(-falloff / 16)  # one exponential for both: its powers 16 and 13
+                fourth = root * root * root * root
+                floor_alpha, light = fourth * fourth * fourth * fourth, 0.62 + 0.38 * fourth * fourth * fourth * root
             for table in tables:
                 depth = min(x - table[0], y - table[1], table[2] - x, table[3] - y) / SHADOW_SOFTNESS
-                if depth > 9.0:
+                if depth > SHADOW_END:
                     light *= 1.0 - TABLE_SHADOW_STRENGTH
-                elif depth > -9.0:
+                elif depth > -SHADOW_END:
                     light *= 1.0 - TABLE_SHADOW_STRENGTH * (0.5 + 0.5 * math.tanh(depth))
             coarse[i, j] = _pack_shade(vertical_gradient, background, color, floor_alpha, light)

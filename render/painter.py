@@ -185,7 +185,7 @@ def compile_kernels() -> None:
     """Compile, or load from the disk, every kernel that pictures need, by painting a small one."""
     camera = OrbitCamera((0.0, 0.0, 0.0), 0.0, 30.0, 3.0, 40.0, (48, 32))
     times, points = np.linspace(0.0, 0.1, 4), np.linspace((0, 0, 0.2), (0.5, 0, 1), 4)
-    scene = Scene(None, (Polygon(np.eye(3), (255, 255, 255)),), (), np.zeros(2), np.ones(2), 1.0)
+    scene = Scene(None, (Polygon(np.tile(np.eye(3), (2, 1, 1)), (255, 255, 255)),), (), np.zeros(2), np.ones(2), 1.0)
     place = Place((), scene, 0.1, 9.81)
     place.drawn_path(times, points)
     draw_list = DrawList(camera)

@@ -26,6 +26,8 @@ CHANNEL_MASK, ROUNDING = 0xFF00FF, 0x800080  # two channels of a pixel, and a ha
 MASK_32, ONE_32, EIGHT_32 = np.uint32(CHANNEL_MASK), np.uint32(0x10001), np.uint32(8)
 SEAM_HALF_WIDTH = 0.13  # half width of a seam, in radii
 MAX_POINTS = 200_000  # points of all lines together
+FILL_BLOCK = 32  # px of a row that are filled at once where no edge is
+VISIBLE, WHOLE = 2e-3, 0.999  # shares of a pixel: with less nothing is painted, with more all of it
 
 
 @inlined_strict
@@ -156,20 +158,39 @@ def fill(pixels, corners, starts, color, alpha, coverage_buffer):
         for n in range(len(outline)):
             x0, y0 = outline[n - 1, 0] - left, outline[n - 1, 1] - top
             accumulate_edge(change, x0, y0, outline[n, 0] - left, outline[n, 1] - top, winding)
-    packed_color, full_alpha = pack_color(color[0], color[1], color[2]), to_alpha8(alpha)
+    paint_covered(pixels, left, top, change, pack_color(color[0], color[1], color[2]), alpha)
+
+
+@strict
+def paint_covered(pixels, left, top, change, packed_color, alpha):
+    """Paint a colour where an outline covers the picture, by `change` (H, W + 1) of accumulate_edge; clear `change`.
+
+    A row goes by in blocks: no edge goes through most of them, and these are wholly inside or outside.
+    """
+    width, full_alpha, bits = change.shape[1] - 1, to_alpha8(alpha), change.view(np.uint32)
     opaque = np.uint32(packed_color[1] << 8 | packed_color[0])
-    for j in range(bottom - top):
-        coverage = 0.0
-        for i in range(right - left):
-            coverage += change[j, i]
-            change[j, i] = 0.0
-            if coverage > 0.999 and full_alpha == 255:  # what blend gives, without what is below
-                pixels[left + i, top + j] = opaque
-            elif coverage > 0.999:
-                blend(pixels, left + i, top + j, packed_color, full_alpha)
-            elif coverage > 2e-3:
-                blend(pixels, left + i, top + j, packed_color, to_alpha8(alpha * coverage))
-        change[j, right - left] = 0.0
+    for j in range(change.shape[0]):
+        coverage, row = 0.0, pixels.T[top + j][left : left + width]
+        for start in range(0, width, FILL_BLOCK):
+            stop, edges = min(start + FILL_BLOCK, width), np.uint32(0)
+            block = bits[j][start:stop]
+            for i in range(len(block)):
+                edges = np.uint32(edges | block[i])
+            if edges == 0 and coverage <= VISIBLE:
+                continue
+            if edges == 0 and coverage > WHOLE and full_alpha == 255:
+                row[start:stop] = opaque
+                continue
+            for i in range(start, stop):
+                coverage += change[j, i]
+                change[j, i] = 0.0
+                if coverage > WHOLE and full_alpha == 255:  # what blend gives, without what is below
+                    row[i] = opaque
+                elif coverage > WHOLE:
+                    blend(pixels, left + i, top + j, packed_color, full_alpha)
+                elif coverage > VISIBLE:
+                    blend(pixels, left + i, top + j, packed_color, to_alpha8(alpha * coverage))
+        change[j, width] = 0.0
 
 
 @strict

@@ -58,7 +58,7 @@ class Rally:
     sport: "Sport"
     parameters: np.ndarray  # (6,) of this ball, in the order of sim.PARAMETERS
     strokes: tuple[PlayedStroke, ...]
-    ended_by: str  # "miss", "winner": nobody reached the ball, or "limit": MAX_STROKES
+    ended_by: str  # "miss", "catch": a player holds it, "winner": nobody reached it, or "limit": MAX_STROKES
 
     @property
     def end(self) -> float:
@@ -112,11 +112,18 @@ def rally(sport: "Sport", seed: int = 0, number: int = 0, wind: ArrayLike = (0.0
         task = Task(sport, parameters, MAX_DURATION * sport.sensor.duration, stroke, mirrored, start, wanted, is_missed)
         shot = look_for(task, stream)
         played.append(_played(task, shot, time))
-        if wanted is None or shot.met_at is None:
+        if wanted is None or shot.met_at is None or wanted.holds:
             break
         time, mirrored, start, stroke = played[-1].end, task.follower_mirrored, _met_where(task, shot), wanted
-    ended_by = "miss" if not played[-1].counts else "limit" if len(played) == MAX_STROKES else "winner"
-    return Rally(sport, parameters, tuple(played), ended_by)
+    is_caught = wanted is not None and wanted.holds and shot.met_at is not None
+    return Rally(sport, parameters, tuple(played), _ended_by(played, is_caught))
+
+
+def _ended_by(played, is_caught):
+    """Why the rally of these PlayedStrokes is over."""
+    if not played[-1].counts:
+        return "miss"
+    return "catch" if is_caught else "limit" if len(played) == MAX_STROKES else "winner"
 
 
 def _choose(stream, strokes: Sequence[Stroke]) -> Stroke:

@@ -13,7 +13,9 @@ from ballcast.sim.toml_fields import SportError, finite, numbers, reject_unknown
 
 AXES = ("x", "y", "z")
 STROKE_KEYS = ("name", "role", "after", "weight", "zones", "miss", "fault", "meet", "position", "velocity", "spin",
-               "mirror")  # fmt: skip
+               "mirror", "holds")  # fmt: skip
+HELD = {"velocity": {"form": "components"} | dict.fromkeys(AXES, 0.0),
+        "spin": {"form": "components"} | dict.fromkeys(AXES, 0.0)}  # fmt: skip
 MEET_KEYS = ("axis", "at", "towards", "low", "high", "bounces", "before", "side")
 SIDES = ("same", "other")
 
@@ -56,6 +58,7 @@ class Stroke:
     fault: str  # what is called when it misses
     meet: Meet | None  # None for a stroke that begins play
     launch: Launch  # a stroke that follows another starts where the ball is met, whatever its position
+    holds: bool = False  # the player catches the ball and keeps it: play is over
 
     @property
     def weight(self) -> float:
@@ -91,9 +94,12 @@ def _surface_zone(table, quiet, names, where):
 
 def read_stroke(table: object, zones: tuple, where: str) -> Stroke:
     """The Stroke of one [[stroke]] table; SportError says what is wrong with it."""
-    _require_table(table, ("name", "role", "zones"), where)
+    _require_table(table, ("name", "role"), where)
     assert isinstance(table, dict)
     reject_unknown_keys(table, STROKE_KEYS, where)
+    if table.get("holds", False):
+        return _read_catch(table, where)
+    _require_table(table, ("zones",), where)
     after, reach = (_names(table.get(key, []), f"{where}.{key}") for key in ("after", "zones"))
     known = [z.name for z in zones]
     if not reach or any(name not in known for name in reach):
@@ -103,14 +109,29 @@ def read_stroke(table: object, zones: tuple, where: str) -> Stroke:
     miss = finite(table.get("miss", 0.0), f"{where}.miss")
     if not 0 <= miss <= 1:
         raise SportError(f"{where}.miss = {miss:g} must be between 0 and 1")
+    meet, launch = _meet_and_launch(table, where)
+    return Stroke(table["name"], table["role"], after, reach, miss, table.get("fault", "out"), meet, launch)
+
+
+def _read_catch(table, where):
+    """The Stroke of a player who holds the ball: it has neither zones nor a launch of its own."""
+    _require_table(table, ("after", "meet"), where)
+    if extra := [key for key in ("zones", "miss", "fault", "velocity", "spin", "position", "mirror") if key in table]:
+        raise SportError(f"{where}.{extra[0]}: whoever holds the ball does not play it; leave it out")
+    after = _names(table["after"], f"{where}.after")
+    return Stroke(table["name"], table["role"], after, (), 0.0, "", *_meet_and_launch(table | HELD, where), holds=True)
+
+
+def _meet_and_launch(table, where):
+    """The Meet (None for a stroke that begins play) and the Launch of a [[stroke]] table."""
     launch = {k: table[k] for k in ("weight", "position", "velocity", "spin", "mirror") if k in table}
-    meet, fault = None, table.get("fault", "out")
-    if after:
-        if "position" in table:
-            raise SportError(f"{where}.position: a stroke after another starts where the ball is met; leave it out")
-        meet = _read_meet(table["meet"], f"{where}.meet")
-        launch["position"] = dict.fromkeys(AXES, 0.0) | {AXES[meet.axis]: table["meet"]["at"]}
-    return Stroke(table["name"], table["role"], after, reach, miss, fault, meet, read_launch(launch, where))
+    if "meet" not in table:
+        return None, read_launch(launch, where)
+    if "position" in table:
+        raise SportError(f"{where}.position: a stroke after another starts where the ball is met; leave it out")
+    meet = _read_meet(table["meet"], f"{where}.meet")
+    launch["position"] = dict.fromkeys(AXES, 0.0) | {AXES[meet.axis]: table["meet"]["at"]}
+    return meet, read_launch(launch, where)
 
 
 def check_play(strokes: tuple, where: str) -> None:

@@ -791,3 +791,27 @@ def test_a_ball_below_the_surface_lies_on_it():
     for z in (-0.04, 0.0, 0.11, 0.15):
         assert hypotheses.lying_height(ball.compiled, 0.0, 10.0, z) == pytest.approx(0.11)
     assert hypotheses.lying_height(ball.compiled, 0.0, 10.0, 0.2) == -np.inf
+
+
+NET_CLIP = (  # m, at 60 frames/s: a simulated ball that touches the net's edge at frame 7
+    (0.9296, 1.4692, 0.2167), (0.8803, 1.2268, 0.2158), (0.8411, 0.9937, 0.2160), (0.8038, 0.7557, 0.2091),
+    (0.7701, 0.5365, 0.1986), (0.7415, 0.3124, 0.1858), (0.7147, 0.0962, 0.1707), (0.6950, -0.0902, 0.1890),
+    (0.6779, -0.2570, 0.2307), (0.6687, -0.4252, 0.2671), (0.6551, -0.5883, 0.2916), (0.6469, -0.7472, 0.3180),
+    (0.6405, -0.9099, 0.3405), (0.6363, -1.0646, 0.3551), (0.6307, -1.2159, 0.3666), (0.6260, -1.3693, 0.3755),
+    (0.6253, -1.5181, 0.3747), (0.6208, -1.6694, 0.3753), (0.6310, -1.8091, 0.3706), (0.6270, -1.9520, 0.3568),
+    (0.6308, -2.0954, 0.3463), (0.6326, -2.2290, 0.3275), (0.6421, -2.3660, 0.3032), (0.6447, -2.4984, 0.2817),
+    (0.6565, -2.6277, 0.2535), (0.6666, -2.7615, 0.2184), (0.6730, -2.8880, 0.1845), (0.6844, -3.0115, 0.1471),
+    (0.6929, -3.1372, 0.1027), (0.7071, -3.2559, 0.0563),
+)  # fmt: skip
+
+
+def test_a_covariance_past_the_edge_of_the_net_stays_one():
+    """The edge makes spin of velocity: the covariance after it is all but singular, and float32 made it indefinite."""
+    sport, state = sim.load("table_tennis"), new_filter_states(1)[0]
+    compiled, prior = compile_sport(sport), make_filter_prior(sport)
+    for n, y in enumerate(np.array(NET_CLIP)):
+        gaussian_sum.observe(compiled, prior, state, n / 60.0, y)
+        assert np.isfinite(state["x"]).all() and np.isfinite(state["noise"]).all(), n
+        for i in np.flatnonzero(state["components"][LOG_WEIGHT] > DEAD):
+            P = component(state, i).covariance
+            assert np.linalg.eigvalsh(P / np.sqrt(np.outer(np.diag(P), np.diag(P))))[0] > -1e-6, (n, i)

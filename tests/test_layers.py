@@ -44,7 +44,7 @@ MAY_IMPORT_INSIDE = {  # part of a package -> the parts of it that it may import
         "film": set(),
         "keys": set(),
         "game": {"playback"},
-        "panels": {"playback", "keys", "game"},
+        "panels": {"playback", "keys", "game", "options"},
         "picture": {"panels", "options", "playback"},
     },
 }

@@ -139,3 +139,15 @@ def test_memory_of_an_old_backdrop_gives_the_same_picture():
         for view, whole in zip((camera, turned, camera), (*fresh, fresh[0])):
             old = Backdrop.of(scene, sport.view, view, old)
             assert np.array_equal(old.whole, whole)
+
+
+@pytest.mark.parametrize("name", ["table_tennis", "room"])
+def test_the_first_picture_of_a_camera_is_that_of_all_others(name):
+    """It is painted without `ground` and `whole`, the second with `whole`, one in which something is hidden without."""
+    sport = sim.load(name)
+    backdrop, pictures = Backdrop.of(Scene.of(sport), sport.view, OrbitCamera.of(sport.view, SIZE)), []
+    for hidden in (set(), set(), {0}):
+        pixels = np.zeros(SIZE, np.uint32, order="F")
+        backdrop.paint(pixels, hidden | {len(backdrop.layers)}, lambda layer: None)
+        pictures.append(pixels)
+    assert np.array_equal(pictures[0], pictures[1]) and np.array_equal(pictures[0], pictures[2])

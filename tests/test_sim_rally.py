@@ -227,3 +227,28 @@ def test_zones_of_surfaces_that_are_left_out_do_not_matter():
     sport = sim.load(TT).without("net")
     assert any(isinstance(zone, Zone) for zone in sport.zones)
     assert sim.rally(sport, 0).strokes[0].counts
+
+
+def test_a_goal_ends_in_the_net_and_a_catch_ends_the_rally():
+    soccer = [sim.rally(sim.load("soccer"), 0, number) for number in range(8)]
+    for rally in soccer:
+        names = [stroke.name for stroke in rally.strokes]
+        assert names.count("net") == (rally.ended_by == "winner") and "net" not in names[:-1]
+        if rally.ended_by == "winner":
+            line, net = rally.strokes[-2].outcome_time, rally.position(np.linspace(rally.strokes[-1].time, rally.end))
+            assert rally.strokes[-2].outcome == "goal" and line < rally.strokes[-1].time
+            assert np.all((net[:, 1] > 52.5) & (net[:, 1] < 54.6)), "it stays in the goal"
+        for shot, save in zip(rally.strokes, rally.strokes[1:]):
+            assert save.role != "save" or save.time < shot.outcome_time, "saved before the line"
+    assert {rally.ended_by for rally in soccer} >= {"winner"}
+    caught = next(r for r in (sim.rally(sim.load("baseball"), 0, n) for n in range(9)) if r.ended_by == "catch")
+    assert caught.strokes[-1].outcome == "strike" and caught.strokes[-1].outcome_time < caught.end
+    np.testing.assert_allclose(caught.position([caught.end])[0, 1], -0.8, atol=1e-3)
+    assert len(sim.rally(sim.load("cricket"), 0, 0).strokes) == 2
+
+
+def test_whoever_holds_the_ball_does_not_play_it(tmp_path):
+    text = (sim.sport.FOLDER / "baseball.toml").read_text(encoding="utf-8")
+    (tmp_path / "mine.toml").write_text(text.replace("holds = true", 'holds = true\nzones = ["strike"]'))
+    with pytest.raises(sim.SportError, match="zones: whoever holds the ball does not play it"):
+        sim.load(tmp_path / "mine.toml")

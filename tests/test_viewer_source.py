@@ -5,6 +5,7 @@ import pytest
 from test_tracks_landings import bouncing
 
 from ballcast import sim
+from ballcast.viewer.panels import overlay
 from ballcast.viewer.playback.source import PAUSE, SINGLE, LiveSource, RecordedSource
 
 TT = "table_tennis"
@@ -45,11 +46,11 @@ def test_live_play_is_rallies_in_the_sports_that_have_them(name):
     ball, again = source.ball(1), source.ball(1)
     np.testing.assert_array_equal(ball.track.position, again.track.position)
     if not sport.strokes:
-        assert not source.rallies and "shot 2" in ball.name and not ball.calls
+        assert not source.rallies and "shot 2" in ball.name
         return
     rally = sim.rally(sport, 3, 1)
     word = "rally" if name in ("table_tennis", "tennis", "volleyball") else "ball"
-    assert f"{word} 2" in ball.name and ball.end == rally.end
+    assert f"{word} 2" in ball.name and ball.end == rally.end + (PAUSE if rally.ended_by == "catch" else 0.0)
     times = np.linspace(0.0, rally.end - 0.01, 50)
     positions = np.array([ball.state_at(t)[0] for t in times])
     np.testing.assert_allclose(positions, rally.position(times), atol=1e-3)
@@ -96,3 +97,18 @@ def test_nobody_hits_a_ball_whose_world_was_changed():
     np.testing.assert_allclose(changed.state_at(now - 0.1)[0], ball.state_at(now - 0.1)[0])
     after = np.array([changed.state_at(t)[1] for t in np.arange(now, changed.end, 0.01)])
     assert np.abs(np.diff(after[:, 1])).max() < 6.0, "no stroke turns it round"
+
+
+def test_a_single_ball_is_called_too():
+    golf = LiveSource(sim.load("golf"), 0).ball(0)
+    carry = np.linalg.norm(golf.landing_position[0, :2] - golf.position[0, :2])
+    assert [call[:2] for call in golf.calls] == [(golf.landing_time[0], f"carry {carry:.0f} m")]
+    basketball = LiveSource(sim.load("basketball"), 0)
+    basketball.throw(0, [0.0, 12.425, 4.5], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0])
+    assert [text for _, text, _ in basketball.ball(0).calls] == ["basket"]
+    basketball.throw(0, [0.0, 10.0, 4.5], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0])
+    assert [text for _, text, _ in basketball.ball(0).calls] == ["no basket"]
+    baseball = LiveSource(sim.load("baseball"), 0)
+    baseball.throw(0, [0.0, 0.6, 0.8], [0.0, 40.0, 10.0], [0.0, 0.0, 0.0])
+    assert baseball.ball(0).calls == (), "a batted ball is no pitch"
+    assert overlay.in_capitals("carry 132 m") == "CARRY 132 m"

@@ -12,10 +12,12 @@ from ballcast.render.palette import MUTED_COLOR, predictor_color
 from ballcast.viewer import play
 from ballcast.viewer.options import DisplayOptions
 from ballcast.viewer.panels import canvas as canvas_module
-from ballcast.viewer.panels import legend
+from ballcast.viewer.panels import card, legend
 from ballcast.viewer.panels.timeline import speed_words
+from ballcast.viewer.playback.overrides import OVERRIDES
 from ballcast.viewer.playback.session import FRAME_TIME, PredictorPool
 from ballcast.viewer.playback.source import LiveSource
+from ballcast.viewer.units import format_speed
 from ballcast.viewer.window import App
 
 SIZES = ((640, 360), (1280, 720), (1920, 1080))
@@ -207,3 +209,21 @@ def test_a_call_is_written_in_capitals(monkeypatch):
     assert called == "IN"  # the usual call is small
     image = canvas_module._text_image(called, 18, MUTED_COLOR)
     assert any(drawn is image for drawn, _ in texts_of(app, monkeypatch))
+
+
+def test_speeds_are_given_in_km_h_too_where_there_is_room():
+    assert format_speed(31.2) == "31.2 m/s (112 km/h)" and format_speed(31.2, lambda text: False) == "31.2 m/s"
+    wind = next(override for override in OVERRIDES if override.name == "across")
+    assert wind.text(3.0) == "+3.0 m/s (+11 km/h)" and wind.text(-1.5) == "-1.5 m/s (-5 km/h)"
+    for width in (640, 1280):
+        app = make_app(sim.load("tennis"), (width, width * 9 // 16))
+        app.frame(FRAME_TIME)
+        assert any("km/h" in text for text in written(app))
+
+
+def written(app):
+    """The texts of the card of an App."""
+    texts, canvas = [], canvas_module.Canvas(app.screen)
+    canvas.text = lambda x, y, text, *_: texts.append(text)
+    card.paint(canvas, app.session, False)
+    return texts

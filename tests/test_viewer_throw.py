@@ -56,7 +56,7 @@ def test_the_mouse_throws_the_ball():
     pygame.event.post(pygame.event.Event(pygame.MOUSEMOTION, pos=(x + 60, y - 40), rel=(60, -40), buttons=(1, 0, 0)))
     pygame.event.post(pygame.event.Event(pygame.MOUSEWHEEL, x=0, y=3, flipped=False))
     app.frame(FRAME_TIME)
-    assert app.camera == camera and app.session.now == now and app.throw.top > 0 and "m/s, topspin" in app.message
+    assert app.camera == camera and app.session.now == now and app.throw.top > 0 and "km/h), topspin" in app.message
     velocity, spin = app.throw.velocity, app.throw.spin
     pygame.event.post(pygame.event.Event(pygame.MOUSEBUTTONUP, button=1, pos=(x + 60, y - 40)))
     app.frame(FRAME_TIME)

@@ -50,7 +50,7 @@ def test_a_predictor_is_compiled_beside_the_window_then_exchanged(start, tmp_pat
         session.advance(FRAME_TIME)
     assert not warm_start.is_warm("gru")
     messages, ready = poll(warm, session.ball, bool)
-    assert "compiling constant_velocity, once: 3 of about 7: fit" in messages and ready == [0] and warm.message == ""
+    assert "compiling Straight line, once: 3 of about 7" in messages and ready == [0] and warm.message == ""
     session.exchange(0)
     for _ in range(20):
         session.advance(FRAME_TIME)

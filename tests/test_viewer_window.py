@@ -12,6 +12,7 @@ import pygame
 import pytest
 
 from ballcast.viewer import keys
+from ballcast.viewer.screen import draw_pixels
 
 ROOT = Path(__file__).parents[1]
 NAMES = {" ": "space", ".": "period", ",": "comma", "[": "bracketleft", "]": "bracketright", "+": "plus", "=": "equal",
@@ -77,3 +78,20 @@ def test_every_key_and_the_mouse_in_a_real_window(screen, tmp_path):
     assert show.wait(30) == 0, show.stderr.read()
     sizes = [pygame.image.load(file).get_size() for file in sorted(tmp_path.glob("*.png"))]
     assert sizes[0] == (1000, 600) and sizes[-1] == (700, 500)
+
+
+def test_a_surface_is_free_after_drawing_even_if_a_reference_cycle_kept_the_pixels():
+    """Once seen while code was compiling: pygame_Blit: Surfaces must not be locked."""
+    surface = pygame.Surface((8, 8))
+
+    def draw(pixels):
+        pixels[:] = 0xFFFFFF
+        try:
+            raise ValueError
+        except ValueError as error:  # as inside the compiler: the cycle holds this frame, and its pixels
+            error.itself = error
+
+    draw_pixels(surface, draw)
+    assert not surface.get_locked()
+    surface.blit(pygame.Surface((2, 2)), (0, 0))
+    assert surface.get_at((4, 4))[:3] == (255, 255, 255)

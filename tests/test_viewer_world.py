@@ -133,7 +133,7 @@ def test_every_rule_can_stand_at_both_its_ends(rule):
         ball = ball_by(**{rule.name: value})
         assert np.isfinite(ball.position).all() and rule.low <= rule.clipped(value) <= rule.high
     assert rule.low <= rule.default(SPORT) <= rule.high
-    assert rule.unit.format(rule.default(SPORT))
+    assert rule.text(rule.default(SPORT))
 
 
 @pytest.mark.parametrize("name", sim.names())

@@ -30,23 +30,26 @@ class Choices:
         self.number = 0 if source.live else 1
         self.menu = None
 
-    def throw_kind(self, step):
+    def throw_kind(self, step: int) -> None:
+        """Throw the next kind, or the one before; a message says why it cannot be."""
         if self.app.is_simulated(NOT_THROWN):
             kinds = list(self.app.session.source.throw_kinds)
             self.set_throw_kind(kinds[(kinds.index(self.app.session.source.throw_kind) + step) % len(kinds)])
 
-    def set_throw_kind(self, kind):
+    def set_throw_kind(self, kind: int | None) -> None:
+        """Throw balls of one of source.throw_kinds from now on; a message names it."""
         if self.app.is_simulated(NOT_THROWN):
             self.app.session.set_throw_kind(kind)
             self.app.show_message(self.app.session.source.throw_kinds[kind])
 
-    def select_predictor(self, number):
+    def select_predictor(self, number: int) -> None:
         """Only this predictor forecasts; a message names it, or says why it cannot."""
         if self._is_loadable(number):
             self.app.session.select_predictor(number)
             self.app.show_message(self.app.session.pool.describe(number).title)
 
-    def toggle_predictor(self, number):
+    def toggle_predictor(self, number: int) -> None:
+        """Add a predictor, or remove it; a message says which, or why it cannot be."""
         if self._is_loadable(number):
             before = self.app.session.selected
             self.app.session.toggle_predictor(number)
@@ -62,17 +65,19 @@ class Choices:
             self.app.show_message(problem)
         return not problem
 
-    def next_sport(self, step):
+    def next_sport(self, step: int) -> None:
         """The next sport, or the one before; after a sport of one's own, the first."""
         names, name = sim.names(), self.app.session.sport.name
         self.change_sport(names[(names.index(name) + step) % len(names)] if name in names else names[0])
 
-    def change_sport(self, name):
+    def change_sport(self, name: str) -> None:
+        """Play live balls of the sport of that name."""
         if name != self.app.session.sport.name:
             own = self.own_sport if name == self.own_sport.name else None
             self._show(self._live_source(own or sim.load(name)), 0)
 
-    def change_source(self, number):
+    def change_source(self, number: int) -> None:
+        """Play balls of the source of that number."""
         if number != self.number:
             self._show(self.sources[number].make(self.app.session.sport), number)
 
@@ -96,11 +101,12 @@ class Choices:
             self.app.warm_start.follow(pool, source)
         self.app.show_message(f"{plain(source.sport.name)}, {self.sources[number].label}")
 
-    def toggle_menu(self):
+    def toggle_menu(self) -> None:
+        """Open the menu, or close it."""
         self.menu = None if self.menu else Menu(sections(self.app))
         self.app.options = dataclasses.replace(self.app.options, help=False)
 
-    def choose_entry(self):
+    def choose_entry(self) -> None:
         """Do what the selected entry of the menu says. The menu stays open, except after a change of the show."""
         entry, before = self.menu.entry, (self.app.session, self.app.session.index)
         if entry.act is None:

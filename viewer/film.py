@@ -18,7 +18,7 @@ CODECS = {
 }
 
 
-def check(path):
+def check(path: str | Path) -> None:
     """Refuse a film that cannot be made, before anything takes time. Raises ValueError."""
     path = Path(path)
     if path.suffix.lower() not in CODECS or path.is_dir():
@@ -41,14 +41,14 @@ class Film:
         self._writer = imageio_ffmpeg.write_frames(str(self._temporary_path), self.size, **settings)
         self._writer.send(None)
 
-    def add(self, surface):
+    def add(self, surface: pygame.Surface) -> None:
         """Add a frame. Raises OSError if it cannot be written."""
         if surface.get_size() != self.size:
             surface = pygame.transform.smoothscale(surface, self.size)
         self._writer.send(pygame.image.tobytes(surface, "RGB"))
         self.frames += 1
 
-    def close(self):
+    def close(self) -> None:
         """Finish the film and give it its name; a film without frames is deleted."""
         self._writer.close()
         if self.frames:

@@ -19,8 +19,8 @@ from ballcast.render.camera import OrbitCamera
 from ballcast.viewer.place import Place
 
 LOOKAHEAD = 0.5  # s of the forecasts at which the camera looks, so that it has moved when they matter
-MOVING_TIME = 0.2  # s that a movement takes
-HOLD_TIME, FOLLOW_HOLD_TIME = 2.0, 1.0  # s for which the camera still shows what it had to show; and one that follows
+MOVING_TIME = 0.15  # s that a movement takes
+HOLD_TIME, FOLLOW_HOLD_TIME = 4.0, 1.0  # s for which the camera still shows what it had to show; and one that follows
 SHARES, WIDER = (0.8, 0.9, 0.97), 1.1  # of the moments of play that it shows without moving; for more it is farther
 MARGIN, INNER_MARGIN = 0.045, 0.025  # of the picture's height: round what it is fitted to, and before it has to move
 SPARE, FOLLOW_SPARE = 0.08, 0.06  # of the usual distance: so much is shown round ball and forecast after a movement

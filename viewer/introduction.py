@@ -4,9 +4,12 @@ It ends early when the show is paused, or its speed changed. Seeds and speeds we
 each seed stays in play for some strokes, and the captions end within them.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ballcast.viewer.playback.session import FRAME_TIME
+
+if TYPE_CHECKING:
+    from ballcast.sim import Sport
 
 CAPTIONS = (  # each once for its seconds of the window's clock
     ("A computer watches a ball and says where it will go next.", 4.0),
@@ -41,7 +44,7 @@ OPENINGS = {
 USUAL = Opening(0, 1 / 8)  # of a sport of one's own
 
 
-def opening(sport):
+def opening(sport: "Sport") -> Opening:
     """The Opening of a Sport."""
     return OPENINGS.get(sport.name, USUAL)
 
@@ -60,7 +63,8 @@ class Introduction:
         session.speed = speed
 
     @property
-    def caption(self):
+    def caption(self) -> str:
+        """What is to be written now, or ""."""
         begin = 0.0
         for text, seconds in CAPTIONS:
             if begin + GAP <= self.elapsed < begin + seconds:
@@ -68,7 +72,7 @@ class Introduction:
             begin += seconds
         return ""
 
-    def advance(self, elapsed):
+    def advance(self, elapsed: float) -> bool:
         """Go on by `elapsed` s of the window's clock. Returns whether it has just come to its own end."""
         if self.session.paused or self.session.speed != self.speed:
             self.is_over = True

@@ -4,9 +4,12 @@ A key is named by the character it types, else by pygame's name of it, in small 
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pygame
+
+if TYPE_CHECKING:
+    from ballcast.viewer.window import App
 
 DEGREES_PER_PRESS = 2.0
 DEGREES_PER_SECOND = 80.0  # while held down
@@ -125,7 +128,7 @@ _MENU_KEYS = {
 }
 
 
-def name_of(event):
+def name_of(event: pygame.event.Event) -> str | None:
     """The name that a KEYDOWN event has in BINDINGS; None for another event."""
     if event.type != pygame.KEYDOWN:
         return None
@@ -136,7 +139,8 @@ def name_of(event):
     return typed if typed in _BY_KEY else pygame.key.name(event.key)
 
 
-def handle(app, event):
+def handle(app: "App", event: pygame.event.Event) -> None:
+    """Act on an event of pygame."""
     if event.type == pygame.QUIT:
         app.quit()
     elif event.type == pygame.KEYDOWN:
@@ -165,7 +169,7 @@ def _press(app, event):
     app.held.add(event.key)
 
 
-def orbit_while_held(app, elapsed):
+def orbit_while_held(app: "App", elapsed: float) -> None:
     """The arrows that are held down turn or move the camera for `elapsed` seconds."""
     for key in () if app.options.sliders or app.choices.menu else app.held & _ARROWS.keys():
         _orbit_or_pan(app, _ARROWS[key], DEGREES_PER_SECOND * elapsed)

@@ -5,10 +5,13 @@ More sections or sources are more entries: `sections` is all that the panel and 
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ballcast import sim
 from ballcast.render.palette import predictor_color
+
+if TYPE_CHECKING:
+    from ballcast.viewer.window import App
 
 
 class Entry(NamedTuple):
@@ -36,22 +39,23 @@ class Menu:
         self.row = next((row for row, entry in enumerate(sections[0].entries) if entry.is_chosen), 0)
 
     @property
-    def entry(self):
+    def entry(self) -> "Entry":
+        """The selected Entry."""
         return self.sections[self.column].entries[self.row]
 
-    def move(self, across, down):
+    def move(self, across: int, down: int) -> None:
         """Select another entry: round the column, or in the next column."""
         self.column = (self.column + across) % len(self.sections)
         count = len(self.sections[self.column].entries)
         self.row = (self.row + down) % count if down else min(self.row, count - 1)
 
-    def refresh(self, sections):
+    def refresh(self, sections: "list[Section]") -> None:
         """The same place, in sections that may have changed."""
         self.sections = sections
         self.move(0, 0)
 
 
-def sections(app):
+def sections(app: "App") -> list[Section]:
     """The sections for what an App shows now."""
     return [
         Section("Sport", _sports(app), 1.5),
@@ -125,6 +129,6 @@ def _change_source(number, app, shift):
     app.choices.change_source(number)
 
 
-def plain(name):
+def plain(name: str) -> str:
     """A sport's name as it is written."""
     return name.replace("_", " ").capitalize()

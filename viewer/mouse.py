@@ -13,6 +13,7 @@ from ballcast.viewer.panels.timeline import Timeline
 from ballcast.viewer.picture import sliders
 from ballcast.viewer.playback.overrides import OVERRIDES
 from ballcast.viewer.playback.throw import Throw
+from ballcast.viewer.units import format_speed
 
 PICK_RADIUS = 24  # px within which the mouse takes the ball
 MIN_THROW_FRACTION = 0.03  # of the sport's usual speed; a slower throw is none
@@ -26,10 +27,11 @@ class Mouse:
         self.app = app
         self.let_go()
 
-    def let_go(self):
+    def let_go(self) -> None:
+        """Hold nothing any more."""
         self.scrubbing, self.sliding, self.throw = False, None, None
 
-    def handle(self, event):
+    def handle(self, event: pygame.event.Event) -> None:
         """Act on an event of pygame, if it is one of the mouse."""
         if self.app.choices.menu is not None:
             self._in_menu(event)
@@ -116,7 +118,7 @@ class Mouse:
         speed, throw = np.linalg.norm(self.throw.velocity), self.throw
         top = f"{'top' if throw.top >= 0 else 'back'}spin {abs(throw.top):.0f} rad/s"
         side = f"sidespin {throw.side:.0f} rad/s"
-        self.app.show_message(f"{speed:.1f} m/s, {top}, {side}")
+        self.app.show_message(f"{format_speed(speed)}, {top}, {side}")
 
     def _release(self):
         """Throw the taken ball, unless it was hardly dragged."""

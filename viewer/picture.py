@@ -18,6 +18,7 @@ from ballcast.viewer.panels.layout import CARD_HEIGHT, FOOT_HEIGHT, GAP, MARGIN,
 from ballcast.viewer.panels.sliders import Sliders
 from ballcast.viewer.panels.timeline import Timeline
 from ballcast.viewer.place import place_of
+from ballcast.viewer.screen import draw_pixels
 
 INSET = WIDTH, 158  # units
 PANEL = MARGIN + WIDTH, MARGIN + CARD_HEIGHT  # units: the right and the lower edge of the card
@@ -51,7 +52,7 @@ class Picture:
             game.paint(canvas, self._world, overlays.game, camera, overlays.message)
             return
         things = options.truth, overlays.throw, overlays.attribution
-        self._world.paint(pygame.surfarray.pixels2d(surface), session, camera, *things)
+        draw_pixels(surface, self._world.paint, session, camera, *things)
         self._panels(canvas, session, camera, options)
         timeline = Timeline(canvas, options)
         timeline.paint(session, overlays.attribution)
@@ -108,7 +109,7 @@ class Picture:
         corner = [round(a * canvas.scale) for a in (x, y, *INSET)]
         inset = canvas.surface.subsurface(pygame.Rect(corner).clip(canvas.surface.get_rect()))
         camera = self._cameras(session).from_above(session, inset.get_size())
-        self._above.paint(pygame.surfarray.pixels2d(inset), session, camera, options.truth)
+        draw_pixels(inset, self._above.paint, session, camera, options.truth)
         pygame.draw.rect(inset, FAINT_COLOR, inset.get_rect(), 1)
         canvas.taken.append((x, y, *INSET))
         canvas.text(x + 8, y + 6, "from above", 17, TEXT_COLOR)

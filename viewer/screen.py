@@ -1,7 +1,9 @@
 """The surface to draw on, with or without a screen, and pictures of it as files."""
 
+import gc
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pygame
@@ -26,6 +28,17 @@ def open_screen(size: tuple[int, int], headless: bool) -> pygame.Surface:
     pygame.key.set_repeat(350, 40)
     write_line(screen, "one moment ...")
     return screen
+
+
+def draw_pixels(surface: pygame.Surface, draw: Callable, *arguments: object) -> None:
+    """Call draw(pixels, *arguments) with the pixels (W, H) uint32 of a surface, which can be blitted to afterwards.
+
+    Pixels lock their surface as long as they live. If draw compiles, exceptions inside the compiler may leave frames
+    behind in a reference cycle, and with them the pixels: they are collected at once.
+    """
+    draw(pygame.surfarray.pixels2d(surface), *arguments)
+    if surface.get_locked():
+        gc.collect()
 
 
 def write_line(screen: pygame.Surface, text: str) -> None:

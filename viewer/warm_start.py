@@ -18,7 +18,9 @@ import llvmlite.binding
 import numba
 
 from ballcast.sim.code_folder import cache_folder
-from ballcast.viewer.playback.source import LiveSource
+from ballcast.viewer.playback.ball import BallRecord
+from ballcast.viewer.playback.session import PredictorPool
+from ballcast.viewer.playback.source import LiveSource, RecordedSource
 
 ROOT = Path(__file__).parents[1]
 COMPILED_SOURCE = ("sim", "models", "tracks", "render")  # packages whose source is compiled, or decides what is
@@ -74,10 +76,11 @@ class WarmStart:
     def message(self) -> str:
         if self._process is None and self._thread is None:
             return ""
-        name = "the simulator" if self._job is None else self._name(self._job)
-        return f"{'loading' if self._thread else 'compiling'} {name}, once{self._line}"
+        name = "the simulator" if self._job is None else self.pool.describe(self._job).title
+        count = self._line.rpartition(": ")[0] if " of about " in self._line else ""  # without the function's name
+        return f"{'loading' if self._thread else 'compiling'} {name}, once{count}"
 
-    def follow(self, pool, source) -> None:
+    def follow(self, pool: PredictorPool, source: LiveSource | RecordedSource) -> None:
         """Go on for another sport's pool, of the same names, and for its source."""
         pool.waiting += [job for job in self.pool.waiting if job not in pool.waiting]
         name = source.sport.name
@@ -86,7 +89,7 @@ class WarmStart:
     def _name(self, job):
         return SIMULATOR if job is None else self.pool.names[job]
 
-    def poll(self, ball=None) -> list[int]:
+    def poll(self, ball: BallRecord | None = None) -> list[int]:
         """Do what is next; numbers of predictors that became ready. One is loaded by forecasting a BallRecord."""
         if self._thread:
             return [] if self._thread.is_alive() else self._finish()

@@ -238,8 +238,8 @@ class App:
         """Set the selected override; None: the sport's own value."""
         override = OVERRIDES[self.options.slider]
         self.session.set_override(override.name, value)
-        own = "as in the sport" if override.varies else override.unit.format(override.default(self.session.sport))
-        self.show_message(f"{override.label} {own if value is None else override.unit.format(value)}")
+        own = "as in the sport" if override.varies else override.text(override.default(self.session.sport))
+        self.show_message(f"{override.label} {own if value is None else override.text(value)}")
 
     @property
     def throw(self):

@@ -76,6 +76,7 @@ ONE_SIDED = 0.4
 MAX_LANDING_SD = 0.2  # m/s, of the vertical velocity of a component that stops bouncing
 ROLLING_NOISE = 0.5  # m/s in a second: how the ground changes the velocity
 CONTACT_NOISE = 0.005  # m/s of the velocity, and of the spin at the ball's surface
+CONTACT_JITTER = 1e-4  # fraction of the variances, added to them
 SCRATCH_ROWS = 9 * UNKNOWNS
 
 
@@ -302,6 +303,8 @@ def _fly_into(sport, state, flown, i, x, P, contacts, tangent, start, dt):
         for k in range(3, 9):  # a ball that grips has the spin that its velocity says, which float32 cannot hold
             sd = CONTACT_NOISE if k < 6 else CONTACT_NOISE / sport.radius
             flown[ROW[k, k], i] += sd * sd
+        for k in range(9):  # nor can it hold the covariance past a net's edge, which is close to singular
+            flown[ROW[k, k], i] *= 1.0 + CONTACT_JITTER
         flown[LAST_CONTACT, i] = start - state.start_time + max(contact_time, 1e-4)
     return True
 

@@ -132,14 +132,16 @@ def _widest_spin(s):
 def _split(s, anchor, i, free, x, y, z):
     """Split component i along the direction of spin (x, y, z): half of it goes to the lane `free`; its anchor too.
 
-    Mean and covariance of both together stay what they were.
+    Mean and covariance of both together stay what they were. Where rounding has made the variance negative, nothing is.
     """
+    variance = s[ROW[6, 6], i] * x * x + s[ROW[7, 7], i] * y * y + s[ROW[8, 8], i] * z * z
+    variance += 2.0 * (s[ROW[7, 6], i] * x * y + s[ROW[8, 6], i] * x * z + s[ROW[8, 7], i] * y * z)
+    if not variance > 0.0:
+        return
     for k in range(ROWS):
         s[k, free] = s[k, i]
     for k in range(KEPT_ROWS):
         anchor[k, free] = anchor[k, i]
-    variance = s[ROW[6, 6], i] * x * x + s[ROW[7, 7], i] * y * y + s[ROW[8, 8], i] * z * z
-    variance += 2.0 * (s[ROW[7, 6], i] * x * y + s[ROW[8, 6], i] * x * z + s[ROW[8, 7], i] * y * z)
     centre, offset = s[6, i] * x + s[7, i] * y + s[8, i] * z, GATE_OFFSET * math.sqrt(variance)
     for rows in (s, anchor):
         _gate(rows, i, x, y, z, centre - offset, GATE_VARIANCE * variance)

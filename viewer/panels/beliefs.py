@@ -4,13 +4,18 @@ The rows of a group have one scale, written above them. The bright tick is the t
 is the 90 % interval. The numbers are those of the first predictor that estimates anything.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ballcast import sim
 from ballcast.render import palette
 from ballcast.viewer.panels.layout import LEFT, MARGIN, PAD, RIGHT, WIDTH
+
+if TYPE_CHECKING:
+    from ballcast.sim import Sport
+    from ballcast.viewer.panels.canvas import Canvas
+    from ballcast.viewer.playback.session import Session
 
 ROW, GROUP_ROW, HEAD = 16, 20, 34  # units
 Z_90 = 1.645  # standard deviations
@@ -29,7 +34,7 @@ class Group(NamedTuple):
     digits: int
 
 
-def groups(sport):
+def groups(sport: "Sport") -> tuple[Group, ...]:
     """The components of the spin, then the parameters: four factors, and the wind."""
     spin = 0.35 * 60.0 / sport.ball.radius / 10 * 4  # the ball's equator at some 8 m/s
     spin = float(f"{spin:.1g}")
@@ -43,7 +48,8 @@ def groups(sport):
     )
 
 
-def paint(canvas, session, top):
+def paint(canvas: "Canvas", session: "Session", top: float) -> None:
+    """Paint the panel; `top` is its upper edge, in units."""
     forecasts = [(f.number, f.forecast(session.now)) for f in session.forecasters]
     estimates = [(palette.predictor_color(number), *_estimate(f.belief)) for number, f in forecasts if f and f.belief]
     truth = _truth(session)

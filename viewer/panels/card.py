@@ -1,20 +1,25 @@
 """The card: which sport, how fast the ball is and spins, who forecasts and how well, and what the marks mean."""
 
 from statistics import median
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ballcast.render import palette
 from ballcast.viewer.panels import legend
-from ballcast.viewer.panels.canvas import format_length
 from ballcast.viewer.panels.layout import LEFT, MARGIN, PAD, RIGHT, WIDTH
+from ballcast.viewer.units import format_length, format_speed
+
+if TYPE_CHECKING:
+    from ballcast.viewer.panels.canvas import Canvas
+    from ballcast.viewer.playback.session import Session
 
 LEAD_TIME = 0.2  # s ahead, of the error that is shown
 ROW, NOTE_ROW, NOTE = 22, 18, 17  # heights of a row and of a smaller one, units; the size of the smaller text
 MAX_NAMED = 5  # predictors
 
 
-def paint(canvas, session, truth):
+def paint(canvas: "Canvas", session: "Session", truth: bool) -> float:
     """Returns the height of its lower edge, in units."""
     several, notes = len(session.forecasters) > 1, _notes(canvas, session)
     marks = legend.marks(session, truth)
@@ -44,12 +49,16 @@ def _head(canvas, session, y):
     room = RIGHT - LEFT - canvas.text_size(sport, 28)[0] - 12
     ball = session.ball.name.partition(",")[0] if session.source.live else f"recorded {session.ball.name}"
     canvas.text(RIGHT, y + 6, canvas.fitted(ball, 18, room), 18, palette.MUTED_COLOR, 1.0)
-    speed = float(np.linalg.norm(session.ball.state_at(session.now)[1]))
-    canvas.text(LEFT, y + 32, f"{speed:.1f} m/s", 24, palette.TEXT_COLOR)
     if (spin := session.spin) is not None:
-        kind = "true" if session.ball.spin is not None else "estimated"
-        turns = f"{kind} spin {np.linalg.norm(spin) / (2 * np.pi):.0f} rev/s"
-        canvas.text(RIGHT, y + 35, turns, 18, palette.TEXT_COLOR, 1.0)
+        about = "" if session.ball.spin is not None else "about "  # a recording's is estimated
+        turns = f"spin {about}{np.linalg.norm(spin) / (2 * np.pi):.0f} rev/s"
+        canvas.text(RIGHT, y + 34, turns, 17, palette.TEXT_COLOR, 1.0)
+        room = RIGHT - LEFT - canvas.text_size(turns, 17)[0] - 8
+    else:
+        room = RIGHT - LEFT
+    speed = float(np.linalg.norm(session.ball.state_at(session.now)[1]))
+    words = format_speed(speed, lambda text: canvas.text_size(text, 21)[0] <= room)
+    canvas.text(LEFT, y + 32, words, 21, palette.TEXT_COLOR)
     _rule(canvas, y + 56)
     return y + 70
 

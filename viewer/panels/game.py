@@ -4,6 +4,7 @@ A click is a press of the left button without a drag; a drag still turns the cam
 """
 
 from statistics import median
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pygame
@@ -13,6 +14,13 @@ from ballcast.viewer import keys
 from ballcast.viewer.game import PLAYER, centimetres
 from ballcast.viewer.panels.canvas import Canvas
 from ballcast.viewer.panels.layout import MARGIN
+from ballcast.viewer.screen import draw_pixels
+
+if TYPE_CHECKING:
+    from ballcast.render.camera import OrbitCamera
+    from ballcast.render.painter import Painter
+    from ballcast.viewer.game import Game
+    from ballcast.viewer.window import App
 
 PLAYER_COLOR = (255, 120, 160)
 CLICK_DISTANCE = 6  # px that the mouse may move between press and release
@@ -46,10 +54,10 @@ class WithoutForecasts:
         return getattr(self._session, name)
 
 
-def paint(canvas, painter, game, camera, message=""):
+def paint(canvas: "Canvas", painter: "Painter", game: "Game", camera: "OrbitCamera", message: str = "") -> None:
     """The whole picture of a game; painter: the Painter of the 3D scene."""
     session = game.session
-    painter.paint(pygame.surfarray.pixels2d(canvas.surface), WithoutForecasts(session), camera)
+    draw_pixels(canvas.surface, painter.paint, WithoutForecasts(session), camera)
     if game.phase == "over":
         _table(canvas, game)
     else:
@@ -61,7 +69,7 @@ def paint(canvas, painter, game, camera, message=""):
     canvas.flush()
 
 
-def handle(app, event) -> bool:
+def handle(app: "App", event: pygame.event.Event) -> bool:
     """Do what an event means in the game; False if it means what it does elsewhere."""
     if event.type == pygame.KEYDOWN:
         return _press_key(app, event)

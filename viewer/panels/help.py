@@ -1,12 +1,18 @@
 """The help: what the keys and the mouse do, sorted by use. It covers the picture."""
 
+from typing import TYPE_CHECKING
+
 from ballcast.render.palette import FORECAST_COLOR, MUTED_COLOR, TEXT_COLOR
 from ballcast.viewer import keys
+
+if TYPE_CHECKING:
+    from ballcast.viewer.panels.canvas import Canvas
 
 COLUMN_WIDTH, KEY_WIDTH, ROW, GROUP_GAP, HEAD, PAD = 460, 138, 21, 8, 52, 20  # units
 
 
-def paint(canvas):
+def paint(canvas: "Canvas") -> None:
+    """Paint the help over the picture."""
     columns = _columns()
     height = HEAD + max(sum(ROW if row else GROUP_GAP for row in column) for column in columns) + PAD
     left, top = (canvas.width - 2 * COLUMN_WIDTH) / 2, (canvas.height - height) / 2

@@ -5,6 +5,12 @@ right   a column: the view from above, the sliders
 foot    the timeline between the columns' inner edges; strips, captions and messages above it
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ballcast.viewer.options import DisplayOptions
+    from ballcast.viewer.panels.canvas import Canvas
+
 MARGIN, PAD, GAP = 16, 14, 8  # round the picture, inside a panel, between two panels
 WIDTH = 268  # of both columns
 LEFT, RIGHT = MARGIN + PAD, MARGIN + WIDTH - PAD  # of what stands in the left column
@@ -13,13 +19,13 @@ CARD_HEIGHT = 280  # of the card with one predictor
 FOOT_HEIGHT = 68  # of the timeline, its seconds and the state above it
 
 
-def middle_end(canvas, options):
+def middle_end(canvas: "Canvas", options: "DisplayOptions") -> float:
     """Where the middle ends: at the right column if anything is in it."""
     has_column = options.inset or options.sliders
     return canvas.width - MARGIN - (WIDTH + MARGIN if has_column else 0)
 
 
-def timeline_end(canvas, options):
+def timeline_end(canvas: "Canvas", options: "DisplayOptions") -> float:
     """Where the timeline ends, and the strips above it: they leave room for a right column."""
     has_strips = options.errors or options.gates or options.why
     return middle_end(canvas, options) if has_strips else canvas.width - MARGIN

@@ -1,11 +1,16 @@
 """What the marks in the picture mean, each in the colours of the predictors that are shown."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ballcast.render import palette
 from ballcast.viewer.panels.layout import LEFT
+
+if TYPE_CHECKING:
+    from ballcast.viewer.panels.canvas import Canvas
+    from ballcast.viewer.playback.session import Session
 
 ROW = 20  # units
 SAMPLE, TEXT_LEFT = 34, LEFT + 46  # width of a sample; where its name begins
@@ -20,7 +25,7 @@ class Mark(NamedTuple):
     colors: tuple
 
 
-def marks(session, truth=False):
+def marks(session: "Session", truth: bool = False) -> list[Mark]:
     """The rows for what can be in the picture now; `truth`: the true path too."""
     colors = tuple(palette.predictor_color(forecaster.number) for forecaster in session.forecasters)
     forecasts = [forecaster.forecast(session.now) for forecaster in session.forecasters]
@@ -32,7 +37,8 @@ def marks(session, truth=False):
     return rows + ([Mark("path", "true path", (palette.TRUTH_COLOR,))] if truth else [])
 
 
-def paint(canvas, rows, top):
+def paint(canvas: "Canvas", rows: "Sequence[Mark]", top: float) -> None:
+    """Paint the rows below a height, in units."""
     for number, row in enumerate(rows):
         y = top + ROW * number
         _SAMPLES[row.sample](canvas, y + 8, row.colors)

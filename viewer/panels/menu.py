@@ -1,12 +1,20 @@
 """The menu as a panel: sports, predictors, throws and sources side by side. It covers the picture."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from ballcast.render.palette import FAINT_COLOR, FORECAST_COLOR, MUTED_COLOR, RULE_COLOR, TEXT_COLOR
+
+if TYPE_CHECKING:
+    from ballcast.viewer.menu import Menu
+    from ballcast.viewer.panels.canvas import Canvas
 
 WIDTH, PAD, ROW, HEAD, FOOT = 928, 20, 26, 56, 72  # units
 HINT = "arrows, Enter, or click     Shift: add or remove a predictor     Esc: close"
 
 
-def paint(canvas, menu):
+def paint(canvas: "Canvas", menu: "Menu") -> None:
+    """Paint the menu over the picture."""
     left, top, height = _box(canvas, menu)
     canvas.cover(left, top, WIDTH, height)
     for number, (section, x, width) in enumerate(_columns(left, menu)):
@@ -19,7 +27,7 @@ def paint(canvas, menu):
     canvas.text(left + PAD, y + 41, HINT, 17, FAINT_COLOR)
 
 
-def entry_at(canvas, menu, pixel):
+def entry_at(canvas: "Canvas", menu: "Menu", pixel: Sequence[float]) -> tuple[int, int] | None:
     """(column, row) of the entry at a pixel (x, y), or None."""
     left, top, _ = _box(canvas, menu)
     x, y = pixel[0] / canvas.scale, pixel[1] / canvas.scale
@@ -30,7 +38,7 @@ def entry_at(canvas, menu, pixel):
     return None
 
 
-def contains(canvas, menu, pixel):
+def contains(canvas: "Canvas", menu: "Menu", pixel: Sequence[float]) -> bool:
     """Whether a pixel is inside the panel."""
     left, top, height = _box(canvas, menu)
     x, y = pixel[0] / canvas.scale, pixel[1] / canvas.scale

@@ -1,22 +1,29 @@
 """All numbers of this ball: its spin, seen on a ball that turns slowly, and the errors of every predictor shown."""
 
 from statistics import median
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ballcast.render import palette
 from ballcast.render.painter import view_rotation
-from ballcast.viewer.panels.canvas import format_length
 from ballcast.viewer.panels.layout import MARGIN, MIDDLE, PAD
 from ballcast.viewer.playback.forecaster import LEAD_TIMES
 from ballcast.viewer.playback.session import DISPLAY_SPIN_SLOWDOWN
+from ballcast.viewer.units import format_length
+
+if TYPE_CHECKING:
+    from ballcast.render.camera import OrbitCamera
+    from ballcast.viewer.panels.canvas import Canvas
+    from ballcast.viewer.playback.session import Session
 
 WIDTH, ROW, BALL_RADIUS, HEAD = 372, 20, 26, 84  # units
 NAME_WIDTH = 114
 COLUMNS = (150, 200, 268, WIDTH - 2 * PAD)  # where columns of numbers end
 
 
-def paint(canvas, session, camera):
+def paint(canvas: "Canvas", session: "Session", camera: "OrbitCamera") -> None:
+    """Paint the panel beside the card."""
     several = len(session.forecasters) > 1
     rows = _comparison(session) if several else _errors(session)
     canvas.panel_background(MIDDLE, MARGIN, WIDTH, HEAD + ROW * len(rows) + PAD)
@@ -80,7 +87,7 @@ def _comparison(session):
     return rows
 
 
-def format_spin(spin):
+def format_spin(spin: np.ndarray) -> str:
     """A spin vector (3,) rad/s as text."""
     norm = float(np.linalg.norm(spin))
     return f"{norm:.0f} rad/s, {norm / (2 * np.pi):.{0 if norm > 60 else 1}f} rev/s"

@@ -2,6 +2,8 @@
 
 import itertools
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pygame
@@ -11,6 +13,12 @@ from ballcast.render.palette import FORECAST_COLORS, MUTED_COLOR, TEXT_COLOR, pr
 from ballcast.viewer.panels.layout import FOOT_HEIGHT, GAP, MARGIN, MIDDLE, middle_end
 from ballcast.viewer.playback.ball import CALL_TIME
 
+if TYPE_CHECKING:
+    from ballcast.render.camera import OrbitCamera
+    from ballcast.viewer.options import DisplayOptions
+    from ballcast.viewer.panels.canvas import Canvas
+    from ballcast.viewer.playback.session import Session
+
 BUTTONS = (("help", "H", "keys"), ("menu", "M", "menu"))  # name, key, word
 BUTTON_WIDTH, BUTTON_HEIGHT, BUTTON_TOP = 112, 30, 44  # units; the top above the lower edge
 CALL, SMALL_CALL = 34, 18  # units: the text of a call, and of one that is usual
@@ -18,12 +26,12 @@ USUAL = ("IN",)
 DOTS_TIME = 1.0  # s before a call, whose dots it leaves free
 NEAR = 4.0  # m from a call's place to the goal or basket that it is about
 ROOM_STEPS = 30, 20  # units between the places that are tried for a call
-SPOKEN = {"service box": "in"}  # calls that are said otherwise
+SPOKEN = {"service box": "in", "stumps": "bowled"}  # calls that are said otherwise
 RING_RADII, RING_PIXELS = 2.5, 11  # of a landing mark: in ball radii, and px that it has at least
 BALL_ROOM = 18  # units round the ball that labels leave free
 
 
-def leave_the_ball_free(canvas, session, camera):
+def leave_the_ball_free(canvas: "Canvas", session: "Session", camera: "OrbitCamera") -> None:
     """Draw the ball again if it is behind a panel, and keep labels off it."""
     xy, depth = camera.project(session.ball.state_at(session.now)[0][None])
     x, y = xy[0] / canvas.scale
@@ -35,7 +43,7 @@ def leave_the_ball_free(canvas, session, camera):
         canvas.taken.append((x - BALL_ROOM, y - BALL_ROOM, 2 * BALL_ROOM, 2 * BALL_ROOM))
 
 
-def landing_countdown(canvas, session, camera):
+def landing_countdown(canvas: "Canvas", session: "Session", camera: "OrbitCamera") -> None:
     """The time until the first forecast landing, next to its mark."""
     for forecaster in session.forecasters:
         forecast = forecaster.forecast(session.now)
@@ -52,13 +60,13 @@ def landing_countdown(canvas, session, camera):
             return
 
 
-def stroke_call(canvas, session, camera):
+def stroke_call(canvas: "Canvas", session: "Session", camera: "OrbitCamera") -> None:
     """What has just been called of a stroke (in, out, goal ...), beside the place where it was decided."""
     called = session.ball.call(session.now)
     if called is None:
         return
-    text, is_fault = SPOKEN.get(called[0], called[0]).upper(), called[0] in {s.fault for s in session.sport.strokes}
-    is_usual = text in USUAL
+    text = in_capitals(SPOKEN.get(called[0], called[0]))
+    is_usual, is_fault = text in USUAL, called[0] in {stroke.fault for stroke in session.sport.strokes}
     size, color = (SMALL_CALL, MUTED_COLOR) if is_usual else (CALL, FORECAST_COLORS[1] if is_fault else TEXT_COLOR)
     place = camera.project(np.asarray(called[1], float)[None])[0][0] / canvas.scale
     place = place if np.isfinite(place).all() else np.array([canvas.width / 2, canvas.height / 3])
@@ -70,6 +78,11 @@ def stroke_call(canvas, session, camera):
     canvas.dots(np.linspace(edge, place, 2 + int(math.dist(edge, place))), 0.8, color, 0.8)
     canvas.panel_background(left, top, width, height)
     canvas.text(left + width / 2, top + 0.3 * size, text, size, color, 0.5)
+
+
+def in_capitals(text: str) -> str:
+    """The words of a call in capitals; units keep their letters: "CARRY 213 m"."""
+    return " ".join(word if word == "m" else word.upper() for word in text.split())
 
 
 def _path_boxes(canvas, session, camera):
@@ -110,7 +123,7 @@ def _nearest_room(canvas, place, width, height, kept_free):
     return nearest[0]
 
 
-def notices(canvas, options, top, texts):
+def notices(canvas: "Canvas", options: "DisplayOptions", top: float, texts: Sequence[tuple[str, float]]) -> None:
     """Lines above the foot, whose upper edge is `top`: (text, size) each, the first one lowest."""
     left, right = MIDDLE, middle_end(canvas, options)
     for text, size in texts:
@@ -124,7 +137,7 @@ def notices(canvas, options, top, texts):
             canvas.text((left + right) / 2, top + 10 + number * line_height, line, size, TEXT_COLOR, 0.5)
 
 
-def buttons(canvas):
+def buttons(canvas: "Canvas") -> None:
     """The buttons in the lower left corner, which do what their key does."""
     for number, (_, key, word) in enumerate(BUTTONS):
         x, y = MARGIN + number * (BUTTON_WIDTH + GAP), canvas.height - BUTTON_TOP
@@ -133,7 +146,7 @@ def buttons(canvas):
         canvas.text(x + 46, y + 8, word, 20, MUTED_COLOR)
 
 
-def button_at(canvas, pixel):
+def button_at(canvas: "Canvas", pixel: Sequence[float]) -> str | None:
     """The name of the button at a pixel (x, y), or None."""
     for number, (name, _, _) in enumerate(BUTTONS):
         corner = MARGIN + number * (BUTTON_WIDTH + GAP), canvas.height - BUTTON_TOP

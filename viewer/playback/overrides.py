@@ -1,11 +1,15 @@
 """Overrides of the world in which live balls fly and are measured. Predictors do not know them."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from ballcast.sim.sport import TrackerFrame
+from ballcast.sim.sport import Sport, TrackerFrame
+from ballcast.viewer.units import format_speed
+
+WIND = "m/s"  # the unit of a wind
 
 
 @dataclass(frozen=True)
@@ -18,10 +22,14 @@ class WorldOverride:
     high: float
     step: float
     unit: str
-    default: object
+    default: Callable[[Sport], float]
     varies: bool = False  # from ball to ball, without an override
 
-    def clipped(self, value):
+    def text(self, value: float) -> str:
+        """A value with its unit; that of a wind is given in km/h too."""
+        return format_speed(value, sign="+") if self.unit == WIND else self.unit.format(value)
+
+    def clipped(self, value: float) -> float:
         """The nearest value on the slider's steps."""
         return float(np.clip(self.low + round((value - self.low) / self.step) * self.step, self.low, self.high))
 
@@ -29,8 +37,8 @@ class WorldOverride:
 OVERRIDES = (
     WorldOverride("gravity", "gravity", 0.0, 25.0, 0.1, "{:.1f} m/s²", lambda sport: sport.world.gravity),
     WorldOverride("density", "air density", 0.0, 5.0, 0.05, "{:.2f} kg/m³", lambda sport: sport.world.rho),
-    WorldOverride("across", "wind across", -12.0, 12.0, 0.5, "{:+.1f} m/s", lambda sport: 0.0),
-    WorldOverride("along", "wind along", -12.0, 12.0, 0.5, "{:+.1f} m/s", lambda sport: 0.0),
+    WorldOverride("across", "wind across", -12.0, 12.0, 0.5, WIND, lambda sport: 0.0),
+    WorldOverride("along", "wind along", -12.0, 12.0, 0.5, WIND, lambda sport: 0.0),
     WorldOverride("bounce", "bounciness", 0.1, 1.5, 0.05, "x {:.2f}", lambda sport: 1.0),
     WorldOverride("friction", "friction", 0.0, 3.0, 0.1, "x {:.1f}", lambda sport: 1.0),
     WorldOverride("noise", "camera noise", 0.0, 50.0, 1.0, "{:.0f} mm", lambda s: 1e3 * s.sensor.usual_noise, True),

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ballcast import sim
+from ballcast.sim.umpire import BallPath, judge
 from ballcast.tracks import Track, read_track, recorded_landings
 from ballcast.viewer.playback import overrides
 from ballcast.viewer.playback.ball import BallRecord
@@ -103,9 +104,10 @@ class LiveSource:
         is_landing = np.isin(np.concatenate([i.surface for i in impacts]), sport.landing_surfaces)
         landings = (np.concatenate([getattr(i, name) for i in impacts])[is_landing] for name in ("time", "position"))
         landing_time, landing_position = landings
+        held = PAUSE if rally.ended_by == "catch" else 0.0  # s that a ball is shown in the hands that caught it
         name = f"{'rally' if self.sport.name in RALLIED else 'ball'} {index + 1}, seed {self.seed}"
         return BallRecord(
-            name=name, track=Track(*measured, name), is_recorded=False, end=rally.end, time=times,
+            name=name, track=Track(*measured, name), is_recorded=False, end=rally.end + held, time=times,
             position=position, velocity=velocity, spin=spin, landing_time=landing_time,
             landing_position=landing_position, calls=_calls(rally), hits=tuple(stroke.time for stroke in rally.strokes),
             parameter_history=((0.0, overrides.parameters_relative_to(self.sport, sport, rally.parameters)),),
@@ -125,8 +127,31 @@ class LiveSource:
             name=name, track=track, is_recorded=False, end=since + duration + PAUSE, time=since + times,
             position=flight.position[0], velocity=flight.velocity[0], spin=flight.spin[0],
             landing_time=since + flight.impacts.time[is_landing], landing_position=flight.impacts.position[is_landing],
+            calls=tuple((since + time, text, at) for time, text, at in _single_call(sport, times, flight)),
             parameter_history=((since, parameters),),
         )  # fmt: skip
+
+
+def _single_call(sport, times, flight):
+    """((time, text, position),) of what is called of a Flight of one ball that no rally has; perhaps none.
+
+    It is judged as the stroke that begins play, where that has to pass a window, as a goal or a basket. In golf, the
+    carry is called.
+    """
+    impacts = flight.impacts
+    is_landing = np.isin(impacts.surface, sport.landing_surfaces)
+    if sport.name == "golf":
+        landed = impacts.position[is_landing][:1]
+        carry = np.linalg.norm(landed[:, :2] - flight.position[0, 0, :2], axis=1)
+        return tuple((float(t), f"carry {c:.0f} m", at) for t, c, at in zip(impacts.time[is_landing], carry, landed))
+    first = next((stroke for stroke in sport.strokes if not stroke.after), None)
+    windows = [zone for zone in sport.zones if first and zone.name in first.zones and not zone.surface]
+    if not windows or any(w.axis < 2 and flight.velocity[0, 0, w.axis] * w.towards <= 0 for w in windows):
+        return ()  # it does not fly there
+    path = BallPath(times, flight.position[0], impacts.time, impacts.position, impacts.surface, is_landing)
+    verdict = judge(first, sport, path, np.ones(3))
+    is_decided = verdict.time < times[-1]
+    return ((verdict.time, first.zones[-1] if verdict.counts else first.fault, verdict.position),) if is_decided else ()
 
 
 def _calls(rally):
