@@ -1,0 +1,216 @@
+"""A recurrent network written out: a hidden state that is updated at every frame, by the same weights."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from ballcast import sim
+from ballcast.tracks import Track
+from lessons.balls import networks
+from lessons.drawing import HIDDEN, INPUT, OUTPUT, arrow, box, canvas, unrolled
+from lessons.feedforward import slices, weights
+from lessons.feedforward import learn as learn_slices
+from lessons.page import Page, finish
+from lessons.positions import FRAMES, NOISE, RATE, errors, features, positions, train
+
+BALL_COUNT, TEST_COUNT, UNITS, LENGTH = 12_000, 1000, 64, 4  # LENGTH: frames of the feed-forward network's slice
+SHOWN = (1, 2, 4, 8, 16, 24, 32, 48)  # frames whose errors are printed
+POSITION, VELOCITY = np.array([0.1, -0.7, 0.45]), np.array([0.2, 6.0, 0.6])  # m, m/s: of both balls of the pair, now
+SPIN = np.array([-200.0, 0.0, 0.0])  # rad/s: topspin; the other ball has backspin
+PAST, AHEAD, NOISES = 18, 0.2, 100  # frames; s; how many times both balls are measured
+GIVEN = (2, 4, 6, 9, 12, 15, 18)  # frames of the pair that are given
+
+
+class RNN(nn.Module):
+    """h_t = tanh(W h_{t-1} + U x_t + b); y_t = V h_t + c."""
+
+    def __init__(self, inputs=6, units=UNITS, outputs=3):
+        super().__init__()
+        self.W = nn.Linear(units, units, bias=False)
+        self.U = nn.Linear(inputs, units)  # its bias is b
+        self.V = nn.Linear(units, outputs)  # its bias is c
+
+    def step(self, x, h):
+        """The next hidden state (B, units), from the frame x (B, inputs) and the hidden state before."""
+        return torch.tanh(self.W(h) + self.U(x))
+
+    def hidden(self, x):
+        """The hidden states (B, T, units) of sequences x (B, T, inputs)."""
+        h = x.new_zeros(len(x), self.W.out_features)
+        states = []
+        for frame in x.unbind(1):  # one frame after the other
+            h = self.step(frame, h)
+            states.append(h)
+        return torch.stack(states, dim=1)
+
+    def forward(self, x):
+        return self.V(self.hidden(x))  # (B, T, outputs)
+
+
+def learn(inputs, targets, steps=1500, seed=0):
+    """A trained RNN."""
+    torch.manual_seed(seed)
+    return train(RNN(), inputs, targets, steps)
+
+
+def launch_for(sport, spin, seconds):
+    """The launch (9,) of a ball that has POSITION, VELOCITY and (nearly) this spin after `seconds`; by Newton."""
+    state, moment = np.r_[POSITION - seconds * VELOCITY, VELOCITY, spin], 0.005
+    times = np.array([seconds, seconds + moment])
+    for _ in range(20):
+        flight, jacobian = sim.simulate_with_jacobian(sport, state[None, :3], state[None, 3:6], state[None, 6:], times)
+        targets = np.stack([POSITION, POSITION + moment * VELOCITY + 0.5 * moment**2 * np.array([0, 0, -9.81])])
+        off = (targets - flight.position[0]).ravel()
+        state[:6] += np.linalg.solve(jacobian[0, :, :, :6].reshape(6, 6), off)
+    return state
+
+
+def spin_pair():
+    """True positions (2, PAST + 12, 3) m of a ball with topspin and one with backspin, RATE frames a second; at frame
+    PAST - 1 both have the same position and velocity."""
+    sport, times, paths = sim.load("table_tennis"), np.arange(PAST + 12) / RATE, []
+    for sign in (1.0, -1.0):
+        state = launch_for(sport, sign * SPIN, times[PAST - 1])
+        paths.append(sim.simulate(sport, state[None, :3], state[None, 3:6], state[None, 6:], times).position[0])
+    return np.array(paths)
+
+
+def measured(pair):
+    """The pair's past (NOISES, 2, PAST, 3) m, measured many times; the noise of both balls is the same."""
+    noise = NOISE * np.random.default_rng(0).standard_normal((NOISES, 1, PAST, 3))
+    return pair[:, :PAST] + noise
+
+
+def apart(pair, forecasts):
+    """How far, m, the forecasts (N, 2, 3) of both balls are apart along the line on which the balls will be: 0 if they
+    are the same, negative if they are the wrong way round. Median over N."""
+    difference = pair[0, PAST + 11] - pair[1, PAST + 11]
+    return float(np.median((forecasts[:, 0] - forecasts[:, 1]) @ difference) / np.linalg.norm(difference))
+
+
+def own_forecasts(network, read, tracks):
+    """Forecasts (N, 2, 3) m of one of the lessons' networks from tracks (N, 2, n, 3) m; `read` makes its inputs."""
+    flat = torch.tensor(tracks, dtype=torch.float32).flatten(0, 1)
+    with torch.no_grad():
+        ahead = network(read(flat))[:, -1]
+    return (flat[:, -1] + ahead).reshape(*tracks.shape[:2], 3).numpy()
+
+
+def shipped_forecasts(predictor, tracks):
+    """The same of a predictor that ships."""
+    times = np.arange(tracks.shape[2]) / RATE
+    histories = [Track(times, track) for track in tracks.reshape(-1, *tracks.shape[2:])]
+    ahead = np.full((len(histories), 1), times[-1] + AHEAD)
+    return np.array([f.mean[0] for f in predictor.forecast_batch(histories, ahead)]).reshape(*tracks.shape[:2], 3)
+
+
+def show_pair(page, forecasters, pair):
+    """Print how far apart the forecasts are, by the frames given; name -> these distances, m."""
+    truth = np.linalg.norm(pair[0, PAST + 11] - pair[1, PAST + 11])
+    page.print(f"two balls, now at the same position with the same velocity, spin {-SPIN[0]:.0f} and {SPIN[0]:.0f} rad/s; "
+               f"{AHEAD:g} s later {1e3 * truth:.0f} mm apart")  # fmt: skip
+    page.print(f"{'forecasts apart, mm; frames given':36}" + "".join(f"{n:>7}" for n in GIVEN))
+    past, results = measured(pair), {}
+    for name, forecast in forecasters.items():
+        results[name] = [apart(pair, forecast(past[:, :, PAST - n :])) for n in GIVEN]
+        page.print(f"{name:36}" + "".join(f"{1e3 * v:7.0f}" for v in results[name]))
+    return results
+
+
+def main():
+    page = Page("recurrence")
+    page.code(RNN)
+    page.print(f"error {AHEAD:g} s ahead, mm, median of {TEST_COUNT} balls, at frame")
+    page.print(f"{'':24}{'weights':>8}" + "".join(f"{k:>7}" for k in SHOWN))
+    (balls, truth), (test, test_truth) = positions(BALL_COUNT), positions(TEST_COUNT, purpose="test")
+    plain, recurrent = learn_slices(slices(balls, LENGTH), truth, LENGTH), learn(features(balls), truth)
+    rows = {f"slice of {LENGTH} frames": (plain, slices(test, LENGTH)), "recurrent": (recurrent, features(test))}
+    results = {name: np.median(errors(network, x, test_truth), axis=0) for name, (network, x) in rows.items()}
+    for name, (network, _) in rows.items():
+        page.print(f"{name:24}{weights(network):8}" + "".join(f"{results[name][k - 1]:7.0f}" for k in SHOWN))
+    page.next_block()
+    gru = networks("gru")["gru"]
+    forecasters = {
+        f"slice of {LENGTH} frames": lambda tracks: own_forecasts(plain, lambda p: slices(p, LENGTH), tracks),
+        "recurrent": lambda tracks: own_forecasts(recurrent, features, tracks),
+        "gru, as shipped": lambda tracks: shipped_forecasts(gru, tracks),
+    }
+    pair = spin_pair()
+    show_pair(page, forecasters, pair)
+    page.next_block()
+    solutions(page, recurrent, test, test_truth)
+    draw_network(page)
+    draw(page, results, pair, forecasters, recurrent)
+
+
+def solutions(page, network, test, truth):
+    """Print the figures of both exercises."""
+    x = features(test)
+    h = torch.zeros(1, UNITS)
+    with torch.no_grad():
+        for frame in x[:1].unbind(1):
+            h = torch.tanh(h @ network.W.weight.T + frame @ network.U.weight.T + network.U.bias)
+        off = float((network.V(h) - network(x[:1])[:, -1]).abs().max())
+    page.print(f"forecast at frame {FRAMES} from h alone and from the loop differ by {off:.0e} m; "
+               f"h is {UNITS} numbers, the frames that it stands for are {3 * FRAMES}")  # fmt: skip
+    page.next_block()
+    fresh = np.median(errors(network, features(test[:, 32:]), truth[:, 32:]), axis=0)
+    kept = np.median(errors(network, x, truth)[:, 32:], axis=0)
+    page.print(f"{'frame':32}" + "".join(f"{33 + k:>7}" for k in (0, 1, 3, 7, 15)))
+    for name, row in (("error, mm, h kept", kept), ("error, mm, h set to 0 before 33", fresh)):
+        page.print(f"{name:32}" + "".join(f"{row[k]:7.0f}" for k in (0, 1, 3, 7, 15)))
+
+
+def draw_network(page):
+    """The loop, and the same network unrolled."""
+    figure, plot = canvas(page, (0, 13), (0, 4.2))
+    for row, (letter, color) in enumerate((("x", INPUT), ("h", HIDDEN), ("y", OUTPUT))):
+        box(plot, 1.2, 0.6 + 1.3 * row, f"${letter}_t$", color)
+    for height, letter in ((0.9, "$U$"), (2.2, "$V$")):
+        arrow(plot, (1.2, height), (1.2, height + 0.7), letter, shift=(0.22, 0))
+    plot.plot([1.62, 2.3, 2.3], [1.75, 1.75, 2.6], color="#404040", linewidth=1)
+    plot.plot([2.3, 0.1, 0.1], [2.6, 2.6, 1.9], color="#404040", linewidth=1)
+    arrow(plot, (0.1, 1.9), (0.78, 1.9))
+    plot.text(2.5, 2.2, "$W$", fontsize=10, ha="center")
+    plot.text(3.55, 1.9, "=", fontsize=16, ha="center", va="center")
+    box(plot, 4.6, 1.9, "$h_0$", HIDDEN)
+    unrolled(plot, 6.3, 0.6, ("1", "2", None, "T"))
+    plot.text(1.2, 3.9, "the loop", ha="center", fontsize=9)
+    plot.text(8.6, 3.9, "unrolled: the same U, W and V at every step", ha="center", fontsize=9)
+    page.save(figure, "drawing")
+
+
+def draw(page, results, pair, forecasters, network):
+    """Errors by frame; the pair with its forecasts; the hidden state along a flight."""
+    figure, (left, side, units) = page.figure(3)
+    colors = dict(zip(forecasters, ("#8c6d1f", "#0072b2", "#d55e00")))
+    for name, row in results.items():
+        left.semilogy(np.arange(1, FRAMES + 1), row, color=colors[name], label=name)
+    finish(left, xlabel="frame", ylabel=f"error {AHEAD:g} s ahead, mm")
+    past = measured(pair)
+    for k, mark in enumerate(("^", "v")):
+        label = "both balls measured" if k == 0 else None
+        side.plot(past[0, k, :, 1], past[0, k, :, 2], ".", color="#7a7a7a", markersize=3, label=label)
+        side.plot(*pair[k, PAST - 1 :, 1:].T, color="#000000", linewidth=0.8, label=("topspin", "backspin")[k])
+        for name, forecast in forecasters.items():
+            ahead = np.median(forecast(past)[:, k], axis=0)
+            side.plot(*ahead[1:], mark, color=colors[name], markersize=5, label=name if k == 0 else None)
+    finish(side, xlabel="along the table, m", ylabel="height, m")
+    with torch.no_grad():
+        x, _ = positions(1, purpose="test", seed=1)
+        states = network.hidden(features(x))[0]  # (T, units)
+    order = states.diff(dim=0).abs().mean(0).argsort()
+    image = units.imshow(states[:, order].T, aspect="auto", origin="lower", vmin=-1, vmax=1, cmap="RdBu_r",
+                         extent=(0.5, FRAMES + 0.5, 0, UNITS))  # fmt: skip
+    units.twinx().plot(np.arange(1, FRAMES + 1), x[0, :, 2], color="#000000", linewidth=1)
+    figure.axes[-1].set(ylabel="height of the ball, m (line)")
+    finish(units, 0, xlabel="frame", ylabel="hidden unit, the slowest first")
+    for plot in (units, figure.axes[-1]):
+        plot.grid(False)
+    figure.colorbar(image, label="value", ax=figure.axes[-1], pad=0.2)
+    page.save(figure)
+    page.close()
+
+
+if __name__ == "__main__":
+    main()
