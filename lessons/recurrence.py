@@ -168,10 +168,9 @@ def draw_network(page):
         box(plot, 1.2, 0.6 + 1.3 * row, f"${letter}_t$", color)
     for height, letter in ((0.9, "$U$"), (2.2, "$V$")):
         arrow(plot, (1.2, height), (1.2, height + 0.7), letter, shift=(0.22, 0))
-    plot.plot([1.62, 2.3, 2.3], [1.75, 1.75, 2.6], color="#404040", linewidth=1)
-    plot.plot([2.3, 0.1, 0.1], [2.6, 2.6, 1.9], color="#404040", linewidth=1)
-    arrow(plot, (0.1, 1.9), (0.78, 1.9))
-    plot.text(2.5, 2.2, "$W$", fontsize=10, ha="center")
+    plot.plot([1.62, 2.3, 2.3], [1.75, 1.75, 2.05], color="#404040", linewidth=1)
+    arrow(plot, (2.3, 2.05), (1.62, 2.05))
+    plot.text(2.55, 1.9, "$W$", fontsize=10, ha="center", va="center")
     plot.text(3.55, 1.9, "=", fontsize=16, ha="center", va="center")
     box(plot, 4.6, 1.9, "$h_0$", HIDDEN)
     unrolled(plot, 6.3, 0.6, ("1", "2", None, "T"))
