@@ -1,6 +1,6 @@
 """Drawings of networks for the pages: boxes, arrows, and a network unrolled in time.
 
-figure, plot = canvas(page, (0, 10), (0, 4))       # one unit is about a third of an inch
+figure, plot = canvas(page, (0, 10), (0, 4))       # one unit is about 0.6 inches
 box(plot, 2, 1, "$x_t$", INPUT)
 arrow(plot, (2, 1.4), (2, 2.6), "U")
 page.save(figure, "drawing")
@@ -8,7 +8,7 @@ page.save(figure, "drawing")
 
 from matplotlib.patches import FancyBboxPatch
 
-INPUT, HIDDEN, OUTPUT, LOSS, GRADIENT = "#d9d9d9", "#a6cee3", "#b2df8a", "#fdbf6f", "#d55e00"
+INPUT, HIDDEN, OUTPUT, LOSS = "#d9d9d9", "#a6cee3", "#b2df8a", "#fdbf6f"
 INCHES = 0.62  # of one unit
 HALF_WIDTH, HALF_HEIGHT = 0.42, 0.3  # of a box
 

@@ -6,9 +6,9 @@ from torch import nn
 
 from lessons.drawing import HIDDEN, INPUT, OUTPUT, arrow, box, canvas
 from lessons.page import Page, finish
-from lessons.positions import CENTRE, FRAMES, RATE, SPEED, SPREAD, errors, positions, train
+from lessons.positions import CENTRE, FRAMES, LEAD_TIME, RATE, SPEED, SPREAD, errors, positions, train
 
-BALL_COUNT, TEST_COUNT, UNITS, BATCH = 8000, 1000, 64, 1024
+BALL_COUNT, TEST_COUNT, UNITS, BATCH = 12_000, 1000, 64, 1024
 LENGTHS = (1, 2, 4, 8, 16, 32)  # frames of a slice
 SHOWN = (1, 2, 4, 8, 16, 32, 48)  # frames whose errors are printed
 ORDER_LENGTH = 8  # frames of the slices for the experiments on order
@@ -36,7 +36,7 @@ class FeedForward(nn.Module):
         return self.output(a)  # (..., 3) m
 
 
-def learn(inputs, targets, frames, steps=1500, seed=0):
+def learn(inputs, targets, frames, steps=2000, seed=0):
     """A network that is trained on slices (B, T, 3 * frames), every one a sample of its own."""
     torch.manual_seed(seed)
     return train(FeedForward(frames), inputs.flatten(0, 1), targets.flatten(0, 1), steps, BATCH)
@@ -65,33 +65,36 @@ def shuffled(positions, frames, seed=0):
 
 
 def moved(network, positions, frames, before):
-    """The largest change, m, of the forecasts at the last frame if the frames further back than `before` move by 1 m."""
+    """The largest change, mm, of the forecasts at the last frame if all but the last `before` frames move by 10 mm."""
     other = positions.clone()
-    other[:, : positions.shape[1] - before] += 1.0
+    other[:, : positions.shape[1] - before] += 0.01
     with torch.no_grad():
         a, b = (network(slices(p, frames)[:, -1]) for p in (positions, other))
-    return float((a - b).abs().max())
+    return 1e3 * float((a - b).abs().max())
 
 
 def order_rows(page, balls, truth, test, test_truth, network):
-    """Print what happens to the error when the numbers of a slice stand in another order; returns nothing."""
+    """Print what happens when the numbers of a slice stand in another order, and when the past changes."""
     n = ORDER_LENGTH
     inputs, others = slices(balls, n), slices(test, n)
     columns = torch.randperm(3 * n, generator=torch.Generator().manual_seed(0))
     same = learn(inputs[..., columns], truth, n)
-    page.print(f"slices of {n} frames: error in the order of time {late(network, others, test_truth):.0f} mm; "
-               f"columns in another order, the same for all {late(same, others[..., columns], test_truth):.0f} mm")  # fmt: skip
-    page.print(f"the 40 frames before the slice move by 1 m: the forecast moves by {moved(network, test, n, n):g} m")
-    page.print(f"the first frame of the slice moves too: the forecast moves by {moved(network, test, n, n - 1):.1f} m")
+    page.print(f"slices of {n} frames, error of the network, mm:")
+    page.print(f"{'numbers in the order of time':48}{late(network, others, test_truth):7.0f}")
+    page.print(f"{'in another order, the same for every slice':48}{late(same, others[..., columns], test_truth):7.0f}")
+    outside, inside = (moved(network, test, n, before) for before in (n, n - 1))
+    page.print(f"the {FRAMES - n} frames before the slice move by 10 mm: the forecast moves by {outside:g} mm")
+    page.print(f"the first frame of the slice moves too: the forecast moves by up to {inside:.0f} mm")
     page.next_block()
     mixed = learn(shuffled(balls, n), truth, n)
-    page.print(f"every slice of {n} frames in an order of its own: error {late(mixed, shuffled(test, n), test_truth):.0f} mm")
+    off = late(mixed, shuffled(test, n), test_truth)
+    page.print(f"every slice of {n} frames in an order of its own: error {off:.0f} mm")
 
 
 def main():
     page = Page("feedforward")
     page.code(slices, FeedForward)
-    page.print(f"error {0.2:g} s ahead, mm, median of {TEST_COUNT} balls, at frame")
+    page.print(f"error {LEAD_TIME:g} s ahead, mm, median of {TEST_COUNT} balls, at frame")
     page.print(f"{'slice, frames':16}{'weights':>8}" + "".join(f"{k:>7}" for k in SHOWN))
     (balls, truth), (test, test_truth) = positions(BALL_COUNT), positions(TEST_COUNT, purpose="test")
     networks, results = {}, {}

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from lessons.drawing import GRADIENT, HIDDEN, arrow, box, canvas, unrolled
+from lessons.drawing import HIDDEN, arrow, box, canvas, unrolled
 from lessons.page import Page, finish
 from lessons.positions import FRAMES, errors, features, positions
 from lessons.recurrence import RNN
@@ -139,9 +139,6 @@ def draw_network(page):
     box(plot, 6.3, 5.8, "$L = L_1 + L_2 + ... + L_T$", "#fdbf6f", 2.0)
     for x in (2.9, 4.6, 6.3, 9.7):
         arrow(plot, (x, 4.8), (min(max(x, 4.5), 8.1), 5.5))
-    arrow(plot, (8.9, 5.6), (10.4, 4.0), color=GRADIENT, curve=-0.3)
-    arrow(plot, (10.4, 3.0), (9.3, 1.45), color=GRADIENT, curve=-0.2)
-    arrow(plot, (9.2, 1.4), (3.4, 1.4), "the gradient goes back through all steps", GRADIENT, shift=(0, -0.18))
     page.save(figure, "drawing")
 
 

@@ -4,12 +4,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from lessons.drawing import HIDDEN, INPUT, OUTPUT, arrow, box, canvas
+from lessons.drawing import HIDDEN, OUTPUT, arrow, box, canvas
 from lessons.page import Page, finish
 from lessons.positions import errors, positions, train
 
-WIDTH, HEIGHT, SIDE, BOTTOM = 64, 32, 0.06, -0.5  # px, px, m of a pixel, m: height of the lower edge
-RADIUS, NOISE, GAP, LEAD_TIME = 1.1, 0.03, 3, 0.2  # px of the blurred disc, of full brightness, frames between pictures, s
+WIDTH, HEIGHT, SIDE, BOTTOM = 48, 24, 0.08, -0.5  # px, px, m of a pixel, m: height of the lower edge
+RADIUS, NOISE, GAP, LEAD_TIME = (
+    1.1,
+    0.03,
+    3,
+    0.2,
+)  # px of the blurred disc, of full brightness, frames between pictures, s
 COUNTS = (1, 2, 4)  # pictures that are given
 STREAK = 2  # frames during which the shutter is open, for streaks
 BALL_COUNT, TEST_COUNT, FILTERS, STEPS = 20_000, 1000, 8, 1200
@@ -31,7 +36,9 @@ class Camera(nn.Module):
 
 def convolution(pictures, filters, bias, stride):
     """Feature maps (B, F, H', W') of pictures (B, K, H, W): the same filters (F, K, 5, 5) are laid over every patch."""
-    patches = nn.functional.pad(pictures, (2, 2, 2, 2)).unfold(2, 5, stride).unfold(3, 5, stride)  # (B, K, H', W', 5, 5)
+    patches = (
+        nn.functional.pad(pictures, (2, 2, 2, 2)).unfold(2, 5, stride).unfold(3, 5, stride)
+    )  # (B, K, H', W', 5, 5)
     return torch.einsum("bkhwij,fkij->bfhw", patches, filters) + bias[:, None, None]
 
 
@@ -46,8 +53,8 @@ class PictureNetwork(nn.Module):
         self.output = nn.Linear(64, 2)
 
     def forward(self, pictures):  # (B, K, HEIGHT, WIDTH)
-        maps = torch.relu(self.first(pictures))  # (B, FILTERS, 16, 32)
-        maps = torch.relu(self.second(maps))  # (B, 16, 8, 16)
+        maps = torch.relu(self.first(pictures))  # (B, FILTERS, 12, 24)
+        maps = torch.relu(self.second(maps))  # (B, 16, 6, 12)
         return self.output(torch.relu(self.hidden(maps.flatten(1))))  # (B, 2) m, along and up
 
 
@@ -95,14 +102,17 @@ def main():
     page.code(Camera, convolution, PictureNetwork)
     page.print(f"where is the ball {LEAD_TIME:g} s later? a network is given its last pictures, {GAP / 60:g} s apart")
     (points, ahead), (test, truth) = moments(BALL_COUNT, "train"), moments(TEST_COUNT, "test")
-    reference = typical(points)
+    reference = typical(points, ahead)
     page.print(f"{'pictures given':52}" + "".join(f"{k:>7}" for k in COUNTS))
     groups = {k: fan(points, k, reference) for k in COUNTS}
-    page.print(f"{'balls with pictures like those of one ball':52}" + "".join(f"{int(g.sum()):7}" for g in groups.values()))
-    page.print(f"{'spread of their true positions, mm':52}" + "".join(f"{1e3 * spread(ahead[g]):7.0f}" for g in groups.values()))
+    rows = {
+        "balls with pictures like those of one ball": [int(group.sum()) for group in groups.values()],
+        "spread of their true positions, mm": [1e3 * spread(ahead[group]) for group in groups.values()],
+    }
     networks = {k: learn(sharp(points, k), ahead) for k in COUNTS}
-    off = {k: float(np.median(errors(n, sharp(test, k), truth))) for k, n in networks.items()}
-    page.print(f"{f'error of the network, mm, median of {len(test)} test balls':52}" + "".join(f"{v:7.0f}" for v in off.values()))
+    off = [np.median(errors(network, sharp(test, k), truth)) for k, network in networks.items()]
+    for name, row in (rows | {f"error of the network, mm, median of {len(test)} test balls": off}).items():
+        page.print(f"{name:52}" + "".join(f"{value:7.0f}" for value in row))
     page.next_block()
     streaks(page, points, ahead, test, truth)
     page.next_block()
@@ -111,23 +121,22 @@ def main():
     draw(page, points, ahead, groups, networks[2], test)
 
 
-def typical(points):
-    """The ball of the first 300 whose four pictures are like those of the largest number of others."""
-    return max(range(300), key=lambda k: int(fan(points, max(COUNTS), k).sum()))
+def typical(points, ahead):
+    """Of 300 balls that fly 0.6 m and more along, the one whose four pictures are like those of most others."""
+    far = (ahead[:, 0].abs() > 0.6).nonzero()[:300, 0].tolist()
+    return max(far, key=lambda k: int(fan(points, max(COUNTS), k).sum()))
 
 
 def streaks(page, points, ahead, test, truth):
-    """Print the errors of a network that is given one picture with a streak: of the place, the distance, the sign."""
-    network = learn(points[:, -1:], ahead)
-    with torch.no_grad():
-        forecast = network(test[:, -1:])
-    page.print(f"one picture with the shutter open for {STREAK / 60:.3f} s: error "
-               f"{1e3 * (forecast - truth).norm(dim=-1).median():.0f} mm")  # fmt: skip
-    mirrored = [learn_distance(points[:, -1:, k:], ahead) for k in (0, STREAK)]
-    for network, name, k in zip(mirrored, ("a streak", "no streak"), (0, STREAK)):
+    """Print the errors of networks that are given one picture with a streak, and one without."""
+    page.print(
+        f"one picture, the shutter open for {STREAK / 60:.3f} s: how far does the ball go along, to either side?"
+    )
+    networks = [learn_distance(points[:, -1:, k:], ahead) for k in (0, STREAK)]
+    for network, name, k in zip(networks, ("a streak", "no streak"), (0, STREAK)):
         with torch.no_grad():
             distance = network(test[:, -1:, k:])[:, 0]
-        page.print(f"asked only how far along, of one picture with {name}: error "
+        page.print(f"with {name}: error "
                    f"{1e3 * (distance - truth[:, 0].abs()).abs().median():.0f} mm")  # fmt: skip
 
 
@@ -164,11 +173,14 @@ def draw_network(page, test):
         extent = (0.3 + 0.4 * k, 3.3 + 0.4 * k, 1.0 + 0.5 * k, 2.5 + 0.5 * k)
         plot.imshow(picture, cmap="gray", origin="lower", extent=extent, zorder=2 + k, vmin=0, vmax=1)
     plot.set(xlim=(0, 13), ylim=(0, 3.8))
-    for x, text, color, half in ((5.2, "maps", HIDDEN, 1.0), (7.4, "maps", HIDDEN, 0.7), (9.6, "$a$", HIDDEN, 1.0), (11.8, "$y$", OUTPUT, 0.4)):
-        box(plot, x, 2.0, text, color, 0.5, half)
-    for start, end, text in ((3.8, 4.7, "filters"), (5.7, 6.9, "filters"), (7.9, 9.1, "$W_1, b_1$"), (10.1, 11.3, "$W_2, b_2$")):
+    boxes = (5.2, "maps", 1.0), (7.4, "maps", 0.7), (9.6, "$a$", 1.0), (11.8, "$y$", 0.4)
+    for x, text, half_height in boxes:
+        box(plot, x, 2.0, text, OUTPUT if x > 11 else HIDDEN, 0.5, half_height)
+    arrows = (3.8, 4.7, "filters"), (5.7, 6.9, "filters"), (7.9, 9.1, "$W_1, b_1$"), (10.1, 11.3, "$W_2, b_2$")
+    for start, end, text in arrows:
         arrow(plot, (start, 2.0), (end, 2.0), text, shift=(0, 0.25))
-    for x, text in ((2.0, "pictures"), (5.2, "8 of 16 x 32"), (7.4, "16 of 8 x 16"), (9.6, "64 numbers"), (11.8, "where next")):
+    notes = (2.0, "pictures"), (5.2, "8 of 12 x 24"), (7.4, "16 of 6 x 12"), (9.6, "64 numbers"), (11.8, "where next")
+    for x, text in notes:
         plot.text(x, 0.4, text, ha="center", fontsize=9)
     page.save(figure, "drawing")
 
@@ -197,7 +209,7 @@ def draw(page, points, ahead, groups, network, test):
         for k in range(FILTERS):
             grid[row, k].imshow(filters[k, row], cmap="RdBu_r", vmin=-0.5, vmax=0.5, origin="lower")
         grid[row, 0].set_ylabel(name)
-    grid[0, -1].imshow(picture[0].flip(0).T.T.sum(0), cmap="gray", origin="lower")
+    grid[0, -1].imshow(picture[0].sum(0), cmap="gray", origin="lower")
     grid[0, -1].set_title("both pictures", fontsize=8)
     grid[1, -1].imshow(maps[best], cmap="gray", origin="lower")
     grid[1, -1].set_title(f"map of filter {best + 1}", fontsize=8)

@@ -8,8 +8,8 @@ from ballcast import sim
 from ballcast.tracks import Track
 from lessons.balls import networks
 from lessons.drawing import HIDDEN, INPUT, OUTPUT, arrow, box, canvas, unrolled
-from lessons.feedforward import slices, weights
 from lessons.feedforward import learn as learn_slices
+from lessons.feedforward import slices, weights
 from lessons.page import Page, finish
 from lessons.positions import FRAMES, NOISE, RATE, errors, features, positions, train
 
@@ -17,6 +17,8 @@ BALL_COUNT, TEST_COUNT, UNITS, LENGTH = 12_000, 1000, 64, 4  # LENGTH: frames of
 SHOWN = (1, 2, 4, 8, 16, 24, 32, 48)  # frames whose errors are printed
 POSITION, VELOCITY = np.array([0.1, -0.7, 0.45]), np.array([0.2, 6.0, 0.6])  # m, m/s: of both balls of the pair, now
 SPIN = np.array([-200.0, 0.0, 0.0])  # rad/s: topspin; the other ball has backspin
+LOW = (-0.3, -3.0, -0.4, -0.5, 4.0, -2.0, -300.0, 0.0, 0.0)  # m, m/s, rad/s: launches of balls with much spin
+HIGH = (0.3, 0.0, 0.8, 0.5, 9.0, 4.5, 300.0, 0.0, 0.0)
 PAST, AHEAD, NOISES = 18, 0.2, 100  # frames; s; how many times both balls are measured
 GIVEN = (2, 4, 6, 9, 12, 15, 18)  # frames of the pair that are given
 
@@ -81,6 +83,17 @@ def measured(pair):
     return pair[:, :PAST] + noise
 
 
+def spinning(count, seed=0):
+    """Balls in the air with much topspin or backspin: measured positions and true displacements (B, PAST, 3) m."""
+    generator, times = np.random.default_rng(seed), np.arange(PAST + 12) / RATE
+    low, high = np.array([LOW, HIGH])
+    launches = np.split(generator.uniform(low, high, (count, 9)), 3, axis=1)
+    path = sim.simulate(sim.load("table_tennis").without("table", "net"), *launches, times).position
+    noise = NOISE * generator.standard_normal((count, PAST, 3))
+    now, later = path[:, :PAST], path[:, 12:]
+    return torch.tensor(now + noise, dtype=torch.float32), torch.tensor(later - now, dtype=torch.float32)
+
+
 def apart(pair, forecasts):
     """How far, m, the forecasts (N, 2, 3) of both balls are apart along the line on which the balls will be: 0 if they
     are the same, negative if they are the wrong way round. Median over N."""
@@ -107,7 +120,7 @@ def shipped_forecasts(predictor, tracks):
 def show_pair(page, forecasters, pair):
     """Print how far apart the forecasts are, by the frames given; name -> these distances, m."""
     truth = np.linalg.norm(pair[0, PAST + 11] - pair[1, PAST + 11])
-    page.print(f"two balls, now at the same position with the same velocity, spin {-SPIN[0]:.0f} and {SPIN[0]:.0f} rad/s; "
+    page.print(f"two balls with the same position and velocity now, spin {-SPIN[0]:.0f} and {SPIN[0]:.0f} rad/s: "
                f"{AHEAD:g} s later {1e3 * truth:.0f} mm apart")  # fmt: skip
     page.print(f"{'forecasts apart, mm; frames given':36}" + "".join(f"{n:>7}" for n in GIVEN))
     past, results = measured(pair), {}
@@ -124,15 +137,19 @@ def main():
     page.print(f"{'':24}{'weights':>8}" + "".join(f"{k:>7}" for k in SHOWN))
     (balls, truth), (test, test_truth) = positions(BALL_COUNT), positions(TEST_COUNT, purpose="test")
     plain, recurrent = learn_slices(slices(balls, LENGTH), truth, LENGTH), learn(features(balls), truth)
-    rows = {f"slice of {LENGTH} frames": (plain, slices(test, LENGTH)), "recurrent": (recurrent, features(test))}
+    rows = {f"slice of {LENGTH}": (plain, slices(test, LENGTH)), "recurrent": (recurrent, features(test))}
     results = {name: np.median(errors(network, x, test_truth), axis=0) for name, (network, x) in rows.items()}
     for name, (network, _) in rows.items():
         page.print(f"{name:24}{weights(network):8}" + "".join(f"{results[name][k - 1]:7.0f}" for k in SHOWN))
     page.next_block()
     gru = networks("gru")["gru"]
+    spins, spin_truth = spinning(BALL_COUNT)
+    spin_plain = learn_slices(slices(spins, LENGTH), spin_truth, LENGTH)
+    spin_recurrent = learn(features(spins), spin_truth)
     forecasters = {
-        f"slice of {LENGTH} frames": lambda tracks: own_forecasts(plain, lambda p: slices(p, LENGTH), tracks),
-        "recurrent": lambda tracks: own_forecasts(recurrent, features, tracks),
+        f"slice of {LENGTH}": lambda tracks: own_forecasts(spin_plain, lambda p: slices(p, LENGTH), tracks),
+        "recurrent": lambda tracks: own_forecasts(spin_recurrent, features, tracks),
+        "recurrent, learned from all balls": lambda tracks: own_forecasts(recurrent, features, tracks),
         "gru, as shipped": lambda tracks: shipped_forecasts(gru, tracks),
     }
     pair = spin_pair()
@@ -181,8 +198,8 @@ def draw_network(page):
 
 def draw(page, results, pair, forecasters, network):
     """Errors by frame; the pair with its forecasts; the hidden state along a flight."""
-    figure, (left, side, units) = page.figure(3)
-    colors = dict(zip(forecasters, ("#8c6d1f", "#0072b2", "#d55e00")))
+    figure, (left, side) = page.figure(2)
+    colors = dict(zip(forecasters, ("#8c6d1f", "#0072b2", "#56b4e9", "#d55e00")))
     for name, row in results.items():
         left.semilogy(np.arange(1, FRAMES + 1), row, color=colors[name], label=name)
     finish(left, xlabel="frame", ylabel=f"error {AHEAD:g} s ahead, mm")
@@ -195,20 +212,28 @@ def draw(page, results, pair, forecasters, network):
             ahead = np.median(forecast(past)[:, k], axis=0)
             side.plot(*ahead[1:], mark, color=colors[name], markersize=5, label=name if k == 0 else None)
     finish(side, xlabel="along the table, m", ylabel="height, m")
+    page.save(figure)
+    draw_units(page, network)
+    page.close()
+
+
+def draw_units(page, network):
+    """The hidden state along a flight, and the height of the ball below it."""
+    figure, _ = page.figure(1, 7.2, 3.8)
+    figure.clear()
+    units, height = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    x, _ = positions(1, purpose="test", seed=1)
     with torch.no_grad():
-        x, _ = positions(1, purpose="test", seed=1)
         states = network.hidden(features(x))[0]  # (T, units)
     order = states.diff(dim=0).abs().mean(0).argsort()
     image = units.imshow(states[:, order].T, aspect="auto", origin="lower", vmin=-1, vmax=1, cmap="RdBu_r",
                          extent=(0.5, FRAMES + 0.5, 0, UNITS))  # fmt: skip
-    units.twinx().plot(np.arange(1, FRAMES + 1), x[0, :, 2], color="#000000", linewidth=1)
-    figure.axes[-1].set(ylabel="height of the ball, m (line)")
-    finish(units, 0, xlabel="frame", ylabel="hidden unit, the slowest first")
-    for plot in (units, figure.axes[-1]):
-        plot.grid(False)
-    figure.colorbar(image, label="value", ax=figure.axes[-1], pad=0.2)
-    page.save(figure)
-    page.close()
+    units.grid(False)
+    finish(units, 0, ylabel="hidden unit, the slowest first")
+    height.plot(np.arange(1, FRAMES + 1), x[0, :, 2], color="#000000", linewidth=1)
+    finish(height, 0, xlabel="frame", ylabel="height, m")
+    figure.colorbar(image, label="value", ax=units)
+    page.save(figure, "units")
 
 
 if __name__ == "__main__":
