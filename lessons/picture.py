@@ -17,8 +17,9 @@ RADIUS, NOISE, GAP, LEAD_TIME = (
 )  # px of the blurred disc, of full brightness, frames between pictures, s
 COUNTS = (1, 2, 4)  # pictures that are given
 STREAK = 2  # frames during which the shutter is open, for streaks
-BALL_COUNT, TEST_COUNT, FILTERS, STEPS = 20_000, 1000, 8, 1200
-CLOSE = 0.05  # m: the pictures of two balls are alike if they are so close
+BALL_COUNT, TEST_COUNT, FILTERS, STEPS = 15_000, 1000, 8, 800
+MOMENTS = 6  # of each flight
+CLOSE = 0.08  # m, one pixel: the pictures of two balls are alike if they are so close
 
 
 class Camera(nn.Module):
@@ -59,9 +60,14 @@ class PictureNetwork(nn.Module):
 
 
 def moments(count, purpose, seed=0):
-    """Moments of flights, inside the picture: points (B, 4, STREAK + 1, 2) m along and up of four pictures, the oldest
-    first, each while a shutter is open; and displacements (B, 2) m in the LEAD_TIME after. Half are mirrored."""
-    path, ahead = (part[..., 1:] for part in positions(count, seed=seed, purpose=purpose))
+    """Moments of `count` flights, inside the picture: points (B, 4, STREAK + 1, 2) m along and up of four pictures,
+    the oldest first, each while a shutter is open; and displacements (B, 2) m in the LEAD_TIME after.
+
+    Half are mirrored.
+    """
+    each = (part.repeat_interleave(MOMENTS, 0) for part in positions(count, seed=seed, purpose=purpose))
+    path, ahead = (part[..., 1:] for part in each)
+    count *= MOMENTS
     generator = torch.Generator().manual_seed(seed)
     last = torch.randint(3 * GAP + STREAK, path.shape[1], (count, 1, 1), generator=generator)
     frames = last + torch.arange(-3 * GAP, 1, GAP)[:, None] + torch.arange(-STREAK, 1)
@@ -117,13 +123,16 @@ def main():
     streaks(page, points, ahead, test, truth)
     page.next_block()
     solutions(page, networks[2], test, truth)
-    draw_network(page, test)
-    draw(page, points, ahead, groups, networks[2], test)
+    example = sharp(test, 2)[truth[:, 0].abs() > 0.8][:1]  # (1, 2, 1, 2): a fast ball
+    draw_network(page, example)
+    draw(page, points, ahead, groups)
+    draw_filters(page, networks[2], example)
+    page.close()
 
 
 def typical(points, ahead):
-    """Of 300 balls that fly 0.6 m and more along, the one whose four pictures are like those of most others."""
-    far = (ahead[:, 0].abs() > 0.6).nonzero()[:300, 0].tolist()
+    """Of 300 balls near the middle that go far, the one whose four pictures are like those of most others."""
+    far = ((ahead[:, 0].abs() > 0.5) & (points[:, -1, -1, 0].abs() < 0.4)).nonzero()[:300, 0].tolist()
     return max(far, key=lambda k: int(fan(points, max(COUNTS), k).sum()))
 
 
@@ -165,13 +174,14 @@ def solutions(page, network, test, truth):
                f"{float((maps[0][..., :-2] - maps[1][..., 2:]).abs().max()):.0e}")  # fmt: skip
 
 
-def draw_network(page, test):
+def draw_network(page, example):
     """Pictures, maps, layers."""
     figure, plot = canvas(page, (0, 13), (0, 3.8))
     torch.manual_seed(0)
-    for k, picture in enumerate(Camera()(sharp(test, 2)[:1])[0]):
-        extent = (0.3 + 0.4 * k, 3.3 + 0.4 * k, 1.0 + 0.5 * k, 2.5 + 0.5 * k)
-        plot.imshow(picture, cmap="gray", origin="lower", extent=extent, zorder=2 + k, vmin=0, vmax=1)
+    for k, picture in enumerate(Camera()(example)[0]):
+        extent = (0.9, 3.5, 0.65 + 1.4 * k, 1.95 + 1.4 * k)
+        plot.imshow(picture, cmap="gray", origin="lower", extent=extent, vmin=0, vmax=1)
+        plot.text(0.8, 1.3 + 1.4 * k, ("before", "now")[k], ha="right", va="center", fontsize=9)
     plot.set(xlim=(0, 13), ylim=(0, 3.8))
     boxes = (5.2, "maps", 1.0), (7.4, "maps", 0.7), (9.6, "$a$", 1.0), (11.8, "$y$", 0.4)
     for x, text, half_height in boxes:
@@ -185,8 +195,8 @@ def draw_network(page, test):
     page.save(figure, "drawing")
 
 
-def draw(page, points, ahead, groups, network, test):
-    """The fans of balls with like pictures; the filters of the network that reads two, and a map."""
+def draw(page, points, ahead, groups):
+    """The fans of balls with like pictures."""
     figure, plots = page.figure(3, height=2.6)
     for plot, (k, group) in zip(plots, groups.items()):
         for ball, end in list(zip(points[group], ahead[group]))[:60]:
@@ -196,28 +206,30 @@ def draw(page, points, ahead, groups, network, test):
         finish(plot, 0, title=f"{k} picture{'s' * (k > 1)}", xlabel="along the table, m", ylabel="height, m",
                xlim=(-2.2, 2.2), ylim=(-0.6, 1.4))  # fmt: skip
     page.save(figure)
+
+
+def draw_filters(page, network, example):
+    """The filters of the network that reads two pictures; both pictures of a ball, and the brightest map."""
     filters = network[1].first.weight.detach()
-    figure, plots = page.figure(FILTERS + 2, 1.0, 2.2)
+    figure, _ = page.figure(1, 10.0, 2.2)
     figure.clear()
     grid = figure.subplots(2, FILTERS + 1, width_ratios=[1] * FILTERS + [2.4])
     torch.manual_seed(0)
-    picture = Camera()(sharp(test, 2)[:1])
-    best = int(filters.abs().sum((1, 2, 3)).argmax())
+    picture = Camera()(example)
     with torch.no_grad():
         maps = torch.relu(network[1].first(picture))[0]
+    best = int(maps.amax((1, 2)).argmax())
     for row, name in enumerate(("before", "now")):
         for k in range(FILTERS):
             grid[row, k].imshow(filters[k, row], cmap="RdBu_r", vmin=-0.5, vmax=0.5, origin="lower")
         grid[row, 0].set_ylabel(name)
-    grid[0, -1].imshow(picture[0].sum(0), cmap="gray", origin="lower")
-    grid[0, -1].set_title("both pictures", fontsize=8)
-    grid[1, -1].imshow(maps[best], cmap="gray", origin="lower")
-    grid[1, -1].set_title(f"map of filter {best + 1}", fontsize=8)
+    for plot, image, title in zip(grid[:, -1], (picture[0].sum(0), maps[best]), ("both pictures", f"map {best + 1}")):
+        plot.imshow(image, cmap="gray", origin="lower")
+        plot.set_title(title, fontsize=8)
     for plot in grid.ravel():
         plot.set(xticks=[], yticks=[])
         plot.grid(False)
     page.save(figure, "filters")
-    page.close()
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ BALL_COUNT, TEST_COUNT, UNITS, LENGTH = 12_000, 1000, 64, 4  # LENGTH: frames of
 SHOWN = (1, 2, 4, 8, 16, 24, 32, 48)  # frames whose errors are printed
 POSITION, VELOCITY = np.array([0.1, -0.7, 0.45]), np.array([0.2, 6.0, 0.6])  # m, m/s: of both balls of the pair, now
 SPIN = np.array([-200.0, 0.0, 0.0])  # rad/s: topspin; the other ball has backspin
-LOW = (-0.3, -3.0, -0.4, -0.5, 4.0, -2.0, -300.0, 0.0, 0.0)  # m, m/s, rad/s: launches of balls with much spin
-HIGH = (0.3, 0.0, 0.8, 0.5, 9.0, 4.5, 300.0, 0.0, 0.0)
+LOW = (-0.1, -3.0, -0.5, -0.1, 5.5, -0.5, -300.0, 0.0, 0.0)  # m, m/s, rad/s: launches of balls with much spin
+HIGH = (0.3, -0.7, 0.6, 0.5, 9.0, 6.0, 300.0, 0.0, 0.0)
 PAST, AHEAD, NOISES = 18, 0.2, 100  # frames; s; how many times both balls are measured
 GIVEN = (2, 4, 6, 9, 12, 15, 18)  # frames of the pair that are given
 
@@ -145,7 +145,7 @@ def main():
     gru = networks("gru")["gru"]
     spins, spin_truth = spinning(BALL_COUNT)
     spin_plain = learn_slices(slices(spins, LENGTH), spin_truth, LENGTH)
-    spin_recurrent = learn(features(spins), spin_truth)
+    spin_recurrent = learn(features(spins), spin_truth, steps=2500)
     forecasters = {
         f"slice of {LENGTH}": lambda tracks: own_forecasts(spin_plain, lambda p: slices(p, LENGTH), tracks),
         "recurrent": lambda tracks: own_forecasts(spin_recurrent, features, tracks),
