@@ -131,9 +131,10 @@ def main():
 
 
 def typical(points, ahead):
-    """Of 300 balls near the middle that go far, the one whose four pictures are like those of most others."""
-    far = ((ahead[:, 0].abs() > 0.5) & (points[:, -1, -1, 0].abs() < 0.4)).nonzero()[:300, 0].tolist()
-    return max(far, key=lambda k: int(fan(points, max(COUNTS), k).sum()))
+    """Of 300 balls in the air near the middle that go far, the one whose four pictures are like those of most others."""
+    along, up = points[:, -1, -1].T
+    far = (ahead[:, 0].abs() > 0.5) & (along.abs() < 0.4) & (up > 0.25)
+    return max(far.nonzero()[:300, 0].tolist(), key=lambda k: int(fan(points, max(COUNTS), k).sum()))
 
 
 def streaks(page, points, ahead, test, truth):

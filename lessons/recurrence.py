@@ -153,11 +153,13 @@ def main():
         "gru, as shipped": lambda tracks: shipped_forecasts(gru, tracks),
     }
     pair = spin_pair()
-    show_pair(page, forecasters, pair)
+    distances = show_pair(page, forecasters, pair)
     page.next_block()
     solutions(page, recurrent, test, test_truth)
     draw_network(page)
-    draw(page, results, pair, forecasters, recurrent)
+    draw(page, results, pair, forecasters, distances)
+    draw_units(page, recurrent)
+    page.close()
 
 
 def solutions(page, network, test, truth):
@@ -196,25 +198,27 @@ def draw_network(page):
     page.save(figure, "drawing")
 
 
-def draw(page, results, pair, forecasters, network):
-    """Errors by frame; the pair with its forecasts; the hidden state along a flight."""
-    figure, (left, side) = page.figure(2)
-    colors = dict(zip(forecasters, ("#8c6d1f", "#0072b2", "#56b4e9", "#d55e00")))
+def draw(page, results, pair, forecasters, distances):
+    """Errors by frame; the pair from the side; how far apart the forecasts are."""
+    figure, (left, side, right) = page.figure(3, 4.0)
+    colors = dict(zip(distances, ("#8c6d1f", "#0072b2", "#56b4e9", "#d55e00")))
     for name, row in results.items():
         left.semilogy(np.arange(1, FRAMES + 1), row, color=colors[name], label=name)
     finish(left, xlabel="frame", ylabel=f"error {AHEAD:g} s ahead, mm")
     past = measured(pair)
-    for k, mark in enumerate(("^", "v")):
-        label = "both balls measured" if k == 0 else None
-        side.plot(past[0, k, :, 1], past[0, k, :, 2], ".", color="#7a7a7a", markersize=3, label=label)
-        side.plot(*pair[k, PAST - 1 :, 1:].T, color="#000000", linewidth=0.8, label=("topspin", "backspin")[k])
-        for name, forecast in forecasters.items():
-            ahead = np.median(forecast(past)[:, k], axis=0)
-            side.plot(*ahead[1:], mark, color=colors[name], markersize=5, label=name if k == 0 else None)
-    finish(side, xlabel="along the table, m", ylabel="height, m")
+    for k, (how, mark) in enumerate((("topspin", "^"), ("backspin", "v"))):
+        side.plot(past[0, k, :, 1], past[0, k, :, 2], mark, color="#7a7a7a", markersize=3, label=f"{how}, measured")
+        side.plot(*pair[k, PAST - 1 :, 1:].T, color="#000000", linewidth=0.8)
+        for name, width in ((next(iter(colors)), 5), ("recurrent", 9)):
+            ahead = np.median(forecasters[name](past)[:, k], axis=0)
+            label = f"{name}: {how}, forecast"
+            side.plot(*ahead[1:], mark, color=colors[name], markersize=width, fillstyle="none", label=label)
+    finish(side, 6, xlabel="along the table, m", ylabel="height, m")
+    for name, row in distances.items():
+        right.plot(GIVEN, 1e3 * np.array(row), ".-", color=colors[name], label=name)
+    right.axhline(1e3 * np.linalg.norm(pair[0, -1] - pair[1, -1]), color="#000000", linewidth=0.8, label="the balls")
+    finish(right, 6, xlabel="frames given", ylabel="forecasts apart, mm")
     page.save(figure)
-    draw_units(page, network)
-    page.close()
 
 
 def draw_units(page, network):
