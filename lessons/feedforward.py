@@ -48,7 +48,7 @@ def weights(network):
 
 
 def late(network, inputs, targets):
-    """The median error, mm, at the frames from 32 on, where all slices are full."""
+    """The median error, mm, at the frames after the 32nd, where all slices are full."""
     return float(np.median(errors(network, inputs, targets)[:, max(LENGTHS) :]))
 
 
