@@ -6,8 +6,6 @@ arrow(plot, (2, 1.4), (2, 2.6), "U")
 page.save(figure, "drawing")
 """
 
-from matplotlib.patches import FancyBboxPatch
-
 INPUT, HIDDEN, OUTPUT, LOSS = "#d9d9d9", "#a6cee3", "#b2df8a", "#fdbf6f"
 INCHES = 0.62  # of one unit
 HALF_WIDTH, HALF_HEIGHT = 0.42, 0.3  # of a box
@@ -22,10 +20,10 @@ def canvas(page, x, y):
 
 
 def box(plot, x, y, text, color, half_width=HALF_WIDTH, half_height=HALF_HEIGHT):
-    """A rounded box about (x, y) with a text."""
-    corner = x - half_width, y - half_height
-    style = {"boxstyle": "round,pad=0,rounding_size=0.1", "facecolor": color, "edgecolor": "#404040", "linewidth": 0.8}
-    plot.add_patch(FancyBboxPatch(corner, 2 * half_width, 2 * half_height, **style))
+    """A box about (x, y) with a text."""
+    left, right, low, high = x - half_width, x + half_width, y - half_height, y + half_height
+    outline = [left, right, right, left], [low, low, high, high]
+    plot.fill(*outline, facecolor=color, edgecolor="#404040", linewidth=0.8, zorder=2)
     plot.text(x, y, text, ha="center", va="center", fontsize=10)
 
 

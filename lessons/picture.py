@@ -44,7 +44,7 @@ def convolution(pictures, filters, bias, stride):
 
 
 class PictureNetwork(nn.Module):
-    """Two layers of filters and two of weights; nn.Conv2d computes what `convolution` does, faster."""
+    """Two layers of filters, then a hidden layer; nn.Conv2d computes what `convolution` does, faster."""
 
     def __init__(self, pictures):
         super().__init__()
@@ -131,7 +131,7 @@ def main():
 
 
 def typical(points, ahead):
-    """Of 300 balls in the air near the middle that go far, the one whose four pictures are like those of most others."""
+    """Of 300 balls in the air near the middle that go far, the one whose four pictures are like most others."""
     along, up = points[:, -1, -1].T
     far = (ahead[:, 0].abs() > 0.5) & (along.abs() < 0.4) & (up > 0.25)
     return max(far.nonzero()[:300, 0].tolist(), key=lambda k: int(fan(points, max(COUNTS), k).sum()))

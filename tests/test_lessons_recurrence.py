@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lessons import feedforward, loss_over_time, picture, recurrence
+from lessons import feedforward, loss_over_time, pair, picture, recurrence
 from lessons.balls import networks
 from lessons.positions import errors, features, positions
 
@@ -77,29 +77,29 @@ def test_the_recurrent_network_written_out_is_that_of_torch():
 
 
 def test_the_pair_is_one_ball_now_and_two_balls_later():
-    pair = recurrence.spin_pair()
-    now, before = recurrence.PAST - 1, recurrence.PAST - 4
-    assert np.linalg.norm(pair[0, now] - pair[1, now]) < 1e-3
-    assert np.linalg.norm(pair[0, -1] - pair[1, -1]) > 0.08 and np.linalg.norm(pair[0, 0] - pair[1, 0]) > 0.2
-    assert np.linalg.norm(pair[0, before] - pair[1, before]) < 0.02
+    both = pair.spin_pair()
+    now, before = pair.PAST - 1, pair.PAST - 4
+    assert np.linalg.norm(both[0, now] - both[1, now]) < 1e-3
+    assert np.linalg.norm(both[0, -1] - both[1, -1]) > 0.08 and np.linalg.norm(both[0, 0] - both[1, 0]) > 0.2
+    assert np.linalg.norm(both[0, before] - both[1, before]) < 0.02
 
 
 def test_a_recurrent_network_that_saw_the_past_knows_the_spin_and_a_slice_does_not(monkeypatch):
-    monkeypatch.setattr(recurrence, "LOW", (0.0, -2.8, -0.5, 0.2, 7.0, 2.0, -300.0, 0.0, 0.0))  # a smaller task
-    monkeypatch.setattr(recurrence, "HIGH", (0.1, -2.5, 0.1, 0.4, 9.0, 6.0, 300.0, 0.0, 0.0))
-    pair, (spins, truth) = recurrence.spin_pair(), recurrence.spinning(6000)
-    past, length = recurrence.measured(pair), recurrence.LENGTH
+    monkeypatch.setattr(pair, "LOW", (0.0, -2.8, -0.5, 0.2, 7.0, 2.0, -300.0, 0.0, 0.0))  # a smaller task
+    monkeypatch.setattr(pair, "HIGH", (0.1, -2.5, 0.1, 0.4, 9.0, 6.0, 300.0, 0.0, 0.0))
+    both, (spins, truth) = pair.spin_pair(), pair.spinning(6000)
+    past, length = pair.measured(both), recurrence.LENGTH
     plain = feedforward.learn(feedforward.slices(spins, length), truth, length, 400)
     network = recurrence.learn(features(spins), truth, 1800)
-    from_slice = recurrence.own_forecasts(plain, lambda p: feedforward.slices(p, length), past)
-    from_past = recurrence.own_forecasts(network, features, past)
-    assert recurrence.apart(pair, from_slice) < 0.02 < 0.04 < recurrence.apart(pair, from_past)
+    from_slice = pair.own_forecasts(plain, lambda p: feedforward.slices(p, length), past)
+    from_past = pair.own_forecasts(network, features, past)
+    assert pair.apart(both, from_slice) < 0.02 < 0.04 < pair.apart(both, from_past)
 
 
 def test_the_shipped_gru_knows_the_spin_from_the_past():
-    gru, pair = networks("gru")["gru"], recurrence.spin_pair()
-    past = recurrence.measured(pair)[:4]
-    few, many = (recurrence.apart(pair, recurrence.shipped_forecasts(gru, past[:, :, -n:])) for n in (4, 18))
+    gru, both = networks("gru")["gru"], pair.spin_pair()
+    past = pair.measured(both)[:4]
+    few, many = (pair.apart(both, pair.shipped_forecasts(gru, past[:, :, -n:])) for n in (4, 18))
     assert few < 0.01 < 0.06 < many
 
 
