@@ -5,9 +5,8 @@ import torch
 
 from ballcast import sim
 from ballcast.tracks import Track
-from lessons.balls import NOISE, RATE, errors, make_cases, networks, test_balls
+from lessons.balls import NOISE, RATE, errors, make_cases, networks, test_balls, trained
 from lessons.long_memory import lobs
-from lessons.loss_over_time import trained
 from lessons.page import Page, finish, line_style
 
 MODELS, LEAD_TIME, HISTORY_FRAMES, BALL_COUNT = ("mlp", "rnn", "gru"), 0.3, 45, 400

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ballcast import sim
-from lessons import criteria, gates, long_memory, loss_over_time, memory, parallel
+from lessons import criteria, gates, long_memory, parallel
 from lessons.balls import make_cases, networks
 from lessons.gradients import cases
 from lessons.page import FOLDER, Page
@@ -22,26 +22,6 @@ def test_gradients_vanish_and_explode_but_not_where_gates_are_set_for_the_length
         assert span[name, "biases for the length"] < 1e2, name
     loud = ("rnn", "weights x 4")
     assert span[loud] > 1e3 and results[loud][-1] > 1e3 > 1 > results["rnn", "as torch makes it"][-1] * 1e3
-
-
-def test_a_long_enough_history_distinguishes_two_balls_at_the_same_position():
-    pair = memory.spin_pair()
-    apart = np.linalg.norm(pair[0][2] - pair[1][2], axis=1)
-    assert apart[0] < 0.002 and apart[-1] > 0.08
-    predictors = networks("mlp", "gru")
-    assert memory.separation(predictors["gru"], pair, 54) > 0.06 > 3 * memory.separation(predictors["gru"], pair, 4)
-    assert memory.separation(predictors["mlp"], pair, 54) == memory.separation(predictors["mlp"], pair, 30) < 0.04
-
-
-def test_the_gradients_of_all_frames_add_up_to_that_of_the_shared_weights():
-    network, batch = loss_over_time.trained(), loss_over_time.make_batch(32)
-    losses, by_step, (added, whole), by_slice = loss_over_time.gradients(network, batch)
-    assert len(losses) == loss_over_time.SLICES and len(by_step) == batch.features.shape[1]
-    assert len(added) == len(whole) == 4 and all(float(a.abs().max()) > 0 for a in added)
-    for a, b in zip(added, whole):
-        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
-    after = by_slice[3, int(batch.loss_frames[:, 3].max()) + 1 :]
-    assert len(after) > 10 and (after == 0).all()  # no frame learns from a loss before it
 
 
 def test_gates_open_at_the_bounce():
