@@ -36,6 +36,11 @@ class Description(NamedTuple):
     title: str
     summary: str
 
+    @property
+    def short(self) -> str:
+        """A name for where there is little room; the title if there is none."""
+        return SHORT_TITLES.get(self.title, self.title)
+
 
 DESCRIPTIONS = {
     "gru_physics": Description(
@@ -53,6 +58,12 @@ DESCRIPTIONS = {
     "mlp": Description("Network without memory", "It reads the last dots and keeps nothing."),
     "tokens": Description("Motion as language", "A network that writes futures, token by token."),
 }
+SHORT_TITLES = {
+    "Network and simulator": "GRU + sim", "Recurrent network (GRU)": "GRU", "Simulator fit": "Sim fit",
+    "Kalman filter": "Kalman", "Straight line": "Line", "Recurrent network (LSTM)": "LSTM",
+    "Simple recurrent network": "RNN", "Parallel network (minGRU)": "minGRU", "Network without memory": "MLP",
+    "Motion as language": "Tokens",
+}  # fmt: skip
 DIRECT_PREDICTORS = ("gru", "lstm", "rnn", "mlp", "mingru", "transformer")
 WEIGHTS_OF = {"gru_physics": "gru", "tokens": "tokens"} | {name: name for name in DIRECT_PREDICTORS}  # whose weights
 REQUIRED_LIBRARY = {"ukf": "filterpy"}  # name -> a library beyond the core

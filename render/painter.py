@@ -15,11 +15,12 @@ from ballcast.render.camera import OrbitCamera
 from ballcast.render.confidence_tube import RegionGrid
 from ballcast.render.draw_list import DrawList
 from ballcast.render.palette import SHADOW_COLOR, TRACK_COLOR, TRUTH_COLOR, predictor_color
-from ballcast.render.place import Place
+from ballcast.render.place import ENDS_ON_FLOOR, Place
 from ballcast.render.scene import Polygon, Scene, support_height
 
 MAX_DOTS = 600  # of the observed frames are drawn, the last ones
 FADE_TIME = 1.2  # s over which an observed dot fades
+END_MARK = 3.0  # px: the dot where a forecast ends on the floor
 MIN_BALL_PIXELS = 8.0  # px; a ball is drawn no smaller, so that it can be seen
 ARROW_TIME = 0.12  # s of flight that the arrow of a launch shows
 DOT_RADIUS, DOT_HEIGHT = 1.9, 720  # px of an observed dot, in pictures of this height and more
@@ -89,7 +90,7 @@ class Painter:
         if times[0] > session.now:  # from the ball on
             start = session.ball.state_at(session.now)[0]
             times, points = np.append(session.now, times), np.vstack([start, points])
-        times, points, _ = self.place.drawn_path(times, points, current.landing)
+        times, points, reason = self.place.drawn_path(times, points, current.landing)
         until = self._region(session.now, forecaster.number, current, times[-1], color)
         is_future = times >= session.now
         alpha = np.linspace(0.75, 0.06, is_future.sum())
@@ -101,6 +102,8 @@ class Painter:
             self._forecast_line(points[:count], 1.6, color, np.linspace(0.75, 0.45, count))
             beyond = points[max(count - 1, 0) :]
             self._forecast_line(beyond, 1.0, color, np.linspace(0.45, 0.2, len(beyond)))
+        if reason == ENDS_ON_FLOOR:
+            self._draw_list.dots(points[-1:], END_MARK, color, 0.6)
         if current.landing is not None and current.landing.time > session.now - 0.5:
             self._landing_mark(np.asarray(current.landing.position, float), color)
 

@@ -53,7 +53,7 @@ def test_every_view_is_fitted_to_where_balls_fly(name):
         assert camera.eye[2] > (session.sport.ground or 0.0)
 
 
-@pytest.mark.parametrize("name, moving", [("table_tennis", 50), ("volleyball", 30), ("baseball", 70)])
+@pytest.mark.parametrize("name, moving", [("table_tennis", 50), ("volleyball", 30), ("baseball", 80)])
 def test_ball_and_forecast_stay_in_the_picture_and_the_camera_is_mostly_still(name, moving):
     results = viewer_framing.measure(sim.load(name), 1, 240, "parabola")
     for view, (shown, ball, moves, _) in results.items():

@@ -187,7 +187,7 @@ def test_balls_that_do_not_fly_long_enough_are_refused():
 
 def test_distances_in_words():
     assert [centimetres(d) for d in (0.004, 0.0994, 0.0996, 1.234, np.inf)] == [
-        "0.4 cm", "9.9 cm", "10 cm", "123 cm", "no answer",
+        "0.4 cm", "9.9 cm", "10 cm", "1.23 m", "no answer",
     ]  # fmt: skip
 
 

@@ -258,10 +258,10 @@ def test_a_recording_flies_as_it_flew():
 def test_p_throws_the_sports_own_throws(app):
     app = live()
     press(app, pygame.K_p, "p")
-    assert app.session.index == 1 and app.message == app.session.sport.throws[0][0]
+    assert app.session.index == 1 and app.message == f"Throws: {app.session.sport.throws[0][0]}"
     pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_p, unicode="P", mod=pygame.KMOD_LSHIFT))
     app.frame(FRAME_TIME)
-    assert app.message == "as in play" and app.session.index == 2
+    assert app.message == "Throws: as in play" and app.session.index == 2
 
 
 SHOWN = dict(

@@ -1,5 +1,7 @@
 """The session: the predictor sees the past alone, and its forecasts are scored when their time has come."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from viewer_fakes import FixedPool, OneBall, Recorder
@@ -65,6 +67,18 @@ def test_a_landing_scores_the_forecasts_made_before_it(session):
     off = {lead: session.landing_errors[lead] for lead in LEAD_TIMES}
     assert off[0.1][0] == pytest.approx(0.2) and off[0.1][1] == pytest.approx(0.15, abs=0.03)
     assert off[0.4][1] == pytest.approx(-0.15, abs=0.03)
+
+
+def test_no_forecast_is_scored_across_a_hit():
+    source, scored = OneBall(), {}
+    for hits in ((), (10.33,)):
+        source.one = dataclasses.replace(source.one, hits=hits)
+        session = Session(source, FixedPool(Recorder()))
+        play(session, 0.6)
+        scored[hits] = [session.forecasters[0].error_series(lead, session.now)[0] for lead in LEAD_TIMES]
+        assert set(session.landing_errors) == {lead for lead in LEAD_TIMES if not hits or 10.5 - lead > hits[0]}
+    for lead, every, left in zip(LEAD_TIMES, *scored.values()):
+        assert left.tolist() == [time for time in every if not time - lead <= 10.33 < time] and len(left) < len(every)
 
 
 def test_nobody_is_scored_where_a_recording_has_a_gap(predictor):

@@ -40,23 +40,23 @@ class Choices:
         """Throw balls of one of source.throw_kinds from now on; a message names it."""
         if self.app.is_simulated(NOT_THROWN):
             self.app.session.set_throw_kind(kind)
-            self.app.show_message(self.app.session.source.throw_kinds[kind])
+            self.app.show_message(f"Throws: {self.app.session.source.throw_kinds[kind]}")
 
     def select_predictor(self, number: int) -> None:
         """Only this predictor forecasts; a message names it, or says why it cannot."""
         if self._is_loadable(number):
             self.app.session.select_predictor(number)
-            self.app.show_message(self.app.session.pool.describe(number).title)
+            self.app.show_message(f"Predictor: {self.app.session.pool.describe(number).title}")
 
     def toggle_predictor(self, number: int) -> None:
         """Add a predictor, or remove it; a message says which, or why it cannot be."""
         if self._is_loadable(number):
             before = self.app.session.selected
             self.app.session.toggle_predictor(number)
-            word = "with" if number in self.app.session.selected else "without"
+            word = "added" if number in self.app.session.selected else "removed"
             title = self.app.session.pool.describe(number).title
             alone = self.app.session.selected == before  # one always stays
-            self.app.show_message(f"{title} alone" if alone else f"{word} {title}")
+            self.app.show_message(f"Predictor: {title} alone" if alone else f"Predictor {word}: {title}")
 
     def _is_loadable(self, number):
         pool = self.app.session.pool

@@ -20,11 +20,15 @@ from ballcast.viewer.place import Place
 
 LOOKAHEAD = 0.5  # s of the forecasts at which the camera looks, so that it has moved when they matter
 MOVING_TIME = 0.15  # s that a movement takes
-HOLD_TIME, FOLLOW_HOLD_TIME = 4.0, 1.0  # s for which the camera still shows what it had to show; and one that follows
+HOLD_TIME, FOLLOW_HOLD_TIME = 2.0, 1.0  # s for which the camera still shows what it had to show; and one that follows
+RETURN_TIME = 0.4  # s for which it has not needed to be so far away, before it comes nearer
 SHARES, WIDER = (0.8, 0.9, 0.97), 1.1  # of the moments of play that it shows without moving; for more it is farther
 MARGIN, INNER_MARGIN = 0.045, 0.025  # of the picture's height: round what it is fitted to, and before it has to move
 SPARE, FOLLOW_SPARE = 0.08, 0.06  # of the usual distance: so much is shown round ball and forecast after a movement
-FARTHER, NEARER = 0.3, 0.3  # of the usual distance: a movement away is at least, one back at least this long
+FARTHER, NEARER = 0.25, 0.2  # of the usual distance: a movement away is at least, one back at least this long
+NEEDED_SPARE = 0.08  # of the usual distance: the same where it would have to go farther than FARTHEST
+INWARDS = 0.25  # of the room across that is left then: so far from its end
+FARTHEST = 0.28  # of the usual distance: it moves no farther away than this, unless ball and forecast need it
 EDGES, MIN_HEIGHT = 5, 0.6  # of the part of the picture that is used: how many edges are tried; its share of the height
 MAX_COVERED = 0.003  # share of the moments of play that may be behind the panel
 FOLLOW_DISTANCE = 0.7  # of the usual distance at which a camera follows the ball, or farther
@@ -93,10 +97,29 @@ class Lens:
         """The eyes (..., 3) that are nearest to what has the limits (..., 4), and in the middle; up to `forward`."""
         left, right, top, bottom = np.moveaxis(limits, -1, 0)
         z = np.minimum((left + right) / (self._right - self._left), (top + bottom) / (self._bottom - self._top))
-        z = np.minimum(z, forward)
+        return self._middle(limits, np.minimum(z, forward))
+
+    def aimed(self, needed: np.ndarray, wanted: np.ndarray, nearest: float, farthest: float) -> np.ndarray:
+        """The eye (3,) that sees all of `needed`, and of `wanted` as much as it can between two depths; both limits."""
+        depth = min(max(self.nearest(wanted)[2], farthest), nearest, self.nearest(needed)[2])
+        x, y, z = self._middle(wanted, depth)
+        ends = [(self._right * z - needed[1], needed[0] + self._left * z)]
+        ends += [(self._bottom * z - needed[3], needed[2] + self._top * z)]
+        return np.array([*(_moved_into(*at) for at in zip((x, y), ends)), z])
+
+    def _middle(self, limits, z):
+        """The eyes (..., 3) at depths z (...) that are in the middle of what has the limits (..., 4)."""
+        left, right, top, bottom = np.moveaxis(limits, -1, 0)
         x = (left - right + (self._left + self._right) * z) / 2
         y = (top - bottom + (self._top + self._bottom) * z) / 2
         return np.stack([x, y, z], axis=-1)
+
+
+def _moved_into(at, ends):
+    """A number, or if it is not between two others, one that is well between them."""
+    low, high = ends
+    inwards = INWARDS * (high - low)
+    return at if low <= at <= high else min(max(at, low + inwards), high - inwards)
 
 
 class Fit(NamedTuple):
@@ -242,16 +265,20 @@ class Framing:
         return self._goal_lens.nearest(self._recent(FOLLOW_HOLD_TIME), forward)
 
     def _goal(self, points):
-        """The eye that sees these points and those of the last moments: the last one if it is about as near."""
+        """The eye that sees these points and, near enough, those of the last moments: the last eye if it is as near."""
         goal = self._goals[self._count - 1] if self._count else self._home
+        needed = self._lens.limits(points, NEEDED_SPARE * self._distance)
         limits = np.minimum(self._home_limits, self._recent(HOLD_TIME))
+        farthest = self._home[2] - FARTHEST * self._distance
         if not self._lens.shows(goal, self._lens.limits(points)) or self._hides(goal, points):
             farther = goal[2] - FARTHER * self._distance
-            goal = self._goal_lens.nearest(limits, farther)
+            if self._goal_lens.nearest(needed)[2] > farthest:
+                farther = max(farther, farthest)
+            goal = self._goal_lens.aimed(needed, limits, farther, farthest)
             if not self._hides(goal, points):
                 return goal
             return self._beside_panel.nearest(self._beside_panel.limits(points, SPARE * self._distance), farther)
-        better = self._goal_lens.nearest(limits)
+        better = self._goal_lens.aimed(self._recent(RETURN_TIME), limits, np.inf, farthest)
         is_better = better[2] - goal[2] > NEARER * self._distance and not self._hides(better, points)
         return better if is_better else goal
 

@@ -297,5 +297,7 @@ class Game:
 
 
 def centimetres(distance: float) -> str:
-    """A distance in m as text."""
+    """A distance in m as text, in m from 1 m on."""
+    if 0.995 <= distance < np.inf:
+        return f"{distance:.2f} m"
     return "no answer" if not np.isfinite(distance) else f"{100 * distance:.{0 if distance >= 0.0995 else 1}f} cm"

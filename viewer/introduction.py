@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 CAPTIONS = (  # each once for its seconds of the window's clock
     ("A computer watches a ball and says where it will go next.", 4.0),
     ("The dots are what a camera saw.", 3.5),
-    ("The line is where the computer expects the ball, as if nobody hits it again.", 5.0),
+    ("The line is where it expects the ball if nobody hits it.", 5.0),
     ("The shaded region contains the ball 9 times in 10.", 5.5),
 )
 LENGTH = sum(seconds for _, seconds in CAPTIONS)
 GAP = 0.4  # s without a caption before each
+MIN_SHARE, MAX_WAIT = (
+    0.012,
+    3.0,
+)  # of the picture that a region covers before the last caption names it; s to wait for it
 SETTLING_FRAMES = 6  # of the ball are passed over, in which the first forecasts know little
 LAST_MESSAGE = "Drag the ball to throw it. M opens the menu, H shows the keys."
 
@@ -31,12 +35,12 @@ class Opening(NamedTuple):
 
 
 OPENINGS = {
-    "baseball": Opening(10, 1 / 8),
+    "baseball": Opening(4, 1 / 4),
     "basketball": Opening(12, 1 / 4),
-    "cricket": Opening(0, 1 / 8),
+    "cricket": Opening(5, 1 / 10),
     "golf": Opening(0, 1 / 4),
     "room": Opening(18, 1 / 4),
-    "soccer": Opening(4, 1 / 4),
+    "soccer": Opening(9, 1 / 4),
     "table_tennis": Opening(0, 1 / 8),
     "tennis": Opening(14, 1 / 4),
     "volleyball": Opening(10, 1 / 4),
@@ -57,6 +61,7 @@ class Introduction:
 
     def __init__(self, session, speed):
         self.session, self.speed, self.elapsed, self.is_over = session, speed, 0.0, False
+        self.waited = 0.0
         session.speed = 1.0
         for _ in range(SETTLING_FRAMES):
             session.advance(FRAME_TIME)
@@ -72,12 +77,26 @@ class Introduction:
             begin += seconds
         return ""
 
-    def advance(self, elapsed: float) -> bool:
-        """Go on by `elapsed` s of the window's clock. Returns whether it has just come to its own end."""
+    def advance(self, elapsed: float, region_share: float = 1.0) -> bool:
+        """Go on by `elapsed` s of the window's clock. Returns whether it has just come to its own end.
+
+        region_share  of the picture that the region covers: the last caption waits until there is something to see
+        """
         if self.session.paused or self.session.speed != self.speed:
             self.is_over = True
+            return False
+        if self._waits(elapsed, region_share):
+            self.waited += elapsed
             return False
         self.elapsed += elapsed
         if self.elapsed >= LENGTH:
             self.is_over, self.session.speed = True, 1.0
         return self.is_over
+
+    def _waits(self, elapsed, region_share):
+        """Whether the last caption would begin now, and its region is still too small."""
+        begin = LENGTH - CAPTIONS[-1][1] + GAP
+        forecast = self.session.forecast
+        has_region = forecast is not None and forecast.covariance is not None
+        is_due = self.elapsed < begin <= self.elapsed + elapsed
+        return is_due and has_region and region_share < MIN_SHARE and self.waited < MAX_WAIT

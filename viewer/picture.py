@@ -14,13 +14,14 @@ from ballcast.viewer.framing import Cameras, Free, Rectangle
 from ballcast.viewer.options import DEFAULT
 from ballcast.viewer.panels import beliefs, card, game, help, menu, numbers, overlay
 from ballcast.viewer.panels.canvas import Canvas, scale_of
-from ballcast.viewer.panels.layout import CARD_HEIGHT, FOOT_HEIGHT, GAP, MARGIN, WIDTH
+from ballcast.viewer.panels.layout import CARD_HEIGHT, FOOT_HEIGHT, GAP, MARGIN, WIDTH, has_right_column
 from ballcast.viewer.panels.sliders import Sliders
-from ballcast.viewer.panels.timeline import Timeline
+from ballcast.viewer.panels.timeline import ERROR_STRIP_HEIGHT, GATE_STRIP_HEIGHT, STRIP_GAP, Timeline
 from ballcast.viewer.place import place_of
 from ballcast.viewer.screen import draw_pixels
 
 INSET = WIDTH, 158  # units
+FOOT_GAP = 14  # units above the foot that are left free: a ring on the floor has room
 PANEL = MARGIN + WIDTH, MARGIN + CARD_HEIGHT  # units: the right and the lower edge of the card
 CAPTION, MESSAGE, PROGRESS = 30, 24, 18  # sizes of texts above the foot, units
 
@@ -46,6 +47,11 @@ class Picture:
         self._world, self._above = Painter(sport), Painter(sport)
         self._framed_by = None  # whether the source was ready, and the Cameras
 
+    @property
+    def region_share(self) -> float:
+        """The share of the last picture that the largest region covers."""
+        return max((region.share for region in self._world.regions.values()), default=0.0)
+
     def paint(self, surface, session, camera, options=DEFAULT, overlays=NO_OVERLAYS):
         canvas, camera = Canvas(surface), self.camera(session, camera, options)
         if overlays.game is not None:
@@ -53,7 +59,7 @@ class Picture:
             return
         things = options.truth, overlays.throw, overlays.attribution
         draw_pixels(surface, self._world.paint, session, camera, *things)
-        self._panels(canvas, session, camera, options)
+        self._panels(canvas, session, camera, options, overlays.attribution is not None)
         timeline = Timeline(canvas, options)
         timeline.paint(session, overlays.attribution)
         texts = (overlays.caption, CAPTION), (overlays.message, MESSAGE), (overlays.progress, PROGRESS)
@@ -68,15 +74,16 @@ class Picture:
             help.paint(canvas)
         canvas.flush()
 
-    def _panels(self, canvas, session, camera, options):
+    def _panels(self, canvas, session, camera, options, has_attribution):
         """The columns on both sides."""
         if options.inset:
             self._inset(canvas, session, options)
-        bottom = card.paint(canvas, session, options.truth)
+        bottom = card.paint(canvas, session, options.truth, has_attribution)
         if options.beliefs:
             beliefs.paint(canvas, session, bottom + GAP)
         if options.numbers:
-            numbers.paint(canvas, session, camera)
+            top = sliders(canvas, options).top + (Sliders.height + GAP if options.sliders else 0)
+            numbers.paint(canvas, session, camera, top)
         if options.sliders:
             sliders(canvas, options).paint(session, options.slider)
         overlay.buttons(canvas)
@@ -118,8 +125,9 @@ class Picture:
 def free_part(size, options):
     """The part of a picture (width, height) px that no panel covers."""
     scale = scale_of(size)
-    right = (WIDTH + 2 * MARGIN) * (options.inset or options.sliders)
-    whole = Rectangle(0.0, 0.0, size[0] - scale * right, size[1] - scale * FOOT_HEIGHT)
+    right = (WIDTH + 2 * MARGIN) * has_right_column(options)
+    strips = options.errors * (ERROR_STRIP_HEIGHT + STRIP_GAP) + options.gates * (GATE_STRIP_HEIGHT + STRIP_GAP)
+    whole = Rectangle(0.0, 0.0, size[0] - scale * right, size[1] - scale * (FOOT_HEIGHT + FOOT_GAP + strips))
     return Free(whole, Rectangle(0.0, 0.0, scale * PANEL[0], scale * PANEL[1]))
 
 

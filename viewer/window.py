@@ -129,7 +129,8 @@ class App:
 
     def _introduce(self, elapsed):
         """Go on with the introduction; it stands still while the menu or the help covers it."""
-        if self.introduction.advance(0.0 if self.choices.menu or self.options.help else elapsed):
+        is_covered = self.choices.menu is not None or self.options.help
+        if self.introduction.advance(0.0 if is_covered else elapsed, self.picture.region_share):
             self.show_message(introduction.LAST_MESSAGE)
         if self.introduction.is_over:
             self.introduction = None

@@ -10,7 +10,7 @@ import numpy as np
 
 from ballcast import sim
 from ballcast.render import palette
-from ballcast.viewer.panels.layout import LEFT, MARGIN, PAD, RIGHT, WIDTH
+from ballcast.viewer.panels.layout import BUTTON_TOP, GAP, LEFT, MARGIN, PAD, RIGHT, WIDTH
 
 if TYPE_CHECKING:
     from ballcast.sim import Sport
@@ -53,7 +53,7 @@ def paint(canvas: "Canvas", session: "Session", top: float) -> None:
     forecasts = [(f.number, f.forecast(session.now)) for f in session.forecasters]
     estimates = [(palette.predictor_color(number), *_estimate(f.belief)) for number, f in forecasts if f and f.belief]
     truth = _truth(session)
-    table = groups(session.sport)
+    table = _fitting(groups(session.sport), canvas.height - BUTTON_TOP - GAP - top)
     rows = sum(GROUP_ROW + ROW * len(group.labels) for group in table)
     canvas.panel_background(MARGIN, top, WIDTH, HEAD + rows + PAD - 4)
     canvas.text(LEFT, top + 11, "Estimates, ± 90 %" if estimates else "No estimates here", 20, palette.TEXT_COLOR)
@@ -66,6 +66,12 @@ def paint(canvas: "Canvas", session: "Session", top: float) -> None:
         for label in group.labels:
             _row(canvas, group, label, y, truth, estimates, number)
             y, number = y + ROW, number + 1
+
+
+def _fitting(table, room):
+    """The first groups of a table that have room, in units."""
+    ends = np.cumsum([GROUP_ROW + ROW * len(group.labels) for group in table]) + HEAD + PAD - 4
+    return table[: int(np.searchsorted(ends, room, side="right"))]
 
 
 def _truth(session):

@@ -111,6 +111,15 @@ class Canvas:
                 lines[-1] = longer
         return [self.fitted(line, size, width) for line in lines]
 
+    def balanced(self, text: str, size: float, width: float) -> list[str]:
+        """The text in as few lines of at most `width` units, and these about equally long."""
+        lines = self.wrapped(text, size, width)
+        for share in (0.5, 0.6, 0.7, 0.8, 0.9):
+            shorter = self.wrapped(text, size, share * width)
+            if len(shorter) == len(lines) > 1:
+                return shorter
+        return lines
+
     def plate(self, x: float, y: float, text: str, size: float, color: Color, alignment: float = 0.0) -> None:
         """A text over the scene, on a small panel."""
         width, height = self.text_size(text, size)

@@ -19,10 +19,13 @@ ROW, NOTE_ROW, NOTE = 22, 18, 17  # heights of a row and of a smaller one, units
 MAX_NAMED = 5  # predictors
 
 
-def paint(canvas: "Canvas", session: "Session", truth: bool) -> float:
-    """Returns the height of its lower edge, in units."""
+def paint(canvas: "Canvas", session: "Session", truth: bool, has_attribution: bool = False) -> float:
+    """Returns the height of its lower edge, in units.
+
+    truth, has_attribution  whether the true path, and the dots that matter, are drawn
+    """
     several, notes = len(session.forecasters) > 1, _notes(canvas, session)
-    marks = legend.marks(session, truth)
+    marks = legend.marks(session, truth, has_attribution)
     named = session.forecasters[:MAX_NAMED]
     height = 90 + ROW * (len(named) + (not several)) + NOTE_ROW * len(notes) + legend.ROW * len(marks) + 2 * PAD
     canvas.panel_background(MARGIN, MARGIN, WIDTH, height)
@@ -51,7 +54,7 @@ def _head(canvas, session, y):
     canvas.text(RIGHT, y + 6, canvas.fitted(ball, 18, room), 18, palette.MUTED_COLOR, 1.0)
     if (spin := session.spin) is not None:
         about = "" if session.ball.spin is not None else "about "  # a recording's is estimated
-        turns = f"spin {about}{np.linalg.norm(spin) / (2 * np.pi):.0f} rev/s"
+        turns = f"spin {about}{np.linalg.norm(spin):.0f} rad/s"
         canvas.text(RIGHT, y + 34, turns, 17, palette.TEXT_COLOR, 1.0)
         room = RIGHT - LEFT - canvas.text_size(turns, 17)[0] - 8
     else:
@@ -64,9 +67,12 @@ def _head(canvas, session, y):
 
 
 def _predictor(canvas, session, forecaster, y, with_error):
-    color, title = palette.predictor_color(forecaster.number), session.pool.describe(forecaster.number).title
+    color, description = palette.predictor_color(forecaster.number), session.pool.describe(forecaster.number)
+    title = description.title
     canvas.dots([(LEFT + 5, y + 7)], 4.5, color)
     size, room = (18, RIGHT - LEFT - 82) if with_error else (20, RIGHT - LEFT - 18)
+    if canvas.text_size(title, size)[0] > room:
+        title = description.short
     canvas.text(LEFT + 18, y, canvas.fitted(title, size, room), size, color)
     if with_error:
         canvas.text(RIGHT, y + 1, _error(session, forecaster), 18, palette.TEXT_COLOR, 1.0)

@@ -31,6 +31,7 @@ UNIT_CIRCLE = np.column_stack([f(np.linspace(0, 2 * np.pi, 36)) for f in (np.cos
 HEAD, ROW = 58, 27  # units, of the score card
 BANNER = (560, 48)  # units
 BUTTON = (140, 40)  # units, at the lower right
+FLOOR_DEPTH = 0.1  # m below the highest surface on which a ball lands; lower marks are said to be on the floor
 LABEL_GAP = 26  # units between labels
 ARROWS = {pygame.K_LEFT: (-1, 0), pygame.K_RIGHT: (1, 0), pygame.K_UP: (0, -1), pygame.K_DOWN: (0, 1)}
 CONFIRM = ("return", "space", "enter")
@@ -149,13 +150,13 @@ def _score_card(canvas, game):
     lines = standings or [(name, number, [], 0) for name, number in _players(game)]
     canvas.panel_background(MARGIN, MARGIN, WIDTH, HEAD + ROW * len(lines) + 4)
     canvas.text(LEFT, MARGIN + 13, "Score", 26, TEXT_COLOR)
-    for x, words in ((RIGHT - 82, "median"), (RIGHT, "won")):
+    for x, words in ((RIGHT - 104, "median error"), (RIGHT, "balls won")):
         canvas.text(x, MARGIN + 17, words, 23, MUTED_COLOR, 1.0)
     canvas.line(LEFT, MARGIN + 42, RIGHT, MARGIN + 42, RULE_COLOR)
     for row, (name, number, distances, closest) in enumerate(lines):
         y = MARGIN + HEAD - 6 + ROW * row
-        canvas.text(LEFT, y, canvas.fitted(name, 24, RIGHT - LEFT - 150), 24, _color(number))
-        canvas.text(RIGHT - 82, y, centimetres(median(distances)) if distances else "-", 24, TEXT_COLOR, 1.0)
+        canvas.text(LEFT, y, canvas.fitted(name, 24, RIGHT - LEFT - 184), 24, _color(number))
+        canvas.text(RIGHT - 104, y, centimetres(median(distances)) if distances else "-", 24, TEXT_COLOR, 1.0)
         canvas.text(RIGHT, y, str(closest) if distances else "-", 24, TEXT_COLOR, 1.0)
 
 
@@ -200,6 +201,10 @@ def _mark(canvas, game, camera, position, color, radius=9.0):
         center = np.array([x, y]) / canvas.scale
         canvas.dots(np.array([center]), 3.0, color)
         canvas.dots(center + radius * UNIT_CIRCLE * (1, flat), 1.4, color, 0.9)
+        heights = [surface.low[2] for surface in game.session.sport.surfaces if surface.landing and surface.supports]
+        is_named = color in (PLAYER_COLOR, TRUTH_COLOR) and game.question.is_landing
+        if is_named and lowered[2] < max(heights, default=-np.inf) - FLOOR_DEPTH:
+            canvas.text(center[0] + radius + 6, center[1] - 7, "floor", 18, color)
 
 
 def _distances(canvas, game, camera, given):
@@ -212,7 +217,7 @@ def _distances(canvas, game, camera, given):
         if np.isfinite([*start, *end]).all():
             count = int(np.hypot(*(end - start)) // 7) + 2
             canvas.dots(np.linspace(start, end, count), 1.3, _color(answer.number), 0.8)
-    rows = [("the ball", "", TRUTH_COLOR)]
+    rows = [("the ball (truth)", "", TRUTH_COLOR)]
     rows += [(a.name, centimetres(a.distance), _color(a.number)) for a in game.rounds[-1]]
     _list(canvas, end, rows)
 
@@ -247,12 +252,13 @@ def _table(canvas, game):
     for _ in range(2):
         canvas.panel_background(left, top, width, height)
     canvas.text(left + 28, top + 24, result[0], 40, TEXT_COLOR)
-    canvas.text(left + 28, top + 66, result[1], 25, MUTED_COLOR)
+    explained = canvas.fitted(f"{result[1]} The closest answer wins a ball.", 23, width - 56)
+    canvas.text(left + 28, top + 66, explained, 23, MUTED_COLOR)
     right, column = left + width - 28, 46
-    first = right - 170 - column * (game.balls - 1)
+    first = right - 208 - column * (game.balls - 1)
     y = top + 108
     canvas.text(left + 28, y, "distance, cm", 23, MUTED_COLOR)
-    for x, words in ((right - 84, "median"), (right, "won")):
+    for x, words in ((right - 94, "median error"), (right, "balls won")):
         canvas.text(x, y, words, 23, MUTED_COLOR, 1.0)
     for ball in range(game.balls):
         canvas.text(first + column * ball, y, str(ball + 1), 23, MUTED_COLOR, 1.0)
@@ -263,7 +269,7 @@ def _table(canvas, game):
             is_best = distance == min(other.distances[ball] for other in standings)
             words = f"{100 * distance:.{0 if distance > 0.0995 else 1}f}" if np.isfinite(distance) else "-"
             canvas.text(first + column * ball, y, words, 23, TEXT_COLOR if is_best else MUTED_COLOR, 1.0)
-        canvas.text(right - 84, y, centimetres(median(line.distances)), 23, TEXT_COLOR, 1.0)
+        canvas.text(right - 94, y, centimetres(median(line.distances)), 23, TEXT_COLOR, 1.0)
         canvas.text(right, y, str(line.closest), 25, TEXT_COLOR, 1.0)
 
 

@@ -1,7 +1,7 @@
 """Where things stand in the picture, in units, so that no two stand in the same place.
 
 left    a column: the card, the estimates below it, two buttons at the foot
-right   a column: the view from above, the sliders
+right   a column: the view from above, the sliders, the numbers
 foot    the timeline between the columns' inner edges; strips, captions and messages above it
 """
 
@@ -16,13 +16,18 @@ WIDTH = 268  # of both columns
 LEFT, RIGHT = MARGIN + PAD, MARGIN + WIDTH - PAD  # of what stands in the left column
 MIDDLE = WIDTH + 2 * MARGIN  # where the middle begins
 CARD_HEIGHT = 280  # of the card with one predictor
+BUTTON_TOP = 44  # of the buttons, above the lower edge
 FOOT_HEIGHT = 68  # of the timeline, its seconds and the state above it
+
+
+def has_right_column(options: "DisplayOptions") -> bool:
+    """Whether anything stands in the right column."""
+    return options.inset or options.sliders or options.numbers
 
 
 def middle_end(canvas: "Canvas", options: "DisplayOptions") -> float:
     """Where the middle ends: at the right column if anything is in it."""
-    has_column = options.inset or options.sliders
-    return canvas.width - MARGIN - (WIDTH + MARGIN if has_column else 0)
+    return canvas.width - MARGIN - (WIDTH + MARGIN if has_right_column(options) else 0)
 
 
 def timeline_end(canvas: "Canvas", options: "DisplayOptions") -> float:

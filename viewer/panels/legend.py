@@ -25,15 +25,19 @@ class Mark(NamedTuple):
     colors: tuple
 
 
-def marks(session: "Session", truth: bool = False) -> list[Mark]:
-    """The rows for what can be in the picture now; `truth`: the true path too."""
+def marks(session: "Session", truth: bool = False, has_attribution: bool = False) -> list[Mark]:
+    """The rows for what can be in the picture now; `truth`: the true path too; has_attribution: dots that matter."""
     colors = tuple(palette.predictor_color(forecaster.number) for forecaster in session.forecasters)
     forecasts = [forecaster.forecast(session.now) for forecaster in session.forecasters]
-    rows = [Mark("dots", "seen by the camera", (palette.TRACK_COLOR,))]
+    rows = [
+        Mark(
+            "dots", "seen; large dots matter more" if has_attribution else "seen by the camera", (palette.TRACK_COLOR,)
+        )
+    ]
     rows += [Mark("line", "forecast, if nobody hits it", colors)]
     has_region = tuple(c for c, f in zip(colors, forecasts) if f is None or f.covariance is not None)
     rows += [Mark("region", "region: ball in it, 9 times in 10", has_region)] if has_region else []
-    rows += [Mark("ring", "next landing", colors)]
+    rows += [Mark("ring", "next landing, in seconds", colors)]
     return rows + ([Mark("path", "true path", (palette.TRUTH_COLOR,))] if truth else [])
 
 

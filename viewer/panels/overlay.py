@@ -10,7 +10,7 @@ import pygame
 
 from ballcast.render.painter import MIN_BALL_PIXELS, view_rotation
 from ballcast.render.palette import FORECAST_COLORS, MUTED_COLOR, TEXT_COLOR, predictor_color
-from ballcast.viewer.panels.layout import FOOT_HEIGHT, GAP, MARGIN, MIDDLE, middle_end
+from ballcast.viewer.panels.layout import BUTTON_TOP, FOOT_HEIGHT, GAP, MARGIN, MIDDLE, middle_end
 from ballcast.viewer.playback.ball import CALL_TIME
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ballcast.viewer.playback.session import Session
 
 BUTTONS = (("help", "H", "keys"), ("menu", "M", "menu"))  # name, key, word
-BUTTON_WIDTH, BUTTON_HEIGHT, BUTTON_TOP = 112, 30, 44  # units; the top above the lower edge
+BUTTON_WIDTH, BUTTON_HEIGHT = 112, 30  # units
 CALL, SMALL_CALL = 34, 18  # units: the text of a call, and of one that is usual
 USUAL = ("IN",)
 DOTS_TIME = 1.0  # s before a call, whose dots it leaves free
@@ -127,7 +127,7 @@ def notices(canvas: "Canvas", options: "DisplayOptions", top: float, texts: Sequ
     """Lines above the foot, whose upper edge is `top`: (text, size) each, the first one lowest."""
     left, right = MIDDLE, middle_end(canvas, options)
     for text, size in texts:
-        lines = canvas.wrapped(text, size, right - left - 40)[:3]
+        lines = canvas.balanced(text, size, right - left - 40)[:3]
         line_height = round(1.1 * size)
         width = max(canvas.text_size(line, size)[0] for line in lines) + 40
         height = line_height * len(lines) + 16

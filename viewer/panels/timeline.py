@@ -16,7 +16,12 @@ LINE_OFFSET, GRAB_HEIGHT, GRAB_MARGIN = 32, 48, 12  # units of the line above th
 STRIP_GAP, ERROR_STRIP_HEIGHT, GATE_STRIP_HEIGHT, ATTRIBUTION_STRIP_HEIGHT = 6, 84, 96, 62  # units
 HEAD, AXIS = 18, 15  # units of a strip: its name above the curves, and its seconds below them
 STRIP_LEAD_TIME = 0.2  # s ahead of the forecasts whose errors the strip shows
-ERROR_TICKS = {1e-3: "1 mm", 1e-2: "1 cm", 1e-1: "10 cm", 1.0: "1 m"}  # m, from the bottom of the strip to its top
+ERROR_TICKS = {
+    1e-3: "to 1 mm",
+    1e-2: "1 cm",
+    1e-1: "10 cm",
+    1.0: "1 m or more",
+}  # m, from the bottom of the strip to its top
 STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 600, 3600)  # s between two of the seconds that are written
 STEP_WIDTH = 56  # units between them, and more
 STOPS = np.linspace(0, 255, len(palette.COLORMAP_STOPS))
@@ -80,6 +85,9 @@ class Timeline:
         session, y = self.session, self.canvas.height - FOOT_HEIGHT + 4
         moment = f"{session.now - session.ball.start:.2f} s"
         self.canvas.plate(self.left, y, moment, 18, palette.TEXT_COLOR)
+        x = self.left + self.canvas.text_size(moment, 18)[0] + 34
+        self.canvas.plate(x, y, "   a landing", 16, palette.MUTED_COLOR)
+        self.canvas.dots([(x + 3, y + 7)], 3, palette.TEXT_COLOR)
         hidden = "hidden from the predictors" if session.hidden else ""
         speed = "" if session.speed == 1 else speed_words(session.speed)
         state = "   ".join(filter(None, (hidden, speed, "paused" if session.paused else "")))
@@ -109,20 +117,23 @@ class Timeline:
 
     def _errors(self):
         """The errors of forecasts STRIP_LEAD_TIME ahead at the time they were for, on a logarithmic scale."""
-        top = self._strip(ERROR_STRIP_HEIGHT, f"error of forecasts {STRIP_LEAD_TIME:g} s ahead")
+        left_out = ", hits left out" if self.session.ball.hits else ""
+        top = self._strip(ERROR_STRIP_HEIGHT, f"error of forecasts {STRIP_LEAD_TIME:g} s ahead{left_out}")
         low, high = np.log10(min(ERROR_TICKS)), np.log10(max(ERROR_TICKS))
 
         def height(error):
             fraction = (np.log10(np.clip(error, min(ERROR_TICKS), max(ERROR_TICKS))) - low) / (high - low)
             return top + ERROR_STRIP_HEIGHT - AXIS - (ERROR_STRIP_HEIGHT - AXIS - HEAD) * fraction
 
-        for error, text in ERROR_TICKS.items():
+        for error in ERROR_TICKS:
             self.canvas.line(self.left, height(error), self.right, height(error), palette.RULE_COLOR)
-            self.canvas.text(self.left, height(error) - 11, text, 13, palette.FAINT_COLOR)
         for forecaster in reversed(self.session.forecasters):
             times, errors = forecaster.error_series(STRIP_LEAD_TIME, self.session.now)
-            color = palette.predictor_color(forecaster.number)
-            self.canvas.path(np.column_stack([self._at(times), height(errors)]), color)
+            line = np.column_stack([self._at(times), height(errors)])
+            for part in np.split(line, np.searchsorted(times, self.session.ball.hits)):  # no time across a hit has one
+                self.canvas.path(part, palette.predictor_color(forecaster.number))
+        for error, text in ERROR_TICKS.items():
+            self.canvas.plate(self.left + 3, height(error) - 9, text, 13, palette.MUTED_COLOR)
 
     def _gates(self):
         """The gates of the first predictor that has any: bright where a unit takes in the new, or reads its memory."""

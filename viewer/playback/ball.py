@@ -55,6 +55,10 @@ class BallRecord:
         """(text, position (3,) m) of what has just been called at a time, or None."""
         return next(((text, at) for since, text, at in reversed(self.calls) if since <= time < since + CALL_TIME), None)
 
+    def is_hit(self, since, until):
+        """Whether a player hits it from one time on, s, and before another. Never in a recording: it does not say."""
+        return any(since <= hit < until for hit in self.hits)
+
     def is_known_at(self, time):
         """Whether the position at a time is known: not after the ball's end, not in a gap of a recording."""
         return len(self.positions_at(np.array([time]))[0]) > 0

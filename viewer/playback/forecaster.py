@@ -1,5 +1,7 @@
 """One predictor on one ball: the frames that it got, every forecast that it made, and their errors.
 
+Forecasts are not scored across a hit: they say where the ball goes if nobody hits it.
+
 Everything is kept for as long as the show can be rewound, so that a past moment looks as it did.
 """
 
@@ -140,7 +142,7 @@ class Forecaster:
         due = [entry for entry in self._pending_scores if entry[0] <= now]
         self._pending_scores = [entry for entry in self._pending_scores if entry[0] > now]
         for time, lead_time, position in due:
-            if self.ball.is_known_at(time):
+            if self.ball.is_known_at(time) and not self.ball.is_hit(time - lead_time, time):
                 self._scores[lead_time][0].append(time)
                 self._scores[lead_time][1].append(float(np.linalg.norm(position - self.ball.state_at(time)[0])))
 
@@ -154,7 +156,8 @@ class Forecaster:
             for lead_time in LEAD_TIMES:
                 forecast = self.forecast(time - lead_time + 1e-9)
                 oldest = max(earlier, time - lead_time - LANDING_TOLERANCE)
-                if forecast and forecast.made_at >= oldest and forecast.landing is not None:
+                is_due = forecast and forecast.made_at >= oldest and not ball.is_hit(forecast.made_at, time)
+                if is_due and forecast.landing is not None:
                     distance = float(np.linalg.norm(forecast.landing.position - position))
                     errors[lead_time] = (distance, float(forecast.landing.time - time))
             self._landings.append((time, errors))

@@ -91,7 +91,10 @@ class LiveSource:
         landings = {name: np.append(getattr(ball, name)[has_landed], getattr(new, name), axis=0) for name in LANDINGS}
         history = tuple(entry for entry in ball.parameter_history if entry[0] < now) + new.parameter_history
         calls = tuple(call for call in ball.calls if call[0] <= now)
-        return dataclasses.replace(new, track=track, **motion, **landings, calls=calls, parameter_history=history)
+        hits = tuple(hit for hit in ball.hits if hit <= now)
+        return dataclasses.replace(
+            new, track=track, **motion, **landings, calls=calls, hits=hits, parameter_history=history
+        )
 
     def _play(self, index):
         """Rally `index`."""
