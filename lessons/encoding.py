@@ -35,8 +35,8 @@ def print_encoding(page, sentence, vocabulary, embedding):
     one_hot = torch.nn.functional.one_hot(indices, len(vocabulary)).float()
     page.print(f"one-hot    {len(indices)} vectors of {one_hot.shape[1]} numbers: a 1 at the index, else 0")
     off = (one_hot @ embedding - embedding[indices]).abs().max()
-    page.print(f"embedding  {len(indices)} vectors of {embedding.shape[1]} numbers; one-hot times the matrix is a row of "
-               f"it: they differ by {off:.0f}")  # fmt: skip
+    page.print(f"embedding  {len(indices)} vectors of {embedding.shape[1]} numbers; one-hot times the matrix is a row "
+               f"of it: they differ by {off:.0f}")  # fmt: skip
 
 
 def print_losses(page, network, indices, test, words):
@@ -89,11 +89,13 @@ def draw_encoding(page):
     """From a word to the next one."""
     figure, plot = page.figure(1, 9.0, 2.0)
     empty(plot, (-0.8, 12.6), (-0.95, 1.95))
-    stages = (("word", "tennis"), ("index", "51"), ("one-hot", "0\n:\n1\n:\n0"),
-              ("embedding $x_t$", "0.4\n-1.1\n:\n0.2"), ("hidden state", "$h_t$"), ("scores", "0.1\n2.9\n:\n-4"), ("next word", "the"))  # fmt: skip
+    stages = {
+        "word": "tennis", "index": "51", "one-hot": "0\n:\n1\n:\n0", "embedding $x_t$": "0.4\n-1.1\n:\n0.2",
+        "hidden state": "$h_t$", "scores": "0.1\n2.9\n:\n-4", "next word": "the",
+    }  # fmt: skip
     labels = ("look\nup", "", "$E$", "$U$", "$V$", "softmax,\nsample")
     colors = ("#ffffff", "#ffffff", BLUE, BLUE, GREEN, ORANGE, "#ffffff")
-    for k, ((name, text), color) in enumerate(zip(stages, colors)):
+    for k, ((name, text), color) in enumerate(zip(stages.items(), colors)):
         box(plot, (2 * k - 0.1, 0.4), text, color, (1.0, 1.7 if "\n" in text else 0.7), 9)
         plot.text(2 * k - 0.1, 1.45, name, ha="center", fontsize=9)
     for k, label in enumerate(labels):
@@ -123,6 +125,7 @@ def draw_embeddings(page, embeddings, vocabulary):
 
 def main():
     page, sentences = Page("encoding"), draw_sentences(SENTENCES)
+    torch.set_num_threads(1)  # small matrices: a second thread would only wait
     page.code(make_vocabulary, encode)
     page.code(NextWord, loss)
     page.code(sample)
