@@ -9,6 +9,7 @@ from lessons.boxes import BLUE, GREEN, INK, ORANGE, RED, arrow, box, empty
 from lessons.page import Page, finish
 from lessons.positions import FRAMES, LEAD_TIME, features, positions
 from lessons.through_time import NAMES, backward, by_autograd, forward, make_weights, relative, sum_of_pairs, train
+from lessons.written_out import hidden_balls
 
 BALLS, TEST_BALLS = 4000, 500
 LENGTHS, TRAINED_LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 48), (1, 2, 4, 12, 48)  # frames of truncation
@@ -33,12 +34,9 @@ def errors(weights, x, target):
     return 1e3 * torch.stack(distances).numpy()
 
 
-def hidden_balls(count, purpose, frames=24, seen=4):
-    """Balls that are seen in the first frames alone, zeros after; and where they are at each frame, m."""
-    measured, _ = positions(count, frames, purpose=purpose)
-    x = features(measured)
-    x[:, seen:] = 0.0
-    return x.double().transpose(0, 1), measured.double().transpose(0, 1)
+def hidden_data(count, purpose):
+    """The balls of lesson 4 that are seen in their first frames alone: inputs (T, B, 6), positions (T, B, 3) m."""
+    return [part.double().transpose(0, 1) for part in hidden_balls(count, purpose)]
 
 
 def draw_chain(page, steps=4):
@@ -113,7 +111,7 @@ def main():
     off = relative(backward(weights, one[0], *forward(weights, one[0]), one[1])[0], sum_of_pairs(weights, *one))
     page.print(f"{FRAMES * (FRAMES + 1) // 2} pairs; their sum differs from one way back by {bound(off)} of its length")
     page.next_block()
-    (x, target), test = hidden_balls(BALLS, "train"), hidden_balls(TEST_BALLS, "test")
+    (x, target), test = hidden_data(BALLS, "train"), hidden_data(TEST_BALLS, "test")
     page.print(f"error at the last of {len(x)} frames, mm")
     page.print(f"{'no network: the mean position':34}{errors_of_mean(target, test[1]):7.0f}")
     for length in (8, 16, len(x)):
