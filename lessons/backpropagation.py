@@ -93,6 +93,7 @@ def main():
     torch.set_num_threads(1)  # small matrices: a second thread would only wait
     page.code(forward, backward)
     page.code(train)
+    print("training networks, about a minute", flush=True)
     (x, target), test = make_data(BALLS, "train"), make_data(TEST_BALLS, "test")
     batch = x[:, :256], target[:, :256]
     weights = check(page, *batch)

@@ -25,7 +25,7 @@ CONFIG = {
     "model": "tokens", "sport": SPORT, "data": None, "finetune": None, "tracks": [], "batch": 64, "seed": 0,
     "units": 48, "device": "cpu", "rate": 3e-3, "exact": False,
 }  # fmt: skip
-SIZES, STEPS, WARM = (8, 32, 128, 512), 150, 20
+SIZES, STEPS, WARM = (8, 64, 512), 150, 20
 OWN = {"steps": 1200, "batch": 128, "rate": 1e-2, "decay": 0.01, "size": 16, "units": 64}  # of the network of lesson 5
 READ, WRITTEN, PATHS, PATH_BALLS = 7, 4, 20, (4, 11, 25)  # tokens read and written; paths of each of these test balls
 TOKENS_SHOWN, NEIGHBOURS = 10, 3  # tokens of a sequence, and neighbours of a token, that are printed
@@ -144,6 +144,7 @@ def main():
     page, predictor = Page("vocabulary"), models.load("tokens", SPORT)
     torch.set_num_threads(1)  # small matrices: a second thread would only wait
     page.code(motion.make_vocabulary, motion.encode, motion.sample_tokens)
+    print("training networks, about a minute and a half", flush=True)
     own_tokens(page)
     page.next_block()
     learners, vocabulary, embedding = {n: trained(n) for n in SIZES}, predictor.vocabulary, predictor.embedding
