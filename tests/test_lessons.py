@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ballcast import sim
-from lessons import criteria, gates, long_memory, parallel
-from lessons.balls import make_cases, networks
+from lessons import gates, long_memory, parallel
+from lessons.balls import networks
 from lessons.gradients import cases
 from lessons.page import FOLDER, Page
 from lessons.positions import features, positions
@@ -29,26 +29,6 @@ def test_gates_open_at_the_bounce():
     balls = sim.draw(predictor.sport, 48, seed=3, purpose="validation")
     about = gates.aligned(gates.gates_along_flight(predictor, balls), gates.bounces(balls))[:, :, 0].mean(axis=(0, 2))
     assert about[gates.BEFORE] > 1.3 * about[: gates.BEFORE - 1].max()
-
-
-def test_lengths_do_not_matter_order_does_and_the_past_is_felt():
-    assert criteria.remembered(range(1, 501, 7)) < 1e-5
-    predictors = networks("mlp", "gru")
-    assert all(criteria.padded(predictor, criteria.PADDED) < 1e-5 for predictor in predictors.values())
-    histories, times, truth = make_cases(80, criteria.HISTORY_FRAMES, criteria.LEAD_TIME)
-    assert len(histories) > 40
-    mixed = [criteria.shuffled(track, n) for n, track in enumerate(histories)]
-    for predictor in predictors.values():
-        off = [np.median(criteria.errors(predictor, tracks, times, truth)) for tracks in (histories, mixed)]
-        assert off[1] > 3 * off[0]
-    assert (
-        criteria.influence(predictors["mlp"], 30, count=8)
-        == 0.0
-        < 1e-3
-        < criteria.influence(predictors["gru"], 30, count=8)
-    )
-    early, late = (np.median(criteria.late(predictors["gru"], k, 60), axis=1) for k in (0, 60))
-    assert late[1] > 2 * early[1] and late[0] < 1.5 * early[0]
 
 
 def test_a_small_gru_waits_only_where_its_gates_are_set_for_the_length():
