@@ -23,9 +23,7 @@ def box(plot, centre, text, color=GREY, size=BOX, fontsize=10, dashed=False) -> 
     """Draw a box with a text in it."""
     corner = centre[0] - size[0] / 2 + 0.08, centre[1] - size[1] / 2 + 0.08
     style = {"facecolor": color, "edgecolor": INK, "linewidth": 0.9, "linestyle": "--" if dashed else "-"}
-    plot.add_patch(
-        FancyBboxPatch(corner, size[0] - 0.16, size[1] - 0.16, boxstyle="round,pad=0.08", zorder=2, **style)
-    )
+    plot.add_patch(FancyBboxPatch(corner, size[0] - 0.16, size[1] - 0.16, boxstyle="round,pad=0.08", zorder=2, **style))
     plot.text(*centre, text, ha="center", va="center", fontsize=fontsize, zorder=3)
 
 

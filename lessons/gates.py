@@ -272,7 +272,9 @@ def draw(page, results, about, units):
         plot.plot(frames, rows, color=line_style(name.split(",")[0])["color"], linewidth=0.6)
         plot.plot(frames, rows.mean(axis=1), color="#222222", label="mean of all units")
         plot.axvline(0, color="#7a7a7a", linewidth=0.6)
-        finish(plot, ylim=(0, 1), xlabel="frames from the bounce", ylabel="gate of each unit", title=f"{name}: {letter}")
+        finish(
+            plot, ylim=(0, 1), xlabel="frames from the bounce", ylabel="gate of each unit", title=f"{name}: {letter}"
+        )
     order = np.argsort(-units[: BEFORE - 2].mean(axis=0))
     extent = (-BEFORE - 0.5, AFTER - 0.5, 0, units.shape[1])
     image = plots[3].imshow(units[:, order].T, aspect="auto", origin="lower", extent=extent, vmin=0, vmax=1)
