@@ -195,8 +195,9 @@ def print_shipped(page):
     tenth = len(scales) // 10
     page.print(f"\nunits in flight remember for 1 / (1 - z) frames: fastest tenth {scales[tenth]:.1f}, "
                f"median {np.median(scales):.0f}, slowest tenth {scales[-tenth]:.0f}")  # fmt: skip
-    page.print(f"at the bounce 1 - z rises by at least half in {np.mean(1 - after > 1.5 * (1 - calm)):.0%} of "
-               f"{len(calm)} units and falls by at least a third in {np.mean(1 - after < (1 - calm) / 1.5):.0%}")  # fmt: skip
+    taking, keeping = np.mean(1 - after > 1.5 * (1 - calm)), np.mean(1 - after < (1 - calm) / 1.5)
+    page.print(f"at the bounce 1 - z rises by at least half in {taking:.0%} of {len(calm)} units, and falls by at "
+               f"least a third in {keeping:.0%}")  # fmt: skip
     return units
 
 

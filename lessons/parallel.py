@@ -189,9 +189,7 @@ def stream_speed(name):
 def measure(page):
     """Speed in frames/s and bytes saved, by (model, batch, length); prints them."""
     speed, memory = {}, {}
-    page.print(
-        f"one core, forward and backward of a trunk of {UNITS} units: thousand frames/s | MB saved for the backward pass"
-    )
+    page.print(f"one core, forward and backward, {UNITS} units: thousand frames/s | MB saved for the backward pass")
     page.print(f"{'batch':>5}{'length':>8}" + "".join(f"{name:>22}" for name in MODELS) + f"{'mingru/gru':>12}")
     for batch, length in CASES:
         for name in MODELS:

@@ -49,11 +49,11 @@ def test_a_clipped_gradient_keeps_its_direction():
     torch.testing.assert_close(parameters[1].grad, torch.tensor([0.0, 0.8]))
 
 
-def test_clipping_saves_a_training_that_large_weights_spoil():
+def test_without_clipping_large_weights_spoil_the_training():
     inputs, targets = positions(200)
     balls = features(inputs), targets
-    clipped, free = (gradients.learn(gradients.make("2"), *balls, limit, 40)[:, 0] for limit in (10.0, float("inf")))
-    assert clipped[-5:].mean() < clipped[0] and not free[-5:].mean() < 3 * free[0]
+    clipped, free = (gradients.learn(gradients.make("3"), *balls, limit, 40)[:, 0] for limit in (10.0, float("inf")))
+    assert clipped.max() < 2 * clipped[0] and not free.max() < 100 * free[0]  # nor is nan
 
 
 def test_gradients_vanish_and_explode_but_not_where_gates_are_set_for_the_length():
