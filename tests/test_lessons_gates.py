@@ -155,7 +155,7 @@ def test_the_parallel_networks_learn():
 
 @pytest.mark.parametrize("kind", ["gru", "lstm"])
 def test_a_small_network_waits_only_where_its_gates_are_set_for_the_length(kind):
-    (unset, nothing), (longer, _) = (long_memory.trained(n, 100, 120) for n in (kind, f"{kind}, biases for the length"))
+    (unset, nothing), (longer, _) = (long_memory.trained(n, 60, 100) for n in (kind, f"{kind}, biases for the length"))
     assert longer < 0.6 * nothing and longer < 0.7 * unset
 
 
