@@ -13,6 +13,15 @@ from lessons.gradients import RNN, clip, first_weights, jacobian_product
 from lessons.positions import errors, features, positions, train
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Steps this small are faster on one thread, by far if other programs run."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def test_the_written_out_rnn_equals_torch():
     torch.manual_seed(0)
     network, x = RNN(first_weights("orthogonal", 8)), torch.randn(3, 5, 6)
