@@ -5,48 +5,9 @@ import inspect
 import numpy as np
 import pytest
 
-from ballcast import sim
-from lessons import gates, long_memory, parallel
 from lessons.balls import networks
-from lessons.gradients import cases
 from lessons.page import FOLDER, Page
 from lessons.positions import features, positions
-
-
-def test_gradients_vanish_and_explode_but_not_where_gates_are_set_for_the_length():
-    results = cases()
-    span = {case: float(norms.max() / norms.min()) for case, norms in results.items()}
-    for name in ("rnn", "lstm", "gru"):
-        assert span[name, "as torch makes it"] > 1e3, name
-    for name in ("lstm", "gru"):
-        assert span[name, "biases for the length"] < 1e2, name
-    loud = ("rnn", "weights x 4")
-    assert span[loud] > 1e3 and results[loud][-1] > 1e3 > 1 > results["rnn", "as torch makes it"][-1] * 1e3
-
-
-def test_gates_open_at_the_bounce():
-    predictor = networks("gru")["gru"]
-    balls = sim.draw(predictor.sport, 48, seed=3, purpose="validation")
-    about = gates.aligned(gates.gates_along_flight(predictor, balls), gates.bounces(balls))[:, :, 0].mean(axis=(0, 2))
-    assert about[gates.BEFORE] > 1.3 * about[: gates.BEFORE - 1].max()
-
-
-def test_a_small_gru_waits_only_where_its_gates_are_set_for_the_length():
-    steps = 120
-    (unset, nothing), (set_, _) = (long_memory.trained(n, 100, steps) for n in ("gru", "gru, biases for the length"))
-    assert set_ < 0.6 * nothing and set_ < 0.7 * unset
-
-
-def test_where_lines_cross():
-    assert parallel.break_even_length([1, 2, 4], [2, 2, 2], (10, 100, 1000)) == 100
-    assert parallel.break_even_length([1, 4, 4], [2, 2, 2], (10, 100, 1000)) == 32
-    assert parallel.break_even_length([3, 4], [2, 2], (10, 100)) == 10
-    assert parallel.break_even_length([3, 1], [2, 2], (10, 100)) is None
-
-
-def test_what_is_kept_for_the_way_back_grows_with_the_length():
-    sizes = [parallel.saved_activation_bytes(parallel.timed_pass("gru", length, 1)) for length in (50, 200)]
-    assert 3 * sizes[0] < sizes[1] < 5 * sizes[0]
 
 
 @pytest.mark.parametrize("page", sorted(FOLDER.glob("[a-z]*.md")), ids=lambda page: page.stem)
