@@ -90,7 +90,6 @@ def bound(part, small=1e-13):
 
 def main():
     page = Page("backpropagation")
-    torch.set_num_threads(1)  # small matrices: a second thread would only wait
     page.code(forward, backward)
     page.code(train)
     print("training networks, about a minute", flush=True)

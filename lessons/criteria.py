@@ -147,7 +147,6 @@ def print_reversed(page, network, tests):
 def main():
     page, predictors = Page("criteria"), networks(*MODELS)
     page.code(RNN)
-    torch.set_num_threads(1)  # small matrices: a second thread would only wait
     print("training a network", flush=True)
     measured, targets = positions(TRAINING_BALLS)
     network, layer, tests = trained(features(measured), targets), slot_layer(measured, targets), test_positions()

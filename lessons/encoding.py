@@ -125,7 +125,6 @@ def draw_embeddings(page, embeddings, vocabulary):
 
 def main():
     page, sentences = Page("encoding"), draw_sentences(SENTENCES)
-    torch.set_num_threads(1)  # small matrices: a second thread would only wait
     print("training a network, some seconds", flush=True)
     page.code(make_vocabulary, encode)
     page.code(NextWord, loss)

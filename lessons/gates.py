@@ -287,7 +287,6 @@ def draw(page, results, about, units):
 
 def main():
     print("gates: four networks, trained on positions alone", flush=True)
-    torch.set_num_threads(1)  # steps this small are faster on one
     page = Page("gates")
     page.code(LSTM, GRU, Recurrent)
     results = train_all(page, ("rnn", "lstm", "lstm, forget bias 1", "gru"))

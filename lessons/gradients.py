@@ -233,7 +233,6 @@ def draw_cells(page, results):
 
 def main():
     print("gradients: an RNN with several beginnings of W", flush=True)
-    torch.set_num_threads(1)  # steps this small are faster on one
     page, (x, y) = Page("gradients"), positions(BALLS)
     page.code(RNN, first_weights, jacobian_product, clip, learn)
     inputs = features(x)

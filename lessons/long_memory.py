@@ -214,7 +214,6 @@ def draw(page, results, small, constant):
 
 def main():
     print("long_memory: shipped networks, then small ones trained for a gap", flush=True)
-    torch.set_num_threads(1)  # steps this small are faster on one
     page = Page("long_memory")
     page.code(forget_less, chrono_initialise)
     page.code(trained)

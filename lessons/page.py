@@ -20,6 +20,7 @@ import sys
 from io import BytesIO
 from pathlib import Path
 
+import torch
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -42,6 +43,7 @@ class Page:
     """
 
     def __init__(self, name: str, source: Path = FOLDER, folder: Path | None = None):
+        torch.set_num_threads(1)  # matrices are small: a second thread would wait for the first
         self.name, self.source = name, source / f"{name}.md"
         self.folder = folder or (source if "--update" in sys.argv[1:] else OUTPUT)
         self.blocks: list[list[str]] = [[]]

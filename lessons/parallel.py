@@ -295,7 +295,6 @@ def draw_speed(page, speed, memory):
 
 def main():
     print("parallel: two networks that read all frames at once", flush=True)
-    torch.set_num_threads(1)  # steps this small are faster on one
     page = Page("parallel")
     page.code(scan, shift, MinGRU)
     page.code(Attention, Layers)

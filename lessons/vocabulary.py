@@ -142,7 +142,6 @@ def draw_paths(page, paths, truth):
 
 def main():
     page, predictor = Page("vocabulary"), models.load("tokens", SPORT)
-    torch.set_num_threads(1)  # small matrices: a second thread would only wait
     page.code(motion.make_vocabulary, motion.encode, motion.sample_tokens)
     print("training networks, about a minute and a half", flush=True)
     own_tokens(page)
