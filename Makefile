@@ -6,7 +6,7 @@
 # VENV=folder          another environment          PYTHON=program    the interpreter for a new environment
 # BENCH="names"        the benchmarks to run        LESSONS="names"   the lessons to run
 
-LESSONS ?= memory order loss_over_time gradients gates vocabulary parallel long_memory
+LESSONS ?= picture feedforward recurrence loss_over_time criteria encoding vocabulary backpropagation gradients gates parallel long_memory beyond
 define LINE
 
 
@@ -48,7 +48,7 @@ demo:
 	$(IN) core play.py --headless --sport tennis --throw "kick serve" --frames 36 --show inset beliefs truth --screenshot docs/kick_serve.png
 
 lessons:
-	$(foreach name,$(LESSONS),$(IN) "core train report" -m lessons.$(name)$(LINE))
+	$(foreach name,$(LESSONS),$(IN) "core train report" -m lessons.$(name) $(ARGS)$(LINE))
 
 # two processes that compile the same kernel at once would both pay for it, so everything is compiled first
 test:

@@ -1,10 +1,14 @@
 """Balls of the test set, and the errors of predictors on them, for all lessons."""
 
 import numpy as np
+import torch
 
 from ballcast import models, sim
 from ballcast.evaluation.metrics import distance
 from ballcast.evaluation.suites import simulated
+from ballcast.models.nets.network import Network, NetworkShape
+from ballcast.models.registry import weights_path
+from ballcast.models.runtime.weights import read
 
 SPORT = "table_tennis"
 NOISE, RATE = 0.002, 180.0  # m, frames/s: of the balls that a lesson simulates itself
@@ -17,6 +21,14 @@ def test_balls(count, seed=0):
 
 def networks(*names):
     return {name: models.load(name, SPORT) for name in names}
+
+
+def trained(name="gru"):
+    """The Network of a predictor that ships, for torch."""
+    info, parts = read(weights_path(name, sim.load(SPORT)))
+    network = Network(NetworkShape(**info["shape"]))
+    network.load_state_dict({key: torch.from_numpy(part) for key, part in parts.items()})
+    return network
 
 
 def errors(predictor, histories, times, truth):

@@ -10,16 +10,28 @@ from ballcast import sim
 from ballcast.models.nets.network import Network, NetworkShape
 from ballcast.tracks import Track
 from lessons.balls import NOISE, RATE, errors, interval, networks
-from lessons.cells import chrono_initialise, make_cell
+from lessons.boxes import BLUE, GREEN, GREY, ORANGE, arrow, box, empty
+from lessons.cells import chrono_initialise, forget_less, make_cell
 from lessons.page import Page, finish, line_style
 
 MODELS = ("gru", "lstm", "rnn", "mingru", "transformer", "mlp")
 EARLY_FRAMES, LATE_FRAMES = 36, 4  # frames before the gap, and after it
-GAPS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)  # s
-LEAD_TIME, BALL_COUNT = 0.2, 400  # s after the last frame
-HISTORY_FRAMES, GAP_LENGTHS, LOW_NOISE = 16, (10, 40, 160), 0.0005  # frames with the ball; empty frames; m
-SMALL_MODELS = ("rnn", "lstm", "gru", "gru, biases for the length", "mingru", "transformer")
-SMALL_SHAPE = {"units": 32, "layers": 2, "window": 64}
+GAPS = (0.0, 0.1, 0.2, 0.4, 0.5, 0.6)  # s
+LEAD_TIME, BALL_COUNT = 0.2, 200  # s after the last frame
+HISTORY_FRAMES, GAP_LENGTHS, LOW_NOISE = 16, (10, 40, 100), 0.0005  # frames with the ball; empty frames; m
+BIASED, FORGETTING_LESS = ", biases for the length", ", forget bias 1"
+SMALL_MODELS = (
+    "rnn",
+    "lstm",
+    "lstm" + FORGETTING_LESS,
+    "lstm" + BIASED,
+    "gru",
+    "gru" + BIASED,
+    "mingru",
+    "transformer",
+)
+SMALL_SHAPE = {"units": 32, "layers": 2}  # the transformer's window is the usual one, 48 frames
+DASHES = {BIASED: ":", FORGETTING_LESS: "--", "": "-"}
 STEPS, BATCH, TEST_BALLS = 200, 64, 500
 
 
@@ -56,11 +68,13 @@ def by_gap(predictors, gaps=GAPS, count=BALL_COUNT):
 
 
 def make_network(name, max_length):
-    """A small Network with two inputs per frame, and its output layer; with chrono biases if its name says so."""
+    """A small Network with two inputs per frame, and its output layer; with other biases if its name says so."""
     torch.manual_seed(0)
-    network = Network(NetworkShape(name.split(",")[0], 2, 0, **SMALL_SHAPE))
-    if "," in name:
-        cell = chrono_initialise(make_cell("gru", 2, SMALL_SHAPE["units"], 0), max_length)
+    kind, _, biases = name.partition(", ")
+    network = Network(NetworkShape(kind, 2, 0, **SMALL_SHAPE))
+    if biases:
+        cell = make_cell(kind, 2, SMALL_SHAPE["units"], 0)
+        cell = forget_less(cell) if biases in FORGETTING_LESS else chrono_initialise(cell, max_length)
         network.trunk.load_state_dict({f"{part}_l0": a for part, a in cell.state_dict().items()})
     return network, nn.Linear(SMALL_SHAPE["units"], 1)
 
@@ -90,9 +104,10 @@ def sideways_displacements(frames, count=500):
     return path - launches[:, 0] - launches[:, 3] * frames / RATE
 
 
-def trained(name, gap, steps=STEPS):
-    """Median errors, mm, on new balls: of a small network trained for a gap, and of the best constant answer."""
-    network, output = make_network(name, HISTORY_FRAMES + gap)
+def trained(name, gap, steps=STEPS, max_length=None):
+    """Median errors, mm, on new balls: of a small network trained for a gap, and of the best constant answer.
+    `max_length` frames, the whole sequence if None, are what "biases for the length" are set for."""
+    network, output = make_network(name, max_length or HISTORY_FRAMES + gap)
     times = torch.arange(HISTORY_FRAMES + gap).expand(BATCH, -1) / RATE
     parameters = [*network.trunk.parameters(), *output.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=1e-2)
@@ -112,8 +127,9 @@ def trained(name, gap, steps=STEPS):
     return mm * float(off.abs().median()), mm * float((targets - targets.median()).abs().median())
 
 
-def main():
-    page, results = Page("long_memory"), by_gap(networks(*MODELS))
+def print_shipped(page):
+    """The errors of the shipped networks, with the frames before the gap and without."""
+    results = by_gap(networks(*MODELS))
     page.print(f"as they ship: error {LEAD_TIME:g} s ahead, mm, median of {BALL_COUNT} balls; "
                f"{EARLY_FRAMES} frames, a gap, {LATE_FRAMES} frames")  # fmt: skip
     page.print(f"{'gap, s':38}" + "".join(f"{gap:>7g}" for gap in GAPS))
@@ -123,7 +139,13 @@ def main():
             page.print(f"{label:38}" + "".join(f"{1e3 * v:7.0f}" for v in np.median(results[name, with_early], axis=0)))
     half = [interval(errors) for errors in results["gru", True].T]
     page.print(f"{'half the 95 % interval, gru':38}" + "".join(f"{1e3 * v:7.1f}" for v in half))
-    page.print(f"\nsmall networks, trained for the gap: error, mm, after {HISTORY_FRAMES} frames with the ball "
+    return results
+
+
+def print_small(page):
+    """The errors of the small networks, and that of a constant answer, by the number of empty frames."""
+    page.next_block()
+    page.print(f"small networks, trained for the gap: error, mm, after {HISTORY_FRAMES} frames with the ball "
                "and a number of empty ones")  # fmt: skip
     page.print(f"{'empty frames':38}" + "".join(f"{gap:>7}" for gap in GAP_LENGTHS))
     small = {}
@@ -132,7 +154,45 @@ def main():
         page.print(f"{name:38}" + "".join(f"{v:7.0f}" for v in small[name][:, 0]))
     constant = small["gru"][:, 1]
     page.print(f"{'the same answer for every ball':38}" + "".join(f"{v:7.0f}" for v in constant))
-    draw(page, results, small, constant)
+    return small, constant
+
+
+def frames_in_reach(layers, frames=200):
+    """How many of the last frames a small transformer's output depends on."""
+    torch.manual_seed(0)
+    network = Network(NetworkShape("transformer", 2, 0, **SMALL_SHAPE | {"layers": layers}))
+    x = torch.randn(1, frames, 2, requires_grad=True)
+    network.hidden(x, torch.arange(frames)[None] / RATE)[0, -1].square().sum().backward()
+    return int((x.grad[0].abs().amax(dim=1) > 0).sum())
+
+
+def print_solutions(page):
+    """The figures of the exercises."""
+    page.next_block()
+    for layers in (1, 2, 3):
+        page.print(f"{layers} layers: the output depends on the last {frames_in_reach(layers)} frames")
+    page.next_block()
+    for length in (2, 16, 1000):
+        error = trained("lstm" + BIASED, 40, max_length=length)[0]
+        page.print(f"lstm, biases for {length:4} frames, 40 empty ones: error {error:4.0f} mm")
+
+
+def draw_task(page):
+    """The sequence that a small network reads: frames with the ball, empty frames, a question at the end."""
+    figure, plot = page.figure(1, 8.4, 2.4)
+    empty(plot, (-0.6, 9.6), (-0.8, 2.5))
+    inputs = ("$x_1$", "$x_2$", "...", "$x_{16}$", "empty", "empty", "...", "empty")
+    for k, text in enumerate(inputs):
+        box(plot, (1.1 * k, 0), text, GREEN if k < 4 else GREY, (0.9, 0.6), 8, dashed=k > 3)
+        box(plot, (1.1 * k, 1.3), "$h$", BLUE)
+        arrow(plot, (1.1 * k, 0), (1.1 * k, 1.3))
+        if k:
+            arrow(plot, (1.1 * k - 1.1, 1.3), (1.1 * k, 1.3), gap=0.4)
+    box(plot, (9.0, 1.3), "where?", ORANGE, (0.9, 0.6), 9)
+    arrow(plot, (7.7, 1.3), (9.0, 1.3), gap=0.42)
+    plot.text(1.65, 2.2, "the ball bends sideways: spin", ha="center", fontsize=9)
+    plot.text(6.05, 2.2, "nothing to be seen: h must keep it", ha="center", fontsize=9)
+    page.save(figure, "drawing")
 
 
 def draw(page, results, small, constant):
@@ -144,11 +204,25 @@ def draw(page, results, small, constant):
     left.semilogy(GAPS, alone, color="#7a7a7a", linestyle=":", label="gru, late frames alone")
     finish(left, 6, xlabel="gap, s", ylabel=f"error {LEAD_TIME:g} s ahead, mm")
     for name, off in small.items():
-        style = line_style(name.split(",")[0]) | ({"linestyle": ":"} if "," in name else {}) | {"label": name}
+        kind, comma, biases = name.partition(", ")
+        style = line_style(kind) | {"linestyle": DASHES[comma + biases], "label": name}
         right.semilogx(GAP_LENGTHS, off[:, 0] / constant, marker=".", **style)
     right.axhline(1.0, color="#7a7a7a", linewidth=0.6)
     finish(right, 6, ylim=0, xlabel="empty frames", ylabel="error, over that of a constant answer")
-    page.close(figure)
+    page.save(figure)
+
+
+def main():
+    print("long_memory: shipped networks, then small ones trained for a gap", flush=True)
+    page = Page("long_memory")
+    page.code(forget_less, chrono_initialise)
+    page.code(trained)
+    results = print_shipped(page)
+    small, constant = print_small(page)
+    print_solutions(page)
+    draw_task(page)
+    draw(page, results, small, constant)
+    page.close()
 
 
 if __name__ == "__main__":

@@ -1,110 +1,160 @@
-"""The loss at every moment, the sum of these losses, and its gradient through time, frame by frame."""
+"""The loss at every time step and the total loss, their sum; and what a network learns from the last loss alone."""
 
 import numpy as np
 import torch
 
-from ballcast import sim
-from ballcast.models.nets.losses import path_loss
-from ballcast.models.nets.network import Network, NetworkShape
-from ballcast.models.registry import weights_path
-from ballcast.models.runtime.weights import read
-from ballcast.models.training.batches import Batches
-from ballcast.models.training.learner import to_tensors
+from lessons.drawing import HIDDEN, arrow, box, canvas, unrolled
 from lessons.page import Page, finish
+from lessons.positions import FRAMES, errors, features, positions
+from lessons.recurrence import RNN
 
-SPORT, BALL_COUNT, SLICES = "table_tennis", 192, 16
-PARTS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
-SHOWN = (0, 1, 3, 7, 11, 15)  # slices that are printed
+BALL_COUNT, TEST_COUNT, BATCH, STEPS = 12_000, 1000, 128, 1500
+BATCH_SHOWN = 192  # balls whose gradient is taken apart
+SHOWN = (1, 2, 4, 8, 16, 24, 32, 40, 48)  # frames that are printed
+PARTS = ("W.weight", "U.weight", "U.bias")
 
 
-def trained(name="gru"):
-    """The shipped Network."""
-    info, parts = read(weights_path(name, sim.load(SPORT)))
-    network = Network(NetworkShape(**info["shape"]))
-    network.load_state_dict({key: torch.from_numpy(a) for key, a in parts.items()})
+def step_losses(network, x, targets):
+    """L_t (T,) m^2: the squared distance from the truth at each time step, mean over the balls."""
+    return (network(x) - targets).square().sum(dim=-1).mean(dim=0)
+
+
+def train(network, x, targets, total_loss, steps=STEPS, rate=5e-3):
+    """Train a network on total_loss(losses), a number made of the losses (T,) of all time steps."""
+    optimizer = torch.optim.Adam(network.parameters(), rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(steps):
+        rows = torch.randint(len(x), (BATCH,), generator=generator)
+        loss = total_loss(step_losses(network, x[rows], targets[rows]))
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
     return network
 
 
-def make_batch(balls=BALL_COUNT):
-    """A Batch of tensors, of balls that the network was not trained on."""
-    batches = Batches(sim.load(SPORT), "filter", balls, purpose="validation", loss_frames=SLICES)
-    return to_tensors(batches[0])
+def all_steps(losses):
+    return losses.sum()  # L = L_1 + ... + L_T
 
 
-def unrolled(network, features):
-    """The hidden states (B, T, U) of a GRU that has its own copy of the weights at every step; and the copies."""
-    steps, h, states = [], features.new_zeros(len(features), network.shape.units), []
-    for x in features.unbind(1):
-        weights = [getattr(network.trunk, part).detach().clone().requires_grad_() for part in PARTS]
-        h = torch.gru_cell(x, h, *weights)
-        steps.append(weights)
-        states.append(h)
-    return torch.stack(states, 1), steps
+def last_step(losses):
+    return losses[-1]  # L_T alone
 
 
-def slices(network, hidden, batch):
-    """The loss (N,) of every slice, mean over balls: that of the path forecast at the slice's frame."""
-    rows = torch.arange(len(hidden))[:, None]
-    features = network.standardise(batch.features)
-    inputs, base = torch.cat([hidden[rows, batch.loss_frames], features[rows, batch.loss_frames]], -1), batch.nominal
-    base = (base - network.nominal_mean) / network.nominal_scale
-    outputs = network.belief(inputs)[..., : 2 * network.shape.unknowns]
-    path = network.path(torch.cat([inputs, base, outputs], -1))
-    future = (batch.future - network.path_mean) / network.path_scale
-    return path_loss(path, future, batch.future_known).reshape(len(hidden), -1).mean(0)
+def learn(x, targets, total_loss, steps=STEPS, seed=0):
+    """A recurrent network that is trained on this total loss."""
+    torch.manual_seed(seed)
+    return train(RNN(), x, targets, total_loss, steps)
+
+
+def unrolled_losses(network, x, targets):
+    """L_t (T,), of a network with its own copy of W, U and b at every time step; and the copies, a list per step."""
+    h, losses, copies = x.new_zeros(len(x), network.W.out_features), [], []
+    parts = dict(network.named_parameters())
+    for frame, target in zip(x.unbind(1), targets.unbind(1)):
+        W, U, b = (parts[name].detach().clone().requires_grad_() for name in PARTS)
+        h = torch.tanh(h @ W.T + frame @ U.T + b)
+        losses.append((network.V(h) - target).square().sum(dim=-1).mean())
+        copies.append([W, U, b])
+    return torch.stack(losses), copies
 
 
 def norm(parts):
     return float(torch.sqrt(sum(part.square().sum() for part in parts)))
 
 
-def gradients(network, batch):
-    """Losses (N,) of the slices; norms (T,) of the gradient of their sum by the weights of each step; the gradient of
-    the shared weights, as the sum over steps and from torch; and norms (N, T) by step for each slice alone."""
-    hidden, steps = unrolled(network, network.standardise(batch.features))
-    losses = slices(network, hidden, batch)
-    all_weights = [part for step in steps for part in step]
-    by_slice = []
-    for loss in losses:
-        grads = torch.autograd.grad(loss, all_weights, retain_graph=True, allow_unused=True)
-        grads = [torch.zeros_like(p) if g is None else g for g, p in zip(grads, all_weights)]
-        by_slice.append(torch.stack([torch.stack([g.square().sum() for g in grads[k : k + 4]]).sum().sqrt()
-                                     for k in range(0, len(grads), 4)]))  # fmt: skip
-    grads = torch.autograd.grad(losses.sum(), all_weights)
-    by_step = [grads[k : k + 4] for k in range(0, len(grads), 4)]
-    added = [sum(parts) for parts in zip(*by_step)]
-    whole = slices(network, network.hidden(network.standardise(batch.features), batch.times), batch).sum()
-    whole = torch.autograd.grad(whole, [getattr(network.trunk, part) for part in PARTS])
-    return losses.detach(), np.array([norm(parts) for parts in by_step]), (added, whole), torch.stack(by_slice).numpy()
+def contributions(network, x, targets):
+    """Norms (T, T) of d L_t / d (the weights of step s), row t, column s; and the largest difference between the sum
+    over all copies and the gradient of the shared weights."""
+    losses, copies = unrolled_losses(network, x, targets)
+    flat = [part for step in copies for part in step]
+    table = np.zeros((len(losses), len(losses)))
+    added = [torch.zeros_like(part) for part in copies[0]]
+    for t, loss in enumerate(losses):
+        used = flat[: 3 * (t + 1)]  # later copies have no part in this loss
+        grads = torch.autograd.grad(loss, used, retain_graph=True)
+        for s in range(t + 1):
+            table[t, s] = norm(grads[3 * s : 3 * s + 3])
+            added = [a + g for a, g in zip(added, grads[3 * s : 3 * s + 3])]
+    shared = [dict(network.named_parameters())[name] for name in PARTS]
+    whole = torch.autograd.grad(step_losses(network, x, targets).sum(), shared)
+    return table, max(float((a - b).abs().max() / b.abs().max()) for a, b in zip(added, whole))
 
 
 def main():
-    page, network, batch = Page("loss_over_time"), trained(), make_batch()
-    losses, by_step, (added, whole), by_slice = gradients(network, batch)
-    frames = batch.loss_frames.float().mean(0)
-    page.print(f"{'slice':44}" + "".join(f"{n + 1:>8}" for n in SHOWN))
-    page.print(f"{'its frame, mean':44}" + "".join(f"{frames[n]:8.0f}" for n in SHOWN))
-    page.print(f"{'its loss':44}" + "".join(f"{losses[n]:8.2f}" for n in SHOWN))
-    page.print(f"the sum of all {len(losses)}, which a training step reduces: {losses.sum():.2f}")
-    steps = (1, 5, 10, 20, 40, 80)
-    page.print(f"\n{'gradient of the sum, weights of frame':44}" + "".join(f"{k:>8}" for k in steps))
-    page.print(f"{'its norm':44}" + "".join(f"{by_step[k]:8.3f}" for k in steps))
-    off = max(float((a - b).abs().max()) for a, b in zip(added, whole))
-    page.print(f"norm of the sum of all {len(by_step)}: {norm(added):.3f}; norm of the gradient of the shared weights: "
-               f"{norm(whole):.3f}; largest difference {off:.0e}")  # fmt: skip
-    late, now = by_slice[SLICES // 2], int(frames[SLICES // 2])  # a slice's frame varies a little between balls
-    windows = ("first 10 frames", 0, 10), ("up to 10 frames before it", 10, now - 10), ("last frames", now - 10, None)
-    parts = ", ".join(f"{name} {late[a:b].sum() / late.sum():.2f}" for name, a, b in windows)
-    page.print(f"\nslice {SLICES // 2 + 1} alone, near frame {frames[SLICES // 2]:.0f}: fractions of its gradient's "
-               f"norms: {parts}")  # fmt: skip
+    page = Page("loss_over_time")
+    page.code(step_losses, all_steps, last_step, train)
+    page.print(f"error 0.2 s ahead, mm, median of {TEST_COUNT} balls, at frame")
+    page.print(f"{'trained on':24}" + "".join(f"{k:>7}" for k in SHOWN))
+    (balls, truth), (test, test_truth) = positions(BALL_COUNT), positions(TEST_COUNT, purpose="test")
+    x, test_x, results, networks = features(balls), features(test), {}, {}
+    for name, total in (("the loss of all frames", all_steps), ("the last loss alone", last_step)):
+        networks[name] = learn(x, truth, total)
+        results[name] = np.median(errors(networks[name], test_x, test_truth), axis=0)
+        page.print(f"{name:24}" + "".join(f"{results[name][k - 1]:7.0f}" for k in SHOWN))
+    page.next_block()
+    network, rows = networks["the loss of all frames"], slice(0, BATCH_SHOWN)
+    table, off = show_contributions(page, network, test_x[rows], test_truth[rows])
+    page.next_block()
+    solutions(page, network, test_x[rows], test_truth[rows], table)
+    draw_network(page)
+    draw(page, results, table)
+
+
+def show_contributions(page, network, x, targets):
+    """Print the losses, their sum, and how the gradients of the copies add up."""
+    with torch.no_grad():
+        losses = step_losses(network, x, targets)
+    page.print(f"{'frame t':24}" + "".join(f"{k:>7}" for k in SHOWN))
+    page.print(f"{'L_t, m^2':24}" + "".join(f"{losses[k - 1]:7.3f}" for k in SHOWN))
+    page.print(f"L, the sum of all {len(losses)}: {losses.sum():.2f} m^2")
+    table, off = contributions(network, x, targets)
+    page.print(f"the gradients by the {FRAMES} copies of the weights, added up, differ from the gradient of the shared "
+               f"weights by {off:.0e} of its size")  # fmt: skip
+    return table, off
+
+
+def solutions(page, network, x, targets, table):
+    """Print the figures of both exercises."""
+    sizes = []
+    for total in (torch.sum, torch.mean):
+        grads = torch.autograd.grad(total(step_losses(network, x, targets)), list(network.parameters()))
+        sizes.append(norm(grads))
+    page.print(f"norm of the gradient of the sum {sizes[0]:.3g}, of the mean {sizes[1]:.3g}: "
+               f"ratio {sizes[0] / sizes[1]:.1f}")  # fmt: skip
+    page.next_block()
+    row = table[-1] / table[-1].sum()
+    page.print(f"{f'share in the gradient of L_{FRAMES}':32}{'by the weights of steps':>26}")
+    for a, b in ((0, 12), (12, 24), (24, 36), (36, 48)):
+        page.print(f"{row[a:b].sum():32.3f}{f'{a + 1} to {b}':>26}")
+
+
+def draw_network(page):
+    """The unrolled network with a loss at every step, and their sum."""
+    figure, plot = canvas(page, (0, 11), (0, 6.4))
+    box(plot, 1.2, 1.9, "$h_0$", HIDDEN)
+    unrolled(plot, 2.9, 0.6, ("1", "2", "3", None, "T"), top="L")
+    box(plot, 6.3, 5.8, "$L = L_1 + L_2 + ... + L_T$", "#fdbf6f", 2.0)
+    for x in (2.9, 4.6, 6.3, 9.7):
+        arrow(plot, (x, 4.8), (min(max(x, 4.5), 8.1), 5.5))
+    page.save(figure, "drawing")
+
+
+def draw(page, results, table):
+    """Errors by frame of both networks; and the contribution of each step's weights to each loss."""
     figure, (left, right) = page.figure(2)
-    left.bar(frames, losses, width=4, color="#d55e00")
-    finish(left, 0, xlabel="frame", ylabel="loss of a slice")
-    right.semilogy(np.arange(len(by_step)), by_step, color="#000000", label="of the sum")
-    for n in (3, 8, 13):
-        right.semilogy(np.where(by_slice[n] > 0, by_slice[n], np.nan), label=f"of slice {n + 1} alone")
-    finish(right, ylim=1e-3, xlabel="frame of the weights", ylabel="norm of the gradient")
-    page.close(figure)
+    for (name, row), color in zip(results.items(), ("#0072b2", "#d55e00")):
+        left.semilogy(np.arange(1, FRAMES + 1), row, color=color, label=f"trained on {name}")
+    finish(left, xlabel="frame", ylabel="error 0.2 s ahead, mm")
+    shares = np.where(table > 0, table / table.sum(axis=1, keepdims=True), np.nan)
+    image = right.imshow(np.log10(shares), origin="lower", extent=(0.5, FRAMES + 0.5) * 2, vmin=-4, vmax=0)
+    finish(right, 0, xlabel="weights of step s", ylabel="loss of step t")
+    right.grid(False)
+    figure.colorbar(image, label="share in the gradient of $L_t$, power of 10")
+    page.save(figure)
+    page.close()
 
 
 if __name__ == "__main__":

@@ -1,9 +1,13 @@
-"""Motion as language: from a displacement to a token, from a token to a vector; and how many tokens are needed."""
+"""Motion as language: from a displacement to a token, from a token to a vector; and how many tokens are needed.
+
+python -m lessons.vocabulary
+"""
 
 import tempfile
 from pathlib import Path
 
 import numpy as np
+import torch
 from scipy.stats import spearmanr
 
 from ballcast import models
@@ -12,14 +16,18 @@ from ballcast.evaluation.protocols import HORIZONS
 from ballcast.models.encoding.nominal import HORIZON_STEP
 from ballcast.models.encoding.vocabulary import compand
 from ballcast.models.training.token_learner import TokenLearner, token_paths
+from lessons import motion, next_word
 from lessons.balls import SPORT, make_cases
+from lessons.encoding import counted
 from lessons.page import Page, finish
 
 CONFIG = {
     "model": "tokens", "sport": SPORT, "data": None, "finetune": None, "tracks": [], "batch": 64, "seed": 0,
     "units": 48, "device": "cpu", "rate": 3e-3, "exact": False,
 }  # fmt: skip
-SIZES, STEPS, WARM = (8, 32, 128, 512), 150, 20
+SIZES, STEPS, WARM = (8, 64, 512), 150, 20
+OWN = {"steps": 1200, "batch": 128, "rate": 1e-2, "decay": 0.01, "size": 16, "units": 64}  # of the network of lesson 5
+READ, WRITTEN, PATHS, PATH_BALLS = 7, 4, 20, (4, 11, 25)  # tokens read and written; paths of each of these test balls
 TOKENS_SHOWN, NEIGHBOURS = 10, 3  # tokens of a sequence, and neighbours of a token, that are printed
 SAMPLES, HISTORY_FRAMES, BALL_COUNT = 20, 36, 200  # samples per forecast, frames of each ball, balls
 
@@ -87,8 +95,57 @@ def print_neighbours(page, vocabulary, embedding):
     page.print(f"similar tokens have similar embeddings: rank correlation of the distances {rank:.2f}")
 
 
+def own_tokens(page):
+    """The network of lesson 5 on displacements as tokens, from positions alone."""
+    known, test = motion.displacements(6000, "train"), motion.displacements(1000, "test")
+    vocabulary = motion.make_vocabulary(known[:2000])
+    indices, others, words = motion.encode(known, vocabulary), motion.encode(test, vocabulary), motion.WORDS + 1
+    page.print(f"a ball as tokens: {' '.join(map(str, others[0].tolist()))}")
+    network = next_word.trained(indices, words, **OWN)
+    page.print(f"\nloss on 1,000 other balls, nats a token; and how many of {words} tokens it leaves open")
+    with torch.no_grad():
+        rows = {"every token as probable": np.log(words)}
+        rows["how often each token comes"] = counted(indices, others, words, 0)
+        rows["what follows the last token"] = counted(indices, others, words, 1)
+        rows["the recurrent network"] = float(next_word.loss(network, others))
+    for name, row in rows.items():
+        page.print(f"{name:28}{row:6.2f}{np.exp(row):8.1f}")
+    paths = sampled_paths(network, others, vocabulary)
+    after, truth = paths[:, :, -1] - paths[:, :, READ - 1], test[:, READ - 1 : READ - 1 + WRITTEN].sum(axis=1)
+    repeated = WRITTEN * vocabulary[others[:, READ - 1] - 1]
+    page.print(f"\nerror {WRITTEN * motion.EVERY / 60:g} s ahead, mm")
+    page.print(f"{'mean of sampled paths':28}{1e3 * np.median(distance(after.mean(axis=1), truth)):6.0f}")
+    page.print(f"{'the last token repeated':28}{1e3 * np.median(distance(repeated, truth)):6.0f}")
+    draw_paths(page, paths, np.cumsum(test, axis=1))
+
+
+def sampled_paths(network, others, vocabulary):
+    """Positions (B, PATHS, n, 3) m from where each ball began: the READ - 1 tokens that were read, and the sampled."""
+    start = others[:, :READ].repeat_interleave(PATHS, dim=0)
+    tokens = motion.sample_tokens(network, start, WRITTEN, torch.Generator().manual_seed(0))[:, 1:] - 1
+    steps = np.pad(vocabulary[tokens], ((0, 0), (1, 0), (0, 0)))
+    return np.cumsum(steps, axis=1).reshape(len(others), PATHS, -1, 3)
+
+
+def draw_paths(page, paths, truth):
+    """Some balls: the tokens read, the paths written, and the truth."""
+    figure, plots = page.figure(len(PATH_BALLS))
+    for plot, n in zip(plots, PATH_BALLS):
+        for path in paths[n]:
+            plot.plot(path[READ - 1 :, 1], path[READ - 1 :, 2], color="#d55e00", alpha=0.3, linewidth=0.9)
+        plot.plot(*paths[n][0, :READ, 1:].T, color="#111111", marker=".", label="read")
+        plot.plot(*truth[n][READ - 2 : READ + WRITTEN - 1, 1:].T, color="#2c6fbb", marker=".", label="measured")
+        plot.plot([], [], color="#d55e00", label="sampled")
+        finish(plot, xlabel="along, m", ylabel="up, m")
+    page.save(figure, "paths")
+
+
 def main():
     page, predictor = Page("vocabulary"), models.load("tokens", SPORT)
+    page.code(motion.make_vocabulary, motion.encode, motion.sample_tokens)
+    print("training networks, about a minute and a half", flush=True)
+    own_tokens(page)
+    page.next_block()
     learners, vocabulary, embedding = {n: trained(n) for n in SIZES}, predictor.vocabulary, predictor.embedding
     print_tokens(page, learners[SIZES[-1]], vocabulary)
     print_neighbours(page, vocabulary, embedding)
@@ -123,7 +180,8 @@ def draw(page, vocabulary, embedding, results):
     right.set_xticks(list(results), [str(n) for n in results])
     right.minorticks_off()
     finish(right, xlabel="tokens in the vocabulary", ylabel="mm")
-    page.close(figure)
+    page.save(figure)
+    page.close()
 
 
 if __name__ == "__main__":

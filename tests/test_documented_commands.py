@@ -39,6 +39,7 @@ PROGRAMS = {  # what python runs -> the module whose main() that is; the subcomm
     "-m ballcast.models": "ballcast.models.__main__",
     "-m ballcast.models.nets.export": "ballcast.models.nets.export",
     "-m ballcast warm": "ballcast.warm_up",
+    **{f"-m lessons.{page.stem}": f"lessons.{page.stem}" for page in sorted((ROOT / "lessons").glob("[a-z]*.md"))},
 }
 SHORTENED = (  # (pattern, what is added, which overrides what is there); the first that matches
     (r"^play\.py", "--headless --size 320x180 --frames 12"),  # so that there is a forecast
@@ -52,7 +53,7 @@ SHORTENED = (  # (pattern, what is added, which overrides what is there); the fi
     (r"^-m ballcast\.sim", "--tracks 32"),
 )  # fmt: skip
 BY_HAND = (  # (pattern, why it does not run here)
-    (r"^-m (lessons|benchmarks)\.", "takes a minute or more"),
+    (r"^-m benchmarks\.", "takes a minute or more"),
     (r"^-m ballcast\.evaluation\.leaderboard", "takes hours: all predictors on every sport"),
     (r"^-m ballcast\.models\.training\.ship", "takes days: trains all weights"),
     (r"^-m ballcast\.models\.training\.calibrate", "takes minutes"),
