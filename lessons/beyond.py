@@ -2,12 +2,12 @@
 
 import numpy as np
 import torch
-from matplotlib.patches import Rectangle
 from torch import nn
 
 from ballcast.evaluation.metrics import distance, in_region
 from ballcast.tracks import Track
 from lessons.balls import networks
+from lessons.boxes import BLUE, ORANGE, arrow, box, empty
 from lessons.page import Page, finish, line_style
 from lessons.positions import LEAD_TIME, RATE, SPEED, errors, features, positions, train
 
@@ -173,18 +173,15 @@ def main():
 
 def draw_parts(page):
     """The drawing: measurements go through a filter, a network and a simulator."""
-    figure, plot = page.figure(width=8.8, height=2.3)
-    plot.set(xlim=(0, 10), ylim=(0, 2.6))
-    plot.axis("off")
-    boxes = {"camera": 0.2, "filter": 2.7, "network": 5.2, "simulator": 7.7}
-    for name, x in boxes.items():
-        plot.add_patch(Rectangle((x, 1.0), 1.7, 0.8, fill=False, edgecolor="#4c9be8", linewidth=1.5))
-        plot.text(x + 0.85, 1.4, name, ha="center", va="center", fontsize=11)
-    for x, word in ((1.9, "positions"), (4.4, "estimates"), (6.9, "corrections")):
-        plot.annotate("", (x + 0.8, 1.4), (x, 1.4), arrowprops={"arrowstyle": "->", "color": "#7a7a7a"})
-        plot.text(x + 0.4, 1.95, word, ha="center", fontsize=8)
-    for x, word in ((2.7, "knows physics\nand noise"), (5.2, "knows what\nballs do"), (7.7, "knows what\nis possible")):
-        plot.text(x + 0.85, 0.75, word, ha="center", va="top", fontsize=8)
+    figure, plot = page.figure(1, 9.0, 2.4)
+    empty(plot, (0, 11.4), (0, 2.4))
+    knows = {"camera": "", "filter": "knows physics\nand noise", "network": "knows what\nballs do",
+             "simulator": "knows what\nis possible"}  # fmt: skip
+    for k, (name, text) in enumerate(knows.items()):
+        box(plot, (1.1 + 3.05 * k, 1.3), name, ORANGE if name == "network" else BLUE, size=(1.6, 0.8))
+        plot.text(1.1 + 3.05 * k, 0.75, text, ha="center", va="top", fontsize=8)
+    for k, word in enumerate(("positions", "estimates", "corrections")):
+        arrow(plot, (1.1 + 3.05 * k, 1.3), (4.15 + 3.05 * k, 1.3), word, gap=0.85, beside=(0.0, 0.22))
     page.save(figure, "drawing")
 
 

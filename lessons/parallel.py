@@ -246,10 +246,11 @@ def draw_parts(page):
     for t in range(5):
         x, seen = 1.7 * t, t < 4
         box(right, (x, 0), f"$x_{t + 1}$", GREEN)
-        box(right, (x, 1.5), f"$k_{t + 1}, v_{t + 1}$", BLUE, (1.2, 0.6), dashed=not seen)
+        query = "q_4, " if t == 3 else ""
+        box(right, (x, 1.5), f"${query}k_{t + 1}, v_{t + 1}$", BLUE, (1.4, 0.6), dashed=not seen)
         arrow(right, (x, 0), (x, 1.5), gap=0.36)
         if seen:
-            arrow(right, (x, 1.5), (3.4, 3.2), f"$w_{t + 1}$", gap=0.42, beside=(-0.4 + 0.15 * t, -0.3))
+            arrow(right, (x, 1.5), (3.4, 3.2), f"$w_{t + 1}$", gap=0.42, beside=((-0.6, -0.4, -0.3, 0.45)[t], -0.05))
     box(right, (3.4, 3.2), r"softmax($q_4 \cdot k_s$), sum of $w_s v_s$", ORANGE, (4.0, 0.6), 9)
     box(right, (3.4, 4.4), "output of frame 4", size=(2.6, 0.6), fontsize=9)
     arrow(right, (3.4, 3.2), (3.4, 4.4), gap=0.34)
