@@ -5,10 +5,10 @@ import torch
 
 from lessons.drawing import HIDDEN, arrow, box, canvas, unrolled
 from lessons.page import Page, finish
-from lessons.positions import FRAMES, errors, features, positions
+from lessons.positions import FRAMES, errors, features, positions, train
 from lessons.recurrence import RNN
 
-BALL_COUNT, TEST_COUNT, BATCH, STEPS = 12_000, 1000, 128, 1500
+BALL_COUNT, TEST_COUNT, STEPS = 12_000, 1000, 1500
 BATCH_SHOWN = 192  # balls whose gradient is taken apart
 SHOWN = (1, 2, 4, 8, 16, 24, 32, 40, 48)  # frames that are printed
 PARTS = ("W.weight", "U.weight", "U.bias")
@@ -17,22 +17,6 @@ PARTS = ("W.weight", "U.weight", "U.bias")
 def step_losses(network, x, targets):
     """L_t (T,) m^2: the squared distance from the truth at each time step, mean over the balls."""
     return (network(x) - targets).square().sum(dim=-1).mean(dim=0)
-
-
-def train(network, x, targets, total_loss, steps=STEPS, rate=5e-3):
-    """Train a network on total_loss(losses), a number made of the losses (T,) of all time steps."""
-    optimizer = torch.optim.Adam(network.parameters(), rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(steps):
-        rows = torch.randint(len(x), (BATCH,), generator=generator)
-        loss = total_loss(step_losses(network, x[rows], targets[rows]))
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-    return network
 
 
 def all_steps(losses):
@@ -46,7 +30,7 @@ def last_step(losses):
 def learn(x, targets, total_loss, steps=STEPS, seed=0):
     """A recurrent network that is trained on this total loss."""
     torch.manual_seed(seed)
-    return train(RNN(), x, targets, total_loss, steps)
+    return train(RNN(), x, targets, steps, loss=lambda *batch: total_loss(step_losses(*batch)))
 
 
 def unrolled_losses(network, x, targets):
@@ -85,7 +69,7 @@ def contributions(network, x, targets):
 
 def main():
     page = Page("loss_over_time")
-    page.code(step_losses, all_steps, last_step, train)
+    page.code(step_losses, all_steps, last_step, learn, train)
     page.print(f"error 0.2 s ahead, mm, median of {TEST_COUNT} balls, at frame")
     page.print(f"{'trained on':24}" + "".join(f"{k:>7}" for k in SHOWN))
     (balls, truth), (test, test_truth) = positions(BALL_COUNT), positions(TEST_COUNT, purpose="test")

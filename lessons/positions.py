@@ -44,16 +44,20 @@ def features(positions: torch.Tensor) -> torch.Tensor:
     return torch.cat([(positions - torch.tensor(CENTRE)) / torch.tensor(SPREAD), step], dim=-1)
 
 
-def train(network, inputs, targets, steps=1500, batch=128, rate=5e-3):
+def mean_square(network, inputs, targets):
+    """The loss: the mean of all squared differences between what a network gives and the targets."""
+    return (network(inputs) - targets).square().mean()
+
+
+def train(network, inputs, targets, steps=1500, batch=128, rate=5e-3, loss=mean_square):
     """Train a network to give targets (B, T, 3) for inputs: each step reduces the loss of all frames of a batch."""
     optimizer = torch.optim.Adam(network.parameters(), rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     generator = torch.Generator().manual_seed(0)
     for _ in range(steps):
         rows = torch.randint(len(inputs), (batch,), generator=generator)
-        loss = (network(inputs[rows]) - targets[rows]).square().mean()
         optimizer.zero_grad()
-        loss.backward()
+        loss(network, inputs[rows], targets[rows]).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()

@@ -19,10 +19,8 @@ CAPTIONS = (  # each once for its seconds of the window's clock
 )
 LENGTH = sum(seconds for _, seconds in CAPTIONS)
 GAP = 0.4  # s without a caption before each
-MIN_SHARE, MAX_WAIT = (
-    0.012,
-    3.0,
-)  # of the picture that a region covers before the last caption names it; s to wait for it
+MIN_SHARE = 0.012  # of the picture, that a region covers before the last caption names it
+MAX_WAIT = 3.0  # s that the caption waits for it
 SETTLING_FRAMES = 6  # of the ball are passed over, in which the first forecasts know little
 LAST_MESSAGE = "Drag the ball to throw it. M opens the menu, H shows the keys."
 
