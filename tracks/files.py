@@ -103,7 +103,7 @@ def _path(source):
 
 def files_of(source: Source | list[Source]) -> list[Source]:
     """The files of a folder, in sorted order, of a source, or of several of either; TrackError if a folder has none."""
-    sources: list[Any] = source if isinstance(source, (list, tuple)) else [source]
+    sources: Any = [source] if isinstance(source, (str, os.PathLike)) or hasattr(source, "read") else source
     return [file for each in sources for file in _files(each)]
 
 
