@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ballcast.sim import Sport
+from ballcast.sim.sport import Sport
 from ballcast.tracks import RepeatFilter, Track, measured_frames
 
 MIN_LANDING_PROBABILITY = 0.5  # a forecast names no landing that is less likely
