@@ -18,8 +18,7 @@ from ballcast.sim.jit import strict
 from ballcast.sim.kernels.lanes import CHUNK
 from ballcast.sim.kernels.layout import DRAG, LAUNCH_SIZE, POSITION, SPIN, VELOCITY, WIND_X
 
-if TYPE_CHECKING:  # an import would make every edit of these compile this module anew
-    from ballcast.sim.pixels import Cameras, Pixels
+if TYPE_CHECKING:  # an import would make every edit of sport.py compile this module anew
     from ballcast.sim.sport import Sport
 
 BATCH = 1024  # balls simulated at once, which bounds the memory beside the result
@@ -51,7 +50,6 @@ class Balls:
     outlier: np.ndarray  # (B,) fraction of the frames that are outliers
     drift: np.ndarray  # (B, 5) m, standard deviation of the drift of each axis; s, how long it lasts; cameras in turn
     frame: np.ndarray  # (B, 3) m, how much too high the tracker's frame is; rad, how it is turned about x and y
-    pixels: "Pixels | None" = None  # what cameras saw of them, if there were any; in the sport's frame
 
     def __len__(self) -> int:
         return len(self.parameters)
@@ -82,16 +80,14 @@ def in_tracker_frames(flight: engine.Flight, frames: np.ndarray) -> engine.Fligh
 
 def draw(sport: "Sport", count: int, first: int = 0, seed: int = 0, purpose: str = "train", *,
          rate: float | None = None, duration: float | None = None, wind: ArrayLike = (0.0, 0.0),
-         launch_state: ArrayLike | None = None, place: int | None = None,
-         cameras: "Cameras | None" = None) -> Balls:  # fmt: skip
+         launch_state: ArrayLike | None = None, place: int | None = None) -> Balls:  # fmt: skip
     """Balls `first` to `first + count` of the set (purpose, seed), as a tracker measures them for `duration` seconds.
 
     purpose is one of rng.PURPOSES; `train` draws the frame rate of each ball, the others take the sensor's. rate (Hz)
     and duration (s) override the sport's. wind (2,) m/s is added to that of each ball; launch_state (3, 3), a position
     (m), velocity (m/s) and spin (rad/s), replaces play's launches. Every ball is of a place of its own (a table, a
-    hall, a day), unless they all are of the `place` of that number. With cameras (PixelSensor or tracks.Camera, or a
-    function from a ball's number to them) the result has pixels too. Ball i depends on (purpose, seed, i) alone, its
-    parameters and its sensor not even on how it is launched, nor its track on cameras. ValueError says what is wrong.
+    hall, a day), unless they all are of the `place` of that number. Ball i depends on (purpose, seed, i) alone, its
+    parameters and its sensor not even on how it is launched. ValueError says what is wrong.
     """
     _check(count, first, seed, purpose, rate, duration, wind, launch_state)
     setting = _make_setting(sport, seed, purpose, rate, duration, wind, launch_state, place)
@@ -100,14 +96,7 @@ def draw(sport: "Sport", count: int, first: int = 0, seed: int = 0, purpose: str
     for begin in range(first, first + count, BATCH):
         parts.append(_draw(sport, setting, begin, _Batch(*(a[: first + count - begin] for a in batch))))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    balls = Balls(sport, np.concatenate([[0], np.cumsum(columns[0])]), *columns[1:])  # type: ignore[arg-type]
-    if cameras is None:
-        return balls
-    from ballcast.sim.pixels import see_flights  # here, so that an edit of it compiles nothing
-
-    launches = np.hstack([balls.launch_position, balls.launch_velocity, balls.launch_spin, balls.parameters])
-    pixels = see_flights(sport, launches, cameras, setting.duration, first, seed, purpose)
-    return dataclasses.replace(balls, pixels=pixels)
+    return Balls(sport, np.concatenate([[0], np.cumsum(columns[0])]), *columns[1:])
 
 
 def draw_launches(sport: "Sport", count: int, seed: int = 0, purpose: str = "train") -> np.ndarray:

@@ -60,7 +60,7 @@ class Pixels:
 
 def see_flights(sport: "Sport", launches: np.ndarray, cameras: Cameras, duration: float, first: int = 0, seed: int = 0,
                 purpose: str = "train") -> Pixels:  # fmt: skip
-    """What cameras see of balls `first` on of a set (purpose, seed) in `duration` seconds: `draw` calls it.
+    """What cameras see of balls `first` on of a set (purpose, seed) in `duration` seconds: sim.draw calls it.
 
     launches (B, LAUNCH_SIZE) in the order of kernels/layout.py. cameras: the sensors of every ball, or a function from
     the number of a ball to its own; a tracks.Camera is taken with the usual numbers. ValueError says what is wrong.

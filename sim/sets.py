@@ -27,7 +27,7 @@ from ballcast.sim.sport import parse, read_toml
 
 FORMAT = 1
 VERSION = __version__  # of Ballcast: another one may draw other balls
-COLUMNS = [field.name for field in dataclasses.fields(Balls) if field.name not in ("sport", "pixels")]
+COLUMNS = [field.name for field in dataclasses.fields(Balls) if field.name != "sport"]
 # one row per frame; the other columns have one row per ball
 PER_FRAME_COLUMNS = ("time", "position", "truth_position", "truth_velocity", "truth_spin")
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the time of every member, so that bytes depend on the balls alone
