@@ -305,6 +305,14 @@ def test_a_random_camera_sees_most_of_the_play_of_any_sport(name):
     assert np.median(shares) > (0.5 if name in ("golf", "baseball", "room") else 0.6)
 
 
+@pytest.mark.parametrize("number", range(6))
+def test_random_sports_have_random_cameras(number):
+    sport = sim.random_sport(number, purpose="test")
+    rig = sim.random_cameras(sport, 2, purpose="test", number=number)
+    assert all(Camera(*one.lens) and Camera(*one.calibrated) for one in rig)
+    assert np.min(seen_shares(sport, rig)) > 0.25
+
+
 def seen_shares(sport, rig):
     """Which share of the frames in play each camera of a rig sees, before anything is missed."""
     clean = [one.replace(noise=0.0, miss=0.0, outlier=0.0, net=0.0) for one in rig]

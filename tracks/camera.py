@@ -76,10 +76,13 @@ class Camera:
         """The radius at depth 1 (hypot(X, Y) / Z) beyond which the distortion means nothing; infinite if nowhere."""
         return fold_radius(self.coefficients)
 
-    @property
+    @cached_property
     def coefficients(self) -> np.ndarray:
         """The distortion as OpenCV's first eight coefficients (8,), zeros where it has fewer."""
-        return np.concatenate([self.distortion, np.zeros(COEFFICIENTS - len(self.distortion))])
+        coefficients = np.zeros(COEFFICIENTS)
+        coefficients[: len(self.distortion)] = self.distortion
+        coefficients.flags.writeable = False
+        return coefficients
 
     def project(self, points: ArrayLike) -> np.ndarray:
         """Pixels (..., 2) of points (..., 3) m; NaN for a point that is not in front of the camera.
@@ -133,7 +136,7 @@ class Camera:
         stretch = np.abs(determinant(by_flat)) * self._focal.prod() * np.sqrt(1.0 + (flat**2).sum(axis=-1))
         return diameter * np.sqrt(stretch) / depth
 
-    @property
+    @cached_property
     def _focal(self):
         return np.array([self.K[0, 0], self.K[1, 1]])
 
