@@ -61,6 +61,7 @@ def launch_prior(sport: Sport) -> tuple[np.ndarray, np.ndarray]:
     """Mean (16,) and standard deviations (16,) of the unknowns at launch."""
     launches = draw_launches(sport, 2000)
     mean, sd = np.zeros(UNKNOWNS), np.full(UNKNOWNS, UNINFORMATIVE_SD)
+    mean[HEIGHT] = sport.sensor.frame.offset[0]
     for part in (VELOCITY, SPIN):
         values = np.ascontiguousarray(launches[:, part])
         mean[part], sd[part] = values.mean(axis=0), values.std(axis=0)
@@ -69,7 +70,12 @@ def launch_prior(sport: Sport) -> tuple[np.ndarray, np.ndarray]:
 
 
 def sport_prior(sport: Sport) -> Prior:
-    """The Prior of a ball of this sport, measured by a tracker typical of it."""
+    """The Prior of a ball of this sport, measured by a tracker typical of it, from any frame of its flight on.
+
+    Measured launches, see launch_priors, say nothing of later frames: they do not count here, unless there are no others.
+    """
+    if wide := tuple(launch for launch in sport.launches if not launch.correlation):
+        sport = sport.replace(launches=wide)
     ranges = np.array([sport.sensor.noise] * 3 + [sport.sensor.jitter])
     variances = np.maximum(0.7 * ranges[:, 0], 1e-5) ** 2, (MAX_NOISE_FACTORS * ranges[:, 1]) ** 2
     mean, sd = launch_prior(sport)
@@ -78,6 +84,19 @@ def sport_prior(sport: Sport) -> Prior:
     scale = height_scale(sport)
     rest = FIT_PSEUDO_FRAMES, OUTLIER_RATE, usual_factor(sport.sensor)
     return Prior(mean, np.diag(sd**-2.0), scale, noise, *variances, *rest)
+
+
+def launch_priors(sport: Sport) -> list[tuple[float, Prior]]:
+    """The measured launches of a sport, those with a `correlation`: (weight among all launches, Prior of a track that
+    begins with it)."""
+    prior, total, found = sport_prior(sport), sum(launch.weight for launch in sport.launches), []
+    for launch in sport.launches:
+        if launch.correlation:
+            mean, precision = prior.mean.copy(), prior.precision.copy()
+            mean[:9], sd = np.array(launch.distributions)[:, 1:3].T
+            precision[:9, :9] = np.linalg.inv(np.outer(sd, sd) * np.array(launch.correlation))
+            found.append((launch.weight / total, prior._replace(mean=mean, precision=precision)))
+    return found
 
 
 def height_scale(sport: Sport) -> float:
