@@ -143,15 +143,24 @@ def measure(stream, sensor, ranges, count, exposed_position, measured_position, 
 
 
 def to_tracker_frame(frame: np.ndarray, vectors: np.ndarray, is_position: bool = True) -> np.ndarray:
-    """Vectors (N, 3) of the sport's frame in the frames (N, 3) of trackers: too high by m, turned about x and y by rad.
+    """Vectors (..., 3) of the sport's frame in the frames (..., 3) of trackers, or in that (3,) of one: too high by m,
+    turned about x and y by rad.
 
     The angles are small: to first order.
     """
-    height, x, y = frame[:, 0], frame[:, 1], frame[:, 2]
-    turned = vectors + np.column_stack([y * vectors[:, 2], -x * vectors[:, 2], x * vectors[:, 1] - y * vectors[:, 0]])
+    height, x, y = frame[..., 0], frame[..., 1], frame[..., 2]
+    vx, vy, vz = vectors[..., 0], vectors[..., 1], vectors[..., 2]
+    turned = vectors + np.stack([y * vz, -x * vz, x * vy - y * vx], axis=-1)
     if is_position:
-        turned[:, 2] += height
+        turned[..., 2] += height
     return turned
+
+
+def to_sport_frame(frame: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Positions (..., 3) m in the frame (3,) of a tracker, in the sport's: the inverse of to_tracker_frame."""
+    shifted = np.array(position, float)
+    shifted[..., 2] -= frame[0]
+    return to_tracker_frame(-frame, shifted, is_position=False)
 
 
 def known_frame(sensor: "Sensor") -> np.ndarray:

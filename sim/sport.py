@@ -215,6 +215,11 @@ class Sport:
             raise SportError(f"{self.name} has no surface called {unknown[0]!r} to go without; it has {', '.join(has)}")
         return dataclasses.replace(self, surfaces=tuple(s for s in self.surfaces if s.name not in names))
 
+    def levelled(self) -> "Sport":
+        """The sport measured by trackers whose frames lie in its own, as far as is known of them."""
+        frame = dataclasses.replace(self.sensor.frame, offset=(0.0, 0.0, 0.0))
+        return dataclasses.replace(self, sensor=dataclasses.replace(self.sensor, frame=frame))
+
     @property
     def aerodynamic_constant(self) -> float:
         """K = rho pi R^2 / (2 m), 1/m: drag deceleration is K Cd u^2."""

@@ -92,7 +92,7 @@ def _prior_terms(x, prior, hessian, gradient):
     gradient[:] = hessian @ offset
     cost = 0.5 * np.dot(offset, gradient)
     if prior.height_offset_scale > 0.0:
-        precision, height = 1.0 / prior.height_offset_scale**2, offset[HEIGHT]
+        precision, height = 1.0 / prior.height_offset_scale**2, x[HEIGHT]
         hessian[HEIGHT, HEIGHT] += 2.0 * precision / (1.0 + precision * height * height)
         gradient[HEIGHT] += 2.0 * precision / (1.0 + precision * height * height) * height
         cost += math.log1p(precision * height * height)

@@ -52,8 +52,7 @@ def _start_component(filter_prior, state, s, i, y, log_weight, last_contact):
     for k in range(3):
         s[MEAN + k, i] = y[k] - state.origin[k]
         s[ROW[k, k], i] = state.noise[k] + state.noise[3] * filter_prior.covariance[3 + k, 3 + k]
-    s[MEAN + 2, i] -= filter_prior.mean[HEIGHT]  # a position is the measured one minus the height offset
-    variance = filter_prior.covariance[HEIGHT, HEIGHT]
+    variance = filter_prior.covariance[HEIGHT, HEIGHT]  # a position is the measured one minus the height offset
     s[ROW[2, 2], i] += variance
     s[ROW[HEIGHT, 2], i] = -variance
     s[LOG_WEIGHT, i], s[LAST_CONTACT, i], s[ON_SURFACE, i] = log_weight, last_contact, 0.0

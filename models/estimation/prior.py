@@ -61,7 +61,6 @@ def launch_prior(sport: Sport) -> tuple[np.ndarray, np.ndarray]:
     """Mean (16,) and standard deviations (16,) of the unknowns at launch."""
     launches = draw_launches(sport, 2000)
     mean, sd = np.zeros(UNKNOWNS), np.full(UNKNOWNS, UNINFORMATIVE_SD)
-    mean[HEIGHT] = sport.sensor.frame.offset[0]
     for part in (VELOCITY, SPIN):
         values = np.ascontiguousarray(launches[:, part])
         mean[part], sd[part] = values.mean(axis=0), values.std(axis=0)

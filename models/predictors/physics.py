@@ -14,8 +14,8 @@ from ballcast.models.estimation.fit import Fit, marginalise
 from ballcast.models.estimation.fit_spread import read_fit_spread
 from ballcast.models.estimation.friction import release_friction
 from ballcast.models.estimation.gaps import first_frame, fit_after_gap, fit_frames, rest_if_as_good
-from ballcast.models.estimation.posterior import predict_ahead, standard_normal_samples, to_forecast
 from ballcast.models.estimation.launch import Launches
+from ballcast.models.estimation.posterior import predict_ahead, standard_normal_samples, to_forecast
 from ballcast.models.estimation.prior import Prior, next_contact_covariance, sport_prior
 from ballcast.models.estimation.segment import fit_last_segment
 from ballcast.sim import Sport
@@ -119,7 +119,7 @@ class PhysicsStream(Stream):
         seen = Seen(frames, self._has_contact or fit.last_contact > -math.inf)
         if not first:
             self._marginalise_old_frames(time, position, fit)
-        return self.predictor.forecast_fit(fit, seen, times, time[-1])
+        return self.predictor.to_tracker_frame(self.predictor.forecast_fit(fit, seen, times, time[-1]))
 
     def _reset(self, since: float) -> None:
         """Restart with the frames from `since` s on."""

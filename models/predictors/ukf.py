@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from ballcast.models.contract import Forecast, Predictor, Stream, measured
 from ballcast.models.estimation import linear, posterior, prior
 from ballcast.models.estimation.gaps import shortest_gap
-from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS, active_unknowns, clamp, to_launch
+from ballcast.models.estimation.unknowns import UNKNOWNS, active_unknowns, clamp, to_launch
 from ballcast.sim import Sport
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
@@ -99,7 +99,8 @@ class UkfStream(Stream):
         times, last = self.predictor.check_times(frame_times, times), frame_times[-1]
         predictor, (x, P) = self.predictor, self.filter.estimate()
         prediction = posterior.predict_ahead(predictor.lane_sport, predictor.standard_normal, x, P, times - last)
-        return posterior.to_forecast(x, P, prediction, last, predictor.sport.ground)
+        forecast = posterior.to_forecast(x, P, prediction, last, predictor.sport.ground)
+        return predictor.to_tracker_frame(forecast)
 
 
 class _Filter(UnscentedKalmanFilter):
@@ -113,7 +114,6 @@ class _Filter(UnscentedKalmanFilter):
         super().__init__(size, 3, 1.0, self.measure, None, points)
         self.unknowns = start.mean.copy()
         self.unknowns[:3] = y
-        self.unknowns[2] -= self.unknowns[HEIGHT]
         self.x = self.unknowns[self.active_unknowns]
         self.P = start.covariance[np.ix_(self.active_unknowns, self.active_unknowns)].copy()
         self.sigmas_f = points.sigma_points(self.x, self.P)

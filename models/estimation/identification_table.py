@@ -1,0 +1,90 @@
+"""What was identified as rows of a table: each number before and after, with its 95 % interval.
+
+A bound that is not known is infinite.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from ballcast.models.estimation.identification import MIN_WEIGHT, Identified
+from ballcast.models.estimation.prior import sport_prior
+from ballcast.models.estimation.track_messages import SHARED
+from ballcast.sim.kernels.aerodynamics import DRAG_FORMS, LIFT_FORMS
+from ballcast.sim.sport import Sport
+
+COVERAGE = 0.95
+MIN_BALLS = 3  # that touch a surface, for it to be said what they tell of it
+
+
+class Row(NamedTuple):
+    """One number."""
+
+    name: str
+    unit: str
+    before: float
+    after: float
+    low: float  # of the 95 % interval; -inf or inf where only one bound is known
+    high: float
+    balls: float  # how balls of this place differ: a standard deviation, as a fraction for factors; nan: not said
+
+
+def half_width(found: Identified) -> np.ndarray:
+    """Half of the 95 % intervals of the SHARED numbers, (8,): by Student's t, for the number of balls."""
+    balls = max(float(found.population.weights.sum()), 3.0)
+    return stats.t.ppf(0.5 + 0.5 * COVERAGE, balls - 1.0) * np.sqrt(np.diag(found.population.covariance))
+
+
+def rows(before: Sport, found: Identified, after: Sport) -> list[Row]:
+    """The rows of what was found, of a Sport before and that of the place."""
+    half, tau = half_width(found), found.population.tau
+    width, own = (dict(zip(SHARED, values.tolist())) for values in (half, tau))
+    out = []
+    for name, old, new, forms in (
+        ("drag", before.drag, after.drag, DRAG_FORMS),
+        ("lift", before.lift, after.lift, LIFT_FORMS),
+    ):
+        for key, a, b in zip(forms[new.form], old.values, new.values):
+            if a != b:
+                ends = sorted(b * math.exp(sign * width[name]) for sign in (-1, 1))
+                out.append(Row(f"{name} {key}", "", a, b, *ends, own[name]))
+                break
+    if before.surfaces:
+        out += _surface_rows(before.surfaces[found.surface], after.surfaces[found.surface], width, own)
+    out += _frame_rows(before, after, width)
+    return out + _sensor_rows(before, found)
+
+
+def _surface_rows(old, new, width, own):
+    a, b = old.restitution, new.restitution
+    factors = [(f"{new.name} restitution", f"at {b.at:g} m/s", a.e, b.e, "restitution"),
+               (f"{new.name} friction", "", old.friction, new.friction, "friction")]  # fmt: skip
+    found = [Row(name, unit, x, y, y * math.exp(-width[k]), y * math.exp(width[k]), own[k])
+             for name, unit, x, y, k in factors]  # fmt: skip
+    slope = Row("its slope", "per m/s", a.slope, b.slope, b.slope - width["slope"], b.slope + width["slope"], math.nan)
+    return [found[0], slope, found[1]]
+
+
+def _frame_rows(before, after, width):
+    scales = (("frame height", "mm", 1e3, 1e3 * width["height"]), ("frame tilt x", "deg", 1.0, math.degrees(width["tilt_x"])),
+              ("frame tilt y", "deg", 1.0, math.degrees(width["tilt_y"])))  # fmt: skip
+    offsets = zip(scales, before.sensor.frame.offset, after.sensor.frame.offset)
+    return [Row(name, unit, s * a, s * b, s * b - w, s * b + w, math.nan) for (name, unit, s, w), a, b in offsets]
+
+
+def _sensor_rows(before, found):
+    """Noise of the axes and jitter: the middle of the tracks' in logarithms."""
+    fits = [fit.fit for fit, weight in zip(found.fits, found.population.weights) if weight >= MIN_WEIGHT]
+    usual, out = sport_prior(before).noise, []
+    if len(fits) < MIN_BALLS:
+        return []
+    logs = 0.5 * np.log(np.array([fit.noise[:4] for fit in fits]))
+    half = stats.t.ppf(0.5 + 0.5 * COVERAGE, len(fits) - 1) * logs.std(axis=0, ddof=1) / math.sqrt(len(fits))
+    names = (("noise x", "mm"), ("noise y", "mm"), ("noise z", "mm"), ("jitter", "ms"))
+    for k, (name, unit) in enumerate(names):
+        middle = float(logs[:, k].mean())
+        ends = (1e3 * math.exp(middle + s * half[k]) for s in (0, -1, 1))
+        out.append(Row(name, unit, 1e3 * math.sqrt(usual[k]), *ends, float(logs[:, k].std(ddof=1))))
+    return out
