@@ -9,12 +9,9 @@ import math
 import numpy as np
 
 from ballcast.models.estimation.fit import Fit, map_fit
-from ballcast.models.estimation.prior import Prior, launch_priors, sport_prior
+from ballcast.models.estimation.prior import ANYWHERE_SD, MIN_OTHERS, Prior, launch_priors, sport_prior
 from ballcast.sim.kernels.compiled_sport import CompiledSport
 from ballcast.sim.sport import Sport
-
-ANYWHERE_SD = 1.0  # m, of where the first frame of another ball is: its prior says nothing of it
-MIN_WIDE_SHARE = 1e-3  # of the launches that are not measured
 
 
 class Launches:
@@ -26,7 +23,7 @@ class Launches:
         self.log_terms = [_log_terms(weight, prior.precision) for weight, prior in found]
         wide = sport_prior(sport).precision
         wide[:3, :3] = np.eye(3) / ANYWHERE_SD**2
-        self.wide_terms = _log_terms(max(1.0 - sum(weight for weight, _ in found), MIN_WIDE_SHARE), wide)
+        self.wide_terms = _log_terms(max(1.0 - sum(weight for weight, _ in found), MIN_OTHERS), wide)
 
     def __bool__(self) -> bool:
         return bool(self.priors)
