@@ -13,7 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ballcast.models.estimation import population
+from ballcast.models.estimation.friction_profile import MAX_TRACKS, Friction, estimate, profile
 from ballcast.models.estimation.laws import Change, changed
+from ballcast.models.estimation.pooled_noise import Noise, pool
 from ballcast.models.estimation.population import Messages, Population
 from ballcast.models.estimation.prior import Prior, sport_prior
 from ballcast.models.estimation.track_messages import (
@@ -48,6 +50,7 @@ MAIN_SHARE = 0.1  # of the balls that touch a surface: enough
 MAX_BOUNCES = 2  # of a track: later ones are too far from the first frame for a linear fit
 CUT_BEFORE = 0.005  # s that a track ends before a contact which does not count
 MIN_FRAMES = 8
+SEEN_AFTER, MIN_CONTACTS = 0.03, 3  # s that a ball is seen after a contact; tracks: fewer tell nothing of friction
 MIN_EXPLAINED = 0.5  # of the frames of a track by one flight; with less it counts nothing
 MIN_WEIGHT = 0.3  # tracks that count less are named
 
@@ -61,6 +64,8 @@ class Identified(NamedTuple):
     population: Population  # of the last round, about the sport
     fits: list[TrackFit]
     prior: Prior  # of the last fits
+    friction: Friction | None  # about the sport; None if no track tells of it
+    noise: Noise  # of the tracker
 
 
 def identify(
@@ -88,7 +93,24 @@ def identify(
         step = found.theta
         sport, shared = changed(sport, _change(found.theta), surface), shared + found.theta
         prior = _next_prior(sport, found)
-    return Identified(sport, surface, shared, found, fits, prior)
+    usual = [fit for fit, weight in zip(fits, found.weights) if weight >= MIN_WEIGHT] or fits
+    noise = pool(air, usual)
+    friction = _friction(first, air.sport, shared, found, fits, prior)
+    if friction:
+        sport = changed(sport, Change(friction=math.exp(friction.middle)), surface)
+    return Identified(sport, surface, shared, found, fits, prior, friction, noise)
+
+
+def _friction(first, compiled, shared, found, fits, prior):
+    """The Friction about the sport of the last fits, by the tracks that touch the surface."""
+    rows = [j for j, fit in enumerate(fits)
+            if fit.fit.first_contact < fit.time[-1] - SEEN_AFTER and found.weights[j] >= MIN_WEIGHT]  # fmt: skip
+    if len(rows) < MIN_CONTACTS:
+        return None
+    rows = [rows[k] for k in np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MAX_TRACKS)).round().astype(int))]
+    known = _population_prior(first, shared)
+    profiles = [profile(compiled, fits[j], prior) for j in rows]
+    return estimate(profiles, np.minimum(found.weights[rows], 1.0), -shared[3], known.sd[3], known.tau[3])
 
 
 def _air(sport, surface):

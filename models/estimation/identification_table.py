@@ -9,14 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from ballcast.models.estimation.identification import MIN_WEIGHT, Identified
+from ballcast.models.estimation.identification import Identified
 from ballcast.models.estimation.prior import sport_prior
 from ballcast.models.estimation.track_messages import SHARED
 from ballcast.sim.kernels.aerodynamics import DRAG_FORMS, LIFT_FORMS
 from ballcast.sim.sport import Sport
 
 COVERAGE = 0.95
-MIN_BALLS = 3  # that touch a surface, for it to be said what they tell of it
 
 
 class Row(NamedTuple):
@@ -52,19 +51,22 @@ def rows(before: Sport, found: Identified, after: Sport) -> list[Row]:
                 out.append(Row(f"{name} {key}", "", a, b, *ends, own[name]))
                 break
     if before.surfaces:
-        out += _surface_rows(before.surfaces[found.surface], after.surfaces[found.surface], width, own)
+        out += _surface_rows(before.surfaces[found.surface], after.surfaces[found.surface], width, own, found.friction)
     out += _frame_rows(before, after, width)
     return out + _sensor_rows(before, found)
 
 
-def _surface_rows(old, new, width, own):
+def _surface_rows(old, new, width, own, friction):
     a, b = old.restitution, new.restitution
     factors = [(f"{new.name} restitution", f"at {b.at:g} m/s", a.e, b.e, "restitution"),
                (f"{new.name} friction", "", old.friction, new.friction, "friction")]  # fmt: skip
     found = [Row(name, unit, x, y, y * math.exp(-width[k]), y * math.exp(width[k]), own[k])
              for name, unit, x, y, k in factors]  # fmt: skip
     slope = Row("its slope", "per m/s", a.slope, b.slope, b.slope - width["slope"], b.slope + width["slope"], math.nan)
-    return [found[0], slope, found[1]]
+    if not friction:
+        return []
+    low, high = (new.friction * math.exp(end - friction.middle) for end in (friction.low, friction.high))
+    return [found[0], slope, found[1]._replace(low=low if low else -math.inf, high=high, balls=friction.tau)]
 
 
 def _frame_rows(before, after, width):
@@ -75,16 +77,11 @@ def _frame_rows(before, after, width):
 
 
 def _sensor_rows(before, found):
-    """Noise of the axes and jitter: the middle of the tracks' in logarithms."""
-    fits = [fit.fit for fit, weight in zip(found.fits, found.population.weights) if weight >= MIN_WEIGHT]
-    usual, out = sport_prior(before).noise, []
-    if len(fits) < MIN_BALLS:
-        return []
-    logs = 0.5 * np.log(np.array([fit.noise[:4] for fit in fits]))
-    half = stats.t.ppf(0.5 + 0.5 * COVERAGE, len(fits) - 1) * logs.std(axis=0, ddof=1) / math.sqrt(len(fits))
+    """Noise of the axes and jitter."""
+    usual, out, noise = sport_prior(before).noise, [], found.noise
+    half = stats.t.ppf(0.5 + 0.5 * COVERAGE, max(len(found.fits) - 1, 2)) * noise.error
     names = (("noise x", "mm"), ("noise y", "mm"), ("noise z", "mm"), ("jitter", "ms"))
     for k, (name, unit) in enumerate(names):
-        middle = float(logs[:, k].mean())
-        ends = (1e3 * math.exp(middle + s * half[k]) for s in (0, -1, 1))
-        out.append(Row(name, unit, 1e3 * math.sqrt(usual[k]), *ends, float(logs[:, k].std(ddof=1))))
+        ends = (1e3 * noise.sd[k] * math.exp(s * min(half[k], 9.0)) for s in (0, -1, 1))
+        out.append(Row(name, unit, 1e3 * math.sqrt(usual[k]), *ends, float(noise.between[k])))
     return out

@@ -23,7 +23,7 @@ from ballcast.sim.sport_text import SportText, rounded, toml
 
 MEASURED_SHARE = 0.95  # of the launches; the sport's own are the rest, so that an unusual ball is not excluded
 MIN_LAUNCHES = 10  # balls; of fewer no launch is made
-NOISE_QUANTILES = 0.05, 0.95  # of the tracks
+MIN_NOISE_SPREAD = 0.15  # of logarithms: a tracker's noise differs by this from track to track, at least
 MIN_RATIO_SCALE, MAX_RATIO_SCALE = 0.1, 10.0
 CAUCHY_QUARTILE = 0.6745  # of a standard deviation: half of all are nearer
 MAX_SPREAD, MAX_TILT = 1.0, 5.0  # what a sport's file may say
@@ -34,9 +34,10 @@ def place_sport(found: Identified) -> Sport:
     sport, population = found.sport, found.population
     error = np.sqrt(np.diag(population.covariance))
     names = "drag", "lift", "restitution", "friction"
-    own, places = (
-        {name: min(float(v), MAX_SPREAD) for name, v in zip(names, values)} for values in (population.tau, error)
-    )
+    tau = population.tau.copy()
+    if found.friction:
+        tau[3], error[3] = found.friction.tau, found.friction.sd
+    own, places = ({name: min(float(v), MAX_SPREAD) for name, v in zip(names, values)} for values in (tau, error))
     wind = {"wind": sport.spread.total[4:]}
     spread = ParameterSpread(**own, **wind, places=ParameterSpread(**places))
     launches = found_launches(found)
@@ -62,9 +63,9 @@ def _sensor(found: Identified, error) -> Sensor:
     sensor, tau = found.sport.sensor, found.population.tau
     counts = found.population.weights >= MIN_WEIGHT
     fits = [fit.fit for fit, count in zip(found.fits, counts) if count]
-    variances = np.array([fit.noise[:4] for fit in fits])
-    noise = np.quantile(np.sqrt(variances[:, :3]), NOISE_QUANTILES)
-    jitter = np.quantile(np.sqrt(variances[:, 3]), NOISE_QUANTILES)
+    sd, between = found.noise.sd, np.maximum(found.noise.between, MIN_NOISE_SPREAD)
+    noise = (sd[:3] * np.exp(-between[:3])).min(), (sd[:3] * np.exp(between[:3])).max()
+    jitter = sd[3] * math.exp(-between[3]), sd[3] * math.exp(between[3])
     tilt = min(math.degrees(math.hypot(*np.hypot(tau, error)[6:]) / math.sqrt(2.0)), MAX_TILT)
     frame = dataclasses.replace(sensor.frame, height=CAUCHY_QUARTILE * float(np.hypot(tau[4], error[4])), tilt=tilt)
     sensor = dataclasses.replace(sensor, noise=tuple(map(float, noise)), jitter=tuple(map(float, jitter)), frame=frame)

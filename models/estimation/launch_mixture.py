@@ -13,7 +13,7 @@ import numpy as np
 from ballcast.sim.launch import COMPONENTS, NORMAL, POSITION_FORMS, SPIN_FORMS, Launch
 
 MAX_COMPONENTS, BALLS_EACH = 8, 12  # balls that a component needs
-FOLDS, STARTS, ROUNDS = 5, 4, 60  # of cross-validation; of expectation-maximisation
+FOLDS, STARTS, ROUNDS = 4, 2, 30  # of cross-validation; of expectation-maximisation
 SHRINKAGE, PSEUDO_BALLS = 0.15, 8.0  # of a component's covariance towards this part of that of all balls
 MIN_SDS = np.repeat([0.005, 0.05, 3.0], 3)  # m, m/s, rad/s: no launcher repeats better, as far as is known
 MARGIN = 0.02  # nats a ball by which more components must explain better
