@@ -153,7 +153,7 @@ class Stream:
 
     @property
     def frames(self) -> tuple[np.ndarray, np.ndarray]:
-        """The frames kept: time (T,) s and position (T, 3) m, T at most the predictor's window, in the sport's frame."""
+        """The frames kept, in the sport's frame: time (T,) s, position (T, 3) m, T at most the predictor's window."""
         frames = self._frames[max(0, self._end - self.predictor.window) : self._end]
         return frames[:, 0], frames[:, 1:]
 

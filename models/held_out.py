@@ -17,6 +17,8 @@ from ballcast.tracks import Track
 HISTORIES, HORIZONS = (0.1, 0.2, 0.3), (0.2, 0.4)  # s
 KEPT_PERIOD = 5  # about one track in five is kept out, the same ones as in training (recorded.py) and in the splits
 MIN_FRAMES = 5  # of a history
+MIN_CELL_TRACKS = 5  # fewer tracks of one history and horizon are not compared
+MIN_ERROR = 1e-3  # m, added to errors where their ratios are averaged
 TIME_TOLERANCE = 1e-9  # s
 RESAMPLES, QUANTILES = 1000, (0.025, 0.975)
 
@@ -61,17 +63,25 @@ def compare(before: np.ndarray, after: np.ndarray) -> list[dict[str, float]]:
         for k, horizon in enumerate(HORIZONS):
             a, b = before[:, i, k], after[:, i, k]
             known = np.isfinite(a) & np.isfinite(b)
-            if not known.any():
+            if known.sum() < MIN_CELL_TRACKS:
                 continue
             a, b = a[known], b[known]
             rows = np.random.default_rng(0).integers(len(a), size=(RESAMPLES, len(a)))
             low, high = np.quantile(np.median(b[rows], axis=1) / np.median(a[rows], axis=1), QUANTILES)
-            middle = float(np.median(a)), float(np.median(b))
-            cells.append({"history": history, "horizon": horizon, "tracks": len(a), "before": middle[0],
-                          "after": middle[1], "ratio": middle[1] / middle[0], "low": float(low), "high": float(high)})  # fmt: skip
+            x, y = float(np.median(a)), float(np.median(b))
+            case = {"history": history, "horizon": horizon, "tracks": len(a), "before": x, "after": y}
+            cells.append(case | {"ratio": y / x, "low": float(low), "high": float(high)})
     return cells
 
 
-def mean_ratio(cells: Sequence[dict[str, float]]) -> float:
-    """The geometric mean of the ratios."""
-    return float(np.exp(np.mean([np.log(cell["ratio"]) for cell in cells]))) if cells else float("nan")
+def overall(before: np.ndarray, after: np.ndarray) -> tuple[float, float, float]:
+    """The geometric mean of the ratios of all errors, after over before, and its 95 % bootstrap interval over tracks;
+    NaN where nothing is known."""
+    logs = np.log((after + MIN_ERROR) / (before + MIN_ERROR)).reshape(len(before), -1)
+    logs = logs[np.isfinite(logs).any(axis=1)]
+    if not len(logs):
+        return np.nan, np.nan, np.nan
+    means, counts = np.nansum(logs, axis=1), np.isfinite(logs).sum(axis=1)
+    rows = np.random.default_rng(0).integers(len(logs), size=(RESAMPLES, len(logs)))
+    low, high = np.quantile(means[rows].sum(axis=1) / counts[rows].sum(axis=1), QUANTILES)
+    return float(np.exp(means.sum() / counts.sum())), float(np.exp(low)), float(np.exp(high))

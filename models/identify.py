@@ -36,7 +36,7 @@ from ballcast.tracks import ReadOptions, Track, read_tracks
 
 PROGRAM = "python -m ballcast.models.identify"
 MIN_TRACKS = 10  # fewer do not tell what is shared from what is a ball's own
-MAX_WORSE = 1.03  # mean ratio of the errors of the kept tracks; a file with a larger one is not written unasked
+LAUNCHES_HELP = 1.02  # launches are left out if the errors of the kept tracks are larger with them by this factor
 MAX_NAMES = 8  # of tracks, in one line
 
 
@@ -78,15 +78,16 @@ def run(options: Options) -> int:
     used, kept = ([track for track in tracks if held_out.is_kept(track.name) == k] for k in (False, True))
     with progress_bar(console) as progress:
         found = identify(sport, used, progress)
-    place = place_sport(found)
+    place, errors = best_place(sport, found, kept)
     console.print(numbers_table(rows(sport, found, place)))
     print_tracks(console, found, used)
-    cells = held_out.compare(*(held_out.errors(Physics(s), kept) for s in (sport, place)))
-    console.print(held_out_table(cells, len(kept)))
-    ratio = held_out.mean_ratio(cells)
-    if ratio > MAX_WORSE and not options.force:
-        console.print(f"not written: the kept tracks are forecast {100 * (ratio - 1):.0f} % worse than before; more "
-                      "tracks may help, or those named above were better left out; --force writes it all the same")  # fmt: skip
+    console.print(held_out_table(held_out.compare(*errors), len(kept)))
+    is_worse = print_verdict(console, *held_out.overall(*errors))
+    if options.report:
+        page = command.load_report("identification").write(options.report, sport, place, found, used)
+        console.print(f"{page}: the residuals before and after")
+    if is_worse and not options.force:
+        console.print(f"{options.out} is not written; --force writes it all the same")
         return 1
     names = [track.name for track in used]
     content = place_text(text, found, place, names, called_as(), note(names))
@@ -94,6 +95,36 @@ def run(options: Options) -> int:
     write_atomically(options.out, content.encode())
     console.print(f"{options.out}: the sport of this place, from {len(used)} tracks")
     return 0
+
+
+def best_place(
+    sport: sim.Sport, found: Identified, kept: Sequence[Track]
+) -> tuple[sim.Sport, tuple[np.ndarray, np.ndarray]]:
+    """The sport of the place, with its launches unless the kept tracks are forecast worse with them; and the errors of
+    these before and after, see held_out.errors."""
+    before, place = held_out.errors(Physics(sport), kept), place_sport(found)
+    after = held_out.errors(Physics(place), kept)
+    if any(launch.correlation for launch in place.launches) and len(kept):
+        plain = place_sport(found, with_launches=False)
+        without = held_out.errors(Physics(plain), kept)
+        if held_out.overall(without, after)[0] > LAUNCHES_HELP:
+            return plain, (before, without)
+    return place, (before, after)
+
+
+def print_verdict(console: Console, ratio: float, low: float, high: float) -> bool:
+    """Say whether the forecasts of the kept tracks got better; returns whether they got worse."""
+    if not np.isfinite(ratio):
+        console.print("no track was kept out that is long enough: nothing says whether forecasts got better")
+        return False
+    middle, ends = f"{ratio:.2f} times those before", f"95 % interval {low:.2f} to {high:.2f}"
+    if low > 1.0:
+        console.print(f"the errors of the kept tracks are {middle} ({ends}): worse; were all tracks recorded at one "
+                      "place, by one tracker?")  # fmt: skip
+        return True
+    verdict = "better" if high < 1.0 else "no clear difference; more tracks would tell"
+    console.print(f"the errors of the kept tracks are {middle} ({ends}): {verdict}")
+    return False
 
 
 def check_output(path: Path) -> None:

@@ -53,7 +53,12 @@ LIVES_IN = {  # library -> the only places that import it
     "torch": ("models/nets/", "models/training/", "lessons/", "benchmarks/train_speed.py", "benchmarks/scan_speed.py"),
     "mujoco": ("benchmarks/",),
     "h5py": ("tracks/hdf5.py",),
-    "matplotlib": ("evaluation/figures.py", "lessons/page.py", "lessons/boxes.py"),
+    "matplotlib": (
+        "evaluation/figures.py",
+        "evaluation/identification_report.py",
+        "lessons/page.py",
+        "lessons/boxes.py",
+    ),
     "jinja2": ("evaluation/report.py", "evaluation/leaderboard.py"),
 }
 FILES = sorted(

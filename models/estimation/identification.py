@@ -173,8 +173,8 @@ def _main_surface(sport, contacts):
 
 
 def _cut_tracks(sport, compiled, tracks, fits):
-    """The surface whose numbers are fitted, the tracks as long as they touch no other and bounce at most MAX_BOUNCES times,
-    and which of them (J,) then still tell something."""
+    """The surface whose numbers are fitted, the tracks until they touch another or bounce MAX_BOUNCES times, and which
+    of them (J,) then still tell something."""
     contacts = [contacts_of(compiled, fit) for fit in fits]
     surface = _main_surface(sport, contacts)
     cut = []

@@ -41,15 +41,13 @@ def rows(before: Sport, found: Identified, after: Sport) -> list[Row]:
     half, tau = half_width(found), found.population.tau
     width, own = (dict(zip(SHARED, values.tolist())) for values in (half, tau))
     out = []
-    for name, old, new, forms in (
-        ("drag", before.drag, after.drag, DRAG_FORMS),
-        ("lift", before.lift, after.lift, LIFT_FORMS),
-    ):
-        for key, a, b in zip(forms[new.form], old.values, new.values):
-            if a != b:
-                ends = sorted(b * math.exp(sign * width[name]) for sign in (-1, 1))
-                out.append(Row(f"{name} {key}", "", a, b, *ends, own[name]))
-                break
+    laws = ("drag", DRAG_FORMS), ("lift", LIFT_FORMS)
+    for name, forms in laws:
+        old, new = getattr(before, name), getattr(after, name)
+        if new.values:  # the first of them scales with the force
+            a, b, key = old.values[0], new.values[0], forms[new.form][0]
+            ends = sorted(b * math.exp(sign * width[name]) for sign in (-1, 1))
+            out.append(Row(f"{name} {key}", "", a, b, *ends, own[name]))
     if before.surfaces:
         out += _surface_rows(before.surfaces[found.surface], after.surfaces[found.surface], width, own, found.friction)
     out += _frame_rows(before, after, width)
@@ -70,8 +68,9 @@ def _surface_rows(old, new, width, own, friction):
 
 
 def _frame_rows(before, after, width):
-    scales = (("frame height", "mm", 1e3, 1e3 * width["height"]), ("frame tilt x", "deg", 1.0, math.degrees(width["tilt_x"])),
+    turned = (("frame tilt x", "deg", 1.0, math.degrees(width["tilt_x"])),
               ("frame tilt y", "deg", 1.0, math.degrees(width["tilt_y"])))  # fmt: skip
+    scales = (("frame height", "mm", 1e3, 1e3 * width["height"]), *turned)
     offsets = zip(scales, before.sensor.frame.offset, after.sensor.frame.offset)
     return [Row(name, unit, s * a, s * b, s * b - w, s * b + w, math.nan) for (name, unit, s, w), a, b in offsets]
 

@@ -29,8 +29,8 @@ CAUCHY_QUARTILE = 0.6745  # of a standard deviation: half of all are nearer
 MAX_SPREAD, MAX_TILT = 1.0, 5.0  # what a sport's file may say
 
 
-def place_sport(found: Identified) -> Sport:
-    """The Sport of the place that was identified."""
+def place_sport(found: Identified, with_launches: bool = True) -> Sport:
+    """The Sport of the place that was identified; without its launches if these are not wanted."""
     sport, population = found.sport, found.population
     error = np.sqrt(np.diag(population.covariance))
     names = "drag", "lift", "restitution", "friction"
@@ -40,7 +40,7 @@ def place_sport(found: Identified) -> Sport:
     own, places = ({name: min(float(v), MAX_SPREAD) for name, v in zip(names, values)} for values in (tau, error))
     wind = {"wind": sport.spread.total[4:]}
     spread = ParameterSpread(**own, **wind, places=ParameterSpread(**places))
-    launches = found_launches(found)
+    launches = found_launches(found) if with_launches else ()
     if launches:
         old = [launch for launch in sport.launches if not launch.correlation]
         scale = (1.0 - MEASURED_SHARE) / sum(launch.weight for launch in old) if old else 0.0

@@ -1,4 +1,4 @@
-"""What a place's own launches tell of a ball: a launcher, say, whose balls all start at one point. See prior.launch_priors.
+"""What a place's own launches tell of a ball, as those of a launcher whose balls all start at one point.
 
 A track that begins with one of them is fitted with that launch as its prior. The fits, and the one that knows no
 launch, are compared by their evidence (Laplace's approximation); so a ball that begins elsewhere is left as it is.

@@ -1,4 +1,4 @@
-"""Sports with other numbers: drag, lift, restitution and friction multiplied, a slope of restitution, a tracker's frame.
+"""Sports with other numbers: factors of drag, lift, restitution and friction, another slope, another tracker's frame.
 
 changed(sport, Change(drag=1.1, slope=-0.01))     # the sport whose balls are slowed 1.1 times as much
 

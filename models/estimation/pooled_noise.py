@@ -38,22 +38,17 @@ def pool(air: Air, fits: Sequence[TrackFit]) -> Noise:
     owner = np.concatenate([np.full(len(m), j) for j, m in enumerate(moments)])
     M, v = np.concatenate(moments), np.concatenate(velocities)
 
-    def costs(logs):
-        return _costs(logs, M, v)
-
     middle = np.log(np.sqrt(np.median([fit.fit.noise[:4] for fit in fits], axis=0)) + MIN_SD)
     for _ in range(ROUNDS):
-        keep = _squares(middle, M, v) < MAX_SQUARE
-        middle = minimize(lambda x: float(costs(x)[keep].sum()), middle, method="L-BFGS-B",
-                          bounds=[(math.log(MIN_SD), 0.0)] * 4).x - 0.5 * math.log(KEPT_VARIANCE)  # fmt: skip
-    scores = np.array(
-        [(costs(middle + STEP * e) - costs(middle - STEP * e)) / (2 * STEP) for e in np.eye(4)]
-    ).T  # (N, 4)
-    scores[~keep] = 0.0
-    by_track = np.array([scores[owner == j].sum(axis=0) for j in range(len(fits))])
-    hessian = _hessian(lambda x: float(costs(x)[keep].sum()), middle)
+        keep = _parts(middle, M, v)[0] < MAX_SQUARE
+        found = minimize(_total, middle, (M[keep], v[keep]), "L-BFGS-B", bounds=[(math.log(MIN_SD), 0.0)] * 4)
+        middle = found.x - 0.5 * math.log(KEPT_VARIANCE)
+    M, v, owner = M[keep], v[keep], owner[keep]
+    scores = [(_costs(middle + e, M, v) - _costs(middle - e, M, v)) / (2.0 * STEP) for e in STEP * np.eye(4)]
+    by_track = np.array([np.bincount(owner, row, len(fits)) for row in scores])  # (4, J)
+    hessian = _hessian(lambda x: _total(x, M, v), middle)
     inverse = np.linalg.inv(hessian + 1e-6 * np.eye(4) * np.diag(hessian).max())
-    covariance = inverse @ (by_track.T @ by_track) @ inverse * len(fits) / max(len(fits) - 1, 1)
+    covariance = inverse @ (by_track @ by_track.T) @ inverse * len(fits) / max(len(fits) - 1, 1)
     own = 0.5 * np.log(np.array([fit.fit.noise[:4] for fit in fits]))
     sampling = np.mean([1.0 / (2.0 * max(len(m), 2)) for m in moments])
     between = np.sqrt(np.maximum(own.var(axis=0) - sampling, 0.0))
@@ -74,6 +69,7 @@ def _moments(air, fits):
 
 
 def _parts(logs, M, v):
+    """Squared residuals (N,) in standard deviations, and logarithms of the determinants."""
     s, jitter = np.exp(2.0 * logs[:3]), math.exp(2.0 * logs[3])
     a = v / s
     inflation = 1.0 + jitter * (v * a).sum(axis=1)
@@ -81,14 +77,13 @@ def _parts(logs, M, v):
     return square, np.log(inflation) + np.log(s).sum()
 
 
-def _squares(logs, M, v):
-    """Squared residuals (N,) in standard deviations."""
-    return _parts(logs, M, v)[0]
-
-
 def _costs(logs, M, v):
     square, log_determinant = _parts(logs, M, v)
     return 0.5 * (square + log_determinant)
+
+
+def _total(logs, M, v):
+    return float(_costs(logs, M, v).sum())
 
 
 def _hessian(cost, x):

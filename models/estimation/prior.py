@@ -87,7 +87,7 @@ def launch_prior(sport: Sport) -> tuple[np.ndarray, np.ndarray]:
 def sport_prior(sport: Sport) -> Prior:
     """The Prior of a ball of this sport, measured by a tracker typical of it, from any frame of its flight on.
 
-    Measured launches, see launch_priors, say nothing of later frames: they do not count here, unless there are no others.
+    Measured launches, see launch_priors, say nothing of later frames. They do not count, unless there are no others.
     """
     if wide := tuple(launch for launch in sport.launches if not launch.correlation):
         sport = sport.replace(launches=wide)

@@ -100,8 +100,8 @@ def _check_drag(sport, tracks):
         if name != sport.name and abs(math.log(other)) < math.log(DRAG_ALIKE) + other_error:
             alike.append((abs(math.log(other)), name))
     suggestion = f"; {' or '.join(name for _, name in sorted(alike)[:2])} would fit: --sport" if alike else ""
-    raise ValueError(f"the air slows these balls {ratio:.2g} times as much as a ball of {sport.name}: tracks of another "
-                     f"sport, or of other units{suggestion}")  # fmt: skip
+    raise ValueError(f"the air slows these balls {ratio:.2g} times as much as a ball of {sport.name}: tracks of "
+                     f"another sport, or of other units{suggestion}")  # fmt: skip
 
 
 def drag_ratio(sport: Sport, windows: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
@@ -215,8 +215,8 @@ def _check_obstacles(sport, tracks):
         names = [track.name for track, through in zip(tracks, passing) if through]
         near = sum(through is not None for through in passing)
         if len(names) >= max(MIN_THROUGH, THROUGH_SHARE * near):
-            raise ValueError(f"{len(names)} of {near} balls fly through the {surface.name} ({_some(names)}): it was not "
-                             f"there; --without {surface.name}")  # fmt: skip
+            raise ValueError(f"{len(names)} of {near} balls fly through the {surface.name} ({_some(names)}): it was "
+                             f"not there; --without {surface.name}")  # fmt: skip
 
 
 def passes_through(surface: Surface, radius: float, track: Track) -> bool | None:
