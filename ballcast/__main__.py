@@ -15,6 +15,7 @@ SUBCOMMANDS = {  # name -> (module with main(), the name that the module gives i
     "evaluate": ("ballcast.evaluation.evaluate", "evaluate.py", "score predictors on the same balls"),
     "simulate": ("ballcast.sim.__main__", "python -m ballcast.sim", "write a file of simulated balls"),
     "forecast": ("ballcast.models.__main__", "python -m ballcast.models", "print forecasts of a track as CSV"),
+    "identify": ("ballcast.models.identify", "python -m ballcast.models.identify", "fit a sport to your recordings"),
     "warm": ("ballcast.warm_up", "ballcast warm", "compile ahead of time"),
 }
 

@@ -6,12 +6,13 @@ command.run("play.py", lambda: work(options))
 
 import contextlib
 import functools
+import importlib
 import io
 import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import tyro
 
@@ -22,6 +23,14 @@ EXTRAS = {  # a library that is not in the core -> the extra of pyproject.toml t
     "torch": "train", "matplotlib": "report", "jinja2": "report", "filterpy": "filters", "imageio_ffmpeg": "record",
     "onnx": "export", "onnxscript": "export",
 }  # fmt: skip
+
+
+REPORTS = {"identification": "ballcast.evaluation.identification_report"}  # loaded only where somebody asks for them
+
+
+def load_report(name: str) -> Any:
+    """The module that writes a report; it is above the programs that call this, and knows what they found."""
+    return importlib.import_module(REPORTS[name])
 
 
 def options(

@@ -171,7 +171,8 @@ def make_suites(options: Options) -> tuple[list[Suite], list[str]]:
     sources = suites.group_files([source for source in options.tracks if not source.endswith(".npz")])
     found = [suites.recorded(source, sports[0], **vars(options.reading)) for source in sources]
     command.print_notes(note for suite in found for track in suite.tracks for note in track.notes)
-    return [*sets, *found], []
+    found, notes = zip(*map(suites.unseen, found)) if found else ((), ())
+    return [*sets, *found], [note for note in notes if note]
 
 
 def make_cases(options: Options, suite: Suite) -> Iterator[Cases]:

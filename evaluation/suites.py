@@ -1,7 +1,7 @@
 """What is forecast: simulated balls, recorded tracks or generated sets, as tracks; and the truth if it is known."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,19 @@ def recorded(source: str | Path | Sequence[str], sport: sim.Sport, **reader_opti
         raise ValueError(f"{source}: contains no track; name a file or a folder with .csv files")
     place = Path(source) if isinstance(source, (str, Path)) else Path(source[0]).parent
     return Suite("/".join(place.resolve().parts[-2:]), sport, tracks)
+
+
+def unseen(suite: Suite) -> tuple[Suite, str]:
+    """The Suite of recorded tracks without those that its sport's file was fitted to, and a note on these, or "".
+    ValueError if no track is left."""
+    tracks = [track for track in suite.tracks if track.name not in suite.sport.identified]
+    count = len(suite.tracks) - len(tracks)
+    if not tracks:
+        raise ValueError(
+            f"{suite.name}: the sport's file was identified from all of these tracks: name others to score"
+        )
+    note = f"{suite.name}: {count} of {len(suite.tracks)} tracks left out: the sport's file was identified from them"
+    return (replace(suite, tracks=tracks), note) if count else (suite, "")
 
 
 def generated(path: str | Path, count: int) -> Suite:

@@ -5,8 +5,12 @@
     stream = predictor.stream()                        # live: stream.observe(t, p); stream.forecast(times)
 
 A predictor gets the history, never the truth. It declares what else it knows as `side_information`.
+
+Frames and forecasts are in the tracker's frame of reference. If the sport's file says how that lies in the sport's own
+frame (`sensor.frame.offset`), frames are brought into it where they come in, and forecasts back where they go out.
 """
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ballcast.sim.sensor import known_frame, to_sport_frame, to_tracker_frame
 from ballcast.sim.sport import Sport
 from ballcast.tracks import RepeatFilter, Track, measured_frames
 
@@ -77,8 +82,29 @@ class Predictor:
     def __init__(self, sport: Sport):
         self.sport = sport
 
+    def to_sport_frame(self, position: np.ndarray) -> np.ndarray:
+        """Measured positions (..., 3) m in the sport's frame."""
+        frame = known_frame(self.sport.sensor)
+        return to_sport_frame(frame, position) if frame.any() else position
+
+    def to_tracker_frame(self, forecast: Forecast) -> Forecast:
+        """A Forecast in the sport's frame, in the tracker's. Covariances stay: the frame is turned by little."""
+        frame, landing, belief = known_frame(self.sport.sensor), forecast.landing, forecast.belief
+        if not frame.any():
+            return forecast
+        if landing:
+            landing = dataclasses.replace(landing, position=to_tracker_frame(frame, landing.position))
+        if belief:
+            vectors = {k: to_tracker_frame(frame, getattr(belief, k), k == "position")
+                       for k in ("position", "velocity", "spin")}  # fmt: skip
+            belief = dataclasses.replace(belief, **vectors)
+        mean, samples = (a if a is None else to_tracker_frame(frame, a) for a in (forecast.mean, forecast.samples))
+        return Forecast(mean, forecast.covariance, samples, landing, belief)
+
     def predict(self, time: np.ndarray, position: np.ndarray, times: np.ndarray) -> Forecast:
-        """The Forecast at times (H,) s from the frames time (T,) s and position (T, 3) m, all of them checked."""
+        """The Forecast at times (H,) s from the frames time (T,) s and position (T, 3) m, all of them checked.
+
+        The frames and the forecast are in the sport's frame of reference."""
         raise NotImplementedError
 
     def forecast(self, history: Track, times: ArrayLike) -> Forecast:
@@ -87,7 +113,8 @@ class Predictor:
         Frames that measure nothing, held or (0, 0, 0), are left out, see tracks/held.py."""
         history = measured(history)
         times = self.check_times(history.time, times)
-        return self.predict(history.time[-self.window :], history.position[-self.window :], times)
+        position = self.to_sport_frame(history.position[-self.window :])
+        return self.to_tracker_frame(self.predict(history.time[-self.window :], position, times))
 
     def forecast_batch(self, tracks: Sequence[Track], times: ArrayLike) -> list[Forecast]:
         """One Forecast per track. times (H,) s for all of them, or one row for each, (B, H)."""
@@ -126,7 +153,7 @@ class Stream:
 
     @property
     def frames(self) -> tuple[np.ndarray, np.ndarray]:
-        """The frames kept: time (T,) s and position (T, 3) m, T at most the predictor's window."""
+        """The frames kept, in the sport's frame: time (T,) s, position (T, 3) m, T at most the predictor's window."""
         frames = self._frames[max(0, self._end - self.predictor.window) : self._end]
         return frames[:, 0], frames[:, 1:]
 
@@ -134,6 +161,7 @@ class Stream:
         """Add a frame: time in s, after the previous one; position (3,) m. ValueError for anything else."""
         frame = check_frame(time, position, self._frames[self._end - 1, 0] if self._end else None)
         if self._repeats.is_measured(*frame.tolist()):
+            frame[1:] = self.predictor.to_sport_frame(frame[1:])
             self._add(frame)
 
     def restart(self) -> None:
@@ -152,7 +180,8 @@ class Stream:
     def forecast(self, times: ArrayLike) -> Forecast:
         """The Forecast at times (H,) s, as Predictor.forecast."""
         time, position = self.frames
-        return self.predictor.predict(time, position, self.predictor.check_times(time, times))
+        forecast = self.predictor.predict(time, position, self.predictor.check_times(time, times))
+        return self.predictor.to_tracker_frame(forecast)
 
 
 def measured(history: Track) -> Track:

@@ -2,7 +2,8 @@
 
 A distribution is a number, {uniform = [low, high]}, {normal = [mean, sd]} (with `within = [low, high]` drawn again
 until inside), or {half_normal = sd}. Angles are degrees; azimuth 0 is along +y, positive towards -x; bearing is the
-ball's direction from `around`, 0 towards the middle of the court.
+ball's direction from `around`, 0 towards the middle of the court. Where all nine numbers of a launch are `normal`, a
+`correlation` may say which go together: row i of the lower triangle has the i correlations with those before.
 """
 
 import math
@@ -36,6 +37,7 @@ DISTRIBUTION_DTYPE = np.dtype([("kind", "i8"), ("a", "f8"), ("b", "f8"), ("low",
 LAUNCH_DTYPE = np.dtype(
     [("cumulative_weight", "f8"), ("position_form", "i8"), ("velocity_form", "i8"), ("spin_form", "i8")]
     + [("distributions", DISTRIBUTION_DTYPE, 9), ("around", "f8", 2), ("target", "f8", 3), ("mirror", "f8")]
+    + [("is_correlated", "i8"), ("mixing", "f8", (9, 9))]  # Cholesky factor of the correlations
 )
 
 
@@ -51,13 +53,14 @@ class Launch:
     around: tuple[float, float]  # m
     target: tuple[float, float, float]  # m
     mirror: float  # fraction of the balls that are launched from the other end
+    correlation: tuple[tuple[float, ...], ...] = ()  # (9, 9) of the nine numbers; empty: they are independent
 
 
 def read_launch(table: object, where: str) -> Launch:
     """The Launch of one [[launch]] table; SportError says what is wrong with it."""
     if not isinstance(table, dict):
         raise SportError(f"{where} must be a table, not {table!r}")
-    reject_unknown_keys(table, ("weight", "position", "velocity", "spin", "mirror"), where)
+    reject_unknown_keys(table, ("weight", "position", "velocity", "spin", "mirror", "correlation"), where)
     for key in ("position", "velocity", "spin"):
         if not isinstance(table.get(key), dict):
             raise SportError(f"{where}.{key} is missing; a launch needs position, velocity and spin tables")
@@ -78,7 +81,23 @@ def read_launch(table: object, where: str) -> Launch:
     mirror, weight = (finite(table.get(k, d), f"{where}.{k}") for k, d in (("mirror", 0.0), ("weight", 1.0)))
     if not 0 <= mirror <= 1 or weight <= 0:
         raise SportError(f"{where}: mirror {mirror:g} must be between 0 and 1, weight {weight:g} above 0")
-    return Launch(weight, forms[0], forms[1], forms[2], tuple(distributions), around, target, mirror)
+    correlation = _correlation(table["correlation"], distributions, where) if "correlation" in table else ()
+    return Launch(weight, forms[0], forms[1], forms[2], tuple(distributions), around, target, mirror, correlation)
+
+
+def _correlation(rows, distributions, where):
+    """The correlations (9, 9) of a launch, from the rows of their lower triangle."""
+    where = f"{where}.correlation"
+    if any(kind != NORMAL or low > -math.inf or high < math.inf for kind, _, _, low, high in distributions):
+        raise SportError(f"{where}: only numbers that are all {{ normal = [mean, sd] }} may be correlated")
+    if not isinstance(rows, list) or len(rows) != len(distributions):
+        raise SportError(f"{where} must have nine rows, of position, velocity and spin")
+    matrix = np.eye(len(rows))
+    for i, row in enumerate(rows):
+        matrix[i, :i] = matrix[:i, i] = numbers(row, i, f"{where}[{i}]")
+    if np.linalg.eigvalsh(matrix)[0] <= 0.0:
+        raise SportError(f"{where}: no nine numbers have these correlations; they must be positive definite")
+    return tuple(tuple(float(v) for v in row) for row in matrix)
 
 
 def _distributions(table, keys, points, where):
@@ -111,9 +130,11 @@ def launch_records(sport: "Sport") -> np.ndarray:
     """The sport's launches as LAUNCH_DTYPE records, for `draw_launch`."""
     records, weights = np.zeros(len(sport.launches), LAUNCH_DTYPE), np.array([x.weight for x in sport.launches])
     for record, launch in zip(records, sport.launches, strict=True):
-        for field in fields(launch)[1:]:
+        for field in fields(launch)[1:-1]:
             value = getattr(launch, field.name)
             record[field.name] = list(value) if field.name == "distributions" else value
+        if launch.correlation:
+            record["is_correlated"], record["mixing"] = 1, np.linalg.cholesky(np.array(launch.correlation))
     records["cumulative_weight"] = np.cumsum(weights / weights.sum())
     return records
 
@@ -126,10 +147,13 @@ def draw_launch(stream, launches, gravity, state):
     while k < len(launches) - 1 and pick > launches[k]["cumulative_weight"]:
         k += 1
     launch = launches[k]
-    for i in range(3):
-        position[i] = draw_number(stream, launch["distributions"][i])
-        velocity[i] = draw_number(stream, launch["distributions"][3 + i])
-        spin[i] = draw_number(stream, launch["distributions"][6 + i])
+    if launch["is_correlated"]:
+        _draw_correlated(stream, launch, position, velocity, spin)
+    else:
+        for i in range(3):
+            position[i] = draw_number(stream, launch["distributions"][i])
+            velocity[i] = draw_number(stream, launch["distributions"][3 + i])
+            spin[i] = draw_number(stream, launch["distributions"][6 + i])
     if launch["position_form"] == AROUND:
         _position_around(launch, position)
     _direct_velocity(stream, launch, gravity, position, velocity)
@@ -137,6 +161,25 @@ def draw_launch(stream, launches, gravity, state):
     if uniform(stream) < launch["mirror"]:  # the same ball from the other end, its spin turned with it
         position[1], velocity[1] = -position[1], -velocity[1]
         spin[0], spin[2] = -spin[0], -spin[2]
+
+
+@strict
+def _draw_correlated(stream, launch, position, velocity, spin):
+    """Fill the nine numbers of a launch whose normal numbers go together."""
+    z, mixing = np.empty(9), launch["mixing"]
+    for i in range(9):
+        z[i] = normal(stream)
+    for i in range(9):
+        u = 0.0
+        for j in range(i + 1):
+            u += mixing[i, j] * z[j]
+        x = launch["distributions"][i]["a"] + launch["distributions"][i]["b"] * u
+        if i < 3:
+            position[i] = x
+        elif i < 6:
+            velocity[i - 3] = x
+        else:
+            spin[i - 6] = x
 
 
 @strict

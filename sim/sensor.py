@@ -25,6 +25,7 @@ SENSOR_RANGES_DTYPE = np.dtype(  # how the sensors of a sport's tracks differ: l
     + [("drift_share", "f8"), ("drift_ratio", "f8", 2), ("drift_time", "f8", 2)]  # of the tracks; of the noise; s
     + [("turns_share", "f8")]  # of the tracks with drift: cameras take turns
     + [("height", "f8"), ("tilt", "f8")]  # m, scale of Cauchy's law; rad, standard deviation
+    + [("frame_offset", "f8", 3)]  # about which they are spread: m, rad, rad
 )
 TRACK_SENSOR_DTYPE = np.dtype(
     [("rate", "f8"), ("noise", "f8", 3), ("jitter", "f8")]  # Hz; standard deviations of each axis (m), of stamps (s)
@@ -52,6 +53,7 @@ def sensor_ranges(sensor: "Sensor", rate: float | None, training: bool) -> tuple
     record["drift_share"], record["drift_ratio"] = sensor.drift.share, sensor.drift.ratio
     record["drift_time"], record["turns_share"] = sensor.drift.time, sensor.drift.turns
     record["height"], record["tilt"] = sensor.frame.height, math.radians(sensor.frame.tilt)
+    record["frame_offset"] = known_frame(sensor)
     return ranges, np.array(sensor.miss)
 
 
@@ -84,6 +86,8 @@ def draw_sensor(stream, ranges, misses, sensor):
     scales = math.tan(math.pi * (uniform(stream) - 0.5))
     sensor["frame"][0] = ranges["height"] * min(max(scales, -MAX_HEIGHT_SCALES), MAX_HEIGHT_SCALES)
     sensor["frame"][1], sensor["frame"][2] = ranges["tilt"] * normal(stream), ranges["tilt"] * normal(stream)
+    for k in range(3):
+        sensor["frame"][k] += ranges["frame_offset"][k]
 
 
 @strict
@@ -139,15 +143,30 @@ def measure(stream, sensor, ranges, count, exposed_position, measured_position, 
 
 
 def to_tracker_frame(frame: np.ndarray, vectors: np.ndarray, is_position: bool = True) -> np.ndarray:
-    """Vectors (N, 3) of the sport's frame in the frames (N, 3) of trackers: too high by m, turned about x and y by rad.
+    """Vectors (..., 3) of the sport's frame in the frames (..., 3) of trackers, or in that (3,) of one: too high by m,
+    turned about x and y by rad.
 
     The angles are small: to first order.
     """
-    height, x, y = frame[:, 0], frame[:, 1], frame[:, 2]
-    turned = vectors + np.column_stack([y * vectors[:, 2], -x * vectors[:, 2], x * vectors[:, 1] - y * vectors[:, 0]])
+    height, x, y = frame[..., 0], frame[..., 1], frame[..., 2]
+    vx, vy, vz = vectors[..., 0], vectors[..., 1], vectors[..., 2]
+    turned = vectors + np.stack([y * vz, -x * vz, x * vy - y * vx], axis=-1)
     if is_position:
-        turned[:, 2] += height
+        turned[..., 2] += height
     return turned
+
+
+def to_sport_frame(frame: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Positions (..., 3) m in the frame (3,) of a tracker, in the sport's: the inverse of to_tracker_frame."""
+    shifted = np.array(position, float)
+    shifted[..., 2] -= frame[0]
+    return to_tracker_frame(-frame, shifted, is_position=False)
+
+
+def known_frame(sensor: "Sensor") -> np.ndarray:
+    """How the frames of a sport's trackers are known to lie, (3,): m too high, turned about x and y by rad."""
+    height, *degrees = sensor.frame.offset
+    return np.array([height, *np.radians(degrees)])
 
 
 def frame_height(frame: np.ndarray, position: np.ndarray) -> np.ndarray:

@@ -130,6 +130,7 @@ class TrackerFrame:
 
     height: float = number_field(0.0, low=0)  # m: half of them are nearer (Cauchy's law)
     tilt: float = number_field(0.0, low=0, high=5)  # degrees, standard deviation about x and about y
+    offset: tuple = vector_field(3, default=(0.0, 0.0, 0.0))  # what is known: m too high, degrees about x and about y
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,6 +198,7 @@ class Sport:
     throws: tuple = ()  # of (name, Launch): for the viewer; sim.draw does not use them
     zones: tuple = ()  # of Zone: what decides about a stroke
     strokes: tuple = ()  # of Stroke: what sim.rally plays
+    identified: tuple[str, ...] = ()  # names of the tracks that its numbers were fitted to: these score nothing
 
     def replace(self, **changes: Any) -> "Sport":
         """The sport with other numbers: fields of Sport, Ball or Environment by their names."""
@@ -212,6 +214,11 @@ class Sport:
         if unknown := [n for n in names if n not in has]:
             raise SportError(f"{self.name} has no surface called {unknown[0]!r} to go without; it has {', '.join(has)}")
         return dataclasses.replace(self, surfaces=tuple(s for s in self.surfaces if s.name not in names))
+
+    def levelled(self) -> "Sport":
+        """The sport measured by trackers whose frames lie in its own, as far as is known of them."""
+        frame = dataclasses.replace(self.sensor.frame, offset=(0.0, 0.0, 0.0))
+        return dataclasses.replace(self, sensor=dataclasses.replace(self.sensor, frame=frame))
 
     @property
     def aerodynamic_constant(self) -> float:
@@ -278,7 +285,7 @@ def parse(text: str, where: str) -> Sport:
     except tomllib.TOMLDecodeError as error:
         raise SportError(f"{where}: not TOML: {error}") from None
     known = ("name", "version", "origin", "ball", "world", "drag", "lift", "spin_decay", "surface", "launch",
-             "throw", "zone", "stroke", "sensor", "spread", "view")  # fmt: skip
+             "throw", "zone", "stroke", "sensor", "spread", "view", "identified")  # fmt: skip
     reject_unknown_keys(table, known, where)
     for key in ("name", "version", "ball", "drag", "lift", "surface", "launch", "sensor", "view"):
         if key not in table:
@@ -308,7 +315,17 @@ def parse(text: str, where: str) -> Sport:
         throws=tuple(_throw(t, f"{where}: throw {i + 1}") for i, t in enumerate(table.get("throw", ()))),
         zones=zones,
         strokes=strokes,
+        identified=_identified(table.get("identified", {}), f"{where}: identified"),
     )
+
+
+def _identified(table, where):
+    """The names of the tracks that a file's numbers were fitted to; models/identify.py writes the table."""
+    reject_unknown_keys(table, ("command", "tracks"), where)
+    tracks = table.get("tracks", [])
+    if not isinstance(tracks, list) or not all(isinstance(name, str) for name in tracks):
+        raise SportError(f"{where}.tracks must be a list of names")
+    return tuple(tracks)
 
 
 def _throw(table, where):

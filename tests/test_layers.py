@@ -54,7 +54,12 @@ LIVES_IN = {  # library -> the only places that import it
     "mujoco": ("benchmarks/",),
     "h5py": ("tracks/hdf5.py",),
     "yaml": ("tracks/yaml_file.py",),
-    "matplotlib": ("evaluation/figures.py", "lessons/page.py", "lessons/boxes.py"),
+    "matplotlib": (
+        "evaluation/figures.py",
+        "evaluation/identification_report.py",
+        "lessons/page.py",
+        "lessons/boxes.py",
+    ),
     "jinja2": ("evaluation/report.py", "evaluation/leaderboard.py"),
 }
 FILES = sorted(

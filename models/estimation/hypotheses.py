@@ -19,6 +19,7 @@ from ballcast.sim.jit import kernel
 
 HIT_LOG_WEIGHT = -2.5  # of a component that was hit in this frame
 ROLLING_LOG_WEIGHT = -3.0  # of the first component on a surface
+MAX_LAUNCHES, MAX_LOG_RATIO = 10, 7.0  # components of measured launches; how much less likely one may be than none
 ROLLING_MARGIN = 0.05  # m, by which the ball may be above the place where it lies
 
 
@@ -37,9 +38,39 @@ def initialise(sport, filter_prior, state, t, y):
     if lying_height(sport, y[0], y[1], y[2]) > -np.inf:
         _start_component(filter_prior, state, s, 1, y, ROLLING_LOG_WEIGHT, -1e6)
         _lay_down(sport, state, s, 1, y)
+    if state.frames == 0:
+        _start_with_launches(filter_prior, state, s, y)
     refresh(s)
     state.phase = np.int64(abs(y[0]) * 1e5) % PASS_EVERY
     set_anchor(state, t)
+
+
+@kernel
+def _start_with_launches(filter_prior, state, s, y):
+    """At the very first frame y (3,) m: add a component for each measured launch that the ball may have."""
+    starts, i, origin = filter_prior.launches, 2, state.origin[:]
+    others = starts.log_weights[-1]
+    for k in range(min(len(starts.mean), MAX_LAUNCHES)):
+        mean, log_weight, e = starts.mean[k], starts.log_weights[k], np.empty(3)
+        for a in range(3):
+            e[a] = y[a] - mean[a]
+        e[2] -= mean[9]
+        for a in range(3):
+            z = 0.0
+            for b in range(a + 1):
+                z += starts.whitener[k, a, b] * e[b]
+            log_weight -= 0.5 * z * z
+        if log_weight < others - MAX_LOG_RATIO:
+            continue
+        _start_component(filter_prior, state, s, i, y, log_weight - others, -1e6)
+        for a in range(len(mean)):
+            row, x = (a if a < 9 else HEIGHT), mean[a]
+            for b in range(3):
+                x += starts.gain[k, a, b] * e[b]
+            s[MEAN + row, i] = x - (origin[a] if a < 3 else 0.0)
+            for b in range(a + 1):
+                s[ROW[row, b if b < 9 else HEIGHT], i] = starts.covariance[k, a, b]
+        i += 1
 
 
 @kernel

@@ -21,6 +21,9 @@ MAX_NOISE_FACTORS = np.array([1.3, 1.3, 1.3, 2.0])  # of the largest noise and j
 # the tracker's height: Cauchy's law in a fit (half of all trackers are nearer), a Gaussian in the filter
 MIN_HEIGHT_SCALE, HEIGHT_SDS = 0.001, 3.0  # m; the Gaussian's standard deviation over the scale of Cauchy's law
 SPLIT_SPIN_FRACTION = 0.35  # of the first standard deviation of the spin
+ANYWHERE_SD = 1.0  # m, of where the first frame of a ball with no measured launch is: its prior says nothing of it
+MIN_OTHERS = 1e-3  # of the launches, that are not measured
+START_ROWS = np.append(np.arange(9), HEIGHT)  # the unknowns that a measured launch and the first frame tell of
 INITIAL_POSITION_SD = 1.0  # m, of the filter before the first frame
 TILT_TIME = 0.3  # s, a usual time between contacts: for so long a tilted frame changes the height under a ball
 CONTACT_SDS = {RESTITUTION: 0.01, FRICTION: 0.1}  # by which the next contact may differ from the last one
@@ -43,6 +46,18 @@ class Prior(NamedTuple):
     noise_factor: float  # how many times a frame's noise counts, because neighbouring frames err alike
 
 
+class LaunchStarts(NamedTuple):
+    """What a first frame says of a ball with each of K measured launches: of its state and height, in START_ROWS."""
+
+    log_weights: (
+        np.ndarray
+    )  # (K + 1,) with the density's factor; the last is that of a ball with none of these launches
+    mean: np.ndarray  # (K, 10) before the frame
+    whitener: np.ndarray  # (K, 3, 3) of where the first frame is expected
+    gain: np.ndarray  # (K, 10, 3)
+    covariance: np.ndarray  # (K, 10, 10) after it
+
+
 class FilterPrior(NamedTuple):
     """What a filter knows before it sees a frame."""
 
@@ -55,6 +70,7 @@ class FilterPrior(NamedTuple):
     split_spin_sd: float  # rad/s: a component whose spin is known worse is split
     noise_factor: float  # how many times a frame's noise counts at first, because neighbouring frames err alike
     max_noise_factor: float  # how many times it counts at most
+    launches: "LaunchStarts"  # of K measured launches
 
 
 def launch_prior(sport: Sport) -> tuple[np.ndarray, np.ndarray]:
@@ -69,7 +85,12 @@ def launch_prior(sport: Sport) -> tuple[np.ndarray, np.ndarray]:
 
 
 def sport_prior(sport: Sport) -> Prior:
-    """The Prior of a ball of this sport, measured by a tracker typical of it."""
+    """The Prior of a ball of this sport, measured by a tracker typical of it, from any frame of its flight on.
+
+    Measured launches, see launch_priors, say nothing of later frames. They do not count, unless there are no others.
+    """
+    if wide := tuple(launch for launch in sport.launches if not launch.correlation):
+        sport = sport.replace(launches=wide)
     ranges = np.array([sport.sensor.noise] * 3 + [sport.sensor.jitter])
     variances = np.maximum(0.7 * ranges[:, 0], 1e-5) ** 2, (MAX_NOISE_FACTORS * ranges[:, 1]) ** 2
     mean, sd = launch_prior(sport)
@@ -78,6 +99,39 @@ def sport_prior(sport: Sport) -> Prior:
     scale = height_scale(sport)
     rest = FIT_PSEUDO_FRAMES, OUTLIER_RATE, usual_factor(sport.sensor)
     return Prior(mean, np.diag(sd**-2.0), scale, noise, *variances, *rest)
+
+
+def launch_priors(sport: Sport) -> list[tuple[float, Prior]]:
+    """The measured launches of a sport, those with a `correlation`: (weight among all launches, Prior of a track that
+    begins with it)."""
+    prior, total, found = sport_prior(sport), sum(launch.weight for launch in sport.launches), []
+    for launch in sport.launches:
+        if launch.correlation:
+            mean, precision = prior.mean.copy(), prior.precision.copy()
+            mean[:9], sd = np.array(launch.distributions)[:, 1:3].T
+            precision[:9, :9] = np.linalg.inv(np.outer(sd, sd) * np.array(launch.correlation))
+            found.append((launch.weight / total, prior._replace(mean=mean, precision=precision)))
+    return found
+
+
+def _launch_starts(sport, noise, height_variance):
+    """The LaunchStarts of a sport; noise (3,): variances of a frame, m2."""
+    found, size = launch_priors(sport), len(START_ROWS)
+    count = len(found)
+    starts = LaunchStarts(
+        np.zeros(count + 1), *(np.zeros((count, *s)) for s in ((size,), (3, 3), (size, 3), (size, size)))
+    )
+    for k, (weight, prior) in enumerate(found):
+        C, H = np.zeros((size, size)), np.eye(3, size)
+        C[:9, :9], C[9, 9], H[2, 9] = np.linalg.inv(prior.precision[:9, :9]), height_variance, 1.0
+        S = H @ C @ H.T + np.diag(noise)
+        starts.mean[k], starts.gain[k] = prior.mean[START_ROWS], C @ H.T @ np.linalg.inv(S)
+        starts.covariance[k] = C - starts.gain[k] @ H @ C
+        starts.whitener[k] = np.linalg.inv(np.linalg.cholesky(S))
+        starts.log_weights[k] = math.log(weight) + np.log(np.diag(starts.whitener[k])).sum()
+    others = 1.0 - sum(weight for weight, _ in found)
+    starts.log_weights[count] = math.log(max(others, MIN_OTHERS)) - 3.0 * math.log(ANYWHERE_SD)
+    return starts
 
 
 def height_scale(sport: Sport) -> float:
@@ -112,4 +166,5 @@ def make_filter_prior(sport: Sport) -> FilterPrior:
     sensor = prior.noise[:4], prior.min_variances, prior.max_variances
     split_sd = SPLIT_SPIN_FRACTION * float(np.sqrt(np.diag(covariance)[6:9].mean()))
     factors = usual_factor(sport.sensor), MAX_FACTOR
-    return FilterPrior(prior.mean, covariance, *sensor, process_noise, split_sd, *factors)
+    starts = _launch_starts(sport, prior.noise[:3], covariance[HEIGHT, HEIGHT])
+    return FilterPrior(prior.mean, covariance, *sensor, process_noise, split_sd, *factors, starts)

@@ -139,10 +139,10 @@ class NeuralPredictor(Predictor):
         raise NotImplementedError
 
     def to_forecast(self, batch: BatchForecast, n: int, last: float) -> Forecast:
-        """The Forecast of ball n; its last frame is at `last` s."""
+        """The Forecast of ball n, in the tracker's frame; its last frame is at `last` s."""
         mean, covariance, samples, *landing, x, P = (a[n] for a in batch)
         belief, samples = unknowns.to_belief(x, P) if self.has_belief else None, samples if self.sample_count else None
-        return Forecast(mean, covariance, samples, expected_landing(last, *landing), belief)
+        return self.to_tracker_frame(Forecast(mean, covariance, samples, expected_landing(last, *landing), belief))
 
 
 class StreamBatch:
@@ -162,13 +162,14 @@ class StreamBatch:
         """Add a frame of each ball: time (B,) s, position (B, 3) m; NaN if a ball was not seen.
         Frames that measure nothing, held or (0, 0, 0), are left out, see tracks/held.py."""
         time, position = compiled_arrays(time, position)
+        placed = self.predictor.to_sport_frame(position)
         rows = np.flatnonzero(np.isfinite(time) & np.isfinite(position).all(axis=1))
         has_frames = self.filter_states["frames"][rows] > 0
         if (time[rows] <= filter_state.last_times(self.filter_states)[rows])[has_frames].any():
             raise ValueError("a frame does not come after the one before")
         rows = rows[self._repeats.measured(rows, time[rows], position[rows])]
         packed = self.packed
-        run_in_threads(lambda a, b: observe_frame(packed, rows[a:b], time, position), len(rows), MIN_BALLS_PER_THREAD)
+        run_in_threads(lambda a, b: observe_frame(packed, rows[a:b], time, placed), len(rows), MIN_BALLS_PER_THREAD)
 
     def restart(self, rows: ArrayLike | None = None) -> None:
         """Forget everything about balls `rows` (n,), by default all: new balls begin."""
@@ -179,11 +180,12 @@ class StreamBatch:
 
     def observe_tracks(self, time: np.ndarray, position: np.ndarray, counts: np.ndarray) -> None:
         """Add the first counts[b] frames of each ball: time (T, B) s, position (T, B, 3) m, contiguous."""
-        packed, rows, frames = self.packed, np.argsort(-counts, kind="stable"), (counts, time, position)
+        packed, rows = self.packed, np.argsort(-counts, kind="stable")
+        frames = counts, time, self.predictor.to_sport_frame(position)
         run_in_threads(lambda a, b: observe_tracks(packed, rows[a:b], *frames), len(rows), MIN_BALLS_PER_THREAD)
 
     def forecast(self, times: ArrayLike) -> BatchForecast:
-        """Forecasts of all balls at times (H,) or (B, H) s."""
+        """Forecasts of all balls at times (H,) or (B, H) s, in the sport's frame."""
         times = np.broadcast_to(np.asarray(times, float), (len(self.hidden), np.shape(times)[-1]))
         lead_times = times - filter_state.last_times(self.filter_states)[:, None]
         whole = self.predictor.allocate(*lead_times.shape)
@@ -232,7 +234,7 @@ class NeuralStream(Stream):
         frame = check_frame(time, position, state["recent_frames"][0, 0] if state["frames"] else None)
         if not self._repeats.is_measured(*frame.tolist()):
             return
-        self._time[0], self._position[0] = frame[0], frame[1:]
+        self._time[0], self._position[0] = frame[0], self.predictor.to_sport_frame(frame[1:])
         observe_frame(self.batch.packed, self._row, self._time, self._position)
 
     def restart(self) -> None:

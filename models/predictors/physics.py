@@ -14,6 +14,7 @@ from ballcast.models.estimation.fit import Fit, marginalise
 from ballcast.models.estimation.fit_spread import read_fit_spread
 from ballcast.models.estimation.friction import release_friction
 from ballcast.models.estimation.gaps import first_frame, fit_after_gap, fit_frames, rest_if_as_good
+from ballcast.models.estimation.launch import Launches
 from ballcast.models.estimation.posterior import predict_ahead, standard_normal_samples, to_forecast
 from ballcast.models.estimation.prior import Prior, next_contact_covariance, sport_prior
 from ballcast.models.estimation.segment import fit_last_segment
@@ -23,6 +24,7 @@ from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
 SAMPLES = 40  # simulated ahead
 MAX_FLIGHTS = 24  # of one fit
 FRAMES_AFTER_CONTACT = 8  # so many frames after a contact a stream marginalises those before it
+LAUNCH_WINDOW = 240  # frames that it looks at where a place's launches are known: they tell of the first ones
 MAX_NOISE_PSEUDO_FRAMES = 30.0  # that a stream's estimate of the noise counts for
 
 
@@ -44,6 +46,9 @@ class Physics(Predictor):
         super().__init__(sport)
         self.compiled_sport, self.lane_sport = compile_sport(sport), compile_lanes(sport)
         self.prior, self.standard_normal = sport_prior(sport), standard_normal_samples(SAMPLES)
+        self.launches = Launches(sport)
+        if self.launches:
+            self.window = LAUNCH_WINDOW
         self.next_contact, self.spread = next_contact_covariance(sport), read_fit_spread(sport.name)
 
     def predict(self, time: np.ndarray, position: np.ndarray, times: np.ndarray) -> Forecast:
@@ -69,6 +74,8 @@ class Physics(Predictor):
         else:
             fit, first = fit_last_segment(self.compiled_sport, t, y, x, is_warm, prior, self.prior, MAX_FLIGHTS)
         frames, used = (t[first:], y[first:]), self.prior if first else prior
+        if prior is self.prior and not first:
+            fit, used = self.launches.fit(self.compiled_sport, *frames, fit, used, MAX_FLIGHTS)
         fit = rest_if_as_good(self.sport, self.compiled_sport, *frames, fit, used, MAX_FLIGHTS)
         return release_friction(self.compiled_sport, *frames, fit, used), first
 
@@ -112,7 +119,7 @@ class PhysicsStream(Stream):
         seen = Seen(frames, self._has_contact or fit.last_contact > -math.inf)
         if not first:
             self._marginalise_old_frames(time, position, fit)
-        return self.predictor.forecast_fit(fit, seen, times, time[-1])
+        return self.predictor.to_tracker_frame(self.predictor.forecast_fit(fit, seen, times, time[-1]))
 
     def _reset(self, since: float) -> None:
         """Restart with the frames from `since` s on."""

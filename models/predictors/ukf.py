@@ -99,7 +99,8 @@ class UkfStream(Stream):
         times, last = self.predictor.check_times(frame_times, times), frame_times[-1]
         predictor, (x, P) = self.predictor, self.filter.estimate()
         prediction = posterior.predict_ahead(predictor.lane_sport, predictor.standard_normal, x, P, times - last)
-        return posterior.to_forecast(x, P, prediction, last, predictor.sport.ground)
+        forecast = posterior.to_forecast(x, P, prediction, last, predictor.sport.ground)
+        return predictor.to_tracker_frame(forecast)
 
 
 class _Filter(UnscentedKalmanFilter):

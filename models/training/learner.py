@@ -23,7 +23,7 @@ from ballcast.models.nets.network import DEFAULT_SIZES, Network, NetworkShape
 from ballcast.models.registry import serves
 from ballcast.models.runtime import weights
 from ballcast.models.training.batches import Batch, Batches, prefetch
-from ballcast.models.training.recorded import MixedBatches, split_tracks
+from ballcast.models.training.recorded import MixedBatches, in_sport_frame, split_tracks
 from ballcast.models.training.sports import random_count_of, sports_of
 from ballcast.tracks import read_tracks
 
@@ -52,7 +52,7 @@ class Learner:
         self.batches = Batches(self.sports, feature_set, config["batch"], **own)
         self.validation_batches = Batches(self.sports, feature_set, VALIDATION_BATCH, purpose="validation", **options)
         if config["tracks"]:
-            self._mix_in_recorded(*split_tracks(read_tracks(config["tracks"])))
+            self._mix_in_recorded(*split_tracks(in_sport_frame(self.sports[0], read_tracks(config["tracks"]))))
         self.network = self.initial_network().to(self.device)
         self.wrapped = DistributedDataParallel(self.network) if ranks > 1 else self.network
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=config["rate"], betas=BETAS, fused=True)

@@ -10,6 +10,8 @@ import numpy as np
 
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
 from ballcast.models.training.batches import LOSS_FRAMES, MAX_FRAMES, Batch, Batches, Sequences, Targets, spread_frames
+from ballcast.sim import Sport
+from ballcast.sim.sensor import known_frame, to_sport_frame
 from ballcast.tracks import Track
 
 VALIDATION_PERIOD = 5  # about one track in five is kept for validation
@@ -25,6 +27,12 @@ def split_tracks(tracks: Sequence[Track]) -> tuple[list[Track], list[Track]]:
     if not all(parts):
         raise ValueError(f"--tracks: {len(long)} tracks of at least {MIN_TRACK_LENGTH} frames are too few")
     return parts
+
+
+def in_sport_frame(sport: Sport, tracks: Sequence[Track]) -> list[Track]:
+    """Tracks in the sport's frame of reference, by what its file says of the tracker's (`sensor.frame.offset`)."""
+    frame = known_frame(sport.sensor)
+    return [Track(t.time, to_sport_frame(frame, t.position), t.name) if frame.any() else t for t in tracks]
 
 
 class MixedBatches:

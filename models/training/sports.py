@@ -69,5 +69,5 @@ class SportPool:
 
     def _sport(self, index):
         if index < len(self.sports):
-            return self.sports[index]
+            return self.sports[index].levelled()  # as predictors see it: networks read positions in the sport's frame
         return sim.random_sport(index - len(self.sports), purpose=self.purpose)
