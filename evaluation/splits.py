@@ -32,10 +32,15 @@ class RecordedSet:
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)  # m, ours in the files' frame, after `axes`
     suite: bool = False  # part of evaluate.py --suite real
     note: str = ""  # what a reader of its scores has to know
+    events: bool = False  # a file of states after shots and bounces of match play, see events.py
 
     def paths(self, data: str | Path) -> list[Path]:
         """The set's files in the folder of recorded balls, sorted; index.csv is none of them."""
         return sorted(path for path in (Path(data) / self.folder).glob(self.files) if path.name != "index.csv")
+
+    def ball_name(self, track: str) -> str:
+        """The name of a ball, which decides its split, by the name of its track; of an event, the name of its rally."""
+        return track.rpartition("/")[0] if self.events else track.replace("/", "#")
 
 
 @cache
