@@ -60,6 +60,7 @@ class Options:
     suite: str | None = None
     """real: the recorded sets of evaluation/splits.toml in the folder BALLCAST_DATA (else ../shared/data)"""
     split: str = "test"  # tracks of --suite real: test, validation, train or all
+    only: tuple[str, ...] = ()  # of --suite real these sets alone
     reading: Annotated[ReadOptions, tyro.conf.arg(name="")] = ReadOptions()
     without: tuple[str, ...] = ()  # surfaces of the sport to leave out, such as net
     protocol: tuple[str, ...] = ()
@@ -164,8 +165,9 @@ def check(options: Options) -> None:
         raise ValueError("--protocol bounce: is for the events of match play in --suite real")
     if options.export and (options.predictor or options.predictions or options.json or options.report):
         raise ValueError("--export writes the questions and scores nothing: leave out the predictors and the outputs")
-    if options.split != Options.split and not options.suite:
-        raise ValueError(f"--split {options.split}: goes with --suite real")
+    for name, given in (("split", options.split != Options.split), ("only", options.only)):
+        if given and not options.suite:
+            raise ValueError(f"--{name}: goes with --suite real")
     if options.balls < 1 or options.seed < 0:
         raise ValueError(f"--balls {options.balls} must be at least 1, --seed {options.seed} at least 0")
     if options.tracks and len(options.sport) > 1:
@@ -214,7 +216,7 @@ def make_suites(options: Options) -> tuple[list[Suite], list[str]]:
     """The suites of balls to forecast, and notes on them."""
     if options.suite:
         own = [sim.load(name) for name in options.sport if name not in sim.names()]
-        return real_suites(data_folder(), options.split, own)
+        return real_suites(data_folder(), options.split, own, options.only)
     sports = [sim.load(name).without(*options.without) for name in options.sport]
     if not options.tracks:
         return [suites.simulated(sport, options.balls, options.seed) for sport in sports], []

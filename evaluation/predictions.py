@@ -22,6 +22,7 @@ import numpy as np
 from ballcast.evaluation.harness import Answers
 from ballcast.evaluation.protocols import Cases
 from ballcast.evaluation.questions import asked_times
+from ballcast.evaluation.results import FROM_FILE
 from ballcast.evaluation.suites import Suite
 
 COLUMNS = ("track", "seen", "time", "x", "y", "z")
@@ -37,7 +38,7 @@ class Predictions:
     name: str  # of the file, without suffix
     rows: dict[str, np.ndarray]  # track -> (N, 12): seen, time, x, y, z, six of the covariance (NaN: none), landing
     lines: dict[str, list[int]]  # track -> the rows' numbers in the file (N,), as an editor counts
-    side_information = "what is in the file"
+    side_information = FROM_FILE
 
     @staticmethod
     def read(path: Path, known: set[str]) -> "Predictions":

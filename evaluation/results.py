@@ -13,6 +13,7 @@ from ballcast.sim.files import write_atomically
 
 MIN_TRACKS = 30  # tracks; a cell with fewer decides nothing
 STATE = "state"  # the row of the measured state itself, see events.py: given more than predictors are
+FROM_FILE = "what is in the file"  # the side information of a file of predictions
 COVERAGE_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)  # nominal probabilities of regions
 
 

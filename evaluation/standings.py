@@ -23,6 +23,7 @@ class Standing:
     cells: int
     rows: dict[str, Row]  # metric -> Row, of the central cell and the central time before a landing
     latency: dict[int, float]  # percentile -> s
+    adapted: bool = False  # whether it learnt from recorded tracks
 
     @property
     def limit(self) -> bool:
@@ -46,7 +47,8 @@ def standings(results: Results, suite: str) -> list[Standing]:
             first = sum(_ties_with_first(results, suite, cell, name) for cell in own)
             latency = {int(r.metric[9:]): r.value for r in _rows(results, suite, name) if r.protocol == "latency"}
             rows = _central_rows(results, suite, name)
-            found.append(Standing(name, side_information, ratio, first, len(own), rows, latency))
+            adapted = results.is_adapted(name, suite)
+            found.append(Standing(name, side_information, ratio, first, len(own), rows, latency, adapted))
     return sorted(found, key=lambda s: (s.ratio_to_limit, s.name))
 
 
