@@ -15,7 +15,7 @@ from ballcast.evaluation import harness
 from ballcast.evaluation.adapted import adapted_tracks, is_unseen
 from ballcast.evaluation.predictions import Predictions
 from ballcast.evaluation.protocols import Cases
-from ballcast.evaluation.results import STATE, Results
+from ballcast.evaluation.results import STATE, Results, display_name
 from ballcast.evaluation.scores import score, score_latency
 from ballcast.evaluation.suites import Suite
 
@@ -65,7 +65,8 @@ def note_adapted(results: Results, name: str, suite: Suite) -> np.ndarray:
         results.adapted.append(f"{name}|{suite.name}")
     unseen = is_unseen(suite, learnt)
     if left_out := int((~unseen).sum()):
-        results.notes.append(f"{name}: {suite.name}: {left_out} of {len(unseen)} tracks left out: it learnt from them")
+        shown = display_name(name)
+        results.notes.append(f"{shown}: {suite.name}: {left_out} of {len(unseen)} tracks left out: it learnt from them")
     return unseen
 
 
