@@ -61,18 +61,23 @@ def adapted_results(
         if importlib.util.find_spec(IDENTIFY):
             toml = str(folder / f"{chosen.sport}.toml")
             commands += [["-m", IDENTIFY, tracks, *setting, "--out", toml]]
-            _run(commands[-1])
-            commands += [["evaluate.py", *suite, "--sport", toml, "--predictor", "physics"]]
-            found = merged(found, renamed(score(commands[-1][1:]), {"physics": "physics, identified"}))
+            if _run(commands[-1], may_give_up=True):
+                commands += [["evaluate.py", *suite, "--sport", toml, "--predictor", "physics"]]
+                found = merged(found, renamed(score(commands[-1][1:]), {"physics": "physics, identified"}))
     return found, [" ".join(["python", *words]).replace(str(folder), f"adapted/{chosen.name}") for words in commands]
 
 
-def _run(words):
-    """Run python with these words; SystemExit, with the last line that it printed, if that fails."""
+def _run(words, may_give_up=False):
+    """Run python with these words; return whether it wrote its results: with status 1 it may have given up. SystemExit,
+    with the last line that it printed, if it failed."""
+    print(" ".join(["python", *words]), flush=True)
     done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True)
+    line = " ".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-1:])
+    if done.returncode not in (0, int(may_give_up)):
+        raise SystemExit(f"leaderboard: python {' '.join(words)} ended with an error: {line}")
     if done.returncode:
-        line = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-        raise SystemExit(f"leaderboard: python {' '.join(words)} ended with an error: {' '.join(line)}")
+        print(line, flush=True)
+    return not done.returncode
 
 
 def renamed(results: Results, names: dict[str, str]) -> Results:
@@ -82,17 +87,27 @@ def renamed(results: Results, names: dict[str, str]) -> Results:
         name, _, rest = key.partition("|")
         return f"{names.get(name, name)}|{rest}"
 
-    rows = [replace(row, predictor=names.get(row.predictor, row.predictor)) for row in results.rows]
-    parts = {key: {cell(k): v for k, v in getattr(results, key).items()} for key in ("errors", "reliability")}
-    known = {names.get(name, name): knows for name, knows in results.side_information.items()}
-    return replace(results, rows=rows, side_information=known, adapted=[cell(key) for key in results.adapted], **parts)
+    return replace(
+        results,
+        rows=[replace(row, predictor=names.get(row.predictor, row.predictor)) for row in results.rows],
+        errors={cell(key): errors for key, errors in results.errors.items()},
+        reliability={cell(key): coverage for key, coverage in results.reliability.items()},
+        side_information={names.get(name, name): knows for name, knows in results.side_information.items()},
+        adapted=[cell(key) for key in results.adapted],
+    )
 
 
 def merged(a: Results, b: Results) -> Results:
     """The Results of two runs over the same suites, with other predictors or protocols."""
-    parts = {key: getattr(a, key) | getattr(b, key) for key in ("errors", "reliability", "side_information")}
-    lists = {key: list(dict.fromkeys(getattr(a, key) + getattr(b, key))) for key in ("adapted", "notes")}
-    return replace(a, rows=a.rows + b.rows, **lists, **parts)
+    return replace(
+        a,
+        rows=a.rows + b.rows,
+        errors=a.errors | b.errors,
+        reliability=a.reliability | b.reliability,
+        side_information=a.side_information | b.side_information,
+        adapted=list(dict.fromkeys(a.adapted + b.adapted)),
+        notes=list(dict.fromkeys(a.notes + b.notes)),
+    )
 
 
 def adapted_standings(results: Results, twins: dict[str, str]) -> list[AdaptedStanding]:

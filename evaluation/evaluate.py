@@ -38,7 +38,8 @@ from ballcast.evaluation.results import STATE, Results, compare, only
 from ballcast.evaluation.splits import data_folder
 from ballcast.evaluation.suites import Suite
 from ballcast.evaluation.table import by_suite, latencies, tables
-from ballcast.models.registry import missing
+from ballcast.models.registry import missing, serves
+from ballcast.models.runtime import weights
 from ballcast.tracks import ReadOptions
 
 
@@ -111,8 +112,9 @@ def run(options: Options) -> int:
         return 0
     results = Results(" ".join(["evaluate.py", *sys.argv[1:]]), __version__, options.seed)
     plan, more_notes = predictor_plan(options, balls)
-    settings = {"horizons": options.horizon, "has_latency": options.latency, "console": console}
-    failed = runs.evaluate(results, plan, work, read_predictions(options, balls), **settings)
+    predictions = read_predictions(options, balls)
+    failed = runs.evaluate(results, plan, work, predictions, horizons=options.horizon, has_latency=options.latency,
+                           console=console)  # fmt: skip
     results.notes = notes + more_notes + results.notes
     if options.json:
         results.write(options.json)
@@ -187,19 +189,26 @@ def predictor_plan(options: Options, balls: Sequence[Suite]) -> tuple[list[tuple
     for name in options.predictor:
         if name in LIMITS and is_recorded:
             raise ValueError(f"--predictor {name}: a limit needs the truth, which recorded balls do not have")
-    available = {suite.name: models.available(suite.sport) for suite in balls}
-    everywhere = [n for n in models.PREDICTORS if all(n in known for known in available.values())]
+    everywhere = [name for name in models.PREDICTORS if all(not missing(name, suite.sport) for suite in balls)]
     default = list(models.PREDICTORS) if options.suite else [*everywhere, *([] if is_recorded else LIMITS)]
     names = list(dict.fromkeys(options.predictor or default))
     if not options.suite:
         return [(name, suite) for suite in balls for name in names], []
-    plan = [(n, s) for s in balls for n in names if n not in models.PREDICTORS or n in available[s.name]]
+    plan = [(name, suite) for suite in balls for name in names if serves_sport(name, suite.sport)]
     scored = {name for name, _ in plan}
     for name in options.predictor:
         if name not in scored:
-            raise ValueError(f"--predictor {name}: {missing(name, balls[0].sport)}")
+            models.load(name, balls[0].sport)  # which says why
     left_out = {s.name: [n for n in names if n in scored and (n, s) not in plan] for s in balls}
     return plan, [f"{where}: not available for its sport: {', '.join(n)}" for where, n in left_out.items() if n]
+
+
+def serves_sport(name: str, sport: sim.Sport) -> bool:
+    """Whether the weights of a name or file are there for a sport. ValueError if a file holds none."""
+    file, suffix, _ = name.partition(".safetensors")
+    if suffix:
+        return serves(weights.read(file + suffix)[0], sport)
+    return name not in models.PREDICTORS or not missing(name, sport)
 
 
 def read_predictions(options: Options, balls: Sequence[Suite]) -> list[Predictions]:

@@ -56,10 +56,10 @@ def made_tracks(sport: sim.Sport, pairs: Pairs) -> list[Track]:
             return sim.simulate(air, *state, np.maximum(times, 0.0)).position[0]
 
         duration = max(pairs.duration[n] - MIN_LEAD, 0.0)
-        frames = (np.empty(0), np.empty((0, 3)))
+        times, frames = np.empty(0), np.empty((0, 3))
         if duration * sport.sensor.rate >= 2.0:
-            frames = measure_path(tracker, path, duration, zlib.crc32(name.encode()), SEED)
-        tracks.append(Track(*frames, name))
+            times, frames = measure_path(tracker, path, duration, zlib.crc32(name.encode()), SEED)
+        tracks.append(Track(times, frames, name))
     return tracks
 
 

@@ -12,6 +12,7 @@ from ballcast.evaluation.metrics import STATISTICS
 from ballcast.sim.files import write_atomically
 
 MIN_TRACKS = 30  # tracks; a cell with fewer decides nothing
+MIN_ANSWERED = 0.9  # of the tracks of a cell, by which a predictor may be first
 STATE = "state"  # the row of the measured state itself, see events.py: given more than predictors are
 FROM_FILE = "what is in the file"  # the side information of a file of predictions
 COVERAGE_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)  # nominal probabilities of regions
@@ -97,12 +98,14 @@ def ranking(
 ) -> dict[str, bool]:
     """Predictors, sorted by median error -> whether it is first, or ties with the first by their paired interval.
 
-    of: the predictors to rank; None for all
+    of: the predictors to rank; None for all. One that answers for less than MIN_ANSWERED of the tracks comes after all
+    others, so that nobody is first on a choice of tracks.
     """
     names = results.side_information if of is None else of
     cells = {name: results.errors.get(cell_key(name, suite, protocol, history, horizon)) for name in names}
     cells = {name: errors for name, errors in cells.items() if errors}
-    order = sorted(cells, key=lambda name: np.median(list(cells[name].values())))
+    enough = MIN_ANSWERED * max(map(len, cells.values()), default=0)
+    order = sorted(cells, key=lambda name: (len(cells[name]) < enough, np.median(list(cells[name].values()))))
     level = {}
     for name in order:
         shared = [t for t in cells[name] if t in cells[order[0]]]

@@ -12,7 +12,7 @@ from test_documented_commands import Inline
 from ballcast import models, sim
 from ballcast.evaluation import adapted, evaluate, harness, protocols, questions, split_files, suites
 from ballcast.evaluation.predictions import Predictions
-from ballcast.evaluation.results import Results
+from ballcast.evaluation.results import Results, ranking
 from ballcast.evaluation.suites import Suite
 from ballcast.models.runtime import weights
 from ballcast.tracks import Track, write_track
@@ -195,6 +195,13 @@ def test_wrong_use_of_the_options_ends_with_one_line(run, recordings, tmp_path):
     ):
         code, _, error = run(*arguments)
         assert code == 2 and message in error and len(error.strip().splitlines()) == 1, (arguments, error)
+
+
+def test_nobody_is_first_on_a_choice_of_tracks():
+    cells = {f"{n}|s|horizon|0.1|0.1": {str(k): e + 0.001 * k for k in range(c)}
+             for n, e, c in (("all", 0.1, 40), ("few", 0.01, 20), ("most", 0.2, 38))}  # fmt: skip
+    found = Results("c", "0", 0, errors=cells, side_information=dict.fromkeys(("few", "all", "most"), ""))
+    assert [*ranking(found, "s", "horizon", 0.1, 0.1)] == ["all", "most", "few"]
 
 
 # --- zero-shot and adapted --------------------------------------------------------------------------------------------
