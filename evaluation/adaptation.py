@@ -24,6 +24,7 @@ from ballcast.evaluation.splits import RecordedSet
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = "models/weights/gru.safetensors"
+LENGTH = ("--steps", "300", "--minutes", "60")  # of fine-tuning: a limit of time would end two runs at different steps
 IDENTIFY = "ballcast.models.identify"
 LEARNT = ("train", "validation")  # splits
 TWINS = {"gru, fine-tuned": "gru", "gru_physics, fine-tuned": "gru_physics", "physics, identified": "physics"}
@@ -51,9 +52,9 @@ def adapted_results(
     suite = ["--suite", "real", "--only", chosen.name, "--protocol", "horizon", "--no-latency"]
     with tempfile.TemporaryDirectory() as temporary:
         folder, commands = Path(temporary), []
-        tracks, weights = str(folder / "tracks"), str(folder / "weights.safetensors")
+        tracks, run, weights = (str(folder / name) for name in ("tracks", "run", "run/weights.safetensors"))
         write_tracks(split_tracks(chosen, data, LEARNT), folder / "tracks")
-        commands += [["train.py", *setting, "--finetune", WEIGHTS, "--tracks", tracks, "--out", str(folder)]]
+        commands += [["train.py", *setting, "--finetune", WEIGHTS, "--tracks", tracks, *LENGTH, "--out", run]]
         _run(commands[-1])
         names = [f"{weights}:gru", f"{weights}:gru_physics"]
         commands += [["evaluate.py", *suite, "--predictor", *TWINS.values(), *names]]
