@@ -128,9 +128,8 @@ def _bounces(results, suite):
     table = _table(title, ["s", "", "tracks"], ["position mm (95 %)", "time ms", "no landing"])
     for history in sorted({r.history for r in rows}):
         table.add_section()
-        for group in ([STATE], *groups(results, suite)):
+        for group in ([STATE], *([n for n in group if n != STATE] for group in groups(results, suite))):
             known = [name for name in group if (name, history, "landing_missing") in value]
-            known = [name for name in known if name != STATE or group == [STATE]]
             levels = ranking(results, suite, "bounce", history, 0.0, of=known)
             for name in [*levels, *(n for n in known if n not in levels)]:
                 at, late, none = (value.get((name, history, f"landing_{k}")) for k in ("place", "time", "missing"))

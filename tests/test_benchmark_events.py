@@ -87,7 +87,7 @@ def test_the_command_prints_the_next_bounce_and_the_state_first(match_play, monk
         evaluate.main()
     out, found = capsys.readouterr().out, Results.read(match_play / "a.json")
     assert stop.value.code == 0 and "the law was not fitted" in " ".join(out.split())
-    assert out.index("state") < out.index("gru") < out.index("parabola")
+    assert out.index("state") < out.index("gru") < out.index("parabola") and out.count("│ state ") == 3
     place = {r.predictor: r.value for r in found.rows if (r.metric, r.history) == ("landing_place", 0.2)}
     assert place["state"] < place["gru"] < 0.2 and "parabola" not in place
 
