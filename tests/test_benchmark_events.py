@@ -3,6 +3,7 @@
 import json
 import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from ballcast import sim
 from ballcast.evaluation import adaptation, evaluate, events, harness, leaderboard, networks, protocols, splits
 from ballcast.evaluation.match_play import COLUMNS, read_pairs
 from ballcast.evaluation.results import Results, Row, cell_key
+from ballcast.tracks import Track, write_track
 
 SPORT = sim.load("table_tennis")
 SONY = splits.recorded_sets()["sony"]
@@ -153,3 +155,45 @@ def test_the_page_keeps_its_latencies_unless_they_are_measured():
     assert kept.splitlines()[3].endswith("| 1.50 | 0.08 |") and networks.insert_network_table(kept, results) == kept
     measured = networks.insert_network_table(page, results, {"gru": 9.1e-5})
     assert measured.splitlines()[3].endswith("| 1.50 | 0.09 |")
+
+
+@pytest.fixture
+def small_set(tmp_path):
+    """A folder of recorded balls with 20 strokes in tt3d/3d."""
+    folder = tmp_path / "data" / "tt3d" / "3d"
+    folder.mkdir(parents=True)
+    t = np.arange(60) / 180.0
+    for n in range(20):
+        path = np.column_stack([0.1 + 0 * t, -1.3 + 4.0 * t, 0.4 + 1.5 * t - 4.9 * t**2])
+        write_track(folder / f"{n:03d}.csv", Track(t, path))
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("identifies", (True, False))
+def test_adapted_rows_come_from_the_commands_that_a_user_would_run(small_set, identifies, monkeypatch):
+    called, names_given = [], []
+
+    def run(words, may_give_up=False):
+        called.append(words)
+        folder = words[words.index("--tracks") + 1] if "--tracks" in words else words[2]
+        names_given.append({file.stem for file in Path(folder).iterdir()})
+        assert may_give_up == (words[0] == "-m")
+        return identifies or words[0] != "-m"
+
+    def score(arguments):
+        names = arguments[arguments.index("--predictor") + 1 :]
+        adapted = names if "--sport" in arguments else [n for n in names if ".safetensors" in n]
+        return made_up("tt3d", dict.fromkeys(names, 0.1), adapted)
+
+    monkeypatch.setattr(adaptation, "_run", run)
+    monkeypatch.setattr(adaptation.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(leaderboard, "score", score)
+    monkeypatch.setattr(leaderboard, "MIN_LEARNT", 3)
+    ((name, kept),) = leaderboard.adapted_part(small_set)
+    learnt = {f"{n:03d}" for n in range(20) if splits.split_of(f"{n:03d}") != "test"}
+    assert name == "tt3d_adapted" and names_given == [learnt, learnt]
+    assert called[0][:6] == ["train.py", "--sport", "table_tennis", "--finetune", adaptation.WEIGHTS, "--tracks"]
+    assert "/tmp" not in kept["command"] and "adapted/tt3d/run/weights.safetensors:gru_physics" in kept["command"]
+    names = [s["name"] for s in kept["standings"]]
+    assert names == ["gru, fine-tuned", "gru_physics, fine-tuned"] + ["physics, identified"] * identifies
+    assert {row["adapted"] for row in kept["rows"] if row["predictor"] in adaptation.TWINS} == {True}
