@@ -65,7 +65,8 @@ class Options:
     reading: Annotated[ReadOptions, tyro.conf.arg(name="")] = ReadOptions()
     without: tuple[str, ...] = ()  # surfaces of the sport to leave out, such as net
     protocol: tuple[str, ...] = ()
-    """horizon, landing, l4dc2023, or several; default: horizon and landing, of --suite real horizon and bounce"""
+    """horizon, landing, l4dc2023, bounce (of --suite real alone), or several; default: horizon and landing, of --suite
+    real horizon and bounce"""
     history: tuple[float, ...] = ()
     """histories of the protocol horizon, in seconds; default: 0.1, 0.2 and 0.3, of --suite real also 0.5; also those of
     the protocol bounce; its default: 0.05, 0.1 and 0.2"""
