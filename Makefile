@@ -30,7 +30,7 @@ evaluate:
 	$(IN) "core report filters formats" evaluate.py $(ARGS)
 
 leaderboard:
-	$(IN) "core report filters" -m ballcast.evaluation.leaderboard $(ARGS)
+	$(IN) "core train report filters formats" -m ballcast.evaluation.leaderboard $(ARGS)
 
 demo:
 	$(IN) core play.py --headless --seed 187 --throw single --frames 24 --screenshot docs/viewer.png

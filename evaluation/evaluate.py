@@ -4,6 +4,8 @@ python evaluate.py                                        # simulated table tenn
 python evaluate.py --sport tennis room --predictor physics informed
 python evaluate.py --tracks recordings/ --without net     # recorded balls: files, folders
 python evaluate.py --suite real                           # recorded balls of the public sets in BALLCAST_DATA
+python evaluate.py --suite real --export questions        # what is asked, as CSV files
+python evaluate.py --suite real --predictions theirs.csv  # score the answers of any other program
 python evaluate.py --report page                          # an HTML report: page/index.html
 python evaluate.py --json a.json; python evaluate.py --compare a.json b.json
 python evaluate.py --suite real --compare a.json          # evaluate, and compare with an earlier run
@@ -20,23 +22,24 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ballcast import __version__, command, models, sim
-from ballcast.evaluation import harness, protocols, suites
+from ballcast.evaluation import protocols, questions, runs, suites
 from ballcast.evaluation.limits import LIMITS
 from ballcast.evaluation.paired import paired_tables
+from ballcast.evaluation.predictions import Predictions
 from ballcast.evaluation.protocols import Cases
 from ballcast.evaluation.real import REAL_HISTORIES, real_suites
-from ballcast.evaluation.results import Results, compare
-from ballcast.evaluation.scores import score, score_latency
+from ballcast.evaluation.results import STATE, Results, compare, only
 from ballcast.evaluation.splits import data_folder
 from ballcast.evaluation.suites import Suite
 from ballcast.evaluation.table import by_suite, latencies, tables
+from ballcast.models.registry import missing, serves
+from ballcast.models.runtime import weights
 from ballcast.tracks import ReadOptions
 
 
@@ -50,22 +53,32 @@ class Options:
     predictor: tuple[str, ...] = ()
     """names, files of weights, your own as module:Class, or the limits informed and oracle; default: all available"""
     sport: tuple[str, ...] = ("table_tennis",)
-    """names of sports, or your own .toml files; with --tracks the sport of the tracks"""
+    """names of sports, or your own .toml files; with --tracks the sport of the tracks; with --suite real your own .toml
+    files, in place of the sports of their names"""
     tracks: tuple[str, ...] = ()
     """recorded tracks: files (CSV, TT3D, SpinDOE, Motive, HDF5) or folders of them, each folder on its own, files
     together; or generated sets (.npz); default: simulated balls"""
     suite: str | None = None
-    """real: the recorded sets of evaluation/splits.toml in the folder BALLCAST_DATA (else ../shared/data), zero-shot"""
+    """real: the recorded sets of evaluation/splits.toml in the folder BALLCAST_DATA (else ../shared/data)"""
     split: str = "test"  # tracks of --suite real: test, validation, train or all
+    only: tuple[str, ...] = ()  # of --suite real these sets alone
     reading: Annotated[ReadOptions, tyro.conf.arg(name="")] = ReadOptions()
     without: tuple[str, ...] = ()  # surfaces of the sport to leave out, such as net
     protocol: tuple[str, ...] = ()
-    """horizon, landing, l4dc2023, or several; default: horizon and landing, of --suite real horizon alone"""
+    """horizon, landing, l4dc2023, bounce (of --suite real alone), or several; default: horizon and landing, of --suite
+    real horizon and bounce"""
     history: tuple[float, ...] = ()
-    """histories of the protocol horizon, in seconds; default: 0.1, 0.2 and 0.3, of --suite real also 0.5"""
+    """histories of the protocol horizon, in seconds; default: 0.1, 0.2 and 0.3, of --suite real also 0.5; also those of
+    the protocol bounce; its default: 0.05, 0.1 and 0.2"""
     horizon: tuple[float, ...] = protocols.HORIZONS  # seconds after the last frame
     balls: int = 240  # number of simulated balls, or of balls taken from a generated set
     seed: int = 0  # seed of the simulated balls
+    export: Path | None = None
+    """write what is asked, and the frames that may be used, into this folder as CSV files, and do nothing else"""
+    predictions: tuple[Path, ...] = ()
+    """CSV files of other programs' answers: track,seen,time,x,y,z[,cxx,cxy,cxz,cyy,cyz,czz][,landing], each scored as
+    one more predictor; see docs/benchmark.md"""
+    latency: bool = True  # measure the predictors' latency too
     json: Path | None = None  # write the results to this file
     report: Path | None = None  # write an HTML report into this folder, as the single file index.html
     compare: tuple[Path, ...] = ()
@@ -93,8 +106,17 @@ def run(options: Options) -> int:
     check(options)
     before = Results.read(options.compare[0]) if options.compare else None
     balls, notes = make_suites(options)
-    results, failed = evaluate(options, predictor_names(options, balls), balls, console)
-    results.notes = notes + results.notes
+    work = [(suite, cases) for suite in balls for cases in make_cases(options, suite)]
+    if options.export:
+        for line in questions.export(options.export, work):
+            console.print(line, markup=False, highlight=False)
+        return 0
+    results = Results(" ".join(["evaluate.py", *sys.argv[1:]]), __version__, options.seed)
+    plan, more_notes = predictor_plan(options, balls)
+    predictions = read_predictions(options, balls)
+    failed = runs.evaluate(results, plan, work, predictions, horizons=options.horizon, has_latency=options.latency,
+                           console=console)  # fmt: skip
+    results.notes = notes + more_notes + results.notes
     if options.json:
         results.write(options.json)
     if options.report:
@@ -109,17 +131,23 @@ def show(options: Options, results: Results, before: Results | None, console: Co
     """Print the tables and notes of the results, and the differences to an earlier run."""
     for table in by_suite(results) if options.suite else ():
         console.print(table, "")
-    for table in [*tables(results, without="horizon" if options.suite else ""), latencies(results)]:
+    for table in tables(results, without="horizon" if options.suite else ""):
         console.print(table, "")
-    for table in paired_tables(before, results) if before else ():
-        console.print(table, "", highlight=False)
+    if options.latency:
+        console.print(latencies(results), "")
+    files = [path.stem for path in options.predictions]
+    others = [name for name in results.side_information if name not in (*files, STATE)]
+    pairs = [(only(results, others), only(results, [name])) for name in files] if others else []
+    for first, second in [*([(before, results)] if before else []), *pairs]:
+        for table in paired_tables(first, second):
+            console.print(table, "", highlight=False)
     for note in results.notes:
         console.print(note, markup=False, highlight=False)
 
 
 def with_defaults(options: Options) -> Options:
     """The options with protocol and history filled in where they are not given."""
-    protocol = ("horizon",) if options.suite else ("horizon", "landing")
+    protocol = ("horizon", "bounce") if options.suite else ("horizon", "landing")
     history = REAL_HISTORIES if options.suite else protocols.HISTORIES
     return replace(options, protocol=options.protocol or protocol, history=options.history or history)
 
@@ -134,10 +162,15 @@ def check(options: Options) -> None:
             raise ValueError(f"--protocol {protocol}: unknown; known are {', '.join(protocols.PROTOCOLS)}")
     if options.suite not in (None, "real"):
         raise ValueError(f"--suite {options.suite}: unknown; the only one is real")
-    if options.suite and (options.tracks or options.without or options.sport != Options.sport):
-        raise ValueError("--suite real has its own tracks and sports: leave out --tracks, --sport and --without")
-    if options.split != Options.split and not options.suite:
-        raise ValueError(f"--split {options.split}: goes with --suite real")
+    if options.suite and (options.tracks or options.without):
+        raise ValueError("--suite real has its own tracks and sports: leave out --tracks and --without")
+    if "bounce" in options.protocol and not options.suite:
+        raise ValueError("--protocol bounce: is for the events of match play in --suite real")
+    if options.export and (options.predictor or options.predictions or options.json or options.report):
+        raise ValueError("--export writes the questions and scores nothing: leave out the predictors and the outputs")
+    for name, given in (("split", options.split != Options.split), ("only", options.only)):
+        if given and not options.suite:
+            raise ValueError(f"--{name}: goes with --suite real")
     if options.balls < 1 or options.seed < 0:
         raise ValueError(f"--balls {options.balls} must be at least 1, --seed {options.seed} at least 0")
     if options.tracks and len(options.sport) > 1:
@@ -150,20 +183,50 @@ def check(options: Options) -> None:
         raise ValueError(f"--json {options.json}: cannot be written; name a file in a folder with write permission")
 
 
-def predictor_names(options: Options, balls: Sequence[Suite]) -> list[str]:
-    """The predictors to score; by default all that are available for every suite, and limits for simulated balls."""
+def predictor_plan(options: Options, balls: Sequence[Suite]) -> tuple[list[tuple[str, Suite]], list[str]]:
+    """(predictor, suite) of all that is scored, and notes. By default every predictor on the suites for which it is
+    available (of simulated balls those that are available for all), and the limits on simulated balls."""
     is_recorded = any(suite.balls is None for suite in balls)
     for name in options.predictor:
         if name in LIMITS and is_recorded:
             raise ValueError(f"--predictor {name}: a limit needs the truth, which recorded balls do not have")
-    available = [name for name in models.PREDICTORS if all(name in models.available(suite.sport) for suite in balls)]
-    return list(dict.fromkeys(options.predictor or [*available, *([] if is_recorded else LIMITS)]))
+    everywhere = [name for name in models.PREDICTORS if all(not missing(name, suite.sport) for suite in balls)]
+    default = list(models.PREDICTORS) if options.suite else [*everywhere, *([] if is_recorded else LIMITS)]
+    names = list(dict.fromkeys(options.predictor or default))
+    if not options.suite:
+        return [(name, suite) for suite in balls for name in names], []
+    plan = [(name, suite) for suite in balls for name in names if serves_sport(name, suite.sport)]
+    scored = {name for name, _ in plan}
+    for name in options.predictor:
+        if name not in scored:
+            models.load(name, balls[0].sport)  # which says why
+    left_out = {s.name: [n for n in names if n in scored and (n, s) not in plan] for s in balls}
+    return plan, [f"{where}: not available for its sport: {', '.join(n)}" for where, n in left_out.items() if n]
+
+
+def serves_sport(name: str, sport: sim.Sport) -> bool:
+    """Whether the weights of a name or file are there for a sport. ValueError if a file holds none."""
+    file, suffix, _ = name.partition(".safetensors")
+    if suffix:
+        return serves(weights.read(file + suffix)[0], sport)
+    return name not in models.PREDICTORS or not missing(name, sport)
+
+
+def read_predictions(options: Options, balls: Sequence[Suite]) -> list[Predictions]:
+    """The files of predictions. ValueError if one is wrong, or named as another or as a predictor."""
+    names = [path.stem for path in options.predictions]
+    for name in names:
+        if names.count(name) > 1 or name in (*models.PREDICTORS, *LIMITS, STATE, *options.predictor) or "|" in name:
+            raise ValueError(f"--predictions {name}.csv: the name {name} is taken, or has a |; rename the file")
+    known = {suite.full_name(i) for suite in balls for i in range(len(suite.tracks))} if names else set()
+    return [Predictions.read(path, known) for path in options.predictions]
 
 
 def make_suites(options: Options) -> tuple[list[Suite], list[str]]:
     """The suites of balls to forecast, and notes on them."""
     if options.suite:
-        return real_suites(data_folder(), options.split)
+        own = [sim.load(name) for name in options.sport if name not in sim.names()]
+        return real_suites(data_folder(), options.split, own, options.only)
     sports = [sim.load(name).without(*options.without) for name in options.sport]
     if not options.tracks:
         return [suites.simulated(sport, options.balls, options.seed) for sport in sports], []
@@ -176,75 +239,14 @@ def make_suites(options: Options) -> tuple[list[Suite], list[str]]:
 
 
 def make_cases(options: Options, suite: Suite) -> Iterator[Cases]:
-    """All Cases of a suite, protocol by protocol."""
+    """All Cases of a suite, protocol by protocol. Of events only a bounce is asked, of other balls everything else."""
+    if suite.events is not None:
+        histories = options.history if options.history != REAL_HISTORIES else protocols.BOUNCE_HISTORIES
+        yield from (protocols.bounce(suite, h) for h in histories if "bounce" in options.protocol)
+        return
     if "horizon" in options.protocol:
         yield from (protocols.horizon(suite, history, options.horizon) for history in options.history)
     if "landing" in options.protocol:
         yield from (protocols.landing(suite, before) for before in protocols.LANDING_LEAD_TIMES)
     if "l4dc2023" in options.protocol:
         yield from (protocols.l4dc2023(suite, before) for before in protocols.END_LEAD_TIMES)
-
-
-def evaluate(options: Options, names: Sequence[str], balls: Sequence[Suite], console: Console) -> tuple[Results, bool]:
-    """(Results, whether a predictor failed on some track)."""
-    results = Results(" ".join(["evaluate.py", *sys.argv[1:]]), __version__, options.seed)
-    work = [(suite, cases) for suite in balls for cases in make_cases(options, suite)]
-    for suite, cases in work:
-        results.notes += left_out_lines(suite, cases)
-    predictors = [(name, suite, harness.load(name, suite.sport)) for suite in balls for name in names]
-    failed = False
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True) as bar, harness.Workers(os.cpu_count() or 1) as workers:
-        task = bar.add_task("", total=len(names) * sum(len(cases) for _, cases in work))
-        for name, suite, predictor in predictors:  # first latency, while no worker is busy
-            results.side_information[name] = predictor.side_information
-            if hasattr(predictor, "stream"):
-                bar.update(task, description=f"{name}: latency")
-                failed |= measure_latency(results, name, suite, predictor)
-        for name in names:
-            for suite, cases in work:
-                bar.update(task, description=f"{name}, {suite.name}, {cases.protocol}")
-                answers = workers.forecast(name, suite, cases, lambda done: bar.advance(task, done))
-                score(results, name, suite, cases, answers, options.horizon)
-                results.notes += failure_lines(name, suite, cases, answers)
-                failed |= bool(answers.failures)
-    return results, failed
-
-
-def measure_latency(results: Results, name: str, suite: Suite, predictor: Any) -> bool:
-    """Add a predictor's latency to the results; return whether it failed."""
-    try:
-        durations = harness.latency(predictor, suite.tracks)
-    except Exception as error:  # noqa: BLE001 - a user's own predictor may raise anything
-        results.notes.append(f"{name}: no latency, {type(error).__name__}: {error}")
-        return True
-    if len(durations):
-        score_latency(results, name, suite, durations)
-    return False
-
-
-LEFT_OUT = {  # protocol -> why a track is left out
-    "horizon": "fewer than 5 frames", "landing": "no landing with 5 frames this long before it",
-    "l4dc2023": "fewer than 10 frames this long before the end",
-}  # fmt: skip
-
-
-def left_out_lines(suite: Suite, cases: Cases) -> Iterator[str]:
-    """Notes on tracks and times that are left out."""
-    case_name = f"{suite.name}, {cases.protocol}, {cases.history:g} s"
-    if left_out := len(suite.tracks) - len(cases):
-        yield f"{case_name}: {left_out} of {len(suite.tracks)} tracks left out: {LEFT_OUT[cases.protocol]}"
-    if cases.beyond_end:
-        yield f"{case_name}: {cases.beyond_end} times after a track's end left out"
-    if near_edges := int((~cases.clear_of_edges).sum()):
-        yield f"{case_name}: {near_edges} of {len(cases)} balls within 1 cm of an edge or net: not counted in coverage"
-
-
-def failure_lines(name: str, suite: Suite, cases: Cases, answers: harness.Answers) -> Iterator[str]:
-    """Notes on the tracks on which a predictor failed."""
-    case_name = f"{name}: {suite.name}, {cases.protocol}, {cases.history:g} s"
-    if answers.too_short:
-        yield f"{case_name}: {answers.too_short} histories too short for it"
-    if answers.failures:
-        track, cause = answers.failures[0]
-        yield f"{case_name}: failed on {len(answers.failures)} of {len(cases)} tracks; on track {track}: {cause}"

@@ -10,9 +10,8 @@ import numpy as np
 
 from ballcast.evaluation import harness, protocols
 from ballcast.evaluation.figures import View, paths
-from ballcast.evaluation.limits import LIMITS
-from ballcast.evaluation.results import MIN_TRACKS, Results, cell_key
-from ballcast.evaluation.standings import CENTRAL, nearest
+from ballcast.evaluation.results import FROM_FILE, MIN_TRACKS, Results, cell_key
+from ballcast.evaluation.standings import CENTRAL, GIVEN_MORE, nearest
 from ballcast.evaluation.suites import Suite
 
 STEPS = 60  # positions of a path
@@ -36,7 +35,7 @@ def gallery(
 ) -> Iterator[Picture]:
     """Pictures of the best, the median and the worst track of names[0]; the first few of `names` are drawn."""
     history = nearest(histories, CENTRAL[0])
-    names = [name for name in names if name not in LIMITS][:MAX_PREDICTORS]
+    names = drawable(results, names)
     cells = {h: cell_key(names[0], suite.name, "horizon", history, h) for h in horizons if names}
     found = {h: results.errors.get(cell, {}) for h, cell in cells.items()}
     if not any(found.values()):
@@ -50,6 +49,12 @@ def gallery(
         n = next(n for n, row in enumerate(cases.track_numbers) if suite.tracks[row].name == track)
         side, top = _views(suite, cases, n, predictors)
         yield Picture(rank, track, horizon, errors[track], paths(side), paths(top))
+
+
+def drawable(results: Results, names: Sequence[str]) -> list[str]:
+    """The first few names of predictors that can forecast again: no limits, no files of predictions."""
+    known = results.side_information
+    return [n for n in names if n not in GIVEN_MORE and known[n] != FROM_FILE][:MAX_PREDICTORS]
 
 
 def _views(suite, cases, n, predictors):

@@ -3,21 +3,24 @@
 horizon   the history is the first h seconds of the track; where is the ball h' seconds after its last frame?
 landing   the history ends d seconds before a landing; where and when is that landing?
 l4dc2023  the history ends H seconds before the track does; where are its last frames? (Achterhold et al. 2023)
+bounce    of events of match play: the history is the first h seconds after a shot or bounce; where and when is the next
+          bounce?
 
 The truth of simulated balls is the true flight. That of recorded balls is the first frame at or after the requested
 time; `Cases.sensor_covariance` is the uncertainty of this measurement.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ballcast.evaluation.suites import Suite, is_clear_of_edges
 from ballcast.tracks import Track, recorded_landings
 
-PROTOCOLS = ("horizon", "landing", "l4dc2023")
+PROTOCOLS = ("horizon", "landing", "l4dc2023", "bounce")
 HISTORIES, HORIZONS = (0.1, 0.2, 0.3), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)  # s
+BOUNCE_HISTORIES, BOUNCE_TIME = (0.05, 0.1, 0.2), 1.0  # s; s after the last frame, a time that is asked but not scored
 LANDING_LEAD_TIMES = (0.1, 0.2, 0.3, 0.5)  # s before a landing
 END_LEAD_TIMES = tuple(k / 10 for k in range(1, 11))  # s before the end of a track
 MIN_FRAMES = 5  # frames
@@ -33,17 +36,37 @@ class Cases:
     """N histories of one protocol and length, the times to forecast, and the truth, which no predictor gets."""
 
     protocol: str
-    history: float  # s of history, or s before the landing or the end
+    history: float  # s of history; of `landing` and `l4dc2023`, s before the landing or the end
     track_numbers: np.ndarray  # (N,) tracks of the suite
     histories: list[Track]  # (N,)
     times: np.ndarray  # (N, H) s, NaN where nothing is asked
-    truth: np.ndarray  # (N, H, 3) m, NaN where it is not known; of a landing (N, 4), time (s) and position (m)
+    truth: np.ndarray  # (N, H, 3) m, NaN where it is not known; of landings (N, 4), time (s) and position (m)
     clear_of_edges: np.ndarray  # (N,) whether the ball stays away from edges and nets
     sensor_covariance: np.ndarray  # (N, H, 3, 3) m2, to be added to a forecast's covariance for recorded frames
     beyond_end: int = 0  # times past the end of a recorded track, left out
 
     def __len__(self):
         return len(self.track_numbers)
+
+    @property
+    def asks_landing(self) -> bool:
+        """Whether a landing is asked, not positions at times."""
+        return self.protocol in ("landing", "bounce")
+
+    def seen(self, n: int) -> float:
+        """The seconds of history of case n, which name the case together with its track: frames until so long after
+        the first are seen."""
+        if self.protocol in ("horizon", "bounce"):
+            return float(self.history)
+        time = self.histories[n].time
+        return round(float(time[-1] - time[0]), 6)
+
+    def of(self, rows: np.ndarray) -> "Cases":
+        """The Cases of these rows, numbers or a mask."""
+        rows = np.arange(len(self))[rows]
+        parts = {key: getattr(self, key)[rows] for key in ("track_numbers", "times", "truth", "clear_of_edges")}
+        parts |= {"histories": [self.histories[n] for n in rows], "sensor_covariance": self.sensor_covariance[rows]}
+        return replace(self, **parts)
 
 
 def horizon(suite: Suite, history: float, horizons: Sequence[float]) -> Cases:
@@ -90,6 +113,18 @@ def landing(suite: Suite, before: float) -> Cases:
     if suite.balls is not None and len(rows):
         clear_of_edges = is_clear_of_edges(suite, rows, truth[:, 0] + 1e-3)
     return Cases("landing", before, rows, histories, times, truth, clear_of_edges, np.zeros((len(rows), 1, 3, 3)))
+
+
+def bounce(suite: Suite, history: float) -> Cases:
+    """The Cases of `bounce` after `history` s, of the events whose made frames last so long."""
+    cut = [track.until(track.time[0] + history + TIME_TOLERANCE) if len(track) else track for track in suite.tracks]
+    end = suite.events.end
+    rows = [i for i, t in enumerate(cut) if len(t) >= MIN_FRAMES and t.time[0] + history <= end[i]]
+    histories = [cut[i] for i in rows]
+    times = np.array([[track.time[-1] + BOUNCE_TIME] for track in histories]).reshape(-1, 1)
+    rows, truth = np.array(rows, int), suite.events.landing[rows]
+    return Cases("bounce", history, rows, histories, times, truth, np.ones(len(rows), bool),
+                 np.zeros((len(rows), 1, 3, 3)))  # fmt: skip
 
 
 def l4dc2023(suite: Suite, before: float) -> Cases:

@@ -13,10 +13,10 @@ import numpy as np
 from markupsafe import Markup
 
 from ballcast.evaluation.figures import Curve, Panel, curves, dot_plot, style
-from ballcast.evaluation.gallery import MAX_PREDICTORS, gallery
+from ballcast.evaluation.gallery import drawable, gallery
 from ballcast.evaluation.limits import LIMITS
 from ballcast.evaluation.results import COVERAGE_LEVELS, MIN_TRACKS, Results, cell_key, display_name
-from ballcast.evaluation.standings import CENTRAL, Standing, nearest, standings
+from ballcast.evaluation.standings import CENTRAL, GIVEN_MORE, Standing, nearest, standings
 from ballcast.evaluation.suites import Suite
 from ballcast.sim.files import write_atomically
 
@@ -38,7 +38,7 @@ def page(results: Results, suites: Sequence[Suite], histories: Sequence[float], 
     environment.filters |= {"mm": _millimetres, "short": display_name, "style": style, "figure": Markup}
     sections = [_section(results, suite, histories, horizons) for suite in suites]
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(results=results, sections=sections, few=MIN_TRACKS, limits=LIMITS)
+    return template.render(results=results, sections=sections, few=MIN_TRACKS, limits=GIVEN_MORE)
 
 
 def _section(results, suite, histories, horizons):
@@ -52,10 +52,10 @@ def _section(results, suite, histories, horizons):
         "standings": table,
         "verdict": verdict(table),
         "middle": _where(table, "median", "{0.history:g} s of history, {0.horizon:g} s ahead"),
-        "before": _where(table, "landing_place", "{0.history:g} s before it"),
+        "before": _where(table, "landing_place", "{0.history:g} s " + ("seen" if suite.events else "before it")),
         "latency": _latency(table),
         "gallery": [*gallery(results, suite, names, histories, horizons)],
-        "drawn": [name for name in names if name not in LIMITS][:MAX_PREDICTORS],
+        "drawn": drawable(results, names),
         "notes": [n for n in results.notes if n.startswith(f"{suite.name},") or f": {suite.name}," in n],
     } | {key: [*make(results, suite.name, names)] for key, make in MAKERS.items()}
 

@@ -1,8 +1,8 @@
 """Results: rows of figures and the errors behind them, written to JSON and read back; two of them compared."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,9 @@ from ballcast.evaluation.metrics import STATISTICS
 from ballcast.sim.files import write_atomically
 
 MIN_TRACKS = 30  # tracks; a cell with fewer decides nothing
+MIN_ANSWERED = 0.9  # of the tracks of a cell, by which a predictor may be first
+STATE = "state"  # the row of the measured state itself, see events.py: given more than predictors are
+FROM_FILE = "what is in the file"  # the side information of a file of predictions
 COVERAGE_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)  # nominal probabilities of regions
 
 
@@ -29,6 +32,7 @@ class Row:
     low: float | None  # the 95 % interval over tracks
     high: float | None
     tracks: int  # on which the figure is based
+    adapted: bool = False  # whether the predictor learnt from recorded tracks; else it is zero-shot
 
 
 @dataclass
@@ -43,6 +47,11 @@ class Results:
     side_information: dict[str, str] = field(default_factory=dict)  # predictor -> what it knows beyond the history
     notes: list[str] = field(default_factory=list)  # what was left out, what failed
     reliability: dict[str, list[float]] = field(default_factory=dict)  # cell -> coverage of each of COVERAGE_LEVELS
+    adapted: list[str] = field(default_factory=list)  # "predictor|suite" of those that learnt from recorded tracks
+
+    def is_adapted(self, predictor: str, suite: str) -> bool:
+        """Whether a predictor learnt from recorded tracks, as it was used on a suite."""
+        return f"{predictor}|{suite}" in self.adapted
 
     def write(self, path: str | Path) -> None:
         """Write JSON; the file appears whole or not at all."""
@@ -58,6 +67,14 @@ class Results:
             return Results(**table | {"rows": rows})
         except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise ValueError(f"{path}: not a results file of evaluate.py --json ({error})") from None
+
+
+def only(results: Results, names: Sequence[str]) -> Results:
+    """The Results of some predictors."""
+    rows = [row for row in results.rows if row.predictor in names]
+    errors = {cell: found for cell, found in results.errors.items() if cell.partition("|")[0] in names}
+    known = {name: knows for name, knows in results.side_information.items() if name in names}
+    return replace(results, rows=rows, errors=errors, side_information=known)
 
 
 def display_name(name: str) -> str:
@@ -81,12 +98,14 @@ def ranking(
 ) -> dict[str, bool]:
     """Predictors, sorted by median error -> whether it is first, or ties with the first by their paired interval.
 
-    of: the predictors to rank; None for all
+    of: the predictors to rank; None for all. One that answers for less than MIN_ANSWERED of the tracks comes after all
+    others, so that nobody is first on a choice of tracks.
     """
     names = results.side_information if of is None else of
     cells = {name: results.errors.get(cell_key(name, suite, protocol, history, horizon)) for name in names}
     cells = {name: errors for name, errors in cells.items() if errors}
-    order = sorted(cells, key=lambda name: np.median(list(cells[name].values())))
+    enough = MIN_ANSWERED * max(map(len, cells.values()), default=0)
+    order = sorted(cells, key=lambda name: (len(cells[name]) < enough, np.median(list(cells[name].values()))))
     level = {}
     for name in order:
         shared = [t for t in cells[name] if t in cells[order[0]]]
@@ -115,8 +134,9 @@ def differences(a: Results, b: Results) -> Iterator[Difference]:
 
     Each predictor is compared with itself; if a and b share none, every predictor of a with every one of b.
     """
-    pairs = [(n, n) for n in a.side_information if n in b.side_information]
-    pairs = pairs or [(m, n) for m in a.side_information for n in b.side_information]
+    first_names, second_names = ([n for n in run.side_information if n != STATE] for run in (a, b))
+    pairs = [(n, n) for n in first_names if n in second_names]
+    pairs = pairs or [(m, n) for m in first_names for n in second_names]
     for first, second in pairs:
         names = display_name(first) if first == second else f"{display_name(second)} against {display_name(first)}"
         for cell, errors in a.errors.items():

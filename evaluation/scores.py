@@ -23,7 +23,7 @@ def score(results: Results, name: str, suite: Suite, cases: Cases, answers: Answ
     """Add the rows and errors of one predictor's answers to the results."""
     if cases.protocol == "horizon":
         _score_horizons(results, name, suite, cases, answers, horizons)
-    elif cases.protocol == "landing":
+    elif cases.asks_landing:
         _score_landings(results, name, suite, cases, answers)
     else:
         _score_ends(results, name, suite, cases, answers)
@@ -70,7 +70,7 @@ def _score_regions(results, cell, horizon, answers, rows, h, covariance, cases):
 
 
 def _score_landings(results, name, suite, cases, answers):
-    cell = name, suite.name, "landing", cases.history
+    cell = name, suite.name, cases.protocol, cases.history
     answered = ~np.isnan(answers.mean).any(axis=(1, 2))
     if not answered.any():
         return
@@ -103,7 +103,8 @@ def score_latency(results: Results, name: str, suite: Suite, durations: np.ndarr
     for percent in (50, 95, 99):
         value = json_number(np.percentile(durations, percent))
         cell = name, suite.name, "latency", None, None, f"latency_p{percent}"
-        results.rows.append(Row(*cell, value, None, None, len(durations)))
+        adapted = results.is_adapted(name, suite.name)
+        results.rows.append(Row(*cell, value, None, None, len(durations), adapted))
 
 
 def _add_errors(results, cell, horizon, suite, cases, rows, errors):
@@ -117,5 +118,5 @@ def _add(results, cell, horizon, metric, values, statistic):
     if not len(values):
         return
     low, high = interval(values, statistic)
-    row = Row(*cell, horizon, metric, json_number(statistic(values)), json_number(low), json_number(high), len(values))
-    results.rows.append(row)
+    figures = json_number(statistic(values)), json_number(low), json_number(high), len(values)
+    results.rows.append(Row(*cell, horizon, metric, *figures, results.is_adapted(*cell[:2])))

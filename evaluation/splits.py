@@ -1,4 +1,4 @@
-"""The recorded sets and their frozen splits, as splits.toml has them: python -m ballcast.evaluation.splits --help
+"""The recorded sets and their frozen splits, as splits.toml has them. split_files.py is the command.
 
 split_of("002")                    # "validation", "train" or "test": the name of the ball decides
 recorded_sets()["spindoe"]         # where the set is, and how it is read
@@ -10,10 +10,6 @@ import zlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-
-from tyro.conf import Positional
-
-from ballcast import command
 
 FILE = Path(__file__).with_name("splits.toml")
 SPLITS = ("train", "validation", "test")
@@ -32,10 +28,15 @@ class RecordedSet:
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)  # m, ours in the files' frame, after `axes`
     suite: bool = False  # part of evaluate.py --suite real
     note: str = ""  # what a reader of its scores has to know
+    events: bool = False  # a file of states after shots and bounces of match play, see events.py
 
     def paths(self, data: str | Path) -> list[Path]:
         """The set's files in the folder of recorded balls, sorted; index.csv is none of them."""
         return sorted(path for path in (Path(data) / self.folder).glob(self.files) if path.name != "index.csv")
+
+    def ball_name(self, track: str) -> str:
+        """The name of a ball, which decides its split, by the name of its track; of an event, the name of its rally."""
+        return track.rpartition("/")[0] if self.events else track.replace("/", "#")
 
 
 @cache
@@ -64,32 +65,7 @@ def data_folder() -> Path:
     return Path(os.environ.get("BALLCAST_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
 
-@dataclass(frozen=True)
-class Options:
-    """Print those of the given files that are in a split, one a line: as arguments of train.py --tracks."""
-
-    files: Positional[tuple[Path, ...]]
-    """files of recorded balls, one ball each, or folders of them"""
-    split: tuple[str, ...] = ("train", "validation")
-    """train, validation, test, or several"""
-
-
-def main() -> None:
-    options = command.options(Options, "python -m ballcast.evaluation.splits")
-    command.run("python -m ballcast.evaluation.splits", lambda: run(options))
-
-
-def run(options: Options) -> None:
-    """Print the files. Raises ValueError for a split that is none, or a file that does not exist."""
-    if unknown := set(options.split) - set(SPLITS):
-        raise ValueError(f"--split {unknown.pop()}: unknown; one of {', '.join(SPLITS)}")
-    for source in options.files:
-        if not source.exists():
-            raise ValueError(f"{source}: does not exist; name files or folders of recorded balls")
-        for path in sorted(source.glob("*.csv")) if source.is_dir() else [source]:
-            if path.name != "index.csv" and split_of(path.stem) in options.split:
-                print(path)
-
-
 if __name__ == "__main__":
+    from ballcast.evaluation.split_files import main  # which imports this module
+
     main()

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ballcast.evaluation.limits import LIMITS
-from ballcast.evaluation.results import MIN_TRACKS, Results, Row, ranking
+from ballcast.evaluation.results import MIN_TRACKS, STATE, Results, Row, ranking
 
+GIVEN_MORE = (*LIMITS, STATE)  # names of rows that know more than a predictor can
 CENTRAL = 0.2, 0.3  # s of history, s ahead: the cell that is shown where there is room for only one
 
 
@@ -17,22 +18,26 @@ class Standing:
 
     name: str
     side_information: str
-    ratio_to_limit: float  # its median error over that of `informed` (recorded: of the best); geometric mean over cells
+    ratio_to_limit: float  # its median error over that of the base (see `standings`); geometric mean over cells
     first: int  # cells in which it is first among predictors, or ties with the first
     cells: int
     rows: dict[str, Row]  # metric -> Row, of the central cell and the central time before a landing
     latency: dict[int, float]  # percentile -> s
+    adapted: bool = False  # whether it learnt from recorded tracks
 
     @property
     def limit(self) -> bool:
-        return self.name in LIMITS
+        return self.name in GIVEN_MORE
 
 
 def standings(results: Results, suite: str) -> list[Standing]:
-    """The Standings of a suite, the best first, by the protocol that ranks it (see ranking_cells)."""
+    """The Standings of a suite, the best first, by the protocol that ranks it (see ranking_cells).
+
+    The base of the ratios is `informed`, of events `state`, of other recorded balls the best of each cell.
+    """
     cells = ranking_cells(results, suite)
     medians = {c: {n: np.median(list(e.values())) for n, e in by_name.items()} for c, by_name in cells.items()}
-    base = {cell: m["informed"] if "informed" in m else min(m.values()) for cell, m in medians.items()}
+    base = {cell: m.get("informed", m.get(STATE, min(m.values()))) for cell, m in medians.items()}
     found = []
     for name, side_information in results.side_information.items():
         own = [cell for cell in cells if name in medians[cell]]
@@ -42,30 +47,34 @@ def standings(results: Results, suite: str) -> list[Standing]:
             first = sum(_ties_with_first(results, suite, cell, name) for cell in own)
             latency = {int(r.metric[9:]): r.value for r in _rows(results, suite, name) if r.protocol == "latency"}
             rows = _central_rows(results, suite, name)
-            found.append(Standing(name, side_information, ratio, first, len(own), rows, latency))
+            adapted = results.is_adapted(name, suite)
+            found.append(Standing(name, side_information, ratio, first, len(own), rows, latency, adapted))
     return sorted(found, key=lambda s: (s.ratio_to_limit, s.name))
 
 
 def ranking_cells(results: Results, suite: str) -> dict[tuple[str, float, float], dict[str, dict[str, float]]]:
     """(protocol, history, horizon) -> predictor -> track -> error m, of the protocol that ranks the suite.
 
-    That is `horizon` if it was asked, else `l4dc2023`, else `landing`. Cells with fewer than MIN_TRACKS tracks are left
-    out, unless there are no others.
+    That is `horizon` if it was asked, else `l4dc2023`, `landing` or `bounce`. Cells with fewer than MIN_TRACKS
+    tracks are left out, unless there are no others.
     """
     found = {}
     for name, errors in results.errors.items():
         predictor, where, protocol, history, horizon = name.split("|")
         if where == suite:
             found.setdefault((protocol, float(history), float(horizon)), {})[predictor] = errors
-    ranks = next((p for p in ("horizon", "l4dc2023", "landing") if any(c[0] == p for c in found)), None)
+    ranks = next((p for p in ("horizon", "l4dc2023", "landing", "bounce") if any(c[0] == p for c in found)), None)
     found = {cell: by_name for cell, by_name in sorted(found.items()) if cell[0] == ranks}
     enough = {cell: by_name for cell, by_name in found.items() if max(map(len, by_name.values())) >= MIN_TRACKS}
     return enough or found
 
 
 def _ties_with_first(results, suite, cell, name):
-    """Whether a predictor or limit is first, or ties with the first predictor."""
-    among = [n for n in results.side_information if n not in LIMITS or n == name]
+    """Whether a predictor or limit is first, or ties with the first predictor: of those that are adapted, or of those
+    that are zero-shot, as it is itself."""
+    adapted = results.is_adapted(name, suite)
+    rivals = [n for n in results.side_information if n not in GIVEN_MORE and results.is_adapted(n, suite) == adapted]
+    among = [n for n in results.side_information if n in rivals or n == name]
     return ranking(results, suite, *cell, of=among)[name]
 
 
@@ -77,7 +86,7 @@ def nearest(values: Sequence[float], wanted: float) -> float | None:
 def _central_rows(results, suite, name):
     """metric -> Row of the central history and horizon; ADE and FDE of that history; landings of the central time."""
     chosen = {}
-    for protocol in ("horizon", "landing", "l4dc2023"):
+    for protocol in ("horizon", "landing", "l4dc2023", "bounce"):
         rows = [r for r in _rows(results, suite, name) if r.protocol == protocol]
         history = nearest({r.history for r in rows}, CENTRAL[0])
         rows = [r for r in rows if r.history == history]

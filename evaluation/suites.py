@@ -16,6 +16,15 @@ EDGE_MARGIN = 0.01  # m from an edge or the net: a ball this close may go either
 
 
 @dataclass(frozen=True, eq=False)
+class Events:
+    """B events of match play: the landing that follows each, as measured and as its measured state is flown."""
+
+    landing: np.ndarray  # (B, 4) s and m, measured
+    flown: np.ndarray  # (B, 4) s and m, NaN where the flown state does not land
+    end: np.ndarray  # (B,) s, until which frames are made
+
+
+@dataclass(frozen=True, eq=False)
 class Suite:
     """Tracks (B,) of one sport, and the simulated balls they measure (None for recorded ones)."""
 
@@ -23,6 +32,11 @@ class Suite:
     sport: sim.Sport
     tracks: list[Track]
     balls: sim.Balls | None = None
+    events: Events | None = None  # if the tracks are made frames after events, whose landings are known
+
+    def full_name(self, i: int) -> str:
+        """The name of track i among those of all suites."""
+        return f"{self.name}/{self.tracks[i].name}"
 
     def truth_of(self, i: int) -> Truth:
         """What a limit is given of track i."""

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 from rich.table import Table
 
-from ballcast.evaluation.limits import LIMITS
-from ballcast.evaluation.results import MIN_TRACKS, Results, display_name, ranking
+from ballcast.evaluation.results import MIN_TRACKS, STATE, Results, display_name, ranking
+from ballcast.evaluation.standings import GIVEN_MORE
 
 
 def tables(results: Results, without: str = "") -> Iterator[Table]:
@@ -15,9 +15,12 @@ def tables(results: Results, without: str = "") -> Iterator[Table]:
     cells = {(r.suite, r.protocol, r.history) for r in results.rows if r.protocol in order}
     for suite, protocol, history in sorted(cells, key=lambda c: (c[0], order[c[1]], c[2])):
         rows = [r for r in results.rows if (r.suite, r.protocol, r.history) == (suite, protocol, history)]
-        yield _landings(suite, history, rows) if protocol == "landing" else _horizons(results, suite, history, rows)
+        make = _landings if protocol == "landing" else _horizons
+        yield make(results, suite, history, rows)
     for suite in sorted({r.suite for r in results.rows if r.protocol == "l4dc2023"}):
         yield _ends(results, suite)
+    for suite in sorted({r.suite for r in results.rows if r.protocol == "bounce"}):
+        yield _bounces(results, suite)
 
 
 def _table(title, left, right):
@@ -43,7 +46,8 @@ def by_suite(results: Results) -> Iterator[Table]:
                 mine = {m: [r for r in own if (r.predictor, r.metric) == (name, m)] for m in ("median", "coverage90")}
                 count = [r.tracks for r in mine["median"]]
                 counts = "-".join(str(n) for n in dict.fromkeys((min(count), max(count))))
-                table.add_row(f"{history:g}", _titled(name), counts, *cells, _mean_coverage(mine["coverage90"]))
+                title = _titled(name, results.is_adapted(name, suite))
+                table.add_row(f"{history:g}", title, counts, *cells, _mean_coverage(mine["coverage90"]))
         table.caption = f"s of history; * first, or ties with the first; fewer than {MIN_TRACKS} tracks decide nothing"
         yield table
 
@@ -63,7 +67,7 @@ def _horizons(results, suite, history, rows):
         for metric, form in (("coverage90", "{:.0%}"), ("nll", "{:.2f}")):
             row = value.get((name, metric))
             cells.append(form.format(row.value) if row and row.value is not None else "-")
-        table.add_row(_titled(name), *cells)
+        table.add_row(_titled(name, results.is_adapted(name, suite)), *cells)
     count = max((r.tracks for r in rows), default=0)
     table.caption = f"{count} tracks; * first, or ties with the first by their paired interval"
     if count < MIN_TRACKS:
@@ -72,23 +76,37 @@ def _horizons(results, suite, history, rows):
 
 
 def _horizon_rows(results, suite, history, rows, horizons):
-    """(predictor, its medians as text) for each predictor, in the order of their errors at the middle horizon."""
+    """(predictor, its medians as text) for each predictor, in the order of their errors at the middle horizon.
+
+    Those that are adapted come after the others; each group has its own stars.
+    """
     value = {(r.predictor, r.horizon): r for r in rows if r.metric == "median"}
-    levels = {h: ranking(results, suite, "horizon", history, h) for h in horizons}
-    for name in levels[horizons[len(horizons) // 2]]:
-        cells = []
-        for h in horizons:
-            row = value.get((name, h))
-            cells.append(_cell(row, levels[h].get(name, False)) if row else "-")
-        yield name, cells
+    middle = horizons[len(horizons) // 2]
+    for group in groups(results, suite):
+        levels = {h: ranking(results, suite, "horizon", history, h, of=group) for h in horizons}
+        for name in levels[min((h for h in horizons if levels[h]), key=lambda h: abs(h - middle), default=middle)]:
+            cells = []
+            for h in horizons:
+                row = value.get((name, h))
+                cells.append(_cell(row, levels[h].get(name, False)) if row else "-")
+            yield name, cells
+
+
+def groups(results: Results, suite: str) -> tuple[list[str], list[str]]:
+    """The predictors of a suite that are zero-shot, and those that are adapted to recorded balls."""
+    names = [*results.side_information]
+    adapted = [name for name in names if results.is_adapted(name, suite)]
+    return [name for name in names if name not in adapted], adapted
 
 
 def _cell(row, leads):
+    """A figure with its interval, marked if it leads in a cell with enough tracks."""
+    leads = leads and row.tracks >= MIN_TRACKS
     text = f"{1e3 * row.value:.1f}" + (f" [dim]{1e3 * row.low:.0f}-{1e3 * row.high:.0f}[/dim]" if row.low else "")
     return f"[bold]*{text}[/bold]" if leads else text
 
 
-def _landings(suite, history, rows):
+def _landings(results, suite, history, rows):
     value = {(r.predictor, r.metric): r for r in rows}
     columns = "position mm (95 %)", "time ms", "no landing", "tracks"
     table = _table(f"{suite}: landing, history until {history:g} s before it", [""], columns)
@@ -97,7 +115,29 @@ def _landings(suite, history, rows):
     for name in sorted(known, key=lambda n: position_error.get(n, 1e9)):
         at, when, missing = (value.get((name, f"landing_{k}")) for k in ("place", "time", "missing"))
         errors = (_cell(at, False), f"{1e3 * when.value:.1f}") if at else ("-", "-")
-        table.add_row(_titled(name), *errors, f"{missing.value:.0%}", str(missing.tracks))
+        title = _titled(name, results.is_adapted(name, suite))
+        table.add_row(title, *errors, f"{missing.value:.0%}", str(missing.tracks))
+    return table
+
+
+def _bounces(results, suite):
+    """Landings after events: a section for each history; the measured state first, adapted predictors last."""
+    rows = [r for r in results.rows if (r.suite, r.protocol) == (suite, "bounce")]
+    value = {(r.predictor, r.history, r.metric): r for r in rows}
+    title = f"{suite}: next bounce, median errors; made frames of the first s"
+    table = _table(title, ["s", "", "tracks"], ["position mm (95 %)", "time ms", "no landing"])
+    for history in sorted({r.history for r in rows}):
+        table.add_section()
+        for group in ([STATE], *([n for n in group if n != STATE] for group in groups(results, suite))):
+            known = [name for name in group if (name, history, "landing_missing") in value]
+            levels = ranking(results, suite, "bounce", history, 0.0, of=known)
+            for name in [*levels, *(n for n in known if n not in levels)]:
+                at, late, none = (value.get((name, history, f"landing_{k}")) for k in ("place", "time", "missing"))
+                figures = (_cell(at, name != STATE and levels[name]), f"{1e3 * late.value:.1f}") if at else ("-", "-")
+                shown = _titled(name, results.is_adapted(name, suite))
+                table.add_row(f"{history:g}", shown, str(none.tracks), *figures, f"{none.value:.0%}")
+    table.caption = f"* first, or ties with the first; {STATE}: the measured state, flown by the law that ships: it is "
+    table.caption += "given the velocity and the spin. The frames are made from it; the bounce is measured"
     return table
 
 
@@ -110,7 +150,7 @@ def _ends(results, suite):
     table = _table(title, [""], [f"{h:g} s" for h in before])
     levels = {h: ranking(results, suite, "l4dc2023", h, 0.0) for h in before}
     for name in levels[before[0]]:
-        line = [_titled(name)]
+        line = [_titled(name, results.is_adapted(name, suite))]
         for h in before:
             mm = [1e3 * value[name, h, m].value if (name, h, m) in value else np.nan for m in ("median", "q10", "q90")]
             text = "-" if np.isnan(mm[0]) else f"{mm[0]:.0f} [dim]{mm[1]:.0f}-{mm[2]:.0f}[/dim]"
@@ -121,9 +161,9 @@ def _ends(results, suite):
     return table
 
 
-def _titled(name):
-    """A name as it is shown: limits in colour, files of weights by their folders."""
-    return f"[cyan]{name}[/cyan]" if name in LIMITS else display_name(name)
+def _titled(name, is_adapted=False):
+    """A name as it is shown: limits in colour, files of weights by their folders, adapted predictors marked."""
+    return f"[cyan]{name}[/cyan]" if name in GIVEN_MORE else display_name(name) + " (adapted)" * is_adapted
 
 
 def latencies(results: Results) -> Table:
@@ -132,6 +172,8 @@ def latencies(results: Results) -> Table:
     table = _table(title, ["", "knows"], ["p50 us", "p95 us", "p99 us"])
     value = {(r.predictor, r.metric): r.value for r in results.rows if r.protocol == "latency"}
     for name, side_information in results.side_information.items():
+        if (name, "latency_p50") not in value:
+            continue
         figures = [value.get((name, f"latency_p{p}")) for p in (50, 95, 99)]
         table.add_row(_titled(name), side_information, *(f"{1e6 * v:.0f}" if v else "-" for v in figures))
     return table

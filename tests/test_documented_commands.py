@@ -44,6 +44,7 @@ PROGRAMS = {  # what python runs -> the module whose main() that is; the subcomm
 SHORTENED = (  # (pattern, what is added, which overrides what is there); the first that matches
     (r"^play\.py", "--headless --size 320x180 --frames 12"),  # so that there is a forecast
     (r"^evaluate\.py .*--compare \S+ \S+$", ""),
+    (r"^evaluate\.py .*--export", "--balls 2 --protocol horizon --history 0.1 --horizon 0.1"),
     (r"^evaluate\.py .*--predictor", "--balls 2 --protocol horizon --history 0.1 --horizon 0.1"),
     (r"^evaluate\.py", "--balls 2 --protocol horizon --history 0.1 --horizon 0.1 --predictor parabola"),
     (r"^train\.py .*--finetune", "--steps 1 --batch 32 --out run"),
@@ -60,6 +61,7 @@ BY_HAND = (  # (pattern, why it does not run here)
     (r"^-m ballcast warm", "compiles everything"),
     (r"^-m ballcast\.evaluation\.splits", "needs recorded sets"),
     (r"--suite real", "needs the recorded sets, and minutes"),
+    (r"^answer\.py", "is the program that docs/benchmark.md prints; tests/test_benchmark.py runs it"),
     (r"constant_acceleration|--show apex", "is a step of a recipe, after the files that the recipe adds"),
     (r"^train\.py --minutes 30$", "is for several processes"),
 )  # fmt: skip

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from ballcast.evaluation import evaluate, splits
+from ballcast.evaluation import evaluate, split_files, splits
 from ballcast.evaluation.paired import paired_tables
 from ballcast.evaluation.real import read_set, real_suites
 from ballcast.evaluation.results import Results
@@ -42,10 +42,10 @@ def test_fine_tuning_keeps_the_same_balls_for_validation():
 def test_the_files_of_a_split_are_printed(tmp_path, capsys):
     for name in ("002", "008", "010", "index"):
         (tmp_path / f"{name}.csv").write_text("t,x,y,z\n")
-    splits.run(splits.Options((tmp_path,), ("train", "validation")))
+    split_files.run(split_files.Options((str(tmp_path),), ("train", "validation")))
     assert [line[-7:] for line in capsys.readouterr().out.splitlines()] == ["008.csv", "010.csv"]
     with pytest.raises(ValueError, match="train, validation, test"):
-        splits.run(splits.Options((tmp_path,), ("tests",)))
+        split_files.run(split_files.Options((str(tmp_path),), ("tests",)))
 
 
 def stroke(name, seed):

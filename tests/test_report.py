@@ -85,7 +85,7 @@ def test_the_command_writes_the_page(tmp_path, monkeypatch, capsys):
 
 
 def test_the_leaderboard_is_written_from_condensed_results(results):
-    kept = leaderboard.condense(results, "python evaluate.py --sport table_tennis")
+    kept = leaderboard.condense(results, "python evaluate.py --sport table_tennis", "sim:table_tennis")
     text = leaderboard._json_by_row(kept)
     assert json.loads(text)["standings"][1] == {
         "predictor": "constant_velocity",
@@ -93,7 +93,7 @@ def test_the_leaderboard_is_written_from_condensed_results(results):
         "first": 4,
         "cells": 4,
     }
-    assert "latency_p50" in text and "latency_p99" not in text and '"2": ' not in text
+    assert "latency" not in text and '"2": ' not in text  # a latency would differ from run to run
     page = leaderboard.render([json.loads(text)])
     assert "| *informed* | 1.00 |" in page and "| constant_velocity | **2.00** |" in page
     assert "| parabola | 2.00 | 4 of 4 | 892 | 892 | - | 90 | 20 | - | - |" in page
