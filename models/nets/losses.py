@@ -12,7 +12,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from ballcast.models.encoding.decoding import MAX_LOG_SCALE, MIN_LOG_SCALE, PATH_OUTPUTS
 from ballcast.models.encoding.nominal import HORIZONS
 
-BELIEF_DEGREES, PATH_DEGREES = 8.0, 4.0  # degrees of freedom
+BELIEF_DEGREES, PATH_DEGREES, LATER_DEGREES = 8.0, 4.0, 4.0  # degrees of freedom
 
 
 def whiten(error: Tensor, scales: Tensor, regressions: Tensor) -> Tensor:
@@ -43,6 +43,30 @@ def belief_loss(belief: Tensor, truth: Tensor, active: Tensor | None = None) -> 
     mean, scales, regressions = belief.split([size, size, size * (size - 1) // 2], -1)
     mask = None if active is None else active[:, None].expand_as(truth)
     return student_t_nll(truth - mean, scales, regressions, BELIEF_DEGREES, mask)
+
+
+def later_loss(belief: Tensor, later, active: Tensor) -> Tensor:
+    """(B, N) of belief outputs (B, N, D (D + 3) / 2): minus the log-density of positions that were measured later, along
+    each axis, by flights that are linear in the belief. later: the Later of batches.py, as tensors; active (B, D)."""
+    size = active.shape[-1]
+    mean, scales, regressions = belief.split([size, size, size * (size - 1) // 2], -1)
+    error = later.offset + (later.slope @ mean[:, :, None, :, None])[..., 0]  # (B, N, L, 3)
+    spread = later.slope.flatten(2, 3) @ unwhiten(scales, regressions, active)
+    variance = spread.square().sum(-1).unflatten(2, error.shape[2:]) + later.variance
+    log_density = 0.5 * (LATER_DEGREES + 1.0) * torch.log1p(error.square() / (LATER_DEGREES * variance))
+    loss = (log_density + 0.5 * torch.log(variance)).sum(-1) * later.known
+    return loss.sum(-1) / later.known.shape[-1]
+
+
+def unwhiten(scales: Tensor, regressions: Tensor, active: Tensor) -> Tensor:
+    """The matrix A (B, N, D, D) for which errors A z have z as whiten gives it; active (B, D): others are left out."""
+    size = active.shape[-1]
+    coefficients = scales.new_zeros((*scales.shape, size))
+    row, column = torch.tril_indices(size, size, -1)
+    coefficients[..., row, column] = regressions * (active[:, None, row] * active[:, None, column])
+    identity = torch.eye(size, dtype=scales.dtype, device=scales.device)
+    deviations = torch.diag_embed(active[:, None] * torch.exp(scales.clamp(MIN_LOG_SCALE, MAX_LOG_SCALE)))
+    return torch.linalg.solve_triangular(identity - coefficients, deviations, upper=False, unitriangular=True)
 
 
 def path_loss(path: Tensor, future: Tensor, is_known: Tensor | None) -> Tensor:

@@ -22,10 +22,8 @@ from ballcast.models.nets.losses import belief_loss, landing_loss, path_loss
 from ballcast.models.nets.network import DEFAULT_SIZES, Network, NetworkShape
 from ballcast.models.registry import serves
 from ballcast.models.runtime import weights
-from ballcast.models.training.batches import Batch, Batches, prefetch
-from ballcast.models.training.recorded import MixedBatches, split_tracks
+from ballcast.models.training.batches import Batch, Batches, Later, prefetch
 from ballcast.models.training.sports import random_count_of, sports_of
-from ballcast.tracks import read_tracks
 
 SCALING_BATCHES = 8  # batches that the scales of inputs and outputs are measured on
 MIN_SCALE = 1e-3  # a number that varies less is ignored: its scale is infinite
@@ -51,18 +49,12 @@ class Learner:
         own = options | {"seed": config["seed"], "rank": rank, "ranks": ranks, "balls": balls}
         self.batches = Batches(self.sports, feature_set, config["batch"], **own)
         self.validation_batches = Batches(self.sports, feature_set, VALIDATION_BATCH, purpose="validation", **options)
-        if config["tracks"]:
-            self._mix_in_recorded(*split_tracks(read_tracks(config["tracks"])))
         self.network = self.initial_network().to(self.device)
         self.wrapped = DistributedDataParallel(self.network) if ranks > 1 else self.network
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=config["rate"], betas=BETAS, fused=True)
         named = list(self.network.named_parameters())  # of the path head, and the rest
         self.parameter_groups = [[p for n, p in named if n.startswith("path.") == path] for path in (True, False)]
         self.autocast = not config["exact"] and (self.device.type != "cpu" or has_bfloat16())
-
-    def _mix_in_recorded(self, training, validation):
-        self.batches = MixedBatches(self.batches, training, self.config["seed"])
-        self.validation_batches = MixedBatches(self.validation_batches, validation, 0)
 
     def initial_network(self) -> Network:
         """The network before it learns."""
@@ -175,4 +167,5 @@ def network_shape(model: str, batches: Batches, **sizes: int) -> NetworkShape:
 def to_tensors(batch: Batch, device: str | torch.device = "cpu") -> Batch:
     """The Batch with tensors on the device."""
     arrays = {name: a for name, a in batch._asdict().items() if isinstance(a, np.ndarray)}
-    return batch._replace(**{name: torch.from_numpy(a).to(device) for name, a in arrays.items()})
+    later = batch.later and Later(*(torch.from_numpy(a).to(device) for a in batch.later))
+    return batch._replace(later=later, **{name: torch.from_numpy(a).to(device) for name, a in arrays.items()})

@@ -1,61 +1,226 @@
 """Recorded balls to learn from. Their future is what was measured later; their spin and landing are not known.
 
-Batches alternate between simulated and recorded balls, so that nothing is forgotten.
+    training, kept = split_tracks(tracks)
+    recorded = RecordedSet(training, sport, "filter", VIEWS, seed=0)   # features of all views, computed once
+    batch = recorded.batch(rows)                                       # the Batch of some views
+
+A view is a track as another tracker might have seen it: from another frame on, with fewer frames, mirrored. What the
+networks read of a view does not change as they learn, so it is computed once. The future is the flight fitted to all
+frames (whole_flight.py) plus the mean of the residuals about it: single frames are noisier.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 
+from ballcast import sim
+from ballcast.models.encoding.features import make_frontend
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
-from ballcast.models.training.batches import LOSS_FRAMES, MAX_FRAMES, Batch, Batches, Sequences, Targets, spread_frames
+from ballcast.models.training import later_frames
+from ballcast.models.training.batches import TARGET_LIMIT, Batch, Batches, Later, Sequences, Targets, assemble
+from ballcast.models.training.batches import spread_frames as spread
+from ballcast.models.training.whole_flight import Flights, fit_flights, states_and_path
 from ballcast.tracks import Track
 
 VALIDATION_PERIOD = 5  # about one track in five is kept for validation
 MIN_TRACK_LENGTH = 8  # frames
 MAX_GAP = 0.04  # s between the frames that a position is interpolated from
+MAX_VIEW_FRAMES, LOSS_FRAMES = 256, 32  # of a view: frames at most, and frames with a loss
+VIEWS, MAX_VIEWS = 6, 1200  # of a track; in all
+CHUNK, THREADS = 32, 2  # views whose features are computed at once; threads that do it
+EARLY, EARLY_SHARE = 0.06, 0.5  # s: so late begin at most half of the views; the others begin anywhere
+MIN_KEPT_FRAMES, THIN_SHARE = 0.6, 0.25  # of the frames of a view, at least; of the views have every second frame
+SMOOTHING = 0.015  # s on either side, over which residuals to the flight are averaged
+MIN_NOISE = 0.003  # m, of a measurement
+MIRROR = np.array([-1.0, 1, 1, -1, 1, 1, 1, -1, -1, 1, 1, 1, 1, -1, 1, 1])  # signs of the unknowns seen in a mirror, x
 
 
 def split_tracks(tracks: Sequence[Track]) -> tuple[list[Track], list[Track]]:
-    """Tracks for training and for validation, split by their names."""
+    """Tracks for training and for validation, split by their names. Where the rule keeps none, or all, another rule
+    of the same kind does: the fifth of the tracks whose names' checksums are lowest."""
     long = [track for track in tracks if len(track) >= MIN_TRACK_LENGTH]
-    is_validation = [zlib.crc32(track.name.encode()) % VALIDATION_PERIOD == 0 for track in long]
-    parts = [t for t, k in zip(long, is_validation) if not k], [t for t, k in zip(long, is_validation) if k]
+    is_kept = np.array([zlib.crc32(track.name.encode()) % VALIDATION_PERIOD == 0 for track in long], bool)
+    if len(long) >= 2 and not 0 < is_kept.sum() < len(long):
+        order = np.argsort([zlib.crc32(f"kept {track.name}".encode()) for track in long], kind="stable")
+        is_kept[:] = False
+        is_kept[order[: max(1, round(len(long) / VALIDATION_PERIOD))]] = True
+    parts = [t for t, k in zip(long, is_kept) if not k], [t for t, k in zip(long, is_kept) if k]
     if not all(parts):
         raise ValueError(f"--tracks: {len(long)} tracks of at least {MIN_TRACK_LENGTH} frames are too few")
     return parts
 
 
-class MixedBatches:
-    """Batches of simulated balls at even numbers, of recorded tracks at odd numbers."""
+class View(NamedTuple):
+    """A track as a network is shown it."""
 
-    def __init__(self, batches: Batches, tracks: Sequence[Track], seed: int):
-        self.simulated, self.tracks, self.seed = batches, tracks, seed
+    track: int  # its number
+    rows: np.ndarray  # (T,) frames of the track
+    mirrored: bool
+
+
+def make_views(tracks: Sequence[Track], count: int, seed: int, can_mirror: bool) -> list[View]:
+    """`count` views of every track: the first is the track itself from its first frame on, the others vary."""
+    views = []
+    for number, track in enumerate(tracks):
+        generator = np.random.default_rng((seed, zlib.crc32(track.name.encode())))
+        views.append(View(number, np.arange(min(len(track), MAX_VIEW_FRAMES)), False))
+        views += [_varied_view(generator, number, track, can_mirror) for _ in range(count - 1)]
+    return views
+
+
+def _varied_view(generator, number, track, can_mirror):
+    """A View from another frame on, with frames missing."""
+    early, fraction, is_thin = generator.random() < EARLY_SHARE, generator.random(), generator.random() < THIN_SHARE
+    latest = np.searchsorted(track.time, track.time[0] + EARLY) if early else len(track) - 2 * MIN_TRACK_LENGTH
+    first = int(fraction * max(min(latest, len(track) - 2 * MIN_TRACK_LENGTH), 0))
+    rows = np.arange(first, len(track))
+    if is_thin and len(rows) >= 4 * MIN_TRACK_LENGTH:
+        rows = rows[::2]
+    is_seen = generator.random(len(rows)) < generator.uniform(MIN_KEPT_FRAMES, 1.0)
+    is_mirrored = bool(can_mirror and generator.random() < 0.5)
+    if is_seen.sum() >= MIN_TRACK_LENGTH:
+        rows = rows[is_seen]
+    return View(number, rows[:MAX_VIEW_FRAMES], is_mirrored)
+
+
+def is_symmetric(sport: sim.Sport) -> bool:
+    """Whether the place looks the same in a mirror across x."""
+    sides = np.array([[s.low[0], s.high[0]] for s in sport.surfaces])
+    return bool(np.allclose(sides[:, 0], -sides[:, 1]))
+
+
+class Target(NamedTuple):
+    """What was measured of a track, smoothed: at any time within it."""
+
+    track: Track
+    flights: Flights
+    residual: np.ndarray  # (T, 3) m, mean residual about the flight at the frames; of the position where it is unknown
+    variance: np.ndarray  # (3,) m2 of the residuals
+
+    def at(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Positions (N, 3) m at times (N,) s, and whether they are known (N,): between frames that are near."""
+        time = self.track.time
+        after = np.clip(np.searchsorted(time, times), 1, len(time) - 1)
+        known = (times <= time[-1]) & (times >= time[0]) & (time[after] - time[after - 1] < MAX_GAP)
+        order = np.argsort(times, kind="stable")
+        path = np.zeros((len(times), 3))
+        _, path[order], _ = states_and_path(self.flights, np.minimum(times[order], time[-1]))
+        residual = np.column_stack([np.interp(times, time, self.residual[:, i]) for i in range(3)])
+        return path + residual, known
+
+
+def smooth_target(sport: sim.Sport, track: Track) -> Target:
+    """The Target of a track."""
+    flights = fit_flights(sport, track)
+    _, path, is_known = states_and_path(flights, track.time)
+    residual, time = track.position - path, track.time
+    low, high = (np.searchsorted(time, time + side) for side in (-SMOOTHING, SMOOTHING))
+    sums = np.concatenate([np.zeros((1, 3)), np.cumsum(np.where(is_known[:, None], residual, 0.0), axis=0)])
+    counts = np.concatenate([[0], np.cumsum(is_known)])
+    mean = (sums[high] - sums[low]) / np.maximum(counts[high] - counts[low], 1)[:, None]
+    rows = residual[is_known] if is_known.any() else np.zeros((1, 3))
+    variance = (np.median(np.abs(rows), axis=0) / 0.6745) ** 2 + MIN_NOISE**2
+    return Target(track, flights, np.where(is_known[:, None], mean, residual), variance)
+
+
+class RecordedSet:
+    """Views of recorded tracks, with all that a network reads of them: Batches by the rows of the views."""
+
+    def __init__(self, tracks: Sequence[Track], sport: sim.Sport, feature_set: str, views: int = VIEWS, seed: int = 0,
+                 progress: Callable[[int], None] = lambda done: None, mirror: bool = True):  # fmt: skip
+        self.tracks, self.sport, self.feature_set = list(tracks), sport, feature_set
+        self.targets = [smooth_target(sport, track) for track in tracks]
+        count = max(1, min(views, MAX_VIEWS // len(tracks)))
+        self.views = make_views(tracks, count, seed, mirror and is_symmetric(sport))
+        self.views_per_track = count
+        chunks = [range(n, min(n + CHUNK, len(self.views))) for n in range(0, len(self.views), CHUNK)]
+        with ThreadPoolExecutor(THREADS) as pool:
+            parts = []
+            for rows, part in zip(chunks, pool.map(self._assemble, chunks)):
+                parts.append(part)
+                progress(len(rows))
+        self.all = _join(parts)
+        self.lengths = np.array([len(view.rows) for view in self.views])
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+    def batch(self, rows: np.ndarray) -> Batch:
+        """The Batch of these views."""
+        frames = int(self.lengths[rows].max())
+        fields = {name: None if a is None else a[rows] for name, a in self.all._asdict().items()
+                  if name not in ("later", "paths", "frame_count")}  # fmt: skip
+        fields["features"], fields["times"] = fields["features"][:, :frames], fields["times"][:, :frames]
+        later = None if self.all.later is None else Later(*(a[rows] for a in self.all.later))
+        return Batch(**fields, paths=None, frame_count=int(self.lengths[rows].sum()), later=later)
+
+    def _assemble(self, chunk):
+        """The Batch of a chunk of views."""
+        views = [self.views[n] for n in chunk]
+        count = np.array([len(view.rows) for view in views])
+        generator = np.random.default_rng((7, chunk[0]))
+        sequences, loss_times = self._sequences(views, count, generator)
+        grid = HORIZON_STEP * np.arange(1, HORIZONS + 1)
+        future, known = np.zeros((*loss_times.shape, HORIZONS, 3)), np.zeros((*loss_times.shape, HORIZONS), np.float32)
+        for b, view in enumerate(views):
+            position, is_known = self.targets[view.track].at((loss_times[b][:, None] + grid).ravel())
+            future[b], known[b] = position.reshape(future[b].shape), is_known.reshape(known[b].shape)
+            future[b, ..., 0] *= -1.0 if view.mirrored else 1.0
+        measured, shape = future.copy(), loss_times.shape
+        targets = Targets(None, future, known, np.full(shape, -1.0), np.zeros((*shape, 4)))
+        frontend = make_frontend(self.sport, self.feature_set)
+        batch, starts, _, _ = assemble(frontend, sequences, targets, TARGET_LIMIT, MAX_VIEW_FRAMES)
+        if self.feature_set != "filter":
+            return batch
+        states, is_good = self._states(views, loss_times)
+        variance = np.array([self.targets[view.track].variance for view in views])
+        references = later_frames.References(states, is_good, variance)
+        return batch._replace(later=later_frames.linearise(self.sport, frontend, references, starts, measured, known))
+
+    def _sequences(self, views, count, generator):
+        """The Sequences of some views, and the times of their loss frames (B, n) s of the track."""
+        time = [self.tracks[view.track].time[view.rows] for view in views]
+        position = [self.tracks[view.track].position[view.rows] * ((-1.0, 1, 1) if view.mirrored else (1.0, 1, 1))
+                    for view in views]  # fmt: skip
+        ends = [self.tracks[view.track].time[-1] - HORIZON_STEP for view in views]
+        usable = np.array([max(np.searchsorted(t, end), min(MIN_TRACK_LENGTH, len(t))) for t, end in zip(time, ends)])
+        loss_frames = spread(generator.random((len(views), LOSS_FRAMES)), np.minimum(usable, count))
+        offsets = np.concatenate([[0], np.cumsum(count)])[:-1]
+        flat = np.ascontiguousarray(np.concatenate(time)), np.ascontiguousarray(np.concatenate(position))
+        return Sequences(*flat, offsets, count, loss_frames), flat[0][offsets[:, None] + loss_frames]
+
+    def _states(self, views, loss_times):
+        """The unknowns (B, n, 16) of the fitted flights at the loss frames, and whether they are known (B, n)."""
+        states, good = [], []
+        for view, times in zip(views, loss_times):
+            x, _, is_known = states_and_path(self.targets[view.track].flights, times)
+            states.append(x * MIRROR if view.mirrored else x)
+            good.append(is_known)
+        return np.array(states), np.array(good)
+
+
+def _join(parts):
+    """One Batch of several."""
+    fields = {name: None if getattr(parts[0], name) is None else np.concatenate([getattr(p, name) for p in parts])
+              for name in Batch._fields if name not in ("later", "paths", "frame_count")}  # fmt: skip
+    later = parts[0].later and Later(*map(np.concatenate, zip(*(p.later for p in parts))))
+    return Batch(**fields, paths=None, frame_count=sum(int(p.frame_count) for p in parts), later=later)
+
+
+class MixedBatches:
+    """Batches of simulated balls at even numbers, of views of recorded tracks at odd numbers."""
+
+    def __init__(self, batches: Batches, recorded: RecordedSet, seed: int, recorded_batch: int):
+        self.simulated, self.recorded, self.seed, self.recorded_batch = batches, recorded, seed, recorded_batch
         self.feature_set, self.size, self.pool = batches.feature_set, batches.size, batches.pool
 
     def __getitem__(self, step: int) -> Batch:
         if step % 2 == 0 or step >= 2**40:
             return self.simulated[step]
         generator = np.random.default_rng((self.seed, step, self.simulated.rank))
-        numbers = generator.integers(len(self.tracks), size=self.simulated.local_batch)
-        return self._recorded(generator, [self.tracks[n] for n in numbers])
-
-    def _recorded(self, generator, tracks):
-        """The Batch of these tracks, each from a random frame on."""
-        length, shape = np.array([len(track) for track in tracks]), (len(tracks), LOSS_FRAMES)
-        first = (generator.random(len(tracks)) * np.maximum(length - 2 * MIN_TRACK_LENGTH, 0)).astype(int)
-        count = np.minimum(length - first, MAX_FRAMES)
-        loss_frames = spread_frames(generator.random(shape), count)
-        future, known = np.zeros((*shape, HORIZONS, 3)), np.zeros((*shape, HORIZONS), np.float32)
-        for b, track in enumerate(tracks):
-            times = track.time[first[b] + loss_frames[b]][:, None] + HORIZON_STEP * np.arange(1, HORIZONS + 1)
-            after = np.clip(np.searchsorted(track.time, times), 1, len(track) - 1)
-            known[b] = (times <= track.time[-1]) & (track.time[after] - track.time[after - 1] < MAX_GAP)
-            for i in range(3):
-                future[b, ..., i] = np.interp(times, track.time, track.position[:, i])
-        time, position = (np.concatenate([getattr(t, name) for t in tracks]) for name in ("time", "position"))
-        offsets = np.concatenate([[0], np.cumsum(length)])[:-1]
-        sequences = Sequences(time, position, offsets + first, count, loss_frames)
-        targets = Targets(None, future, known, np.full(shape, -1.0), np.zeros((*shape, 4)))
-        return self.simulated.assemble(0, sequences, targets)
+        tracks = generator.integers(len(self.recorded.tracks), size=self.recorded_batch)
+        views = generator.integers(self.recorded.views_per_track, size=self.recorded_batch)
+        return self.recorded.batch(tracks * self.recorded.views_per_track + views)
