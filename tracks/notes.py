@@ -79,7 +79,7 @@ def misdirected_gravity(time: np.ndarray, position: np.ndarray) -> str | None:
     """
     if np.abs(position).max() > MAX_NUMBER or np.ptp(time) > MAX_NUMBER:  # no ball: its squares may overflow
         return None
-    acceleration, velocity = _windows(time - time[0], position)
+    acceleration, velocity = parabolas(time, position)
     if len(acceleration) < 3:
         return None
     drag = np.linalg.norm(velocity, axis=1, keepdims=True) * velocity
@@ -93,7 +93,7 @@ def misdirected_gravity(time: np.ndarray, position: np.ndarray) -> str | None:
     return best if misfits[best] < min(MAX_MISFIT, MAX_RATIO * misfits["-z"]) else None
 
 
-def _windows(time, position):
+def parabolas(time: np.ndarray, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Acceleration (W, 3) m/s2 and velocity (W, 3) m/s of parabolas through short windows: the half that fits best."""
     step = np.median(np.diff(time))
     frames = max(MIN_WINDOW_FRAMES, int(np.ceil(WINDOW / step)) + 1)
