@@ -5,6 +5,8 @@ keep a few outliers from dominating. The network outputs a distribution of D num
 regression of each number on those before it: z_i = (e_i - sum_j<i b_ij e_j) / exp(s_i).
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -45,9 +47,9 @@ def belief_loss(belief: Tensor, truth: Tensor, active: Tensor | None = None) -> 
     return student_t_nll(truth - mean, scales, regressions, BELIEF_DEGREES, mask)
 
 
-def later_loss(belief: Tensor, later, active: Tensor) -> Tensor:
-    """(B, N) of belief outputs (B, N, D (D + 3) / 2): minus the log-density of positions that were measured later, along
-    each axis, by flights that are linear in the belief. later: the Later of batches.py, as tensors; active (B, D)."""
+def later_loss(belief: Tensor, later: Any, active: Tensor) -> Tensor:
+    """(B, N) of belief outputs (B, N, D (D + 3) / 2): minus the log-density of positions that were measured later,
+    along each axis, by flights that are linear in the belief. later: a Later (batches.py) of tensors; active (B, D)."""
     size = active.shape[-1]
     mean, scales, regressions = belief.split([size, size, size * (size - 1) // 2], -1)
     error = later.offset + (later.slope @ mean[:, :, None, :, None])[..., 0]  # (B, N, L, 3)

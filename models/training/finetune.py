@@ -7,6 +7,8 @@ sports, of the others too. Odd steps are views of the recorded tracks (recorded.
 path from the positions measured later, the belief from how the simulator would fly it there (later_frames.py).
 """
 
+import sys
+import time
 from collections import namedtuple
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +17,26 @@ from typing import Any
 import numpy as np
 import torch
 
-from ballcast import sim
+from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
+from ballcast.models.estimation.recordings_check import check_recordings
 from ballcast.models.nets.losses import belief_loss, landing_loss, later_loss, path_loss
 from ballcast.models.nets.network import Network, NetworkShape
 from ballcast.models.registry import serves
 from ballcast.models.runtime import weights
-from ballcast.models.training.batches import Batch, Batches
-from ballcast.models.training.learner import Learner, network_shape
+from ballcast.models.training.batches import Batch
+from ballcast.models.training.kept import calibrate_recorded, coverage, kept_cases, median_lines, ratio, scores
+from ballcast.models.training.learner import Learner
 from ballcast.models.training.recorded import MixedBatches, RecordedSet, split_tracks
 from ballcast.models.training.sports import SportPool, sports_of
+from ballcast.sim.files import write_atomically
 from ballcast.tracks import read_tracks
+
+MIN_TRACKS, FEW_TRACKS = 6, 20  # fewer are refused; with fewer it is said what to expect
+FEW_NOTE = f"with fewer than {FEW_TRACKS} tracks expect little: the kept ones hardly tell an improvement from luck"
+RANDOM_SPORTS = 6  # beside the others, if the weights serve every sport
+RECORDED_SHARE = 0.5  # views of recorded tracks in an odd step, over the balls of an even one
+FAR = 0.61  # s: horizons beyond count Recipe.far_weight
+FINISH_TIME = 20.0  # s, that the end of a run takes
 
 Losses = namedtuple("Losses", "belief path landing later")
 
@@ -33,21 +45,15 @@ Losses = namedtuple("Losses", "belief path landing later")
 class Recipe:
     """How weights are fine-tuned."""
 
-    rate: float = 5e-4  # highest learning rate
     steps: int = 800
-    recorded_batch: int = 48  # views of a step
     views: int = 8  # of a track
+    twins: int = 8  # of a track
+    twin_share: float = 0.6  # of the views are of twins
     later_weight: float = 1.0  # of the loss of the belief of recorded balls
     path_weight: float = 1.0  # of that of their path
-    far_weight: float = 1.0  # of horizons beyond 0.6 s
-    pull: float = 0.0  # of the squared distance from the weights at the start
+    far_weight: float = 1.0  # of horizons beyond FAR
+    pull: float = 0.0  # times the learning rate: share of the way back to the first weights, in a step
     own_share: float = 0.5  # of the simulated balls are of the sport of the tracks
-    others: bool = True
-    random_sports: int = 6
-    mirror: bool = True
-    attach: bool = False  # the gradient of the recorded path reaches the trunk
-    train: str = "all"  # or heads
-    distil: float = 0.0
 
 
 class FocusedPool(SportPool):
@@ -63,49 +69,107 @@ class FocusedPool(SportPool):
 
 
 class FineTuner(Learner):
-    """A Learner on simulated and recorded balls."""
+    """A Learner on simulated and recorded balls. `tracks` and `recipe` are for experiments: (training, kept)."""
+
+    validation_interval, patience = 50, 5
 
     def __init__(self, config: dict, rank: int = 0, ranks: int = 1, recipe: Recipe | None = None, tracks: Any = None):
-        self.recipe = recipe or Recipe()
+        self.began, self.recipe = time.monotonic(), recipe or Recipe()
         self.info, self.start = weights.read(config["finetune"])
-        self.tracks = read_tracks(list(config["tracks"])) if tracks is None else tracks
-        super().__init__(config | {"tracks": []}, rank, ranks)
-        sport = self.sports[0].without(*config.get("without") or ())
-        if tracks is not None and isinstance(tracks, tuple):
-            training, kept = tracks
-        else:
-            training, kept = split_tracks(self.tracks)
-        r = self.recipe
-        self.recorded = RecordedSet(training, sport, self.batches.feature_set, r.views, config["seed"], mirror=r.mirror)
-        self.kept = RecordedSet(kept, sport, self.batches.feature_set, 1)
-        serves_all = len(self.info["sports"]) + self.info["random_sports"] > 1
-        if serves_all and r.others:
-            sports = [self.sports[0], *(s for s in sports_of("all") if s.name != self.sports[0].name)]
-            self.batches.pool = FocusedPool(sports, r.random_sports, self.batches.feature_set, "train", share=r.own_share)
-        self.batches = MixedBatches(self.batches, self.recorded, config["seed"], r.recorded_batch)
+        sport = sports_of(config["sport"])[0]
+        self.sport = sport.without(*config.get("without") or ())
+        self.all_tracks, (training, self.kept_tracks) = (
+            (tracks[0] + tracks[1], tracks) if tracks else self._read(config)
+        )
+        super().__init__(config, rank, ranks)
+        self._simulate_all_sports_that_are_served()
+        r, features = self.recipe, self.batches.feature_set
+        self.default_steps = r.steps
+        self.recorded = RecordedSet(training, self.sport, features, r.views, config["seed"], twins=r.twins)
+        self.kept = RecordedSet(self.kept_tracks, self.sport, features, 1)
+        recorded_batch = max(1, round(RECORDED_SHARE * config["batch"] / ranks))
+        self.batches = MixedBatches(self.batches, self.recorded, config["seed"], recorded_batch, r.twin_share)
         self.anchor = [p.detach().clone() for p in self.network.parameters()]
-        if r.train == "heads":
-            for name, p in self.network.named_parameters():
-                p.requires_grad_(not name.startswith("trunk"))
-        self.far = torch.tensor([1.0 if (k + 1) * 0.05 < 0.61 else r.far_weight for k in range(20)])
-        if r.distil:
-            import copy
+        self.far = torch.tensor([1.0 if (k + 1) * HORIZON_STEP < FAR else r.far_weight for k in range(HORIZONS)])
+        if rank == 0:
+            few = f"; {FEW_NOTE}" if len(self.all_tracks) < FEW_TRACKS else ""
+            print(f"{len(training)} tracks to learn from, {len(self.kept_tracks)} kept{few}", flush=True)
 
-            self.teacher = copy.deepcopy(self.network).requires_grad_(False)
+    def _read(self, config):
+        """All tracks, and those for training and those kept. Raises ValueError for what cannot be learned from."""
+        reading = config.get("reading") or {}
+        tracks = read_tracks(list(config["tracks"]), **reading)
+        origin = [float(v) for v in str(reading.get("origin", "0,0,0")).split(",")]
+        for note in check_recordings(self.sport, tracks, MIN_TRACKS, origin):
+            print(note, file=sys.stderr)
+        return tracks, split_tracks(tracks)
+
+    def _simulate_all_sports_that_are_served(self):
+        """Let the simulated balls be of the sport of the tracks and, if the weights serve others, of those too."""
+        if len(self.info["sports"]) + self.info["random_sports"] > 1:
+            sports = [self.sports[0], *(s for s in sports_of("all") if s != self.sports[0])]
+            pool = sports, RANDOM_SPORTS, self.batches.feature_set, "train"
+            self.batches.pool = FocusedPool(*pool, share=self.recipe.own_share)
 
     def initial_network(self) -> Network:
         """The network of the file."""
         path, info = self.config["finetune"], self.info
-        shape = NetworkShape(**info["shape"])
-        if not serves(info, self.sports[0]) or info["model"] != self.model:
-            raise ValueError(f"--finetune {path}: weights of a {info['model']} for {', '.join(info['sports'])}")
+        shape, units = NetworkShape(**info["shape"]), self.config["units"]
+        if info["model"] != self.model or not serves(info, self.sports[0]) or units not in (None, shape.units):
+            found = f"{info['model']} for {', '.join(info['sports'])} with {shape.units} units"
+            raise ValueError(f"--finetune {path}: weights of a {found}; set --model, --sport and --units to match")
         network = Network(shape)
         network.load_state_dict({name: torch.from_numpy(a) for name, a in self.start.items()})
         return network
 
+    def validation(self) -> list[Batch]:
+        """The kept tracks, as one batch."""
+        return [self.kept.batch(np.arange(len(self.kept)))]
+
+    def scores(self, batches: list[Batch]) -> dict[str, float]:
+        """The losses of kept tracks: of the path and, if there is such a head, of the belief by the later frames."""
+        found = super().scores(batches)
+        return {"path": found["path"]} | ({"belief": found["later"]} if self.network.belief is not None else {})
+
+    def is_late(self) -> bool:
+        """Whether the time is over."""
+        return time.monotonic() - self.began > 60.0 * self.config["minutes"] - FINISH_TIME
+
+    def metadata(self) -> dict:
+        """The description of the file that the run began with, and what was learned from."""
+        base = {key: self.info[key] for key in ("model", "predictor", "random_sports", "kind", "shape", "widen")
+                if key in self.info}  # fmt: skip
+        sports = self.info["sports"] | {self.sports[0].name: self.sports[0].version}
+        adapted = {
+            "tracks": [track.name for track in self.all_tracks], "kept": [track.name for track in self.kept_tracks],
+            "without": list(self.config.get("without") or ()), "from": Path(self.config["finetune"]).name,
+        }  # fmt: skip
+        return base | {"sports": sports, "seed": self.config["seed"], "adapted": adapted}
+
+    def finish(self, path: Path, state: Any) -> None:
+        """Calibrate the weights on the kept tracks, and say what they are worth there. If they are worth no more than
+        the file that the run began with, that file takes their place."""
+        old, names = self.config["finetune"], [self.model, *(["gru_physics"] if self.model == "gru" else [])]
+        cases = kept_cases(self.kept_tracks, self.sport)
+        before = {name: scores(old, name, self.sport, cases) for name in names}
+        after = {name: scores(path, name, self.sport, cases) for name in names}
+        ratios = {name: ratio(cases, before[name], after[name]) for name in names}
+        if not state.best_step or np.mean([np.log(found[0]) for found in ratios.values()]) >= 0.0:
+            write_atomically(path, Path(old).read_bytes())
+            print(f"the kept tracks did not improve: {path} holds the weights of {old} as they were")
+            return
+        calibrate_recorded(path, self.sport, cases, names)
+        print(f"best after step {state.best_step} of {state.step}; {len(self.kept_tracks)} kept tracks, median errors:")
+        for name in names:
+            middle, low, high = ratios[name]
+            regions = coverage(cases, before[name]), coverage(cases, scores(path, name, self.sport, cases))
+            print(f"{name}: {middle:.2f} of the errors before ({low:.2f} to {high:.2f}); regions of 90 % hold "
+                  f"{regions[0]:.0%} before, {regions[1]:.0%} now")  # fmt: skip
+            print("\n".join(median_lines(cases, before[name], after[name])))
+
     def losses(self, network: torch.nn.Module, batch: Batch) -> Losses:
         """As Learner.losses; `later` is that of a recorded belief."""
-        r, is_recorded = self.recipe, batch.later is not None or batch.truth is None
+        r, is_recorded = self.recipe, batch.future_known is not None
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             belief, path = network(batch.features, batch.times, batch.loss_frames, batch.nominal)
         future = (batch.future - self.network.path_mean) / self.network.path_scale
@@ -114,16 +178,14 @@ class FineTuner(Learner):
         if is_recorded:
             known = known * self.far
             path_term = r.path_weight * path_loss(path, future, known)
-            later_term = r.later_weight * later_loss(belief.float(), batch.later, batch.active)
-            return Losses(zero, path_term.mean(), zero, later_term.mean())
+            later_term = zero
+            if belief is not None:
+                later_term = r.later_weight * later_loss(belief.float(), batch.later, batch.active).mean()
+            return Losses(zero, path_term.mean(), zero, later_term)
         landing = (batch.landing - self.network.landing_mean) / self.network.landing_scale
-        if r.distil:
-            with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-                old_belief, old_path = self.teacher(batch.features, batch.times, batch.loss_frames, batch.nominal)
-            # later
-        terms = (belief_loss(belief.float(), batch.truth, batch.active), path_loss(path, future, known),
-                 landing_loss(path, batch.has_landing, landing))  # fmt: skip
-        return Losses(*(term.mean() for term in terms), zero)
+        belief_term = zero if belief is None else belief_loss(belief.float(), batch.truth, batch.active).mean()
+        landing_term = landing_loss(path, batch.has_landing, landing).mean()
+        return Losses(belief_term, path_loss(path, future, known).mean(), landing_term, zero)
 
     def step(self, batch, rate, max_norm):
         result = super().step(batch, rate, max_norm)

@@ -28,7 +28,7 @@ from ballcast.models.training.sports import random_count_of, sports_of
 SCALING_BATCHES = 8  # batches that the scales of inputs and outputs are measured on
 MIN_SCALE = 1e-3  # a number that varies less is ignored: its scale is infinite
 BETAS = 0.9, 0.99
-VALIDATION_BATCH = 256  # balls
+VALIDATION_BATCH, VALIDATION_BATCHES = 256, 4  # balls; batches
 Losses = namedtuple("Losses", "belief path landing")  # means over a batch, tensors; belief 0 if there is no such head
 # the losses before the step; the gradient's norms of the path head and of the rest; whether the step was skipped
 StepResult = namedtuple("StepResult", "losses norms skipped")
@@ -38,6 +38,9 @@ class Learner:
     """A Network with its balls and its optimizer. With several processes (`ranks`), each learns from its own slice."""
 
     batch_options: dict[str, Any] = {}  # further options of Batches
+    default_steps: int | None = None  # where neither --steps nor --frames is given; None: --minutes counts
+    validation_interval = 250  # steps between validations
+    patience = 0  # validations without an improvement that end a run; 0: none does
 
     def __init__(self, config: dict, rank: int = 0, ranks: int = 1):
         self.config, self.device = config, torch.device(config["device"])
@@ -73,6 +76,20 @@ class Learner:
     def feed(self, first: int) -> Any:
         """With an iterator over the batches from number `first` on, which threads make."""
         return prefetch(self.batches, first, self.config.get("workers", 1))
+
+    def validation(self) -> list[Batch]:
+        """The batches that weights are validated on."""
+        return [self.validation_batches[n] for n in range(VALIDATION_BATCHES)]
+
+    def is_late(self) -> bool:
+        """Whether a run that ends by itself has to end now."""
+        return False
+
+    def finish(self, path: Path, state: Any) -> None:
+        """Calibrate the weights in a file, at the end of a run."""
+        from ballcast.models.training.calibrate import calibrate
+
+        calibrate(path, self.config["sport"])
 
     def step(self, batch: Batch, rate: float, max_norm: float) -> StepResult:
         """Learn from a Batch, unless a gradient is not finite: that would spoil the weights for good."""

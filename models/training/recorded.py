@@ -22,17 +22,18 @@ from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
 from ballcast.models.training import later_frames
 from ballcast.models.training.batches import TARGET_LIMIT, Batch, Batches, Later, Sequences, Targets, assemble
 from ballcast.models.training.batches import spread_frames as spread
-from ballcast.models.training.whole_flight import Flights, fit_flights, states_and_path
+from ballcast.models.training.whole_flight import MAX_MISFIT, Flights, fit_flights, positions_after, states_and_path
 from ballcast.tracks import Track
 
 VALIDATION_PERIOD = 5  # about one track in five is kept for validation
 MIN_TRACK_LENGTH = 8  # frames
 MAX_GAP = 0.04  # s between the frames that a position is interpolated from
 MAX_VIEW_FRAMES, LOSS_FRAMES = 256, 32  # of a view: frames at most, and frames with a loss
-VIEWS, MAX_VIEWS = 6, 1200  # of a track; in all
+VIEWS, MAX_VIEWS = 6, 6000  # of a track; in all
 CHUNK, THREADS = 32, 2  # views whose features are computed at once; threads that do it
 EARLY, EARLY_SHARE = 0.06, 0.5  # s: so late begin at most half of the views; the others begin anywhere
 MIN_KEPT_FRAMES, THIN_SHARE = 0.6, 0.25  # of the frames of a view, at least; of the views have every second frame
+TWIN_NEIGHBOURS, TWIN_SHARE = 8, (0.1, 0.9)  # balls launched alike; share of the way to one of them
 SMOOTHING = 0.015  # s on either side, over which residuals to the flight are averaged
 MIN_NOISE = 0.003  # m, of a measurement
 MIRROR = np.array([-1.0, 1, 1, -1, 1, 1, 1, -1, -1, 1, 1, 1, 1, -1, 1, 1])  # signs of the unknowns seen in a mirror, x
@@ -65,7 +66,7 @@ def make_views(tracks: Sequence[Track], count: int, seed: int, can_mirror: bool)
     """`count` views of every track: the first is the track itself from its first frame on, the others vary."""
     views = []
     for number, track in enumerate(tracks):
-        generator = np.random.default_rng((seed, zlib.crc32(track.name.encode())))
+        generator = np.random.default_rng((seed, number, zlib.crc32(track.name.encode())))
         views.append(View(number, np.arange(min(len(track), MAX_VIEW_FRAMES)), False))
         views += [_varied_view(generator, number, track, can_mirror) for _ in range(count - 1)]
     return views
@@ -116,25 +117,69 @@ def smooth_target(sport: sim.Sport, track: Track) -> Target:
     """The Target of a track."""
     flights = fit_flights(sport, track)
     _, path, is_known = states_and_path(flights, track.time)
-    residual, time = track.position - path, track.time
-    low, high = (np.searchsorted(time, time + side) for side in (-SMOOTHING, SMOOTHING))
-    sums = np.concatenate([np.zeros((1, 3)), np.cumsum(np.where(is_known[:, None], residual, 0.0), axis=0)])
-    counts = np.concatenate([[0], np.cumsum(is_known)])
-    mean = (sums[high] - sums[low]) / np.maximum(counts[high] - counts[low], 1)[:, None]
+    residual = track.position - path
+    mean = smooth(track.time, residual, is_known)
     rows = residual[is_known] if is_known.any() else np.zeros((1, 3))
     variance = (np.median(np.abs(rows), axis=0) / 0.6745) ** 2 + MIN_NOISE**2
     return Target(track, flights, np.where(is_known[:, None], mean, residual), variance)
+
+
+def smooth(time: np.ndarray, residual: np.ndarray, is_known: np.ndarray) -> np.ndarray:
+    """The means (T, 3) of the known residuals (T, 3) within SMOOTHING s of each frame at time (T,) s."""
+    low, high = (np.searchsorted(time, time + side) for side in (-SMOOTHING, SMOOTHING))
+    sums = np.concatenate([np.zeros((1, 3)), np.cumsum(np.where(is_known[:, None], residual, 0.0), axis=0)])
+    counts = np.concatenate([[0], np.cumsum(is_known)])
+    return (sums[high] - sums[low]) / np.maximum(counts[high] - counts[low], 1)[:, None]
+
+
+def make_twins(targets: Sequence[Target], count: int, seed: int) -> list[Target]:
+    """`count` balls for each track that might have been recorded in its place: it flies as a ball between it and one
+    that was launched alike, and is measured with the same residuals about its flight. Targets of such tracks."""
+    usable = [t for t in targets if t.flights.windows and t.flights.windows[0].misfit <= MAX_MISFIT]
+    if len(usable) < 2:
+        return []
+    x = np.array([t.flights.windows[0].x for t in usable])
+    scale = np.maximum(x[:, :9].std(axis=0), 1e-3)
+    distance = np.square((x[:, None, :9] - x[None, :, :9]) / scale).sum(-1)
+    nearest = np.argsort(distance, axis=1, kind="stable")[:, 1 : 1 + TWIN_NEIGHBOURS]
+    twins = []
+    for n, target in enumerate(usable):
+        generator = np.random.default_rng((seed, 1, zlib.crc32(target.track.name.encode())))
+        for _ in range(count):
+            other = x[nearest[n, generator.integers(nearest.shape[1])]]
+            twin = _twin(target, x[n] + generator.uniform(*TWIN_SHARE) * (other - x[n]))
+            if twin is not None:
+                twins.append(twin)
+    return twins
+
+
+def _twin(target, x):
+    """The Target of the track of a flight from x (16,), with the residuals of another about its own; None if it flies
+    where nothing is known."""
+    window, sport, track = target.flights.windows[0], target.flights.sport, target.track
+    track = track.until(window.end)
+    since = track.time - window.start
+    before, after = (positions_after(sport, start, since) for start in (window.x, x))
+    position = track.position + after - before
+    if not np.isfinite(position).all():
+        return None
+    flights = Flights(sport, [window._replace(x=x)])
+    residual = smooth(track.time, track.position - before, np.ones(len(track), bool))
+    return Target(Track(track.time, position, track.name), flights, residual, target.variance)
 
 
 class RecordedSet:
     """Views of recorded tracks, with all that a network reads of them: Batches by the rows of the views."""
 
     def __init__(self, tracks: Sequence[Track], sport: sim.Sport, feature_set: str, views: int = VIEWS, seed: int = 0,
-                 progress: Callable[[int], None] = lambda done: None, mirror: bool = True):  # fmt: skip
-        self.tracks, self.sport, self.feature_set = list(tracks), sport, feature_set
+                 progress: Callable[[int], None] = lambda done: None, twins: int = 0):  # fmt: skip
+        self.sport, self.feature_set = sport, feature_set
         self.targets = [smooth_target(sport, track) for track in tracks]
-        count = max(1, min(views, MAX_VIEWS // len(tracks)))
-        self.views = make_views(tracks, count, seed, mirror and is_symmetric(sport))
+        self.originals = len(self.targets)
+        self.targets += make_twins(self.targets, twins, seed)
+        self.tracks = tracks = [target.track for target in self.targets]
+        count = max(1, min(views, MAX_VIEWS // len(self.targets)))
+        self.views = make_views(tracks, count, seed, is_symmetric(sport))
         self.views_per_track = count
         chunks = [range(n, min(n + CHUNK, len(self.views))) for n in range(0, len(self.views), CHUNK)]
         with ThreadPoolExecutor(THREADS) as pool:
@@ -213,14 +258,18 @@ def _join(parts):
 class MixedBatches:
     """Batches of simulated balls at even numbers, of views of recorded tracks at odd numbers."""
 
-    def __init__(self, batches: Batches, recorded: RecordedSet, seed: int, recorded_batch: int):
+    def __init__(self, batches: Batches, recorded: RecordedSet, seed: int, recorded_batch: int, twin_share: float):
         self.simulated, self.recorded, self.seed, self.recorded_batch = batches, recorded, seed, recorded_batch
+        self.twin_share = twin_share if len(recorded.tracks) > recorded.originals else 0.0
         self.feature_set, self.size, self.pool = batches.feature_set, batches.size, batches.pool
 
     def __getitem__(self, step: int) -> Batch:
         if step % 2 == 0 or step >= 2**40:
             return self.simulated[step]
         generator = np.random.default_rng((self.seed, step, self.simulated.rank))
-        tracks = generator.integers(len(self.recorded.tracks), size=self.recorded_batch)
+        originals, count, size = self.recorded.originals, len(self.recorded.tracks), self.recorded_batch
+        tracks = generator.integers(originals, size=size)
+        twins, is_twin = generator.random(size), generator.random(size) < self.twin_share
+        tracks = np.where(is_twin, originals + (twins * (count - originals)).astype(int), tracks)
         views = generator.integers(self.recorded.views_per_track, size=self.recorded_batch)
         return self.recorded.batch(tracks * self.recorded.views_per_track + views)
