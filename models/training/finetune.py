@@ -34,7 +34,6 @@ from ballcast.tracks import read_tracks
 MIN_TRACKS, FEW_TRACKS = 6, 20  # fewer are refused; with fewer it is said what to expect
 FEW_NOTE = f"with fewer than {FEW_TRACKS} tracks expect little: the kept ones hardly tell an improvement from luck"
 RANDOM_SPORTS = 6  # beside the others, if the weights serve every sport
-RECORDED_SHARE = 0.5  # views of recorded tracks in an odd step, over the balls of an even one
 FAR = 0.61  # s: horizons beyond count Recipe.far_weight
 FINISH_TIME = 20.0  # s, that the end of a run takes
 
@@ -53,6 +52,8 @@ class Recipe:
     path_weight: float = 1.0  # of that of their path
     far_weight: float = 1.0  # of horizons beyond FAR
     pull: float = 0.0  # times the learning rate: share of the way back to the first weights, in a step
+    attach: bool = False  # whether the gradient of the path of recorded balls reaches the trunk
+    recorded_share: float = 0.5  # views of recorded tracks in an odd step, over the balls of an even one
     own_share: float = 0.5  # of the simulated balls are of the sport of the tracks
 
 
@@ -87,7 +88,7 @@ class FineTuner(Learner):
         self.default_steps = r.steps
         self.recorded = RecordedSet(training, self.sport, features, r.views, config["seed"], twins=r.twins)
         self.kept = RecordedSet(self.kept_tracks, self.sport, features, 1)
-        recorded_batch = max(1, round(RECORDED_SHARE * config["batch"] / ranks))
+        recorded_batch = max(1, round(r.recorded_share * config["batch"] / ranks))
         self.batches = MixedBatches(self.batches, self.recorded, config["seed"], recorded_batch, r.twin_share)
         self.anchor = [p.detach().clone() for p in self.network.parameters()]
         self.far = torch.tensor([1.0 if (k + 1) * HORIZON_STEP < FAR else r.far_weight for k in range(HORIZONS)])
@@ -170,6 +171,7 @@ class FineTuner(Learner):
     def losses(self, network: torch.nn.Module, batch: Batch) -> Losses:
         """As Learner.losses; `later` is that of a recorded belief."""
         r, is_recorded = self.recipe, batch.future_known is not None
+        self.network.attached = is_recorded and r.attach
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             belief, path = network(batch.features, batch.times, batch.loss_frames, batch.nominal)
         future = (batch.future - self.network.path_mean) / self.network.path_scale
