@@ -12,3 +12,11 @@ def make_learner(config: dict, rank: int = 0, ranks: int = 1) -> Any:
     if config["tracks"]:
         return FineTuner(config, rank, ranks)
     return (TokenLearner if config["model"] == "tokens" else Learner)(config, rank, ranks)
+
+
+def check_recorded(config: dict) -> None:
+    """Refuse recorded tracks that cannot be learned from, before anything takes time. Raises ValueError, one line."""
+    if config["tracks"]:
+        from ballcast.models.training.finetune import read_recordings
+
+        read_recordings(config, notify=True)

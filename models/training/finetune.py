@@ -7,7 +7,6 @@ sports, of the others too. Odd steps are views of the recorded tracks (recorded.
 path from the positions measured later, the belief from how the simulator would fly it there (later_frames.py).
 """
 
-import sys
 import time
 from collections import namedtuple
 from dataclasses import dataclass
@@ -17,8 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from ballcast import command
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
-from ballcast.models.estimation.recordings_check import check_recordings
+from ballcast.models.estimation.recordings_check import NOISE_FACTOR, check_recordings, track_noise
 from ballcast.models.nets.losses import belief_loss, landing_loss, later_loss, path_loss
 from ballcast.models.nets.network import Network, NetworkShape
 from ballcast.models.registry import serves
@@ -29,7 +29,8 @@ from ballcast.models.training.learner import Learner
 from ballcast.models.training.recorded import MixedBatches, RecordedSet, split_tracks
 from ballcast.models.training.sports import SportPool, sports_of
 from ballcast.sim.files import write_atomically
-from ballcast.tracks import read_tracks
+from ballcast.sim.sport import Sport
+from ballcast.tracks import Track, read_tracks
 
 MIN_TRACKS, FEW_TRACKS = 6, 20  # fewer are refused; with fewer it is said what to expect
 FEW_NOTE = f"with fewer than {FEW_TRACKS} tracks expect little: the kept ones hardly tell an improvement from luck"
@@ -69,6 +70,23 @@ class FocusedPool(SportPool):
         self.cumulative = np.cumsum(weights)
 
 
+def recorded_place(config: dict) -> Sport:
+    """The sport of a run, as it was where the tracks were recorded."""
+    return sports_of(config["sport"])[0].without(*config.get("without") or ())
+
+
+def read_recordings(config: dict, notify: bool = False) -> list[Track]:
+    """The tracks of a run that can be learned from; with `notify` notes on them go to standard error. Raises
+    ValueError, one line, for recordings that cannot be right."""
+    reading, place = config.get("reading") or {}, recorded_place(config)
+    tracks = read_tracks(list(config["tracks"]), **reading)
+    origin = [float(v) for v in str(reading.get("origin", "0,0,0")).split(",")]
+    notes = check_recordings(place, tracks, MIN_TRACKS, origin)
+    if notify:
+        command.print_notes(notes)
+    return [track for track in tracks if track_noise(track) <= NOISE_FACTOR * place.sensor.noise[1]]
+
+
 class FineTuner(Learner):
     """A Learner on simulated and recorded balls. `tracks` and `recipe` are for experiments: (training, kept)."""
 
@@ -77,16 +95,14 @@ class FineTuner(Learner):
     def __init__(self, config: dict, rank: int = 0, ranks: int = 1, recipe: Recipe | None = None, tracks: Any = None):
         self.began, self.recipe = time.monotonic(), recipe or Recipe()
         self.info, self.start = weights.read(config["finetune"])
-        sport = sports_of(config["sport"])[0]
-        self.sport = sport.without(*config.get("without") or ())
-        self.all_tracks, (training, self.kept_tracks) = (
-            (tracks[0] + tracks[1], tracks) if tracks else self._read(config)
-        )
+        self.sport = recorded_place(config)
+        self.all_tracks = sum(tracks, []) if tracks else read_recordings(config)
+        training, self.kept_tracks = tracks or split_tracks(self.all_tracks)
         super().__init__(config, rank, ranks)
         self._simulate_all_sports_that_are_served()
         r, features = self.recipe, self.batches.feature_set
         self.default_steps = r.steps
-        self.recorded = RecordedSet(training, self.sport, features, r.views, config["seed"], twins=r.twins)
+        self.recorded = RecordedSet(training, self.sport, features, r.views, config["seed"], r.twins, self.sports[0])
         self.kept = RecordedSet(self.kept_tracks, self.sport, features, 1)
         recorded_batch = max(1, round(r.recorded_share * config["batch"] / ranks))
         self.batches = MixedBatches(self.batches, self.recorded, config["seed"], recorded_batch, r.twin_share)
@@ -95,15 +111,6 @@ class FineTuner(Learner):
         if rank == 0:
             few = f"; {FEW_NOTE}" if len(self.all_tracks) < FEW_TRACKS else ""
             print(f"{len(training)} tracks to learn from, {len(self.kept_tracks)} kept{few}", flush=True)
-
-    def _read(self, config):
-        """All tracks, and those for training and those kept. Raises ValueError for what cannot be learned from."""
-        reading = config.get("reading") or {}
-        tracks = read_tracks(list(config["tracks"]), **reading)
-        origin = [float(v) for v in str(reading.get("origin", "0,0,0")).split(",")]
-        for note in check_recordings(self.sport, tracks, MIN_TRACKS, origin):
-            print(note, file=sys.stderr)
-        return tracks, split_tracks(tracks)
 
     def _simulate_all_sports_that_are_served(self):
         """Let the simulated balls be of the sport of the tracks and, if the weights serve others, of those too."""

@@ -10,7 +10,7 @@ frames (whole_flight.py) plus the mean of the residuals about it: single frames 
 """
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -32,6 +32,7 @@ MAX_VIEW_FRAMES, LOSS_FRAMES = 256, 32  # of a view: frames at most, and frames 
 VIEWS, MAX_VIEWS = 6, 6000  # of a track; in all
 CHUNK, THREADS = 32, 2  # views whose features are computed at once; threads that do it
 EARLY, EARLY_SHARE = 0.06, 0.5  # s: so late begin at most half of the views; the others begin anywhere
+MOVED_SHARE, CLEAR_RADII = 0.3, 2.0  # of the views are of the other place; so far from its surfaces
 MIN_KEPT_FRAMES, THIN_SHARE = 0.6, 0.25  # of the frames of a view, at least; of the views have every second frame
 TWIN_NEIGHBOURS, TWIN_SHARE = 8, (0.1, 0.9)  # balls launched alike; share of the way to one of them
 SMOOTHING = 0.015  # s on either side, over which residuals to the flight are averaged
@@ -60,15 +61,22 @@ class View(NamedTuple):
     track: int  # its number
     rows: np.ndarray  # (T,) frames of the track
     mirrored: bool
+    place: int = 0  # 0: where it was recorded; 1: with what was not there, or without what was
 
 
-def make_views(tracks: Sequence[Track], count: int, seed: int, can_mirror: bool) -> list[View]:
-    """`count` views of every track: the first is the track itself from its first frame on, the others vary."""
+def make_views(
+    tracks: Sequence[Track], count: int, seed: int, can_mirror: bool, can_move: Sequence[bool]
+) -> list[View]:
+    """`count` views of every track: the first is the track itself from its first frame on, the others vary.
+
+    can_move: of which tracks views may be of the other place, see other_place.
+    """
     views = []
     for number, track in enumerate(tracks):
         generator = np.random.default_rng((seed, number, zlib.crc32(track.name.encode())))
         views.append(View(number, np.arange(min(len(track), MAX_VIEW_FRAMES)), False))
-        views += [_varied_view(generator, number, track, can_mirror) for _ in range(count - 1)]
+        varied = [_varied_view(generator, number, track, can_mirror) for _ in range(count - 1)]
+        views += [v._replace(place=int(can_move[number] and generator.random() < MOVED_SHARE)) for v in varied]
     return views
 
 
@@ -85,6 +93,25 @@ def _varied_view(generator, number, track, can_mirror):
     if is_seen.sum() >= MIN_TRACK_LENGTH:
         rows = rows[is_seen]
     return View(number, rows[:MAX_VIEW_FRAMES], is_mirrored)
+
+
+def other_place(sport: sim.Sport, recorded: sim.Sport) -> sim.Sport:
+    """The sport with its optional surfaces if they were not there when balls were recorded, else without them."""
+    if len(recorded.surfaces) < len(sport.surfaces):
+        return sport
+    return sport.without(*(surface.name for surface in sport.surfaces if surface.optional))
+
+
+def is_clear(sport: sim.Sport, track: Track) -> bool:
+    """Whether a ball keeps away from the sport's optional surfaces, so that it flew as it would have without them."""
+    margin = CLEAR_RADII * sport.ball.radius
+    for surface in (s for s in sport.surfaces if s.optional):
+        low, high = np.array(surface.low) - margin, np.array(surface.high) + margin
+        steps = np.linspace(0.0, 1.0, 5)[:, None, None]
+        path = track.position[:-1] + steps * np.diff(track.position, axis=0)  # (5, T - 1, 3)
+        if ((path > low) & (path < high)).all(axis=-1).any():
+            return False
+    return True
 
 
 def is_symmetric(sport: sim.Sport) -> bool:
@@ -172,23 +199,24 @@ class RecordedSet:
     """Views of recorded tracks, with all that a network reads of them: Batches by the rows of the views."""
 
     def __init__(self, tracks: Sequence[Track], sport: sim.Sport, feature_set: str, views: int = VIEWS, seed: int = 0,
-                 progress: Callable[[int], None] = lambda done: None, twins: int = 0):  # fmt: skip
+                 twins: int = 0, whole: sim.Sport | None = None):  # fmt: skip
+        """sport: as it was where the tracks were recorded. whole: with all of its surfaces, if views may be of the
+        other place too."""
         self.sport, self.feature_set = sport, feature_set
         self.targets = [smooth_target(sport, track) for track in tracks]
         self.originals = len(self.targets)
         self.targets += make_twins(self.targets, twins, seed)
-        self.tracks = tracks = [target.track for target in self.targets]
-        count = max(1, min(views, MAX_VIEWS // len(self.targets)))
-        self.views = make_views(tracks, count, seed, is_symmetric(sport))
-        self.views_per_track = count
-        chunks = [range(n, min(n + CHUNK, len(self.views))) for n in range(0, len(self.views), CHUNK)]
-        with ThreadPoolExecutor(THREADS) as pool:
-            parts = []
-            for rows, part in zip(chunks, pool.map(self._assemble, chunks)):
-                parts.append(part)
-                progress(len(rows))
-        self.all = _join(parts)
+        self.tracks = [target.track for target in self.targets]
+        self.places = [sport, *([other_place(whole, sport)] if whole else [])]
+        can_move = [whole is not None and is_clear(whole, track) for track in self.tracks]
+        self.views_per_track = max(1, min(views, MAX_VIEWS // len(self.targets)))
+        self.views = make_views(self.tracks, self.views_per_track, seed, is_symmetric(sport), can_move)
         self.lengths = np.array([len(view.rows) for view in self.views])
+        place = np.array([view.place for view in self.views])
+        groups = [np.flatnonzero(place == n) for n in range(len(self.places))]
+        chunks = [rows[n : n + CHUNK] for rows in groups for n in range(0, len(rows), CHUNK)]
+        with ThreadPoolExecutor(THREADS) as pool:
+            self.all = _join(list(pool.map(self._assemble, chunks)), np.argsort(np.concatenate(chunks)))
 
     def __len__(self) -> int:
         return len(self.views)
@@ -216,7 +244,7 @@ class RecordedSet:
             future[b, ..., 0] *= -1.0 if view.mirrored else 1.0
         measured, shape = future.copy(), loss_times.shape
         targets = Targets(None, future, known, np.full(shape, -1.0), np.zeros((*shape, 4)))
-        frontend = make_frontend(self.sport, self.feature_set)
+        frontend = make_frontend(self.places[views[0].place], self.feature_set)
         batch, starts, _, _ = assemble(frontend, sequences, targets, TARGET_LIMIT, MAX_VIEW_FRAMES)
         if self.feature_set != "filter":
             return batch
@@ -247,12 +275,17 @@ class RecordedSet:
         return np.array(states), np.array(good)
 
 
-def _join(parts):
-    """One Batch of several."""
-    fields = {name: None if getattr(parts[0], name) is None else np.concatenate([getattr(p, name) for p in parts])
+def _join(parts, order):
+    """One Batch of several, its rows in another order."""
+    fields = {name: _rows([getattr(part, name) for part in parts], order)
               for name in Batch._fields if name not in ("later", "paths", "frame_count")}  # fmt: skip
-    later = parts[0].later and Later(*map(np.concatenate, zip(*(p.later for p in parts))))
+    later = parts[0].later and Later(*(_rows(a, order) for a in zip(*(p.later for p in parts))))
     return Batch(**fields, paths=None, frame_count=sum(int(p.frame_count) for p in parts), later=later)
+
+
+def _rows(arrays, order):
+    """Arrays one after the other, in another order; None if there are none."""
+    return None if arrays[0] is None else np.concatenate(arrays)[order]
 
 
 class MixedBatches:

@@ -92,9 +92,10 @@ def run(options: Options, arguments: Sequence[str] = ()) -> None:
     arguments: those of the command line, which say what is given with --resume.
     """
     check(options)
-    from ballcast.models.training import compile_cache, distributed, make_learner
+    from ballcast.models.training import check_recorded, compile_cache, distributed, make_learner
 
     folder, config = resume(options, arguments) if options.resume else prepare(options)
+    check_recorded(config)
     compile_cache.warm_up(config)
     stop_signals = []
     for number in (signal.SIGINT, signal.SIGTERM):
