@@ -53,7 +53,7 @@ class Recipe:
     path_weight: float = 1.0  # of that of their path
     far_weight: float = 1.0  # of horizons beyond FAR
     pull: float = 0.0  # times the learning rate: share of the way back to the first weights, in a step
-    attach: bool = False  # whether the gradient of the path of recorded balls reaches the trunk
+    attach: bool = True  # whether the gradient of the path of recorded balls reaches the trunk
     recorded_share: float = 0.5  # views of recorded tracks in an odd step, over the balls of an even one
     own_share: float = 0.5  # of the simulated balls are of the sport of the tracks
 
