@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,8 +20,9 @@ from ballcast.models.registry import WEIGHTS_FOLDER, variance_factors  # noqa: E
 from ballcast.models.runtime import weights  # noqa: E402
 from ballcast.models.training import kept, recorded, train, whole_flight  # noqa: E402
 from ballcast.models.training.batches import Later  # noqa: E402
-from ballcast.models.training.finetune import FineTuner, Recipe  # noqa: E402
-from ballcast.models.training.learner import to_tensors  # noqa: E402
+from ballcast.models.training.finetune import FineTuner, Losses, Recipe  # noqa: E402
+from ballcast.models.training.learner import StepResult, to_tensors  # noqa: E402
+from ballcast.models.training.run_folder import RunState  # noqa: E402
 from ballcast.tracks import Track, write_track  # noqa: E402
 
 ROOT, GRU = Path(__file__).parents[1], WEIGHTS_FOLDER / "gru.safetensors"
@@ -217,7 +219,7 @@ def test_the_best_weights_are_kept_and_the_run_ends_where_nothing_improves(tuner
     """Validation scores are made up: the second is the best, and the fifth after it is the last that is asked for."""
     found, saved = iter([3.0, 1.0, *[2.0] * 50]), []
     monkeypatch.setattr(tuner, "scores", lambda batches: {"path": next(found)})
-    monkeypatch.setattr(tuner, "step", lambda *_: train_step())
+    monkeypatch.setattr(tuner, "step", lambda *_: StepResult(Losses(*torch.zeros(4)), (0.0, 0.0), False))
     monkeypatch.setattr(tuner, "save", lambda path, steps, *_: saved.append(steps))
     monkeypatch.setattr(tuner, "finish", lambda path, state: saved.append(("end", state.best_step, state.step)))
     monkeypatch.setattr(tuner, "validation_interval", 2)
@@ -226,15 +228,6 @@ def test_the_best_weights_are_kept_and_the_run_ends_where_nothing_improves(tuner
     folder.write_config(settings)
     train.train(tuner, folder, settings, [])
     assert saved == [0, 2, ("end", 2, 2 + 2 * tuner.patience)]
-
-
-def train_step():
-    from ballcast.models.training.learner import StepResult
-
-    zero = torch.zeros(())
-    from ballcast.models.training.finetune import Losses
-
-    return StepResult(Losses(zero, zero, zero, zero), (0.0, 0.0), False)
 
 
 def test_a_file_that_is_fine_tuned_serves_every_sport_and_has_regions_of_its_own(tuner, tmp_path, place, tracks):
@@ -309,3 +302,15 @@ def test_how_tracks_are_read_is_in_the_config_and_back(tmp_path):
     settings = json.loads(json.dumps(train.to_config(options)))
     assert train.from_config(settings, options).reading == options.reading
     assert (settings["minutes"], settings["batch"], settings["rate"]) == (5.0, 96, 1e-3)
+
+
+def test_where_the_time_is_short_the_steps_at_the_end_are_left_out(tmp_path):
+    folder = train.run_folder(train.Options(out=tmp_path / "run"))
+    log = SimpleNamespace(folder=folder, steps=50, seconds=lambda: 25.0)
+    settings = config(steps=800)
+    train.shorten(settings, RunState(step=50), 500.0, log)
+    assert settings["steps"] == 800  # there is time for 1000 more
+    train.shorten(settings, RunState(step=50), 100.0, log)
+    assert settings["steps"] == 250 == folder.config()["steps"]
+    train.shorten(settings, RunState(step=250), -5.0, log)
+    assert settings["steps"] == 250

@@ -206,6 +206,9 @@ def test_frames_say_how_many_steps(tmp_path, monkeypatch):
         def validation(self):
             return []
 
+        def seconds_left(self):
+            return float("inf")
+
         @contextlib.contextmanager
         def feed(self, first):
             yield iter(lambda: SimpleNamespace(frame_count=500), None)

@@ -125,7 +125,7 @@ class Batches:
             parts.append(self._group(number, 2 * index + is_variant, start_fraction[rows], jitter[rows]))
         *columns, paths, counts, _ = zip(*parts)
         paths = Paths(*map(np.concatenate, zip(*paths))) if self.keep_paths else None
-        return Batch(*(None if c[0] is None else np.concatenate(c) for c in columns), paths, sum(counts))
+        return Batch._make([*(None if c[0] is None else np.concatenate(c) for c in columns), paths, sum(counts), None])
 
     def _group(self, number, sport, start_fraction, jitter):
         """The Batch of GROUP balls, from ball `number` on; sport: its number in the pool."""

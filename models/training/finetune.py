@@ -105,7 +105,7 @@ class FineTuner(Learner):
         self.recorded = RecordedSet(training, self.sport, features, r.views, config["seed"], r.twins, self.sports[0])
         self.kept = RecordedSet(self.kept_tracks, self.sport, features, 1)
         recorded_batch = max(1, round(r.recorded_share * config["batch"] / ranks))
-        self.batches = MixedBatches(self.batches, self.recorded, config["seed"], recorded_batch, r.twin_share)
+        self.batches: Any = MixedBatches(self.batches, self.recorded, config["seed"], recorded_batch, r.twin_share)
         self.anchor = [p.detach().clone() for p in self.network.parameters()]
         self.far = torch.tensor([1.0 if (k + 1) * HORIZON_STEP < FAR else r.far_weight for k in range(HORIZONS)])
         if rank == 0:
@@ -139,9 +139,9 @@ class FineTuner(Learner):
         found = super().scores(batches)
         return {"path": found["path"]} | ({"belief": found["later"]} if self.network.belief is not None else {})
 
-    def is_late(self) -> bool:
-        """Whether the time is over."""
-        return time.monotonic() - self.began > 60.0 * self.config["minutes"] - FINISH_TIME
+    def seconds_left(self) -> float:
+        """How long the run may still take before it is calibrated, s."""
+        return self.began + 60.0 * self.config["minutes"] - FINISH_TIME - time.monotonic()
 
     def metadata(self) -> dict:
         """The description of the file that the run began with, and what was learned from."""

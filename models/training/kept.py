@@ -18,7 +18,7 @@ from ballcast import sim
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
 from ballcast.models.registry import load, variance_factors
 from ballcast.models.runtime import weights
-from ballcast.models.training.calibrate import COVERAGE, MAX_FACTOR, MIN_FACTOR
+from ballcast.models.training.calibrate import COVERAGE, MAX_FACTOR, MIN_FACTOR, mahalanobis2
 from ballcast.tracks import Track
 
 HISTORIES = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)  # s
@@ -85,12 +85,6 @@ def scores(path: str | Path, name: str, sport: sim.Sport, cases: Cases) -> Score
     return Scores(np.linalg.norm(difference, axis=-1), difference, covariance)
 
 
-def _resampled_tracks(cases):
-    """(RESAMPLES, T) numbers of tracks, drawn with replacement."""
-    tracks = np.unique(cases.track)
-    return tracks[np.random.default_rng(0).integers(len(tracks), size=(RESAMPLES, len(tracks)))]
-
-
 def ratio(cases: Cases, before: Scores, after: Scores) -> tuple[float, float, float]:
     """Error after over before, the geometric mean over all tracks, histories and horizons, and its 95 % interval over
     tracks."""
@@ -99,7 +93,7 @@ def ratio(cases: Cases, before: Scores, after: Scores) -> tuple[float, float, fl
     means = np.array([np.nanmean(log[cases.track == track]) for track in tracks])
     rows = np.random.default_rng(0).integers(len(tracks), size=(RESAMPLES, len(tracks)))
     low, high = np.quantile(means[rows].mean(axis=1), QUANTILES)
-    return tuple(float(np.exp(v)) for v in (means.mean(), low, high))
+    return float(np.exp(means.mean())), float(np.exp(low)), float(np.exp(high))
 
 
 def median_lines(cases: Cases, before: Scores, after: Scores) -> list[str]:
@@ -122,7 +116,7 @@ def median_lines(cases: Cases, before: Scores, after: Scores) -> list[str]:
     return lines
 
 
-def factors(cases: Cases, found: Scores, simulated: Sequence[float]) -> list[float]:
+def factors(cases: Cases, found: Scores, simulated: Sequence[float] | np.ndarray) -> list[float]:
     """The factors (HORIZONS,) on the variances for which the regions of COVERAGE hold as many of the measurements.
 
     simulated (HORIZONS,): the factors of simulated balls, which count for PSEUDO_TRACKS tracks.
@@ -134,8 +128,11 @@ def factors(cases: Cases, found: Scores, simulated: Sequence[float]) -> list[flo
         count = len(np.unique(cases.track[known.any(axis=1)]))
         log = np.log(simulated[k])
         if count:
-            parts = (a[:, near][known] for a in (found.difference, found.covariance, cases.noise))
-            log = (count * _log_factor(*parts, limit) + PSEUDO_TRACKS * log) / (count + PSEUDO_TRACKS)
+            difference, covariance, noise = (
+                a[:, near][known] for a in (found.difference, found.covariance, cases.noise)
+            )
+            own = _log_factor(difference, covariance, noise, limit)
+            log = (count * own + PSEUDO_TRACKS * log) / (count + PSEUDO_TRACKS)
         out.append(round(float(np.clip(np.exp(log), MIN_FACTOR, MAX_FACTOR)), 4))
     return out
 
@@ -162,8 +159,8 @@ def _log_factor(difference, covariance, noise, limit):
     for _ in range(12):
         middle = 0.5 * (low + high)
         region = np.exp(middle) * covariance + noise
-        square = np.einsum("ni,ni->n", difference, np.linalg.solve(region, difference[..., None])[..., 0])
-        low, high = (middle, high) if np.mean(square <= limit) < COVERAGE else (low, middle)
+        is_too_small = np.mean(mahalanobis2(difference, region) <= limit) < COVERAGE
+        low, high = (middle, high) if is_too_small else (low, middle)
     return 0.5 * (low + high)
 
 
@@ -171,7 +168,4 @@ def coverage(cases: Cases, found: Scores) -> float:
     """The share of the measurements that lie in the regions of COVERAGE."""
     known = np.isfinite(found.error)
     region = (found.covariance + cases.noise)[known]
-    square = np.einsum(
-        "ni,ni->n", found.difference[known], np.linalg.solve(region, found.difference[known][..., None])[..., 0]
-    )  # noqa: E501
-    return float(np.mean(square <= chi2.ppf(COVERAGE, 3)))
+    return float(np.mean(mahalanobis2(found.difference[known], region) <= chi2.ppf(COVERAGE, 3)))

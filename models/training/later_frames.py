@@ -39,17 +39,18 @@ def linearise(
     """The Later of loss frames whose filter is in `starts`; measured (B, n, HORIZONS, 3) m, known (B, n, HORIZONS)."""
     shape, active = references.is_known.shape, frontend.scales.active
     x = references.x.reshape(-1, UNKNOWNS)
-    *launch, parameters = launch_of(x)
+    position, velocity, spin, parameters = launch_of(x)
     times = HORIZON_STEP * np.arange(1, HORIZONS + 1)[LATER - 1]
-    flight, by_launch = sim.simulate_with_jacobian(sport, *launch, times, parameters)
+    flight, by_launch = sim.simulate_with_jacobian(sport, position, velocity, spin, times, parameters)
+    assert flight is not None
     jacobian = np.concatenate([by_launch, np.zeros((*by_launch.shape[:3], 1))], axis=3)  # (B n, L, 3, 16)
     for k in LOG_PARAMETERS:
         jacobian[..., k] *= np.exp(x[:, k])[:, None, None]
     jacobian[:, :, 2, HEIGHT] = 1.0
-    position = flight.position + x[:, None, HEIGHT, None] * (0.0, 0.0, 1.0)
-    position, jacobian = (a.reshape(*shape, *a.shape[1:]) for a in (position, jacobian))
+    path = flight.position + x[:, None, HEIGHT, None] * (0.0, 0.0, 1.0)
+    path, jacobian = (a.reshape(*shape, *a.shape[1:]) for a in (path, jacobian))
     with np.errstate(all="ignore"):
-        offset = position + np.einsum("bnlij,bnj->bnli", jacobian, starts.x - references.x)
+        offset = path + np.einsum("bnlij,bnj->bnli", jacobian, starts.x - references.x)
         offset -= measured[:, :, LATER - 1]
         slope = np.zeros_like(jacobian)
         slope[..., active] = np.einsum("bnlij,bnjk->bnlik", jacobian[..., active], np.tril(starts.cholesky))

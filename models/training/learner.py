@@ -5,6 +5,7 @@ with learner.feed(0) as feed:
     losses, norms, skipped = learner.step(next(feed), rate=1e-3, max_norm=1.0)
 """
 
+import math
 from collections import namedtuple
 from dataclasses import asdict
 from pathlib import Path
@@ -81,9 +82,9 @@ class Learner:
         """The batches that weights are validated on."""
         return [self.validation_batches[n] for n in range(VALIDATION_BATCHES)]
 
-    def is_late(self) -> bool:
-        """Whether a run that ends by itself has to end now."""
-        return False
+    def seconds_left(self) -> float:
+        """How long a run may still take, s."""
+        return math.inf
 
     def finish(self, path: Path, state: Any) -> None:
         """Calibrate the weights in a file, at the end of a run."""

@@ -226,7 +226,7 @@ class RecordedSet:
         frames = int(self.lengths[rows].max())
         fields = {name: None if a is None else a[rows] for name, a in self.all._asdict().items()
                   if name not in ("later", "paths", "frame_count")}  # fmt: skip
-        fields["features"], fields["times"] = fields["features"][:, :frames], fields["times"][:, :frames]
+        fields |= {name: getattr(self.all, name)[rows, :frames] for name in ("features", "times")}
         later = None if self.all.later is None else Later(*(a[rows] for a in self.all.later))
         return Batch(**fields, paths=None, frame_count=int(self.lengths[rows].sum()), later=later)
 

@@ -145,7 +145,8 @@ def train(learner: "Learner", folder: "RunFolder", config: dict, stop_signals: l
                 log.training(losses, norms)
             if state.step % learner.validation_interval == 0 or is_done(state, config):
                 validate(learner, folder, state, log, validation)
-                state.ended = bool(learner.patience) and (learner.is_late() or state.stale >= learner.patience)
+                state.ended = bool(learner.patience) and state.stale >= learner.patience
+                shorten(config, state, learner.seconds_left(), log)
             if time.monotonic() - saved > SAVE_INTERVAL:
                 folder.save_checkpoint(state, learner.network, learner.optimizer)
                 saved = time.monotonic()
@@ -162,6 +163,14 @@ def validate(learner: "Learner", folder: "RunFolder", state: "RunState", log: "L
     if state.best is None or sum(scores.values()) < state.best:
         state.best, state.best_step, state.stale = sum(scores.values()), state.step, 0
         learner.save(folder.weights, state.step, scores, state.frames)
+
+
+def shorten(config: dict, state: "RunState", seconds_left: float, log: "Log") -> None:
+    """Leave out the steps at the end that the time of a run does not allow, so that the learning rate still falls."""
+    allowed = max(0, int(seconds_left / log.seconds() * log.steps)) if seconds_left < math.inf else None
+    if allowed is not None and config["steps"] is not None and state.step + allowed < config["steps"]:
+        config["steps"] = state.step + allowed
+        log.folder.write_config(config)
 
 
 def check(options: Options) -> None:

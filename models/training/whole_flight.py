@@ -106,9 +106,10 @@ def launch_of(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
 
 def state_after(sport: sim.Sport, x: np.ndarray, times: np.ndarray) -> np.ndarray:
     """The unknowns (N, 16) of a flight from x (16,), at times (N,) s that do not decrease."""
-    *launch, parameters = launch_of(x[None])
+    position, velocity, spin, parameters = launch_of(x[None])
     increasing = times + 1e-9 * np.arange(1, len(times) + 1)
-    flight = sim.simulate(sport, *launch, increasing, parameters)
+    flight = sim.simulate(sport, position, velocity, spin, increasing, parameters)
+    assert flight.velocity is not None and flight.spin is not None
     out = np.repeat(x[None], len(times), axis=0)
     out[:, :3], out[:, 3:6], out[:, 6:9] = flight.position[0], flight.velocity[0], flight.spin[0]
     return out
