@@ -34,6 +34,7 @@ from ballcast.tracks import Track, read_tracks
 
 MIN_TRACKS, FEW_TRACKS = 6, 20  # fewer are refused; with fewer it is said what to expect
 FEW_NOTE = f"with fewer than {FEW_TRACKS} tracks expect little: the kept ones hardly tell an improvement from luck"
+STEPS_PER_TRACK = 10  # more would learn a few tracks by heart
 RANDOM_SPORTS = 6  # beside the others, if the weights serve every sport
 FAR = 0.61  # s: horizons beyond count Recipe.far_weight
 FINISH_TIME = 20.0  # s, that the end of a run takes
@@ -101,7 +102,7 @@ class FineTuner(Learner):
         super().__init__(config, rank, ranks)
         self._simulate_all_sports_that_are_served()
         r, features = self.recipe, self.batches.feature_set
-        self.default_steps = r.steps
+        self.default_steps = min(r.steps, STEPS_PER_TRACK * len(self.all_tracks))
         self.recorded = RecordedSet(training, self.sport, features, r.views, config["seed"], r.twins, self.sports[0])
         self.kept = RecordedSet(self.kept_tracks, self.sport, features, 1)
         recorded_batch = max(1, round(r.recorded_share * config["batch"] / ranks))
@@ -167,13 +168,14 @@ class FineTuner(Learner):
             print(f"the kept tracks did not improve: {path} holds the weights of {old} as they were")
             return
         calibrate_recorded(path, self.sport, cases, names)
-        print(f"best after step {state.best_step} of {state.step}; {len(self.kept_tracks)} kept tracks, median errors:")
+        print(f"best after step {state.best_step} of {state.step}; on the {len(self.kept_tracks)} kept tracks:")
         for name in names:
             middle, low, high = ratios[name]
             regions = coverage(cases, before[name]), coverage(cases, scores(path, name, self.sport, cases))
             print(f"{name}: {middle:.2f} of the errors before ({low:.2f} to {high:.2f}); regions of 90 % hold "
                   f"{regions[0]:.0%} before, {regions[1]:.0%} now")  # fmt: skip
-            print("\n".join(median_lines(cases, before[name], after[name])))
+            for line in median_lines(cases, before[name], after[name]):
+                print(line)
 
     def losses(self, network: torch.nn.Module, batch: Batch) -> Losses:
         """As Learner.losses; `later` is that of a recorded belief."""

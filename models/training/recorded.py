@@ -26,6 +26,7 @@ from ballcast.models.training.whole_flight import MAX_MISFIT, Flights, fit_fligh
 from ballcast.tracks import Track
 
 VALIDATION_PERIOD = 5  # about one track in five is kept for validation
+MIN_KEPT_SHARE, MIN_KEPT = 0.1, 3  # where the rule keeps a smaller share, another one keeps tracks, so many at least
 MIN_TRACK_LENGTH = 8  # frames
 MAX_GAP = 0.04  # s between the frames that a position is interpolated from
 MAX_VIEW_FRAMES, LOSS_FRAMES = 256, 32  # of a view: frames at most, and frames with a loss
@@ -41,14 +42,14 @@ MIRROR = np.array([-1.0, 1, 1, -1, 1, 1, 1, -1, -1, 1, 1, 1, 1, -1, 1, 1])  # si
 
 
 def split_tracks(tracks: Sequence[Track]) -> tuple[list[Track], list[Track]]:
-    """Tracks for training and for validation, split by their names. Where the rule keeps none, or all, another rule
-    of the same kind does: the fifth of the tracks whose names' checksums are lowest."""
+    """Tracks for training and for validation, split by their names. Where the rule keeps too few, or most, another one
+    of the same kind does: it keeps the fifth of the tracks whose names have the lowest checksums."""
     long = [track for track in tracks if len(track) >= MIN_TRACK_LENGTH]
     is_kept = np.array([zlib.crc32(track.name.encode()) % VALIDATION_PERIOD == 0 for track in long], bool)
-    if len(long) >= 2 and not 0 < is_kept.sum() < len(long):
+    if len(long) >= 2 and not MIN_KEPT_SHARE < is_kept.mean() < 1.0 - MIN_KEPT_SHARE:
         order = np.argsort([zlib.crc32(f"kept {track.name}".encode()) for track in long], kind="stable")
         is_kept[:] = False
-        is_kept[order[: max(1, round(len(long) / VALIDATION_PERIOD))]] = True
+        is_kept[order[: max(round(len(long) / VALIDATION_PERIOD), min(MIN_KEPT, len(long) // 2))]] = True
     parts = [t for t, k in zip(long, is_kept) if not k], [t for t, k in zip(long, is_kept) if k]
     if not all(parts):
         raise ValueError(f"--tracks: {len(long)} tracks of at least {MIN_TRACK_LENGTH} frames are too few")
