@@ -7,6 +7,7 @@ sports, of the others too. Odd steps are views of the recorded tracks (recorded.
 path from the positions measured later, the belief from how the simulator would fly it there (later_frames.py).
 """
 
+import copy
 import time
 from collections import namedtuple
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ import torch
 from ballcast import command
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
 from ballcast.models.estimation.recordings_check import NOISE_FACTOR, check_recordings, track_noise
-from ballcast.models.nets.losses import belief_loss, landing_loss, later_loss, path_loss
+from ballcast.models.nets.losses import belief_loss, divergence, landing_loss, later_loss, path_divergence, path_loss
 from ballcast.models.nets.network import Network, NetworkShape
 from ballcast.models.registry import serves
 from ballcast.models.runtime import weights
@@ -55,6 +56,7 @@ class Recipe:
     far_weight: float = 1.0  # of horizons beyond FAR
     pull: float = 0.0  # times the learning rate: share of the way back to the first weights, in a step
     attach: bool = True  # whether the gradient of the path of recorded balls reaches the trunk
+    hold: float = 1.0  # of the distance from the first network on simulated balls; 0: their truth is learned instead
     recorded_share: float = 0.5  # views of recorded tracks in an odd step, over the balls of an even one
     own_share: float = 0.5  # of the simulated balls are of the sport of the tracks
 
@@ -107,6 +109,7 @@ class FineTuner(Learner):
         self.kept = RecordedSet(self.kept_tracks, self.sport, features, 1)
         recorded_batch = max(1, round(r.recorded_share * config["batch"] / ranks))
         self.batches: Any = MixedBatches(self.batches, self.recorded, config["seed"], recorded_batch, r.twin_share)
+        self.first = copy.deepcopy(self.network).requires_grad_(False)
         self.anchor = [p.detach().clone() for p in self.network.parameters()]
         self.far = torch.tensor([1.0 if (k + 1) * HORIZON_STEP < FAR else r.far_weight for k in range(HORIZONS)])
         if rank == 0:
@@ -193,10 +196,23 @@ class FineTuner(Learner):
             if belief is not None:
                 later_term = r.later_weight * later_loss(belief.float(), batch.later, batch.active).mean()
             return Losses(zero, path_term.mean(), zero, later_term)
+        if r.hold:
+            return self._distance(batch, belief, path, zero)
         landing = (batch.landing - self.network.landing_mean) / self.network.landing_scale
         belief_term = zero if belief is None else belief_loss(belief.float(), batch.truth, batch.active).mean()
         landing_term = landing_loss(path, batch.has_landing, landing).mean()
         return Losses(belief_term, path_loss(path, future, known).mean(), landing_term, zero)
+
+    def _distance(self, batch, belief, path, zero):
+        """The Losses of simulated balls: how far the outputs are from those of the first network."""
+        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            other_belief, other_path = self.first(batch.features, batch.times, batch.loss_frames, batch.nominal)
+        belief_term = zero
+        if belief is not None:
+            own, active = (belief.float(), other_belief.float()), batch.active[:, None]
+            belief_term = divergence(*own, batch.active.shape[-1], active).mean()
+        path_term = path_divergence(path, other_path.float()).mean()
+        return Losses(self.recipe.hold * belief_term, self.recipe.hold * path_term, zero, zero)
 
     def step(self, batch, rate, max_norm):
         result = super().step(batch, rate, max_norm)
