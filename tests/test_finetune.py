@@ -124,6 +124,23 @@ def test_the_loss_of_later_frames_against_its_closed_form():
     assert float(found) == pytest.approx(expected, rel=1e-9)
 
 
+def test_the_distance_from_the_first_network_against_torch(tuner):
+    from torch.distributions import MultivariateNormal, kl_divergence
+
+    generator = torch.Generator().manual_seed(0)
+    outputs = [0.5 * torch.randn(5, 14, generator=generator, dtype=torch.float64) for _ in range(2)]
+
+    def distribution(output):
+        mean, scales, regressions = output.split([4, 4, 6], -1)
+        whitener = losses.conditional_matrix(regressions, torch.ones_like(mean))
+        return MultivariateNormal(mean, scale_tril=torch.tril(torch.linalg.inv(whitener) @ scales.exp().diag_embed()))
+
+    ours, theirs = map(distribution, outputs)
+    assert torch.allclose(losses.divergence(*outputs, 4), kl_divergence(theirs, ours))
+    terms = tuner.losses(tuner.network, to_tensors(tuner.batches[0]))
+    assert all(abs(term.item()) < 1e-4 for term in terms)  # it has not learned yet
+
+
 def test_both_heads_and_the_trunk_learn_from_recorded_balls(tuner):
     tuner.network.zero_grad()
     terms = tuner.losses(tuner.network, to_tensors(tuner.batches[1]))
@@ -301,7 +318,7 @@ def test_how_tracks_are_read_is_in_the_config_and_back(tmp_path):
     options = train.Options(finetune=GRU, tracks=("a",), reading=train.ReadOptions(axes="-y,x,z", origin="0,1,0.7"))
     settings = json.loads(json.dumps(train.to_config(options)))
     assert train.from_config(settings, options).reading == options.reading
-    assert (settings["minutes"], settings["batch"], settings["rate"]) == (5.0, 96, 1e-3)
+    assert (settings["minutes"], settings["batch"], settings["rate"]) == (5.0, 96, 2e-3)
 
 
 def test_where_the_time_is_short_the_steps_at_the_end_are_left_out(tmp_path):

@@ -35,6 +35,7 @@ from ballcast.tracks import Track, read_tracks
 
 MIN_TRACKS, FEW_TRACKS = 6, 20  # fewer are refused; with fewer it is said what to expect
 FEW_NOTE = f"with fewer than {FEW_TRACKS} tracks expect little: the kept ones hardly tell an improvement from luck"
+FULL_TRACKS = 120  # with fewer the learning rate is lower in proportion
 STEPS_PER_TRACK = 10  # more would learn a few tracks by heart
 RANDOM_SPORTS = 6  # beside the others, if the weights serve every sport
 FAR = 0.61  # s: horizons beyond count Recipe.far_weight
@@ -49,15 +50,14 @@ class Recipe:
 
     steps: int = 800
     views: int = 8  # of a track
-    twins: int = 8  # of a track
-    twin_share: float = 0.6  # of the views are of twins
+    twins: int = 12  # of a track
+    twin_share: float = 0.7  # of the views are of twins
     later_weight: float = 1.0  # of the loss of the belief of recorded balls
     path_weight: float = 1.0  # of that of their path
     far_weight: float = 1.0  # of horizons beyond FAR
-    pull: float = 0.0  # times the learning rate: share of the way back to the first weights, in a step
     attach: bool = True  # whether the gradient of the path of recorded balls reaches the trunk
     hold: float = 1.0  # of the distance from the first network on simulated balls; 0: their truth is learned instead
-    recorded_share: float = 0.5  # views of recorded tracks in an odd step, over the balls of an even one
+    recorded_share: float = 0.75  # views of recorded tracks in an odd step, over the balls of an even one
     own_share: float = 0.5  # of the simulated balls are of the sport of the tracks
 
 
@@ -110,7 +110,6 @@ class FineTuner(Learner):
         recorded_batch = max(1, round(r.recorded_share * config["batch"] / ranks))
         self.batches: Any = MixedBatches(self.batches, self.recorded, config["seed"], recorded_batch, r.twin_share)
         self.first = copy.deepcopy(self.network).requires_grad_(False)
-        self.anchor = [p.detach().clone() for p in self.network.parameters()]
         self.far = torch.tensor([1.0 if (k + 1) * HORIZON_STEP < FAR else r.far_weight for k in range(HORIZONS)])
         if rank == 0:
             few = f"; {FEW_NOTE}" if len(self.all_tracks) < FEW_TRACKS else ""
@@ -214,10 +213,6 @@ class FineTuner(Learner):
         path_term = path_divergence(path, other_path.float()).mean()
         return Losses(self.recipe.hold * belief_term, self.recipe.hold * path_term, zero, zero)
 
-    def step(self, batch, rate, max_norm):
-        result = super().step(batch, rate, max_norm)
-        if self.recipe.pull:
-            with torch.no_grad():
-                for p, old in zip(self.network.parameters(), self.anchor):
-                    p.lerp_(old, min(1.0, rate * self.recipe.pull))
-        return result
+    def step(self, batch: Batch, rate: float, max_norm: float) -> Any:
+        """As Learner.step; with few tracks the steps are smaller."""
+        return super().step(batch, rate * min(1.0, len(self.all_tracks) / FULL_TRACKS), max_norm)

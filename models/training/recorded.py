@@ -30,7 +30,7 @@ MIN_KEPT_SHARE, MIN_KEPT = 0.1, 3  # where the rule keeps a smaller share, anoth
 MIN_TRACK_LENGTH = 8  # frames
 MAX_GAP = 0.04  # s between the frames that a position is interpolated from
 MAX_VIEW_FRAMES, LOSS_FRAMES = 256, 32  # of a view: frames at most, and frames with a loss
-VIEWS, MAX_VIEWS = 6, 6000  # of a track; in all
+VIEWS, MAX_VIEWS = 6, 4000  # of a track; in all
 CHUNK, THREADS = 32, 2  # views whose features are computed at once; threads that do it
 EARLY, EARLY_SHARE = 0.06, 0.5  # s: so late begin at most half of the views; the others begin anywhere
 MOVED_SHARE, CLEAR_RADII = 0.3, 2.0  # of the views are of the other place; so far from its surfaces
@@ -246,7 +246,7 @@ class RecordedSet:
         measured, shape = future.copy(), loss_times.shape
         targets = Targets(None, future, known, np.full(shape, -1.0), np.zeros((*shape, 4)))
         frontend = make_frontend(self.places[views[0].place], self.feature_set)
-        batch, starts, _, _ = assemble(frontend, sequences, targets, TARGET_LIMIT, MAX_VIEW_FRAMES)
+        batch, starts, _, _ = assemble(frontend, sequences, targets, TARGET_LIMIT, int(self.lengths.max()))
         if self.feature_set != "filter":
             return batch
         states, is_good = self._states(views, loss_times)

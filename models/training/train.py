@@ -69,7 +69,7 @@ class Options:
     reading: Annotated[ReadOptions, tyro.conf.arg(name="")] = ReadOptions()
     batch: int | None = None  # balls in a step, over all processes; the default is 192, with --tracks 96
     rate: Annotated[float | None, tyro.conf.arg(name="learning-rate")] = None
-    """the highest learning rate; the default is 3e-3, with --tracks 1e-3"""
+    """the highest learning rate; the default is 3e-3, with --tracks 2e-3"""
     units: int | None = None  # hidden units; the default is 192, for mingru 160, for transformer and tokens 128
     seed: int = 0  # of the weights and of the balls
     device: str = "cpu"  # cpu, cuda, ...
@@ -77,7 +77,7 @@ class Options:
     exact: bool = False  # compute in float32 throughout; otherwise bfloat16 is used where it is fast
 
 
-DEFAULTS = {"minutes": (30.0, 5.0), "batch": (192, 96), "rate": (3e-3, 1e-3)}  # of a run, and with --tracks
+DEFAULTS = {"minutes": (30.0, 5.0), "batch": (192, 96), "rate": (3e-3, 2e-3)}  # of a run, and with --tracks
 RENEWABLE = ("steps", "minutes", "device")  # options that may be given anew with --resume
 
 
