@@ -60,6 +60,8 @@ BY_HAND = (  # (pattern, why it does not run here)
     (r"^-m ballcast\.models\.training\.calibrate", "takes minutes"),
     (r"^-m ballcast warm", "compiles everything"),
     (r"^-m ballcast\.evaluation\.splits", "needs recorded sets"),
+    (r"^train\.py .*--finetune .*--tracks", "needs several recordings: tests/test_finetune.py"),
+    (r"^evaluate\.py .*--predictor runs/mine", "needs what the command before it makes"),
     (r"--suite real", "needs the recorded sets, and minutes"),
     (r"^answer\.py", "is the program that docs/benchmark.md prints; tests/test_benchmark.py runs it"),
     (r"constant_acceleration|--show apex", "is a step of a recipe, after the files that the recipe adds"),

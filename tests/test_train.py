@@ -162,7 +162,7 @@ def test_a_stopped_run_names_the_command_that_continues_it(processes, here, call
 def test_a_stopped_run_says_what_is_missing(tmp_path, capsys):
     folder = RunFolder(tmp_path)
     folder.weights.touch()
-    train.finish(folder, {"steps": 9, "sport": ["tennis"]}, RunState(step=5, skipped=2))
+    train.finish(None, folder, {"steps": 9, "sport": ["tennis"], "tracks": []}, RunState(step=5, skipped=2))
     output = capsys.readouterr().out
     assert "2 of 5 steps changed no weights" in output and "is not calibrated yet" in output
     assert f"python -m ballcast.models.training.calibrate {folder.weights} tennis" in output.splitlines()
@@ -200,7 +200,14 @@ def test_wrong_input_ends_in_one_line(tmp_path, arguments, message):
 
 def test_frames_say_how_many_steps(tmp_path, monkeypatch):
     class Learner:
-        network = optimizer = validation_batches = None
+        network = optimizer = None
+        validation_interval, patience = 250, 0
+
+        def validation(self):
+            return []
+
+        def seconds_left(self):
+            return float("inf")
 
         @contextlib.contextmanager
         def feed(self, first):
@@ -209,11 +216,10 @@ def test_frames_say_how_many_steps(tmp_path, monkeypatch):
         def step(self, batch, rate, max_norm):
             return StepResult(SimpleNamespace(_asdict=dict), (0.0, 0.0), False)
 
-    monkeypatch.setattr(train, "VALIDATION_BATCHES", 0)
     monkeypatch.setattr(RunFolder, "load_checkpoint", lambda *_: RunState())
     monkeypatch.setattr(RunFolder, "save_checkpoint", lambda *_: None)
     folder, state = RunFolder(tmp_path), []
-    monkeypatch.setattr(train, "finish", lambda folder, config, ended: state.append(ended))
+    monkeypatch.setattr(train, "finish", lambda learner, folder, config, ended: state.append(ended))
     monkeypatch.setattr(train.Log, "validation", lambda *_: None)
     Learner.scores = lambda self, batches: {"path": 1.0}
     Learner.save = lambda self, path, steps, scores, frames: None

@@ -54,7 +54,7 @@ class Network(nn.Module):
 
     def __init__(self, shape: NetworkShape):
         super().__init__()
-        self.shape = shape
+        self.shape, self.attached = shape, False  # whether the gradient of the path reaches the trunk
         sizes = {"feature": (shape.features,), "nominal": (NOMINAL_FEATURES,), "path": (HORIZONS, 3), "landing": (4,)}
         for name, size in sizes.items():
             self.register_buffer(f"{name}_mean", torch.zeros(size))
@@ -97,7 +97,8 @@ class Network(nn.Module):
         belief = self.belief(inputs)
         moments = belief[..., : 2 * self.shape.unknowns]
         # detached: the gradient of the path would drown that of the belief in the trunk
-        return belief, torch.cat([inputs, nominal, moments], -1).detach()
+        inputs = torch.cat([inputs, nominal, moments], -1)
+        return belief, inputs if self.attached else inputs.detach()
 
 
 def make_trunk(shape: NetworkShape) -> nn.Module:

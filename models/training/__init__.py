@@ -4,8 +4,19 @@ from typing import Any
 
 
 def make_learner(config: dict, rank: int = 0, ranks: int = 1) -> Any:
-    """The learner for a run's config: a TokenLearner for `tokens`, else a Learner."""
+    """The learner for a run's config: a FineTuner with recorded tracks, a TokenLearner for `tokens`, else a Learner."""
+    from ballcast.models.training.finetune import FineTuner
     from ballcast.models.training.learner import Learner
     from ballcast.models.training.token_learner import TokenLearner
 
+    if config["tracks"]:
+        return FineTuner(config, rank, ranks)
     return (TokenLearner if config["model"] == "tokens" else Learner)(config, rank, ranks)
+
+
+def check_recorded(config: dict) -> None:
+    """Refuse recorded tracks that cannot be learned from, before anything takes time. Raises ValueError, one line."""
+    if config["tracks"]:
+        from ballcast.models.training.finetune import read_recordings
+
+        read_recordings(config, notify=True)

@@ -17,7 +17,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from ballcast import sim
-from ballcast.models.encoding.features import FEATURE_SIZES, FRAMES, FeatureFrontend, active_cholesky, extract
+from ballcast.models.encoding.features import (
+    FEATURE_SETS,
+    FEATURE_SIZES,
+    FRAMES,
+    FeatureFrontend,
+    active_cholesky,
+    extract,
+)
 from ballcast.models.encoding.nominal import (
     CONTACT_FEATURES,
     HORIZON_STEP,
@@ -41,6 +48,7 @@ MAX_FRAMES, LOSS_FRAMES = 96, 16  # of a sequence: frames at most, and frames wi
 LAUNCH_FRACTION = 0.6  # of the sequences begin with the launch; the others begin anywhere
 MIN_FRAMES = 24  # frames of a sequence that begins anywhere, if the track has so many
 GROUP, VARIANT_PERIOD = 32, 4  # balls that share a sport; every fourth group lacks the optional surfaces
+FEATURE_SET_NAMES = {number: name for name, number in FEATURE_SETS.items()}
 TARGET_LIMIT = 30.0  # standard deviations: targets are clamped to this
 
 # arrays of B sequences: features (B, T, F) float32, times (B, T) s since the first frame, loss_frames (B, N); at those,
@@ -48,13 +56,19 @@ TARGET_LIMIT = 30.0  # standard deviations: targets are clamped to this
 # standard deviations (None: not known); active (B, UNKNOWNS), 1 for the unknowns that vary in the ball's sport and
 # 0 for others, whose truth is 0 and does not count; future (B, N, HORIZONS, 3) and landing (B, N, 4), the residuals to
 # the nominal forecast in its units; future_known (B, N, HORIZONS), 1 or 0 (None: all known); has_landing (B, N), 1, 0,
-# or -1 (not known); and the number of frames. Only with keep_paths: Paths
+# or -1 (not known); and the number of frames. Only with keep_paths: Paths. Only of recorded balls: Later
 Batch = namedtuple(
-    "Batch", "features times loss_frames nominal truth active future future_known has_landing landing paths frame_count"
+    "Batch",
+    "features times loss_frames nominal truth active future future_known has_landing landing paths frame_count later",
+    defaults=[None],
 )
 # for `tokens`: numbers (B,) of the sports in the pool; the nominal start x (B, N, UNKNOWNS), positions (B, N, HORIZONS,
 # 3) m, and their standard deviations of free flight (B, N, HORIZONS, 3) m, the unit of the future
 Paths = namedtuple("Paths", "sport start positions position_sd")
+# of recorded balls (later_frames.py), the frames measured later, linear in the residual of the belief: at L times the
+# error of the flight that belongs to a residual 0, offset (B, N, L, 3), its slope by the residual (B, N, L, 3,
+# UNKNOWNS), and the variance of the measurement (B, N, L, 3), all in units of m; known (B, N, L), 1 or 0
+Later = namedtuple("Later", "offset slope variance known")
 # measured frames of B balls: time (N,) s, position (N, 3) m; of each sequence the first row (B,), the number of frames
 # (B,), and the frames with a loss (B, n), counted from the first row
 Sequences = namedtuple("Sequences", "time position first count loss_frames")
@@ -109,9 +123,9 @@ class Batches:
             index, number = sports[group], step * self.batch + first
             is_variant = self.balls is None and group % VARIANT_PERIOD == 0 and self.pool.has_variants(index)
             parts.append(self._group(number, 2 * index + is_variant, start_fraction[rows], jitter[rows]))
-        *columns, paths, counts = zip(*parts)
+        *columns, paths, counts, _ = zip(*parts)
         paths = Paths(*map(np.concatenate, zip(*paths))) if self.keep_paths else None
-        return Batch._make([*(None if c[0] is None else np.concatenate(c) for c in columns), paths, sum(counts)])
+        return Batch._make([*(None if c[0] is None else np.concatenate(c) for c in columns), paths, sum(counts), None])
 
     def _group(self, number, sport, start_fraction, jitter):
         """The Batch of GROUP balls, from ball `number` on; sport: its number in the pool."""
@@ -130,26 +144,38 @@ class Batches:
 
     def assemble(self, sport: int, sequences: Sequences, targets: Targets) -> Batch:
         """The Batch of sequences of one sport, by its number in the pool; the arrays in `targets` are overwritten."""
-        time, _, first, count, loss_frames = sequences
-        shape, frontend = loss_frames.shape, self.pool[sport][1]
-        active, features = frontend.scales.active, np.zeros((shape[0], MAX_FRAMES, self.size), np.float32)
-        starts = Starts(np.zeros((*shape, UNKNOWNS)), np.zeros((*shape, 3, 3)), np.zeros((*shape, *2 * active.shape)))
-        _extract(frontend, new_filter_states(shape[0]), sequences, features, starts)
-        truth, whole = np.zeros((*shape, len(active))), np.zeros((*shape, UNKNOWNS), np.float32)
-        if targets.truth is not None:
-            truth[:] = targets.truth[..., active] - starts.x[..., active]
-        nominal, positions = np.empty((*shape, NOMINAL_FEATURES), np.float32), np.empty((*shape, HORIZONS, 3))
-        residuals, limit, sd = (truth, targets.future, targets.landing), self.target_limit, np.empty(positions.shape)
-        _residuals(frontend, starts, nominal, positions, sd, residuals)
-        targets.landing[:] *= (targets.has_landing > 0)[..., None]
-        truth, future, landing = (np.clip(a, -limit, limit).astype(np.float32) for a in residuals)
-        whole[..., active] = truth
-        rows = first[:, None] + np.minimum(np.arange(MAX_FRAMES), count[:, None] - 1)
-        paths = Paths(np.full(shape[0], sport), starts.x, positions, sd) if self.keep_paths else None
-        return Batch(features, time[rows] - time[first][:, None], loss_frames, nominal,
-                     None if targets.truth is None else whole, active_mask(frontend, shape[0]), future,
-                     targets.future_known, targets.has_landing.astype(np.float32), landing, paths,
-                     count.sum())  # fmt: skip
+        batch, starts, positions, sd = assemble(self.pool[sport][1], sequences, targets, self.target_limit)
+        return batch._replace(
+            paths=Paths(np.full(len(sd), sport), starts.x, positions, sd) if self.keep_paths else None
+        )
+
+
+def assemble(
+    frontend: FeatureFrontend, sequences: Sequences, targets: Targets, limit: float, max_frames: int = MAX_FRAMES
+) -> tuple[Batch, Starts, np.ndarray, np.ndarray]:
+    """The Batch of sequences of at most `max_frames` frames of one sport; what its nominal forecasts start from; their
+    positions (B, n, HORIZONS, 3) m and standard deviations of free flight. The arrays in `targets` are overwritten."""
+    time, _, first, count, loss_frames = sequences
+    shape, active = loss_frames.shape, frontend.scales.active
+    size = FEATURE_SIZES[FEATURE_SET_NAMES[frontend.feature_set]] + 1
+    features = np.zeros((shape[0], max_frames, size), np.float32)
+    starts = Starts(np.zeros((*shape, UNKNOWNS)), np.zeros((*shape, 3, 3)), np.zeros((*shape, *2 * active.shape)))
+    _extract(frontend, new_filter_states(shape[0]), sequences, features, starts)
+    truth, whole = np.zeros((*shape, len(active))), np.zeros((*shape, UNKNOWNS), np.float32)
+    if targets.truth is not None:
+        truth[:] = targets.truth[..., active] - starts.x[..., active]
+    nominal, positions = np.empty((*shape, NOMINAL_FEATURES), np.float32), np.empty((*shape, HORIZONS, 3))
+    residuals, sd = (truth, targets.future, targets.landing), np.empty(positions.shape)
+    _residuals(frontend, starts, nominal, positions, sd, residuals)
+    targets.landing[:] *= (targets.has_landing > 0)[..., None]
+    truth, future, landing = (np.clip(a, -limit, limit).astype(np.float32) for a in residuals)
+    whole[..., active] = truth
+    rows = first[:, None] + np.minimum(np.arange(max_frames), count[:, None] - 1)
+    batch = Batch(features, time[rows] - time[first][:, None], loss_frames, nominal,
+                  None if targets.truth is None else whole, active_mask(frontend, shape[0]), future,
+                  targets.future_known, targets.has_landing.astype(np.float32), landing, None,
+                  count.sum())  # fmt: skip
+    return batch, starts, positions, sd
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ with learner.feed(0) as feed:
     losses, norms, skipped = learner.step(next(feed), rate=1e-3, max_norm=1.0)
 """
 
+import math
 from collections import namedtuple
 from dataclasses import asdict
 from pathlib import Path
@@ -22,15 +23,13 @@ from ballcast.models.nets.losses import belief_loss, landing_loss, path_loss
 from ballcast.models.nets.network import DEFAULT_SIZES, Network, NetworkShape
 from ballcast.models.registry import serves
 from ballcast.models.runtime import weights
-from ballcast.models.training.batches import Batch, Batches, prefetch
-from ballcast.models.training.recorded import MixedBatches, in_sport_frame, split_tracks
+from ballcast.models.training.batches import Batch, Batches, Later, prefetch
 from ballcast.models.training.sports import random_count_of, sports_of
-from ballcast.tracks import read_tracks
 
 SCALING_BATCHES = 8  # batches that the scales of inputs and outputs are measured on
 MIN_SCALE = 1e-3  # a number that varies less is ignored: its scale is infinite
 BETAS = 0.9, 0.99
-VALIDATION_BATCH = 256  # balls
+VALIDATION_BATCH, VALIDATION_BATCHES = 256, 4  # balls; batches
 Losses = namedtuple("Losses", "belief path landing")  # means over a batch, tensors; belief 0 if there is no such head
 # the losses before the step; the gradient's norms of the path head and of the rest; whether the step was skipped
 StepResult = namedtuple("StepResult", "losses norms skipped")
@@ -40,6 +39,9 @@ class Learner:
     """A Network with its balls and its optimizer. With several processes (`ranks`), each learns from its own slice."""
 
     batch_options: dict[str, Any] = {}  # further options of Batches
+    default_steps: int | None = None  # where neither --steps nor --frames is given; None: --minutes counts
+    validation_interval = 250  # steps between validations
+    patience = 0  # validations without an improvement that end a run; 0: none does
 
     def __init__(self, config: dict, rank: int = 0, ranks: int = 1):
         self.config, self.device = config, torch.device(config["device"])
@@ -51,18 +53,12 @@ class Learner:
         own = options | {"seed": config["seed"], "rank": rank, "ranks": ranks, "balls": balls}
         self.batches = Batches(self.sports, feature_set, config["batch"], **own)
         self.validation_batches = Batches(self.sports, feature_set, VALIDATION_BATCH, purpose="validation", **options)
-        if config["tracks"]:
-            self._mix_in_recorded(*split_tracks(in_sport_frame(self.sports[0], read_tracks(config["tracks"]))))
         self.network = self.initial_network().to(self.device)
         self.wrapped = DistributedDataParallel(self.network) if ranks > 1 else self.network
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=config["rate"], betas=BETAS, fused=True)
         named = list(self.network.named_parameters())  # of the path head, and the rest
         self.parameter_groups = [[p for n, p in named if n.startswith("path.") == path] for path in (True, False)]
         self.autocast = not config["exact"] and (self.device.type != "cpu" or has_bfloat16())
-
-    def _mix_in_recorded(self, training, validation):
-        self.batches = MixedBatches(self.batches, training, self.config["seed"])
-        self.validation_batches = MixedBatches(self.validation_batches, validation, 0)
 
     def initial_network(self) -> Network:
         """The network before it learns."""
@@ -81,6 +77,20 @@ class Learner:
     def feed(self, first: int) -> Any:
         """With an iterator over the batches from number `first` on, which threads make."""
         return prefetch(self.batches, first, self.config.get("workers", 1))
+
+    def validation(self) -> list[Batch]:
+        """The batches that weights are validated on."""
+        return [self.validation_batches[n] for n in range(VALIDATION_BATCHES)]
+
+    def seconds_left(self) -> float:
+        """How long a run may still take, s."""
+        return math.inf
+
+    def finish(self, path: Path, state: Any) -> None:
+        """Calibrate the weights in a file, at the end of a run."""
+        from ballcast.models.training.calibrate import calibrate
+
+        calibrate(path, self.config["sport"])
 
     def step(self, batch: Batch, rate: float, max_norm: float) -> StepResult:
         """Learn from a Batch, unless a gradient is not finite: that would spoil the weights for good."""
@@ -175,4 +185,5 @@ def network_shape(model: str, batches: Batches, **sizes: int) -> NetworkShape:
 def to_tensors(batch: Batch, device: str | torch.device = "cpu") -> Batch:
     """The Batch with tensors on the device."""
     arrays = {name: a for name, a in batch._asdict().items() if isinstance(a, np.ndarray)}
-    return batch._replace(**{name: torch.from_numpy(a).to(device) for name, a in arrays.items()})
+    later = batch.later and Later(*(torch.from_numpy(a).to(device) for a in batch.later))
+    return batch._replace(later=later, **{name: torch.from_numpy(a).to(device) for name, a in arrays.items()})

@@ -26,6 +26,9 @@ class RunState:
     best: float | None = None  # the best validation score
     skipped: int = 0  # steps without an update, because a gradient was not finite
     frames: int = 0  # frames learnt from, over all processes
+    best_step: int = 0  # the step of the best validation score
+    stale: int = 0  # validations since then
+    ended: bool = False  # the run ended before its last step: nothing improves any more, or the time is over
 
 
 class RunFolder:

@@ -6,7 +6,7 @@ python train.py --sport tennis --model lstm --steps 20000 --out runs/mine
 python train.py --out runs/mine --resume                     # continue where it stopped, to the bit
 python train.py --out runs/mine --resume --steps 40000       # the same to a later step
 torchrun --nproc-per-node 2 train.py --minutes 30            # data-parallel
-python train.py --finetune runs/mine/weights.safetensors --tracks recordings/ --minutes 2
+python train.py --finetune runs/mine/weights.safetensors --tracks recordings/ --without net   # ends by itself
 
 Ctrl-C and SIGTERM stop the run with a checkpoint; another is written every 20 s. The weights with the best validation
 score are kept, and calibrated (calibrate.py) after the last step. A stopped run says how to calibrate them.
@@ -22,9 +22,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
 
 from ballcast import command
+from ballcast.tracks import ReadOptions
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from ballcast.models.training.learner import Learner
@@ -33,7 +36,7 @@ if TYPE_CHECKING:  # torch takes seconds to import
 WARM_UP_STEPS = 100  # steps in which the learning rate rises
 TIMED_STEPS = 100  # steps that are timed to turn --minutes into steps
 MAX_GRADIENT_NORM = 1.0  # gradients are clipped to this, the path head and the rest separately
-VALIDATION_INTERVAL, VALIDATION_BATCHES, LOG_INTERVAL = 250, 4, 25  # steps; batches; steps
+LOG_INTERVAL = 25  # steps
 SAVE_INTERVAL = 20.0  # s between checkpoints
 MODELS = ("gru", "gru_physics", "lstm", "rnn", "mlp", "mingru", "transformer", "tokens")
 
@@ -49,7 +52,9 @@ class Options:
     """names of sports, or .toml files of your own; all for those that ship and random ones, mixed. A network that
     learns from several sports serves every sport"""
     data: Path | None = None  # train on this generated set (python -m ballcast.sim) instead of fresh balls
-    minutes: float = 30.0  # how long to train: the first 100 steps are timed, and the number of steps is set by them
+    minutes: float | None = None
+    """how long to train, by default 30: the first 100 steps are timed, and the number of steps is set by them. With
+    --tracks: at most so long, by default 5; the run ends by itself"""
     steps: int = 0  # how many steps to train, instead of minutes
     frames: float = 0.0  # how many frames to learn from, instead of minutes: the first 100 steps say how many steps
     out: Path | None = None  # folder of the run; the default is runs/SPORT-MODEL
@@ -58,9 +63,13 @@ class Options:
     and --device may be given anew"""
     finetune: Path | None = None  # start from these weights
     tracks: tuple[str, ...] = ()
-    """with --finetune: train on these recorded tracks too; files or folders, one track in five is for validation"""
-    batch: int = 192  # balls in a step, over all processes
-    rate: float = 3e-3  # highest learning rate
+    """with --finetune: train on these recorded tracks too; files or folders. One track in five is kept: the run ends
+    where these no longer improve, and the best weights are restored"""
+    without: tuple[str, ...] = ()  # surfaces of the sport that were not there when --tracks were recorded, such as net
+    reading: Annotated[ReadOptions, tyro.conf.arg(name="")] = ReadOptions()
+    batch: int | None = None  # balls in a step, over all processes; the default is 192, with --tracks 96
+    rate: Annotated[float | None, tyro.conf.arg(name="learning-rate")] = None
+    """the highest learning rate; the default is 3e-3, with --tracks 2e-3"""
     units: int | None = None  # hidden units; the default is 192, for mingru 160, for transformer and tokens 128
     seed: int = 0  # of the weights and of the balls
     device: str = "cpu"  # cpu, cuda, ...
@@ -68,6 +77,7 @@ class Options:
     exact: bool = False  # compute in float32 throughout; otherwise bfloat16 is used where it is fast
 
 
+DEFAULTS = {"minutes": (30.0, 5.0), "batch": (192, 96), "rate": (3e-3, 2e-3)}  # of a run, and with --tracks
 RENEWABLE = ("steps", "minutes", "device")  # options that may be given anew with --resume
 
 
@@ -82,15 +92,17 @@ def run(options: Options, arguments: Sequence[str] = ()) -> None:
     arguments: those of the command line, which say what is given with --resume.
     """
     check(options)
-    from ballcast.models.training import compile_cache, distributed, make_learner
+    from ballcast.models.training import check_recorded, compile_cache, distributed, make_learner
 
     folder, config = resume(options, arguments) if options.resume else prepare(options)
+    check_recorded(config)
     compile_cache.warm_up(config)
     stop_signals = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: stop_signals.append(number))
     with distributed.process_group(config["device"]):
         learner = make_learner(config, distributed.rank(), distributed.world_size())
+        config["steps"] = config["steps"] or learner.default_steps
         if distributed.rank() == 0:
             folder.write_config(config)
         train(learner, folder, config, stop_signals)
@@ -104,10 +116,12 @@ def train(learner: "Learner", folder: "RunFolder", config: dict, stop_signals: l
     state = folder.load_checkpoint(learner.network, learner.optimizer)
     if is_main:
         folder.truncate_log(state.step)
-        validation = [learner.validation_batches[n] for n in range(VALIDATION_BATCHES)]
+        validation = learner.validation()
     log, saved = Log(folder, config, state, is_main), time.monotonic()
+    if is_main and learner.patience and state.best is None:
+        validate(learner, folder, state, log, validation)  # what is to be improved on
     with learner.feed(state.step) as feed:
-        while not distributed.all_reduce_max(bool(stop_signals)) and not is_done(state, config):
+        while not distributed.all_reduce_max(bool(stop_signals) or is_done(state, config)):
             # a step
             batch, rate = next(feed), config["rate"] * learning_rate_factor(state.step, config["steps"])
             losses, norms, skipped = learner.step(batch, rate, MAX_GRADIENT_NORM)
@@ -129,18 +143,34 @@ def train(learner: "Learner", folder: "RunFolder", config: dict, stop_signals: l
                 continue
             if state.step % LOG_INTERVAL == 0 or is_done(state, config):
                 log.training(losses, norms)
-            if state.step % VALIDATION_INTERVAL == 0 or is_done(state, config):
-                scores = learner.scores(validation)
-                log.validation(scores)
-                if state.best is None or sum(scores.values()) < state.best:
-                    state.best = sum(scores.values())
-                    learner.save(folder.weights, state.step, scores, state.frames)
+            if state.step % learner.validation_interval == 0 or is_done(state, config):
+                validate(learner, folder, state, log, validation)
+                state.ended = bool(learner.patience) and state.stale >= learner.patience
+                shorten(config, state, learner.seconds_left(), log)
             if time.monotonic() - saved > SAVE_INTERVAL:
                 folder.save_checkpoint(state, learner.network, learner.optimizer)
                 saved = time.monotonic()
     if is_main:
         folder.save_checkpoint(state, learner.network, learner.optimizer)
-        finish(folder, config, state)
+        finish(learner, folder, config, state)
+
+
+def validate(learner: "Learner", folder: "RunFolder", state: "RunState", log: "Log", batches: list) -> None:
+    """Compute and log the validation scores; save the weights if they are the best so far."""
+    scores = learner.scores(batches)
+    log.validation(scores)
+    state.stale += 1
+    if state.best is None or sum(scores.values()) < state.best:
+        state.best, state.best_step, state.stale = sum(scores.values()), state.step, 0
+        learner.save(folder.weights, state.step, scores, state.frames)
+
+
+def shorten(config: dict, state: "RunState", seconds_left: float, log: "Log") -> None:
+    """Leave out the steps at the end that the time of a run does not allow, so that the learning rate still falls."""
+    allowed = max(0, int(seconds_left / log.seconds() * log.steps)) if seconds_left < math.inf else None
+    if allowed is not None and config["steps"] is not None and state.step + allowed < config["steps"]:
+        config["steps"] = state.step + allowed
+        log.folder.write_config(config)
 
 
 def check(options: Options) -> None:
@@ -149,13 +179,18 @@ def check(options: Options) -> None:
         raise ValueError(f"--model {options.model}: there are {', '.join(MODELS)}")
     for name in ("minutes", "rate", "units", "batch", "workers"):
         if (value := getattr(options, name)) is not None and not value > 0:
-            raise ValueError(f"--{name} {value}: must be above 0")
+            raise ValueError(f"{_option(name)} {value}: must be above 0")
     if options.steps < 0 or options.seed < 0 or not options.frames >= 0:
         raise ValueError("--steps, --frames and --seed: must be 0 or more")
     if not options.sport:
         raise ValueError("--sport: name a sport, a .toml file, or all")
     if len(options.sport) > 1 or options.sport == ("all",):
         _check_mixed(options)
+    if options.without and not options.tracks:
+        raise ValueError("--without says what was not there when --tracks were recorded: name those too")
+    if options.reading != ReadOptions() and not options.tracks:
+        raise ValueError("options that say how tracks are read, such as --rate, go with --tracks; the rate at which a "
+                         "network learns is --learning-rate")  # fmt: skip
     if options.tracks and not options.finetune:
         raise ValueError("--tracks goes with --finetune WEIGHTS: recorded tracks are too few to start from nothing")
     if options.tracks and options.data:
@@ -194,6 +229,8 @@ def to_config(options: Options) -> dict:
     """The config of a run, as it is in config.json."""
     config = {name: str(v) if isinstance(v, Path) else list(v) if isinstance(v, tuple) else v
               for name, v in asdict(options).items() if name not in ("resume", "out")}  # fmt: skip
+    for name, values in DEFAULTS.items():
+        config[name] = values[bool(options.tracks)] if config[name] is None else config[name]
     return config | {"steps": options.steps or None}
 
 
@@ -210,7 +247,8 @@ def resume(options: Options, arguments: Sequence[str]) -> tuple["RunFolder", dic
     for name in changed.keys() - set(RENEWABLE):
         has = f"the run in {folder.folder} has {_as_written(config.get(name))} and cannot change it"
         raise ValueError(
-            f"--{name} {_as_written(given[name])}: {has}; leave --{name} out, or start another run with another --out"
+            f"{_option(name)} {_as_written(given[name])}: {has}; leave {_option(name)} out, or start another run with "
+            "another --out"
         )
     if "minutes" in changed:
         if "steps" in changed:
@@ -223,6 +261,11 @@ def resume(options: Options, arguments: Sequence[str]) -> tuple["RunFolder", dic
     return folder, config | changed
 
 
+def _option(name):
+    """How an option is written on the command line."""
+    return {"rate": "--learning-rate", "reading": "how tracks are read"}.get(name, f"--{name}")
+
+
 def _as_written(value):
     """An option's value as it is written on the command line."""
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else value
@@ -232,13 +275,14 @@ def from_config(config: dict, options: Options) -> Options:
     """The options of a run with this config; its folder is that of `options`."""
     paths = {name: Path(config[name]) for name in ("data", "finetune") if config.get(name)}
     known = {name: config[name] for name in asdict(options) if name in config}
-    known |= paths | {name: tuple(config.get(name) or ()) for name in ("sport", "tracks")}
+    known |= paths | {name: tuple(config.get(name) or ()) for name in ("sport", "tracks", "without")}
+    known["reading"] = ReadOptions(**config.get("reading") or {})
     known["steps"] = config.get("steps") or 0
     return Options(**known | {"out": options.out, "resume": True})
 
 
 def is_done(state: "RunState", config: dict) -> bool:
-    return config["steps"] is not None and state.step >= config["steps"]
+    return state.ended or (config["steps"] is not None and state.step >= config["steps"])
 
 
 def learning_rate_factor(step: int, steps: int | None) -> float:
@@ -284,9 +328,9 @@ class Log:
 
     def _status(self):
         steps, step = self.config["steps"], self.state.step
-        minutes = 0.0 if steps is None else (steps - step) * self.seconds() / self.steps / 60
-        remaining = "" if steps is None else f", {minutes:.1f} min left"
-        return f"step {step} of {steps or '?'}, {self.frames / self.seconds():,.0f} frames/s{remaining}"
+        minutes = 0.0 if steps is None or not self.steps else (steps - step) * self.seconds() / self.steps / 60
+        remaining = "" if steps is None or not self.steps else f", {minutes:.1f} min left"
+        return f"step {step} of {steps or '?'}, {self.frames / max(self.seconds(), 1e-6):,.0f} frames/s{remaining}"
 
     def _write(self, numbers):
         self.folder.log(step=self.state.step, **numbers)
@@ -294,20 +338,20 @@ class Log:
             self.board.add_scalar(name, v, self.state.step)
 
 
-def finish(folder: "RunFolder", config: dict, state: "RunState") -> None:
+def finish(learner: "Learner", folder: "RunFolder", config: dict, state: "RunState") -> None:
     """Calibrate the weights if the run is done, and print how it ended. The last line is the next command."""
     from ballcast.models.training import distributed
-    from ballcast.models.training.calibrate import PROGRAM, calibrate
+    from ballcast.models.training.calibrate import PROGRAM
 
     weights, sports = folder.weights, config["sport"]
     if state.skipped:
         print(f"{state.skipped} of {state.step} steps changed no weights, because a gradient was not finite")
     if is_done(state, config):
-        calibrate(weights, sports)
+        learner.finish(weights, state)
         option = "" if sports[0] in ("table_tennis", "all") else f" --sport {sports[0]}"
         print(f"{weights} is ready; see it in the window:\npython play.py{option} --predictor {weights}")
         return
-    if weights.exists():
+    if weights.exists() and not config["tracks"]:
         print(f"{weights} is not calibrated yet: its regions may be too small or too large; calibrate it now with:")
         print(f"{PROGRAM} {weights} {' '.join(sports)}")
     print(f"stopped after step {state.step}; continue, and calibrate at the end, with:")
