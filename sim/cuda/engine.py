@@ -1,0 +1,152 @@
+"""A batch of balls on the GPU: checks, memory, kernels. See sim/engine.py, whose `simulate` hands over to this one."""
+
+import functools
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numba import cuda
+from numba.core.errors import NumbaPerformanceWarning
+from numpy.typing import ArrayLike
+
+from ballcast.sim.cuda.arrays import DeviceArray, in_memory_order
+from ballcast.sim.cuda.device_functions import SIMULATED, Precision
+from ballcast.sim.cuda.flight import BLOCK, Contacts, Frames, Written, fly_balls
+from ballcast.sim.engine import Flight, Impacts, check_times, pack_launches
+from ballcast.sim.kernels.compiled_sport import SURFACE_DTYPE, CompiledSport, compile_sport
+from ballcast.sim.kernels.aerodynamics import aero_coefficients
+
+if TYPE_CHECKING:
+    from ballcast.sim.sport import Sport
+
+THREADS = 128  # of a block
+BOX_MARGIN = 1e-4  # m: more than float32 rounds a place by
+FARTHEST = 1e15  # m, in place of infinity: its square is a number in float32
+CACHE_SIZE = 512  # sports
+GIGABYTE = 1e9
+BALLS_FIRST = 2, 0, 1  # of the axes (T, 3, B) in memory, as (B, T, 3)
+
+
+def simulate(sport: "Sport", position: ArrayLike, velocity: ArrayLike, spin: ArrayLike, times: ArrayLike,
+             parameters: ArrayLike | None, dtype: np.dtype, out: Any = None) -> Flight:  # fmt: skip
+    """As engine.simulate, whose fields are arrays on the GPU here; `out`: see `empty`."""
+    require_gpu()
+    launches = pack_launches(position, velocity, spin, parameters)
+    times = check_times(times, len(launches))
+    shape = times.shape[1], 3, len(launches)
+    require_memory(shape, dtype, 1 if out is None else 0)
+    frames, launches = to_frames(times, dtype.type), to_device(launches.T, dtype.type)
+    if out is not None:
+        written = Written(_checked(out, shape, dtype), *_none(shape, dtype), *_counters(shape[2]))
+        fly_batch(sport, launches, frames, written)
+        return Flight(out, None, None, None, written.status)
+    written = Written(*(cuda.device_array(shape, dtype) for _ in range(3)), *_counters(shape[2]))
+    fly_batch(sport, launches, frames, written)
+    contacts = _room(written.contact_counts.copy_to_host(), dtype)
+    fly_batch(sport, launches, frames, written, contacts)
+    return Flight(*(DeviceArray(a, BALLS_FIRST) for a in written[:3]), _impacts(contacts), written.status)
+
+
+def empty(balls: int, frames: int, dtype: type = np.float32) -> Any:
+    """An array (B, T, 3) on the GPU for `out` of simulate: in memory, frames come first and balls last."""
+    require_gpu()
+    return DeviceArray(cuda.device_array((frames, 3, balls), dtype), BALLS_FIRST)
+
+
+def require_gpu() -> None:
+    """RuntimeError, where there is no GPU to use."""
+    if not cuda.is_available():
+        raise RuntimeError("device 'cuda' needs an NVIDIA GPU and its driver, and finds none: leave it out for the CPU")
+
+
+def require_memory(shape: tuple[int, int, int], dtype: np.dtype, arrays: int) -> None:
+    """ValueError, where so many arrays and what goes with them do not fit the GPU's free memory."""
+    needed, free = 1.1 * arrays * 3 * np.prod(shape, dtype=float) * dtype.itemsize, cuda.current_context().get_memory_info()[0]
+    if needed > free:
+        raise ValueError(f"{shape[2]} balls of {shape[0]} frames need {needed / GIGABYTE:.1f} GB on the GPU, which has "
+                         f"{free / GIGABYTE:.1f} GB free: simulate fewer at a time")  # fmt: skip
+
+
+def fly_batch(sport: "Sport", launches: Any, frames: Frames, written: Written, contacts: Contacts | None = None,
+              threads: int = THREADS) -> None:  # fmt: skip
+    """Fly balls: launches (LAUNCH_SIZE, B) on the GPU. Without contacts they are only counted."""
+    dtype, count = launches.dtype.type, launches.shape[1]
+    given, kernel = device_sport(sport, dtype), kernel_of(compile_sport(sport).drag_model, dtype)
+    contacts = _room(np.zeros(count, np.int64), launches.dtype) if contacts is None else contacts
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NumbaPerformanceWarning)  # of a few balls on a large GPU
+        kernel[-(-count // threads), threads](given, launches, frames, written, contacts)
+
+
+@functools.cache
+def kernel_of(drag_model: int, dtype: type, max_registers: int | None = None) -> Any:
+    """The kernel of a drag model in a precision; it is compiled at its first call."""
+    function = Precision(dtype, DRAG_MODEL=drag_model).function(fly_balls)
+    options = {} if SIMULATED else {"max_registers": max_registers}
+    return cuda.jit(function, fastmath=dtype is np.float32, **options)
+
+
+@functools.lru_cache(CACHE_SIZE)
+def device_sport(sport: "Sport", dtype: type) -> CompiledSport:
+    """The constants of a Sport in a precision, its arrays on the GPU."""
+    given = sport_numbers(sport, dtype)
+    return given._replace(**{name: cuda.to_device(getattr(given, name)) for name in ("surfaces", "boxes", "is_landing")})
+
+
+def sport_numbers(sport: "Sport", dtype: type) -> CompiledSport:
+    """The constants of a Sport in a precision, without infinities."""
+    given = compile_sport(sport)
+    kind = np.dtype([(name, dtype, SURFACE_DTYPE[name].shape) for name in SURFACE_DTYPE.names or ()], align=True)
+    surfaces = np.zeros(len(given.surfaces), kind)
+    for name in kind.names or ():
+        surfaces[name] = np.clip(given.surfaces[name], -FARTHEST, FARTHEST)
+    boxes = given.boxes + BOX_MARGIN * np.repeat([-1.0, 1.0], 3)
+    return CompiledSport(given.drag_model, aero_coefficients(sport, dtype)[1], dtype(given.radius), dtype(given.inertia),
+                         surfaces, np.clip(boxes, -FARTHEST, FARTHEST).astype(dtype), given.is_landing)  # fmt: skip
+
+
+def to_device(array: np.ndarray, dtype: type) -> Any:
+    """A contiguous copy on the GPU."""
+    return cuda.to_device(np.ascontiguousarray(array, dtype))
+
+
+def to_frames(times: np.ndarray, dtype: type) -> Frames:
+    """Times (N, T) s as Frames on the GPU; N is 1 or B."""
+    blocks = np.floor(times.T / BLOCK)
+    counts = cuda.to_device(np.full(len(times), times.shape[1], np.int32))
+    return Frames(to_device(blocks, dtype), to_device(times.T - BLOCK * blocks, dtype), counts)
+
+
+def _counters(count):
+    """Status and number of contacts of each ball."""
+    return cuda.device_array(count, np.int8), cuda.device_array(count, np.int32)
+
+
+def _none(shape, dtype):
+    """Velocities and spins of no frames."""
+    return (cuda.device_array((0, *shape[1:]), dtype),) * 2
+
+
+def _room(counts, dtype):
+    """Contacts with room for so many of each ball."""
+    first, total = np.cumsum(counts) - counts, int(counts.sum())
+    whole = (cuda.device_array(total, np.int32) for _ in range(2))
+    return Contacts(cuda.to_device(first.astype(np.int64)), *whole, cuda.device_array((16, total), dtype))
+
+
+def _impacts(contacts):
+    """The Impacts, views of Contacts."""
+    numbers = contacts.numbers
+    vectors = (DeviceArray(numbers[row : row + 3], (1, 0)) for row in range(1, 16, 3))
+    position, velocity_before, velocity_after, spin_before, spin_after = vectors
+    velocity, spin = (velocity_before, velocity_after), (spin_before, spin_after)
+    return Impacts(contacts.ball, numbers[0], position, contacts.surface, *velocity, *spin)
+
+
+def _checked(out, shape, dtype):
+    """The array of `out` as the kernel takes it, (T, 3, B). ValueError says what does not fit."""
+    base = in_memory_order(out, BALLS_FIRST, dtype)
+    if base is None or base.shape != shape:
+        raise ValueError(f"out must be a {dtype} array {(shape[2], shape[0], 3)} on the GPU, the ball being the last "
+                         "of its axes in memory, as sim.cuda.engine.empty makes")  # fmt: skip
+    return base
