@@ -71,7 +71,7 @@ def fly_batch(sport: "Sport", launches: Any, frames: Frames, written: Written, c
               threads: int = THREADS) -> None:  # fmt: skip
     """Fly balls: launches (LAUNCH_SIZE, B) on the GPU. Without contacts they are only counted."""
     dtype, count = launches.dtype.type, launches.shape[1]
-    given, kernel = device_sport(sport, dtype), kernel_of(compile_sport(sport).drag_model, dtype)
+    given, kernel = device_sport(sport, dtype), kernel_of(compile_sport(sport).drag_model, dtype, len(written.velocity) > 0)
     contacts = _room(np.zeros(count, np.int64), launches.dtype) if contacts is None else contacts
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NumbaPerformanceWarning)  # of a few balls on a large GPU
@@ -79,9 +79,9 @@ def fly_batch(sport: "Sport", launches: Any, frames: Frames, written: Written, c
 
 
 @functools.cache
-def kernel_of(drag_model: int, dtype: type, max_registers: int | None = None) -> Any:
+def kernel_of(drag_model: int, dtype: type, with_velocity: bool, max_registers: int | None = None) -> Any:
     """The kernel of a drag model in a precision; it is compiled at its first call."""
-    function = Precision(dtype, DRAG_MODEL=drag_model).function(fly_balls)
+    function = Precision(dtype, DRAG_MODEL=drag_model, WITH_VELOCITY=with_velocity).function(fly_balls)
     options = {} if SIMULATED else {"max_registers": max_registers}
     return cuda.jit(function, fastmath=dtype is np.float32, **options)
 

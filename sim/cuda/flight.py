@@ -26,7 +26,8 @@ from ballcast.sim.kernels.vectors import add_scaled, scaled
 
 BLOCK = 0.125  # s: a few binary digits, so that its halves, and sums of them, are exact
 ZERO = 0.0, 0.0, 0.0
-DRAG_MODEL = 0  # set where the kernel is compiled: each drag model has a kernel of its own
+# set where a kernel is compiled: there is one of each drag model, and of what is written
+DRAG_MODEL, WITH_VELOCITY = 0, True
 
 
 class Frames(NamedTuple):
@@ -56,6 +57,17 @@ class Contacts(NamedTuple):
     numbers: Any  # (16, N) time, position, velocity before and after, spin before and after
 
 
+class Step(NamedTuple):
+    """One step of a ball."""
+
+    start: Motion
+    path: tuple  # (c2, c3, c4, c5): see quintic_coefficients
+    end: Motion
+    length: float  # s
+    surface: int  # met at the end; IN_FLIGHT, or the supporting one, for none
+    phase: int  # at the end
+
+
 def fly_balls(given, launches, frames, written, contacts):
     """Kernel. Fly ball number `thread` of launches (LAUNCH_SIZE, B); given: a CompiledSport in the precision."""
     b = cuda.grid(1)
@@ -67,31 +79,39 @@ def fly_balls(given, launches, frames, written, contacts):
     launch = launches[:, b]
     parameters = parameters_of(launch)
     motion, support, phase, count = _initial_state(sport, parameters, launch, b, contacts)
-    status, block, clock, scale, h = FINE, 0.0, 0.0, 1.0, 0.0  # a first step of length 0 has ended
-    end, surface, next_phase, path = motion, support, phase, (ZERO, ZERO, ZERO, ZERO)
-    row = b if frames.blocks.shape[1] > 1 else 0
+    status, block, clock, scale, row = FINE, 0.0, 0.0, 1.0, b if frames.blocks.shape[1] > 1 else 0
+    step = earlier = Step(motion, (ZERO, ZERO, ZERO, ZERO), motion, 0.0, support, phase)  # it has ended
     for k in range(frames.counts[row]):
-        t = (frames.blocks[k, row] - block) * BLOCK + (frames.rests[k, row] - clock)  # from the start of the step
-        while t >= h:  # NaN ends it too
-            t -= h
-            block, clock = _later(block, clock + h)
-            motion, phase = end, next_phase
-            if surface != support and surface >= 0:
-                before = motion
+        t = _time_until(frames, k, row, block, clock)  # from the start of the step
+        # a step to a contact is followed at once by the next: balls that met a surface take it together
+        while t >= step.length or (t >= 0.0 and step.surface >= 0 and step.surface != support):
+            t -= step.length
+            block, clock = _later(block, clock + step.length)
+            earlier, motion, phase, surface = step, step.end, step.phase, step.surface
+            if surface >= 0 and surface != support:
                 motion, support, phase = _apply_contact(sport, parameters, motion, surface, support, phase)
-                _note_contact(contacts, b, count, surface, block * BLOCK + clock, before, motion)
-                count += 1
+                if _time_until(frames, frames.counts[row] - 1, row, block, clock) >= 0.0:  # nothing after it counts
+                    _note_contact(contacts, b, count, surface, block * BLOCK + clock, step.end, motion)
+                    count += 1
                 if count > MAX_CONTACTS_SIMULATED:
                     motion, support, phase, status = at_rest(motion.position), surface, RESTING, LAID_TO_REST
             elif surface != support:
-                support = IN_FLIGHT
-                motion = airborne(sport, parameters, motion)
+                motion, support = airborne(sport, parameters, motion), IN_FLIGHT
             if support >= 0:
-                path, end, h, surface, next_phase = _roll(sport, parameters, motion, support, phase)
+                step = _roll(sport, parameters, motion, support, phase)
             else:
-                path, end, h, surface, scale = _fly(sport, parameters, motion, scale, clock)
-        _write(written, k, b, motion, end, path, t, h)
+                step, scale = _fly(sport, parameters, motion, phase, scale, clock)
+        if t < 0.0:
+            _write(written, k, b, earlier, t + earlier.length)
+        else:
+            _write(written, k, b, step, t)
     written.status[b], written.contact_counts[b] = status, count
+
+
+@device
+def _time_until(frames, k, row, block, clock):
+    """The time from a moment to frame k."""
+    return (frames.blocks[k, row] - block) * BLOCK + (frames.rests[k, row] - clock)
 
 
 @device
@@ -126,25 +146,22 @@ def _later(block, clock):
 
 
 @device
-def _fly(sport, parameters, motion, scale, clock):
-    """A step through the air: (path, Motion at its end, length, surface met or IN_FLIGHT, scale of the next step)."""
-    start, wind = Motion(ZERO, motion.velocity, motion.spin, motion.acceleration), ZERO
-    v = motion.velocity
-    wind = v[0] - parameters.wind_x, v[1] - parameters.wind_y, v[2]
-    is_accepted = False
+def _fly(sport, parameters, motion, phase, scale, clock):
+    """(Step through the air, scale of the next step)."""
+    v, start = motion.velocity, Motion(ZERO, motion.velocity, motion.spin, motion.acceleration)
+    u, is_accepted = (v[0] - parameters.wind_x, v[1] - parameters.wind_y, v[2]), False
     while not is_accepted:
-        h = _to_grid(scale * step_length(sport.aero, wind), clock)
+        h = _to_grid(scale * step_length(sport.aero, u), clock)
         end, error = air_step(sport, parameters, start, h)
         is_accepted, scale = next_scale(sport.aero, scale, error)
-    path, bounds = quintic_coefficients(start, end, h), quintic_bounds(start, end, h)
-    low, high = add_scaled(motion.position, 1.0, bounds[0]), add_scaled(motion.position, 1.0, bounds[1])
-    end = Motion(add_scaled(motion.position, 1.0, end.position), end.velocity, end.spin, end.acceleration)
-    surface = IN_FLIGHT
+    path, (low, high) = quintic_coefficients(start, end, h), quintic_bounds(start, end, h)
+    low, high = add_scaled(motion.position, 1.0, low), add_scaled(motion.position, 1.0, high)
+    end, surface = Motion(add_scaled(motion.position, 1.0, end.position), *end[1:]), IN_FLIGHT
     if _is_near(sport.boxes, low, high):
         t, met = first_contact(sport.surfaces, sport.boxes, IN_FLIGHT, (low, high), motion, path, h)
         if t < h:
             end, h, surface = step_to_contact(sport, parameters, motion, met, t)
-    return path, end, h, surface, scale
+    return Step(motion, path, end, h, surface, phase), scale
 
 
 @device
@@ -172,20 +189,20 @@ def _is_near(boxes, low, high):
 
 @device
 def _roll(sport, parameters, motion, support, phase):
-    """A step on a surface: (path, Motion at its end, length, surface met, IN_FLIGHT or `support`, phase then)."""
+    """The Step on a surface."""
     start, end, h, surface, phase = rolling_step(sport, parameters.friction, motion, support, phase)
-    return (scaled(0.5, start.acceleration), ZERO, ZERO, ZERO), end, h, surface, phase
+    return Step(start, (scaled(0.5, start.acceleration), ZERO, ZERO, ZERO), end, h, surface, phase)
 
 
 @device
-def _write(written, k, b, motion, end, path, t, h):
-    """Write frame number k, at time t of a step of length h."""
-    position = quintic_position(motion, path, t)
+def _write(written, k, b, step, t):
+    """Write frame number k, at time t of a step."""
+    position = quintic_position(step.start, step.path, t)
     for i in range(3):
         written.position[k, i, b] = position[i]
-    if len(written.velocity) > 0:
-        velocity, spin = quintic_velocity(motion, path, t), add_scaled(end.spin, -1.0, motion.spin)
-        spin = add_scaled(motion.spin, t / h, spin)
+    if WITH_VELOCITY:
+        velocity, spin = quintic_velocity(step.start, step.path, t), add_scaled(step.end.spin, -1.0, step.start.spin)
+        spin = add_scaled(step.start.spin, t / step.length, spin)
         for i in range(3):
             written.velocity[k, i, b], written.spin[k, i, b] = velocity[i], spin[i]
 
