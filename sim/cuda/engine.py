@@ -37,7 +37,7 @@ def simulate(sport: "Sport", position: ArrayLike, velocity: ArrayLike, spin: Arr
     require_memory(shape, dtype, 1 if out is None else 0)
     frames, launches = to_frames(times, dtype.type), to_device(launches.T, dtype.type)
     if out is not None:
-        written = Written(_checked(out, shape, dtype), *_none(shape, dtype), *_counters(shape[2]))
+        written = Written(_checked(out, shape, dtype), *none(shape, dtype), *_counters(shape[2]))
         fly_batch(sport, launches, frames, written)
         return Flight(out, None, None, None, written.status)
     written = Written(*(cuda.device_array(shape, dtype) for _ in range(3)), *_counters(shape[2]))
@@ -68,10 +68,10 @@ def require_memory(shape: tuple[int, int, int], dtype: np.dtype, arrays: int) ->
 
 
 def fly_batch(sport: "Sport", launches: Any, frames: Frames, written: Written, contacts: Contacts | None = None,
-              threads: int = THREADS) -> None:  # fmt: skip
-    """Fly balls: launches (LAUNCH_SIZE, B) on the GPU. Without contacts they are only counted."""
+              threads: int = THREADS, **options: Any) -> None:  # fmt: skip
+    """Fly balls: launches (LAUNCH_SIZE, B) on the GPU. Without contacts they are only counted; options: kernel_of's."""
     dtype, count = launches.dtype.type, launches.shape[1]
-    given, kernel = device_sport(sport, dtype), kernel_of(compile_sport(sport).drag_model, dtype, len(written.velocity) > 0)
+    given, kernel = device_sport(sport, dtype), kernel_of(compile_sport(sport).drag_model, dtype, len(written.velocity) > 0, **options)
     contacts = _room(np.zeros(count, np.int64), launches.dtype) if contacts is None else contacts
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NumbaPerformanceWarning)  # of a few balls on a large GPU
@@ -79,11 +79,12 @@ def fly_batch(sport: "Sport", launches: Any, frames: Frames, written: Written, c
 
 
 @functools.cache
-def kernel_of(drag_model: int, dtype: type, with_velocity: bool, max_registers: int | None = None) -> Any:
-    """The kernel of a drag model in a precision; it is compiled at its first call."""
-    function = Precision(dtype, DRAG_MODEL=drag_model, WITH_VELOCITY=with_velocity).function(fly_balls)
+def kernel_of(drag_model: int, dtype: type, with_velocity: bool, max_registers: int | None = None,
+              **constants: float) -> Any:  # fmt: skip
+    """The kernel of a drag model in a precision, which is compiled at its first call; constants: see Precision."""
+    precision = Precision(dtype, DRAG_MODEL=drag_model, WITH_VELOCITY=with_velocity, **constants)
     options = {} if SIMULATED else {"max_registers": max_registers}
-    return cuda.jit(function, fastmath=dtype is np.float32, **options)
+    return cuda.jit(precision.function(fly_balls), fastmath=dtype is np.float32, **options)
 
 
 @functools.lru_cache(CACHE_SIZE)
@@ -110,11 +111,11 @@ def to_device(array: np.ndarray, dtype: type) -> Any:
     return cuda.to_device(np.ascontiguousarray(array, dtype))
 
 
-def to_frames(times: np.ndarray, dtype: type) -> Frames:
-    """Times (N, T) s as Frames on the GPU; N is 1 or B."""
-    blocks = np.floor(times.T / BLOCK)
+def to_frames(times: np.ndarray, dtype: type, block: float = BLOCK) -> Frames:
+    """Times (N, T) s as Frames on the GPU, for a kernel with blocks of that length (s); N is 1 or B."""
+    blocks = np.floor(times.T / block)
     counts = cuda.to_device(np.full(len(times), times.shape[1], np.int32))
-    return Frames(to_device(blocks, dtype), to_device(times.T - BLOCK * blocks, dtype), counts)
+    return Frames(to_device(blocks, dtype), to_device(times.T - block * blocks, dtype), counts)
 
 
 def _counters(count):
@@ -122,7 +123,7 @@ def _counters(count):
     return cuda.device_array(count, np.int8), cuda.device_array(count, np.int32)
 
 
-def _none(shape, dtype):
+def none(shape, dtype):
     """Velocities and spins of no frames."""
     return (cuda.device_array((0, *shape[1:]), dtype),) * 2
 

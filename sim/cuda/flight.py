@@ -24,7 +24,8 @@ from ballcast.sim.kernels.layout import FINE, IN_FLIGHT, LAID_TO_REST, Motion, p
 from ballcast.sim.kernels.quintic import quintic_bounds, quintic_coefficients, quintic_position, quintic_velocity
 from ballcast.sim.kernels.vectors import add_scaled, scaled
 
-BLOCK = 0.125  # s: a few binary digits, so that its halves, and sums of them, are exact
+BLOCK = 0.1875  # s: a few binary digits, so that its halves, and sums of them, are exact
+STRETCH = 1.5  # a step may be longer than its due by this factor: so powers of two are near it from both sides
 ZERO = 0.0, 0.0, 0.0
 # set where a kernel is compiled: there is one of each drag model, and of what is written
 DRAG_MODEL, WITH_VELOCITY = 0, True
@@ -168,7 +169,7 @@ def _fly(sport, parameters, motion, phase, scale, clock):
 def _to_grid(length, clock):
     """The time from `clock` to the end of a step on the grid of times, a little later where that is now."""
     tick, end = BLOCK, BLOCK
-    while tick > length:
+    while tick > STRETCH * length:
         tick *= 0.5
         if end - tick > clock:
             end -= tick
