@@ -6,7 +6,6 @@ a function, and in the constants that it names, becomes one of the precision; so
 """
 
 import builtins
-import math
 from collections.abc import Callable
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -38,9 +37,7 @@ class Precision:
 
     def __init__(self, dtype: type, **constants: Any):
         self.dtype, self.constants = dtype, CONSTANTS[dtype] | constants
-        self._converted: dict[Callable, Callable] = {}
-        self._math = ModuleType("math")  # math.inf is a number as well
-        vars(self._math).update({name: self._convert(value) for name, value in vars(math).items()})
+        self._converted: dict[Any, Any] = {}  # functions and modules
 
     def function(self, function: Callable) -> Callable:
         """The Python function with its numbers, and the functions that it calls, in the precision."""
@@ -59,13 +56,21 @@ class Precision:
             return tuple(map(self._convert, value))
         if isinstance(value, CodeType):
             return self._code(value)
-        if value is math:
-            return self._math
+        if isinstance(value, ModuleType) and value.__name__.partition(".")[0] in ("math", "ballcast"):
+            return self._module(value)
         if isinstance(value, Dispatcher):
             return self._device(value.py_func, bool(value.targetoptions.get("forceinline")))
         if isinstance(value, FunctionType) and value in _device_functions:
             return self._device(value, True)
         return value
+
+    def _module(self, module):
+        """A module with its numbers, as math.inf, and its compiled functions in the precision."""
+        if module not in self._converted:
+            self._converted[module] = made = ModuleType(module.__name__)
+            for name, value in vars(module).items():
+                setattr(made, name, value if isinstance(value, ModuleType) else self._convert(value))
+        return self._converted[module]
 
     def _device(self, function, is_inlined):
         if function not in self._converted:

@@ -2,6 +2,7 @@
 
 import functools
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,10 +38,10 @@ def simulate(sport: "Sport", position: ArrayLike, velocity: ArrayLike, spin: Arr
     require_memory(shape, dtype, 1 if out is None else 0)
     frames, launches = to_frames(times, dtype.type), to_device(launches.T, dtype.type)
     if out is not None:
-        written = Written(_checked(out, shape, dtype), *none(shape, dtype), *_counters(shape[2]))
+        written = Written(_checked(out, shape, dtype), *none(shape, dtype), *counters(shape[2]))
         fly_batch(sport, launches, frames, written)
         return Flight(out, None, None, None, written.status)
-    written = Written(*(cuda.device_array(shape, dtype) for _ in range(3)), *_counters(shape[2]))
+    written = Written(*(cuda.device_array(shape, dtype) for _ in range(3)), *counters(shape[2]))
     fly_batch(sport, launches, frames, written)
     contacts = _room(written.contact_counts.copy_to_host(), dtype)
     fly_batch(sport, launches, frames, written, contacts)
@@ -69,22 +70,26 @@ def require_memory(shape: tuple[int, int, int], dtype: np.dtype, arrays: int) ->
 
 def fly_batch(sport: "Sport", launches: Any, frames: Frames, written: Written, contacts: Contacts | None = None,
               threads: int = THREADS, **options: Any) -> None:  # fmt: skip
-    """Fly balls: launches (LAUNCH_SIZE, B) on the GPU. Without contacts they are only counted; options: kernel_of's."""
+    """Fly balls: launches (LAUNCH_SIZE, B) on the GPU. Without contacts they are only counted; options: of `compiled`."""
     dtype, count = launches.dtype.type, launches.shape[1]
-    given, kernel = device_sport(sport, dtype), kernel_of(compile_sport(sport).drag_model, dtype, len(written.velocity) > 0, **options)
+    options |= {"DRAG_MODEL": compile_sport(sport).drag_model, "WITH_VELOCITY": len(written.velocity) > 0}
+    given, kernel = device_sport(sport, dtype), compiled(fly_balls, dtype, **options)
     contacts = _room(np.zeros(count, np.int64), launches.dtype) if contacts is None else contacts
+    launch(kernel, count, threads, given, launches, frames, written, contacts)
+
+
+def launch(kernel: Any, count: int, threads: int, *arguments: Any) -> None:
+    """Run a kernel of `count` threads, so many of them to a block."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NumbaPerformanceWarning)  # of a few balls on a large GPU
-        kernel[-(-count // threads), threads](given, launches, frames, written, contacts)
+        kernel[-(-count // threads), threads](*arguments)
 
 
 @functools.cache
-def kernel_of(drag_model: int, dtype: type, with_velocity: bool, max_registers: int | None = None,
-              **constants: float) -> Any:  # fmt: skip
-    """The kernel of a drag model in a precision, which is compiled at its first call; constants: see Precision."""
-    precision = Precision(dtype, DRAG_MODEL=drag_model, WITH_VELOCITY=with_velocity, **constants)
+def compiled(kernel: Callable, dtype: type, max_registers: int | None = None, **constants: Any) -> Any:
+    """A kernel, a Python function, in a precision; it is compiled at its first call. constants: see Precision."""
     options = {} if SIMULATED else {"max_registers": max_registers}
-    return cuda.jit(precision.function(fly_balls), fastmath=dtype is np.float32, **options)
+    return cuda.jit(Precision(dtype, **constants).function(kernel), fastmath=dtype is np.float32, **options)
 
 
 @functools.lru_cache(CACHE_SIZE)
@@ -118,7 +123,7 @@ def to_frames(times: np.ndarray, dtype: type, block: float = BLOCK) -> Frames:
     return Frames(to_device(blocks, dtype), to_device(times.T - block * blocks, dtype), counts)
 
 
-def _counters(count):
+def counters(count):
     """Status and number of contacts of each ball."""
     return cuda.device_array(count, np.int8), cuda.device_array(count, np.int32)
 
