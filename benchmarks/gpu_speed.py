@@ -12,7 +12,7 @@ Needs an NVIDIA GPU and the extra `gpu`. Every part prints its result at once, a
 - --tune: the same kernel with other sizes of blocks of threads, registers, steps, and with balls sorted by speed.
 
 Keys of the last line: gpu_ball_steps_per_second (float32, table tennis), gpu_float64_ball_steps_per_second,
-gpu_bandwidth_share, gpu_tracks_per_second, gpu_worst_mm, gpu_same_impacts (sports in float32).
+gpu_bandwidth_share, gpu_tracks_per_second; of both precisions gpu_worst_mm_float32, gpu_same_impacts_float32 (sports).
 """
 
 import contextlib
@@ -63,16 +63,18 @@ def main() -> None:
         print_machine()
     with part("speed"):
         speed(reference, options.balls)
-    with part("agreement"):
-        agreement(reference)
+    with part("agreement in float32"):
+        agreement(reference, np.float32)
     with part("call"):
         whole_call(reference, min(options.balls, 2**18))
     with part("draw"):
-        draws(reference)
+        draws(reference, min(options.balls, 2**18))
     if options.tune:
         tune(reference, options.balls)
     with part("sports"):
         all_sports(reference, options.balls)
+    with part("agreement in float64"):
+        agreement(reference, np.float64)
     print(json.dumps({name: float(f"{value:.5g}") for name, value in result.items()}))
 
 
@@ -141,7 +143,7 @@ def print_machine() -> None:
 
     device = cuda.get_current_device()
     versions = (f"{name} {importlib.metadata.version(name)}" for name in ("numba", "numba-cuda", "numpy"))
-    print(device.name, f"compute capability {device.compute_capability}; Python {platform.python_version()},", *versions)
+    print(getattr(device, "name", "a simulated GPU"), f"compute capability {device.compute_capability}; Python {platform.python_version()},", *versions)
     source = cuda.device_array(2**30, np.float32)
     target = cuda.device_array(2**30, np.float32)
     result["gpu_copy_bytes_per_second"] = 2 * source.nbytes / gpu_seconds(lambda: target.copy_to_device(source))
@@ -170,7 +172,8 @@ def steps_per_second(sport: sim.Sport, launches: np.ndarray, balls: int, dtype: 
     from numba import cuda
 
     from ballcast.sim.cuda import engine
-    from ballcast.sim.cuda.flight import BLOCK, Written
+    from ballcast.sim.cuda.flight import BLOCK, Written, fly_balls
+    from ballcast.sim.kernels.compiled_sport import compile_sport
 
     times = np.arange(1, FRAMES + 1)[None] / RATE
     frames = engine.to_frames(times, dtype, constants.get("BLOCK", BLOCK))
@@ -179,7 +182,16 @@ def steps_per_second(sport: sim.Sport, launches: np.ndarray, balls: int, dtype: 
     written = [cuda.device_array(shape, dtype) for _ in range(3 if with_velocity else 1)]
     written = [*written, *(() if with_velocity else engine.none(shape, kind))]
     all_written = Written(*written, cuda.device_array(balls, np.int8), cuda.device_array(balls, np.int32))
+    start = time.perf_counter()
+    engine.fly_batch(sport, given, frames, all_written, threads=threads, **constants)
+    cuda.synchronize()
+    first = time.perf_counter() - start
     took = gpu_seconds(lambda: engine.fly_batch(sport, given, frames, all_written, threads=threads, **constants))
+    options = {**constants, "DRAG_MODEL": compile_sport(sport).drag_model, "WITH_VELOCITY": with_velocity}
+    kernel = engine.compiled(fly_balls, dtype, **options)
+    with contextlib.suppress(AttributeError):  # the simulator has no registers
+        print(f"  {list(kernel.get_regs_per_thread().values())} registers, {list(kernel.get_local_mem_per_thread().values())} "
+              f"bytes of local memory a thread; compiled in {first:.1f} s, flown in {1e3 * took:.2f} ms", flush=True)  # fmt: skip
     return balls * FRAMES / took
 
 
@@ -203,25 +215,22 @@ def all_sports(reference: dict[str, np.ndarray], balls: int) -> None:
             result[f"gpu_{name}_ball_steps_per_second"] = found
 
 
-def agreement(reference: dict[str, np.ndarray]) -> None:
+def agreement(reference: dict[str, np.ndarray], dtype: type) -> None:
     """Impacts and positions against the CPU's float64."""
     same = worst = 0.0
     for name in SPORTS:
-        launches, truth = reference[f"{name}_launches"], reference[f"{name}_position"]
-        for dtype in (np.float64, np.float32):
-            with part(f"{name} {np.dtype(dtype)}"):
-                flight: Any = sim.simulate(sim.load(name), *split(launches), CHECKED_TIMES, launches[:, 9:],
-                                           dtype=dtype, device="cuda")  # fmt: skip
-                position = flight.position.copy_to_host()
-                error = 1e3 * np.linalg.norm(position - truth, axis=2).max(1)
-                impacts = {key: getattr(flight.impacts, key).copy_to_host() for key in ("ball", "surface", "time")}
-                equal = all(np.array_equal(impacts[key], reference[f"{name}_{key}"]) for key in ("ball", "surface"))
-                late = np.abs(impacts["time"] - reference[f"{name}_time"]).max(initial=0.0) if equal else np.nan
-                print(f"{name} {np.dtype(dtype)}: same impacts {equal}, {len(impacts['ball'])} within {late:.2g} s; "
-                      f"positions within {np.sort(error)[-3:].round(4)} mm, median {np.median(error):.4f}", flush=True)  # fmt: skip
-                if dtype is np.float32:
-                    same, worst = same + equal, max(worst, error.max())
-    result["gpu_same_impacts"], result["gpu_worst_mm"] = same, worst
+        with part(name):
+            launches, truth = reference[f"{name}_launches"], reference[f"{name}_position"]
+            flight: Any = sim.simulate(sim.load(name), *split(launches), CHECKED_TIMES, launches[:, 9:], dtype=dtype,
+                                       device="cuda")  # fmt: skip
+            error = 1e3 * np.linalg.norm(flight.position.copy_to_host() - truth, axis=2).max(1)
+            impacts = {key: getattr(flight.impacts, key).copy_to_host() for key in ("ball", "surface", "time")}
+            equal = all(np.array_equal(impacts[key], reference[f"{name}_{key}"]) for key in ("ball", "surface"))
+            late = np.abs(impacts["time"] - reference[f"{name}_time"]).max(initial=0.0) if equal else np.nan
+            print(f"{name}: same impacts {equal}, {len(impacts['ball'])} within {late:.2g} s; "
+                  f"positions within {np.sort(error)[-3:].round(4)} mm, median {np.median(error):.4f}", flush=True)  # fmt: skip
+            same, worst = same + equal, max(worst, error.max())
+    result[f"gpu_same_impacts_{np.dtype(dtype)}"], result[f"gpu_worst_mm_{np.dtype(dtype)}"] = same, worst
 
 
 def whole_call(reference: dict[str, np.ndarray], balls: int) -> None:
@@ -241,9 +250,28 @@ def whole_call(reference: dict[str, np.ndarray], balls: int) -> None:
           f"{tensor.data_ptr() == flight.position.__cuda_array_interface__['data'][0]}, equal {is_equal}")  # fmt: skip
 
 
-def draws(reference: dict[str, np.ndarray]) -> None:
-    """sim.draw on the GPU."""
-    print("sim.draw is not there yet")
+def draws(reference: dict[str, np.ndarray], count: int) -> None:
+    """Tracks a second of sim.draw, and how far they are from the CPU's."""
+    from numba import cuda
+
+    sport, options = sim.load("table_tennis"), {"seed": 1, "purpose": "test", "duration": 1.0, "device": "cuda"}
+    took = []
+    for _ in range(ROUNDS + 1):
+        start = time.perf_counter()
+        sim.draw(sport, count, **options)  # type: ignore[arg-type]
+        cuda.synchronize()
+        took.append(time.perf_counter() - start)
+    result["gpu_tracks_per_second"] = count / statistics.median(took[1:])
+    print(f"{result['gpu_tracks_per_second'] / 1e6:.2f} million tracks/s; rounds of {count}: {np.round(took, 4)} s", flush=True)
+    for name in SPORTS:
+        with part(f"draw {name}"):
+            balls = sim.draw(sim.load(name), CHECKED_BALLS, **options)  # type: ignore[arg-type]
+            differences = {}
+            for key in DRAWN_FIELDS:
+                mine, truth = getattr(balls, key).copy_to_host(), reference[f"{name}_draw_{key}"]
+                same = mine.shape == truth.shape
+                differences[key] = float(f"{np.abs(mine - truth).max():.2g}") if same else (mine.shape, truth.shape)
+            print(name, differences, flush=True)
 
 
 def tune(reference: dict[str, np.ndarray], balls: int) -> None:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 DTYPE = np.float32  # of flights
 CAMERAS = MAX_CAMERAS, 3
-COLUMNS = 14  # of Tracks.columns
+COLUMNS = 14  # of Columns.sensor
+FRAME_ARRAYS = 13  # so many arrays of positions take the memory of all that there is of a frame
 
 
 class Tracks(NamedTuple):
@@ -54,7 +55,7 @@ def draw_balls(sport: "Sport", setting: Any, count: int, first: int) -> Balls:
     """Balls `first` to `first + count` of a set; setting: dataset._Setting."""
     engine.require_gpu()
     shape = int(setting.duration * setting.ranges["rate"][0, 1]), 3, count
-    engine.require_memory(shape, np.dtype(DTYPE), 10)
+    engine.require_memory(shape, np.dtype(DTYPE), FRAME_ARRAYS)
     setting = setting._replace(**{k: cuda.to_device(v) for k, v in setting._asdict().items() if isinstance(v, np.ndarray)})
     tracks = _allocate(shape)
     _launch(initialise_balls, count, setting, first, tracks)

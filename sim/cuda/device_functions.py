@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numba import cuda
+from numba.core import config
 from numba.core.dispatcher import Dispatcher
 
 # what float32 cannot resolve: a gap of 1e-10 m, say, of a ball at 50 m
@@ -19,7 +20,7 @@ CONSTANTS: dict[type, dict[str, float]] = {
     np.float32: {"CONTACT_TOLERANCE": 1e-6, "SIMULTANEITY_TOLERANCE": 1e-8},
     np.float64: {},
 }
-SIMULATED = bool(cuda.config.ENABLE_CUDASIM)  # NUMBA_ENABLE_CUDASIM=1: kernels run as Python, for tests
+SIMULATED = bool(config.ENABLE_CUDASIM)  # NUMBA_ENABLE_CUDASIM=1: kernels run as Python, for tests
 _device_functions = set()
 
 

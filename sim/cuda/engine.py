@@ -35,7 +35,7 @@ def simulate(sport: "Sport", position: ArrayLike, velocity: ArrayLike, spin: Arr
     launches = pack_launches(position, velocity, spin, parameters)
     times = check_times(times, len(launches))
     shape = times.shape[1], 3, len(launches)
-    require_memory(shape, dtype, 1 if out is None else 0)
+    require_memory(shape, dtype, 3 if out is None else 0)
     frames, launches = to_frames(times, dtype.type), to_device(launches.T, dtype.type)
     if out is not None:
         written = Written(_checked(out, shape, dtype), *none(shape, dtype), *counters(shape[2]))
@@ -61,11 +61,12 @@ def require_gpu() -> None:
 
 
 def require_memory(shape: tuple[int, int, int], dtype: np.dtype, arrays: int) -> None:
-    """ValueError, where so many arrays and what goes with them do not fit the GPU's free memory."""
-    needed, free = 1.1 * arrays * 3 * np.prod(shape, dtype=float) * dtype.itemsize, cuda.current_context().get_memory_info()[0]
+    """ValueError, where so many arrays of T frames of B balls, (T, 3, B), do not fit the GPU's free memory."""
+    free, _ = cuda.current_context().get_memory_info()
+    needed = 1.1 * arrays * np.prod(shape, dtype=float) * dtype.itemsize
     if needed > free:
         raise ValueError(f"{shape[2]} balls of {shape[0]} frames need {needed / GIGABYTE:.1f} GB on the GPU, which has "
-                         f"{free / GIGABYTE:.1f} GB free: simulate fewer at a time")  # fmt: skip
+                         f"{free / GIGABYTE:.1f} GB free: fewer at a time")  # fmt: skip
 
 
 def fly_batch(sport: "Sport", launches: Any, frames: Frames, written: Written, contacts: Contacts | None = None,
