@@ -172,21 +172,19 @@ def steps_per_second(sport: sim.Sport, launches: np.ndarray, balls: int, dtype: 
     from numba import cuda
 
     from ballcast.sim.cuda import engine
-    from ballcast.sim.cuda.flight import BLOCK, Written, fly_balls
+    from ballcast.sim.cuda.flight import BLOCK, fly_balls
     from ballcast.sim.kernels.compiled_sport import compile_sport
 
     times = np.arange(1, FRAMES + 1)[None] / RATE
     frames = engine.to_frames(times, dtype, constants.get("BLOCK", BLOCK))
     given = engine.to_device(np.resize(launches, (balls, 15)).T, dtype)
-    shape, kind = (FRAMES, 3, balls), np.dtype(dtype)
-    written = [cuda.device_array(shape, dtype) for _ in range(3 if with_velocity else 1)]
-    written = [*written, *(() if with_velocity else engine.none(shape, kind))]
-    all_written = Written(*written, cuda.device_array(balls, np.int8), cuda.device_array(balls, np.int32))
+    arrays = (cuda.device_array((FRAMES, 3, balls), dtype) for _ in range(3 if with_velocity else 1))
+    written = engine.written_to(*arrays)
     start = time.perf_counter()
-    engine.fly_batch(sport, given, frames, all_written, threads=threads, **constants)
+    engine.fly_batch(sport, given, frames, written, threads=threads, **constants)
     cuda.synchronize()
     first = time.perf_counter() - start
-    took = gpu_seconds(lambda: engine.fly_batch(sport, given, frames, all_written, threads=threads, **constants))
+    took = gpu_seconds(lambda: engine.fly_batch(sport, given, frames, written, threads=threads, **constants))
     options = {**constants, "DRAG_MODEL": compile_sport(sport).drag_model, "WITH_VELOCITY": with_velocity}
     kernel = engine.compiled(fly_balls, dtype, **options)
     with contextlib.suppress(AttributeError):  # the simulator has no registers

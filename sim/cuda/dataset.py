@@ -12,7 +12,7 @@ from numba import cuda
 from ballcast.sim.cuda import engine
 from ballcast.sim.cuda.arrays import DeviceArray
 from ballcast.sim.cuda.device_functions import device
-from ballcast.sim.cuda.flight import BLOCK, Frames, Written
+from ballcast.sim.cuda.flight import BLOCK, Frames
 from ballcast.sim.dataset import Balls, initialise_ball
 from ballcast.sim.kernels.layout import DRAG, LAUNCH_SIZE
 from ballcast.sim.sensor import MAX_CAMERAS, TRACK_SENSOR_DTYPE, measure
@@ -59,7 +59,7 @@ def draw_balls(sport: "Sport", setting: Any, count: int, first: int) -> Balls:
     setting = setting._replace(**{k: cuda.to_device(v) for k, v in setting._asdict().items() if isinstance(v, np.ndarray)})
     tracks = _allocate(shape)
     _launch(initialise_balls, count, setting, first, tracks)
-    exposed, true = (_written(shape, with_velocity) for with_velocity in (False, True))
+    exposed, true = (engine.written_to(*(cuda.device_array(shape, DTYPE) for _ in range(n))) for n in (1, 3))
     engine.fly_batch(sport, tracks.flown, tracks.exposure_frames, exposed)
     engine.fly_batch(sport, tracks.flown, tracks.stamp_frames, true)
     _launch(measure_balls, count, setting.ranges, tracks, exposed.position)
@@ -81,11 +81,6 @@ def _allocate(shape):
         room((LAUNCH_SIZE, count), DTYPE), room((frames, count)), room((frames, count)), stamp_frames, exposure_frames,
         room(shape, DTYPE), room((frames, count), np.bool_), room(count, np.int32),
     )  # fmt: skip
-
-
-def _written(shape, with_velocity):
-    more = (cuda.device_array(shape, DTYPE) for _ in range(2)) if with_velocity else engine.none(shape, np.dtype(DTYPE))
-    return Written(cuda.device_array(shape, DTYPE), *more, *engine.counters(shape[2]))
 
 
 def _launch(kernel, count, *arguments):

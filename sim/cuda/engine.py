@@ -38,14 +38,16 @@ def simulate(sport: "Sport", position: ArrayLike, velocity: ArrayLike, spin: Arr
     require_memory(shape, dtype, 3 if out is None else 0)
     frames, launches = to_frames(times, dtype.type), to_device(launches.T, dtype.type)
     if out is not None:
-        written = Written(_checked(out, shape, dtype), *none(shape, dtype), *counters(shape[2]))
+        written = written_to(_checked(out, shape, dtype))
         fly_batch(sport, launches, frames, written)
         return Flight(out, None, None, None, written.status)
-    written = Written(*(cuda.device_array(shape, dtype) for _ in range(3)), *counters(shape[2]))
+    written = written_to(*(cuda.device_array(shape, dtype) for _ in range(3)))
     fly_batch(sport, launches, frames, written)
     contacts = _room(written.contact_counts.copy_to_host(), dtype)
-    fly_batch(sport, launches, frames, written, contacts)
-    return Flight(*(DeviceArray(a, BALLS_FIRST) for a in written[:3]), _impacts(contacts), written.status)
+    if contacts.are_noted:  # the same flights again: now it is known where each ball's contacts go
+        fly_batch(sport, launches, frames, written, contacts)
+    vectors = (DeviceArray(a, BALLS_FIRST) for a in (written.position, written.velocity, written.spin))
+    return Flight(*vectors, _impacts(contacts), written.status)
 
 
 def empty(balls: int, frames: int, dtype: type = np.float32) -> Any:
@@ -73,9 +75,9 @@ def fly_batch(sport: "Sport", launches: Any, frames: Frames, written: Written, c
               threads: int = THREADS, **options: Any) -> None:  # fmt: skip
     """Fly balls: launches (LAUNCH_SIZE, B) on the GPU. Without contacts they are only counted; options: of `compiled`."""
     dtype, count = launches.dtype.type, launches.shape[1]
-    options |= {"DRAG_MODEL": compile_sport(sport).drag_model, "WITH_VELOCITY": len(written.velocity) > 0}
+    options |= {"DRAG_MODEL": compile_sport(sport).drag_model, "WITH_VELOCITY": written.velocity is not written.position}
     given, kernel = device_sport(sport, dtype), compiled(fly_balls, dtype, **options)
-    contacts = _room(np.zeros(count, np.int64), launches.dtype) if contacts is None else contacts
+    contacts = _no_room(dtype) if contacts is None else contacts
     launch(kernel, count, threads, given, launches, frames, written, contacts)
 
 
@@ -124,26 +126,33 @@ def to_frames(times: np.ndarray, dtype: type, block: float = BLOCK) -> Frames:
     return Frames(to_device(blocks, dtype), to_device(times.T - block * blocks, dtype), counts)
 
 
-def counters(count):
-    """Status and number of contacts of each ball."""
-    return cuda.device_array(count, np.int8), cuda.device_array(count, np.int32)
-
-
-def none(shape, dtype):
-    """Velocities and spins of no frames."""
-    return (cuda.device_array((0, *shape[1:]), dtype),) * 2
+def written_to(position: Any, velocity: Any = None, spin: Any = None) -> Written:
+    """The arrays (T, 3, B) as Written, with room for the rest."""
+    count = position.shape[2]
+    vectors = position, position if velocity is None else velocity, position if spin is None else spin
+    return Written(*vectors, cuda.device_array(count, np.int8), cuda.device_array(count, np.int32))
 
 
 def _room(counts, dtype):
     """Contacts with room for so many of each ball."""
-    first, total = np.cumsum(counts) - counts, int(counts.sum())
+    first, total = np.cumsum(counts, dtype=np.int64) - counts, int(counts.sum())
     whole = (cuda.device_array(total, np.int32) for _ in range(2))
-    return Contacts(cuda.to_device(first.astype(np.int64)), *whole, cuda.device_array((16, total), dtype))
+    return Contacts(int(total > 0), cuda.to_device(first), *whole, cuda.device_array((16, total), dtype))
+
+
+@functools.cache
+def _no_room(dtype):
+    """Contacts that are only counted."""
+    whole = cuda.device_array(1, np.int32)
+    return Contacts(0, cuda.device_array(1, np.int64), whole, whole, cuda.device_array((16, 1), dtype))
 
 
 def _impacts(contacts):
     """The Impacts, views of Contacts."""
     numbers = contacts.numbers
+    if not contacts.are_noted:
+        none = cuda.device_array((0, 3), numbers.dtype)
+        return Impacts(contacts.ball, cuda.device_array(0, numbers.dtype), none, contacts.surface, none, none, none, none)
     vectors = (DeviceArray(numbers[row : row + 3], (1, 0)) for row in range(1, 16, 3))
     position, velocity_before, velocity_after, spin_before, spin_after = vectors
     velocity, spin = (velocity_before, velocity_after), (spin_before, spin_after)

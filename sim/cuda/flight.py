@@ -40,18 +40,19 @@ class Frames(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What the kernel writes of B balls; velocity and spin may have no frames."""
+    """What the kernel writes of B balls."""
 
     position: Any  # (T, 3, B) m
-    velocity: Any  # (T or 0, 3, B) m/s
-    spin: Any  # (T or 0, 3, B) rad/s
+    velocity: Any  # (T, 3, B) m/s; the positions' array, if velocity and spin are not asked for
+    spin: Any  # (T, 3, B) rad/s
     status: Any  # (B,)
     contact_counts: Any  # (B,)
 
 
 class Contacts(NamedTuple):
-    """Room for N contacts, or for none: then they are only counted."""
+    """Room for N contacts, which are noted or only counted."""
 
+    are_noted: int
     first: Any  # (B,) where those of each ball begin
     ball: Any  # (N,)
     surface: Any  # (N,)
@@ -211,7 +212,7 @@ def _write(written, k, b, step, t):
 @device
 def _note_contact(contacts, b, count, surface, time, before, after):
     """Note contact number `count` of ball b: the Motions before and after."""
-    if len(contacts.ball) > 0:
+    if contacts.are_noted:
         n, numbers = contacts.first[b] + count, contacts.numbers
         contacts.ball[n], contacts.surface[n], numbers[0, n] = b, surface, time
         for i in range(3):
