@@ -1,6 +1,6 @@
 """The engine on a GPU: python -m benchmarks.gpu_speed [--balls 4194304] [--reference FILE] [--tune]
 
-Needs an NVIDIA GPU and the extra `gpu`. Every part prints its result at once, and one that fails does not stop the next:
+Needs an NVIDIA GPU and the extra `gpu`. Every part prints its result at once; one that fails does not stop the next:
 
 - agreement: 64 balls of each sport for five seconds, in float32 and float64, against the CPU's float64: whether their
   impacts are the same, and the largest distance. --reference keeps the balls and the CPU's flights in a file (.npz), so
@@ -111,7 +111,8 @@ def load_reference(file: Path | None) -> dict[str, np.ndarray]:
 
 
 DRAWN_FIELDS = ("offsets", "time", "position", "truth_position", "truth_velocity", "truth_spin", "launch_position",
-                "launch_velocity", "launch_spin", "parameters", "rate", "noise", "jitter", "outlier", "drift", "frame")  # fmt: skip
+                "launch_velocity", "launch_spin", "parameters", "rate", "noise", "jitter", "outlier", "drift",
+                "frame")  # fmt: skip
 
 
 def ground(name: str) -> sim.Sport:
@@ -143,7 +144,8 @@ def print_machine() -> None:
 
     device = cuda.get_current_device()
     versions = (f"{name} {importlib.metadata.version(name)}" for name in ("numba", "numba-cuda", "numpy"))
-    print(getattr(device, "name", "a simulated GPU"), f"compute capability {device.compute_capability}; Python {platform.python_version()},", *versions)
+    name = getattr(device, "name", "a simulated GPU")
+    print(name, f"capability {device.compute_capability}; Python {platform.python_version()},", *versions)
     source = cuda.device_array(2**30, np.float32)
     target = cuda.device_array(2**30, np.float32)
     result["gpu_copy_bytes_per_second"] = 2 * source.nbytes / gpu_seconds(lambda: target.copy_to_device(source))
@@ -188,8 +190,9 @@ def steps_per_second(sport: sim.Sport, launches: np.ndarray, balls: int, dtype: 
     options = {**constants, "DRAG_MODEL": compile_sport(sport).drag_model, "WITH_VELOCITY": with_velocity}
     kernel = engine.compiled(fly_balls, dtype, **options)
     with contextlib.suppress(AttributeError):  # the simulator has no registers
-        print(f"  {list(kernel.get_regs_per_thread().values())} registers, {list(kernel.get_local_mem_per_thread().values())} "
-              f"bytes of local memory a thread; compiled in {first:.1f} s, flown in {1e3 * took:.2f} ms", flush=True)  # fmt: skip
+        registers, memory = kernel.get_regs_per_thread().values(), kernel.get_local_mem_per_thread().values()
+        print(f"  {[*registers]} registers, {[*memory]} bytes of local memory a thread; compiled in {first:.1f} s, "
+              f"flown in {1e3 * took:.2f} ms", flush=True)  # fmt: skip
     return balls * FRAMES / took
 
 
@@ -225,8 +228,8 @@ def agreement(reference: dict[str, np.ndarray], dtype: type) -> None:
             impacts = {key: getattr(flight.impacts, key).copy_to_host() for key in ("ball", "surface", "time")}
             equal = all(np.array_equal(impacts[key], reference[f"{name}_{key}"]) for key in ("ball", "surface"))
             late = np.abs(impacts["time"] - reference[f"{name}_time"]).max(initial=0.0) if equal else np.nan
-            print(f"{name}: same impacts {equal}, {len(impacts['ball'])} within {late:.2g} s; "
-                  f"positions within {np.sort(error)[-3:].round(4)} mm, median {np.median(error):.4f}", flush=True)  # fmt: skip
+            print(f"{name}: same impacts {equal}, {len(impacts['ball'])} within {late:.2g} s; the worst positions "
+                  f"within {np.sort(error)[-3:].round(4)} mm, median {np.median(error):.4f}", flush=True)  # fmt: skip
             same, worst = same + equal, max(worst, error.max())
     result[f"gpu_same_impacts_{np.dtype(dtype)}"], result[f"gpu_worst_mm_{np.dtype(dtype)}"] = same, worst
 
@@ -260,7 +263,7 @@ def draws(reference: dict[str, np.ndarray], count: int) -> None:
         cuda.synchronize()
         took.append(time.perf_counter() - start)
     result["gpu_tracks_per_second"] = count / statistics.median(took[1:])
-    print(f"{result['gpu_tracks_per_second'] / 1e6:.2f} million tracks/s; rounds of {count}: {np.round(took, 4)} s", flush=True)
+    print(f"{result['gpu_tracks_per_second'] / 1e6:.2f} million tracks/s; {count} in {np.round(took, 4)} s", flush=True)
     for name in SPORTS:
         with part(f"draw {name}"):
             balls = sim.draw(sim.load(name), CHECKED_BALLS, **options)  # type: ignore[arg-type]
@@ -289,7 +292,8 @@ def tune(reference: dict[str, np.ndarray], balls: int) -> None:
     for name, (some, options) in variants.items():
         with part(name):
             count = balls // 4 if "with_velocity" in options else balls
-            print(f"{name}: {steps_per_second(sport, some, count, **options) / 1e9:.1f} billion ball-steps/s", flush=True)
+            found = steps_per_second(sport, some, count, **options)
+            print(f"{name}: {found / 1e9:.1f} billion ball-steps/s", flush=True)
 
 
 if __name__ == "__main__":

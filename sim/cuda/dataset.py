@@ -56,7 +56,7 @@ def draw_balls(sport: "Sport", setting: Any, count: int, first: int) -> Balls:
     engine.require_gpu()
     shape = int(setting.duration * setting.ranges["rate"][0, 1]), 3, count
     engine.require_memory(shape, np.dtype(DTYPE), FRAME_ARRAYS)
-    setting = setting._replace(**{k: cuda.to_device(v) for k, v in setting._asdict().items() if isinstance(v, np.ndarray)})
+    setting = type(setting)(*(cuda.to_device(v) if isinstance(v, np.ndarray) else v for v in setting))
     tracks = _allocate(shape)
     _launch(initialise_balls, count, setting, first, tracks)
     exposed, true = (engine.written_to(*(cuda.device_array(shape, DTYPE) for _ in range(n))) for n in (1, 3))
@@ -75,7 +75,8 @@ def _allocate(shape):
     frames, _, count = shape
     room = cuda.device_array
     counts = room(count, np.int32)
-    stamp_frames, exposure_frames = (Frames(*(room((frames, count), DTYPE) for _ in range(2)), counts) for _ in range(2))
+    blocks, rests, other_blocks, other_rests = (room((frames, count), DTYPE) for _ in range(4))
+    stamp_frames, exposure_frames = Frames(blocks, rests, counts), Frames(other_blocks, other_rests, counts)
     return Tracks(
         room((count, 4), np.uint64), room(count, TRACK_SENSOR_DTYPE), room((LAUNCH_SIZE, count)),
         room((LAUNCH_SIZE, count), DTYPE), room((frames, count)), room((frames, count)), stamp_frames, exposure_frames,
@@ -144,11 +145,11 @@ def collect_balls(tracks, true, columns):
             _to_tracker_frame(frame, true.velocity, k, b, 0.0, vectors[2], n)
             _to_tracker_frame(frame, true.spin, k, b, 0.0, vectors[3], n)
             n += 1
-    columns.sensor[0, b], columns.sensor[4, b], columns.sensor[5, b] = sensor["rate"], sensor["jitter"], sensor["outlier"]
+    rows = columns.sensor
+    rows[0, b], rows[4, b], rows[5, b] = sensor["rate"], sensor["jitter"], sensor["outlier"]
     for i in range(3):
-        columns.sensor[1 + i, b], columns.sensor[6 + i, b] = sensor["noise"][i], sensor["drift"][i]
-        columns.sensor[11 + i, b] = frame[i]
-    columns.sensor[9, b], columns.sensor[10, b] = sensor["drift_time"], float(sensor["cameras"])
+        rows[1 + i, b], rows[6 + i, b], rows[11 + i, b] = sensor["noise"][i], sensor["drift"][i], frame[i]
+    rows[9, b], rows[10, b] = sensor["drift_time"], float(sensor["cameras"])
 
 
 @device

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import cuda
-from numba.core.errors import NumbaPerformanceWarning
 from numpy.typing import ArrayLike
 
 from ballcast.sim.cuda.arrays import DeviceArray, in_memory_order
 from ballcast.sim.cuda.device_functions import SIMULATED, Precision
 from ballcast.sim.cuda.flight import BLOCK, Contacts, Frames, Written, fly_balls
 from ballcast.sim.engine import Flight, Impacts, check_times, pack_launches
-from ballcast.sim.kernels.compiled_sport import SURFACE_DTYPE, CompiledSport, compile_sport
 from ballcast.sim.kernels.aerodynamics import aero_coefficients
+from ballcast.sim.kernels.compiled_sport import SURFACE_DTYPE, CompiledSport, compile_sport
 
 if TYPE_CHECKING:
     from ballcast.sim.sport import Sport
@@ -73,9 +72,10 @@ def require_memory(shape: tuple[int, int, int], dtype: np.dtype, arrays: int) ->
 
 def fly_batch(sport: "Sport", launches: Any, frames: Frames, written: Written, contacts: Contacts | None = None,
               threads: int = THREADS, **options: Any) -> None:  # fmt: skip
-    """Fly balls: launches (LAUNCH_SIZE, B) on the GPU. Without contacts they are only counted; options: of `compiled`."""
+    """Fly balls: launches (LAUNCH_SIZE, B) on the GPU; options: of `compiled`. Contacts are counted or noted."""
     dtype, count = launches.dtype.type, launches.shape[1]
-    options |= {"DRAG_MODEL": compile_sport(sport).drag_model, "WITH_VELOCITY": written.velocity is not written.position}
+    with_velocity = written.velocity is not written.position
+    options |= {"DRAG_MODEL": compile_sport(sport).drag_model, "WITH_VELOCITY": with_velocity}
     given, kernel = device_sport(sport, dtype), compiled(fly_balls, dtype, **options)
     contacts = _no_room(dtype) if contacts is None else contacts
     launch(kernel, count, threads, given, launches, frames, written, contacts)
@@ -84,7 +84,7 @@ def fly_batch(sport: "Sport", launches: Any, frames: Frames, written: Written, c
 def launch(kernel: Any, count: int, threads: int, *arguments: Any) -> None:
     """Run a kernel of `count` threads, so many of them to a block."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NumbaPerformanceWarning)  # of a few balls on a large GPU
+        warnings.filterwarnings("ignore", "Grid size")  # a few balls do not fill a large GPU
         kernel[-(-count // threads), threads](*arguments)
 
 
@@ -98,8 +98,8 @@ def compiled(kernel: Callable, dtype: type, max_registers: int | None = None, **
 @functools.lru_cache(CACHE_SIZE)
 def device_sport(sport: "Sport", dtype: type) -> CompiledSport:
     """The constants of a Sport in a precision, its arrays on the GPU."""
-    given = sport_numbers(sport, dtype)
-    return given._replace(**{name: cuda.to_device(getattr(given, name)) for name in ("surfaces", "boxes", "is_landing")})
+    numbers = sport_numbers(sport, dtype)
+    return CompiledSport(*(cuda.to_device(v) if isinstance(v, np.ndarray) else v for v in numbers))
 
 
 def sport_numbers(sport: "Sport", dtype: type) -> CompiledSport:
@@ -110,8 +110,8 @@ def sport_numbers(sport: "Sport", dtype: type) -> CompiledSport:
     for name in kind.names or ():
         surfaces[name] = np.clip(given.surfaces[name], -FARTHEST, FARTHEST)
     boxes = given.boxes + BOX_MARGIN * np.repeat([-1.0, 1.0], 3)
-    return CompiledSport(given.drag_model, aero_coefficients(sport, dtype)[1], dtype(given.radius), dtype(given.inertia),
-                         surfaces, np.clip(boxes, -FARTHEST, FARTHEST).astype(dtype), given.is_landing)  # fmt: skip
+    boxes, (model, aero) = np.clip(boxes, -FARTHEST, FARTHEST).astype(dtype), aero_coefficients(sport, dtype)
+    return CompiledSport(model, aero, dtype(given.radius), dtype(given.inertia), surfaces, boxes, given.is_landing)
 
 
 def to_device(array: np.ndarray, dtype: type) -> Any:
@@ -151,8 +151,8 @@ def _impacts(contacts):
     """The Impacts, views of Contacts."""
     numbers = contacts.numbers
     if not contacts.are_noted:
-        none = cuda.device_array((0, 3), numbers.dtype)
-        return Impacts(contacts.ball, cuda.device_array(0, numbers.dtype), none, contacts.surface, none, none, none, none)
+        none, no_times = cuda.device_array((0, 3), numbers.dtype), cuda.device_array(0, numbers.dtype)
+        return Impacts(contacts.ball, no_times, none, contacts.surface, none, none, none, none)
     vectors = (DeviceArray(numbers[row : row + 3], (1, 0)) for row in range(1, 16, 3))
     position, velocity_before, velocity_after, spin_before, spin_after = vectors
     velocity, spin = (velocity_before, velocity_after), (spin_before, spin_after)
