@@ -45,14 +45,14 @@ def simulate(sport: "Sport", position: ArrayLike, velocity: ArrayLike, spin: Arr
     contacts = _room(written.contact_counts.copy_to_host(), dtype)
     if contacts.are_noted:  # the same flights again: now it is known where each ball's contacts go
         fly_batch(sport, launches, frames, written, contacts)
-    vectors = (DeviceArray(a, BALLS_FIRST) for a in (written.position, written.velocity, written.spin))
-    return Flight(*vectors, _impacts(contacts), written.status)
+    position, velocity, spin = (_balls_first(a) for a in (written.position, written.velocity, written.spin))
+    return Flight(position, velocity, spin, _impacts(contacts), written.status)
 
 
 def empty(balls: int, frames: int, dtype: type = np.float32) -> Any:
     """An array (B, T, 3) on the GPU for `out` of simulate: in memory, frames come first and balls last."""
     require_gpu()
-    return DeviceArray(cuda.device_array((frames, 3, balls), dtype), BALLS_FIRST)
+    return _balls_first(cuda.device_array((frames, 3, balls), dtype))
 
 
 def require_gpu() -> None:
@@ -99,7 +99,8 @@ def compiled(kernel: Callable, dtype: type, max_registers: int | None = None, **
 def device_sport(sport: "Sport", dtype: type) -> CompiledSport:
     """The constants of a Sport in a precision, its arrays on the GPU."""
     numbers = sport_numbers(sport, dtype)
-    return CompiledSport(*(cuda.to_device(v) if isinstance(v, np.ndarray) else v for v in numbers))
+    surfaces, boxes, is_landing = (cuda.to_device(a) for a in (numbers.surfaces, numbers.boxes, numbers.is_landing))
+    return numbers._replace(surfaces=surfaces, boxes=boxes, is_landing=is_landing)
 
 
 def sport_numbers(sport: "Sport", dtype: type) -> CompiledSport:
@@ -145,6 +146,10 @@ def _no_room(dtype):
     """Contacts that are only counted."""
     whole = cuda.device_array(1, np.int32)
     return Contacts(0, cuda.device_array(1, np.int64), whole, whole, cuda.device_array((16, 1), dtype))
+
+
+def _balls_first(array) -> Any:
+    return DeviceArray(array, BALLS_FIRST)
 
 
 def _impacts(contacts):
