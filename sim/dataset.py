@@ -56,10 +56,13 @@ class Balls:
         return len(self.parameters)
 
     def flight(self, times: ArrayLike) -> engine.Flight:
-        """The true Flight of all the balls at `times`, (T,) or (B, T) s from launch, in the frames of the trackers."""
+        """The true Flight of all the balls at `times`, (T,) or (B, T) s from launch, in the frames of the trackers.
+
+        It is computed on the CPU, also of balls that were drawn on a GPU.
+        """
         launch_state = (self.launch_position, self.launch_velocity, self.launch_spin)
         flight = engine.simulate(self.sport, *launch_state, times, self.parameters)
-        return in_tracker_frames(flight, self.frame)
+        return in_tracker_frames(flight, np.asarray(self.frame))
 
 
 def in_tracker_frames(flight: engine.Flight, frames: np.ndarray) -> engine.Flight:

@@ -9,7 +9,8 @@ from numba import cuda
 class DeviceArray:
     """Another view of an array on the GPU, with its axes permuted as by numpy's transpose; nothing is copied.
 
-    torch.as_tensor(array, device="cuda") and cupy.asarray(array) take it without a copy; copy_to_host() gives numpy.
+    torch.as_tensor(array, device="cuda") and cupy.asarray(array) take it without a copy. copy_to_host() gives numpy, and
+    so does numpy.asarray(array).
     """
 
     def __init__(self, base: Any, axes: tuple[int, ...]):
@@ -19,6 +20,9 @@ class DeviceArray:
 
     def __len__(self) -> int:
         return self.shape[0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.copy_to_host(), dtype)
 
     @property
     def __cuda_array_interface__(self) -> dict:
