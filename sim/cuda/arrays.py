@@ -9,8 +9,8 @@ from numba import cuda
 class DeviceArray:
     """Another view of an array on the GPU, with its axes permuted as by numpy's transpose; nothing is copied.
 
-    torch.as_tensor(array, device="cuda") and cupy.asarray(array) take it without a copy. copy_to_host() gives numpy, and
-    so does numpy.asarray(array).
+    torch.as_tensor(array, device="cuda") and cupy.asarray(array) take it without a copy; copy_to_host() and
+    numpy.asarray(array) copy it to the CPU.
     """
 
     def __init__(self, base: Any, axes: tuple[int, ...]):
