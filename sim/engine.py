@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -63,7 +63,7 @@ class Flight:
 
 def simulate(sport: "Sport", position: ArrayLike, velocity: ArrayLike, spin: ArrayLike, times: ArrayLike,
              parameters: ArrayLike | None = None, dtype: DTypeLike = np.float64,
-             out: np.ndarray | None = None, device: str = "cpu") -> Flight:  # fmt: skip
+             out: Any = None, *, device: str = "cpu") -> Flight:  # fmt: skip
     """The Flight of balls launched at t = 0.
 
     position, velocity, spin (B, 3) in m, m/s, rad/s; times (T,) or (B, T) in s, increasing, from 0 on; parameters

@@ -12,7 +12,7 @@ from numba import cuda
 from ballcast.sim.cuda import engine
 from ballcast.sim.cuda.arrays import DeviceArray
 from ballcast.sim.cuda.device_functions import device
-from ballcast.sim.cuda.flight import BLOCK, Frames
+from ballcast.sim.cuda.flight import BLOCK, Frames, Written
 from ballcast.sim.dataset import Balls, initialise_ball
 from ballcast.sim.kernels.layout import DRAG, LAUNCH_SIZE
 from ballcast.sim.sensor import MAX_CAMERAS, TRACK_SENSOR_DTYPE, measure
@@ -97,7 +97,7 @@ def _balls(sport, launches, columns):
     return Balls(sport, columns.offsets, columns.time, *(columns.vectors[i] for i in range(4)), *states, *own, *rest)
 
 
-def initialise_balls(setting, first, tracks):
+def initialise_balls(setting: Any, first: int, tracks: Tracks) -> None:
     """Kernel. Draw launch, parameters, sensor and frame times of the balls."""
     b = cuda.grid(1)
     if b >= tracks.launches.shape[1]:
@@ -119,7 +119,7 @@ def _set_time(frames, k, b, time):
     frames.blocks[k, b], frames.rests[k, b] = block, time - block * BLOCK
 
 
-def measure_balls(ranges, tracks, exposed):
+def measure_balls(ranges: Any, tracks: Tracks, exposed: Any) -> None:
     """Kernel. What the trackers measure of positions exposed (T, 3, B)."""
     b = cuda.grid(1)
     if b >= exposed.shape[2]:
@@ -130,7 +130,7 @@ def measure_balls(ranges, tracks, exposed):
     tracks.lengths[b] = measure(stream, tracks.sensors[b], ranges[0], count, path, measured, is_observed, drift)
 
 
-def collect_balls(tracks, true, columns):
+def collect_balls(tracks: Tracks, true: Written, columns: Columns) -> None:
     """Kernel. The observed frames of the balls one after the other, in the trackers' frames of reference."""
     b = cuda.grid(1)
     if b >= tracks.lengths.shape[0]:

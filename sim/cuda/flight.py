@@ -70,7 +70,7 @@ class Step(NamedTuple):
     phase: int  # at the end
 
 
-def fly_balls(given, launches, frames, written, contacts):
+def fly_balls(given: CompiledSport, launches: Any, frames: Frames, written: Written, contacts: Contacts) -> None:
     """Kernel. Fly ball number `thread` of launches (LAUNCH_SIZE, B); given: a CompiledSport in the precision."""
     b = cuda.grid(1)
     if b >= launches.shape[1]:
