@@ -5,6 +5,7 @@ balls.time[balls.offsets[i] : balls.offsets[i + 1]]     # the stamps of ball i
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -55,10 +56,13 @@ class Balls:
         return len(self.parameters)
 
     def flight(self, times: ArrayLike) -> engine.Flight:
-        """The true Flight of all the balls at `times`, (T,) or (B, T) s from launch, in the frames of the trackers."""
+        """The true Flight of all the balls at `times`, (T,) or (B, T) s from launch, in the frames of the trackers.
+
+        It is computed on the CPU, also of balls that were drawn on a GPU.
+        """
         launch_state = (self.launch_position, self.launch_velocity, self.launch_spin)
         flight = engine.simulate(self.sport, *launch_state, times, self.parameters)
-        return in_tracker_frames(flight, self.frame)
+        return in_tracker_frames(flight, np.asarray(self.frame))
 
 
 def in_tracker_frames(flight: engine.Flight, frames: np.ndarray) -> engine.Flight:
@@ -80,7 +84,7 @@ def in_tracker_frames(flight: engine.Flight, frames: np.ndarray) -> engine.Fligh
 
 def draw(sport: "Sport", count: int, first: int = 0, seed: int = 0, purpose: str = "train", *,
          rate: float | None = None, duration: float | None = None, wind: ArrayLike = (0.0, 0.0),
-         launch_state: ArrayLike | None = None, place: int | None = None) -> Balls:  # fmt: skip
+         launch_state: ArrayLike | None = None, place: int | None = None, device: str = "cpu") -> Balls:  # fmt: skip
     """Balls `first` to `first + count` of the set (purpose, seed), as a tracker measures them for `duration` seconds.
 
     purpose is one of rng.PURPOSES; `train` draws the frame rate of each ball, the others take the sensor's. rate (Hz)
@@ -88,9 +92,16 @@ def draw(sport: "Sport", count: int, first: int = 0, seed: int = 0, purpose: str
     (m), velocity (m/s) and spin (rad/s), replaces play's launches. Every ball is of a place of its own (a table, a
     hall, a day), unless they all are of the `place` of that number. Ball i depends on (purpose, seed, i) alone, its
     parameters and its sensor not even on how it is launched. ValueError says what is wrong.
+
+    device "cuda": on a GPU (see `simulate`). The same balls; all arrays are there, positions, velocities and spins in
+    float32.
     """
     _check(count, first, seed, purpose, rate, duration, wind, launch_state)
     setting = _make_setting(sport, seed, purpose, rate, duration, wind, launch_state, place)
+    if engine.on_gpu(device):
+        from ballcast.sim.cuda.dataset import draw_balls  # here: importing it asks for numba-cuda, and takes a second
+
+        return draw_balls(sport, setting, count, first)
     batch = _allocate(min(BATCH, count), int(setting.duration * setting.ranges["rate"][0, 1]))
     parts = []
     for begin in range(first, first + count, BATCH):
@@ -218,27 +229,31 @@ def _draw(sport, setting, first, batch):
 def _initialise(setting, first, batch):
     """Launch, parameters, sensor and frame times of balls `first` on; the streams then stand where the noise begins."""
     for b in range(len(batch.launches)):
-        stream, state, sensor = batch.streams[b], batch.launches[b], batch.track_sensors[b]
-        rng.seed_stream(stream, setting.purpose, setting.seed, first + b)
-        launch.draw_launch(stream, setting.launches, setting.gravity, state)
-        if len(setting.launch_state):
-            for k in range(9):
-                state[k] = setting.launch_state[k // 3, k % 3]
-        for k in range(6):
-            x = setting.centre[k] + setting.spread[k] * rng.normal(stream)
-            state[DRAG + k] = np.exp(x) if DRAG + k < WIND_X else x
-        sensors.draw_sensor(stream, setting.ranges[0], setting.misses, sensor)
-        batch.counts[b] = sensors.draw_frame_times(
-            stream, sensor, setting.duration, batch.stamps[b], batch.exposures[b]
-        )
+        ball = batch.streams[b], batch.launches[b], batch.track_sensors[b], batch.stamps[b], batch.exposures[b]
+        batch.counts[b] = initialise_ball(setting, first + b, *ball)
+
+
+@strict
+def initialise_ball(setting, number, stream, state, sensor, stamps, exposures):
+    """Fill launch and parameters, sensor and frame times of one ball; the number of frames."""
+    rng.seed_stream(stream, setting.purpose, setting.seed, number)
+    launch.draw_launch(stream, setting.launches, setting.gravity, state)
+    if len(setting.launch_state):
+        for k in range(9):
+            state[k] = setting.launch_state[k // 3, k % 3]
+    for k in range(6):
+        x = setting.centre[k] + setting.spread[k] * rng.normal(stream)
+        state[DRAG + k] = math.exp(x) if DRAG + k < WIND_X else x
+    sensors.draw_sensor(stream, setting.ranges[0], setting.misses, sensor)
+    return sensors.draw_frame_times(stream, sensor, setting.duration, stamps, exposures)
 
 
 @strict
 def _measure(ranges, batch):
     """Fill what the trackers measure; the numbers of observed frames (B,)."""
-    lengths = np.empty(len(batch.counts), np.int64)
+    lengths, drift = np.empty(len(batch.counts), np.int64), np.empty((sensors.MAX_CAMERAS, 3))
     for b in range(len(lengths)):
-        track = batch.exposed_position[b], batch.measured_position[b], batch.is_observed[b]
+        track = batch.exposed_position[b], batch.measured_position[b], batch.is_observed[b], drift
         lengths[b] = sensors.measure(batch.streams[b], batch.track_sensors[b], ranges[0], batch.counts[b], *track)
     return lengths
 

@@ -5,11 +5,12 @@ flight, jacobian = simulate_with_jacobian(sport, position, velocity, spin, times
 """
 
 import dataclasses
+import importlib.util
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -62,7 +63,7 @@ class Flight:
 
 def simulate(sport: "Sport", position: ArrayLike, velocity: ArrayLike, spin: ArrayLike, times: ArrayLike,
              parameters: ArrayLike | None = None, dtype: DTypeLike = np.float64,
-             out: np.ndarray | None = None) -> Flight:  # fmt: skip
+             out: Any = None, *, device: str = "cpu") -> Flight:  # fmt: skip
     """The Flight of balls launched at t = 0.
 
     position, velocity, spin (B, 3) in m, m/s, rad/s; times (T,) or (B, T) in s, increasing, from 0 on; parameters
@@ -70,10 +71,17 @@ def simulate(sport: "Sport", position: ArrayLike, velocity: ArrayLike, spin: Arr
     or float32 (1 mm). With `out` (B, T, 3), contiguous and of that dtype, positions are written there, and velocity,
     spin and impacts are not computed, which is the fast way. ValueError says what does not fit. Ball b's flight is the
     same to the bit in any batch, on any threads.
+
+    device "cuda": on a GPU (extra `gpu`). All arrays of the Flight are there then, and have __cuda_array_interface__
+    and copy_to_host(); `out` is an array of sim.cuda.engine.empty. RuntimeError says what is missing.
     """
     dtype = np.dtype(dtype)
     if dtype not in (np.float32, np.float64):
         raise ValueError(f"dtype {dtype} must be float32 or float64")
+    if on_gpu(device):
+        from ballcast.sim.cuda import engine as gpu  # here: importing it asks for numba-cuda, and takes a second
+
+        return gpu.simulate(sport, position, velocity, spin, times, parameters, dtype, out)
     launches = pack_launches(position, velocity, spin, parameters)
     times = check_times(times, len(launches))
     shape = (len(launches), times.shape[1], 3)
@@ -112,6 +120,15 @@ def simulate_with_jacobian(sport: "Sport", position: ArrayLike, velocity: ArrayL
         return None, jacobian
     flight = simulate(sport, position, velocity, spin, times, parameters)
     return dataclasses.replace(flight, status=np.maximum(flight.status, status)), jacobian
+
+
+def on_gpu(device: str) -> bool:
+    """Whether a device is "cuda", not "cpu". ValueError for others, RuntimeError without numba-cuda."""
+    if device not in ("cpu", "cuda"):
+        raise ValueError(f"device {device!r} is not known; there are cpu, cuda")
+    if device == "cuda" and importlib.util.find_spec("numba_cuda") is None:
+        raise RuntimeError("device 'cuda' needs numba-cuda: pip install 'ballcast[gpu]'")
+    return device == "cuda"
 
 
 def pack_launches(position: ArrayLike, velocity: ArrayLike, spin: ArrayLike,

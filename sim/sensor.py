@@ -111,13 +111,18 @@ def draw_frame_times(stream, sensor, duration, stamps, exposures):
 
 
 @strict
-def measure(stream, sensor, ranges, count, exposed_position, measured_position, is_observed):
-    """Fill measured positions (T, 3) m from those at the exposures, and which frames are observed; their number."""
+def measure(stream, sensor, ranges, count, exposed_position, measured_position, is_observed, drift):
+    """Fill measured positions (T, 3) m from those at the exposures, and which frames are observed; their number.
+
+    drift (MAX_CAMERAS, 3) is room for that of each camera.
+    """
     shortest, longest = sensor["burst_run"][0], sensor["burst_run"][1]
     # bursts start at the rate at which the expected fraction of missed frames is sensor["miss"]
     burst_rate = sensor["miss"] / (sensor["miss"] + (1.0 - sensor["miss"]) * (0.5 * (shortest + longest)))
     frames_missing, total = 0, 0
-    drift, cameras, has_drift = np.zeros((MAX_CAMERAS, 3)), sensor["cameras"], sensor["drift"][0] > 0.0
+    cameras, has_drift = sensor["cameras"], sensor["drift"][0] > 0.0
+    for i in range(3 * MAX_CAMERAS):
+        drift[i // 3, i % 3] = 0.0
     kept = math.exp(-cameras / (sensor["rate"] * sensor["drift_time"]))  # of a camera's drift, to its next frame
     for k in range(count):
         camera = k % cameras

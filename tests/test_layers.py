@@ -50,7 +50,14 @@ MAY_IMPORT_INSIDE = {  # part of a package -> the parts of it that it may import
 }
 LIVES_IN = {  # library -> the only places that import it
     "pygame": ("viewer/", "benchmarks/viewer_soak.py"),
-    "torch": ("models/nets/", "models/training/", "lessons/", "benchmarks/train_speed.py", "benchmarks/scan_speed.py"),
+    "torch": (
+        "models/nets/",
+        "models/training/",
+        "lessons/",
+        "benchmarks/train_speed.py",
+        "benchmarks/scan_speed.py",
+        "benchmarks/gpu_speed.py",
+    ),
     "mujoco": ("benchmarks/",),
     "h5py": ("tracks/hdf5.py",),
     "yaml": ("tracks/yaml_file.py",),

@@ -1,0 +1,159 @@
+"""Endless seeded balls on the GPU: as sim/dataset.py, whose random integers are the same to the bit.
+
+Draws are in float64, and differ from the CPU's by the rounding of logarithms and sines. Flights are in float32.
+"""
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numba import cuda
+
+from ballcast.sim.cuda import engine
+from ballcast.sim.cuda.arrays import DeviceArray
+from ballcast.sim.cuda.device_functions import device
+from ballcast.sim.cuda.flight import BLOCK, Frames, Written
+from ballcast.sim.dataset import Balls, initialise_ball
+from ballcast.sim.kernels.layout import DRAG, LAUNCH_SIZE
+from ballcast.sim.sensor import MAX_CAMERAS, TRACK_SENSOR_DTYPE, measure
+
+if TYPE_CHECKING:
+    from ballcast.sim.sport import Sport
+
+DTYPE = np.float32  # of flights
+CAMERAS = MAX_CAMERAS, 3
+COLUMNS = 14  # of Columns.sensor
+FRAME_ARRAYS = 13  # so many arrays of positions take the memory of all that there is of a frame
+
+
+class Tracks(NamedTuple):
+    """Balls and sensors, T frames of B of them, frames first."""
+
+    streams: Any  # (B, 4) random streams
+    sensors: Any  # (B,) TRACK_SENSOR_DTYPE
+    launches: Any  # (LAUNCH_SIZE, B)
+    flown: Any  # the same in float32
+    stamps: Any  # (T, B) s
+    exposures: Any  # (T, B) s
+    stamp_frames: Frames
+    exposure_frames: Frames
+    measured: Any  # (T, 3, B) m
+    is_observed: Any  # (T, B)
+    lengths: Any  # (B,) observed frames
+
+
+class Columns(NamedTuple):
+    """Observed frames of all balls, one after the other, and what is of a ball."""
+
+    offsets: Any  # (B + 1,)
+    time: Any  # (N,) s
+    vectors: Any  # (4, N, 3) measured and true position, true velocity and spin, in the trackers' frames
+    sensor: Any  # (COLUMNS, B) rate, noise, jitter, outlier, drift, frame: see Balls
+
+
+def draw_balls(sport: "Sport", setting: Any, count: int, first: int) -> Balls:
+    """Balls `first` to `first + count` of a set; setting: dataset._Setting."""
+    engine.require_gpu()
+    shape = int(setting.duration * setting.ranges["rate"][0, 1]), 3, count
+    engine.require_memory(shape, np.dtype(DTYPE), FRAME_ARRAYS)
+    setting = type(setting)(*(cuda.to_device(v) if isinstance(v, np.ndarray) else v for v in setting))
+    tracks = _allocate(shape)
+    _launch(initialise_balls, count, setting, first, tracks)
+    exposed, true = (engine.written_to(*(cuda.device_array(shape, DTYPE) for _ in range(n))) for n in (1, 3))
+    engine.fly_batch(sport, tracks.flown, tracks.exposure_frames, exposed)
+    engine.fly_batch(sport, tracks.flown, tracks.stamp_frames, true)
+    _launch(measure_balls, count, setting.ranges, tracks, exposed.position)
+    offsets = np.concatenate([[0], np.cumsum(tracks.lengths.copy_to_host(), dtype=np.int64)])
+    total = int(offsets[-1])
+    columns = Columns(cuda.to_device(offsets), cuda.device_array(total), cuda.device_array((4, total, 3), DTYPE),
+                      cuda.device_array((COLUMNS, count)))  # fmt: skip
+    _launch(collect_balls, count, tracks, true, columns)
+    return _balls(sport, tracks.launches, columns)
+
+
+def _allocate(shape):
+    frames, _, count = shape
+    room = cuda.device_array
+    counts = room(count, np.int32)
+    blocks, rests, other_blocks, other_rests = (room((frames, count), DTYPE) for _ in range(4))
+    stamp_frames, exposure_frames = Frames(blocks, rests, counts), Frames(other_blocks, other_rests, counts)
+    return Tracks(
+        room((count, 4), np.uint64), room(count, TRACK_SENSOR_DTYPE), room((LAUNCH_SIZE, count)),
+        room((LAUNCH_SIZE, count), DTYPE), room((frames, count)), room((frames, count)), stamp_frames, exposure_frames,
+        room(shape, DTYPE), room((frames, count), np.bool_), room(count, np.int32),
+    )  # fmt: skip
+
+
+def _launch(kernel, count, *arguments):
+    engine.launch(engine.compiled(kernel, np.float64), count, engine.THREADS, *arguments)
+
+
+def _balls(sport, launches, columns):
+    """The Balls, views of the arrays."""
+    states = (DeviceArray(launches[k:m], (1, 0)) for k, m in ((0, 3), (3, 6), (6, 9), (DRAG, LAUNCH_SIZE)))
+    rows = columns.sensor
+    own = rows[0], DeviceArray(rows[1:4], (1, 0)), rows[4], rows[5]
+    rest = DeviceArray(rows[6:11], (1, 0)), DeviceArray(rows[11:14], (1, 0))
+    return Balls(sport, columns.offsets, columns.time, *(columns.vectors[i] for i in range(4)), *states, *own, *rest)
+
+
+def initialise_balls(setting: Any, first: int, tracks: Tracks) -> None:
+    """Kernel. Draw launch, parameters, sensor and frame times of the balls."""
+    b = cuda.grid(1)
+    if b >= tracks.launches.shape[1]:
+        return
+    launch, stamps, exposures = tracks.launches[:, b], tracks.stamps[:, b], tracks.exposures[:, b]
+    count = initialise_ball(setting, first + b, tracks.streams[b], launch, tracks.sensors[b], stamps, exposures)
+    for k in range(LAUNCH_SIZE):
+        tracks.flown[k, b] = launch[k]
+    tracks.stamp_frames.counts[b] = count
+    for k in range(count):
+        _set_time(tracks.stamp_frames, k, b, stamps[k])
+        _set_time(tracks.exposure_frames, k, b, exposures[k])
+
+
+@device
+def _set_time(frames, k, b, time):
+    """Set the time of frame k."""
+    block = float(math.floor(time / BLOCK))
+    frames.blocks[k, b], frames.rests[k, b] = block, time - block * BLOCK
+
+
+def measure_balls(ranges: Any, tracks: Tracks, exposed: Any) -> None:
+    """Kernel. What the trackers measure of positions exposed (T, 3, B)."""
+    b = cuda.grid(1)
+    if b >= exposed.shape[2]:
+        return
+    drift = cuda.local.array(CAMERAS, np.float64)
+    path, measured, is_observed = exposed[:, :, b], tracks.measured[:, :, b], tracks.is_observed[:, b]
+    stream, count = tracks.streams[b], tracks.stamp_frames.counts[b]
+    tracks.lengths[b] = measure(stream, tracks.sensors[b], ranges[0], count, path, measured, is_observed, drift)
+
+
+def collect_balls(tracks: Tracks, true: Written, columns: Columns) -> None:
+    """Kernel. The observed frames of the balls one after the other, in the trackers' frames of reference."""
+    b = cuda.grid(1)
+    if b >= tracks.lengths.shape[0]:
+        return
+    sensor, n, vectors = tracks.sensors[b], columns.offsets[b], columns.vectors
+    frame = sensor["frame"]
+    for k in range(tracks.stamp_frames.counts[b]):
+        if tracks.is_observed[k, b]:
+            columns.time[n] = tracks.stamps[k, b]
+            _to_tracker_frame(frame, tracks.measured, k, b, frame[0], vectors[0], n)
+            _to_tracker_frame(frame, true.position, k, b, frame[0], vectors[1], n)
+            _to_tracker_frame(frame, true.velocity, k, b, 0.0, vectors[2], n)
+            _to_tracker_frame(frame, true.spin, k, b, 0.0, vectors[3], n)
+            n += 1
+    rows = columns.sensor
+    rows[0, b], rows[4, b], rows[5, b] = sensor["rate"], sensor["jitter"], sensor["outlier"]
+    for i in range(3):
+        rows[1 + i, b], rows[6 + i, b], rows[11 + i, b] = sensor["noise"][i], sensor["drift"][i], frame[i]
+    rows[9, b], rows[10, b] = sensor["drift_time"], float(sensor["cameras"])
+
+
+@device
+def _to_tracker_frame(frame, vectors, k, b, height, out, n):
+    """As sensor.to_tracker_frame: vector k of ball b, out[n]; height 0 unless it is a position."""
+    x, y, z = vectors[k, 0, b], vectors[k, 1, b], vectors[k, 2, b]
+    out[n, 0], out[n, 1], out[n, 2] = x + frame[2] * z, y - frame[1] * z, z + frame[1] * y - frame[2] * x + height

@@ -1,0 +1,93 @@
+"""The engine on a GPU: in numba's CUDA simulator, and compiled without a driver; and what it says where it cannot run.
+
+The simulator runs kernels as Python functions, so it checks the event loop and the arrays, not the arithmetic of a GPU:
+python -m benchmarks.gpu_speed does that where there is one.
+"""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ballcast import sim
+
+ROOT = Path(__file__).parents[1]
+LAUNCH = [[0.0, 0.0, 1.0]], [[0.0, 3.0, 0.0]], [[0.0, 0.0, 0.0]], [0.1]
+HAS_NUMBA_CUDA = importlib.util.find_spec("numba_cuda") is not None
+needs_numba_cuda = pytest.mark.skipif(not HAS_NUMBA_CUDA, reason="numba-cuda is not installed (extra gpu)")
+
+
+def check(name: str) -> dict:
+    """What a check of cuda_checks.py prints, run in a process of its own."""
+    done = subprocess.run([sys.executable, "-m", "tests.cuda_checks", name], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@needs_numba_cuda
+def test_the_gpu_has_the_flights_and_draws_of_the_cpu():
+    found = check("simulate")
+    assert set(found) == set(sim.names())
+    assert sum(sport["impacts"] for sport in found.values()) > 2000
+    for name, sport in found.items():
+        assert sport["same"], name
+        assert sport["mm"] < 1.0 and sport["late"] < 1e-4, (name, sport)
+        assert sport["drawn"] < 1e-6 and sport["flown_mm"] < 1.0, (name, sport)
+
+
+@needs_numba_cuda
+def test_kernels_compile_and_those_in_float32_have_no_float64():
+    pytest.importorskip("cuda.pathfinder")
+    nvvm = pytest.importorskip("numba.cuda.cudadrv.nvvm")
+    try:
+        nvvm.NVVM()
+    except Exception as error:  # noqa: BLE001 - of whatever kind: the compiler is not there
+        pytest.skip(f"numba-cuda's compiler is not installed (nvidia-nvvm): {type(error).__name__}")
+    lines = check("compile")
+    assert {"fly_balls", "initialise_balls", "measure_balls", "collect_balls"} == {name.split()[0] for name in lines}
+    assert lines["fly_balls float32"] == 0
+    assert lines["measure_balls float64"] > 0  # the count can tell
+
+
+@pytest.mark.parametrize("device, words", [("gpu", "device 'gpu' is not known; there are cpu, cuda")])
+def test_an_unknown_device_is_one_line(device, words):
+    for call in (lambda: sim.simulate(sim.load("tennis"), *LAUNCH, device=device),
+                 lambda: sim.draw(sim.load("tennis"), 1, device=device)):  # fmt: skip
+        with pytest.raises(ValueError, match=words):
+            call()
+
+
+def test_without_numba_cuda_one_line_says_how_to_install_it(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(RuntimeError, match=r"needs numba-cuda: pip install 'ballcast\[gpu\]'"):
+        sim.simulate(sim.load("tennis"), *LAUNCH, device="cuda")
+
+
+@needs_numba_cuda
+def test_without_a_gpu_one_line_says_so(monkeypatch):
+    from numba import cuda
+
+    monkeypatch.setattr(cuda, "is_available", lambda: False)
+    with pytest.raises(RuntimeError, match="needs an NVIDIA GPU and its driver, and finds none"):
+        sim.simulate(sim.load("tennis"), *LAUNCH, dtype=np.float32, device="cuda")
+
+
+@needs_numba_cuda
+def test_too_little_memory_is_one_line(monkeypatch):
+    from numba import cuda
+
+    from ballcast.sim.cuda import engine
+
+    class Context:
+        """With little memory."""
+
+        def get_memory_info(self):
+            return 1_000_000_000, 2_000_000_000
+
+    monkeypatch.setattr(cuda, "current_context", Context)
+    with pytest.raises(ValueError, match=r"^4000000 balls of 200 frames need 10\.6 GB on the GPU, which has 1\.0 GB"):
+        engine.require_memory((200, 3, 4_000_000), np.dtype(np.float32), 1)
