@@ -306,3 +306,22 @@ def state_at(sport, x, covariance, time):
         for j in range(UNKNOWNS):
             transition[i, j] = tangent[i * COLUMNS + j]
     return final, transition @ covariance[:UNKNOWNS, :UNKNOWNS].copy() @ transition.T
+
+
+@kernel
+def misfits(sport, pixels, states, noise):
+    """Half the sums (N,) of logarithms of 1 + the squared residuals of flights from states (N, 9); noise: px."""
+    out, x, count = np.zeros(len(states)), np.zeros(UNKNOWNS), len(pixels.time)
+    trajectory, jacobian = np.empty((count, 6)), np.empty((count, 3, COLUMNS))
+    for i in range(len(states)):
+        x[:9] = states[i]
+        clamp(x)
+        none = np.empty(0)
+        fly_ball(sport, to_launch(x), pixels.time, none, trajectory, jacobian, np.empty(0, CONTACT_DTYPE))
+        for n in range(count):
+            camera = pixels.cameras[pixels.camera[n]]
+            a, b, c = into_camera(camera, trajectory[n, 0], trajectory[n, 1], trajectory[n, 2])
+            image, _, _, _ = image_of(camera, a, b, c)
+            du, dv = (image[0] - pixels.image[n, 0]) / noise, (image[1] - pixels.image[n, 1]) / noise
+            out[i] += 0.5 * math.log1p(du * du + dv * dv)
+    return out

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ballcast.models.estimation.flight_prior import FlightPrior, flight_prior
-from ballcast.models.estimation.pixel_fit import PixelFit, PixelPrior, Pixels, fit_pixels, state_at
+from ballcast.models.estimation.pixel_fit import PixelFit, PixelPrior, Pixels, fit_pixels, misfits, state_at
 from ballcast.models.estimation.pixels import CLOCK, ERRORS, LOG_FOCAL, SHIFT, TURN, camera_row
 from ballcast.models.estimation.posterior import standard_normal_samples, transform_samples
 from ballcast.models.estimation.unknowns import HEIGHT, PARAMETERS, UNKNOWNS
@@ -25,6 +25,8 @@ from ballcast.sim.sport import Sport
 from ballcast.tracks.pixel_track import PixelTrack
 
 FIRST_SPAN, FIRST_FRAMES, MIN_FIRST_FRAMES = 0.13, 16, 3  # s and frames that starts are made from
+SAMPLES = 32  # flights of each Gaussian, of which one is a start
+MISFIT_FRAMES, MISFIT_NOISE = 24, 8.0  # that these are weighed by; of the noise in pixels
 START_ROUNDS = 3  # of the depth that turns pixels into metres
 START_NOISE = 3.0  # of the noise in pixels, where a parabola stands for a flight
 MAX_STARTS, TRIAL_FLIGHTS, MAX_FLIGHTS = 16, 6, 20
@@ -58,20 +60,23 @@ class PixelMixture(NamedTuple):
 def fit_mixture(sport: Sport, compiled: CompiledSport, track: PixelTrack, model: CameraModel) -> PixelMixture:
     """The PixelMixture of a track of one flight, with at least one frame."""
     pixels, prior = to_pixels(track), flight_prior(sport)
-    states, evidence = _starts(sport, track, prior, model)
-    chosen = _best(evidence, START_MARGIN)[:MAX_STARTS]
-    fits, logs = [], []
-    for k in chosen:
-        own, start = gaussian_prior(sport, prior, k, len(track.cameras), model)
-        start[:6] = states[k]
-        fits.append((k, own, fit_pixels(compiled, pixels, start, own, np.int64(TRIAL_FLIGHTS))))
-        logs.append(_log_evidence(prior, own, fits[-1][2], k))
-    fits = [fits[i] for i in _best(np.array(logs), TRIAL_MARGIN)]
-    fits = [(k, own, fit_pixels(compiled, pixels, fit.x, own, np.int64(MAX_FLIGHTS))) for k, own, fit in fits]
-    logs = np.array([_log_evidence(prior, own, fit, k) for k, own, fit in fits])
+    priors = [gaussian_prior(sport, prior, k, len(track.cameras), model) for k in range(len(prior.weights))]
+    starts, rank = _starts(sport, compiled, track, pixels, prior, model)
+    chosen = _best(rank, START_MARGIN)[:MAX_STARTS]
+
+    def fitted(k, x, flights):
+        fit = fit_pixels(compiled, pixels, x, priors[k][0], np.int64(flights))
+        return _log_evidence(prior, priors[k][0], fit, k), k, fit
+
+    found = [fitted(k, _with_state(priors[k][1], starts[k]), TRIAL_FLIGHTS) for k in chosen]
+    top = max(found, key=_evidence)[2].x
+    found = [max(each, fitted(each[1], top, TRIAL_FLIGHTS), key=_evidence) for each in found]
+    limit = max(each[0] for each in found) - TRIAL_MARGIN
+    found = [fitted(k, fit.x, MAX_FLIGHTS) for log, k, fit in found if log >= limit]
+    logs, fits = np.array([each[0] for each in found]), [each[2] for each in found]
     best = _best(logs, WEIGHT_MARGIN)
     weights = np.exp(logs[best] - logs[best[0]])
-    return PixelMixture(float(track.time[0]), [fits[i][2] for i in best], weights / weights.sum())
+    return PixelMixture(float(track.time[0]), [fits[i] for i in best], weights / weights.sum())
 
 
 def to_pixels(track: PixelTrack) -> Pixels:
@@ -122,9 +127,52 @@ def _best(logs, margin):
     return order[logs[order] >= logs[order[0]] - margin]
 
 
-def _starts(sport, track, prior, model):
-    """Positions and velocities (K, 6) at the first frame of parabolas that the first frames and each Gaussian leave,
-    and the logarithms (K,) of their evidence."""
+def _evidence(each):
+    """What fits are compared by; NaN is the smallest."""
+    return each[0] if math.isfinite(each[0]) else -math.inf
+
+
+def _with_state(mean, state):
+    x = mean.copy()
+    x[: len(state)] = state
+    return x
+
+
+def _starts(sport, compiled, track, pixels, prior, model):
+    """Of each Gaussian, the state (K, 9) at the first frame of the best of some flights that pass the first frames, and
+    how well that passes all (K,), a logarithm."""
+    q, covariance, evidence = _arcs(sport, track, prior, model)
+    samples = _sample_states(prior, q, covariance)  # (K, N, 9)
+    misfit = _misfit(compiled, pixels, samples.reshape(-1, 9), model).reshape(samples.shape[:2])
+    best = misfit.argmin(axis=1)
+    return samples[np.arange(len(q)), best], evidence - misfit[np.arange(len(q)), best]
+
+
+def _sample_states(prior, q, covariance):
+    """Samples (K, N, 9) of states whose positions and velocities have mean q (K, 6) and this covariance (K, 6, 6); the
+    spin goes with them as each Gaussian says. The first is the mean."""
+    normal = np.random.default_rng(1).standard_normal((len(q), SAMPLES, 9))
+    normal[:, 0] = 0.0
+    eye = 1e-10 * np.eye(6)
+    arcs = q[:, None] + np.einsum("kij,knj->kni", np.linalg.cholesky(covariance + eye), normal[..., :6])
+    joint = prior.covariances
+    gain = np.linalg.solve(joint[:, :6, :6], joint[:, :6, 6:]).transpose(0, 2, 1)
+    rest = joint[:, 6:, 6:] - gain @ joint[:, :6, 6:]
+    spin = prior.means[:, None, 6:] + np.einsum("kij,knj->kni", gain, arcs - prior.means[:, None, :6])
+    spin += np.einsum("kij,knj->kni", np.linalg.cholesky(rest), normal[..., 6:])
+    return np.concatenate([arcs, spin], axis=2)
+
+
+def _misfit(compiled, pixels, states, model):
+    """How badly flights from states (N, 9) pass the frames, (N,)."""
+    rows = np.unique(np.linspace(0, len(pixels.time) - 1, MISFIT_FRAMES).astype(int))
+    few = Pixels(*(np.ascontiguousarray(a[rows]) for a in pixels[:3]), pixels.cameras)
+    return misfits(compiled, few, np.ascontiguousarray(states), MISFIT_NOISE * model.noise)
+
+
+def _arcs(sport, track, prior, model):
+    """Positions and velocities at the first frame of parabolas that the first frames and each Gaussian leave: mean
+    (K, 6), covariance (K, 6, 6), and the logarithms (K,) of their evidence."""
     count = max(int(np.searchsorted(track.time, track.time[0] + FIRST_SPAN, side="right")), MIN_FIRST_FRAMES)
     rows = np.unique(np.linspace(0, min(count, len(track)) - 1, FIRST_FRAMES).astype(int))
     first = track[rows]
@@ -160,7 +208,7 @@ def _starts(sport, track, prior, model):
     if D is not None:
         square += ((q @ D.T - d) ** 2).sum(axis=1)
     volume = np.linalg.slogdet(precision)[1] - np.linalg.slogdet(hessian)[1]
-    return q, log - 0.5 * square + 0.5 * volume + 2.0 * np.log(scale).sum(axis=1)
+    return q, np.linalg.inv(hessian), log - 0.5 * square + 0.5 * volume + 2.0 * np.log(scale).sum(axis=1)
 
 
 def _ray_rows(sport, track):
