@@ -53,6 +53,7 @@ LIVES_IN = {  # library -> the only places that import it
     "torch": ("models/nets/", "models/training/", "lessons/", "benchmarks/train_speed.py", "benchmarks/scan_speed.py"),
     "mujoco": ("benchmarks/",),
     "h5py": ("tracks/hdf5.py",),
+    "yaml": ("tracks/yaml_file.py",),
     "matplotlib": ("evaluation/figures.py", "lessons/page.py", "lessons/boxes.py"),
     "jinja2": ("evaluation/report.py", "evaluation/leaderboard.py"),
 }

@@ -45,7 +45,7 @@ def read_track(source: Source, *, ground: float | None = None, **options: Any) -
     """
     tracks = read_file(source, ReadOptions(**options), ground)
     if len(tracks) > 1:
-        raise TrackError(f"{_name(source)}: holds {len(tracks)} balls, one was expected; read_tracks reads them all")
+        raise TrackError(f"{name_of(source)}: holds {len(tracks)} balls, one was expected; read_tracks reads them all")
     return tracks[0]
 
 
@@ -55,16 +55,15 @@ def read_tracks(source: Source | list[Source], *, ground: float | None = None, *
     Of a folder, the files named .csv, .hdf5 and .h5 are read in sorted order, without subfolders, index.csv and hidden
     files.
     """
-    sources = [source] if isinstance(source, (str, os.PathLike)) or hasattr(source, "read") else source
     parsed = ReadOptions(**options)
-    return [track for each in sources for file in _files(each) for track in read_file(file, parsed, ground)]
+    return [track for file in files_of(source) for track in read_file(file, parsed, ground)]
 
 
 def read_file(source: Source, options: ReadOptions, ground: float | None = None) -> list[Track]:
     """The tracks in one file; the first of them carries the notes."""
     options.check()
-    name, notes = _name(source), Notes()
-    stem, content = Path(name).stem, _bytes(name, source)
+    name, notes = name_of(source), Notes()
+    stem, content = Path(name).stem, bytes_of(name, source)
     if options.format == "hdf5" or content.startswith(MAGIC):
         recordings = read_hdf5(name, stem, content, options)
     elif options.format == "motive" or (options.format is None and is_motive(content)):
@@ -74,15 +73,15 @@ def read_file(source: Source, options: ReadOptions, ground: float | None = None)
     return to_tracks(recordings, options, notes, ground)
 
 
-def _name(source):
+def name_of(source: Source) -> str:
     """The name of a source in messages."""
     if hasattr(source, "read"):
         return str(getattr(source, "name", "the stream"))
     return "standard input" if source == "-" else str(source)
 
 
-def _bytes(name, source):
-    """The content of a source as bytes."""
+def bytes_of(name: str, source: Source) -> bytes:
+    """The content of a source as bytes; TrackError, with its `name`, if it cannot be read."""
     if hasattr(source, "read"):
         content = source.read()
         return content.encode() if isinstance(content, str) else content
@@ -100,6 +99,12 @@ def _path(source):
     """The path of a source; of the name of a sample, unless there is a file of this name, that of the sample."""
     path = Path(source)
     return path if path.exists() else SAMPLES.get(str(source), path)
+
+
+def files_of(source: Source | list[Source]) -> list[Source]:
+    """The files of a folder, in sorted order, of a source, or of several of either; TrackError if a folder has none."""
+    sources: list[Any] = source if isinstance(source, (list, tuple)) else [source]
+    return [file for each in sources for file in _files(each)]
 
 
 def _files(source):

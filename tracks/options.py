@@ -35,8 +35,8 @@ class ReadOptions:
     keep_all: bool = False
     """keep frames that repeat the position of a moving ball or are (0, 0, 0): they measure nothing, and are left out"""
 
-    def check(self) -> None:
-        """Raise TrackError, one line, for options that cannot work."""
+    def check(self, keys: Sequence[str] = COLUMN_KEYS) -> None:
+        """Raise TrackError, one line, for options that cannot work; keys as for column_names."""
         if self.format not in (None, *FORMATS):
             raise TrackError(f"unknown track format {self.format!r}; one of {', '.join(FORMATS)}")
         for name, value, unit in (("time_scale", self.time_scale, "seconds"), ("scale", self.scale, "metres")):
@@ -48,16 +48,16 @@ class ReadOptions:
             raise TrackError(f"rate {_text(self.rate)}: frames per second, a number above 0")
         if self.rate is not None and self.time_scale != 1.0:
             raise TrackError("rate and time-scale: give one of them; rate is for frame numbers, time-scale for times")
-        self.column_names()
+        self.column_names(keys)
         self.placement()
 
-    def column_names(self) -> dict[str, str]:
-        """Key of a column (t, x, y, z, id, frame) -> its name, as the option `columns` says."""
+    def column_names(self, keys: Sequence[str] = COLUMN_KEYS) -> dict[str, str]:
+        """Key of a column, one of `keys`, -> its name, as the option `columns` says."""
         names = {}
         for word in self.columns.split(",") if self.columns else []:
             key, equals, name = (part.strip() for part in word.partition("="))
-            if not equals or key not in COLUMN_KEYS or key in names or (not name and key != "id"):
-                known = ", ".join(COLUMN_KEYS)
+            if not equals or key not in keys or key in names or (not name and key != "id"):
+                known = ", ".join(keys)
                 raise TrackError(f"columns {self.columns!r}: write KEY=NAME once each, as in t=when,x=X; keys: {known}")
             names[key] = name
         return names

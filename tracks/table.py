@@ -75,16 +75,16 @@ def row_values(where: str, cells: list[str], layout: Layout) -> list[float]:
     if len(cells) != layout.width:
         fix = "cut off? delete the row" if len(cells) < layout.width else "decimal commas? write decimals with a point"
         raise TrackError(f"{where}: {len(cells)} cells where there should be {layout.width}; {fix}")
-    position = [_number(where, cells[column]) for column in layout.position]
+    position = [number_in(where, cells[column]) for column in layout.position]
     if layout.time is None:
         return [np.nan, *position]
     if cells[layout.time].strip().lower() in MISSING and any(value != value for value in position):
         return [np.nan, *position]
-    return [_time(where, cells[layout.time]), *position]
+    return [time_in(where, cells[layout.time]), *position]
 
 
-def _number(where, cell):
-    """The number in a cell; NaN for a missing one."""
+def number_in(where: str, cell: str) -> float:
+    """The number in a cell, NaN for a missing one; TrackError, which begins with `where`, if it is none."""
     if NUMBER.fullmatch(cell):
         return float(cell)
     if cell.strip().lower() in MISSING:
@@ -92,8 +92,11 @@ def _number(where, cell):
     raise TrackError(f"{where}: {_complaint(cell)}")
 
 
-def _time(where, cell):
-    """The time in a cell: a number, or an ISO date and time, in s since 1970 (UTC, if it names no zone)."""
+def time_in(where: str, cell: str) -> float:
+    """The time in a cell: a number, or an ISO date and time, in s since 1970 (UTC, if it names no zone).
+
+    TrackError, which begins with `where`, if it is neither.
+    """
     if NUMBER.fullmatch(cell):
         return float(cell)
     text = cell.strip()

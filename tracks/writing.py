@@ -4,6 +4,7 @@ write_track("out.csv", track)                        # read_track returns the sa
 """
 
 import csv
+import io
 import os
 from pathlib import Path
 
@@ -25,12 +26,19 @@ def write_track(path: str | os.PathLike, track: Track) -> None:
     for key, values in zip(header[4:], table[4:], strict=True):
         if any("\n" in str(value) or "\r" in str(value) for value in (key, *values)):
             raise TrackError(f"{path}: column {key!r} contains a line break; a row of a track file must be one line")
+    lines = io.StringIO(newline="")
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(zip(*table, strict=True))
+    write_whole(path, lines.getvalue())
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file of text that appears whole or not at all; TrackError if it cannot be written."""
     temporary_path = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary_path, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(header)
-            writer.writerows(zip(*table, strict=True))
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary_path, path)
