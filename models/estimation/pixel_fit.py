@@ -24,7 +24,7 @@ from ballcast.models.estimation.pixels import (
 from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS, clamp, seed_unknowns, to_launch
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.flight import fly_ball
-from ballcast.sim.kernels.layout import CONTACT_DTYPE
+from ballcast.sim.kernels.layout import CONTACT_DTYPE, LAUNCH_SIZE
 from ballcast.sim.kernels.tangent import COLUMNS, TANGENT_SIZE
 
 DEGREES = 8.0  # of freedom of Student's t
@@ -325,3 +325,18 @@ def misfits(sport, pixels, states, noise):
             du, dv = (image[0] - pixels.image[n, 0]) / noise, (image[1] - pixels.image[n, 1]) / noise
             out[i] += 0.5 * math.log1p(du * du + dv * dv)
     return out
+
+
+@kernel
+def path_at(sport, x, covariance, times):
+    """Positions and velocities (T, 6) at times (T,) s from the epoch, increasing from 0 on, and the covariances
+    (T, 3, 3) of the positions, linear in those of the unknowns at the epoch."""
+    launch, tangent, count = to_launch(x), np.zeros(TANGENT_SIZE), len(times)
+    seed_unknowns(tangent, launch)
+    trajectory, jacobian, out = np.empty((count, 6)), np.empty((count, 3, COLUMNS)), np.empty((count, 3, 3))
+    fly_ball(sport, launch, times, tangent, trajectory, jacobian, np.empty(0, CONTACT_DTYPE))
+    own = covariance[:LAUNCH_SIZE, :LAUNCH_SIZE].copy()
+    for n in range(count):
+        J = jacobian[n, :, :LAUNCH_SIZE].copy()
+        out[n] = J @ own @ J.T
+    return trajectory, out

@@ -16,9 +16,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ballcast.models.estimation.flight_prior import FlightPrior, flight_prior
-from ballcast.models.estimation.pixel_fit import PixelFit, PixelPrior, Pixels, fit_pixels, misfits, state_at
+from ballcast.models.estimation.pixel_fit import PixelFit, PixelPrior, Pixels, fit_pixels, misfits, path_at, state_at
 from ballcast.models.estimation.pixels import CLOCK, ERRORS, LOG_FOCAL, SHIFT, TURN, camera_row
 from ballcast.models.estimation.posterior import standard_normal_samples, transform_samples
+from ballcast.models.estimation.segment import LATEST_FRAMES, MAX_OUTLIER_FRACTION, MIN_FRAMES, OUTLIER_WEIGHT
 from ballcast.models.estimation.unknowns import HEIGHT, PARAMETERS, UNKNOWNS
 from ballcast.sim.kernels.compiled_sport import CompiledSport
 from ballcast.sim.sport import Sport
@@ -31,6 +32,7 @@ START_ROUNDS = 3  # of the depth that turns pixels into metres
 START_NOISE = 3.0  # of the noise in pixels, where a parabola stands for a flight
 MAX_STARTS, TRIAL_FLIGHTS, MAX_FLIGHTS = 16, 6, 20
 START_MARGIN, TRIAL_MARGIN, WEIGHT_MARGIN = 14.0, 9.0, 7.0  # logarithms of evidence below the best that are dropped
+SEVERAL_CAMERAS_STARTS = 4  # where two cameras see the first frames
 PINNED = 1e12  # precision of what is known
 
 
@@ -62,7 +64,8 @@ def fit_mixture(sport: Sport, compiled: CompiledSport, track: PixelTrack, model:
     pixels, prior = to_pixels(track), flight_prior(sport)
     priors = [gaussian_prior(sport, prior, k, len(track.cameras), model) for k in range(len(prior.weights))]
     starts, rank = _starts(sport, compiled, track, pixels, prior, model)
-    chosen = _best(rank, START_MARGIN)[:MAX_STARTS]
+    several = len(np.unique(track.camera[: FIRST_FRAMES])) > 1
+    chosen = _best(rank, START_MARGIN)[: SEVERAL_CAMERAS_STARTS if several else MAX_STARTS]
 
     def fitted(k, x, flights):
         fit = fit_pixels(compiled, pixels, x, priors[k][0], np.int64(flights))
@@ -246,3 +249,40 @@ def draw_samples(compiled: CompiledSport, mixture: PixelMixture, time: float, co
 def normal_samples(count: int, seed: int) -> np.ndarray:
     """As standard_normal_samples."""
     return standard_normal_samples(count, seed)
+
+
+def fit_last_flight(
+    sport: Sport, compiled: CompiledSport, track: PixelTrack, model: CameraModel
+) -> tuple[PixelMixture, int]:
+    """(PixelMixture, first frame used) of as many of the last frames as one flight explains."""
+    first = 0
+    while True:
+        mixture, remaining = fit_mixture(sport, compiled, track[first:], model), len(track) - first
+        is_outlier = mixture.fits[0].weights < OUTLIER_WEIGHT
+        is_rejected = is_outlier.mean() > MAX_OUTLIER_FRACTION or is_outlier[-LATEST_FRAMES:].mean() > 0.5
+        if not is_rejected or remaining <= MIN_FRAMES:
+            return mixture, first
+        first = len(track) - max(MIN_FRAMES, remaining // 2)
+
+
+def smooth_path(compiled: CompiledSport, mixture: PixelMixture, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means (T, 6) of position and velocity at times (T,) s, not before the epoch, and covariances (T, 3, 3) of the
+    position."""
+    t = np.ascontiguousarray(time - mixture.epoch)
+    paths = [path_at(compiled, fit.x, fit.covariance, t) for fit in mixture.fits]
+    mean = sum(w * path for w, (path, _) in zip(mixture.weights, paths, strict=True))
+    covariance = np.zeros((len(time), 3, 3))
+    for w, (path, own) in zip(mixture.weights, paths, strict=True):
+        offset = path[:, :3] - mean[:, :3]
+        covariance += w * (own + offset[:, :, None] * offset[:, None, :])
+    return mean, covariance
+
+
+def state_moments(compiled: CompiledSport, mixture: PixelMixture, time: float) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (16,) and covariance (16, 16) of the unknowns at `time` s."""
+    parts = [state_at(compiled, fit.x, fit.covariance, time - mixture.epoch) for fit in mixture.fits]
+    mean = sum(w * x for w, (x, _) in zip(mixture.weights, parts, strict=True))
+    covariance = np.zeros((UNKNOWNS, UNKNOWNS))
+    for w, (x, own) in zip(mixture.weights, parts, strict=True):
+        covariance += w * (own + np.outer(x - mean, x - mean))
+    return mean, covariance
