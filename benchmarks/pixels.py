@@ -144,7 +144,7 @@ def simulated_strokes(cameras: list[Camera], options: Options, noise: float = NO
     balls = sim.draw(sport, 4 * options.balls, seed=options.seed, purpose="test")
     rng, number = np.random.default_rng((3, options.seed)), 0
     state = balls.launch_position, balls.launch_velocity, balls.launch_spin
-    times = np.arange(0.0, 1.4, 1.0 / (RATE * len(cameras)))
+    times = np.arange(0.0, 2.0, 1.0 / (RATE * len(cameras)))
     flight = simulate(sport, *state, times, balls.parameters)
     landing = np.array([surface.landing for surface in sport.surfaces])
     for b in range(len(balls)):
@@ -152,6 +152,8 @@ def simulated_strokes(cameras: list[Camera], options: Options, noise: float = NO
         if not own.any() or number == options.balls:
             continue
         bounce = flight.impacts.time[own].min()
+        if bounce > 1.4:
+            continue
         truth, which = flight.position[b], np.arange(len(times)) % len(cameras)
         pixel, diameter, seen = np.zeros((len(times), 2)), np.zeros(len(times)), np.zeros(len(times), bool)
         for c, camera in enumerate(cameras):

@@ -16,11 +16,11 @@ from ballcast.sim.dataset import draw_launches
 from ballcast.sim.kernels.layout import DRAG, LAUNCH_SIZE, POSITION, SPIN, VELOCITY
 from ballcast.sim.sport import Sport
 
-BALLS, FRAMES = 3000, 2  # flights, and moments of each
-COMPONENTS = 48
-LATENESS = 3.0  # a moment is the duration times a uniform number to this power: most balls are first seen early
+BALLS, FRAMES = 6000, 2  # flights, and moments of each
+COMPONENTS = 96
+LATENESS = 5.0  # a moment is the duration times a uniform number to this power: most balls are first seen early
 SCALES = np.repeat([1.0, 1.0, 0.7], 3)  # of position, velocity and spin, in standard deviations, where they are gathered
-WIDENING = 1.5  # of the standard deviations of each Gaussian
+WIDENING = 1.25  # of the standard deviations of each Gaussian
 MARGIN = 0.12  # of the standard deviations of all: no Gaussian is narrower
 BROAD_SHARE, BROAD_WIDENING = 0.05, 1.5  # weight, and widening of standard deviations, of the Gaussian over all
 MIN_SDS = np.repeat([0.05, 0.2, 2.0], 3)  # m, m/s, rad/s
