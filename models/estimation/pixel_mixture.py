@@ -179,6 +179,7 @@ def _arcs(sport, track, prior, model):
     count = max(int(np.searchsorted(track.time, track.time[0] + FIRST_SPAN, side="right")), MIN_FIRST_FRAMES)
     rows = np.unique(np.linspace(0, min(count, len(track)) - 1, FIRST_FRAMES).astype(int))
     first = track[rows]
+    first = first[np.isfinite(_ray_rows(sport, first)[1]).all(axis=1)]
     across, along, centre, focal, depth = _ray_rows(sport, first)
     t = first.time - first.time[0]
     means, covariances = prior.means[:, :6], prior.covariances[:, :6, :6]

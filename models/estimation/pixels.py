@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ballcast.sim.jit import inlined
+from ballcast.sim.kernels.lane_numbers import where
 
 if TYPE_CHECKING:  # an import would make every edit of camera.py compile these modules anew
     from ballcast.tracks.camera import Camera
 
-FOCAL, CENTRE, DISTORTION, ROTATION, TRANSLATION, IMAGE = 0, 2, 4, 12, 21, 24
-CAMERA_SIZE = 26
+FOCAL, CENTRE, DISTORTION, ROTATION, TRANSLATION, IMAGE, FOLD2 = 0, 2, 4, 12, 21, 24, 26
+CAMERA_SIZE = 27
 TURN, SHIFT, LOG_FOCAL, CLOCK = 0, 3, 6, 7  # of a camera's errors
 ERRORS = 8
+MAX_RADIUS = 1e3  # at depth 1
 MIN_DEPTH = 0.05  # m: a point nearer than this, or behind the camera, is taken to be here
 
 
@@ -31,6 +33,7 @@ def camera_row(camera: "Camera") -> np.ndarray:
     row[DISTORTION : DISTORTION + len(camera.distortion)] = camera.distortion
     row[ROTATION : ROTATION + 9], row[TRANSLATION : TRANSLATION + 3] = camera.R.ravel(), camera.t
     row[IMAGE : IMAGE + 2] = camera.size
+    row[FOLD2] = min(camera.fold, MAX_RADIUS) ** 2
     return row
 
 
@@ -66,9 +69,11 @@ def image_of(camera, x, y, z):
     r2 = a * a + b * b
     k1, k2, p1, p2, k3 = camera[4], camera[5], camera[6], camera[7], camera[8]
     k4, k5, k6 = camera[9], camera[10], camera[11]
-    above, below = 1.0 + r2 * (k1 + r2 * (k2 + r2 * k3)), 1.0 + r2 * (k4 + r2 * (k5 + r2 * k6))
+    q2 = min(r2, camera[26])  # where the lens's model ends, it goes on without more distortion
+    above, below = 1.0 + q2 * (k1 + q2 * (k2 + q2 * k3)), 1.0 + q2 * (k4 + q2 * (k5 + q2 * k6))
     radial = above / below
-    slope = (k1 + r2 * (2.0 * k2 + 3.0 * k3 * r2) - radial * (k4 + r2 * (2.0 * k5 + 3.0 * k6 * r2))) / below
+    slope = (k1 + q2 * (2.0 * k2 + 3.0 * k3 * q2) - radial * (k4 + q2 * (2.0 * k5 + 3.0 * k6 * q2))) / below
+    slope = where(r2 < camera[26], slope, 0.0)
     da = radial * a + 2.0 * p1 * a * b + p2 * (r2 + 2.0 * a * a)
     db = radial * b + p1 * (r2 + 2.0 * b * b) + 2.0 * p2 * a * b
     aa = radial + 2.0 * slope * a * a + 2.0 * p1 * b + 6.0 * p2 * a
