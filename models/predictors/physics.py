@@ -61,7 +61,7 @@ class Physics(Predictor):
     def forecast_pixels(self, history: PixelTrack, times: ArrayLike) -> Forecast:
         check_enough(self.name, history)
         times = self.check_times(history.time, times)
-        return self.pixels.forecast(self.pixels.fit(history), float(history.time[-1]), times)
+        return self.pixels.forecast(history, times)
 
     def stream(self) -> "PhysicsStream":
         return PhysicsStream(self)

@@ -7,10 +7,11 @@ from ballcast.models.contract import Forecast, HistoryTooShort, compiled_arrays,
 from ballcast.models.estimation.pixel_mixture import (
     CameraModel,
     PixelMixture,
-    draw_samples,
     fit_last_flight,
-    state_moments,
+    resample,
+    weigh,
 )
+from ballcast.models.estimation.pixel_posterior import WeightedFlights
 from ballcast.models.estimation.posterior import (
     Prediction,
     covariance_about_first,
@@ -40,24 +41,30 @@ class PixelForecaster:
         self.compiled_sport, self.lane_sport = compile_sport(sport), compile_lanes(sport)
         self.next_contact = next_contact
 
-    def fit(self, track: PixelTrack) -> PixelMixture:
-        """The PixelMixture of the last flight in a track."""
+    def fit(self, track: PixelTrack) -> tuple[PixelMixture, PixelTrack]:
+        """The PixelMixture of the last flight in a track, and its frames."""
         recent = track[max(0, len(track) - WINDOW) :]
         recent = recent[int(np.searchsorted(recent.time, recent.time[-1] - SPAN)) :]
-        return fit_last_flight(self.sport, self.compiled_sport, recent, self.model)[0]
+        mixture, first = fit_last_flight(self.sport, self.compiled_sport, recent, self.model)
+        return mixture, recent[first:]
 
-    def fit_whole(self, track: PixelTrack) -> tuple[PixelMixture, int]:
-        """(PixelMixture, first frame used) of the last flight in a track, however long it is."""
-        return fit_last_flight(self.sport, self.compiled_sport, track, self.model)
+    def fit_whole(self, track: PixelTrack) -> tuple[PixelMixture, int, WeightedFlights]:
+        """(PixelMixture, first frame used, WeightedFlights with paths) of the last flight in a track, however long."""
+        mixture, first = fit_last_flight(self.sport, self.compiled_sport, track, self.model)
+        return mixture, first, weigh(self.sport, self.compiled_sport, track[first:], mixture, self.model, True)
 
-    def forecast(self, mixture: PixelMixture, last: float, times: np.ndarray) -> Forecast:
-        """The Forecast of a PixelMixture at times (H,) s, after the last frame at `last` s."""
-        samples = draw_samples(self.compiled_sport, mixture, last, SAMPLES)
+    def forecast(self, track: PixelTrack, times: np.ndarray) -> Forecast:
+        """The Forecast of a PixelTrack at times (H,) s, after its last frame."""
+        mixture, track = self.fit(track)
+        last = float(track.time[-1])
+        flights = weigh(self.sport, self.compiled_sport, track, mixture, self.model)
+        samples = resample(flights.final, flights.weights, SAMPLES)
         normal = standard_normal_samples(len(samples), 99)
         samples = np.ascontiguousarray(samples + transform_samples(np.zeros(16), self.next_contact, normal))
         lead_times = compiled_arrays(times - last)[0]
         prediction = predict_samples(self.lane_sport, samples, lead_times)
-        x, covariance = state_moments(self.compiled_sport, mixture, last)
+        x = flights.weights @ flights.final
+        covariance = (flights.final - x).T @ (flights.weights[:, None] * (flights.final - x))
         landing = expected_landing(last, prediction.probability, prediction.landing, prediction.landing_covariance)
         mean = prediction.positions[0].astype(float)
         keep_above(self.sport.ground, mean)
