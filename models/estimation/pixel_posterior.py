@@ -12,7 +12,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from ballcast.models.estimation.flight_prior import FlightPrior
-from ballcast.models.estimation.linear import cholesky_with_jitter
+from ballcast.models.estimation.linear import cholesky_solve, cholesky_with_jitter, scaled_cholesky
 from ballcast.models.estimation.pixel_fit import PixelFit, PixelPrior, Pixels, robust_weight
 from ballcast.models.estimation.pixels import CLOCK, ERRORS, LOG_FOCAL, erring, image_of, into_camera
 from ballcast.models.estimation.unknowns import UNKNOWNS, clamp, to_launch
@@ -43,20 +43,43 @@ def weigh_flights(
     """Samples of the posterior of Pixels.
 
     fits, shares (M,): a mixture; own: the PixelPrior of any Gaussian of the FlightPrior, of which what follows the
-    state is used; end: s from the epoch, of the last frame.
+    state is used; end: s from the epoch, of the last frame. The errors of the cameras are not sampled: given a flight
+    they are close to Gaussian, and integrated.
     """
-    rng = np.random.default_rng(len(pixels.time))
+    rng, top = np.random.default_rng(len(pixels.time)), fits[0]
     counts = np.diff(np.concatenate([[0], np.floor(np.cumsum(shares) * SAMPLES + 0.5).astype(int)]))
-    factors = [_factor(fit.covariance) for fit in fits]
-    samples = np.concatenate([_draw(fit.x, L, n, rng) for fit, L, n in zip(fits, factors, counts, strict=True) if n])
-    log = _log_prior(samples, prior, own) - _log_proposal(samples, fits, factors, counts / SAMPLES)
-    final = np.empty((len(samples), UNKNOWNS))
-    paths = np.empty((len(samples), len(pixels.time) if with_paths else 0, 3))
-    likelihood = np.empty(len(samples))
-    top = fits[0]
-    fly_past(sport, pixels, samples, (top.noise, top.noise_factor, own.outlier_rate), end, likelihood, final, paths)
-    weights, effective = _flattened(log + likelihood)
-    return WeightedFlights(weights, final, paths, samples[:, UNKNOWNS:], effective)
+    modes = [fit.x[:UNKNOWNS] for fit in fits]
+    factors = [_factor(fit.covariance[:UNKNOWNS, :UNKNOWNS]) for fit in fits]
+    samples = np.concatenate([_draw(x, L, n, rng) for x, L, n in zip(modes, factors, counts, strict=True) if n])
+    log = _log_prior(samples, prior, own) - _log_proposal(samples, modes, factors, counts / SAMPLES)
+    out = _Flown(np.empty(len(samples)), np.empty((len(samples), UNKNOWNS)),
+                 np.empty((len(samples), len(pixels.time) if with_paths else 0, 3)),
+                 np.empty((len(samples), len(top.x) - UNKNOWNS)))  # fmt: skip
+    sensor = _Sensor(top.noise, top.noise_factor, own.outlier_rate, top.weights, top.x[UNKNOWNS:],
+                     np.ascontiguousarray(np.diag(own.precision)[UNKNOWNS:]))  # fmt: skip
+    fly_past(sport, pixels, samples, sensor, end, out)
+    weights, effective = _flattened(log + out.likelihood)
+    return WeightedFlights(weights, out.final, out.paths, out.errors, effective)
+
+
+class _Sensor(NamedTuple):
+    """What is known of the cameras."""
+
+    noise: np.ndarray  # (C, 2) px2
+    factor: np.ndarray  # (C,) how many times it counts
+    outlier_rate: float
+    weights: np.ndarray  # (T,) robust weights of the frames
+    errors: np.ndarray  # (8 C,) about which the cameras' errors are linear
+    precision: np.ndarray  # (8 C,) of them
+
+
+class _Flown(NamedTuple):
+    """What flights past the frames fill."""
+
+    likelihood: np.ndarray  # (N,) logarithms
+    final: np.ndarray  # (N, 16)
+    paths: np.ndarray  # (N, T or 0, 3) m
+    errors: np.ndarray  # (N, 8 C)
 
 
 def _factor(covariance):
@@ -75,12 +98,12 @@ def _draw(x, L, count, rng):
     return samples
 
 
-def _log_proposal(samples, fits, factors, shares):
+def _log_proposal(samples, modes, factors, shares):
     """The logarithm (N,) of the density that samples (N, D) were drawn from."""
     total, size = np.full(len(samples), -np.inf), samples.shape[1]
-    for fit, L, share in zip(fits, factors, shares, strict=True):
+    for mode, L, share in zip(modes, factors, shares, strict=True):
         if share > 0.0:
-            square = (solve_triangular(L, (samples - fit.x).T, lower=True) ** 2).sum(axis=0)
+            square = (solve_triangular(L, (samples - mode).T, lower=True) ** 2).sum(axis=0)
             near, wide = -0.5 * square, -0.5 * square / WIDENING**2 - size * math.log(WIDENING)
             total = np.logaddexp(total, np.logaddexp(near, wide) + math.log(share) - np.log(np.diag(L)).sum())
     return total
@@ -94,8 +117,8 @@ def _log_prior(samples, prior, own):
     log = np.log(prior.weights) - np.log(np.diagonal(L, axis1=1, axis2=2)).sum(axis=1)
     log = log[:, None] - 0.5 * (white**2).sum(axis=2)
     top = log.max(axis=0)
-    rest = samples[:, 9:] - own.mean[9:]
-    precision = own.precision[9:, 9:]
+    rest = samples[:, 9:] - own.mean[9:UNKNOWNS]
+    precision = own.precision[9:UNKNOWNS, 9:UNKNOWNS]
     return top + np.log(np.exp(log - top).sum(axis=0)) - 0.5 * np.einsum("ni,ij,nj->n", rest, precision, rest)
 
 
@@ -114,55 +137,100 @@ def _flattened(log):
 
 
 @kernel
-def fly_past(sport, pixels, samples, sensor, end, likelihood, final, paths):
-    """Fly samples (N, D) past the frames: fills the log-likelihood (N,), the unknowns at `end` s (N, 16), and paths.
-
-    sensor: (noise (C, 2) px2, how many times it counts (C,), fraction of outliers).
-    """
+def fly_past(sport, pixels, samples, sensor, end, out):
+    """Fly samples (N, 16) past the frames: fills a _Flown with the unknowns at `end` s and the rest."""
     count, size = len(pixels.time), len(pixels.cameras)
-    trajectory, jacobian = np.empty((count, 6)), np.empty((count, 3, 0))
-    stamps, times, order, none = np.empty(count), np.empty(count), np.arange(count), np.empty(0)
+    trajectory, jacobian, none = np.empty((count, 6)), np.empty((count, 3, 0)), np.empty(0)
+    residual, by_errors = np.empty((count, 3)), np.empty((count, 3, ERRORS))
+    stamps = pixels.time.copy()
+    for n in range(count):
+        stamps[n] += sensor.errors[ERRORS * pixels.camera[n] + CLOCK]
+    order = np.argsort(stamps) if size > 1 else np.arange(count)
+    times = np.maximum(stamps[order], 0.0)
     for i in range(len(samples)):
         x = samples[i]
-        for n in range(count):
-            stamps[n] = pixels.time[n] + x[UNKNOWNS + ERRORS * pixels.camera[n] + CLOCK]
-        if size > 1:
-            order = np.argsort(stamps)
-        for k in range(count):
-            times[k] = max(stamps[order[k]], 0.0)
         flight = fly_ball(sport, to_launch(x), times, none, trajectory, jacobian, np.empty(0, CONTACT_DTYPE))
-        final[i] = x[:UNKNOWNS]
+        out.final[i] = x
         for j in range(3):
-            final[i, j] = flight.position[j] + (end - times[-1]) * flight.velocity[j]
-            final[i, 3 + j], final[i, 6 + j] = flight.velocity[j], flight.spin[j]
-        likelihood[i] = 0.0
+            out.final[i, j] = flight.position[j] + (end - times[-1]) * flight.velocity[j]
+            out.final[i, 3 + j], out.final[i, 6 + j] = flight.velocity[j], flight.spin[j]
         for k in range(count):
             n = order[k]
             early = min(stamps[n], 0.0)
             for j in range(3):
                 trajectory[k, j] += early * trajectory[k, 3 + j]
-            likelihood[i] += _log_density(sport, pixels, n, x, trajectory[k], sensor)
-            if paths.shape[1]:
+            _see(sport, pixels, n, sensor.errors, trajectory[k], residual[n], by_errors[n])
+            if out.paths.shape[1]:
                 for j in range(3):
-                    paths[i, n, j] = trajectory[k, j]
+                    out.paths[i, n, j] = trajectory[k, j]
+        out.likelihood[i] = _log_likelihood(pixels, sensor, residual, by_errors, out.errors[i])
 
 
 @kernel
-def _log_density(sport, pixels, n, x, position, sensor):
-    """The log-density of frame n given where the ball is."""
+def _see(sport, pixels, n, all_errors, path, residual, by_errors):
+    """Fill the residual (3,) of frame n, px, and its derivatives (3, ERRORS) by its camera's errors."""
     c = pixels.camera[n]
-    camera, first, noise, factor, rate = pixels.cameras[c], UNKNOWNS + ERRORS * c, sensor[0], sensor[1], sensor[2]
-    errors = x[first : first + ERRORS]
-    p, q, r = into_camera(camera, position[0], position[1], position[2])
-    p, q, r = erring(errors, p, q, r)
-    image, _, _, _ = image_of(camera, p, q, r)
-    grow = math.exp(errors[LOG_FOCAL])
-    a, b = 1.0 / math.sqrt(noise[c, 0] * factor[c]), 1.0 / math.sqrt(noise[c, 1] * factor[c])
-    du = a * (grow * (image[0] - camera[2]) + camera[2] - pixels.image[n, 0])
-    dv = a * (grow * (image[1] - camera[3]) + camera[3] - pixels.image[n, 1])
-    square, dimensions, scale, area = du * du + dv * dv, 2.0, 2.0 * math.log(a), camera[24] * camera[25]
-    if pixels.image[n, 2] > 0.0:
-        dd = b * (grow * 2.0 * sport.radius * image[2] - pixels.image[n, 2])
-        square, dimensions, scale, area = square + dd * dd, 3.0, scale + math.log(b), 0.5 * area * camera[24]
-    _, loss = robust_weight(square, dimensions, scale, rate, area)
-    return -loss
+    camera, errors = pixels.cameras[c], all_errors[ERRORS * c : ERRORS * c + ERRORS]
+    p, q, r = into_camera(camera, path[0], path[1], path[2])
+    x, y, z = erring(errors, p, q, r)
+    image, by_u, by_v, by_scale = image_of(camera, x, y, z)
+    grow, diameter = math.exp(errors[LOG_FOCAL]), 2.0 * sport.radius
+    u, v, size = grow * (image[0] - camera[2]), grow * (image[1] - camera[3]), grow * diameter * image[2]
+    residual[0], residual[1] = u + camera[2] - pixels.image[n, 0], v + camera[3] - pixels.image[n, 1]
+    residual[2] = size - pixels.image[n, 2] if pixels.image[n, 2] > 0.0 else 0.0
+    v0, v1, v2 = path[3], path[4], path[5]
+    speed = into_camera(camera, v0, v1, v2)
+    speed = speed[0] - camera[21], speed[1] - camera[22], speed[2] - camera[23]
+    for i in range(3):
+        by = by_u if i == 0 else (by_v if i == 1 else by_scale)
+        scale = grow * (diameter if i == 2 else 1.0)
+        a, b, d = scale * by[0], scale * by[1], scale * by[2]
+        row = by_errors[i]
+        row[0], row[1], row[2] = d * q - b * r, a * r - d * p, b * p - a * q
+        row[3], row[4], row[5] = a, b, d
+        row[LOG_FOCAL] = u if i == 0 else (v if i == 1 else size)
+        row[CLOCK] = a * speed[0] + b * speed[1] + d * speed[2]
+    if not pixels.image[n, 2] > 0.0:
+        by_errors[2] = 0.0
+
+
+@kernel
+def _log_likelihood(pixels, sensor, residual, by_errors, errors):
+    """The log-density of the frames given a flight, the cameras' errors integrated; fills these, errors (8 C,)."""
+    total, L, scale = 0.0, np.empty((ERRORS, ERRORS)), np.empty(3)
+    for c in range(len(pixels.cameras)):
+        own = slice(ERRORS * c, ERRORS * c + ERRORS)
+        known, precision = sensor.errors[own], sensor.precision[own]
+        hessian, gradient = np.diag(precision), precision * known
+        scale[:2] = 1.0 / (sensor.noise[c, 0] * sensor.factor[c])
+        scale[2] = 1.0 / (sensor.noise[c, 1] * sensor.factor[c])
+        for n in range(len(residual)):
+            if pixels.camera[n] == c:
+                for i in range(3):
+                    a = sensor.weights[n] * scale[i]
+                    for j in range(ERRORS):
+                        gradient[j] += a * by_errors[n, i, j] * residual[n, i]
+                        for k in range(j + 1):
+                            hessian[j, k] += a * by_errors[n, i, j] * by_errors[n, i, k]
+        for j in range(ERRORS):
+            for k in range(j):
+                hessian[k, j] = hessian[j, k]
+        root = scaled_cholesky(hessian, 0.0, L)
+        step = cholesky_solve(L, gradient / root) / root
+        for j in range(ERRORS):
+            errors[own.start + j] = known[j] - step[j]
+            total -= 0.5 * precision[j] * (known[j] - step[j]) ** 2 + math.log(L[j, j] * root[j])
+            total += 0.5 * math.log(precision[j])
+        for n in range(len(residual)):
+            if pixels.camera[n] == c:
+                square = 0.0
+                for i in range(3):
+                    left = residual[n, i]
+                    for j in range(ERRORS):
+                        left -= by_errors[n, i, j] * step[j]
+                    square += scale[i] * left * left
+                sized, area = pixels.image[n, 2] > 0.0, pixels.cameras[c, 24] * pixels.cameras[c, 25]
+                density = math.log(scale[0]) + (0.5 * math.log(scale[2]) if sized else 0.0)
+                area *= 0.5 * pixels.cameras[c, 24] if sized else 1.0
+                total -= robust_weight(square, 3.0 if sized else 2.0, density, sensor.outlier_rate, area)[1]
+    return total
