@@ -38,7 +38,7 @@ SEVERAL_CAMERAS_STARTS = 4  # where two cameras see the first frames
 PINNED = 1e12  # precision of what is known
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CameraModel:
     """How well cameras and their trackers are known: standard deviations."""
 
@@ -50,7 +50,8 @@ class CameraModel:
     turn: float = 4.0  # px by which a turn of the camera moves its image
     shift: float = 0.01  # m, displaced
     focal: float = 0.008  # fraction of the focal length
-    clock: float = 0.003  # s between the clocks of two cameras
+    clock: float = 0.005  # s between the clocks of two cameras
+    learned: tuple[tuple[np.ndarray, np.ndarray], ...] = ()  # of each camera, from balls before: mean and covariance
 
 
 class PixelMixture(NamedTuple):
@@ -110,6 +111,9 @@ def gaussian_prior(
         sd[first + LOG_FOCAL] = max(model.focal, 1e-6)
         sd[first + CLOCK] = max(model.clock, 1e-6) if c else PINNED**-0.5
     precision = np.diag(sd**-2.0)
+    for c, (offset, covariance) in enumerate(model.learned[: len(cameras)]):
+        own = slice(UNKNOWNS + ERRORS * c, UNKNOWNS + ERRORS * (c + 1))
+        mean[own], precision[own, own] = offset, np.linalg.inv(covariance)
     precision[:9, :9] = np.linalg.inv(prior.covariances[k])
     noise = np.array([model.noise**2, model.diameter_noise**2])
     bounds = np.array(model.noise_range) ** 2
@@ -247,6 +251,15 @@ def weigh(
     return weigh_flights(
         compiled, to_pixels(track), mixture.fits, mixture.weights, prior, own, end, with_paths
     )
+
+
+def learn_cameras(mixture: PixelMixture, cameras: int) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """What a ball has taught of so many cameras' errors: mean (8,) and covariance (8, 8) of each."""
+    fit, parts = mixture.fits[0], []
+    for c in range(cameras):
+        own = slice(UNKNOWNS + ERRORS * c, UNKNOWNS + ERRORS * (c + 1))
+        parts.append((fit.x[own].copy(), fit.covariance[own, own].copy()))
+    return tuple(parts)
 
 
 def resample(values: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:

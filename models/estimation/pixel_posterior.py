@@ -55,8 +55,8 @@ def weigh_flights(
     out = _Flown(np.empty(len(samples)), np.empty((len(samples), UNKNOWNS)),
                  np.empty((len(samples), len(pixels.time) if with_paths else 0, 3)),
                  np.empty((len(samples), len(top.x) - UNKNOWNS)))  # fmt: skip
-    sensor = _Sensor(top.noise, top.noise_factor, own.outlier_rate, top.weights, top.x[UNKNOWNS:],
-                     np.ascontiguousarray(np.diag(own.precision)[UNKNOWNS:]))  # fmt: skip
+    sensor = _Sensor(top.noise, top.noise_factor, own.outlier_rate, top.weights, top.x[UNKNOWNS:].copy(),
+                     own.mean[UNKNOWNS:].copy(), np.ascontiguousarray(own.precision[UNKNOWNS:, UNKNOWNS:]))  # fmt: skip
     fly_past(sport, pixels, samples, sensor, end, out)
     weights, effective = _flattened(log + out.likelihood)
     return WeightedFlights(weights, out.final, out.paths, out.errors, effective)
@@ -70,7 +70,8 @@ class _Sensor(NamedTuple):
     outlier_rate: float
     weights: np.ndarray  # (T,) robust weights of the frames
     errors: np.ndarray  # (8 C,) about which the cameras' errors are linear
-    precision: np.ndarray  # (8 C,) of them
+    mean: np.ndarray  # (8 C,) of the errors, by the prior
+    precision: np.ndarray  # (8 C, 8 C) of the errors, by the prior; cameras err independently
 
 
 class _Flown(NamedTuple):
@@ -200,8 +201,9 @@ def _log_likelihood(pixels, sensor, residual, by_errors, errors):
     total, L, scale = 0.0, np.empty((ERRORS, ERRORS)), np.empty(3)
     for c in range(len(pixels.cameras)):
         own = slice(ERRORS * c, ERRORS * c + ERRORS)
-        known, precision = sensor.errors[own], sensor.precision[own]
-        hessian, gradient = np.diag(precision), precision * known
+        known, precision = sensor.errors[own], sensor.precision[own, own]
+        hessian, gradient = precision.copy(), np.dot(precision.copy(), known - sensor.mean[own])
+        total += 0.5 * _log_determinant(hessian)
         scale[:2] = 1.0 / (sensor.noise[c, 0] * sensor.factor[c])
         scale[2] = 1.0 / (sensor.noise[c, 1] * sensor.factor[c])
         for n in range(len(residual)):
@@ -219,8 +221,11 @@ def _log_likelihood(pixels, sensor, residual, by_errors, errors):
         step = cholesky_solve(L, gradient / root) / root
         for j in range(ERRORS):
             errors[own.start + j] = known[j] - step[j]
-            total -= 0.5 * precision[j] * (known[j] - step[j]) ** 2 + math.log(L[j, j] * root[j])
-            total += 0.5 * math.log(precision[j])
+            total -= math.log(L[j, j] * root[j])
+        for j in range(ERRORS):
+            for k in range(ERRORS):
+                a = errors[own.start + j] - sensor.mean[own.start + j]
+                total -= 0.5 * a * precision[j, k] * (errors[own.start + k] - sensor.mean[own.start + k])
         for n in range(len(residual)):
             if pixels.camera[n] == c:
                 square = 0.0
@@ -233,4 +238,14 @@ def _log_likelihood(pixels, sensor, residual, by_errors, errors):
                 density = math.log(scale[0]) + (0.5 * math.log(scale[2]) if sized else 0.0)
                 area *= 0.5 * pixels.cameras[c, 24] if sized else 1.0
                 total -= robust_weight(square, 3.0 if sized else 2.0, density, sensor.outlier_rate, area)[1]
+    return total
+
+
+@kernel
+def _log_determinant(matrix):
+    """The logarithm of the determinant of a positive definite matrix."""
+    L = np.empty(matrix.shape)
+    root, total = scaled_cholesky(matrix, 0.0, L), 0.0
+    for j in range(len(L)):
+        total += 2.0 * math.log(L[j, j] * root[j])
     return total

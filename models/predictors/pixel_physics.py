@@ -1,5 +1,8 @@
 """The physics forecast from pixels: the mixture of fits that explains them, simulated ahead. pixel_mixture.py fits."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -8,6 +11,7 @@ from ballcast.models.estimation.pixel_mixture import (
     CameraModel,
     PixelMixture,
     fit_last_flight,
+    learn_cameras,
     resample,
     weigh,
 )
@@ -41,11 +45,16 @@ class PixelForecaster:
         self.compiled_sport, self.lane_sport = compile_sport(sport), compile_lanes(sport)
         self.next_contact = next_contact
 
-    def fit(self, track: PixelTrack) -> tuple[PixelMixture, PixelTrack]:
+    def learn(self, track: PixelTrack, model: CameraModel) -> CameraModel:
+        """What is known of the cameras once a ball has been seen."""
+        mixture, _ = self.fit(track, model)
+        return replace(model, learned=learn_cameras(mixture, len(track.cameras)))
+
+    def fit(self, track: PixelTrack, model: CameraModel) -> tuple[PixelMixture, PixelTrack]:
         """The PixelMixture of the last flight in a track, and its frames."""
         recent = track[max(0, len(track) - WINDOW) :]
         recent = recent[int(np.searchsorted(recent.time, recent.time[-1] - SPAN)) :]
-        mixture, first = fit_last_flight(self.sport, self.compiled_sport, recent, self.model)
+        mixture, first = fit_last_flight(self.sport, self.compiled_sport, recent, model)
         return mixture, recent[first:]
 
     def fit_whole(self, track: PixelTrack) -> tuple[PixelMixture, int, WeightedFlights]:
@@ -53,11 +62,12 @@ class PixelForecaster:
         mixture, first = fit_last_flight(self.sport, self.compiled_sport, track, self.model)
         return mixture, first, weigh(self.sport, self.compiled_sport, track[first:], mixture, self.model, True)
 
-    def forecast(self, track: PixelTrack, times: np.ndarray) -> Forecast:
+    def forecast(self, track: PixelTrack, times: np.ndarray, model: CameraModel | None = None) -> Forecast:
         """The Forecast of a PixelTrack at times (H,) s, after its last frame."""
-        mixture, track = self.fit(track)
+        model = model or self.model
+        mixture, track = self.fit(track, model)
         last = float(track.time[-1])
-        flights = weigh(self.sport, self.compiled_sport, track, mixture, self.model)
+        flights = weigh(self.sport, self.compiled_sport, track, mixture, model)
         samples = resample(flights.final, flights.weights, SAMPLES)
         normal = standard_normal_samples(len(samples), 99)
         samples = np.ascontiguousarray(samples + transform_samples(np.zeros(16), self.next_contact, normal))
@@ -86,8 +96,8 @@ def predict_samples(lane_sport, samples, times):
 class PixelFrames:
     """The last frames of cameras, in the order of their times."""
 
-    def __init__(self) -> None:
-        self.cameras: list[Camera] = []
+    def __init__(self, cameras: Sequence[Camera] = ()) -> None:
+        self.cameras: list[Camera] = list(cameras)
         self.rows: list[tuple[float, float, float, int, float]] = []
 
     def add(self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None) -> None:
