@@ -33,6 +33,7 @@ class WeightedFlights(NamedTuple):
     final: np.ndarray  # (N, 16) the unknowns at the last frame
     paths: np.ndarray  # (N, T, 3) m at the frames; (N, 0, 3) if they were not asked for
     errors: np.ndarray  # (N, 8 C) of the cameras
+    origin: np.ndarray  # (N,) the fit that each was drawn about
     effective: float  # samples that carry the weight, before it was flattened
 
 
@@ -59,7 +60,7 @@ def weigh_flights(
                      own.mean[UNKNOWNS:].copy(), np.ascontiguousarray(own.precision[UNKNOWNS:, UNKNOWNS:]))  # fmt: skip
     fly_past(sport, pixels, samples, sensor, end, out)
     weights, effective = _flattened(log + out.likelihood)
-    return WeightedFlights(weights, out.final, out.paths, out.errors, effective)
+    return WeightedFlights(weights, out.final, out.paths, out.errors, np.repeat(np.arange(len(fits)), counts), effective)
 
 
 class _Sensor(NamedTuple):
