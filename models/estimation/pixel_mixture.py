@@ -65,10 +65,10 @@ class PixelMixture(NamedTuple):
 def fit_mixture(sport: Sport, compiled: CompiledSport, track: PixelTrack, model: CameraModel) -> PixelMixture:
     """The PixelMixture of a track of one flight, with at least one frame."""
     pixels, prior = to_pixels(track), flight_prior(sport)
-    priors = [gaussian_prior(sport, prior, k, track.cameras, model) for k in range(len(prior.weights))]
     starts, rank = _starts(sport, compiled, track, pixels, prior, model)
     several = len(np.unique(track.camera[: FIRST_FRAMES])) > 1
     chosen = _best(rank, START_MARGIN)[: SEVERAL_CAMERAS_STARTS if several else MAX_STARTS]
+    priors = {k: gaussian_prior(sport, prior, k, track.cameras, model) for k in chosen}
 
     def fitted(k, x, flights):
         fit = fit_pixels(compiled, pixels, x, priors[k][0], np.int64(flights))
@@ -151,10 +151,15 @@ def _starts(sport, compiled, track, pixels, prior, model):
     """Of each Gaussian, the state (K, 9) at the first frame of the best of some flights that pass the first frames, and
     how well that passes all (K,), a logarithm."""
     q, covariance, evidence = _arcs(sport, track, prior, model)
-    samples = _sample_states(prior, q, covariance)  # (K, N, 9)
+    states, rank = np.zeros((len(q), 9)), np.full(len(q), -np.inf)
+    rows = _best(evidence, START_MARGIN)
+    part = FlightPrior(*(a[rows] for a in prior))
+    samples = _sample_states(part, q[rows], covariance[rows])  # (K, N, 9)
     misfit = _misfit(compiled, pixels, samples.reshape(-1, 9), model).reshape(samples.shape[:2])
     best = misfit.argmin(axis=1)
-    return samples[np.arange(len(q)), best], evidence - misfit[np.arange(len(q)), best]
+    states[rows] = samples[np.arange(len(rows)), best]
+    rank[rows] = evidence[rows] - misfit[np.arange(len(rows)), best]
+    return states, rank
 
 
 def _sample_states(prior, q, covariance):

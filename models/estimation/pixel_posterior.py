@@ -115,13 +115,14 @@ def _log_prior(samples, prior, own):
     """The logarithm (N,) of the prior's density at samples (N, D), but for a constant."""
     L = np.linalg.cholesky(prior.covariances)
     inverse = np.linalg.inv(L)
-    white = np.einsum("kij,nj->kni", inverse, samples[:, :9]) - np.einsum("kij,kj->ki", inverse, prior.means)[:, None]
+    white = (inverse.reshape(-1, 9) @ samples[:, :9].T).reshape(len(L), 9, -1)
+    white -= (inverse @ prior.means[..., None])
     log = np.log(prior.weights) - np.log(np.diagonal(L, axis1=1, axis2=2)).sum(axis=1)
-    log = log[:, None] - 0.5 * (white**2).sum(axis=2)
+    log = log[:, None] - 0.5 * np.einsum("kin,kin->kn", white, white)
     top = log.max(axis=0)
     rest = samples[:, 9:] - own.mean[9:UNKNOWNS]
     precision = own.precision[9:UNKNOWNS, 9:UNKNOWNS]
-    return top + np.log(np.exp(log - top).sum(axis=0)) - 0.5 * np.einsum("ni,ij,nj->n", rest, precision, rest)
+    return top + np.log(np.exp(log - top).sum(axis=0)) - 0.5 * ((rest @ precision) * rest).sum(axis=1)
 
 
 def _flattened(log):

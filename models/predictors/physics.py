@@ -19,7 +19,8 @@ from ballcast.models.estimation.posterior import predict_ahead, standard_normal_
 from ballcast.models.estimation.prior import Prior, next_contact_covariance, sport_prior
 from ballcast.models.estimation.segment import fit_last_segment
 from ballcast.models.estimation.pixel_mixture import CameraModel
-from ballcast.models.predictors.pixel_physics import PixelForecaster, PixelFrames, check_enough
+from ballcast.models.predictors.pixel_physics import PixelForecaster, check_enough
+from ballcast.models.predictors.pixel_stream import PixelFrames
 from ballcast.sim import Sport
 from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
 from ballcast.tracks.camera import Camera

@@ -1,10 +1,8 @@
 """The physics forecast from pixels: the mixture of fits that explains them, simulated ahead. pixel_mixture.py fits."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ballcast.models.contract import Forecast, HistoryTooShort, compiled_arrays, expected_landing
 from ballcast.models.estimation.pixel_mixture import (
@@ -26,14 +24,14 @@ from ballcast.models.estimation.posterior import (
 )
 from ballcast.models.estimation.posterior import standard_normal_samples
 from ballcast.models.estimation.unknowns import to_belief
+from ballcast.models.predictors.pixel_stream import KEPT
 from ballcast.sim import Sport
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
-from ballcast.tracks.camera import Camera
-from ballcast.tracks.pixel_track import PixelTrack, check_names
+from ballcast.tracks.pixel_track import PixelTrack
 
 SAMPLES = 200  # simulated ahead
-WINDOW, SPAN = 400, 2.0  # frames, s: no more is looked at
+SPAN = 2.0  # s: no more is looked at
 MIN_FRAMES = 3
 
 
@@ -52,7 +50,7 @@ class PixelForecaster:
 
     def fit(self, track: PixelTrack, model: CameraModel) -> tuple[PixelMixture, PixelTrack]:
         """The PixelMixture of the last flight in a track, and its frames."""
-        recent = track[max(0, len(track) - WINDOW) :]
+        recent = track[max(0, len(track) - KEPT) :]
         recent = recent[int(np.searchsorted(recent.time, recent.time[-1] - SPAN)) :]
         mixture, first = fit_last_flight(self.sport, self.compiled_sport, recent, model)
         return mixture, recent[first:]
@@ -91,42 +89,6 @@ def predict_samples(lane_sport, samples, times):
         for i in range(3):
             positions[0, k, i] = positions[:, k, i].mean()
     return Prediction(positions, covariance_about_first(positions), *modal_landing(landings, len(lane_sport.boxes)))
-
-
-class PixelFrames:
-    """The last frames of cameras, in the order of their times."""
-
-    def __init__(self, cameras: Sequence[Camera] = ()) -> None:
-        self.cameras: list[Camera] = list(cameras)
-        self.rows: list[tuple[float, float, float, int, float]] = []
-
-    def add(self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None) -> None:
-        """Add a frame; ValueError if it is none, or comes too late."""
-        u_v = np.asarray(pixel, float)
-        if u_v.shape != (2,) or not np.isfinite([time, *u_v]).all():
-            raise ValueError(f"a frame is a finite time and pixel (2,), not {time!r}, {pixel!r}")
-        if diameter is not None and not 0.0 < diameter < np.inf:
-            raise ValueError(f"diameter {diameter!r} px must be above 0; leave it out where it was not measured")
-        if not isinstance(camera, Camera):
-            raise ValueError(f"camera must be a Camera, not {type(camera).__name__}; read_cameras reads them")
-        if self.rows and time < self.rows[-1][0]:
-            raise ValueError(f"frame at {time:g} s comes before the last one, at {self.rows[-1][0]:g} s")
-        index = next((i for i, known in enumerate(self.cameras) if known is camera), -1)
-        if index < 0:
-            check_names([*self.cameras, camera])
-            index = len(self.cameras)
-            self.cameras.append(camera)
-        if any(row[0] == time and row[3] == index for row in self.rows[-len(self.cameras) :]):
-            raise ValueError(f"camera {camera.name!r} has two frames at {time:g} s")
-        self.rows.append((time, u_v[0], u_v[1], index, np.nan if diameter is None else diameter))
-        if len(self.rows) > 2 * WINDOW:
-            del self.rows[:-WINDOW]
-
-    def track(self) -> PixelTrack:
-        """The frames as a PixelTrack."""
-        rows = np.array(self.rows).reshape(-1, 5)
-        diameter = rows[:, 4] if np.isfinite(rows[:, 4]).any() else None
-        return PixelTrack(rows[:, 0], rows[:, 1:3], rows[:, 3], self.cameras, diameter)
 
 
 def check_enough(name: str, track: PixelTrack) -> None:
