@@ -21,7 +21,6 @@ from ballcast.models.estimation.pixel_measurement import FRAME_SIZE, observe_pix
 from ballcast.models.estimation.pixel_mixture import CameraModel, PixelMixture, fit_last_flight, weigh
 from ballcast.models.estimation.pixel_posterior import WeightedFlights
 from ballcast.models.estimation.pixels import (
-    CAMERA_SIZE,
     CLOCK,
     ERRORS,
     FOCAL,
@@ -128,7 +127,7 @@ class PixelFilter:
         flights = weigh(self.sport, self.compiled_sport, track, mixture, self.model, True)
         modes = mode_moments(self.compiled_sport, mixture, flights, float(track.time[-1]))
         contacts = np.array([mixture.epoch + mixture.fits[i].last_contact for i in modes.origin])
-        path = np.einsum("n,nti->ti", flights.weights, flights.paths[:, -HISTORY_FRAMES:])
+        path = np.einsum("n,nti->ti", flights.weights, flights.paths[:, -HISTORY_FRAMES:, :3])
         times = np.array(track.time[-HISTORY_FRAMES:])
         errors = flights.weights @ flights.errors
         for c, seen in enumerate(self.cameras):

@@ -66,7 +66,7 @@ def fit_mixture(sport: Sport, compiled: CompiledSport, track: PixelTrack, model:
     """The PixelMixture of a track of one flight, with at least one frame."""
     pixels, prior = to_pixels(track), flight_prior(sport)
     starts, rank = _starts(sport, compiled, track, pixels, prior, model)
-    several = len(np.unique(track.camera[: FIRST_FRAMES])) > 1
+    several = len(np.unique(track.camera[:FIRST_FRAMES])) > 1
     chosen = _best(rank, START_MARGIN)[: SEVERAL_CAMERAS_STARTS if several else MAX_STARTS]
     priors = {k: gaussian_prior(sport, prior, k, track.cameras, model) for k in chosen}
 
@@ -253,9 +253,7 @@ def weigh(
     prior = flight_prior(sport)
     own, _ = gaussian_prior(sport, prior, 0, track.cameras, model)
     end = float(track.time[-1]) - mixture.epoch
-    return weigh_flights(
-        compiled, to_pixels(track), mixture.fits, mixture.weights, prior, own, end, with_paths
-    )
+    return weigh_flights(compiled, to_pixels(track), mixture.fits, mixture.weights, prior, own, end, with_paths)
 
 
 def learn_cameras(mixture: PixelMixture, cameras: int) -> tuple[tuple[np.ndarray, np.ndarray], ...]:

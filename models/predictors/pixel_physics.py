@@ -20,9 +20,9 @@ from ballcast.models.estimation.posterior import (
     keep_above,
     modal_landing,
     simulate_samples,
+    standard_normal_samples,
     transform_samples,
 )
-from ballcast.models.estimation.posterior import standard_normal_samples
 from ballcast.models.estimation.unknowns import to_belief
 from ballcast.models.predictors.pixel_stream import KEPT
 from ballcast.sim import Sport
