@@ -14,13 +14,19 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ballcast.sim.sensor import known_frame, to_sport_frame, to_tracker_frame
 from ballcast.sim.sport import Sport
-from ballcast.tracks import RepeatFilter, Track, measured_frames
+from ballcast.tracks.held import RepeatFilter, measured_frames
+from ballcast.tracks.track import Track
+
+if TYPE_CHECKING:  # an import would make every edit of them compile what imports this module anew
+    from ballcast.tracks.camera import Camera
+    from ballcast.tracks.pixel_track import PixelTrack
 
 MIN_LANDING_PROBABILITY = 0.5  # a forecast names no landing that is less likely
 
@@ -80,17 +86,17 @@ class Predictor:
     window = 60  # frames; it looks at no more
 
     def __init__(self, sport: Sport):
-        self.sport = sport
+        self.sport, frame = sport, known_frame(sport.sensor)
+        self.tracker_frame = frame if frame.any() else None  # (3,) as known_frame; None: the sport's own
 
     def to_sport_frame(self, position: np.ndarray) -> np.ndarray:
         """Measured positions (..., 3) m in the sport's frame."""
-        frame = known_frame(self.sport.sensor)
-        return to_sport_frame(frame, position) if frame.any() else position
+        return position if self.tracker_frame is None else to_sport_frame(self.tracker_frame, position)
 
     def to_tracker_frame(self, forecast: Forecast) -> Forecast:
         """A Forecast in the sport's frame, in the tracker's. Covariances stay: the frame is turned by little."""
-        frame, landing, belief = known_frame(self.sport.sensor), forecast.landing, forecast.belief
-        if not frame.any():
+        frame, landing, belief = self.tracker_frame, forecast.landing, forecast.belief
+        if frame is None:
             return forecast
         if landing:
             landing = dataclasses.replace(landing, position=to_tracker_frame(frame, landing.position))
@@ -107,14 +113,20 @@ class Predictor:
         The frames and the forecast are in the sport's frame of reference."""
         raise NotImplementedError
 
-    def forecast(self, history: Track, times: ArrayLike) -> Forecast:
-        """The Forecast at times (H,) s (absolute, increasing, after the last frame) from a Track.
+    def forecast(self, history: "Track | PixelTrack", times: ArrayLike) -> Forecast:
+        """The Forecast at times (H,) s (absolute, increasing, after the last frame) from a Track, or a PixelTrack.
         HistoryTooShort if the history has fewer than `min_frames` frames; ValueError for wrong times.
         Frames that measure nothing, held or (0, 0, 0), are left out, see tracks/held.py."""
+        if not isinstance(history, Track):
+            return self.forecast_pixels(history, times)
         history = measured(history)
         times = self.check_times(history.time, times)
         position = self.to_sport_frame(history.position[-self.window :])
         return self.to_tracker_frame(self.predict(history.time[-self.window :], position, times))
+
+    def forecast_pixels(self, history: "PixelTrack", times: ArrayLike) -> Forecast:
+        """As `forecast`, from a PixelTrack. ValueError if this predictor cannot take one."""
+        raise ValueError(no_pixels(self.name))
 
     def forecast_batch(self, tracks: Sequence[Track], times: ArrayLike) -> list[Forecast]:
         """One Forecast per track. times (H,) s for all of them, or one row for each, (B, H)."""
@@ -164,6 +176,11 @@ class Stream:
             frame[1:] = self.predictor.to_sport_frame(frame[1:])
             self._add(frame)
 
+    def observe_pixel(self, time: float, pixel: ArrayLike, camera: "Camera", diameter: float | None = None) -> None:
+        """Add a frame of a Camera: time in s, not before the previous one; pixel (2,); diameter of the ball's image,
+        px, if it was measured. ValueError for anything else, or if this predictor cannot take pixels."""
+        raise ValueError(no_pixels(self.predictor.name))
+
     def restart(self) -> None:
         """Forget everything: a new ball begins, on any clock. The same as a fresh stream, without allocating one."""
         self._end = 0
@@ -182,6 +199,11 @@ class Stream:
         time, position = self.frames
         forecast = self.predictor.predict(time, position, self.predictor.check_times(time, times))
         return self.predictor.to_tracker_frame(forecast)
+
+
+def no_pixels(name: str) -> str:
+    """What a predictor says that cannot take pixels."""
+    return f"{name} takes positions, not pixels; physics and gru_physics take pixels"
 
 
 def measured(history: Track) -> Track:

@@ -3,6 +3,7 @@
 fit.py and segment.py are the fit, posterior.py what follows from it.
 """
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -15,11 +16,16 @@ from ballcast.models.estimation.fit_spread import read_fit_spread
 from ballcast.models.estimation.friction import release_friction
 from ballcast.models.estimation.gaps import first_frame, fit_after_gap, fit_frames, rest_if_as_good
 from ballcast.models.estimation.launch import Launches
+from ballcast.models.estimation.pixel_mixture import CameraModel
 from ballcast.models.estimation.posterior import predict_ahead, standard_normal_samples, to_forecast
 from ballcast.models.estimation.prior import Prior, next_contact_covariance, sport_prior
 from ballcast.models.estimation.segment import fit_last_segment
+from ballcast.models.predictors.pixel_physics import PixelForecaster, check_enough
+from ballcast.models.predictors.pixel_stream import PixelFrames
 from ballcast.sim import Sport
 from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
+from ballcast.tracks.camera import Camera
+from ballcast.tracks.pixel_track import PixelTrack
 
 SAMPLES = 40  # simulated ahead
 MAX_FLIGHTS = 24  # of one fit
@@ -53,6 +59,16 @@ class Physics(Predictor):
 
     def predict(self, time: np.ndarray, position: np.ndarray, times: np.ndarray) -> Forecast:
         return self.forecast_fit(*self.fit_track(time, position), times, time[-1])
+
+    @functools.cached_property
+    def pixels(self) -> PixelForecaster:
+        """What fits pixels."""
+        return PixelForecaster(self.sport, self.next_contact)
+
+    def forecast_pixels(self, history: PixelTrack, times: ArrayLike, cameras: CameraModel | None = None) -> Forecast:
+        check_enough(self.name, history)
+        times = self.check_times(history.time, times)
+        return self.pixels.forecast(history, times, cameras)
 
     def stream(self) -> "PhysicsStream":
         return PhysicsStream(self)
@@ -99,12 +115,28 @@ class PhysicsStream(Stream):
     def __init__(self, predictor: Physics):
         super().__init__(predictor)
         self._reset(-math.inf)
+        self._pixels, self.cameras = PixelFrames(), CameraModel()  # what is known of the cameras
 
     def restart(self) -> None:
         super().restart()
         self._reset(-math.inf)
+        if len(self._pixels.rows) >= self.predictor.min_frames:
+            self.cameras = self.predictor.pixels.learn(self._pixels.track(), self.cameras)
+        self._pixels = PixelFrames(self._pixels.cameras)
+
+    def observe(self, time: float, position: ArrayLike) -> None:
+        if self._pixels.rows:
+            raise ValueError("this stream has seen pixels; begin another one for positions")
+        super().observe(time, position)
+
+    def observe_pixel(self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None = None) -> None:
+        if self._end:
+            raise ValueError("this stream has seen positions; begin another one for pixels")
+        self._pixels.add(time, pixel, camera, diameter)
 
     def forecast(self, times: ArrayLike) -> Forecast:
+        if self._pixels.rows:
+            return self.predictor.forecast_pixels(self._pixels.track(), times, self.cameras)
         time, position = self.frames
         times = self.predictor.check_times(time, times)
         if self._segment_start < time[0]:  # frames left the window without a forecast

@@ -1,0 +1,97 @@
+"""The physics forecast from pixels: the mixture of fits that explains them, simulated ahead. pixel_mixture.py fits."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ballcast.models.contract import Forecast, HistoryTooShort, compiled_arrays, expected_landing
+from ballcast.models.estimation.pixel_mixture import (
+    CameraModel,
+    PixelMixture,
+    fit_last_flight,
+    learn_cameras,
+    resample,
+    weigh,
+)
+from ballcast.models.estimation.pixel_posterior import WeightedFlights
+from ballcast.models.estimation.posterior import (
+    Prediction,
+    covariance_about_first,
+    keep_above,
+    modal_landing,
+    simulate_samples,
+    standard_normal_samples,
+    transform_samples,
+)
+from ballcast.models.estimation.unknowns import to_belief
+from ballcast.models.predictors.pixel_stream import KEPT
+from ballcast.sim import Sport
+from ballcast.sim.jit import kernel
+from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
+from ballcast.tracks.pixel_track import PixelTrack
+
+SAMPLES = 200  # simulated ahead
+SPAN = 2.0  # s: no more is looked at
+MIN_FRAMES = 3
+
+
+class PixelForecaster:
+    """Fits pixels and simulates ahead, for one sport."""
+
+    def __init__(self, sport: Sport, next_contact: np.ndarray, model: CameraModel | None = None):
+        self.sport, self.model = sport, model or CameraModel()
+        self.compiled_sport, self.lane_sport = compile_sport(sport), compile_lanes(sport)
+        self.next_contact = next_contact
+
+    def learn(self, track: PixelTrack, model: CameraModel) -> CameraModel:
+        """What is known of the cameras once a ball has been seen."""
+        mixture, _ = self.fit(track, model)
+        return replace(model, learned=learn_cameras(mixture, len(track.cameras)))
+
+    def fit(self, track: PixelTrack, model: CameraModel) -> tuple[PixelMixture, PixelTrack]:
+        """The PixelMixture of the last flight in a track, and its frames."""
+        recent = track[max(0, len(track) - KEPT) :]
+        recent = recent[int(np.searchsorted(recent.time, recent.time[-1] - SPAN)) :]
+        mixture, first = fit_last_flight(self.sport, self.compiled_sport, recent, model)
+        return mixture, recent[first:]
+
+    def fit_whole(self, track: PixelTrack) -> tuple[PixelMixture, int, WeightedFlights]:
+        """(PixelMixture, first frame used, WeightedFlights with paths) of the last flight in a track, however long."""
+        mixture, first = fit_last_flight(self.sport, self.compiled_sport, track, self.model)
+        return mixture, first, weigh(self.sport, self.compiled_sport, track[first:], mixture, self.model, True)
+
+    def forecast(self, track: PixelTrack, times: np.ndarray, model: CameraModel | None = None) -> Forecast:
+        """The Forecast of a PixelTrack at times (H,) s, after its last frame."""
+        model = model or self.model
+        mixture, track = self.fit(track, model)
+        last = float(track.time[-1])
+        flights = weigh(self.sport, self.compiled_sport, track, mixture, model)
+        samples = resample(flights.final, flights.weights, SAMPLES)
+        normal = standard_normal_samples(len(samples), 99)
+        samples = np.ascontiguousarray(samples + transform_samples(np.zeros(16), self.next_contact, normal))
+        lead_times = compiled_arrays(times - last)[0]
+        prediction = predict_samples(self.lane_sport, samples, lead_times)
+        x = flights.weights @ flights.final
+        covariance = (flights.final - x).T @ (flights.weights[:, None] * (flights.final - x))
+        landing = expected_landing(last, prediction.probability, prediction.landing, prediction.landing_covariance)
+        mean = prediction.positions[0].astype(float)
+        keep_above(self.sport.ground, mean)
+        belief = to_belief(x, covariance + self.next_contact)
+        return Forecast(mean, prediction.covariance, prediction.positions, landing, belief)
+
+
+@kernel
+def predict_samples(lane_sport, samples, times):
+    """The Prediction of samples (K, 16) at times (H,) s after the last frame. The first of its positions are means."""
+    positions = np.empty((len(samples), len(times), 3), lane_sport.boxes.dtype)
+    landings = simulate_samples(lane_sport, samples, times.reshape((1, len(times))), len(samples), positions)
+    for k in range(len(times)):
+        for i in range(3):
+            positions[0, k, i] = positions[:, k, i].mean()
+    return Prediction(positions, covariance_about_first(positions), *modal_landing(landings, len(lane_sport.boxes)))
+
+
+def check_enough(name: str, track: PixelTrack) -> None:
+    """HistoryTooShort if a track has too few frames for a fit."""
+    if len(track) < MIN_FRAMES:
+        raise HistoryTooShort(f"{name} needs {MIN_FRAMES} frames; {len(track)} were seen")
