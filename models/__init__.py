@@ -6,5 +6,16 @@ if __name__ != "ballcast.models":
 from ballcast.models.contract import Belief, Forecast, HistoryTooShort, Landing, Predictor, Stream, TooShort
 from ballcast.models.registry import PREDICTORS, Description, available, describe, load, missing
 
+
+
+def __getattr__(name: str):
+    """`smooth` and `Smoothed`, which load the fit when they are asked for."""
+    if name in ("smooth", "Smoothed"):
+        from ballcast.models import smoothing as module
+
+        return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 __all__ = ["PREDICTORS", "Belief", "Description", "Forecast", "HistoryTooShort", "Landing", "Predictor", "Stream",
            "TooShort", "available", "describe", "load", "missing"]  # fmt: skip

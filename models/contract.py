@@ -10,12 +10,18 @@ A predictor gets the history, never the truth. It declares what else it knows as
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ballcast.sim.sport import Sport
-from ballcast.tracks import RepeatFilter, Track, measured_frames
+from ballcast.tracks.held import RepeatFilter, measured_frames
+from ballcast.tracks.track import Track
+
+if TYPE_CHECKING:  # an import would make every edit of them compile what imports this module anew
+    from ballcast.tracks.camera import Camera
+    from ballcast.tracks.pixel_track import PixelTrack
 
 MIN_LANDING_PROBABILITY = 0.5  # a forecast names no landing that is less likely
 
@@ -81,13 +87,19 @@ class Predictor:
         """The Forecast at times (H,) s from the frames time (T,) s and position (T, 3) m, all of them checked."""
         raise NotImplementedError
 
-    def forecast(self, history: Track, times: ArrayLike) -> Forecast:
-        """The Forecast at times (H,) s (absolute, increasing, after the last frame) from a Track.
+    def forecast(self, history: "Track | PixelTrack", times: ArrayLike) -> Forecast:
+        """The Forecast at times (H,) s (absolute, increasing, after the last frame) from a Track, or a PixelTrack.
         HistoryTooShort if the history has fewer than `min_frames` frames; ValueError for wrong times.
         Frames that measure nothing, held or (0, 0, 0), are left out, see tracks/held.py."""
+        if not isinstance(history, Track):
+            return self.forecast_pixels(history, times)
         history = measured(history)
         times = self.check_times(history.time, times)
         return self.predict(history.time[-self.window :], history.position[-self.window :], times)
+
+    def forecast_pixels(self, history: "PixelTrack", times: ArrayLike) -> Forecast:
+        """As `forecast`, from a PixelTrack. ValueError if this predictor cannot take one."""
+        raise ValueError(no_pixels(self.name))
 
     def forecast_batch(self, tracks: Sequence[Track], times: ArrayLike) -> list[Forecast]:
         """One Forecast per track. times (H,) s for all of them, or one row for each, (B, H)."""
@@ -136,6 +148,13 @@ class Stream:
         if self._repeats.is_measured(*frame.tolist()):
             self._add(frame)
 
+    def observe_pixel(
+        self, time: float, pixel: ArrayLike, camera: "Camera", diameter: float | None = None
+    ) -> None:
+        """Add a frame of a Camera: time in s, not before the previous one; pixel (2,); diameter of the ball's image,
+        px, if it was measured. ValueError for anything else, or if this predictor cannot take pixels."""
+        raise ValueError(no_pixels(self.predictor.name))
+
     def restart(self) -> None:
         """Forget everything: a new ball begins, on any clock. The same as a fresh stream, without allocating one."""
         self._end = 0
@@ -153,6 +172,11 @@ class Stream:
         """The Forecast at times (H,) s, as Predictor.forecast."""
         time, position = self.frames
         return self.predictor.predict(time, position, self.predictor.check_times(time, times))
+
+
+def no_pixels(name: str) -> str:
+    """What a predictor says that cannot take pixels."""
+    return f"{name} takes positions, not pixels; physics and gru_physics take pixels"
 
 
 def measured(history: Track) -> Track:

@@ -3,6 +3,7 @@
 fit.py and segment.py are the fit, posterior.py what follows from it.
 """
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -17,8 +18,11 @@ from ballcast.models.estimation.gaps import first_frame, fit_after_gap, fit_fram
 from ballcast.models.estimation.posterior import predict_ahead, standard_normal_samples, to_forecast
 from ballcast.models.estimation.prior import Prior, next_contact_covariance, sport_prior
 from ballcast.models.estimation.segment import fit_last_segment
+from ballcast.models.predictors.pixel_physics import PixelForecaster, PixelFrames, check_enough
 from ballcast.sim import Sport
 from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
+from ballcast.tracks.camera import Camera
+from ballcast.tracks.pixel_track import PixelTrack
 
 SAMPLES = 40  # simulated ahead
 MAX_FLIGHTS = 24  # of one fit
@@ -48,6 +52,16 @@ class Physics(Predictor):
 
     def predict(self, time: np.ndarray, position: np.ndarray, times: np.ndarray) -> Forecast:
         return self.forecast_fit(*self.fit_track(time, position), times, time[-1])
+
+    @functools.cached_property
+    def pixels(self) -> PixelForecaster:
+        """What fits pixels."""
+        return PixelForecaster(self.sport, self.next_contact)
+
+    def forecast_pixels(self, history: PixelTrack, times: ArrayLike) -> Forecast:
+        check_enough(self.name, history)
+        times = self.check_times(history.time, times)
+        return self.pixels.forecast(self.pixels.fit(history), float(history.time[-1]), times)
 
     def stream(self) -> "PhysicsStream":
         return PhysicsStream(self)
@@ -92,12 +106,26 @@ class PhysicsStream(Stream):
     def __init__(self, predictor: Physics):
         super().__init__(predictor)
         self._reset(-math.inf)
+        self._pixels = PixelFrames()
 
     def restart(self) -> None:
         super().restart()
         self._reset(-math.inf)
+        self._pixels = PixelFrames()
+
+    def observe(self, time: float, position: ArrayLike) -> None:
+        if self._pixels.rows:
+            raise ValueError("this stream has seen pixels; begin another one for positions")
+        super().observe(time, position)
+
+    def observe_pixel(self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None = None) -> None:
+        if self._end:
+            raise ValueError("this stream has seen positions; begin another one for pixels")
+        self._pixels.add(time, pixel, camera, diameter)
 
     def forecast(self, times: ArrayLike) -> Forecast:
+        if self._pixels.rows:
+            return self.predictor.forecast_pixels(self._pixels.track(), times)
         time, position = self.frames
         times = self.predictor.check_times(time, times)
         if self._segment_start < time[0]:  # frames left the window without a forecast

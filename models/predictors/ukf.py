@@ -43,7 +43,9 @@ class Ukf(Predictor):
         points = math.sqrt(len(self.active_unknowns)) * np.eye(UNKNOWNS)[self.active_unknowns]
         self.standard_normal = np.concatenate([np.zeros((1, UNKNOWNS)), points, -points])  # sigma points
 
-    def forecast(self, history: Track, times: ArrayLike) -> Forecast:
+    def forecast(self, history: Track, times: ArrayLike) -> Forecast:  # type: ignore[override]
+        if not isinstance(history, Track):
+            return self.forecast_pixels(history, times)
         times, stream = self.check_times(measured(history).time, times), self.stream()
         for time, position in zip(history.time, history.position):
             stream.observe(time, position)

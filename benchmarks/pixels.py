@@ -1,0 +1,314 @@
+"""Estimation from pixels: what one camera and several tell of where a ball is and will be.
+
+    python -m benchmarks.pixels [--part whole around simulated lfg clock wrong_camera] [--balls 60] [--predictor physics]
+
+Recorded balls are found through BALLCAST_DATA (else ../shared/data). Parts, each of some minutes at most:
+
+    whole         TT3D: the position at every frame from all frames of one camera, mean and median error, mm
+    around        TT3D: forecasts around the bounce from one camera, RMS error and coverage of the 90 % regions
+    simulated     simulated strokes seen by TT3D's cameras at 25 Hz with 2 px: median error 0.2 s after the bounce, and
+                  at the bounce, with and without a diameter to 0.5 px
+    lfg           real pixels of three cameras, and of each alone, against the fit of the triangulated tracks
+    clock         two cameras, the clock of one 4 ms late
+    wrong_camera  a camera that is wrong by 2 % in focal length, 0.5 degrees and 2 cm
+
+TT3D: Gossard, Ziegler, Zell 2025. X, Y, Z of its pixel files are the truth, and go nowhere but into the errors.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import tyro
+
+from ballcast import models, sim
+from ballcast.models import Predictor
+from ballcast.sim.engine import simulate
+from ballcast.tracks import Camera, PixelTrack, read_cameras, read_pixels, read_track
+
+VIEWS = "side", "oblique", "back"
+CHI2_90 = 6.251  # three degrees of freedom
+NOW = 1e-6  # s after the last frame
+RATE, NOISE, DIAMETER_NOISE = 25.0, 2.0, 0.5  # Hz, px, px
+Part = Literal["whole", "around", "simulated", "lfg", "clock", "wrong_camera"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which parts are measured, and on how many balls."""
+
+    part: tuple[Part, ...] = ("whole", "around", "simulated", "lfg", "clock", "wrong_camera")
+    balls: int = 60
+    predictor: str = "physics"
+    seed: int = 0
+
+
+class Stroke(NamedTuple):
+    """One ball seen by one camera or several, and where it was."""
+
+    pixels: PixelTrack
+    time: np.ndarray  # (T,) s
+    truth: np.ndarray  # (T, 3) m
+    bounce: float  # s of the first contact with the table
+
+
+class Errors(NamedTuple):
+    """Errors of one cell: distances, m, and whether the 90 % regions held the ball."""
+
+    distance: list[float]
+    inside: list[bool]
+
+    def add(self, forecast: models.Forecast, k: int, truth: np.ndarray, sd: float) -> None:
+        offset = truth - forecast.mean[k]
+        covariance = forecast.covariance[k] + sd**2 * np.eye(3)
+        self.distance.append(float(np.linalg.norm(offset)))
+        self.inside.append(bool(offset @ np.linalg.solve(covariance, offset) < CHI2_90))
+
+    def row(self) -> str:
+        d = 1e3 * np.array(self.distance)
+        inside = 100.0 * np.mean(self.inside)
+        return f"{len(d):4d} balls  median {np.median(d):6.1f}  RMS {np.sqrt((d**2).mean()):6.1f} mm  90 %: {inside:3.0f}"
+
+
+def data_folder() -> Path:
+    """The folder of recorded balls."""
+    folder = Path(os.environ.get("BALLCAST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        sys.exit(f"{folder}: no recorded balls; set BALLCAST_DATA to their folder")
+    return folder
+
+
+def tt3d_camera(view: str) -> Camera:
+    return read_cameras(data_folder() / "tt3d/pixels" / f"{view}.yaml")[0]
+
+
+def tt3d_strokes(view: str, count: int | None = None) -> Iterator[Stroke]:
+    """TT3D's strokes as a camera saw them."""
+    camera = tt3d_camera(view)
+    for file in sorted((data_folder() / "tt3d/pixels" / view).glob("*.csv"))[:count]:
+        rows = np.genfromtxt(file, delimiter=",", skip_header=1)
+        pixels = PixelTrack(rows[:, 0], rows[:, 4:6], np.zeros(len(rows)), [camera], name=file.stem)
+        yield Stroke(pixels, rows[:, 0], rows[:, 1:4], bounce_time(rows[:, 0], rows[:, 1:4]))
+
+
+def bounce_time(time: np.ndarray, position: np.ndarray) -> float:
+    """When a stroke's path turns up at the table: the corner of two parabolas, or where it is lowest; s."""
+    k = int(position[:, 2].argmin())
+    return float(time[k])
+
+
+def measure_whole(options: Options) -> None:
+    for view in VIEWS:
+        errors, strokes = [], []
+        for stroke in tt3d_strokes(view):
+            smoothed = models.smooth(stroke.pixels, "table_tennis")
+            errors.append(np.linalg.norm(smoothed.position - stroke.truth, axis=1))
+            strokes.append(errors[-1].mean())
+        all_errors, worst = 1e3 * np.concatenate(errors), 1e3 * np.sort(strokes)[-3:]
+        mean, median = all_errors.mean(), np.median(all_errors)
+        print(f"whole  {view:8s} {len(strokes)} strokes  mean {mean:5.0f}  median {median:5.0f} mm  worst strokes {worst.round()}")
+
+
+def measure_around(options: Options) -> None:
+    predictor = models.load(options.predictor, sport="table_tennis")
+    for view in VIEWS:
+        cells: dict[str, Errors] = {}
+        for stroke in tt3d_strokes(view):
+            before = np.searchsorted(stroke.time, stroke.bounce - 0.1, side="right") - 1
+            after = np.searchsorted(stroke.time, stroke.bounce + 0.001, side="left")
+            for name, last, ahead in (("before", before, (0.0, 0.1, 0.2)), ("after", after, (0.0, 0.1))):
+                if last >= 2 and last < len(stroke.time):
+                    score(predictor, stroke, last, ahead, cells, name)
+        for name, errors in cells.items():
+            print(f"around {view:8s} {name:12s} {errors.row()}")
+
+
+def score(predictor: Predictor, stroke: Stroke, last: int, ahead: tuple, cells: dict[str, Errors], name: str) -> None:
+    """Add the errors of a forecast from the frames up to number `last`, at the first frames so many seconds ahead."""
+    end = stroke.time[last]
+    rows = [int(np.searchsorted(stroke.time, end + a - 1e-6)) for a in ahead]
+    rows = [row for row in rows if row < len(stroke.time)]
+    times = np.array([max(stroke.time[row], end + NOW) for row in rows])
+    forecast = predictor.forecast(stroke.pixels.until(end), times)
+    for k, row in enumerate(rows):
+        cells.setdefault(f"{name} +{ahead[k]:g}", Errors([], [])).add(forecast, k, stroke.truth[row], 0.003)
+
+
+def simulated_strokes(cameras: list[Camera], options: Options, noise: float = NOISE) -> Iterator[Stroke]:
+    """Simulated strokes that bounce on the table, seen by these cameras in turn; with diameters."""
+    sport = sim.load("table_tennis")
+    balls = sim.draw(sport, 4 * options.balls, seed=options.seed, purpose="test")
+    rng, number = np.random.default_rng((3, options.seed)), 0
+    state = balls.launch_position, balls.launch_velocity, balls.launch_spin
+    times = np.arange(0.0, 2.0, 1.0 / (RATE * len(cameras)))
+    flight = simulate(sport, *state, times, balls.parameters)
+    landing = np.array([surface.landing for surface in sport.surfaces])
+    for b in range(len(balls)):
+        own = (flight.impacts.ball == b) & landing[flight.impacts.surface]
+        if not own.any() or number == options.balls:
+            continue
+        bounce = flight.impacts.time[own].min()
+        if bounce > 1.4:
+            continue
+        truth, which = flight.position[b], np.arange(len(times)) % len(cameras)
+        pixel, diameter, seen = np.zeros((len(times), 2)), np.zeros(len(times)), np.zeros(len(times), bool)
+        for c, camera in enumerate(cameras):
+            mine = which == c
+            pixel[mine] = camera.project(truth[mine]) + rng.normal(0.0, noise, (mine.sum(), 2))
+            diameter[mine] = camera.diameters(truth[mine], 2.0 * sport.ball.radius)
+            seen[mine] = camera.sees(truth[mine])
+        diameter = np.maximum(diameter + rng.normal(0.0, DIAMETER_NOISE, len(times)), 0.5)
+        if (seen & (times < bounce)).sum() >= 3 and (seen & (times > bounce)).any():
+            number += 1
+            track = PixelTrack(times[seen], pixel[seen], which[seen], cameras, diameter[seen])
+            yield Stroke(track, times, truth, bounce)
+
+
+def plain(track: PixelTrack) -> PixelTrack:
+    return replace(track, diameter=None)
+
+
+def add_now_and_later(predictor: Predictor, stroke: Stroke, until: float, cells: dict[str, Errors], name: str,
+                      pixels: PixelTrack) -> None:  # fmt: skip
+    """Add the errors at the last frame up to `until` s, and 0.2 s later."""
+    history = pixels.until(until)
+    end = history.time[-1]
+    rows = [int(np.searchsorted(stroke.time, end + a - 1e-6)) for a in (0.0, 0.2)]
+    forecast = predictor.forecast(history, np.maximum(stroke.time[rows], end + NOW))
+    for k, ahead in enumerate(("now", "+0.2")):
+        cells.setdefault(f"{name} {ahead}", Errors([], [])).add(forecast, k, stroke.truth[rows[k]], 0.0)
+
+
+def measure_simulated(options: Options) -> None:
+    predictor = models.load(options.predictor, sport="table_tennis")
+    for view in VIEWS:
+        cells: dict[str, Errors] = {}
+        for stroke in simulated_strokes([tt3d_camera(view)], options):
+            add_now_and_later(predictor, stroke, stroke.bounce + 0.2, cells, "after 0.2 s", plain(stroke.pixels))
+            add_now_and_later(predictor, stroke, stroke.bounce, cells, "at bounce", plain(stroke.pixels))
+            add_now_and_later(predictor, stroke, stroke.bounce, cells, "diameter", stroke.pixels)
+        for name, errors in cells.items():
+            print(f"simulated {view:8s} {name:18s} {errors.row()}")
+
+
+def measure_clock(options: Options) -> None:
+    cameras = [tt3d_camera("side"), tt3d_camera("oblique")]
+    predictor = models.load("physics", sport="table_tennis")
+    for late in (0.0, 0.004):
+        cells: dict[str, Errors] = {}
+        offsets = []
+        for stroke in simulated_strokes(cameras, options):
+            track = plain(stroke.pixels)
+            order = np.argsort(track.time - late * (track.camera == 1), kind="stable")
+            shifted = PixelTrack((track.time - late * (track.camera == 1))[order], track.pixel[order],
+                                 track.camera[order], cameras)  # fmt: skip
+            add_now_and_later(predictor, stroke, stroke.bounce + 0.2, cells, "after 0.2 s", shifted)
+            offsets.append(models.smooth(shifted.until(stroke.bounce + 0.2), "table_tennis").clock[1])
+        found = 1e3 * np.array(offsets)
+        print(f"clock {1e3 * late:.0f} ms  found {found.mean():.2f} +- {found.std():.2f} ms")
+        for name, errors in cells.items():
+            print(f"clock {1e3 * late:.0f} ms  {name:18s} {errors.row()}")
+
+
+def wrong(camera: Camera, rng: np.random.Generator) -> Camera:
+    """A camera wrong by 2 % in focal length, 0.5 degrees and 2 cm."""
+    def direction():
+        v = rng.normal(size=3)
+        return v / np.linalg.norm(v)
+
+    turn = models_rotation(np.radians(0.5) * direction())
+    K = camera.K * np.where(np.eye(3) * [1, 1, 0] > 0, 1.0 + 0.02 * rng.choice([-1, 1]), 1.0)
+    return Camera(K, camera.distortion, turn @ camera.R, turn @ camera.t + 0.02 * direction(), camera.size, camera.name)
+
+
+def models_rotation(vector: np.ndarray) -> np.ndarray:
+    from ballcast.tracks.camera import rotation_of
+
+    return rotation_of(vector)
+
+
+def measure_wrong_camera(options: Options) -> None:
+    predictor = models.load(options.predictor, sport="table_tennis")
+    for view in VIEWS:
+        rng, camera = np.random.default_rng(7), tt3d_camera(view)
+        cells: dict[str, Errors] = {}
+        image: dict[str, list[float]] = {"true": [], "wrong": []}
+        for stroke in simulated_strokes([camera], options):
+            other = wrong(camera, rng)
+            for name, used in (("true", camera), ("wrong", other)):
+                track = replace(plain(stroke.pixels), cameras=(used,))
+                history = track.until(stroke.bounce + 0.2)
+                rows = [int(np.searchsorted(stroke.time, history.time[-1] + a - 1e-6)) for a in (0.0, 0.2)]
+                forecast = predictor.forecast(history, np.maximum(stroke.time[rows], history.time[-1] + NOW))
+                for k, ahead in enumerate(("now", "+0.2")):
+                    errors = cells.setdefault(f"{name} {ahead}", Errors([], []))
+                    errors.add(forecast, k, stroke.truth[rows[k]], 0.0)
+                seen, meant = used.project(forecast.mean[1]), camera.project(stroke.truth[rows[1]])
+                image[name].append(float(np.linalg.norm(seen - meant)))
+        for name, errors in cells.items():
+            print(f"wrong_camera {view:8s} {name:12s} {errors.row()}")
+        true, bad = (np.median(image[name]) for name in ("true", "wrong"))
+        print(f"wrong_camera {view:8s} in the image, +0.2 s: {bad:.2f} px, true camera {true:.2f} px, x {bad / true:.2f}")
+
+
+def measure_lfg(options: Options) -> None:
+    folder = data_folder() / "lfg"
+    cameras = read_cameras(folder / "cameras.yaml")
+    predictor = models.load(options.predictor, sport=sim.load("table_tennis").without("net"))
+    cells: dict[str, Errors] = {}
+    files = sorted((folder / "pixels").glob("*.csv"))
+    for file in files[:: max(1, len(files) // options.balls)]:
+        track, pixels = read_track(folder / "tracks" / file.name), read_pixels(file, cameras)
+        for seen in (0.2, 0.4):
+            score_lfg(predictor, cells, f"seen {seen:g}", track, pixels, track.time[0] + seen)
+        bounce = first_bounce(track)
+        if bounce is not None:
+            score_lfg(predictor, cells, "bounce + 0.2", track, pixels, bounce + 0.2, alone=True)
+    for name, errors in cells.items():
+        print(f"lfg {name:34s} {errors.row()}")
+
+
+def first_bounce(track) -> float | None:
+    """The time of the first bounce of a triangulated track: where its height turns; None if it is not there."""
+    low = np.flatnonzero(track.position[:, 2] < 0.10)
+    if not len(low):
+        return None
+    first = low[0]
+    near = np.flatnonzero(track.time < track.time[first] + 0.1)
+    return float(track.time[first + track.position[first : near[-1] + 1, 2].argmin()])
+
+
+def score_lfg(predictor, cells, name, track, pixels, until, alone=False):
+    """Add the errors of forecasts from the track, from all cameras, and from each alone, against later positions."""
+    if track.time[-1] < until + 0.25:
+        return
+    histories = {"track": track.until(until), "pixels": pixels.until(until)}
+    if alone:
+        histories |= {camera.name: pixels.until(until).seen_by(camera.name) for camera in pixels.cameras}
+    rows = [int(np.searchsorted(track.time, until + a)) for a in (0.1, 0.2)]
+    for source, history in histories.items():
+        if len(history) < 8:
+            continue
+        forecast = predictor.forecast(history, track.time[rows])
+        for k, a in enumerate((0.1, 0.2)):
+            cells.setdefault(f"{name} {source} +{a:g}", Errors([], [])).add(forecast, k, track.position[rows[k]], 0.012)
+
+
+MEASURES = {
+    "whole": measure_whole, "around": measure_around, "simulated": measure_simulated, "lfg": measure_lfg,
+    "clock": measure_clock, "wrong_camera": measure_wrong_camera,
+}  # fmt: skip
+
+
+def main() -> None:
+    options = tyro.cli(Options, description=__doc__)
+    for part in options.part:
+        MEASURES[part](options)
+
+
+if __name__ == "__main__":
+    main()

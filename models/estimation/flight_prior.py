@@ -1,0 +1,62 @@
+"""Where a ball of a sport may be first seen, how fast, and with what spin: a sum of Gaussians over simulated flights.
+
+A camera does not see depth. What bounds it is how the sport is played: position, velocity and spin go together. They
+are taken along the flights of simulated balls, and gathered into a few dozen Gaussians by k-means. They are wider than
+these flights, since people play as no simulated launch does, and one of them covers what none of them does.
+"""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+from scipy.cluster.vq import kmeans2
+
+from ballcast.sim import engine
+from ballcast.sim.dataset import draw_launches
+from ballcast.sim.kernels.layout import DRAG, LAUNCH_SIZE, POSITION, SPIN, VELOCITY
+from ballcast.sim.sport import Sport
+
+BALLS, FRAMES = 6000, 2  # flights, and moments of each
+COMPONENTS = 96
+LATENESS = 5.0  # a moment is the duration times a uniform number to this power: most balls are first seen early
+SCALES = np.repeat([1.0, 1.0, 0.7], 3)  # of position, velocity and spin, in standard deviations, where they are gathered
+WIDENING = 1.25  # of the standard deviations of each Gaussian
+MARGIN = 0.12  # of the standard deviations of all: no Gaussian is narrower
+BROAD_SHARE, BROAD_WIDENING = 0.05, 1.5  # weight, and widening of standard deviations, of the Gaussian over all
+MIN_SDS = np.repeat([0.05, 0.2, 2.0], 3)  # m, m/s, rad/s
+SEED = 5
+
+
+class FlightPrior(NamedTuple):
+    """A sum of K Gaussians of position (m), velocity (m/s) and spin (rad/s)."""
+
+    weights: np.ndarray  # (K,) that sum to 1
+    means: np.ndarray  # (K, 9)
+    covariances: np.ndarray  # (K, 9, 9)
+
+
+@functools.lru_cache(32)
+def flight_prior(sport: Sport) -> FlightPrior:
+    """The FlightPrior of a Sport. Its arrays are shared by all callers."""
+    states = _states_in_flight(sport)
+    sd = np.maximum(states.std(axis=0), MIN_SDS)
+    scaled = (states - states.mean(axis=0)) / sd * SCALES
+    _, labels = kmeans2(scaled, COMPONENTS, seed=SEED, minit="++")
+    floor = np.diag((MARGIN * sd) ** 2)
+    parts = [states[labels == k] for k in range(COMPONENTS) if (labels == k).sum() > len(sd)]
+    weights = [(1.0 - BROAD_SHARE) * len(part) / len(states) for part in parts] + [BROAD_SHARE]
+    covariances = [WIDENING**2 * np.cov(part.T) + floor for part in parts]
+    covariances.append(BROAD_WIDENING**2 * np.cov(states.T) + floor)
+    means = [*(part.mean(axis=0) for part in parts), states.mean(axis=0)]
+    return FlightPrior(np.array(weights) / np.sum(weights), np.array(means), np.array(covariances))
+
+
+def _states_in_flight(sport):
+    """States (N, 9) of simulated balls at random moments, of those that move in the air."""
+    launches, rng = draw_launches(sport, BALLS), np.random.default_rng(SEED)
+    times = np.sort(sport.sensor.duration * rng.uniform(size=(BALLS, FRAMES)) ** LATENESS, axis=1)
+    state = launches[:, POSITION], launches[:, VELOCITY], launches[:, SPIN]
+    flight = engine.simulate(sport, *state, times, launches[:, DRAG:LAUNCH_SIZE])
+    states = np.concatenate([flight.position, flight.velocity, flight.spin], axis=2).reshape(-1, 9)
+    is_moving = np.isfinite(states).all(axis=1) & (np.linalg.norm(states[:, 3:6], axis=1) > 0.5)
+    return states[is_moving & (abs(states[:, 5]) > 1e-6)]
