@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ballcast.viewer.panels.canvas import Canvas
     from ballcast.viewer.playback.session import Session
 
-MAX_HEIGHT = 240  # units of a picture as wide as the column
+MAX_HEIGHT = 152  # units of a picture
 BALL_PIXELS = 2.5  # px: a ball is no smaller
 DOTS, FADE_TIME, DOT_RADIUS = 120, 0.8, 1.6  # pixels that are drawn, s over which they fade, units
 
@@ -32,13 +32,16 @@ def places(canvas: "Canvas", cameras: "Sequence[Camera]", has_room: bool) -> lis
 
     has_room  whether nothing else stands in the right column: then they stand beside each other, along the upper edge
     """
-    columns = max(1, len(cameras) if has_room else min(len(cameras), 2))
+    columns = len(cameras) if has_room else 2 if len(cameras) > 1 else 1
     room = canvas.width - MARGIN - MIDDLE if has_room else WIDTH
-    width = min(WIDTH, (room - GAP * (columns - 1)) / columns)
-    left, top, boxes = canvas.width - MARGIN - columns * width - GAP * (columns - 1), float(MARGIN), []
-    for k in range(0, len(cameras), columns):
-        heights = [min(width * c.size[1] / c.size[0], MAX_HEIGHT * width / WIDTH) for c in cameras[k : k + columns]]
-        boxes += [(left + i * (width + GAP), top, width, height) for i, height in enumerate(heights)]
+    top, boxes = float(MARGIN), []
+    for k in range(0, len(cameras), max(columns, 1)):
+        row, right = cameras[k : k + columns], canvas.width - MARGIN
+        widest = min(WIDTH, (room - GAP * (columns - 1)) / columns)
+        widths = [min(widest, MAX_HEIGHT * camera.size[0] / camera.size[1]) for camera in row]
+        heights = [width * camera.size[1] / camera.size[0] for width, camera in zip(widths, row)]
+        lefts = right - np.cumsum(widths[::-1])[::-1] - GAP * np.arange(len(row))[::-1]
+        boxes += [(float(left), top, *side) for left, *side in zip(lefts, widths, heights)]
         top += max(heights) + GAP
     return boxes
 
