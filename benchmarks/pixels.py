@@ -27,6 +27,7 @@ import tyro
 
 from ballcast import models, sim
 from ballcast.models import Predictor
+from ballcast.models.estimation.pixels import CLOCK
 from ballcast.sim.engine import simulate
 from ballcast.tracks import Camera, PixelTrack, read_cameras, read_pixels, read_track
 
@@ -200,16 +201,22 @@ def measure_clock(options: Options) -> None:
     predictor = models.load("physics", sport="table_tennis")
     for late in (0.0, 0.004):
         cells: dict[str, Errors] = {}
-        offsets = []
-        for stroke in simulated_strokes(cameras, options):
+        alone, stream, learned = [], predictor.stream(), []
+        for number, stroke in enumerate(simulated_strokes(cameras, options)):
             track = plain(stroke.pixels)
-            order = np.argsort(track.time - late * (track.camera == 1), kind="stable")
-            shifted = PixelTrack((track.time - late * (track.camera == 1))[order], track.pixel[order],
-                                 track.camera[order], cameras)  # fmt: skip
+            time = track.time - late * (track.camera == 1)
+            order = np.argsort(time, kind="stable")
+            shifted = PixelTrack(time[order], track.pixel[order], track.camera[order], cameras)
             add_now_and_later(predictor, stroke, stroke.bounce + 0.2, cells, "after 0.2 s", shifted)
-            offsets.append(models.smooth(shifted.until(stroke.bounce + 0.2), "table_tennis").clock[1])
-        found = 1e3 * np.array(offsets)
-        print(f"clock {1e3 * late:.0f} ms  found {found.mean():.2f} +- {found.std():.2f} ms")
+            alone.append(models.smooth(shifted.until(stroke.bounce + 0.2), "table_tennis").clock[1])
+            for t, pixel, camera in zip(shifted.time, shifted.pixel, shifted.camera, strict=True):
+                if t <= stroke.bounce + 0.2:
+                    stream.observe_pixel(t, pixel, cameras[camera])
+            stream.restart()
+            learned.append(stream.cameras.learned[1][0][CLOCK])
+        alone_ms, found = 1e3 * np.array(alone), 1e3 * np.array(learned)
+        print(f"clock {1e3 * late:.0f} ms  one ball alone: {alone_ms.mean():.2f} +- {alone_ms.std():.2f} ms; learned after "
+              + ", ".join(f"{n} balls {found[n - 1]:.2f}" for n in (1, 2, 5, 10, 20, 40) if n <= len(found)))  # fmt: skip
         for name, errors in cells.items():
             print(f"clock {1e3 * late:.0f} ms  {name:18s} {errors.row()}")
 

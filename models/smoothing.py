@@ -10,9 +10,7 @@ import numpy as np
 
 from ballcast.models.contract import HistoryTooShort, compiled_arrays
 from ballcast.models.estimation.pixel_fit import path_at
-from ballcast.models.estimation.pixel_mixture import smooth_path
 from ballcast.models.estimation.pixels import CLOCK, ERRORS
-from ballcast.models.estimation.unknowns import UNKNOWNS
 from ballcast.models.predictors.physics import Physics
 from ballcast.models.registry import load
 from ballcast.sim import Sport
@@ -56,9 +54,14 @@ def smooth(track: Track | PixelTrack, sport: str | Sport) -> Smoothed:
 
 def _smooth_pixels(predictor, track):
     """(first frame of the last flight, its path (T, 6), covariances, clocks) of a PixelTrack."""
-    mixture, first = predictor.pixels.fit_whole(track)
-    path, covariance = smooth_path(predictor.compiled_sport, mixture, track.time[first:])
-    return first, path, covariance, mixture.fits[0].x[UNKNOWNS + CLOCK :: ERRORS]
+    mixture, first, flights = predictor.pixels.fit_whole(track)
+    weights, paths = flights.weights, flights.paths
+    position = np.einsum("n,nti->ti", weights, paths)
+    offset = paths - position
+    covariance = np.einsum("n,nti,ntj->tij", weights, offset, offset)
+    time = track.time[first:]
+    velocity = np.gradient(position, time, axis=0) if len(time) > 1 and (np.diff(time) > 0).all() else np.zeros_like(position)
+    return first, np.hstack([position, velocity]), covariance, weights @ flights.errors[:, CLOCK::ERRORS]
 
 
 def _smooth_positions(predictor, track):

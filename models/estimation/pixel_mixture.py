@@ -10,19 +10,21 @@ between them. Several cameras that see the first frames leave few starts.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from ballcast.models.estimation.flight_prior import FlightPrior, flight_prior
-from ballcast.models.estimation.pixel_fit import PixelFit, PixelPrior, Pixels, fit_pixels, misfits, path_at, state_at
+from ballcast.models.estimation.pixel_fit import PixelFit, PixelPrior, Pixels, fit_pixels, misfits
+from ballcast.models.estimation.pixel_posterior import WeightedFlights, weigh_flights
 from ballcast.models.estimation.pixels import CLOCK, ERRORS, LOG_FOCAL, SHIFT, TURN, camera_row
-from ballcast.models.estimation.posterior import standard_normal_samples, transform_samples
 from ballcast.models.estimation.segment import LATEST_FRAMES, MAX_OUTLIER_FRACTION, MIN_FRAMES, OUTLIER_WEIGHT
 from ballcast.models.estimation.unknowns import HEIGHT, PARAMETERS, UNKNOWNS
 from ballcast.sim.kernels.compiled_sport import CompiledSport
 from ballcast.sim.sport import Sport
+from ballcast.tracks.camera import Camera
 from ballcast.tracks.pixel_track import PixelTrack
 
 FIRST_SPAN, FIRST_FRAMES, MIN_FIRST_FRAMES = 0.13, 16, 3  # s and frames that starts are made from
@@ -36,19 +38,20 @@ SEVERAL_CAMERAS_STARTS = 4  # where two cameras see the first frames
 PINNED = 1e12  # precision of what is known
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CameraModel:
     """How well cameras and their trackers are known: standard deviations."""
 
-    noise: float = 1.5  # px, usual, of a pixel's coordinates
+    noise: float = 2.0  # px, usual, of a pixel's coordinates
     diameter_noise: float = 0.7  # px, usual
     noise_range: tuple[float, float] = (0.25, 5.0)  # factors of these
     pseudo_frames: float = 5.0  # that these count for
     outlier_rate: float = 0.01  # fraction of the frames
-    turn: float = math.radians(0.1)  # by which a camera may be turned
+    turn: float = 4.0  # px by which a turn of the camera moves its image
     shift: float = 0.01  # m, displaced
-    focal: float = 0.004  # fraction of the focal length
-    clock: float = 0.003  # s between the clocks of two cameras
+    focal: float = 0.008  # fraction of the focal length
+    clock: float = 0.005  # s between the clocks of two cameras
+    learned: tuple[tuple[np.ndarray, np.ndarray], ...] = ()  # of each camera, from balls before: mean and covariance
 
 
 class PixelMixture(NamedTuple):
@@ -62,10 +65,10 @@ class PixelMixture(NamedTuple):
 def fit_mixture(sport: Sport, compiled: CompiledSport, track: PixelTrack, model: CameraModel) -> PixelMixture:
     """The PixelMixture of a track of one flight, with at least one frame."""
     pixels, prior = to_pixels(track), flight_prior(sport)
-    priors = [gaussian_prior(sport, prior, k, len(track.cameras), model) for k in range(len(prior.weights))]
     starts, rank = _starts(sport, compiled, track, pixels, prior, model)
     several = len(np.unique(track.camera[: FIRST_FRAMES])) > 1
     chosen = _best(rank, START_MARGIN)[: SEVERAL_CAMERAS_STARTS if several else MAX_STARTS]
+    priors = {k: gaussian_prior(sport, prior, k, track.cameras, model) for k in chosen}
 
     def fitted(k, x, flights):
         fit = fit_pixels(compiled, pixels, x, priors[k][0], np.int64(flights))
@@ -93,21 +96,24 @@ def to_pixels(track: PixelTrack) -> Pixels:
 
 
 def gaussian_prior(
-    sport: Sport, prior: FlightPrior, k: int, cameras: int, model: CameraModel
+    sport: Sport, prior: FlightPrior, k: int, cameras: Sequence[Camera], model: CameraModel
 ) -> tuple[PixelPrior, np.ndarray]:
-    """The PixelPrior of Gaussian k with so many cameras, and its mean, where a fit may start."""
-    size = UNKNOWNS + ERRORS * cameras
+    """The PixelPrior of Gaussian k with these cameras, and its mean, where a fit may start."""
+    size = UNKNOWNS + ERRORS * len(cameras)
     mean, sd = np.zeros(size), np.ones(size)
     mean[:9] = prior.means[k]
     sd[PARAMETERS] = np.maximum(sport.spread.total, 1e-6)
     sd[HEIGHT] = PINNED**-0.5
-    for c in range(cameras):
+    for c in range(len(cameras)):
         first = UNKNOWNS + ERRORS * c
-        sd[first + TURN : first + SHIFT] = max(model.turn, 1e-6)
+        sd[first + TURN : first + SHIFT] = max(model.turn / math.sqrt(cameras[c].K[0, 0] * cameras[c].K[1, 1]), 1e-6)
         sd[first + SHIFT : first + LOG_FOCAL] = max(model.shift, 1e-6)
         sd[first + LOG_FOCAL] = max(model.focal, 1e-6)
         sd[first + CLOCK] = max(model.clock, 1e-6) if c else PINNED**-0.5
     precision = np.diag(sd**-2.0)
+    for c, (offset, covariance) in enumerate(model.learned[: len(cameras)]):
+        own = slice(UNKNOWNS + ERRORS * c, UNKNOWNS + ERRORS * (c + 1))
+        mean[own], precision[own, own] = offset, np.linalg.inv(covariance)
     precision[:9, :9] = np.linalg.inv(prior.covariances[k])
     noise = np.array([model.noise**2, model.diameter_noise**2])
     bounds = np.array(model.noise_range) ** 2
@@ -145,10 +151,15 @@ def _starts(sport, compiled, track, pixels, prior, model):
     """Of each Gaussian, the state (K, 9) at the first frame of the best of some flights that pass the first frames, and
     how well that passes all (K,), a logarithm."""
     q, covariance, evidence = _arcs(sport, track, prior, model)
-    samples = _sample_states(prior, q, covariance)  # (K, N, 9)
+    states, rank = np.zeros((len(q), 9)), np.full(len(q), -np.inf)
+    rows = _best(evidence, START_MARGIN)
+    part = FlightPrior(*(a[rows] for a in prior))
+    samples = _sample_states(part, q[rows], covariance[rows])  # (K, N, 9)
     misfit = _misfit(compiled, pixels, samples.reshape(-1, 9), model).reshape(samples.shape[:2])
     best = misfit.argmin(axis=1)
-    return samples[np.arange(len(q)), best], evidence - misfit[np.arange(len(q)), best]
+    states[rows] = samples[np.arange(len(rows)), best]
+    rank[rows] = evidence[rows] - misfit[np.arange(len(rows)), best]
+    return states, rank
 
 
 def _sample_states(prior, q, covariance):
@@ -234,22 +245,33 @@ def _ray_rows(sport, track):
     return across, along, centre, focal, depth
 
 
-def draw_samples(compiled: CompiledSport, mixture: PixelMixture, time: float, count: int) -> np.ndarray:
-    """Samples (count, 16) of the unknowns at `time` s; the first is the mean of the most likely fit."""
-    shares = np.floor(np.cumsum(mixture.weights) * count + 0.5).astype(int)
-    numbers = np.diff(np.concatenate([[0], shares]))
-    parts = []
-    for i, (fit, number) in enumerate(zip(mixture.fits, numbers, strict=True)):
-        if number:
-            x, covariance = state_at(compiled, fit.x, fit.covariance, time - mixture.epoch)
-            normal = normal_samples(max(number, UNKNOWNS + 2), i)[:number]
-            parts.append(transform_samples(x, covariance, np.ascontiguousarray(normal)))
-    return np.concatenate(parts)
+def weigh(
+    sport: Sport, compiled: CompiledSport, track: PixelTrack, mixture: PixelMixture, model: CameraModel,
+    with_paths: bool = False,
+) -> WeightedFlights:  # fmt: skip
+    """The posterior of the flight in a track, whose PixelMixture is known, as WeightedFlights."""
+    prior = flight_prior(sport)
+    own, _ = gaussian_prior(sport, prior, 0, track.cameras, model)
+    end = float(track.time[-1]) - mixture.epoch
+    return weigh_flights(
+        compiled, to_pixels(track), mixture.fits, mixture.weights, prior, own, end, with_paths
+    )
 
 
-def normal_samples(count: int, seed: int) -> np.ndarray:
-    """As standard_normal_samples."""
-    return standard_normal_samples(count, seed)
+def learn_cameras(mixture: PixelMixture, cameras: int) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """What a ball has taught of so many cameras' errors: mean (8,) and covariance (8, 8) of each."""
+    fit, parts = mixture.fits[0], []
+    for c in range(cameras):
+        own = slice(UNKNOWNS + ERRORS * c, UNKNOWNS + ERRORS * (c + 1))
+        parts.append((fit.x[own].copy(), fit.covariance[own, own].copy()))
+    return tuple(parts)
+
+
+def resample(values: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:
+    """`count` of some values (N, ...), by their weights (N,), the heaviest first."""
+    points = (np.arange(count - 1) + 0.5) / (count - 1)
+    rows = np.searchsorted(np.cumsum(weights), points * weights.sum()).clip(max=len(weights) - 1)
+    return values[np.concatenate([[weights.argmax()], rows])]
 
 
 def fit_last_flight(
@@ -264,26 +286,3 @@ def fit_last_flight(
         if not is_rejected or remaining <= MIN_FRAMES:
             return mixture, first
         first = len(track) - max(MIN_FRAMES, remaining // 2)
-
-
-def smooth_path(compiled: CompiledSport, mixture: PixelMixture, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Means (T, 6) of position and velocity at times (T,) s, not before the epoch, and covariances (T, 3, 3) of the
-    position."""
-    t = np.ascontiguousarray(time - mixture.epoch)
-    paths = [path_at(compiled, fit.x, fit.covariance, t) for fit in mixture.fits]
-    mean = sum(w * path for w, (path, _) in zip(mixture.weights, paths, strict=True))
-    covariance = np.zeros((len(time), 3, 3))
-    for w, (path, own) in zip(mixture.weights, paths, strict=True):
-        offset = path[:, :3] - mean[:, :3]
-        covariance += w * (own + offset[:, :, None] * offset[:, None, :])
-    return mean, covariance
-
-
-def state_moments(compiled: CompiledSport, mixture: PixelMixture, time: float) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (16,) and covariance (16, 16) of the unknowns at `time` s."""
-    parts = [state_at(compiled, fit.x, fit.covariance, time - mixture.epoch) for fit in mixture.fits]
-    mean = sum(w * x for w, (x, _) in zip(mixture.weights, parts, strict=True))
-    covariance = np.zeros((UNKNOWNS, UNKNOWNS))
-    for w, (x, own) in zip(mixture.weights, parts, strict=True):
-        covariance += w * (own + np.outer(x - mean, x - mean))
-    return mean, covariance

@@ -28,6 +28,7 @@ from ballcast.models.contract import (
 from ballcast.models.encoding.features import FEATURE_SIZES, extract, make_frontend
 from ballcast.models.estimation import filter_state, unknowns
 from ballcast.models.estimation.posterior import keep_above
+from ballcast.models.predictors.pixel_stream import PixelStreamFilter
 from ballcast.models.registry import WEIGHTS_OF, check_weights, require_weights, variance_factors
 from ballcast.models.runtime import weights
 from ballcast.models.runtime.network import TRUNK_KINDS, advance, pack_weights, standardise, state_size
@@ -36,7 +37,7 @@ from ballcast.sim.engine import run_in_threads
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.borrowed import borrowed
 from ballcast.sim.kernels.packed import Packed, pack
-from ballcast.tracks import RepeatFilter, RepeatFilters, Track
+from ballcast.tracks import Camera, PixelTrack, RepeatFilter, RepeatFilters, Track
 
 MIN_BALLS_PER_THREAD = 64  # with fewer balls a second thread costs more than it gains
 
@@ -85,11 +86,20 @@ class NeuralPredictor(Predictor):
         self.frontend, self.factors = make_frontend(sport, feature_set), variance_factors(self.info, sport)
         self.active_unknowns, self.ground = self.frontend.scales.active, sport.ground
 
-    def forecast(self, history: Track, times: ArrayLike) -> Forecast:
+    def forecast(self, history: Track | PixelTrack, times: ArrayLike) -> Forecast:
+        if not isinstance(history, Track):
+            return self.forecast_pixels(history, times)
         history = measured(history)
         return self.forecast_batch([history], self.check_times(history.time, times)[None])[0]
 
+    def forecast_pixels(self, history: PixelTrack, times: ArrayLike) -> Forecast:
+        stream = self.stream()
+        stream.observe_pixels(history)
+        return stream.forecast(times)
+
     def forecast_batch(self, tracks: Sequence[Track], times: ArrayLike) -> list[Forecast]:
+        if any(not isinstance(track, Track) for track in tracks):
+            return super().forecast_batch(tracks, times)
         times, tracks = np.asarray(times, float), [measured(track) for track in tracks]
         rows = times if times.ndim == 2 else [times] * len(tracks)
         rows = np.array([self.check_times(track.time, row) for track, row in zip(tracks, rows, strict=True)])
@@ -212,6 +222,7 @@ class NeuralStream(Stream):
         self.predictor, self.batch = predictor, predictor.streams(1)
         self._row, self._time, self._position = np.zeros(1, int), np.zeros(1), np.zeros((1, 3))
         self._repeats = RepeatFilter()
+        self._pixels: PixelStreamFilter | None = None
 
     @property
     def frames(self) -> tuple[np.ndarray, np.ndarray]:
@@ -233,11 +244,30 @@ class NeuralStream(Stream):
         if not self._repeats.is_measured(*frame.tolist()):
             return
         self._time[0], self._position[0] = frame[0], frame[1:]
+        if self._pixels and self._pixels.has_frames:
+            raise ValueError("this stream has seen pixels; begin another one for positions")
         observe_frame(self.batch.packed, self._row, self._time, self._position)
+
+    def observe_pixel(self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None = None) -> None:
+        state = self.batch.filter_states[0]
+        if self._pixels is None:
+            self._pixels = PixelStreamFilter(self.predictor.name, self.predictor.sport, self.predictor.frontend)
+        if state["frames"] and not self._pixels.has_frames:
+            raise ValueError("this stream has seen positions; begin another one for pixels")
+        self._time[0] = time
+        self._pixels.observe(self.batch.packed, state, self._row, self._time, pixel, camera, diameter)
+
+    def observe_pixels(self, track: PixelTrack) -> None:
+        """Add the frames of a PixelTrack."""
+        sizes = np.full(len(track), np.nan) if track.diameter is None else track.diameter
+        for t, pixel, c, size in zip(track.time, track.pixel, track.camera, sizes, strict=True):
+            self.observe_pixel(float(t), pixel, track.cameras[c], float(size) if np.isfinite(size) else None)
 
     def restart(self) -> None:
         self.batch.restart()
         self._repeats.restart()
+        if self._pixels is not None:
+            self._pixels.restart()
 
     def forecast(self, times: ArrayLike) -> Forecast:
         state = self.batch.filter_states[0]

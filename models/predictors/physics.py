@@ -18,7 +18,9 @@ from ballcast.models.estimation.gaps import first_frame, fit_after_gap, fit_fram
 from ballcast.models.estimation.posterior import predict_ahead, standard_normal_samples, to_forecast
 from ballcast.models.estimation.prior import Prior, next_contact_covariance, sport_prior
 from ballcast.models.estimation.segment import fit_last_segment
-from ballcast.models.predictors.pixel_physics import PixelForecaster, PixelFrames, check_enough
+from ballcast.models.estimation.pixel_mixture import CameraModel
+from ballcast.models.predictors.pixel_physics import PixelForecaster, check_enough
+from ballcast.models.predictors.pixel_stream import PixelFrames
 from ballcast.sim import Sport
 from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
 from ballcast.tracks.camera import Camera
@@ -58,10 +60,12 @@ class Physics(Predictor):
         """What fits pixels."""
         return PixelForecaster(self.sport, self.next_contact)
 
-    def forecast_pixels(self, history: PixelTrack, times: ArrayLike) -> Forecast:
+    def forecast_pixels(
+        self, history: PixelTrack, times: ArrayLike, cameras: CameraModel | None = None
+    ) -> Forecast:
         check_enough(self.name, history)
         times = self.check_times(history.time, times)
-        return self.pixels.forecast(self.pixels.fit(history), float(history.time[-1]), times)
+        return self.pixels.forecast(history, times, cameras)
 
     def stream(self) -> "PhysicsStream":
         return PhysicsStream(self)
@@ -106,12 +110,14 @@ class PhysicsStream(Stream):
     def __init__(self, predictor: Physics):
         super().__init__(predictor)
         self._reset(-math.inf)
-        self._pixels = PixelFrames()
+        self._pixels, self.cameras = PixelFrames(), CameraModel()  # what is known of the cameras
 
     def restart(self) -> None:
         super().restart()
         self._reset(-math.inf)
-        self._pixels = PixelFrames()
+        if len(self._pixels.rows) >= self.predictor.min_frames:
+            self.cameras = self.predictor.pixels.learn(self._pixels.track(), self.cameras)
+        self._pixels = PixelFrames(self._pixels.cameras)
 
     def observe(self, time: float, position: ArrayLike) -> None:
         if self._pixels.rows:
@@ -125,7 +131,7 @@ class PhysicsStream(Stream):
 
     def forecast(self, times: ArrayLike) -> Forecast:
         if self._pixels.rows:
-            return self.predictor.forecast_pixels(self._pixels.track(), times)
+            return self.predictor.forecast_pixels(self._pixels.track(), times, self.cameras)
         time, position = self.frames
         times = self.predictor.check_times(time, times)
         if self._segment_start < time[0]:  # frames left the window without a forecast

@@ -1,0 +1,30 @@
+"""What a network reads of a filter that has seen pixels: the features of features.py, of what the filter says. Compiled.
+
+The mean velocities of "motion" are of where the filter had the ball at the frames, since no frame says where it was.
+"""
+
+from ballcast.models.encoding.features import _filter_features
+from ballcast.models.estimation.filter_state import summary
+from ballcast.models.runtime.network import advance, standardise
+from ballcast.sim.jit import kernel
+from ballcast.sim.kernels.borrowed import borrowed
+
+
+@kernel
+def advance_network(packed, rows, gap, time):
+    """Let the network of balls `rows` (n,) of a packed Memory read their filters, after a frame at time (B,) s.
+
+    gap: s since the frame before.
+    """
+    frontend, network, memory = borrowed(packed.value)
+    raw_features, hidden = memory.raw_features, memory.hidden
+    for n in range(len(rows)):
+        b = rows[n]
+        known, out = summary(memory.filter_states[b]), raw_features[b]
+        _filter_features(frontend.sport, frontend.scales, known, gap, out[:-1])
+        out[-1] = frontend.surfaces_absent
+    new_features = standardise(raw_features[rows], network.feature_mean, network.feature_scale_inverse)
+    new_hidden = hidden[rows]
+    advance(network, new_features, time[rows], new_hidden, memory.cell_state, rows)
+    for k in range(len(rows)):
+        memory.features[rows[k]], hidden[rows[k]] = new_features[k], new_hidden[k]

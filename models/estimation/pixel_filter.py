@@ -1,0 +1,201 @@
+"""The running filter on pixels: the Gaussian sum of gaussian_sum.py, started from fits of the first frames.
+
+    running = PixelFilter(sport)
+    running.observe(state, t, pixel, camera)       # state: a record of FILTER_STATE_DTYPE
+
+A frame costs what a frame of positions does. At a few frames the last RING frames are fitted anew, all at once
+(pixel_mixture.py), and the filter goes on from that posterior: at the start, since one camera does not see depth, each
+time there are some times more frames than at the last fit, just after a bounce, which decides between depths, and when
+nothing explains the frames. The fits take the place of the passes of smoothing.py. They estimate the errors of the
+cameras and their clocks too; between fits the filter takes these as they are.
+"""
+
+import math
+from collections import deque
+
+import numpy as np
+
+from ballcast.models.estimation.filter_state import HISTORY_FRAMES
+from ballcast.models.estimation.pixel_fit import state_at
+from ballcast.models.estimation.pixel_measurement import FRAME_SIZE, observe_pixel, start_filter
+from ballcast.models.estimation.pixel_mixture import CameraModel, PixelMixture, fit_last_flight, weigh
+from ballcast.models.estimation.pixel_posterior import WeightedFlights
+from ballcast.models.estimation.pixels import (
+    CAMERA_SIZE,
+    CLOCK,
+    ERRORS,
+    FOCAL,
+    LOG_FOCAL,
+    ROTATION,
+    SHIFT,
+    TRANSLATION,
+    camera_row,
+)
+from ballcast.models.estimation.prior import FilterPrior, make_filter_prior
+from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS
+from ballcast.sim.kernels.compiled_sport import compile_sport
+from ballcast.sim.sport import Sport
+from ballcast.tracks.camera import Camera, rotation_of
+from ballcast.tracks.pixel_track import PixelTrack
+
+RING = 90  # frames kept
+MIN_FRAMES, GROWTH = 3, 1.5  # frames of the first fit; times more frames for the next
+FRAMES_AFTER_BOUNCE = (1, 3, 6)  # frames after a contact at which the frames are fitted anew
+FRAMES_WHEN_LOST = 6  # that are kept when nothing explains the last ones
+MAX_MODES = 12  # of the components; the others are room for splits
+HEIGHT_VARIANCE = 1e-8  # m2: cameras are in the place's frame
+SHARE_OF_FIT = 20.0  # samples that the covariance of a mode's fit counts for beside those of its weighted flights
+
+
+def pixel_filter_prior(sport: Sport) -> FilterPrior:
+    """The FilterPrior of a filter whose frames are pixels: no tracker's frame that is too high or tilted."""
+    prior = make_filter_prior(sport)
+    process_noise, covariance = prior.process_noise.copy(), prior.covariance.copy()
+    process_noise[HEIGHT], covariance[HEIGHT, HEIGHT] = 0.0, HEIGHT_VARIANCE
+    return prior._replace(process_noise=process_noise, covariance=covariance, noise_factor=1.0)
+
+
+class PixelFilter:
+    """One ball seen by cameras."""
+
+    def __init__(self, sport: Sport, model: CameraModel | None = None):
+        self.sport, self.compiled_sport, self.model = sport, compile_sport(sport), model or CameraModel()
+        self.prior, self.cameras = pixel_filter_prior(sport), []
+        self._moments = np.zeros(3)
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget the ball; the cameras are kept."""
+        self._ring: deque = deque(maxlen=RING)
+        self._frames, self._next_fit, self._since_contact = 0, MIN_FRAMES, 0
+        self._last_contact, self.fits = -math.inf, 0
+        for camera in self.cameras:
+            camera.forget(self.model)
+
+    def observe(self, state: np.record, t: float, pixel: np.ndarray, camera: Camera, diameter: float | None) -> bool:
+        """Update the filter by a frame; whether it has a belief."""
+        index = self._index(camera)
+        self._ring.append((t, pixel[0], pixel[1], index, math.nan if diameter is None else diameter))
+        self._frames += 1
+        if state["frames"] and not self._is_fit_due(state):
+            if not self._follow(state, t, pixel, index, diameter):
+                return True
+            while len(self._ring) > FRAMES_WHEN_LOST:
+                self._ring.popleft()
+            self._frames = len(self._ring)
+        if len(self._ring) < MIN_FRAMES:
+            return bool(state["frames"])
+        self._fit_anew(state)
+        return True
+
+    def _index(self, camera):
+        for i, known in enumerate(self.cameras):
+            if known.camera is camera:
+                return i
+        self.cameras.append(_SeenBy(camera, self.model))
+        return len(self.cameras) - 1
+
+    def _is_fit_due(self, state):
+        last = float(state["last_contact_time"])
+        if last > self._last_contact + 0.03:
+            self._last_contact, self._since_contact = last, 0
+        if self._last_contact > -math.inf:
+            self._since_contact += 1
+        return self._frames >= self._next_fit and self._frames <= RING or self._since_contact in FRAMES_AFTER_BOUNCE
+
+    def _follow(self, state, t, pixel, index, diameter):
+        """Take a frame by the filter alone; whether it is lost."""
+        seen = self.cameras[index]
+        frame = np.zeros(FRAME_SIZE)
+        frame[:3] = pixel[0], pixel[1], diameter or 0.0
+        frame[3:5], frame[6], frame[7:] = seen.variance(), 2.0 * self.sport.ball.radius, seen.row
+        is_lost = observe_pixel(self.compiled_sport, self.prior, state, t + seen.late, frame, self._moments)
+        seen.note(self._moments, diameter is not None)
+        return is_lost
+
+    def _fit_anew(self, state):
+        """Start the filter from a fit of the frames in the ring."""
+        rows = np.array(self._ring)
+        cameras = [seen.camera for seen in self.cameras]
+        diameter = rows[:, 4] if np.isfinite(rows[:, 4]).any() else None
+        track = PixelTrack(rows[:, 0], rows[:, 1:3], rows[:, 3], cameras, diameter)
+        mixture, first = fit_last_flight(self.sport, self.compiled_sport, track, self.model)
+        for _ in range(first):
+            self._ring.popleft()
+        if first:
+            self._frames = len(self._ring)
+        track = track[first:]
+        flights = weigh(self.sport, self.compiled_sport, track, mixture, self.model, True)
+        modes = mode_moments(self.compiled_sport, mixture, flights, float(track.time[-1]))
+        contacts = np.array([mixture.epoch + mixture.fits[i].last_contact for i in modes.origin])
+        path = np.einsum("n,nti->ti", flights.weights, flights.paths[:, -HISTORY_FRAMES:])
+        times = np.array(track.time[-HISTORY_FRAMES:])
+        errors = flights.weights @ flights.errors
+        for c, seen in enumerate(self.cameras):
+            seen.correct(errors[ERRORS * c : ERRORS * (c + 1)], mixture.fits[0].noise[c])
+        start_filter(self.prior, state, times, path, modes.means, modes.covariances, modes.log_weights, contacts)
+        self._next_fit, self.fits = max(int(GROWTH * self._frames) + 1, self._frames + 2), self.fits + 1
+
+
+class _SeenBy:
+    """A camera, as corrected by the fits, and its noise."""
+
+    def __init__(self, camera: Camera, model: CameraModel):
+        self.camera = camera
+        self.forget(model)
+
+    def forget(self, model: CameraModel) -> None:
+        self.row, self.late, self._model = camera_row(self.camera), 0.0, model
+        self._sums, self._counts = np.zeros(2), np.zeros(2)
+        self._usual = np.array([model.noise**2, model.diameter_noise**2])
+
+    def correct(self, errors: np.ndarray, noise: np.ndarray) -> None:
+        """Take a camera's errors (8,) and noise (2,) px2 as found by a fit."""
+        turn, row = rotation_of(errors[:SHIFT]), camera_row(self.camera)
+        row[ROTATION : ROTATION + 9] = (turn @ self.camera.R).ravel()
+        row[TRANSLATION : TRANSLATION + 3] = turn @ self.camera.t + errors[SHIFT : SHIFT + 3]
+        row[FOCAL : FOCAL + 2] *= math.exp(errors[LOG_FOCAL])
+        self.row, self.late = row, float(errors[CLOCK])
+        self._usual, self._sums, self._counts = noise.copy(), np.zeros(2), np.zeros(2)
+
+    def variance(self) -> np.ndarray:
+        """Variances (2,) of a pixel's coordinate and of a diameter, px2."""
+        pseudo, low, high = self._model.pseudo_frames, *np.array(self._model.noise_range) ** 2
+        usual = np.array([self._model.noise**2, self._model.diameter_noise**2])
+        variance = (pseudo * self._usual + self._sums) / (pseudo + self._counts)
+        return np.clip(variance, low * usual, high * usual)
+
+    def note(self, moments: np.ndarray, with_diameter: bool) -> None:
+        """Count a frame's squared residuals."""
+        number = 2 if with_diameter else 1
+        self._sums[:number] += moments[2] * moments[:number]
+        self._counts[:number] += 1.0
+
+
+class Modes:
+    """The Gaussians that a filter starts from."""
+
+    def __init__(self, origin, means, covariances, log_weights):
+        self.origin, self.means = origin, means
+        self.covariances, self.log_weights = covariances, log_weights
+
+
+def mode_moments(compiled, mixture: PixelMixture, flights: WeightedFlights, time: float) -> Modes:
+    """The moments at `time` s of the flights about each fit, the heaviest first, at most MAX_MODES."""
+    weights = np.bincount(flights.origin, flights.weights, minlength=len(mixture.fits))
+    origin = np.argsort(-weights)[:MAX_MODES]
+    origin = origin[weights[origin] > 1e-3 * weights.max()]
+    means, covariances = np.empty((len(origin), UNKNOWNS)), np.empty((len(origin), UNKNOWNS, UNKNOWNS))
+    for k, i in enumerate(origin):
+        own = flights.origin == i
+        w, final = flights.weights[own] / weights[i], flights.final[own]
+        effective = 1.0 / (w**2).sum()
+        means[k] = w @ final
+        offset = final - means[k]
+        fit = mixture.fits[i]
+        _, covariance = state_at(compiled, fit.x, fit.covariance, time - mixture.epoch)
+        moments = offset.T @ (w[:, None] * offset)
+        covariances[k] = (effective * moments + SHARE_OF_FIT * covariance) / (effective + SHARE_OF_FIT)
+        covariances[k, HEIGHT] = covariances[k, :, HEIGHT] = 0.0
+        covariances[k, HEIGHT, HEIGHT] = HEIGHT_VARIANCE
+    return Modes(origin, means, covariances, np.log(weights[origin] / weights[origin[0]]))

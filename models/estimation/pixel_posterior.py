@@ -1,0 +1,253 @@
+"""The posterior of a flight seen by cameras, as weighted flights: importance sampling about a PixelMixture.
+
+The fits of pixel_mixture.py are linear about their modes. A flight is not: lift is spin times speed, a ball grips or
+slips, depth turns pixels into metres. So samples of the mixture are flown past the frames, and weighed by how well they
+pass them, and by the prior. Where too few samples carry the weight, their weights are flattened.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from ballcast.models.estimation.flight_prior import FlightPrior
+from ballcast.models.estimation.linear import cholesky_solve, cholesky_with_jitter, scaled_cholesky
+from ballcast.models.estimation.pixel_fit import PixelFit, PixelPrior, Pixels, robust_weight
+from ballcast.models.estimation.pixels import CLOCK, ERRORS, LOG_FOCAL, erring, image_of, into_camera
+from ballcast.models.estimation.unknowns import UNKNOWNS, clamp, to_launch
+from ballcast.sim.jit import kernel
+from ballcast.sim.kernels.flight import fly_ball
+from ballcast.sim.kernels.layout import CONTACT_DTYPE
+
+SAMPLES = 1200
+WIDENING = 1.15  # of the standard deviations of every second sample
+MIN_EFFECTIVE = 60.0  # samples that must carry the weight
+JITTER = 1e-9
+
+
+class WeightedFlights(NamedTuple):
+    """Flights of the posterior."""
+
+    weights: np.ndarray  # (N,) that sum to 1
+    final: np.ndarray  # (N, 16) the unknowns at the last frame
+    paths: np.ndarray  # (N, T, 3) m at the frames; (N, 0, 3) if they were not asked for
+    errors: np.ndarray  # (N, 8 C) of the cameras
+    origin: np.ndarray  # (N,) the fit that each was drawn about
+    effective: float  # samples that carry the weight, before it was flattened
+
+
+def weigh_flights(
+    sport, pixels: Pixels, fits: list[PixelFit], shares: np.ndarray, prior: FlightPrior, own: PixelPrior, end: float,
+    with_paths: bool = False,
+) -> WeightedFlights:  # fmt: skip
+    """Samples of the posterior of Pixels.
+
+    fits, shares (M,): a mixture; own: the PixelPrior of any Gaussian of the FlightPrior, of which what follows the
+    state is used; end: s from the epoch, of the last frame. The errors of the cameras are not sampled: given a flight
+    they are close to Gaussian, and integrated.
+    """
+    rng, top = np.random.default_rng(len(pixels.time)), fits[0]
+    counts = np.diff(np.concatenate([[0], np.floor(np.cumsum(shares) * SAMPLES + 0.5).astype(int)]))
+    modes = [fit.x[:UNKNOWNS] for fit in fits]
+    factors = [_factor(fit.covariance[:UNKNOWNS, :UNKNOWNS]) for fit in fits]
+    samples = np.concatenate([_draw(x, L, n, rng) for x, L, n in zip(modes, factors, counts, strict=True) if n])
+    log = _log_prior(samples, prior, own) - _log_proposal(samples, modes, factors, counts / SAMPLES)
+    out = _Flown(np.empty(len(samples)), np.empty((len(samples), UNKNOWNS)),
+                 np.empty((len(samples), len(pixels.time) if with_paths else 0, 3)),
+                 np.empty((len(samples), len(top.x) - UNKNOWNS)))  # fmt: skip
+    sensor = _Sensor(top.noise, top.noise_factor, own.outlier_rate, top.weights, top.x[UNKNOWNS:].copy(),
+                     own.mean[UNKNOWNS:].copy(), np.ascontiguousarray(own.precision[UNKNOWNS:, UNKNOWNS:]))  # fmt: skip
+    fly_past(sport, pixels, samples, sensor, end, out)
+    weights, effective = _flattened(log + out.likelihood)
+    return WeightedFlights(weights, out.final, out.paths, out.errors, np.repeat(np.arange(len(fits)), counts), effective)
+
+
+class _Sensor(NamedTuple):
+    """What is known of the cameras."""
+
+    noise: np.ndarray  # (C, 2) px2
+    factor: np.ndarray  # (C,) how many times it counts
+    outlier_rate: float
+    weights: np.ndarray  # (T,) robust weights of the frames
+    errors: np.ndarray  # (8 C,) about which the cameras' errors are linear
+    mean: np.ndarray  # (8 C,) of the errors, by the prior
+    precision: np.ndarray  # (8 C, 8 C) of the errors, by the prior; cameras err independently
+
+
+class _Flown(NamedTuple):
+    """What flights past the frames fill."""
+
+    likelihood: np.ndarray  # (N,) logarithms
+    final: np.ndarray  # (N, 16)
+    paths: np.ndarray  # (N, T or 0, 3) m
+    errors: np.ndarray  # (N, 8 C)
+
+
+def _factor(covariance):
+    L = np.empty(covariance.shape)
+    cholesky_with_jitter(covariance, JITTER, L)
+    return L
+
+
+def _draw(x, L, count, rng):
+    """Samples (count, N) about a mode, every second one wider."""
+    normal = rng.standard_normal((count, len(x)))
+    normal[::2] *= WIDENING
+    samples = x + normal @ L.T
+    for row in samples:
+        clamp(row[:UNKNOWNS])
+    return samples
+
+
+def _log_proposal(samples, modes, factors, shares):
+    """The logarithm (N,) of the density that samples (N, D) were drawn from."""
+    total, size = np.full(len(samples), -np.inf), samples.shape[1]
+    for mode, L, share in zip(modes, factors, shares, strict=True):
+        if share > 0.0:
+            square = (solve_triangular(L, (samples - mode).T, lower=True) ** 2).sum(axis=0)
+            near, wide = -0.5 * square, -0.5 * square / WIDENING**2 - size * math.log(WIDENING)
+            total = np.logaddexp(total, np.logaddexp(near, wide) + math.log(share) - np.log(np.diag(L)).sum())
+    return total
+
+
+def _log_prior(samples, prior, own):
+    """The logarithm (N,) of the prior's density at samples (N, D), but for a constant."""
+    L = np.linalg.cholesky(prior.covariances)
+    inverse = np.linalg.inv(L)
+    white = (inverse.reshape(-1, 9) @ samples[:, :9].T).reshape(len(L), 9, -1)
+    white -= (inverse @ prior.means[..., None])
+    log = np.log(prior.weights) - np.log(np.diagonal(L, axis1=1, axis2=2)).sum(axis=1)
+    log = log[:, None] - 0.5 * np.einsum("kin,kin->kn", white, white)
+    top = log.max(axis=0)
+    rest = samples[:, 9:] - own.mean[9:UNKNOWNS]
+    precision = own.precision[9:UNKNOWNS, 9:UNKNOWNS]
+    return top + np.log(np.exp(log - top).sum(axis=0)) - 0.5 * ((rest @ precision) * rest).sum(axis=1)
+
+
+def _flattened(log):
+    """Weights (N,) that sum to 1 from logarithms, flattened if too few samples carry them, and how many do."""
+    log = np.where(np.isfinite(log), log, -np.inf)
+    log, power, first = log - log.max(), 1.0, None
+    while True:
+        weights = np.exp(power * log)
+        weights /= weights.sum()
+        effective = 1.0 / (weights**2).sum()
+        first = effective if first is None else first
+        if effective >= min(MIN_EFFECTIVE, 0.5 * np.isfinite(log).sum()) or power < 0.02:
+            return weights, first
+        power *= 0.8
+
+
+@kernel
+def fly_past(sport, pixels, samples, sensor, end, out):
+    """Fly samples (N, 16) past the frames: fills a _Flown with the unknowns at `end` s and the rest."""
+    count, size = len(pixels.time), len(pixels.cameras)
+    trajectory, jacobian, none = np.empty((count, 6)), np.empty((count, 3, 0)), np.empty(0)
+    residual, by_errors = np.empty((count, 3)), np.empty((count, 3, ERRORS))
+    stamps = pixels.time.copy()
+    for n in range(count):
+        stamps[n] += sensor.errors[ERRORS * pixels.camera[n] + CLOCK]
+    order = np.argsort(stamps) if size > 1 else np.arange(count)
+    times = np.maximum(stamps[order], 0.0)
+    for i in range(len(samples)):
+        x = samples[i]
+        flight = fly_ball(sport, to_launch(x), times, none, trajectory, jacobian, np.empty(0, CONTACT_DTYPE))
+        out.final[i] = x
+        for j in range(3):
+            out.final[i, j] = flight.position[j] + (end - times[-1]) * flight.velocity[j]
+            out.final[i, 3 + j], out.final[i, 6 + j] = flight.velocity[j], flight.spin[j]
+        for k in range(count):
+            n = order[k]
+            early = min(stamps[n], 0.0)
+            for j in range(3):
+                trajectory[k, j] += early * trajectory[k, 3 + j]
+            _see(sport, pixels, n, sensor.errors, trajectory[k], residual[n], by_errors[n])
+            if out.paths.shape[1]:
+                for j in range(3):
+                    out.paths[i, n, j] = trajectory[k, j]
+        out.likelihood[i] = _log_likelihood(pixels, sensor, residual, by_errors, out.errors[i])
+
+
+@kernel
+def _see(sport, pixels, n, all_errors, path, residual, by_errors):
+    """Fill the residual (3,) of frame n, px, and its derivatives (3, ERRORS) by its camera's errors."""
+    c = pixels.camera[n]
+    camera, errors = pixels.cameras[c], all_errors[ERRORS * c : ERRORS * c + ERRORS]
+    p, q, r = into_camera(camera, path[0], path[1], path[2])
+    x, y, z = erring(errors, p, q, r)
+    image, by_u, by_v, by_scale = image_of(camera, x, y, z)
+    grow, diameter = math.exp(errors[LOG_FOCAL]), 2.0 * sport.radius
+    u, v, size = grow * (image[0] - camera[2]), grow * (image[1] - camera[3]), grow * diameter * image[2]
+    residual[0], residual[1] = u + camera[2] - pixels.image[n, 0], v + camera[3] - pixels.image[n, 1]
+    residual[2] = size - pixels.image[n, 2] if pixels.image[n, 2] > 0.0 else 0.0
+    v0, v1, v2 = path[3], path[4], path[5]
+    speed = into_camera(camera, v0, v1, v2)
+    speed = speed[0] - camera[21], speed[1] - camera[22], speed[2] - camera[23]
+    for i in range(3):
+        by = by_u if i == 0 else (by_v if i == 1 else by_scale)
+        scale = grow * (diameter if i == 2 else 1.0)
+        a, b, d = scale * by[0], scale * by[1], scale * by[2]
+        row = by_errors[i]
+        row[0], row[1], row[2] = d * q - b * r, a * r - d * p, b * p - a * q
+        row[3], row[4], row[5] = a, b, d
+        row[LOG_FOCAL] = u if i == 0 else (v if i == 1 else size)
+        row[CLOCK] = a * speed[0] + b * speed[1] + d * speed[2]
+    if not pixels.image[n, 2] > 0.0:
+        by_errors[2] = 0.0
+
+
+@kernel
+def _log_likelihood(pixels, sensor, residual, by_errors, errors):
+    """The log-density of the frames given a flight, the cameras' errors integrated; fills these, errors (8 C,)."""
+    total, L, scale = 0.0, np.empty((ERRORS, ERRORS)), np.empty(3)
+    for c in range(len(pixels.cameras)):
+        own = slice(ERRORS * c, ERRORS * c + ERRORS)
+        known, precision = sensor.errors[own], sensor.precision[own, own]
+        hessian, gradient = precision.copy(), np.dot(precision.copy(), known - sensor.mean[own])
+        total += 0.5 * _log_determinant(hessian)
+        scale[:2] = 1.0 / (sensor.noise[c, 0] * sensor.factor[c])
+        scale[2] = 1.0 / (sensor.noise[c, 1] * sensor.factor[c])
+        for n in range(len(residual)):
+            if pixels.camera[n] == c:
+                for i in range(3):
+                    a = sensor.weights[n] * scale[i]
+                    for j in range(ERRORS):
+                        gradient[j] += a * by_errors[n, i, j] * residual[n, i]
+                        for k in range(j + 1):
+                            hessian[j, k] += a * by_errors[n, i, j] * by_errors[n, i, k]
+        for j in range(ERRORS):
+            for k in range(j):
+                hessian[k, j] = hessian[j, k]
+        root = scaled_cholesky(hessian, 0.0, L)
+        step = cholesky_solve(L, gradient / root) / root
+        for j in range(ERRORS):
+            errors[own.start + j] = known[j] - step[j]
+            total -= math.log(L[j, j] * root[j])
+        for j in range(ERRORS):
+            for k in range(ERRORS):
+                a = errors[own.start + j] - sensor.mean[own.start + j]
+                total -= 0.5 * a * precision[j, k] * (errors[own.start + k] - sensor.mean[own.start + k])
+        for n in range(len(residual)):
+            if pixels.camera[n] == c:
+                square = 0.0
+                for i in range(3):
+                    left = residual[n, i]
+                    for j in range(ERRORS):
+                        left -= by_errors[n, i, j] * step[j]
+                    square += scale[i] * left * left
+                sized, area = pixels.image[n, 2] > 0.0, pixels.cameras[c, 24] * pixels.cameras[c, 25]
+                density = math.log(scale[0]) + (0.5 * math.log(scale[2]) if sized else 0.0)
+                area *= 0.5 * pixels.cameras[c, 24] if sized else 1.0
+                total -= robust_weight(square, 3.0 if sized else 2.0, density, sensor.outlier_rate, area)[1]
+    return total
+
+
+@kernel
+def _log_determinant(matrix):
+    """The logarithm of the determinant of a positive definite matrix."""
+    L = np.empty(matrix.shape)
+    root, total = scaled_cholesky(matrix, 0.0, L), 0.0
+    for j in range(len(L)):
+        total += 2.0 * math.log(L[j, j] * root[j])
+    return total

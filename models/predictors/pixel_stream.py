@@ -1,0 +1,81 @@
+"""Frames of cameras, live: checked, kept, and taken by the filter that a network reads."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ballcast.models.encoding.features import FILTER, FeatureFrontend
+from ballcast.models.encoding.pixel_features import advance_network
+from ballcast.models.estimation.pixel_filter import PixelFilter
+from ballcast.sim import Sport
+from ballcast.sim.kernels.packed import Packed
+from ballcast.tracks.camera import Camera
+from ballcast.tracks.pixel_track import PixelTrack, check_names
+
+KEPT = 400  # frames
+
+
+class PixelFrames:
+    """The last frames of cameras, in the order of their times."""
+
+    def __init__(self, cameras: Sequence[Camera] = ()) -> None:
+        self.cameras: list[Camera] = list(cameras)
+        self.rows: list[tuple[float, float, float, int, float]] = []
+
+    def add(self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None) -> None:
+        """Add a frame; ValueError if it is none, or comes too late."""
+        u_v = np.asarray(pixel, float)
+        if u_v.shape != (2,) or not np.isfinite([time, *u_v]).all():
+            raise ValueError(f"a frame is a finite time and pixel (2,), not {time!r}, {pixel!r}")
+        if diameter is not None and not 0.0 < diameter < np.inf:
+            raise ValueError(f"diameter {diameter!r} px must be above 0; leave it out where it was not measured")
+        if not isinstance(camera, Camera):
+            raise ValueError(f"camera must be a Camera, not {type(camera).__name__}; read_cameras reads them")
+        if self.rows and time < self.rows[-1][0]:
+            raise ValueError(f"frame at {time:g} s comes before the last one, at {self.rows[-1][0]:g} s")
+        index = next((i for i, known in enumerate(self.cameras) if known is camera), -1)
+        if index < 0:
+            check_names([*self.cameras, camera])
+            index = len(self.cameras)
+            self.cameras.append(camera)
+        if any(row[0] == time and row[3] == index for row in self.rows[-len(self.cameras) :]):
+            raise ValueError(f"camera {camera.name!r} has two frames at {time:g} s")
+        self.rows.append((time, u_v[0], u_v[1], index, np.nan if diameter is None else diameter))
+        if len(self.rows) > 2 * KEPT:
+            del self.rows[:-KEPT]
+
+    def track(self) -> PixelTrack:
+        """The frames as a PixelTrack."""
+        rows = np.array(self.rows).reshape(-1, 5)
+        diameter = rows[:, 4] if np.isfinite(rows[:, 4]).any() else None
+        return PixelTrack(rows[:, 0], rows[:, 1:3], rows[:, 3], self.cameras, diameter)
+
+
+class PixelStreamFilter:
+    """The filter on pixels of one ball, and the network that reads it."""
+
+    def __init__(self, name: str, sport: Sport, frontend: FeatureFrontend):
+        if frontend.feature_set != FILTER:
+            raise ValueError(f"{name} reads positions, not the filter, and takes no pixels; physics and gru_physics do")
+        self.frames, self.filter = PixelFrames(), PixelFilter(sport)
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether the ball has been seen."""
+        return bool(self.frames.rows)
+
+    def restart(self) -> None:
+        """Forget the ball; the cameras are kept."""
+        self.frames = PixelFrames(self.frames.cameras)
+        self.filter.restart()
+
+    def observe(
+        self, packed: Packed, state: np.record, row: np.ndarray, time: np.ndarray, pixel: ArrayLike, camera: Camera,
+        diameter: float | None,
+    ) -> None:  # fmt: skip
+        """Take a frame at time (1,) s; ValueError if it is none. `state` is the filter's, packed the Memory of it."""
+        self.frames.add(float(time[0]), pixel, camera, diameter)
+        before = float(state["recent_frames"][0, 0]) if state["frames"] else float(time[0])
+        if self.filter.observe(state, float(time[0]), np.asarray(pixel, float), camera, diameter):
+            advance_network(packed, row, max(float(time[0]) - before, 0.0), time)
