@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ballcast.render import raster
-from ballcast.render.camera import NEAR_PLANE, OrbitCamera
+from ballcast.render.camera import NEAR_PLANE, Perspective
 from ballcast.render.scene import Scene
 from ballcast.render.shapes import Occluder, Polygon, one_path
 from ballcast.sim.jit import strict
@@ -56,7 +56,7 @@ class Backdrop:
     is_used: bool = False
 
     @classmethod
-    def of(cls, scene: Scene, view: "CameraView", camera: OrbitCamera, old: "Backdrop | None" = None) -> "Backdrop":
+    def of(cls, scene: Scene, view: "CameraView", camera: Perspective, old: "Backdrop | None" = None) -> "Backdrop":
         """The backdrop of a scene; view: the sport's View, for the colour of its background.
 
         old: a backdrop that is not used any more. Its memory is: new memory takes as long as the painting.

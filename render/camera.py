@@ -1,4 +1,4 @@
-"""A perspective camera that looks at a target and turns round it.
+"""Cameras that pictures are painted from: one that looks at a target and turns round it, one that stands anywhere.
 
 World frame: x across, y along, z up. Picture frame: x to the right, y down, in pixels.
 """
@@ -6,7 +6,7 @@ World frame: x across, y along, z up. Picture frame: x to the right, y down, in 
 import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,8 +17,35 @@ NEAR_PLANE = 0.05  # m; nearer points are not drawn
 MAX_ELEVATION, MIN_ELEVATION = 88.0, 2.0  # degrees above the horizon
 
 
+class Perspective:
+    """What all cameras do. `basis` is the picture's right, down and forward as rows; lengths in m and px."""
+
+    eye: Any  # (3,) m
+    basis: Any  # (3, 3)
+    focal_length: Any  # px
+    principal_point: Any  # (2,) px
+
+    def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pixels (N, 2) and depth (N,) m of points (N, 3) m; NaN pixels for points behind or too near."""
+        local = (np.asarray(points, float) - self.eye) @ self.basis.T
+        depth = local[:, 2]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            xy = self.principal_point + self.focal_length * local[:, :2] / depth[:, None]
+        xy[~(depth > NEAR_PLANE)] = np.nan
+        return xy, depth
+
+    def project_polygon(self, polygon: np.ndarray) -> np.ndarray:
+        """The pixels (M, 2) of a polygon's corners (N, 3) m, clipped where it is too near; perhaps none."""
+        local = (np.asarray(polygon, float) - self.eye) @ self.basis.T
+        if local[:, 2].min() <= NEAR_PLANE:
+            local = _clip_near(local)
+        if len(local) < 3:
+            return np.empty((0, 2))
+        return np.clip(self.principal_point + self.focal_length * local[:, :2] / local[:, 2:], -2e4, 2e4)
+
+
 @dataclass(frozen=True)
-class OrbitCamera:
+class OrbitCamera(Perspective):
     """Where it looks, from which side, from how far. Angles in degrees; `azimuth` 0 looks along y, from -y."""
 
     target: tuple[float, float, float]  # (3,) m
@@ -85,23 +112,21 @@ class OrbitCamera:
         """Where the target is in the picture, (2,) px."""
         return np.array([self.size[0] / 2 + self.principal_shift, self.size[1] / 2])
 
-    def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Pixels (N, 2) and depth (N,) m of points (N, 3) m; NaN pixels for points behind or too near."""
-        local = (np.asarray(points, float) - self.eye) @ self.basis.T
-        depth = local[:, 2]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            xy = self.principal_point + self.focal_length * local[:, :2] / depth[:, None]
-        xy[~(depth > NEAR_PLANE)] = np.nan
-        return xy, depth
 
-    def project_polygon(self, polygon: np.ndarray) -> np.ndarray:
-        """The pixels (M, 2) of a polygon's corners (N, 3) m, clipped where it is too near; perhaps none."""
-        local = (np.asarray(polygon, float) - self.eye) @ self.basis.T
-        if local[:, 2].min() <= NEAR_PLANE:
-            local = _clip_near(local)
-        if len(local) < 3:
-            return np.empty((0, 2))
-        return np.clip(self.principal_point + self.focal_length * local[:, :2] / local[:, 2:], -2e4, 2e4)
+class FixedCamera(Perspective):
+    """A calibrated camera with its image scaled to a picture of `size` (width, height) px, without its distortion.
+
+    basis     (3, 3) turns our frame into the camera's: tracks.Camera.R
+    focal_length, principal_point  px of the picture
+    distance  m, from which things that follow a picture's scale take it
+    """
+
+    def __init__(
+        self, eye: np.ndarray, basis: np.ndarray, focal_length: float, principal_point: np.ndarray,
+        size: tuple[int, int], distance: float,
+    ):  # fmt: skip
+        self.eye, self.basis, self.focal_length = eye, basis, focal_length
+        self.principal_point, self.size, self.distance = principal_point, size, distance
 
 
 def _clip_near(local):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ballcast.render.camera import NEAR_PLANE, OrbitCamera
+from ballcast.render.camera import NEAR_PLANE, Perspective
 from ballcast.render.place import Place
 from ballcast.sim.jit import strict
 
@@ -49,7 +49,7 @@ class Region(NamedTuple):
 class RegionGrid:
     """The grid of rays of a camera in a place. It computes where a ray ends when a region first needs it."""
 
-    def __init__(self, place: Place, camera: OrbitCamera):
+    def __init__(self, place: Place, camera: Perspective):
         self.barriers, self.camera = place.barriers, camera
         self.spacing = max(1, round(camera.size[1] / GRID_ROWS))
         shape = tuple(-(-side // self.spacing) + 1 for side in reversed(camera.size))

@@ -8,7 +8,7 @@ import numpy as np
 
 from ballcast.render import raster
 from ballcast.render.backdrop import Backdrop
-from ballcast.render.camera import OrbitCamera
+from ballcast.render.camera import Perspective
 from ballcast.render.confidence_tube import Region
 
 RIM, RIM_ALPHA, MIDDLE_ALPHA = 0.06, 0.09, 0.42  # of regions: the density over which the rim appears, and alphas
@@ -17,7 +17,7 @@ Color = tuple[float, float, float]
 
 
 class DrawList:
-    def __init__(self, camera: OrbitCamera):
+    def __init__(self, camera: Perspective):
         self.camera = camera
         self._lines, self._dots, self._fills, self._regions, self._balls = [], [], [], [], []
 
@@ -36,9 +36,11 @@ class DrawList:
         if len(corners):
             self._fills.append((anchor, corners, starts, color, alpha))
 
-    def region(self, anchor: np.ndarray, region: Region, color: Color) -> None:
-        """A region of a forecast, hidden by what hides the anchor (3,) m."""
-        self._regions.append((anchor, region, color))
+    def region(
+        self, anchor: np.ndarray, region: Region, color: Color, alphas: tuple[float, float] = (RIM_ALPHA, MIDDLE_ALPHA)
+    ) -> None:
+        """A region of a forecast, hidden by what hides the anchor (3,) m; alphas: at its rim, where densest."""
+        self._regions.append((anchor, region, color, alphas))
 
     def ball(self, position: np.ndarray, radius: float, color: Color, orientation: np.ndarray) -> None:
         """A shaded ball of radius px at a position (3,) m; orientation (3, 3) as raster.sphere takes it."""
@@ -59,9 +61,9 @@ class DrawList:
             for (_, corners, starts, tone, opacity), item_layer in zip(self._fills, fill_layers):
                 if item_layer == layer:
                     raster.fill(pixels, corners, starts, np.array(tone, float), opacity, backdrop.coverage_buffer)
-            for (_, region, tone), item_layer in zip(self._regions, region_layers):
+            for (_, region, tone, alphas), item_layer in zip(self._regions, region_layers):
                 if item_layer == layer:
-                    paint_region(pixels, region, tone)
+                    paint_region(pixels, region, tone, alphas)
             raster.discs(pixels, xy, radius, color, alpha, point_layers, layer)
             for (_, size, tone, orientation), (x, y), item_layer in zip(self._balls, ball_pixels, ball_layers):
                 if item_layer == layer:
@@ -91,7 +93,9 @@ class DrawList:
         return samples[:, :3], xy, np.append(style[:, 0], sizes), color, samples[:, 3].copy()
 
 
-def paint_region(pixels: np.ndarray, region: Region, color: Color) -> None:
+def paint_region(
+    pixels: np.ndarray, region: Region, color: Color, alphas: tuple[float, float] = (RIM_ALPHA, MIDDLE_ALPHA)
+) -> None:
     """Paint a region over a picture (W, H) uint32."""
     place = region.density, region.corner, region.spacing
-    raster.cloud(pixels, *place, np.array(color, float), RIM, RIM_ALPHA, MIDDLE_ALPHA)
+    raster.cloud(pixels, *place, np.array(color, float), RIM, *alphas)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ballcast.render import raster
 from ballcast.render.backdrop import Backdrop
-from ballcast.render.camera import OrbitCamera
+from ballcast.render.camera import OrbitCamera, Perspective
 from ballcast.render.confidence_tube import RegionGrid
 from ballcast.render.draw_list import DrawList
 from ballcast.render.palette import SHADOW_COLOR, TRACK_COLOR, TRUTH_COLOR, predictor_color
@@ -25,6 +25,12 @@ MIN_BALL_PIXELS = 8.0  # px; a ball is drawn no smaller, so that it can be seen
 ARROW_TIME = 0.12  # s of flight that the arrow of a launch shows
 DOT_RADIUS, DOT_HEIGHT = 1.9, 720  # px of an observed dot, in pictures of this height and more
 SMALL_DOT = 1.1  # px of one in the smallest pictures
+CLOUD_TIME = 0.3  # s ahead that the first time of a forecast is, and less, for its cloud to be drawn
+CLOUD_STEP = 1e-3  # s, over which the place of a ball that cameras see is drawn
+CLOUD_SD = 0.7  # spacings of the region's grid that are added to it, so that a narrow one has a smooth rim
+CLOUD_ALPHAS = 0.16, 0.8  # at its rim and in its middle
+FRUSTUM, FRUSTUM_ALPHA = 0.055, 0.55  # of the picture's distance: how deep a camera is drawn; its lines
+RAY_TIME, RAY_ALPHA, RAY_LENGTH = 0.25, 0.5, 2.0  # s for which a line of sight is drawn; over the picture's distance
 OUTLINE, OUTLINE_ALPHA = 1.2, 0.55  # px round a forecast on a green floor, and how dark
 CIRCLE = np.stack([f(np.linspace(0, 2 * np.pi, 49)) for f in (np.cos, np.sin, np.zeros_like)], axis=1)
 
@@ -32,17 +38,20 @@ CIRCLE = np.stack([f(np.linspace(0, 2 * np.pi, 49)) for f in (np.cos, np.sin, np
 class Painter:
     """Paints sessions of a sport. It keeps the backdrop until the camera moves.
 
-    regions  of the last picture: predictor's number -> its Region, with the time until which it is drawn
+    regions      of the last picture: predictor's number -> its Region, with the time until which it is drawn
+    ball_pixels  px; a ball is drawn no smaller, so that it can be seen
+    is_seen      whether the picture is what one of the cameras sees that see the ball: it shows no camera
     """
 
-    def __init__(self, sport):
+    def __init__(self, sport, ball_pixels=MIN_BALL_PIXELS, is_seen=False):
         self.sport, self.scene, self.regions = sport, Scene.of(sport), {}
+        self.ball_pixels, self.is_seen = ball_pixels, is_seen
         self.place = Place(sport.surfaces, self.scene, sport.ball.radius, sport.world.gravity)
         self._has_outlines = self.scene.floor is not None and is_green(self.scene.floor.color)
         self._camera = self._backdrop = self._grid = None
 
     def paint(
-        self, pixels: np.ndarray, session: Any, camera: OrbitCamera, truth: bool = False, throw: Any = None,
+        self, pixels: np.ndarray, session: Any, camera: Perspective, truth: bool = False, throw: Any = None,
         attribution: Any = None,
     ) -> None:  # fmt: skip
         """Fill the picture (W, H) uint32 with this moment of a session; `truth`: also where the ball will truly go."""
@@ -56,7 +65,10 @@ class Painter:
             self._truth(session)
         for forecaster in reversed(session.forecasters):
             self._paths(session, forecaster)
-        self._track(session)
+        if session.ball.pixels is None:
+            self._track(session)
+        elif not self.is_seen:
+            self._sight(session)
         if attribution is not None and len(attribution.time):
             self._attributed_frames(attribution)
         if throw is not None:
@@ -87,11 +99,14 @@ class Painter:
         if current is None:
             return
         times, points = current.times, current.mean
-        if times[0] > session.now:  # from the ball on
+        has_start = session.ball.pixels is None  # of what cameras see, a forecast begins elsewhere than the ball
+        if times[0] > session.now and has_start:  # from the ball on
             start = session.ball.state_at(session.now)[0]
             times, points = np.append(session.now, times), np.vstack([start, points])
         times, points, reason = self.place.drawn_path(times, points, current.landing)
         until = self._region(session.now, forecaster.number, current, times[-1], color)
+        if not has_start:
+            self._cloud(session.now, current, color)
         is_future = times >= session.now
         alpha = np.linspace(0.75, 0.06, is_future.sum())
         times, points = times[is_future], points[is_future]
@@ -120,6 +135,36 @@ class Painter:
         self.regions[number] = region
         self._draw_list.region(mean[0], region, color)
         return region.until
+
+    def _cloud(self, now, forecast, color):
+        """Where the ball may be now: long along the line of sight of a camera that does not see depth."""
+        if forecast.covariance is None or not forecast.times[0] < now + CLOUD_TIME:
+            return
+        row = min(int(np.searchsorted(forecast.times, now)), len(forecast.times) - 1)
+        mean, covariance = (np.repeat(values[row][None], 2, 0) for values in (forecast.mean, forecast.covariance))
+        times = now + np.array([0.5, 1.0]) * CLOUD_STEP
+        self._grid = self._grid or RegionGrid(self.place, self._camera)
+        depth = float(self._camera.project(mean[:1])[1][0])
+        covariance = covariance + (CLOUD_SD * self._grid.spacing * depth / self._camera.focal_length) ** 2 * np.eye(3)
+        region = self._grid.region(now, times, mean, covariance)
+        if region is not None and (top := float(region.density.max())) > 0.0:
+            self._draw_list.region(mean[0], region._replace(density=region.density / top), color, CLOUD_ALPHAS)
+
+    def _sight(self, session):
+        """The cameras that see the ball, and the line of sight of the last pixel of each."""
+        pixels, depth = session.ball.pixels, FRUSTUM * self._camera.distance
+        rows = session.observed_frames
+        for number, camera in session.cameras:
+            corners = (np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) * camera.size) - 0.5
+            eye, directions = camera.rays(corners)
+            ends = eye + directions * (depth / (directions @ camera.R[2]))[:, None]
+            for a, b in [*zip(ends[:-1], ends[1:]), *((eye, end) for end in ends[:-1])]:
+                self._draw_list.line(np.linspace(a, b, 5), 0.7, TRACK_COLOR, FRUSTUM_ALPHA)
+            own = rows[pixels.camera[rows] == number]
+            if len(own) and (age := session.now - pixels.time[own[-1]]) < RAY_TIME:
+                _, ray = camera.rays(pixels.pixel[own[-1]])
+                end = self.place.ray_end(eye, ray, RAY_LENGTH * self._camera.distance)
+                self._draw_list.line(np.linspace(eye, end, 65), 0.7, TRACK_COLOR, RAY_ALPHA * (1.0 - age / RAY_TIME))
 
     def _arrow(self, throw):
         """The launch: as long as the ball flies in ARROW_TIME."""
@@ -162,14 +207,14 @@ class Painter:
     def _ball(self, session):
         position = session.ball.state_at(session.now)[0]
         radius, _ = self._radius(position)
-        if radius <= self._camera.size[1]:
+        if radius <= self._camera.size[1]:  # NaN where nobody knows where the ball is
             orientation = view_rotation(self._camera, session.orientation)
             self._draw_list.ball(position, radius, self.sport.view.ball_color, orientation)
 
     def _radius(self, position):
         """How large the ball is drawn: (px, m)."""
         depth = max(float(self._camera.project(position[None])[1][0]), 0.05)
-        pixels = max(self.sport.ball.radius * self._camera.focal_length / depth, MIN_BALL_PIXELS)
+        pixels = max(self.sport.ball.radius * self._camera.focal_length / depth, self.ball_pixels)
         return pixels, pixels * depth / self._camera.focal_length
 
 
@@ -178,7 +223,7 @@ def is_green(color: Sequence[float]) -> bool:
     return color[1] > color[0] and color[1] > color[2]
 
 
-def view_rotation(camera: OrbitCamera, orientation: np.ndarray) -> np.ndarray:
+def view_rotation(camera: Perspective, orientation: np.ndarray) -> np.ndarray:
     """From the picture's axes (right, down, towards the camera) to those of a ball turned by `orientation` (3, 3)."""
     right, down, forward = camera.basis
     return orientation.T @ np.column_stack([right, down, -forward])

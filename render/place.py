@@ -62,6 +62,18 @@ class Place:
         out_times, out, count, reason = _drawn_path(times, path, end, *place)
         return out_times[:count], out[:count], reason
 
+    def ray_end(self, origin: np.ndarray, direction: np.ndarray, farthest: float) -> np.ndarray:
+        """Where a ray from a point (3,) m in a unit direction (3,) meets the first barrier, or is `farthest` m long."""
+        end = farthest
+        for barrier in self.barriers:
+            axis, low, high = barrier["axis"], barrier["low"], barrier["high"]
+            rate = direction[axis]
+            distance = (barrier["offset"] - origin[axis]) / rate if abs(rate) > 1e-9 else -1.0
+            across = np.delete(origin + distance * direction - np.stack([low, high]), axis, axis=1)
+            is_met = barrier["inward"] != 0.0 or bool((across[0] >= 0.0).all() and (across[1] <= 0.0).all())
+            end = distance if is_met and 0.0 < distance < end else end
+        return origin + end * direction
+
 
 def _inward(plane, surfaces):
     """On which side of a plane the place is: the side of the other surfaces' middle."""

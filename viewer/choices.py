@@ -7,10 +7,12 @@ import pygame
 from ballcast import sim
 from ballcast.viewer import introduction
 from ballcast.viewer.menu import Menu, plain, sections
+from ballcast.viewer.playback import sight
 from ballcast.viewer.playback.first_flight import first_flight
 from ballcast.viewer.playback.session import Session
 from ballcast.viewer.playback.source import LiveSource, SourceChoice, sample_source
 
+NOT_SEEN = "a recording has only what its tracker or its cameras measured"
 NOT_THROWN, COMPILING = "a recording is not thrown", "the simulator is still being compiled"
 SIMULATED = "live play of the simulator: rallies, or the throws of the sport"
 SAMPLE = "a rally of table tennis as a tracker records it; simulated, in tracks/samples/rally.csv"
@@ -41,6 +43,20 @@ class Choices:
         if self.app.is_simulated(NOT_THROWN):
             self.app.session.set_throw_kind(kind)
             self.app.show_message(f"Throws: {self.app.session.source.throw_kinds[kind]}")
+
+    def next_sight(self) -> None:
+        """Predictors see the ball by the next of sight.SEEN_BY; a message says so, or why it cannot be."""
+        if self.app.is_simulated(NOT_SEEN):
+            names = sight.SEEN_BY
+            self.set_sight(names[(names.index(self.app.session.source.seen_by) + 1) % len(names)])
+
+    def set_sight(self, name: str) -> None:
+        """Predictors see the ball by one of sight.SEEN_BY; a message says so, and which of them cannot."""
+        session = self.app.session
+        session.set_seen_by(name)
+        blind = [session.pool.describe(f.number).title for f in session.forecasters if f.problem]
+        refusal = f"; {' and '.join(blind)}: takes positions, not pixels" if blind else ""
+        self.app.show_message(f"Seen by {session.seen_by}{refusal}")
 
     def select_predictor(self, number: int) -> None:
         """Only this predictor forecasts; a message names it, or says why it cannot."""
@@ -84,6 +100,7 @@ class Choices:
     def _live_source(self, sport):
         seed = introduction.opening(sport).seed if self.seed is None else self.seed
         source = LiveSource(sport, seed, rallies=True)
+        source.seen_by = getattr(self.app.session.source, "seen_by", sight.TRACKER)
         if self.app.warm_start and not self.app.warm_start.simulator_ready:
             source.ready, source.stand_in = False, first_flight(sport)
         return source

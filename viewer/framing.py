@@ -55,7 +55,7 @@ class Free(NamedTuple):
     def parts(self) -> list[Rectangle]:
         """Parts of the picture to which a place may be fitted; the last is beside the panel, others overlap with it."""
         whole, (_, _, right, bottom) = self.whole, self.panel
-        below = [whole._replace(top=top) for top in np.linspace(0.0, bottom, EDGES)[1:].tolist()]
+        below = [whole._replace(top=max(top, whole.top)) for top in np.linspace(0.0, bottom, EDGES)[1:].tolist()]
         below = [part for part in below if part.bottom - part.top >= MIN_HEIGHT * whole.bottom]
         return below + [whole._replace(left=left) for left in np.linspace(0.0, right, EDGES).tolist()]
 
@@ -247,6 +247,11 @@ class Framing:
             self._append(moment.now, _points(session, moment.now))
 
     def _append(self, now, points):
+        if not len(points):  # nothing is known of a ball that only cameras see: the camera stays
+            goal = self._goals[self._count - 1] if self._count else self._home
+            self._times[self._count], self._limits[self._count], self._goals[self._count] = now, np.inf, goal
+            self._count += 1
+            return
         limits = self._goal_lens.limits(points, (FOLLOW_SPARE if self.follows else SPARE) * self._distance)
         if self.follows and len(points) == 1 and self._home_limits is not None:  # nothing is known of the ball yet
             limits = np.minimum(limits, self._home_limits)

@@ -74,6 +74,7 @@ GROUPS = {  # as the help shows them, sorted by use
         *(_digit(n, "choose a predictor") for n in range(1, 10)),
         *(_digit(n, "add or remove one", "shift") for n in range(1, 10)),
         Binding(("o",), "O", "hide the ball from them", lambda app: app.toggle_hidden()),
+        Binding(("x",), "X", "they see by a tracker, by one camera, by two", lambda app: app.choices.next_sight()),
     ),
     "Show": (
         Binding(("t",), "T", "where the ball will truly go", lambda app: app.toggle("truth")),

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from ballcast.viewer.window import App
 
 
+SIGHTS = {  # of sight.SEEN_BY -> its name and a line about it
+    "tracker": ("by a 3D tracker", "positions in space"),
+    "camera": ("by one camera", "the pixels of one camera, which does not see depth"),
+    "cameras": ("by two cameras", "the pixels of two cameras, at different times"),
+}
+
+
 class Entry(NamedTuple):
     """One line; `act` takes the App, and whether Shift is held. None: it cannot be chosen, and the note says why."""
 
@@ -61,7 +68,7 @@ def sections(app: "App") -> list[Section]:
         Section("Sport", _sports(app), 1.5),
         Section("Predictor", _predictors(app), 3.0),
         Section("Play", [*_throws(app), _GAME], 1.9),
-        Section("Source", _sources(app), 2.0),
+        Section("Source", [*_sources(app), *_sights(app)], 2.0),
     ]
 
 
@@ -111,6 +118,22 @@ def _sources(app):
         Entry(choice.label, choice.note, functools.partial(_change_source, number), number == app.choices.number)
         for number, choice in enumerate(app.choices.sources)
     ]
+
+
+def _sights(app):
+    """By what predictors see the ball."""
+    source = app.session.source
+    if not source.live or not source.ready:
+        return []
+    return [
+        Entry(label, f"what the predictors see: {note}; X goes to the next", functools.partial(_see_by, name),
+              name == source.seen_by)
+        for name, (label, note) in SIGHTS.items()
+    ]  # fmt: skip
+
+
+def _see_by(name, app, shift):
+    app.choices.set_sight(name)
 
 
 def _change_sport(name, app, shift):

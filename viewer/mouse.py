@@ -91,7 +91,8 @@ class Mouse:
 
     def _take_slider(self, pixel):
         if self.app.options.sliders and self.app.is_simulated():
-            self.sliding = sliders(Canvas(self.app.screen), self.app.options).slider_at(pixel)
+            panel = sliders(Canvas(self.app.screen), self.app.session, self.app.options)
+            self.sliding = panel.slider_at(pixel)
             self._drag_slider(pixel)
         return self.sliding is not None
 
@@ -99,7 +100,7 @@ class Mouse:
         if self.sliding is not None:
             app = self.app
             app.options = dataclasses.replace(app.options, slider=self.sliding)
-            value = sliders(Canvas(app.screen), app.options).value_at(self.sliding, pixel)
+            value = sliders(Canvas(app.screen), app.session, app.options).value_at(self.sliding, pixel)
             if app.session.source.world.get(OVERRIDES[self.sliding].name) != value:
                 app.set_override(value)
 

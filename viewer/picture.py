@@ -12,7 +12,7 @@ from ballcast.render.painter import Painter
 from ballcast.render.palette import FAINT_COLOR, TEXT_COLOR
 from ballcast.viewer.framing import Cameras, Free, Rectangle
 from ballcast.viewer.options import DEFAULT
-from ballcast.viewer.panels import beliefs, card, game, help, menu, numbers, overlay
+from ballcast.viewer.panels import beliefs, camera_views, card, game, help, menu, numbers, overlay
 from ballcast.viewer.panels.canvas import Canvas, scale_of
 from ballcast.viewer.panels.layout import CARD_HEIGHT, FOOT_HEIGHT, GAP, MARGIN, WIDTH, has_right_column
 from ballcast.viewer.panels.sliders import Sliders
@@ -23,6 +23,7 @@ from ballcast.viewer.screen import draw_pixels
 INSET = WIDTH, 158  # units
 FOOT_GAP = 14  # units above the foot that are left free: a ring on the floor has room
 PANEL = MARGIN + WIDTH, MARGIN + CARD_HEIGHT  # units: the right and the lower edge of the card
+CAMERA_ROOM = 110  # units below the upper edge that are left free beside what a camera sees
 CAPTION, MESSAGE, PROGRESS = 30, 24, 18  # sizes of texts above the foot, units
 
 
@@ -45,6 +46,7 @@ class Picture:
     def __init__(self, sport):
         self.sport = sport
         self._world, self._above = Painter(sport), Painter(sport)
+        self._camera_views = camera_views.CameraViews(sport)
         self._framed_by = None  # whether the source was ready, and the Cameras
 
     @property
@@ -53,6 +55,7 @@ class Picture:
         return max((region.share for region in self._world.regions.values()), default=0.0)
 
     def paint(self, surface, session, camera, options=DEFAULT, overlays=NO_OVERLAYS):
+        options = with_cameras(session, options)
         canvas, camera = Canvas(surface), self.camera(session, camera, options)
         if overlays.game is not None:
             game.paint(canvas, self._world, overlays.game, camera, overlays.message)
@@ -76,34 +79,38 @@ class Picture:
 
     def _panels(self, canvas, session, camera, options, has_attribution):
         """The columns on both sides."""
+        if session.cameras:
+            self._camera_views.paint(canvas, session, not has_right_column(options), options.truth)
         if options.inset:
-            self._inset(canvas, session, options)
+            self._inset(canvas, session, options, right_column_top(canvas, session, options))
         bottom = card.paint(canvas, session, options.truth, has_attribution)
         if options.beliefs:
             beliefs.paint(canvas, session, bottom + GAP)
         if options.numbers:
-            top = sliders(canvas, options).top + (Sliders.height + GAP if options.sliders else 0)
+            top = sliders(canvas, session, options).top + (Sliders.height + GAP if options.sliders else 0)
             numbers.paint(canvas, session, camera, top)
         if options.sliders:
-            sliders(canvas, options).paint(session, options.slider)
+            sliders(canvas, session, options).paint(session, options.slider)
         overlay.buttons(canvas)
 
     def fitted_camera(self, session, size, options, direction=None):
         """The camera that is fitted to the place, from the sport's own view or a direction (azimuth, elevation)."""
-        return self._cameras(session).view(size, free_part(size, options), direction)
+        return self._cameras(session).view(size, free_part(size, with_cameras(session, options)), direction)
 
     def framed_camera(self, session, camera, size, options):
         """The camera at a picture's size, moved so that it shows ball and forecast, unless the user has moved it."""
         if size != camera.size:
             shift = camera.principal_shift * size[0] / camera.size[0]
             camera = dataclasses.replace(camera, size=size, principal_shift=shift)
-        return self._cameras(session).standing.camera(session, camera, free_part(size, options))
+        free = free_part(size, with_cameras(session, options))
+        return self._cameras(session).standing.camera(session, camera, free)
 
     def camera(self, session, camera, options):
         """The camera that paints: `camera`, or one that follows the ball from its direction."""
         if not options.follow:
             return camera
-        return self._cameras(session).following.camera(session, camera, free_part(camera.size, options))
+        free = free_part(camera.size, with_cameras(session, options))
+        return self._cameras(session).following.camera(session, camera, free)
 
     def _cameras(self, session):
         """The sport's Cameras; new ones once the simulator is compiled, and shows where play takes place."""
@@ -111,8 +118,8 @@ class Picture:
             self._framed_by = session.source.ready, Cameras(self.sport.view, place_of(session.source))
         return self._framed_by[1]
 
-    def _inset(self, canvas, session, options):
-        x, y = canvas.width - MARGIN - INSET[0], MARGIN
+    def _inset(self, canvas, session, options, y):
+        x = canvas.width - MARGIN - INSET[0]
         corner = [round(a * canvas.scale) for a in (x, y, *INSET)]
         inset = canvas.surface.subsurface(pygame.Rect(corner).clip(canvas.surface.get_rect()))
         camera = self._cameras(session).from_above(session, inset.get_size())
@@ -127,9 +134,22 @@ def free_part(size, options):
     scale = scale_of(size)
     right = (WIDTH + 2 * MARGIN) * has_right_column(options)
     strips = options.errors * (ERROR_STRIP_HEIGHT + STRIP_GAP) + options.gates * (GATE_STRIP_HEIGHT + STRIP_GAP)
-    whole = Rectangle(0.0, 0.0, size[0] - scale * right, size[1] - scale * (FOOT_HEIGHT + FOOT_GAP + strips))
-    return Free(whole, Rectangle(0.0, 0.0, scale * PANEL[0], scale * PANEL[1]))
+    top = scale * CAMERA_ROOM if options.cameras and not right else 0.0
+    whole = Rectangle(0.0, top, size[0] - scale * right, size[1] - scale * (FOOT_HEIGHT + FOOT_GAP + strips))
+    bottom = PANEL[1] + card.CAMERA_ROWS * bool(options.cameras)
+    return Free(whole, Rectangle(0.0, 0.0, scale * PANEL[0], scale * bottom))
 
 
-def sliders(canvas, options):
-    return Sliders(canvas, MARGIN + (INSET[1] + 10 if options.inset else 0))
+def with_cameras(session, options):
+    """The options, which then say whether cameras see the ball."""
+    return dataclasses.replace(options, cameras=bool(session.cameras))
+
+
+def right_column_top(canvas, session, options):
+    """Where the right column begins, units: below what cameras see."""
+    return camera_views.bottom(canvas, [camera for _, camera in session.cameras], not has_right_column(options))
+
+
+def sliders(canvas, session, options):
+    """The Sliders, below what else stands in the right column."""
+    return Sliders(canvas, right_column_top(canvas, session, options) + (INSET[1] + 10 if options.inset else 0))

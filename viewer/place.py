@@ -31,12 +31,17 @@ class Place(NamedTuple):
 
 def place_of(source: Any) -> Place:
     """The Place of a LiveSource or a RecordedSource (viewer/playback/source.py), near where the sport's view looks."""
-    view, paths = source.sport.view, _played(source) if source.live and source.ready else _stored(source)
+    view, paths = source.sport.view, _played(source) if _flies(source) else _stored(source)
     paths = paths[:: -(-len(paths) // MAX_PATHS)]
     reach = np.linalg.norm(np.subtract(view.eye, view.target))
     is_near = (np.linalg.norm(paths - view.target, axis=2) <= reach).all(axis=1)
     near = paths[is_near] if is_near.any() else paths
     return Place(_corners(source.sport, near), near, paths)
+
+
+def _flies(source):
+    """Whether simulated balls show where balls fly: no stored or recorded ball says where it was."""
+    return (source.live and source.ready) or not source.ball(0).is_motion_known
 
 
 def _played(source):

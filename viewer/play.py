@@ -8,6 +8,7 @@ python play.py --headless --frames 120 --screenshot out.png
 """
 
 import os
+import pkgutil
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,12 @@ class Options:
     track: tuple[str, ...] = ()
     """recorded tracks to replay: files (CSV, TT3D, SpinDOE, Motive, HDF5), folders of them, - for standard input;
     `rally`: a sample that ships"""
+    pixels: tuple[str, ...] = ()
+    """pixels of a ball to replay, as cameras measured them: files (`t,camera,u,v`), folders of them, - for standard
+    input; with --cameras"""
+    cameras: str | None = None  # the file of the calibrated cameras of --pixels (YAML)
+    seen_by: Literal["tracker", "camera", "cameras"] = "tracker"
+    """what the predictors see of live balls: positions of a 3D tracker, the pixels of one camera, or of two; X"""
     reading: Annotated[ReadOptions, tyro.conf.arg(name="")] = ReadOptions()
     seed: int | None = None  # of the live balls; without it 0, in a window that of a good rally of the sport
     size: str = "1280x720"  # of the picture, in pixels
@@ -46,7 +53,7 @@ class Options:
     game: bool = False  # beat the network: a ball stops, and you click where it will land
     intro: Literal["auto", "yes", "no"] = "auto"
     """begin in slow motion, with captions on what the marks mean; auto: in a window, unless a ball is asked for by
-    --track, --throw, --world, --game, --seed or --frames"""
+    --track, --pixels, --throw, --world, --game, --seen-by, --seed or --frames"""
     headless: bool = False  # without a window: 1/60 s per frame, the same picture every time
     frames: int = 0  # stop after this many frames; 0: when the window is closed, or after 120 if headless
     screenshot: Path | None = None  # save the last picture as this PNG
@@ -68,6 +75,7 @@ def check(options):
         raise ValueError(f"--frames {options.frames}: 0 or more")
     if options.seed is not None and options.seed < 0:
         raise ValueError(f"--seed {options.seed}: at least 0")
+    check_sight(options)
     if options.screenshot is not None:
         folder = options.screenshot.parent
         if options.screenshot.is_dir() or options.screenshot.suffix.lower() != ".png":
@@ -83,11 +91,24 @@ def check(options):
         film.check(options.record)
 
 
+def check_sight(options):
+    """Refuse options of tracks, pixels and cameras that do not go together. Raises ValueError."""
+    if options.pixels and not options.cameras:
+        raise ValueError("--pixels needs the cameras that measured them: add --cameras FILE")
+    if options.cameras and not options.pixels:
+        raise ValueError("--cameras says what measured --pixels: add --pixels FILE; --seen-by has cameras of its own")
+    if options.pixels and options.track:
+        raise ValueError("--track and --pixels: name one of them")
+    if options.seen_by != "tracker" and (options.pixels or options.track):
+        raise ValueError(f"--seen-by {options.seen_by}: a recording has only what was measured; leave it out")
+    if options.pixels and options.game:
+        raise ValueError("--game needs balls whose true flight is known, which recorded pixels do not have")
+
+
 def is_introduced(options):
     """Whether the show begins with the introduction."""
-    asked = (
-        options.track or options.throw or options.world or options.game or options.frames or options.seed is not None
-    )
+    asked = options.track or options.pixels or options.throw or options.world or options.game or options.frames
+    asked = asked or options.seed is not None or options.seen_by != "tracker"
     return options.intro == "yes" or (options.intro == "auto" and not options.headless and not asked)
 
 
@@ -103,6 +124,8 @@ def opening_seed(options, sport):
 def make_source(options, sport):
     from ballcast.viewer.playback.source import SINGLE, LiveSource, RecordedSource
 
+    if options.pixels:
+        return make_pixel_source(options, sport)
     if not options.track:
         throws = LiveSource(sport, opening_seed(options, sport), rallies=True)
         kinds = {name: number for number, (name, _) in enumerate(sport.throws)}
@@ -110,7 +133,7 @@ def make_source(options, sport):
         if options.throw is not None and options.throw not in kinds:
             raise ValueError(f"--throw {options.throw!r}: {sport.name} has {', '.join(kinds) or 'none'}")
         throws.throw_kind = kinds.get(options.throw)
-        throws.world = parse_world(options.world)
+        throws.world, throws.seen_by = parse_world(options.world), options.seen_by
         return throws
     from ballcast.tracks import read_tracks
 
@@ -119,14 +142,25 @@ def make_source(options, sport):
     return RecordedSource(sport, tracks)
 
 
+def make_pixel_source(options, sport):
+    from ballcast.tracks import read_cameras, read_pixel_tracks
+    from ballcast.viewer.playback.source import PixelSource
+
+    cameras = read_cameras(options.cameras)
+    tracks = read_pixel_tracks(list(options.pixels), cameras, **vars(options.reading))
+    command.print_notes(note for track in tracks for note in track.notes)
+    return PixelSource(sport, tracks)
+
+
 def recordings(options, source):
     """The recorded source as an entry of the menu, if there is one."""
     from ballcast.viewer.playback.source import SourceChoice
 
     if source.live:
         return []
-    count, first = len(source.tracks), Path(options.track[0]).name
-    note = f"{count} recorded track{'s' if count > 1 else ''} of {source.sport.name.replace('_', ' ')}"
+    count, first = len(source.tracks), Path((options.track or options.pixels)[0]).name
+    what = "recorded track" if options.track else "recording of pixel"
+    note = f"{count} {what}{'s' if count > 1 or options.pixels else ''} of {source.sport.name.replace('_', ' ')}"
     return [SourceChoice(first if first != "-" else "standard input", note, lambda sport: source)]
 
 
@@ -135,7 +169,17 @@ def predictor_names(options, sport):
     from ballcast import models
 
     first = options.predictor or models.available(sport)[:1]
+    if not options.predictor and (options.pixels or options.seen_by != "tracker"):
+        first = [next(name for name in models.available(sport) if takes_pixels(name))]
     return [*first, *(name for name in models.PREDICTORS if name not in first)]
+
+
+def takes_pixels(name):
+    """Whether a predictor that ships takes pixels."""
+    from ballcast import models
+
+    predictor = pkgutil.resolve_name(models.PREDICTORS[name])
+    return predictor.forecast_pixels is not models.Predictor.forecast_pixels
 
 
 def parse_world(words):
@@ -169,7 +213,7 @@ def prepare_window(options, source, pool, shown):
         pool.load(index)
     if source.live and not warm_start.is_warm(warm_start.SIMULATOR):
         source.ready = False
-        if options.throw is None and not options.world:
+        if options.throw is None and not options.world and options.seen_by == "tracker":
             source.stand_in = first_flight(source.sport)
     if pool.waiting or not source.ready:
         print("compiling, once: the window shows what is left", flush=True)

@@ -32,6 +32,7 @@ MAX_FRAME_TIME = 0.1  # s; a frame that took longer counts as this much
 HEADLESS_ANSWER_TIME = 1.0  # s after which a game without a window is answered: nobody can click
 MESSAGE_FRAMES = 150  # frames that a message stays
 NOT_CHANGED = "a recording flies as it flew"
+NO_ATTRIBUTION = "which frames matter is shown for the frames of a tracker; X goes back to it"
 
 
 class App:
@@ -205,6 +206,8 @@ class App:
         )
 
     def toggle_attribution(self):
+        if self.session.cameras and not self.options.why:
+            return self.show_message(NO_ATTRIBUTION)
         self.toggle("why")
         self.session.paused = self.session.paused or self.options.why
 
@@ -212,6 +215,7 @@ class App:
         """While the show is paused, compute a little more of the attribution; whether any is left."""
         session, forecaster = self.session, self.session.forecasters[0]
         wanted = self.options.why and session.paused and forecaster.forecast(session.now) is not None
+        wanted = wanted and not session.cameras
         at = self.attribution and (self.attribution.forecaster, self.attribution.now)
         if not wanted:
             self.attribution = None

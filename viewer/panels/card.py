@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LEAD_TIME = 0.2  # s ahead, of the error that is shown
 ROW, NOTE_ROW, NOTE = 22, 18, 17  # heights of a row and of a smaller one, units; the size of the smaller text
 MAX_NAMED = 5  # predictors
+CAMERA_ROWS = ROW + legend.ROW  # units by which it is higher where cameras see the ball
 
 
 def paint(canvas: "Canvas", session: "Session", truth: bool, has_attribution: bool = False) -> float:
@@ -27,7 +28,8 @@ def paint(canvas: "Canvas", session: "Session", truth: bool, has_attribution: bo
     several, notes = len(session.forecasters) > 1, _notes(canvas, session)
     marks = legend.marks(session, truth, has_attribution)
     named = session.forecasters[:MAX_NAMED]
-    height = 90 + ROW * (len(named) + (not several)) + NOTE_ROW * len(notes) + legend.ROW * len(marks) + 2 * PAD
+    rows = len(named) + (not several) + bool(session.cameras)
+    height = 90 + ROW * rows + NOTE_ROW * len(notes) + legend.ROW * len(marks) + 2 * PAD
     canvas.panel_background(MARGIN, MARGIN, WIDTH, height)
     y = _head(canvas, session, MARGIN + PAD)
     for forecaster in named:
@@ -39,6 +41,9 @@ def paint(canvas: "Canvas", session: "Session", truth: bool, has_attribution: bo
     if not several:
         canvas.text(LEFT, y, f"usual error {LEAD_TIME:g} s ahead", 18, palette.MUTED_COLOR)
         canvas.text(RIGHT, y, _error(session, named[0]), 18, palette.TEXT_COLOR, 1.0)
+        y += ROW
+    if session.cameras:
+        canvas.text(LEFT, y, f"seen by {session.seen_by}", 18, palette.TEXT_COLOR)
         y += ROW
     _rule(canvas, y)
     legend.paint(canvas, marks, y + 16)
@@ -59,11 +64,25 @@ def _head(canvas, session, y):
         room = RIGHT - LEFT - canvas.text_size(turns, 17)[0] - 8
     else:
         room = RIGHT - LEFT
-    speed = float(np.linalg.norm(session.ball.state_at(session.now)[1]))
-    words = format_speed(speed, lambda text: canvas.text_size(text, 21)[0] <= room)
+    words = _speed(canvas, session, room)
     canvas.text(LEFT, y + 32, words, 21, palette.TEXT_COLOR)
     _rule(canvas, y + 56)
     return y + 70
+
+
+def _speed(canvas, session, room):
+    """The ball's speed as text; where only pixels were recorded, as the first predictor estimates it."""
+
+    def has_room(text):
+        return canvas.text_size(text, 21)[0] <= room
+
+    if session.ball.is_motion_known:
+        return format_speed(float(np.linalg.norm(session.ball.state_at(session.now)[1])), has_room)
+    forecast = session.forecast
+    if forecast is None or forecast.belief is None:
+        return "speed not known"
+    speed = float(np.linalg.norm(forecast.belief.velocity))
+    return "about " + format_speed(speed, lambda text: has_room("about " + text))
 
 
 def _predictor(canvas, session, forecaster, y, with_error):
@@ -83,14 +102,18 @@ def _notes(canvas, session):
     forecasters = session.forecasters
     if len(forecasters) > 1:
         more = f"{len(forecasters) - MAX_NAMED} more; " if len(forecasters) > MAX_NAMED else ""
-        return [f"{more}usual error {LEAD_TIME:g} s ahead"]
-    text = forecasters[0].remark or session.pool.describe(forecasters[0].number).summary
+        notes = [f"{more}usual error {LEAD_TIME:g} s ahead"]
+        problems = [forecaster.problem for forecaster in forecasters if forecaster.problem]
+        return [line for text in problems[:1] for line in canvas.wrapped(text, NOTE, RIGHT - LEFT)[:2]] + notes
+    text = forecasters[0].remark or forecasters[0].problem or session.pool.describe(forecasters[0].number).summary
     return canvas.wrapped(text, NOTE, RIGHT - LEFT)[:3] if text else []
 
 
 def _error(session, forecaster):
     """The median so far, as text."""
     errors = forecaster.errors(session.now)[LEAD_TIME]
+    if not session.ball.is_motion_known:
+        return "not known"
     return format_length(median(errors)) if errors else "not yet"
 
 

@@ -1,7 +1,7 @@
 """Where things stand in the picture, in units, so that no two stand in the same place.
 
 left    a column: the card, the estimates below it, two buttons at the foot
-right   a column: the view from above, the sliders, the numbers
+right   a column: what cameras see, at the top, the view from above, the sliders, the numbers
 foot    the timeline between the columns' inner edges; strips, captions and messages above it
 """
 
@@ -21,7 +21,7 @@ FOOT_HEIGHT = 68  # of the timeline, its seconds and the state above it
 
 
 def has_right_column(options: "DisplayOptions") -> bool:
-    """Whether anything stands in the right column."""
+    """Whether anything stands in the right column but the small pictures of cameras, which leave most of it free."""
     return options.inset or options.sliders or options.numbers
 
 

@@ -18,7 +18,7 @@ CIRCLE = np.column_stack([f(np.linspace(0, 2 * np.pi, 36)) for f in (np.cos, np.
 
 
 class Mark(NamedTuple):
-    """A row of the legend: `sample` is dots, line, region, ring or path."""
+    """A row of the legend: `sample` is dots, line, region, cloud, ring or path."""
 
     sample: str
     text: str
@@ -29,14 +29,14 @@ def marks(session: "Session", truth: bool = False, has_attribution: bool = False
     """The rows for what can be in the picture now; `truth`: the true path too; has_attribution: dots that matter."""
     colors = tuple(palette.predictor_color(forecaster.number) for forecaster in session.forecasters)
     forecasts = [forecaster.forecast(session.now) for forecaster in session.forecasters]
-    rows = [
-        Mark(
-            "dots", "seen; large dots matter more" if has_attribution else "seen by the camera", (palette.TRACK_COLOR,)
-        )
-    ]
+    seen = "seen; large dots matter more" if has_attribution else "seen by the tracker"
+    rows = [Mark("dots", seen, (palette.TRACK_COLOR,))]
+    if session.cameras:
+        rows = [Mark("path", "line of sight of a camera", (palette.TRACK_COLOR,))]
     rows += [Mark("line", "forecast, if nobody hits it", colors)]
     has_region = tuple(c for c, f in zip(colors, forecasts) if f is None or f.covariance is not None)
     rows += [Mark("region", "region: ball in it, 9 times in 10", has_region)] if has_region else []
+    rows += [Mark("cloud", "where the ball may be now", has_region)] if has_region and session.cameras else []
     rows += [Mark("ring", "next landing, in seconds", colors)]
     return rows + ([Mark("path", "true path", (palette.TRUTH_COLOR,))] if truth else [])
 
@@ -73,6 +73,11 @@ def _region(canvas, y, colors):
         canvas.bar(start, y - 6, end - start, 12, [round(0.35 * c + 12) for c in color])
 
 
+def _cloud(canvas, y, colors):
+    for start, end, color in _parts(colors):
+        canvas.bar(start, y - 4, end - start, 8, [round(0.7 * c + 12) for c in color])
+
+
 def _ring(canvas, y, colors):
     for i, color in enumerate(colors[:2]):
         centre = (LEFT + SAMPLE / 2 + (i - (len(colors[:2]) - 1) / 2) * 18, y)
@@ -80,4 +85,4 @@ def _ring(canvas, y, colors):
         canvas.dots(centre + 2.2 * CIRCLE * (1, 0.7), 1.0, color, 0.8)
 
 
-_SAMPLES = {"dots": _dots, "line": _line, "region": _region, "ring": _ring, "path": _path}
+_SAMPLES = {"dots": _dots, "line": _line, "region": _region, "cloud": _cloud, "ring": _ring, "path": _path}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ballcast.tracks import Track
+from ballcast.tracks import PixelTrack, Track
 
 CALL_TIME = 0.9  # s for which a call is shown
 MAX_GAP = 0.05  # s; in a longer gap of a recording the ball's position is unknown
@@ -12,10 +12,13 @@ MAX_GAP = 0.05  # s; in a longer gap of a recording the ball's position is unkno
 
 @dataclass(frozen=True, eq=False)
 class BallRecord:
-    """A measured track, and the motion behind it. Only the session decides what a predictor gets."""
+    """A measured track, and the motion behind it. Only the session decides what a predictor gets.
+
+    Of recorded pixels the motion is not known: its positions and velocities are NaN.
+    """
 
     name: str
-    track: Track  # what a tracker measured: all that a predictor may get, frame by frame
+    track: Track  # what a tracker measured
     time: np.ndarray  # (N,) s, of the motion, on the track's clock
     position: np.ndarray  # (N, 3) m
     velocity: np.ndarray  # (N, 3) m/s
@@ -27,6 +30,17 @@ class BallRecord:
     calls: tuple = ()  # (time s, text, position (3,) m): what is called of the strokes of a rally, and where
     hits: tuple = ()  # s, when players hit it; unknown, so empty, of a recording
     parameter_history: tuple = ()  # (since s, (6,)): the true parameters from then on, relative to the sport's preset
+    pixels: PixelTrack | None = None  # what cameras see, if predictors get that and not the track
+
+    @property
+    def frames(self):
+        """All that a predictor may get, frame by frame: a PixelTrack, or a Track."""
+        return self.track if self.pixels is None else self.pixels
+
+    @property
+    def is_motion_known(self):
+        """Whether it is known where the ball is at all."""
+        return bool(np.isfinite(self.position[0, 0]))
 
     @property
     def start(self):
@@ -44,6 +58,7 @@ class BallRecord:
         """Those of times (T,) s at which the position is known, and the positions (N, 3) m."""
         right = np.clip(np.searchsorted(self.time, times), 1, len(self.time) - 1)
         is_known = (not self.is_recorded) | (self.time[right] - self.time[right - 1] <= MAX_GAP)
+        is_known = is_known & self.is_motion_known
         times = times[is_known & (times >= self.time[0]) & (times <= self.time[-1])]
         return times, np.column_stack([np.interp(times, self.time, axis) for axis in self.position.T])
 

@@ -1,6 +1,7 @@
 """One predictor on one ball: the frames that it got, every forecast that it made, and their errors.
 
-Forecasts are not scored across a hit: they say where the ball goes if nobody hits it.
+Forecasts are not scored across a hit: they say where the ball goes if nobody hits it. From pixels a forecast takes
+longer than a frame of the window; then it is made in a thread, and appears as soon as it is there.
 
 Everything is kept for as long as the show can be rewound, so that a past moment looks as it did.
 """
@@ -12,6 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ballcast import models
+from ballcast.tracks import PixelTrack
+from ballcast.viewer.playback import sight
+from ballcast.viewer.playback.thread import ThreadedStream
 
 LEAD_TIMES = (0.1, 0.2, 0.4)  # s ahead at which forecasts are scored
 LANDING_TOLERANCE = 0.05  # s by which a forecast may be older than its lead time before a landing
@@ -33,13 +37,18 @@ class StampedForecast(NamedTuple):
 
 
 class Forecaster:
-    """A predictor's stream on a ball. `number`: of the predictor in the pool; `latency` in s, with a clock."""
+    """A predictor's stream on a ball. `number`: of the predictor in the pool; `latency` in s, with a clock.
+
+    problem  why it cannot forecast this ball, one line; else ""
+    """
 
     def __init__(self, predictor, remark, number, ball, lead_times, clock=None):
         self.predictor, self.remark, self.number = predictor, remark, number
         self.ball, self.lead_times, self.clock, self.latency = ball, lead_times, clock, None
-        self.has_gates = getattr(predictor, "has_gates", False)
-        self.stream = predictor.stream()
+        self.sees_pixels = isinstance(ball.frames, PixelTrack)
+        self.has_gates = getattr(predictor, "has_gates", False) and not self.sees_pixels
+        self.problem = sight.refusal(predictor) if self.sees_pixels else ""
+        self.stream = self._new_stream()
         self.frames_fed, self.landings_scored = 0, 0
         self.forecasts, self._pending_scores, self._landings = [], [], []
         self._read, self._gates = [], []  # of each frame: time, features, hidden state; gates, once asked for
@@ -48,19 +57,22 @@ class Forecaster:
 
     def update(self, now, hidden_frames):
         """Observe the frames up to `now` that are not hidden (T,), forecast, score forecasts for times now past."""
-        track = self.ball.track
-        arrived = int(np.searchsorted(track.time, now, side="right"))
+        frames = self.ball.frames
+        arrived = int(np.searchsorted(frames.time, now, side="right"))
         began = self.clock() if self.clock else 0.0
-        for row in range(self.frames_fed, arrived):
-            if not hidden_frames[row]:
-                self._observe(track.time[row], track.position[row])
+        try:
+            for row in range(self.frames_fed, arrived):
+                if not (hidden_frames[row] or self.problem):
+                    self._observe(row)
+            if 0 < arrived < len(frames) and not self.problem:
+                self._forecast(now)
+                if self.clock and not self._is_threaded:
+                    self._took(self.clock() - began)
+        except ValueError as error:
+            if not self.sees_pixels:
+                raise
+            self.problem = str(error)
         self.frames_fed = arrived
-        if 0 < arrived < len(track):
-            self._forecast(now)
-            if self.clock:
-                taken = self.clock() - began
-                earlier = taken if self.latency is None else self.latency
-                self.latency = LATENCY_SMOOTHING * earlier + (1 - LATENCY_SMOOTHING) * taken
         self._score(now)
         self._score_landings(now)
 
@@ -73,7 +85,7 @@ class Forecaster:
 
     def branch(self, ball, now, hidden_frames):
         """Continue with another ball, which was the same until `now`: everything later is discarded."""
-        self.ball, self.frames_fed = ball, int(np.searchsorted(ball.track.time, now, side="right"))
+        self.ball, self.frames_fed = ball, int(np.searchsorted(ball.frames.time, now, side="right"))
         self.forecasts = self.forecasts[: bisect_right(self.forecasts, now, key=_made_at)]
         points = [point for forecast in self.forecasts for point in self._scored_points(forecast)]
         self._pending_scores = [point for point in points if point[0] > now]
@@ -82,9 +94,9 @@ class Forecaster:
             del times[count:], errors[count:]
         self._landings = [landing for landing in self._landings if landing[0] <= now]
         self.landings_scored = int(np.searchsorted(ball.landing_time, now, side="right"))
-        self.stream, self._read, self._gates = self.predictor.stream(), [], []
-        for row in np.flatnonzero(~hidden_frames[: self.frames_fed])[-REPLAY_FRAMES:]:
-            self._observe(ball.track.time[row], ball.track.position[row])
+        self.stream, self._read, self._gates = self._new_stream(), [], []
+        for row in () if self.problem else np.flatnonzero(~hidden_frames[: self.frames_fed])[-REPLAY_FRAMES:]:
+            self._observe(row)
 
     def forecast(self, now):
         """The latest forecast made up to `now`, or None."""
@@ -118,21 +130,46 @@ class Forecaster:
         """lead time -> errors (m, s) of the forecasts of the last landing before `now`."""
         return next((errors for time, errors in reversed(self._landings) if time <= now), {})
 
-    def _observe(self, time, position):
+    @property
+    def _is_threaded(self):
+        return self.sees_pixels and self.clock is not None
+
+    def _new_stream(self):
+        stream = self.predictor.stream()
+        return ThreadedStream(stream) if self._is_threaded else stream
+
+    def _observe(self, row):
+        """Give a frame to the stream. ValueError if it cannot take pixels."""
+        if self._is_threaded:
+            return self.stream.observe(self.ball.frames, row)
         hidden = self.stream.hidden if self.has_gates else None
-        self.stream.observe(time, position)
+        sight.observe(self.stream, self.ball.frames, row)
         if self.has_gates:
-            self._read.append((time, self.stream.features, hidden))
+            self._read.append((self.ball.frames.time[row], self.stream.features, hidden))
 
     def _forecast(self, now):
         times = now + self.lead_times
+        if self._is_threaded:
+            answer = self.stream.ask(now, times)
+            if answer is not None and answer.forecast is not None:
+                self._took(answer.seconds)
+                self._keep(answer.now, answer.times, answer.forecast)
+            return
         try:
             forecast = self.stream.forecast(times)
         except models.HistoryTooShort:
             return
+        self._keep(now, times, forecast)
+
+    def _keep(self, now, times, forecast):
         outputs = np.asarray(forecast.mean), forecast.covariance, forecast.landing, forecast.belief
         self.forecasts.append(StampedForecast(now, times, *outputs))
         self._pending_scores += self._scored_points(self.forecasts[-1])
+
+    def _took(self, seconds):
+        """Smooth the latency."""
+        earlier = seconds if self.latency is None else self.latency
+        self.latency = LATENCY_SMOOTHING * earlier + (1 - LATENCY_SMOOTHING) * seconds
 
     def _scored_points(self, forecast):
         """The points of a forecast to be scored: (time, lead time, position) each."""

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ballcast import models
+from ballcast.viewer.playback import sight
 from ballcast.viewer.playback.forecaster import LEAD_TIMES, Forecaster
 
 FRAME_TIME = 1 / 60  # s, one step
@@ -66,11 +67,11 @@ class PredictorPool:
     def try_out(self, index, ball):
         """Load a predictor and let it forecast a ball, so that all its kernels are loaded."""
         self._loaded[index] = self._load(self.names[index])
-        stream, track = self._loaded[index][0].stream(), ball.track
-        for time, position in zip(track.time, track.position):
-            stream.observe(time, position)
-        with contextlib.suppress(models.HistoryTooShort):
-            stream.forecast(track.time[-1] + np.linspace(0.01, 1.0, 60))
+        stream, frames = self._loaded[index][0].stream(), ball.frames
+        with contextlib.suppress(ValueError if ball.pixels is not None else models.HistoryTooShort):
+            for row in range(len(frames)):
+                sight.observe(stream, frames, row)
+            stream.forecast(frames.time[-1] + np.linspace(0.01, 1.0, 60))
 
     def _load(self, name):
         try:
@@ -103,7 +104,7 @@ class Session:
 
     def restart(self):
         self.ball = self.source.ball(self.index)
-        self.hidden_frames, self.frames_arrived = np.zeros(len(self.ball.track), bool), 0
+        self.hidden_frames, self.frames_arrived = np.zeros(len(self.ball.frames), bool), 0
         self.moments = []
         self._arriving = {}  # number -> the Forecaster of a predictor just compiled, and its _replay
         self.forecasters = [self._forecaster(number) for number in self.selected]
@@ -147,6 +148,30 @@ class Session:
         self.source.throw_kind = kind
         self.paused = False
         self.next()
+
+    @property
+    def seen_by(self):
+        """What predictors see of this ball, in words: "a 3D tracker", "one camera"."""
+        return sight.words(self.ball)
+
+    @property
+    def cameras(self):
+        """(index, Camera) of the cameras that see this ball; none if a tracker does."""
+        return sight.cameras_of(self.ball)
+
+    def set_seen_by(self, name):
+        """Predictors see this ball, from its beginning, and later ones by one of sight.SEEN_BY; only of a live source.
+
+        What was hidden from them is not hidden any more.
+        """
+        self.source.seen_by = name
+        self.ball = self.source.seen(self.ball, self.index)
+        self._forget_after_now()
+        self.hidden_frames[:] = False
+        self._arriving = {}
+        self.forecasters = [self._forecaster(number) for number in self.selected]
+        for forecaster in self.forecasters:
+            deque(self._replay(forecaster), maxlen=0)
 
     def toggle_hidden(self):
         """Hide the ball from the predictors, or show it again: forecasts continue without new frames."""
@@ -253,22 +278,30 @@ class Session:
 
     def _branch(self):
         self.ball = self.source.branch(self.ball, self.index, self.now)
-        del self.moments[bisect_right(self.moments, self.now, key=_now) :]
-        self.frames_arrived = self._frames_by(self.now)
-        to_come = np.zeros(len(self.ball.track) - self.frames_arrived, bool)
-        self.hidden_frames = np.append(self.hidden_frames[: self.frames_arrived], to_come)
+        self._forget_after_now()
         for forecaster in self.forecasters:
             forecaster.branch(self.ball, self.now, self.hidden_frames)
+
+    def _forget_after_now(self):
+        """The ball is another one from now on."""
+        del self.moments[bisect_right(self.moments, self.now, key=_now) :]
+        self.frames_arrived = self._frames_by(self.now)
+        arrived, hidden = self.hidden_frames[: self.frames_arrived], np.zeros(len(self.ball.frames), bool)
+        hidden[: len(arrived)] = arrived
+        self.hidden_frames = hidden
 
     def _forecaster(self, number):
         return Forecaster(*self.pool.load(number), number, self.ball, self.lead_times, self.clock)
 
     def _replay(self, forecaster):
-        """Give a new forecaster the moments so far, one at each step of this generator."""
+        """Give a new forecaster the moments so far, one at each step of this generator.
+
+        One that sees pixels gets all frames at once, and forecasts at the last moment only: it is slow.
+        """
         start = self.moments[-REPLAY_LIMIT:][0].now
         forecaster.frames_fed = max(0, self._frames_by(start) - REPLAY_LIMIT)
         forecaster.landings_scored = int(np.searchsorted(self.ball.landing_time, start, side="right"))
-        index = bisect_left(self.moments, start, key=_now)
+        index = len(self.moments) - 1 if forecaster.sees_pixels else bisect_left(self.moments, start, key=_now)
         while index < len(self.moments):
             now = self.moments[index].now
             forecaster.update(now, self.hidden_frames)
@@ -276,7 +309,7 @@ class Session:
             index = bisect_right(self.moments, now, key=_now)
 
     def _frames_by(self, now):
-        return int(np.searchsorted(self.ball.track.time, now, side="right"))
+        return int(np.searchsorted(self.ball.frames.time, now, side="right"))
 
     def _advance_clock(self, elapsed):
         now, last = self.now + elapsed, self.moments[-1]

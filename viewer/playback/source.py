@@ -1,4 +1,4 @@
-"""Where balls come from: live throws of the simulator, or recorded tracks."""
+"""Where balls come from: live throws of the simulator, recorded tracks, or recorded pixels."""
 
 import dataclasses
 from collections.abc import Callable
@@ -9,8 +9,8 @@ import numpy as np
 
 from ballcast import sim
 from ballcast.sim.umpire import BallPath, judge
-from ballcast.tracks import Track, read_track, recorded_landings
-from ballcast.viewer.playback import overrides
+from ballcast.tracks import PixelTrack, Track, read_track, recorded_landings
+from ballcast.viewer.playback import overrides, sight
 from ballcast.viewer.playback.ball import BallRecord
 
 PAUSE = 1.2  # s that a ball is shown after its last frame
@@ -36,6 +36,7 @@ class LiveSource:
     world     override -> value (see overrides.py), for balls from now on
     throw_kind  number of the sport's throw that is thrown; None: as in play; SINGLE: one launch of play, no rally
     ready     False while the simulator is compiled elsewhere: until then every ball is the BallRecord `stand_in`
+    seen_by   one of sight.SEEN_BY: what predictors see of balls from now on
     """
 
     live = True
@@ -43,7 +44,7 @@ class LiveSource:
     def __init__(self, sport, seed=0, stand_in=None, ready=True, rallies=False):
         self.sport, self.seed, self.world, self.throw_kind = sport, seed, {}, None
         self.rallies = rallies and bool(sport.strokes)
-        self.stand_in, self.ready = stand_in, ready
+        self.stand_in, self.ready, self.seen_by = stand_in, ready, sight.TRACKER
         self._hand_launches, self._throw_kinds = {}, {}  # index -> launch (3, 3), or number of the sport's throw
 
     @property
@@ -65,8 +66,22 @@ class LiveSource:
 
     def ball(self, index):
         """Ball `index` with the current overrides, and the kind of throw of its first call."""
-        if not self.ready:
-            return self.stand_in
+        return self.seen(self._ball(index), index) if self.ready else self.stand_in
+
+    def seen(self, ball, index, known=None, until=-np.inf):
+        """The ball with what the cameras see of it, if predictors get that; up to `until`, s, what is `known`."""
+        if self.seen_by == sight.TRACKER:
+            return dataclasses.replace(ball, pixels=None)
+        miss = self.world["missed"] / 100 if "missed" in self.world else None
+        rig = sight.rig_of(self.sport, 1 + (self.seen_by == sight.TWO_CAMERAS), self.world.get("rate"), miss)
+
+        def path(times):
+            return np.column_stack([np.interp(times, ball.time, axis) for axis in ball.position.T])
+
+        pixels = sight.look_at(self.sport, rig, path, float(ball.track.time[-1]), index, self.seed)
+        return dataclasses.replace(ball, pixels=pixels if known is None else sight.joined(known, pixels, until))
+
+    def _ball(self, index):
         if index not in self._throw_kinds:
             self._throw_kinds = {index: self.throw_kind}
         hand_launch, throw_kind = self._hand_launches.get(index), self._throw_kinds[index]
@@ -92,9 +107,10 @@ class LiveSource:
         history = tuple(entry for entry in ball.parameter_history if entry[0] < now) + new.parameter_history
         calls = tuple(call for call in ball.calls if call[0] <= now)
         hits = tuple(hit for hit in ball.hits if hit <= now)
-        return dataclasses.replace(
+        new = dataclasses.replace(
             new, track=track, **motion, **landings, calls=calls, hits=hits, parameter_history=history
         )
+        return self.seen(new, index, ball.pixels, now)
 
     def _play(self, index):
         """Rally `index`."""
@@ -184,6 +200,25 @@ class RecordedSource:
             name=track.name + number, track=track, is_recorded=True, end=float(track.time[-1]) + PAUSE,
             time=track.time, position=track.position, velocity=velocity, spin=None,
             landing_time=times, landing_position=positions,
+        )  # fmt: skip
+
+
+class PixelSource:
+    """Recorded pixels, one ball after the other, then from the first again. Where the balls truly are is not known."""
+
+    live, ready, stand_in = False, True, None
+
+    def __init__(self, sport: sim.Sport, tracks: list[PixelTrack]):
+        self.sport, self.tracks = sport, tracks
+
+    def ball(self, index):
+        track = self.tracks[index % len(self.tracks)]
+        number = f" ({index % len(self.tracks) + 1} of {len(self.tracks)})" if len(self.tracks) > 1 else ""
+        time, unknown = track.time[[0, -1]], np.full((2, 3), np.nan)
+        return BallRecord(
+            name=track.name + number, track=Track(np.empty(0), np.empty((0, 3))), pixels=track, is_recorded=True,
+            end=float(time[1]) + PAUSE, time=time, position=unknown, velocity=unknown, spin=None,
+            landing_time=np.empty(0), landing_position=np.empty((0, 3)),
         )  # fmt: skip
 
 
