@@ -104,7 +104,8 @@ class Predictor:
             vectors = {k: to_tracker_frame(frame, getattr(belief, k), k == "position")
                        for k in ("position", "velocity", "spin")}  # fmt: skip
             belief = dataclasses.replace(belief, **vectors)
-        mean, samples = (a if a is None else to_tracker_frame(frame, a) for a in (forecast.mean, forecast.samples))
+        samples = None if forecast.samples is None else to_tracker_frame(frame, forecast.samples)
+        mean = to_tracker_frame(frame, forecast.mean)
         return Forecast(mean, forecast.covariance, samples, landing, belief)
 
     def predict(self, time: np.ndarray, position: np.ndarray, times: np.ndarray) -> Forecast:

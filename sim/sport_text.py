@@ -41,7 +41,7 @@ class SportText:
             self.lines += ["", f"[{table}]"]
             found = self._tables(table)
         for key, value in values.items():
-            self._set_key(table, *self._tables(table)[number], key, value)
+            self._set_key(table, self._tables(table)[number], key, value)
 
     def remove(self, table: str, number: int = 0) -> None:
         """Remove a table, with its lines."""
@@ -62,7 +62,8 @@ class SportText:
         ends = [n for n, _ in heads[1:]] + [len(self.lines)]
         return [(n, end) for (n, head), end in zip(heads, ends) if head == name]
 
-    def _set_key(self, table, first, end, key, value):
+    def _set_key(self, table, place, key, value):
+        first, end = place
         for n in range(first + 1, end):
             found = KEY.match(self.lines[n])
             if found and found[2] == key:

@@ -71,34 +71,42 @@ class Identified(NamedTuple):
 def identify(
     sport: Sport, tracks: Sequence[Track], report: Callable[[int, int], None] = lambda done, total: None
 ) -> Identified:
-    """What tracks share. `report` is called with fits done and all of them, at most."""
-    first, surface = sport, 0
-    shared, fits = np.zeros(len(SHARED)), [None] * len(tracks)
-    prior, step = _first_prior(sport), np.zeros(len(SHARED))
+    """What tracks share; see the module's docstring. `report` is called with fits done and all of them, at most."""
+    first, surface, prior = sport, 0, _first_prior(sport)
+    shared, step = np.zeros(len(SHARED)), np.zeros(len(SHARED))
+    fits: list[TrackFit] = []
     for number in range(ROUNDS + 1):
         air, frame = _air(sport, surface), known_frame(sport.sensor)
-        for j, track in enumerate(tracks):
-            start = None if fits[j] is None or not fits[j].is_whole else _moved(fits[j].fit.x, step)
-            fits[j] = fit_track(air.sport, track, frame, prior, start)
-            report(number * len(tracks) + j + 1, ROUNDS * len(tracks))
+        starts = [_moved(fit.fit.x, step) if fit.is_whole else None for fit in fits] or [None] * len(tracks)
+        fits = []
+        for track, start in zip(tracks, starts, strict=True):
+            fits.append(fit_track(air.sport, track, frame, prior, start))
+            report(number * len(tracks) + len(fits), (ROUNDS + 1) * len(tracks))
         if number == 0:
             surface, tracks, usable = _cut_tracks(sport, air.sport, tracks, fits)
             continue
-        told = [message(air, fit, prior) for fit in fits]
-        messages = Messages(np.array([m.mean for m in told]), np.array([m.information for m in told]))
-        trust = usable * [float(fit.explained >= MIN_EXPLAINED) for fit in fits]
-        found = population.estimate(messages, _population_prior(first, shared), trust)
-        if number > 1 and (np.abs(found.theta) < SETTLED * np.sqrt(np.diag(found.covariance))).all():
+        found = _population(air, fits, prior, usable, _population_prior(first, shared))
+        step = found.theta.copy()
+        is_settled = number > 1 and (np.abs(step) < SETTLED * np.sqrt(np.diag(found.covariance))).all()
+        if is_settled or number == ROUNDS:
             break
-        step = found.theta
-        sport, shared = changed(sport, _change(found.theta), surface), shared + found.theta
+        sport, shared = changed(sport, _change(step), surface), shared + step
         prior = _next_prior(sport, found)
-    usual = [fit for fit, weight in zip(fits, found.weights) if weight >= MIN_WEIGHT] or fits
-    noise = pool(air, usual)
     friction = _friction(first, air.sport, shared, found, fits, prior)
+    if friction:  # it takes the place of the last step's
+        step[3] = 0.0
+    sport, shared = changed(sport, _change(step), surface), shared + step
     if friction:
         sport = changed(sport, Change(friction=math.exp(friction.middle)), surface)
-    return Identified(sport, surface, shared, found, fits, prior, friction, noise)
+    usual = [fit for fit, weight in zip(fits, found.weights) if weight >= MIN_WEIGHT] or fits
+    return Identified(sport, surface, shared, found, fits, prior, friction, pool(air, usual))
+
+
+def _population(air, fits, prior, usable, known):
+    """The Population of balls by their fits; usable (J,): 0 for tracks that tell nothing."""
+    parts = [message(air, fit, prior) for fit in fits]
+    messages = Messages(np.array([m.mean for m in parts]), np.array([m.information for m in parts]))
+    return population.estimate(messages, known, usable * [float(fit.explained >= MIN_EXPLAINED) for fit in fits])
 
 
 def _friction(first, compiled, shared, found, fits, prior):

@@ -46,8 +46,8 @@ def rows(before: Sport, found: Identified, after: Sport) -> list[Row]:
         old, new = getattr(before, name), getattr(after, name)
         if new.values:  # the first of them scales with the force
             a, b, key = old.values[0], new.values[0], forms[new.form][0]
-            ends = sorted(b * math.exp(sign * width[name]) for sign in (-1, 1))
-            out.append(Row(f"{name} {key}", "", a, b, *ends, own[name]))
+            low, high = sorted(b * math.exp(sign * width[name]) for sign in (-1, 1))
+            out.append(Row(f"{name} {key}", "", a, b, low, high, own[name]))
     if before.surfaces:
         out += _surface_rows(before.surfaces[found.surface], after.surfaces[found.surface], width, own, found.friction)
     out += _frame_rows(before, after, width)
@@ -81,6 +81,6 @@ def _sensor_rows(before, found):
     half = stats.t.ppf(0.5 + 0.5 * COVERAGE, max(len(found.fits) - 1, 2)) * noise.error
     names = (("noise x", "mm"), ("noise y", "mm"), ("noise z", "mm"), ("jitter", "ms"))
     for k, (name, unit) in enumerate(names):
-        ends = (1e3 * noise.sd[k] * math.exp(s * min(half[k], 9.0)) for s in (0, -1, 1))
-        out.append(Row(name, unit, 1e3 * math.sqrt(usual[k]), *ends, float(noise.between[k])))
+        middle, low, high = (1e3 * noise.sd[k] * math.exp(s * min(half[k], 9.0)) for s in (0, -1, 1))
+        out.append(Row(name, unit, 1e3 * math.sqrt(usual[k]), middle, low, high, float(noise.between[k])))
     return out

@@ -33,13 +33,13 @@ def place_sport(found: Identified, with_launches: bool = True) -> Sport:
     """The Sport of the place that was identified; without its launches if these are not wanted."""
     sport, population = found.sport, found.population
     error = np.sqrt(np.diag(population.covariance))
-    names = "drag", "lift", "restitution", "friction"
     tau = population.tau.copy()
     if found.friction:
         tau[3], error[3] = found.friction.tau, found.friction.sd
-    own, places = ({name: min(float(v), MAX_SPREAD) for name, v in zip(names, values)} for values in (tau, error))
-    wind = {"wind": sport.spread.total[4:]}
-    spread = ParameterSpread(**own, **wind, places=ParameterSpread(**places))
+    drag, lift, restitution, friction = np.minimum(error[:4], MAX_SPREAD).tolist()
+    places = ParameterSpread(drag, lift, restitution, friction)
+    drag, lift, restitution, friction = np.minimum(tau[:4], MAX_SPREAD).tolist()
+    spread = ParameterSpread(drag, lift, restitution, friction, sport.spread.total[4:], places)
     launches = found_launches(found) if with_launches else ()
     if launches:
         old = [launch for launch in sport.launches if not launch.correlation]

@@ -154,8 +154,8 @@ def _check_bounces(sport, tracks, origin):
     if not np.isfinite(middle):
         raise ValueError(f"the balls bounce at z = {np.median(at[:, 2]):.2f} m, where {sport.name} has no surface")
     is_common = np.mean(np.abs(errors - middle) < limit) > 0.5
-    seen, there = np.median(at[:, 2]), np.median(at[:, 2] - errors)
-    what = f"the balls bounce at z = {seen:.2f} m; a {sport.name} ball's centre is at {there:.2f} m there"
+    seen = float(np.median(at[:, 2]))
+    what = f"the balls bounce at z = {seen:.2f} m; a {sport.name} ball's centre is at {seen - middle:.2f} m there"
     shift = np.array(origin, float) + [0.0, 0.0, middle]
     mend = f"--origin={','.join(f'{v:.3g}' for v in shift)} mends it" if is_common else "see --origin and --axes"
     raise ValueError(f"{what}: {mend}")
