@@ -8,6 +8,7 @@ path from the positions measured later, the belief from how the simulator would 
 """
 
 import copy
+import os
 import time
 from collections import namedtuple
 from dataclasses import dataclass
@@ -97,6 +98,7 @@ class FineTuner(Learner):
 
     def __init__(self, config: dict, rank: int = 0, ranks: int = 1, recipe: Recipe | None = None, tracks: Any = None):
         self.began, self.recipe = time.monotonic(), recipe or Recipe()
+        torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) - 1)))  # one makes batches
         self.info, self.start = weights.read(config["finetune"])
         self.sport = recorded_place(config)
         self.all_tracks = sum(tracks, []) if tracks else read_recordings(config)
