@@ -194,11 +194,12 @@ def test_factors_on_kept_tracks_make_regions_hold_nine_in_ten():
     covariance, noise = (np.broadcast_to(v**2 * np.eye(3), (*shape, 3, 3)) for v in (0.02, 0.01))
     found = kept.Scores(np.linalg.norm(difference, axis=-1), difference, covariance)
     cases = kept.Cases(np.arange(count), np.full(count, 0.2), [], np.zeros(shape), difference, noise)
-    factors = kept.factors(cases, found, np.ones(kept.HORIZONS))
+    simulated, tails = np.ones(kept.HORIZONS), kept.tail_factors(cases, found)
+    factors = kept.factors(cases, found, simulated, tails)
     widened = found._replace(covariance=covariance * np.array(factors)[:, None, None])
     assert kept.coverage(cases, found) < 0.5 and kept.coverage(cases, widened) == pytest.approx(0.9, abs=0.02)
     few = cases._replace(track=np.arange(count) % 2)
-    assert all(1.0 < b < a for a, b in zip(factors, kept.factors(few, found, np.ones(kept.HORIZONS))))
+    assert all(1.0 < b < a for a, b in zip(factors, kept.factors(few, found, simulated, tails)))
 
 
 # --- the run
@@ -250,7 +251,8 @@ def test_the_best_weights_are_kept_and_the_run_ends_where_nothing_improves(tuner
 def test_a_file_that_is_fine_tuned_serves_every_sport_and_has_regions_of_its_own(tuner, tmp_path, place, tracks):
     path = tmp_path / "a.safetensors"
     tuner.save(path, 1, {})
-    kept.calibrate_recorded(path, place, kept.kept_cases(tracks, place, (0.2,)), ["gru", "gru_physics"])
+    cases = kept.kept_cases(tracks, place, (0.2,))
+    kept.calibrate_recorded(path, place, cases, cases, ["gru", "gru_physics"])
     info, _ = weights.read(path)
     base, _ = weights.read(GRU)
     assert variance_factors(info, place)["path"] != variance_factors(base, place)["path"]
