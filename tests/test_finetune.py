@@ -27,6 +27,8 @@ from ballcast.tracks import Track, write_track  # noqa: E402
 
 ROOT, GRU = Path(__file__).parents[1], WEIGHTS_FOLDER / "gru.safetensors"
 QUICK = Recipe(views=2, twins=1)
+STEPS = ("--steps", "6", "--batch", "32")
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +63,11 @@ def tuner(tracks):
     return FineTuner(config(), recipe=QUICK, tracks=recorded.split_tracks(tracks))
 
 
-def tuned(folder, out, *arguments, timeout=300):
-    """(exit status, output, errors) of train.py, fine-tuning on a folder."""
-    command = [sys.executable, "train.py", "--finetune", str(GRU), "--tracks", str(folder), "--out", str(out)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    run = subprocess.run([*command, *map(str, arguments)], cwd=ROOT, env=environment, capture_output=True, text=True,
-                         timeout=timeout)  # fmt: skip
+def tuned(folder, out, *arguments, program=("train.py",)):
+    """(exit status, output, errors) of train.py, or of `-c CODE`, fine-tuning on a folder."""
+    command = [sys.executable, *program, "--finetune", str(GRU), "--tracks", str(folder), "--out", str(out)]
+    command += map(str, arguments)
+    run = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
     return run.returncode, run.stdout, run.stderr
 
 
@@ -194,11 +195,12 @@ def test_factors_on_kept_tracks_make_regions_hold_nine_in_ten():
     covariance, noise = (np.broadcast_to(v**2 * np.eye(3), (*shape, 3, 3)) for v in (0.02, 0.01))
     found = kept.Scores(np.linalg.norm(difference, axis=-1), difference, covariance)
     cases = kept.Cases(np.arange(count), np.full(count, 0.2), [], np.zeros(shape), difference, noise)
-    factors = kept.factors(cases, found, np.ones(kept.HORIZONS))
+    simulated, tails = np.ones(kept.HORIZONS), kept.tail_factors(cases, found)
+    factors = kept.factors(cases, found, simulated, tails)
     widened = found._replace(covariance=covariance * np.array(factors)[:, None, None])
     assert kept.coverage(cases, found) < 0.5 and kept.coverage(cases, widened) == pytest.approx(0.9, abs=0.02)
     few = cases._replace(track=np.arange(count) % 2)
-    assert all(1.0 < b < a for a, b in zip(factors, kept.factors(few, found, np.ones(kept.HORIZONS))))
+    assert all(1.0 < b < a for a, b in zip(factors, kept.factors(few, found, simulated, tails)))
 
 
 # --- the run
@@ -207,7 +209,7 @@ def test_factors_on_kept_tracks_make_regions_hold_nine_in_ten():
 @pytest.fixture(scope="module")
 def run(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "tuned"
-    status, output, err = tuned(folder, out, "--without", "net", "--steps", 6, "--batch", 32)
+    status, output, err = tuned(folder, out, "--without", "net", *STEPS)
     assert status == 0, err
     return out, output
 
@@ -225,10 +227,30 @@ def test_a_run_says_what_it_gained_and_the_file_what_it_learned_from(run, tracks
     assert "kept tracks:" in output and "gru_physics:" in output
 
 
-def test_the_same_seed_writes_the_same_file(run, folder, tmp_path):
+INTERRUPTED = """
+import os, signal, sys
+from ballcast.models.training import train
+
+train.SAVE_INTERVAL, replace = 0.0, os.replace  # a checkpoint after every step
+
+def interrupting_replace(temporary, path):
+    replace(temporary, path)
+    if "checkpoint-00000003" in str(path):
+        os.kill(os.getpid(), signal.SIGINT)
+
+os.replace = interrupting_replace
+train.main()
+"""
+
+
+def test_ctrl_c_and_resume_write_the_same_file_as_a_run_that_nobody_stopped(run, folder, tmp_path):
     out, _ = run
-    status, _, err = tuned(folder, tmp_path / "again", "--without", "net", "--steps", 6, "--batch", 32)
-    assert status == 0, err
+    program = ["-c", INTERRUPTED]
+    status, output, err = tuned(folder, tmp_path / "again", "--without", "net", *STEPS, program=program)
+    assert status == 0 and "stopped after step" in output, err
+    command = [sys.executable, "train.py", "--out", str(tmp_path / "again"), "--resume"]
+    resumed = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    assert resumed.returncode == 0 and "is ready" in resumed.stdout, resumed.stderr
     assert (tmp_path / "again" / "weights.safetensors").read_bytes() == (out / "weights.safetensors").read_bytes()
 
 
@@ -250,7 +272,8 @@ def test_the_best_weights_are_kept_and_the_run_ends_where_nothing_improves(tuner
 def test_a_file_that_is_fine_tuned_serves_every_sport_and_has_regions_of_its_own(tuner, tmp_path, place, tracks):
     path = tmp_path / "a.safetensors"
     tuner.save(path, 1, {})
-    kept.calibrate_recorded(path, place, kept.kept_cases(tracks, place, (0.2,)), ["gru", "gru_physics"])
+    cases = kept.kept_cases(tracks, place, (0.2,))
+    kept.calibrate_recorded(path, place, cases, cases, ["gru", "gru_physics"])
     info, _ = weights.read(path)
     base, _ = weights.read(GRU)
     assert variance_factors(info, place)["path"] != variance_factors(base, place)["path"]

@@ -8,6 +8,7 @@ path from the positions measured later, the belief from how the simulator would 
 """
 
 import copy
+import os
 import time
 from collections import namedtuple
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ FULL_TRACKS = 120  # with fewer the learning rate is lower in proportion
 STEPS_PER_TRACK = 10  # more would learn a few tracks by heart
 RANDOM_SPORTS = 6  # beside the others, if the weights serve every sport
 FAR = 0.61  # s: horizons beyond count Recipe.far_weight
-FINISH_TIME = 20.0  # s, that the end of a run takes
+FINISH_TIME = 40.0  # s, that the end of a run takes
 
 Losses = namedtuple("Losses", "belief path landing later")
 
@@ -97,15 +98,18 @@ class FineTuner(Learner):
 
     def __init__(self, config: dict, rank: int = 0, ranks: int = 1, recipe: Recipe | None = None, tracks: Any = None):
         self.began, self.recipe = time.monotonic(), recipe or Recipe()
+        torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) - 1)))  # one makes batches
         self.info, self.start = weights.read(config["finetune"])
         self.sport = recorded_place(config)
         self.all_tracks = sum(tracks, []) if tracks else read_recordings(config)
-        training, self.kept_tracks = tracks or split_tracks(self.all_tracks)
+        self.training_tracks, self.kept_tracks = tracks or split_tracks(self.all_tracks)
         super().__init__(config, rank, ranks)
         self._simulate_all_sports_that_are_served()
         r, features = self.recipe, self.batches.feature_set
         self.default_steps = min(r.steps, STEPS_PER_TRACK * len(self.all_tracks))
-        self.recorded = RecordedSet(training, self.sport, features, r.views, config["seed"], r.twins, self.sports[0])
+        self.recorded = RecordedSet(
+            self.training_tracks, self.sport, features, r.views, config["seed"], r.twins, self.sports[0]
+        )
         self.kept = RecordedSet(self.kept_tracks, self.sport, features, 1)
         recorded_batch = max(1, round(r.recorded_share * config["batch"] / ranks))
         self.batches: Any = MixedBatches(self.batches, self.recorded, config["seed"], recorded_batch, r.twin_share)
@@ -113,7 +117,7 @@ class FineTuner(Learner):
         self.far = torch.tensor([1.0 if (k + 1) * HORIZON_STEP < FAR else r.far_weight for k in range(HORIZONS)])
         if rank == 0:
             few = f"; {FEW_NOTE}" if len(self.all_tracks) < FEW_TRACKS else ""
-            print(f"{len(training)} tracks to learn from, {len(self.kept_tracks)} kept{few}", flush=True)
+            print(f"{len(self.training_tracks)} tracks to learn from, {len(self.kept_tracks)} kept{few}", flush=True)
 
     def _simulate_all_sports_that_are_served(self):
         """Let the simulated balls be of the sport of the tracks and, if the weights serve others, of those too."""
@@ -169,7 +173,7 @@ class FineTuner(Learner):
             write_atomically(path, Path(old).read_bytes())
             print(f"the kept tracks did not improve: {path} holds the weights of {old} as they were")
             return
-        calibrate_recorded(path, self.sport, cases, names)
+        calibrate_recorded(path, self.sport, cases, kept_cases(self.training_tracks, self.sport), names)
         print(f"best after step {state.best_step} of {state.step}; on the {len(self.kept_tracks)} kept tracks:")
         for name in names:
             middle, low, high = ratios[name]

@@ -25,6 +25,7 @@ HISTORIES = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)  # s
 SHOWN_HISTORIES, SHOWN = (0.1, 0.2, 0.4), (0.1, 0.2, 0.3, 0.4, 0.6)  # s
 MIN_FRAMES, SLACK = 5, 1e-9  # frames of a history; s
 RESAMPLES, QUANTILES = 1000, (0.025, 0.975)  # of a bootstrap over tracks
+LEVELS = (0.6, 0.75, COVERAGE)  # of the regions that the scale of the errors is measured with
 PSEUDO_TRACKS = 8.0  # that the factors of simulated balls count for
 NOISE_SCALE = 0.6745 * np.sqrt(20.0)  # of the median of third differences over white noise
 
@@ -116,50 +117,65 @@ def median_lines(cases: Cases, before: Scores, after: Scores) -> list[str]:
     return lines
 
 
-def factors(cases: Cases, found: Scores, simulated: Sequence[float] | np.ndarray) -> list[float]:
+def factors(cases: Cases, found: Scores, simulated: Sequence[float] | np.ndarray, tails: np.ndarray) -> list[float]:
     """The factors (HORIZONS,) on the variances for which the regions of COVERAGE hold as many of the measurements.
 
-    simulated (HORIZONS,): the factors of simulated balls, which count for PSEUDO_TRACKS tracks.
+    simulated (HORIZONS,): the factors of simulated balls, which count for PSEUDO_TRACKS tracks. tails (HORIZONS,): of
+    tail_factors. The scale is that of several regions: few tracks say little of the outermost tenth alone.
     """
-    limit, out = chi2.ppf(COVERAGE, 3), []
+    logs = log_factors(cases, found)
+    counts = np.array([len(np.unique(cases.track[np.isfinite(found.error[:, k])])) for k in range(HORIZONS)])
+    own = np.nan_to_num(np.nanmean(logs, axis=0) + tails)
+    log = (counts * own + PSEUDO_TRACKS * np.log(simulated)) / (counts + PSEUDO_TRACKS)
+    return [round(float(v), 4) for v in np.clip(np.exp(log), MIN_FACTOR, MAX_FACTOR)]
+
+
+def tail_factors(cases: Cases, found: Scores) -> np.ndarray:
+    """By how much (HORIZONS,) the logarithm of the factor of COVERAGE exceeds the mean of those of all LEVELS: the
+    shape of the errors, which tracks that were learned from show as well as others."""
+    logs = log_factors(cases, found)
+    return np.nan_to_num(logs[LEVELS.index(COVERAGE)] - np.nanmean(logs, axis=0))
+
+
+def log_factors(cases: Cases, found: Scores) -> np.ndarray:
+    """The logarithms (LEVELS, HORIZONS) of the factors for which the regions of all LEVELS hold as many; NaN where
+    nothing was measured."""
+    out = np.full((len(LEVELS), HORIZONS), np.nan)
     for k in range(HORIZONS):
         near = slice(max(0, k - 1), k + 2)  # neighbouring horizons are alike
         known = np.isfinite(found.error[:, near])
-        count = len(np.unique(cases.track[known.any(axis=1)]))
-        log = np.log(simulated[k])
-        if count:
+        if known.any():
             difference, covariance, noise = (
                 a[:, near][known] for a in (found.difference, found.covariance, cases.noise)
             )
-            own = _log_factor(difference, covariance, noise, limit)
-            log = (count * own + PSEUDO_TRACKS * log) / (count + PSEUDO_TRACKS)
-        out.append(round(float(np.clip(np.exp(log), MIN_FACTOR, MAX_FACTOR)), 4))
+            out[:, k] = [_log_factor(difference, covariance, noise, level) for level in LEVELS]
     return out
 
 
-def calibrate_recorded(path: str | Path, sport: sim.Sport, cases: Cases, names: Sequence[str]) -> None:
-    """Store the factors of recorded balls in a file of weights, as those of the sport."""
+def calibrate_recorded(path: str | Path, sport: sim.Sport, kept: Cases, learned: Cases, names: Sequence[str]) -> None:
+    """Store the factors of recorded balls in a file of weights, as those of the sport: their scale by kept tracks,
+    their shape by those that were learned from."""
     info, tensors = weights.read(path)
     simulated = {key: v for key, v in variance_factors(info, sport).items() if key != "sports"}
     own = dict(simulated)
     for name in names:
         key = "flown" if name == "gru_physics" else "path"
         own[key] = simulated.get(key, [1.0] * HORIZONS)
-        with_factors = scores(path, name, sport, cases)
-        relative = factors(cases, with_factors, np.ones(HORIZONS))
+        found, of_learned = (scores(path, name, sport, cases) for cases in (kept, learned))
+        relative = factors(kept, found, np.ones(HORIZONS), tail_factors(learned, of_learned))
         own[key] = [round(float(np.clip(a * b, MIN_FACTOR, MAX_FACTOR)), 4) for a, b in zip(own[key], relative)]
     widen = info.get("widen", {})
     info["widen"] = widen | {"sports": widen.get("sports", {}) | {sport.name: own}}
     weights.save(path, tensors, info)
 
 
-def _log_factor(difference, covariance, noise, limit):
-    """The logarithm of the factor on covariances (N, 3, 3) for which COVERAGE of the differences (N, 3) lie within."""
-    low, high = np.log(MIN_FACTOR), np.log(MAX_FACTOR)
+def _log_factor(difference, covariance, noise, level):
+    """The logarithm of the factor on covariances (N, 3, 3) for which regions hold `level` of the differences (N, 3)."""
+    low, high, limit = np.log(MIN_FACTOR), np.log(MAX_FACTOR), chi2.ppf(level, 3)
     for _ in range(12):
         middle = 0.5 * (low + high)
         region = np.exp(middle) * covariance + noise
-        is_too_small = np.mean(mahalanobis2(difference, region) <= limit) < COVERAGE
+        is_too_small = np.mean(mahalanobis2(difference, region) <= limit) < level
         low, high = (middle, high) if is_too_small else (low, middle)
     return 0.5 * (low + high)
 
