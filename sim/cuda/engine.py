@@ -84,7 +84,7 @@ def fly_batch(sport: "Sport", launches: Any, frames: Frames, written: Written, c
 def launch(kernel: Any, count: int, threads: int, *arguments: Any) -> None:
     """Run a kernel of `count` threads, so many of them to a block."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Grid size")  # a few balls do not fill a large GPU
+        warnings.filterwarnings("ignore", ".*Grid size")  # a few balls do not fill a large GPU
         kernel[-(-count // threads), threads](*arguments)
 
 
