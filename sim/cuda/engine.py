@@ -34,7 +34,7 @@ def simulate(sport: "Sport", position: ArrayLike, velocity: ArrayLike, spin: Arr
     launches = pack_launches(position, velocity, spin, parameters)
     times = check_times(times, len(launches))
     shape = times.shape[1], 3, len(launches)
-    require_memory(shape, dtype, 3 if out is None else 0)
+    require_memory(shape, dtype, (3 if out is None else 0) + (len(times) > 1))
     frames, launches = to_frames(times, dtype.type), to_device(launches.T, dtype.type)
     if out is not None:
         written = written_to(_checked(out, shape, dtype))
