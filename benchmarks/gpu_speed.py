@@ -9,7 +9,7 @@ Needs an NVIDIA GPU and the extra `gpu`. Every part prints its result at once; o
   alone, and the share of the memory's bandwidth (that of a copy within the GPU); in float64, and of all sports;
 - a whole call of sim.simulate, and torch's view of its positions;
 - sim.draw: tracks of one second a second, and agreement with the CPU;
-- --tune: the same kernel with other sizes of blocks of threads, registers, steps, and with balls sorted by speed.
+- --tune: the same kernel with other sizes of blocks of threads, registers, steps, and with balls in another order.
 
 Keys of the last line: gpu_ball_steps_per_second (float32, table tennis), gpu_float64_ball_steps_per_second,
 gpu_bandwidth_share, gpu_tracks_per_second; of both precisions gpu_worst_mm_float32, gpu_same_impacts_float32 (sports).
@@ -279,11 +279,10 @@ def tune(reference: dict[str, np.ndarray], balls: int) -> None:
     """Variants of the kernel, float32, table tennis."""
     sport, launches = ground("table_tennis"), reference["launches"]
     fast = np.linalg.norm(launches[:, 3:6], axis=1).argsort()
-    tiled = np.resize(launches, (balls, 15))
-    by_speed = tiled[np.linalg.norm(tiled[:, 3:6], axis=1).argsort()]
+    equal = np.repeat(launches, 32, axis=0)  # no thread waits for another
     variants: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
         **{f"{threads} threads": (launches, {"threads": threads}) for threads in (32, 64, 256)},
-        "sorted by speed within 20,000": (launches[fast], {}), "all sorted by speed": (by_speed, {}),
+        "sorted by speed": (launches[fast], {}), "equal balls in a warp, a bound": (equal, {}),
         **{f"{n} registers": (launches, {"max_registers": n}) for n in (96, 80, 64)},
         "blocks of 1/8 s, steps as due": (launches, {"BLOCK": 0.125, "STRETCH": 1.0}),
         "blocks of 1/4 s, stretched by 2": (launches, {"BLOCK": 0.25, "STRETCH": 2.0}),

@@ -34,7 +34,7 @@ def simulate(sport: "Sport", position: ArrayLike, velocity: ArrayLike, spin: Arr
     launches = pack_launches(position, velocity, spin, parameters)
     times = check_times(times, len(launches))
     shape = times.shape[1], 3, len(launches)
-    require_memory(shape, dtype, 3 if out is None else 0)
+    require_memory(shape, dtype, (3 if out is None else 0) + (len(times) > 1))
     frames, launches = to_frames(times, dtype.type), to_device(launches.T, dtype.type)
     if out is not None:
         written = written_to(_checked(out, shape, dtype))
@@ -84,7 +84,7 @@ def fly_batch(sport: "Sport", launches: Any, frames: Frames, written: Written, c
 def launch(kernel: Any, count: int, threads: int, *arguments: Any) -> None:
     """Run a kernel of `count` threads, so many of them to a block."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Grid size")  # a few balls do not fill a large GPU
+        warnings.filterwarnings("ignore", ".*Grid size")  # a few balls do not fill a large GPU
         kernel[-(-count // threads), threads](*arguments)
 
 
