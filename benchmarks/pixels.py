@@ -276,7 +276,7 @@ def measure_clock(options: Options) -> None:
             forecast = predictor.forecast(seen.until(stroke.bounce + 0.2), times)
             add_forecast(forecast, stroke, rows, cells, "after 0.2 s")
             alone.append(models.smooth(seen.until(stroke.bounce + 0.2), "table_tennis").clock[1])
-            watch_stroke(stream, seen.until(stroke.bounce + 0.2))
+            show_stroke(stream, seen.until(stroke.bounce + 0.2))
             learned.append(stream.cameras.learned[1][0][CLOCK])
         one, found, late_ms = 1e3 * np.array(alone), 1e3 * np.array(learned), 1e3 * late
         after = ", ".join(f"{n} balls {found[n - 1]:.2f}" for n in (1, 2, 5, 10, 20, 40) if n <= len(found))
@@ -292,7 +292,7 @@ def late_pixels(track: PixelTrack, late: float) -> PixelTrack:
     return PixelTrack(stamps[order], track.pixel[order], track.camera[order], track.cameras)
 
 
-def watch_stroke(stream: models.Stream, track: PixelTrack) -> None:
+def show_stroke(stream: models.Stream, track: PixelTrack) -> None:
     """Let a stream see a ball to its end: what it learns of the cameras stays."""
     for t, pixel, c in zip(track.time, track.pixel, track.camera, strict=True):
         stream.observe_pixel(float(t), pixel, track.cameras[c])
@@ -337,7 +337,7 @@ def taught_stream(strokes: list[Stroke], number: int, camera: Camera) -> models.
         return None
     stream = models.load("physics", sport="table_tennis").stream()
     for stroke in strokes[number - 10 : number]:
-        watch_stroke(stream, replace(plain(stroke.pixels), cameras=(camera,)).until(stroke.bounce + 0.25))
+        show_stroke(stream, replace(plain(stroke.pixels), cameras=(camera,)).until(stroke.bounce + 0.25))
     return stream
 
 
