@@ -34,7 +34,7 @@ from ballcast.models.estimation.filter_state import new_filter_states
 from ballcast.models.estimation.pixel_filter import PixelFilter
 from ballcast.models.estimation.pixel_measurement import mixture_samples
 from ballcast.models.estimation.pixels import CLOCK
-from ballcast.models.estimation.posterior import standard_normal_samples
+from ballcast.models.estimation.posterior import standard_normal_samples, transform_samples
 from ballcast.models.estimation.unknowns import UNKNOWNS
 from ballcast.models.predictors.pixel_physics import predict_samples
 from ballcast.sim.engine import simulate
@@ -260,6 +260,8 @@ class FilterForecaster:
             self.seconds.append(time.perf_counter() - begin)
         samples = np.zeros((len(self.normal), UNKNOWNS))
         samples = samples[: mixture_samples(state, self.normal, samples)]
+        common = transform_samples(np.zeros(UNKNOWNS), self.filter.common, np.roll(self.normal, 1, axis=0))
+        samples = np.ascontiguousarray(samples + common[: len(samples)])
         ahead = predict_samples(self.lane_sport, samples, np.ascontiguousarray(times - track.time[-1]))
         return models.Forecast(ahead.positions[0].astype(float), ahead.covariance.astype(float))
 
