@@ -34,7 +34,7 @@ from ballcast.models.estimation.filter_state import new_filter_states
 from ballcast.models.estimation.pixel_filter import PixelFilter
 from ballcast.models.estimation.pixel_measurement import mixture_samples
 from ballcast.models.estimation.pixels import CLOCK
-from ballcast.models.estimation.posterior import standard_normal_samples
+from ballcast.models.estimation.posterior import standard_normal_samples, transform_samples
 from ballcast.models.estimation.unknowns import UNKNOWNS
 from ballcast.models.predictors.pixel_physics import predict_samples
 from ballcast.sim.engine import simulate
@@ -260,6 +260,8 @@ class FilterForecaster:
             self.seconds.append(time.perf_counter() - begin)
         samples = np.zeros((len(self.normal), UNKNOWNS))
         samples = samples[: mixture_samples(state, self.normal, samples)]
+        common = transform_samples(np.zeros(UNKNOWNS), self.filter.common, np.roll(self.normal, 1, axis=0))
+        samples = np.ascontiguousarray(samples + common[: len(samples)])
         ahead = predict_samples(self.lane_sport, samples, np.ascontiguousarray(times - track.time[-1]))
         return models.Forecast(ahead.positions[0].astype(float), ahead.covariance.astype(float))
 
@@ -276,7 +278,7 @@ def measure_clock(options: Options) -> None:
             forecast = predictor.forecast(seen.until(stroke.bounce + 0.2), times)
             add_forecast(forecast, stroke, rows, cells, "after 0.2 s")
             alone.append(models.smooth(seen.until(stroke.bounce + 0.2), "table_tennis").clock[1])
-            watch_stroke(stream, seen.until(stroke.bounce + 0.2))
+            show_stroke(stream, seen.until(stroke.bounce + 0.2))
             learned.append(stream.cameras.learned[1][0][CLOCK])
         one, found, late_ms = 1e3 * np.array(alone), 1e3 * np.array(learned), 1e3 * late
         after = ", ".join(f"{n} balls {found[n - 1]:.2f}" for n in (1, 2, 5, 10, 20, 40) if n <= len(found))
@@ -292,7 +294,7 @@ def late_pixels(track: PixelTrack, late: float) -> PixelTrack:
     return PixelTrack(stamps[order], track.pixel[order], track.camera[order], track.cameras)
 
 
-def watch_stroke(stream: models.Stream, track: PixelTrack) -> None:
+def show_stroke(stream: models.Stream, track: PixelTrack) -> None:
     """Let a stream see a ball to its end: what it learns of the cameras stays."""
     for t, pixel, c in zip(track.time, track.pixel, track.camera, strict=True):
         stream.observe_pixel(float(t), pixel, track.cameras[c])
@@ -337,7 +339,7 @@ def taught_stream(strokes: list[Stroke], number: int, camera: Camera) -> models.
         return None
     stream = models.load("physics", sport="table_tennis").stream()
     for stroke in strokes[number - 10 : number]:
-        watch_stroke(stream, replace(plain(stroke.pixels), cameras=(camera,)).until(stroke.bounce + 0.25))
+        show_stroke(stream, replace(plain(stroke.pixels), cameras=(camera,)).until(stroke.bounce + 0.25))
     return stream
 
 

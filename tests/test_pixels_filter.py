@@ -16,7 +16,7 @@ from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.lane_numbers import LANES, empty_rows, lane_sum
 
 
-def watch(track, running=None):
+def observed(track, running=None):
     """(PixelFilter, state) after the frames of a track."""
     running, state = running or PixelFilter(SPORT), new_filter_states(1)[0]
     sizes = np.full(len(track), np.nan) if track.diameter is None else track.diameter
@@ -48,8 +48,8 @@ def test_measurement_is_the_camera_in_metres(diameter):
         state["components"][ROW[k, k]] = 0.01 * (k + 1)
     frame, metres = np.zeros(pixel_measurement.FRAME_SIZE), 0.003
     pixel = SIDE.project(point) + [2.0, -1.0]
-    frame[:7] = *pixel, diameter, 4.0, 0.25, metres, ball
-    frame[7:] = camera_row(SIDE)
+    frame[:8] = *pixel, diameter, 4.0, 0.25, metres, ball, 0.0
+    frame[8:] = camera_row(SIDE)
     out = measured(state, frame)
     np.testing.assert_allclose(out[:2], metres * np.array([2.0, -1.0]), atol=2e-5)
     J = metres * SIDE.jacobian(point)
@@ -64,7 +64,7 @@ def test_measurement_is_the_camera_in_metres(diameter):
 
 def test_two_cameras_recover_the_state():
     track, _, truth = stroke([SIDE, BEHIND], 0.5)
-    running, state = watch(track)
+    running, state = observed(track)
     assert np.linalg.norm(state["x"][:3] - truth[len(track) - 1]) < 0.03
     assert 1 < running.fits < 12
     assert abs(state["x"][HEIGHT]) < 1e-3
@@ -74,7 +74,7 @@ def test_depth_of_one_camera_collapses_at_the_bounce():
     sds = []
     for until in (0.3, 0.5):
         track, _, truth = stroke([SIDE], until)
-        _, state = watch(track)
+        _, state = observed(track)
         ray, P = SIDE.rays(track.pixel[-1])[1], state["P"][:3, :3]
         offset = truth[len(track) - 1] - state["x"][:3]
         sds.append(np.sqrt(ray @ P @ ray))
@@ -85,7 +85,7 @@ def test_depth_of_one_camera_collapses_at_the_bounce():
 
 def test_filter_is_near_the_fit_of_all_frames():
     track, _, _ = stroke([SIDE], 0.6)
-    _, state = watch(track)
+    _, state = observed(track)
     belief = models.load("physics", sport=SPORT).forecast(track, [track.time[-1] + 0.01]).belief
     offset = state["x"][:6] - np.concatenate([belief.position, belief.velocity])
     P = belief.covariance[:6, :6] + state["P"][:6, :6]
@@ -94,7 +94,7 @@ def test_filter_is_near_the_fit_of_all_frames():
 
 def test_samples_have_the_moments_of_the_mixture():
     track, _, _ = stroke([SIDE], 0.3)
-    _, state = watch(track)
+    _, state = observed(track)
     normal = standard_normal_samples(4000)
     samples = np.zeros((4000, UNKNOWNS))
     samples = samples[: pixel_measurement.mixture_samples(state, normal, samples)]
@@ -107,7 +107,7 @@ def test_samples_have_the_moments_of_the_mixture():
 def test_a_hit_starts_the_filter_anew():
     """The path breaks off where another begins: after a few frames the filter is where the new ball is."""
     track, _, truth = stroke([SIDE, BEHIND], 0.35)
-    running, state = watch(track)
+    running, state = observed(track)
     other, _, path = stroke([SIDE, BEHIND], 0.3)
     for t, pixel, c in zip(other.time + 0.5, other.pixel, other.camera, strict=True):
         running.observe(state, t, pixel, other.cameras[c], None)

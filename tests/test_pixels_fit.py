@@ -6,7 +6,7 @@ import pytest
 from ballcast import models, sim
 from ballcast.models.contract import HistoryTooShort
 from ballcast.models.estimation import pixel_fit, pixels
-from ballcast.models.estimation.pixel_mixture import to_pixels
+from ballcast.models.estimation.pixel_starts import to_pixels
 from ballcast.models.estimation.unknowns import UNKNOWNS
 from ballcast.sim.engine import simulate
 from ballcast.sim.jit import kernel

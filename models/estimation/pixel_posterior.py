@@ -17,6 +17,7 @@ from ballcast.models.estimation.pixel_fit import PixelFit, PixelPrior, Pixels, r
 from ballcast.models.estimation.pixels import CLOCK, ERRORS, LOG_FOCAL, erring, image_of, into_camera
 from ballcast.models.estimation.unknowns import UNKNOWNS, clamp, to_launch
 from ballcast.sim.jit import kernel
+from ballcast.sim.kernels.compiled_sport import CompiledSport
 from ballcast.sim.kernels.flight import fly_ball
 from ballcast.sim.kernels.layout import CONTACT_DTYPE
 
@@ -38,8 +39,8 @@ class WeightedFlights(NamedTuple):
 
 
 def weigh_flights(
-    sport, pixels: Pixels, fits: list[PixelFit], shares: np.ndarray, prior: FlightPrior, own: PixelPrior, end: float,
-    with_paths: bool = False,
+    sport: CompiledSport, pixels: Pixels, fits: list[PixelFit], shares: np.ndarray, prior: FlightPrior,
+    own: PixelPrior, end: float, with_paths: bool = False,
 ) -> WeightedFlights:  # fmt: skip
     """Samples of the posterior of Pixels.
 

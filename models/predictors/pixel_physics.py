@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from ballcast.models.contract import Forecast, HistoryTooShort, compiled_arrays, expected_landing
+from ballcast.models.estimation.camera_model import CameraModel
 from ballcast.models.estimation.pixel_mixture import (
-    CameraModel,
     PixelMixture,
     fit_last_flight,
     learn_cameras,
