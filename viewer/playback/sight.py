@@ -40,10 +40,11 @@ def words(ball: "BallRecord") -> str:
 
 
 def cameras_of(ball: "BallRecord") -> tuple[tuple[int, Camera], ...]:
-    """(index, Camera) of the cameras that see a ball at all; none for one that a tracker sees."""
+    """(index, Camera) of the cameras that look at a ball, of a recording those that saw it; none for a tracker."""
     if ball.pixels is None:
         return ()
-    return tuple((int(k), ball.pixels.cameras[k]) for k in np.unique(ball.pixels.camera))
+    numbers = np.unique(ball.pixels.camera) if ball.is_recorded else range(len(ball.pixels.cameras))
+    return tuple((int(k), ball.pixels.cameras[k]) for k in numbers)
 
 
 @functools.lru_cache(maxsize=64)
