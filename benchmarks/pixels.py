@@ -1,6 +1,6 @@
 """Estimation from pixels: what one camera and several tell of where a ball is and will be.
 
-    python -m benchmarks.pixels [--part whole around simulated lfg clock wrong_camera] [--balls 60] [--predictor physics]
+    python -m benchmarks.pixels [--part whole around simulated filter lfg clock wrong_camera] [--balls 60]
 
 Recorded balls are found through BALLCAST_DATA (else ../shared/data). Parts, each of some minutes at most:
 
@@ -8,41 +8,52 @@ Recorded balls are found through BALLCAST_DATA (else ../shared/data). Parts, eac
     around        TT3D: forecasts around the bounce from one camera, RMS error and coverage of the 90 % regions
     simulated     simulated strokes seen by TT3D's cameras at 25 Hz with 2 px: median error 0.2 s after the bounce, and
                   at the bounce, with and without a diameter to 0.5 px
+    filter        the running filter against the fit of all frames, on simulated strokes; what a frame costs
     lfg           real pixels of three cameras, and of each alone, against the fit of the triangulated tracks
     clock         two cameras, the clock of one 4 ms late
-    wrong_camera  a camera that is wrong by 2 % in focal length, 0.5 degrees and 2 cm
+    wrong_camera  a camera that is wrong by 2 % in focal length, 0.5 degrees and 2 cm: one ball alone, and a stream
+                  that has seen ten balls
 
 TT3D: Gossard, Ziegler, Zell 2025. X, Y, Z of its pixel files are the truth, and go nowhere but into the errors.
 """
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import tyro
 
 from ballcast import models, sim
 from ballcast.models import Predictor
+from ballcast.models.estimation.filter_state import new_filter_states
+from ballcast.models.estimation.pixel_filter import PixelFilter
+from ballcast.models.estimation.pixel_measurement import mixture_samples
 from ballcast.models.estimation.pixels import CLOCK
+from ballcast.models.estimation.posterior import standard_normal_samples
+from ballcast.models.estimation.unknowns import UNKNOWNS
+from ballcast.models.predictors.pixel_physics import predict_samples
 from ballcast.sim.engine import simulate
+from ballcast.sim.kernels.compiled_sport import compile_lanes
 from ballcast.tracks import Camera, PixelTrack, read_cameras, read_pixels, read_track
+from ballcast.tracks.camera import rotation_of
 
 VIEWS = "side", "oblique", "back"
 CHI2_90 = 6.251  # three degrees of freedom
 NOW = 1e-6  # s after the last frame
 RATE, NOISE, DIAMETER_NOISE = 25.0, 2.0, 0.5  # Hz, px, px
-Part = Literal["whole", "around", "simulated", "lfg", "clock", "wrong_camera"]
+Part = Literal["whole", "around", "simulated", "filter", "lfg", "clock", "wrong_camera"]
 
 
 @dataclass(frozen=True)
 class Options:
     """Which parts are measured, and on how many balls."""
 
-    part: tuple[Part, ...] = ("whole", "around", "simulated", "lfg", "clock", "wrong_camera")
+    part: tuple[Part, ...] = get_args(Part)
     balls: int = 60
     predictor: str = "physics"
     seed: int = 0
@@ -72,7 +83,9 @@ class Errors(NamedTuple):
     def row(self) -> str:
         d = 1e3 * np.array(self.distance)
         inside = 100.0 * np.mean(self.inside)
-        return f"{len(d):4d} balls  median {np.median(d):6.1f}  RMS {np.sqrt((d**2).mean()):6.1f} mm  90 %: {inside:3.0f}"
+        return (
+            f"{len(d):4d} balls  median {np.median(d):6.1f}  RMS {np.sqrt((d**2).mean()):6.1f} mm  90 %: {inside:3.0f}"
+        )
 
 
 def data_folder() -> Path:
@@ -111,7 +124,8 @@ def measure_whole(options: Options) -> None:
             strokes.append(errors[-1].mean())
         all_errors, worst = 1e3 * np.concatenate(errors), 1e3 * np.sort(strokes)[-3:]
         mean, median = all_errors.mean(), np.median(all_errors)
-        print(f"whole  {view:8s} {len(strokes)} strokes  mean {mean:5.0f}  median {median:5.0f} mm  worst strokes {worst.round()}")
+        counted = f"{len(strokes)} strokes, worst {worst.round()}"
+        print(f"whole  {view:8s} mean {mean:5.0f}  median {median:5.0f} mm  {counted}")
 
 
 def measure_around(options: Options) -> None:
@@ -173,15 +187,13 @@ def plain(track: PixelTrack) -> PixelTrack:
     return replace(track, diameter=None)
 
 
-def add_now_and_later(predictor: Predictor, stroke: Stroke, until: float, cells: dict[str, Errors], name: str,
-                      pixels: PixelTrack) -> None:  # fmt: skip
+def add_now_and_later(
+    predictor: Predictor, stroke: Stroke, until: float, cells: dict[str, Errors], name: str, pixels: PixelTrack
+) -> None:
     """Add the errors at the last frame up to `until` s, and 0.2 s later."""
     history = pixels.until(until)
-    end = history.time[-1]
-    rows = [int(np.searchsorted(stroke.time, end + a - 1e-6)) for a in (0.0, 0.2)]
-    forecast = predictor.forecast(history, np.maximum(stroke.time[rows], end + NOW))
-    for k, ahead in enumerate(("now", "+0.2")):
-        cells.setdefault(f"{name} {ahead}", Errors([], [])).add(forecast, k, stroke.truth[rows[k]], 0.0)
+    rows, times = rows_and_times(stroke, float(history.time[-1]))
+    add_forecast(predictor.forecast(history, times), stroke, rows, cells, name)
 
 
 def measure_simulated(options: Options) -> None:
@@ -196,70 +208,146 @@ def measure_simulated(options: Options) -> None:
             print(f"simulated {view:8s} {name:18s} {errors.row()}")
 
 
+def add_forecast(
+    forecast: models.Forecast, stroke: Stroke, rows: list[int], cells: dict[str, Errors], name: str
+) -> None:
+    """Add the errors of a forecast at those rows of a stroke: now and 0.2 s later."""
+    for k, ahead in enumerate(("now", "+0.2")):
+        cells.setdefault(f"{name} {ahead}", Errors([], [])).add(forecast, k, stroke.truth[rows[k]], 0.0)
+
+
+def rows_and_times(stroke: Stroke, end: float) -> tuple[list[int], np.ndarray]:
+    """The rows of a stroke at `end` s and 0.2 s later, and the times (2,) s to ask for."""
+    rows = [int(np.searchsorted(stroke.time, end + ahead - 1e-6)) for ahead in (0.0, 0.2)]
+    return rows, np.maximum(stroke.time[rows], end + NOW)
+
+
+def measure_filter(options: Options) -> None:
+    sport = sim.load("table_tennis")
+    predictor, running = models.load("physics", sport=sport), FilterForecaster(sport)
+    for view in VIEWS:
+        cells: dict[str, Errors] = {}
+        running.seconds.clear()
+        fits = 0
+        for stroke in simulated_strokes([tt3d_camera(view)], options):
+            for name, until in (("at bounce", stroke.bounce), ("after 0.2 s", stroke.bounce + 0.2)):
+                history = plain(stroke.pixels).until(until)
+                rows, times = rows_and_times(stroke, float(history.time[-1]))
+                add_forecast(predictor.forecast(history, times), stroke, rows, cells, f"{name} fit")
+                add_forecast(running.forecast(history, times), stroke, rows, cells, f"{name} filter")
+                fits += running.filter.fits
+        for name, errors in cells.items():
+            print(f"filter {view:8s} {name:24s} {errors.row()}")
+        ms = 1e3 * np.array(running.seconds)
+        print(f"filter {view:8s} a frame: median {np.median(ms):.3f}, mean {ms.mean():.1f} ms; "
+              f"{fits / 2 / options.balls:.1f} fits of a ball")  # fmt: skip
+
+
+class FilterForecaster:
+    """Forecasts of the running filter by itself, without a network."""
+
+    def __init__(self, sport: sim.Sport):
+        self.sport, self.lane_sport = sport, compile_lanes(sport)
+        self.filter, self.normal, self.seconds = PixelFilter(sport), standard_normal_samples(200), []
+
+    def forecast(self, track: PixelTrack, times: np.ndarray) -> models.Forecast:
+        self.filter.restart()
+        state = new_filter_states(1)[0]
+        sizes = [None] * len(track) if track.diameter is None else track.diameter.tolist()
+        for t, pixel, c, size in zip(track.time, track.pixel, track.camera, sizes, strict=True):
+            begin = time.perf_counter()
+            self.filter.observe(state, float(t), pixel, track.cameras[c], size)
+            self.seconds.append(time.perf_counter() - begin)
+        samples = np.zeros((len(self.normal), UNKNOWNS))
+        samples = samples[: mixture_samples(state, self.normal, samples)]
+        ahead = predict_samples(self.lane_sport, samples, np.ascontiguousarray(times - track.time[-1]))
+        return models.Forecast(ahead.positions[0].astype(float), ahead.covariance.astype(float))
+
+
 def measure_clock(options: Options) -> None:
     cameras = [tt3d_camera("side"), tt3d_camera("oblique")]
     predictor = models.load("physics", sport="table_tennis")
     for late in (0.0, 0.004):
         cells: dict[str, Errors] = {}
         alone, stream, learned = [], predictor.stream(), []
-        for number, stroke in enumerate(simulated_strokes(cameras, options)):
-            track = plain(stroke.pixels)
-            time = track.time - late * (track.camera == 1)
-            order = np.argsort(time, kind="stable")
-            shifted = PixelTrack(time[order], track.pixel[order], track.camera[order], cameras)
-            add_now_and_later(predictor, stroke, stroke.bounce + 0.2, cells, "after 0.2 s", shifted)
-            alone.append(models.smooth(shifted.until(stroke.bounce + 0.2), "table_tennis").clock[1])
-            for t, pixel, camera in zip(shifted.time, shifted.pixel, shifted.camera, strict=True):
-                if t <= stroke.bounce + 0.2:
-                    stream.observe_pixel(t, pixel, cameras[camera])
-            stream.restart()
+        for stroke in simulated_strokes(cameras, options):
+            seen = late_pixels(plain(stroke.pixels), late)
+            rows, times = rows_and_times(stroke, float(seen.until(stroke.bounce + 0.2).time[-1]))
+            forecast = predictor.forecast(seen.until(stroke.bounce + 0.2), times)
+            add_forecast(forecast, stroke, rows, cells, "after 0.2 s")
+            alone.append(models.smooth(seen.until(stroke.bounce + 0.2), "table_tennis").clock[1])
+            show_stroke(stream, seen.until(stroke.bounce + 0.2))
             learned.append(stream.cameras.learned[1][0][CLOCK])
-        alone_ms, found = 1e3 * np.array(alone), 1e3 * np.array(learned)
-        print(f"clock {1e3 * late:.0f} ms  one ball alone: {alone_ms.mean():.2f} +- {alone_ms.std():.2f} ms; learned after "
-              + ", ".join(f"{n} balls {found[n - 1]:.2f}" for n in (1, 2, 5, 10, 20, 40) if n <= len(found)))  # fmt: skip
+        one, found, late_ms = 1e3 * np.array(alone), 1e3 * np.array(learned), 1e3 * late
+        after = ", ".join(f"{n} balls {found[n - 1]:.2f}" for n in (1, 2, 5, 10, 20, 40) if n <= len(found))
+        print(f"clock {late_ms:.0f} ms  one ball: {one.mean():.2f} +- {one.std():.2f} ms; learned after {after}")
         for name, errors in cells.items():
-            print(f"clock {1e3 * late:.0f} ms  {name:18s} {errors.row()}")
+            print(f"clock {late_ms:.0f} ms  {name:18s} {errors.row()}")
+
+
+def late_pixels(track: PixelTrack, late: float) -> PixelTrack:
+    """A track whose second camera has a clock that is `late` s behind."""
+    stamps = track.time - late * (track.camera == 1)
+    order = np.argsort(stamps, kind="stable")
+    return PixelTrack(stamps[order], track.pixel[order], track.camera[order], track.cameras)
+
+
+def show_stroke(stream: models.Stream, track: PixelTrack) -> None:
+    """Let a stream see a ball to its end: what it learns of the cameras stays."""
+    for t, pixel, c in zip(track.time, track.pixel, track.camera, strict=True):
+        stream.observe_pixel(float(t), pixel, track.cameras[c])
+    stream.restart()
 
 
 def wrong(camera: Camera, rng: np.random.Generator) -> Camera:
     """A camera wrong by 2 % in focal length, 0.5 degrees and 2 cm."""
-    def direction():
-        v = rng.normal(size=3)
-        return v / np.linalg.norm(v)
-
-    turn = models_rotation(np.radians(0.5) * direction())
-    K = camera.K * np.where(np.eye(3) * [1, 1, 0] > 0, 1.0 + 0.02 * rng.choice([-1, 1]), 1.0)
-    return Camera(K, camera.distortion, turn @ camera.R, turn @ camera.t + 0.02 * direction(), camera.size, camera.name)
-
-
-def models_rotation(vector: np.ndarray) -> np.ndarray:
-    from ballcast.tracks.camera import rotation_of
-
-    return rotation_of(vector)
+    turn, shift = (v / np.linalg.norm(v) for v in rng.normal(size=(2, 3)))
+    R = rotation_of(np.radians(0.5) * turn)
+    K = camera.K.copy()
+    K[[0, 1], [0, 1]] *= 1.0 + 0.02 * rng.choice([-1, 1])
+    return Camera(K, camera.distortion, R @ camera.R, R @ camera.t + 0.02 * shift, camera.size, camera.name)
 
 
 def measure_wrong_camera(options: Options) -> None:
-    predictor = models.load(options.predictor, sport="table_tennis")
     for view in VIEWS:
         rng, camera = np.random.default_rng(7), tt3d_camera(view)
         cells: dict[str, Errors] = {}
-        image: dict[str, list[float]] = {"true": [], "wrong": []}
-        for stroke in simulated_strokes([camera], options):
+        image: dict[str, list[float]] = {}
+        strokes = list(simulated_strokes([camera], options))
+        for number, stroke in enumerate(strokes):
             other = wrong(camera, rng)
-            for name, used in (("true", camera), ("wrong", other)):
-                track = replace(plain(stroke.pixels), cameras=(used,))
-                history = track.until(stroke.bounce + 0.2)
-                rows = [int(np.searchsorted(stroke.time, history.time[-1] + a - 1e-6)) for a in (0.0, 0.2)]
-                forecast = predictor.forecast(history, np.maximum(stroke.time[rows], history.time[-1] + NOW))
-                for k, ahead in enumerate(("now", "+0.2")):
-                    errors = cells.setdefault(f"{name} {ahead}", Errors([], []))
-                    errors.add(forecast, k, stroke.truth[rows[k]], 0.0)
-                seen, meant = used.project(forecast.mean[1]), camera.project(stroke.truth[rows[1]])
-                image[name].append(float(np.linalg.norm(seen - meant)))
+            taught = taught_stream(strokes, number, other)
+            tries = [("true", camera, None), ("wrong", other, None)]
+            for name, used, stream in tries + ([("wrong, 10 balls", other, taught)] if taught else []):
+                history = replace(plain(stroke.pixels), cameras=(used,)).until(stroke.bounce + 0.2)
+                rows, times = rows_and_times(stroke, float(history.time[-1]))
+                forecast = forecast_of(history, times, stream)
+                add_forecast(forecast, stroke, rows, cells, name)
+                miss = used.project(forecast.mean[1]) - camera.project(stroke.truth[rows[1]])
+                image.setdefault(name, []).append(float(np.linalg.norm(miss)))
         for name, errors in cells.items():
-            print(f"wrong_camera {view:8s} {name:12s} {errors.row()}")
-        true, bad = (np.median(image[name]) for name in ("true", "wrong"))
-        print(f"wrong_camera {view:8s} in the image, +0.2 s: {bad:.2f} px, true camera {true:.2f} px, x {bad / true:.2f}")
+            print(f"wrong_camera {view:8s} {name:22s} {errors.row()}")
+        medians = ", ".join(f"{name} {np.median(px):.2f} px" for name, px in image.items())
+        print(f"wrong_camera {view:8s} in the image, +0.2 s: {medians}")
+
+
+def taught_stream(strokes: list[Stroke], number: int, camera: Camera) -> models.Stream | None:
+    """A stream that has seen the ten strokes before one of that number by this camera; None every other time."""
+    if number % 3 or number < 10:
+        return None
+    stream = models.load("physics", sport="table_tennis").stream()
+    for stroke in strokes[number - 10 : number]:
+        show_stroke(stream, replace(plain(stroke.pixels), cameras=(camera,)).until(stroke.bounce + 0.25))
+    return stream
+
+
+def forecast_of(history: PixelTrack, times: np.ndarray, stream: models.Stream | None) -> models.Forecast:
+    """The forecast of `physics` from a history, alone or by a stream that knows its camera."""
+    if stream is None:
+        return models.load("physics", sport="table_tennis").forecast(history, times)
+    for t, pixel in zip(history.time, history.pixel, strict=True):
+        stream.observe_pixel(float(t), pixel, history.cameras[0])
+    return stream.forecast(times)
 
 
 def measure_lfg(options: Options) -> None:
@@ -306,8 +394,8 @@ def score_lfg(predictor, cells, name, track, pixels, until, alone=False):
 
 
 MEASURES = {
-    "whole": measure_whole, "around": measure_around, "simulated": measure_simulated, "lfg": measure_lfg,
-    "clock": measure_clock, "wrong_camera": measure_wrong_camera,
+    "whole": measure_whole, "around": measure_around, "simulated": measure_simulated, "filter": measure_filter,
+    "lfg": measure_lfg, "clock": measure_clock, "wrong_camera": measure_wrong_camera,
 }  # fmt: skip
 
 

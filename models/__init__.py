@@ -7,7 +7,6 @@ from ballcast.models.contract import Belief, Forecast, HistoryTooShort, Landing,
 from ballcast.models.registry import PREDICTORS, Description, available, describe, load, missing
 
 
-
 def __getattr__(name: str):
     """`smooth` and `Smoothed`, which load the fit when they are asked for."""
     if name in ("smooth", "Smoothed"):

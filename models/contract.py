@@ -148,9 +148,7 @@ class Stream:
         if self._repeats.is_measured(*frame.tolist()):
             self._add(frame)
 
-    def observe_pixel(
-        self, time: float, pixel: ArrayLike, camera: "Camera", diameter: float | None = None
-    ) -> None:
+    def observe_pixel(self, time: float, pixel: ArrayLike, camera: "Camera", diameter: float | None = None) -> None:
         """Add a frame of a Camera: time in s, not before the previous one; pixel (2,); diameter of the ball's image,
         px, if it was measured. ValueError for anything else, or if this predictor cannot take pixels."""
         raise ValueError(no_pixels(self.predictor.name))

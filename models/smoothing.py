@@ -1,7 +1,7 @@
 """Where a ball was at every frame, from all frames: the path of the fit, not a forecast.
 
-    smoothed = smooth(track, "table_tennis")      # a Track or a PixelTrack
-    smoothed.position                             # (T, 3) m
+smoothed = smooth(track, "table_tennis")      # a Track or a PixelTrack
+smoothed.position                             # (T, 3) m
 """
 
 from dataclasses import dataclass
@@ -55,13 +55,11 @@ def smooth(track: Track | PixelTrack, sport: str | Sport) -> Smoothed:
 def _smooth_pixels(predictor, track):
     """(first frame of the last flight, its path (T, 6), covariances, clocks) of a PixelTrack."""
     mixture, first, flights = predictor.pixels.fit_whole(track)
-    weights, paths = flights.weights, flights.paths
-    position = np.einsum("n,nti->ti", weights, paths)
-    offset = paths - position
+    weights = flights.weights
+    path = np.einsum("n,nti->ti", weights, flights.paths)
+    offset = flights.paths[..., :3] - path[:, :3]
     covariance = np.einsum("n,nti,ntj->tij", weights, offset, offset)
-    time = track.time[first:]
-    velocity = np.gradient(position, time, axis=0) if len(time) > 1 and (np.diff(time) > 0).all() else np.zeros_like(position)
-    return first, np.hstack([position, velocity]), covariance, weights @ flights.errors[:, CLOCK::ERRORS]
+    return first, path, covariance, weights @ flights.errors[:, CLOCK::ERRORS]
 
 
 def _smooth_positions(predictor, track):

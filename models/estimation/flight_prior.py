@@ -19,7 +19,9 @@ from ballcast.sim.sport import Sport
 BALLS, FRAMES = 6000, 2  # flights, and moments of each
 COMPONENTS = 96
 LATENESS = 5.0  # a moment is the duration times a uniform number to this power: most balls are first seen early
-SCALES = np.repeat([1.0, 1.0, 0.7], 3)  # of position, velocity and spin, in standard deviations, where they are gathered
+SCALES = np.repeat(
+    [1.0, 1.0, 0.7], 3
+)  # of position, velocity and spin, in standard deviations, where they are gathered
 WIDENING = 1.25  # of the standard deviations of each Gaussian
 MARGIN = 0.12  # of the standard deviations of all: no Gaussian is narrower
 BROAD_SHARE, BROAD_WIDENING = 0.05, 1.5  # weight, and widening of standard deviations, of the Gaussian over all

@@ -15,13 +15,13 @@ from collections import deque
 
 import numpy as np
 
+from ballcast.models.estimation.camera_model import CameraModel
 from ballcast.models.estimation.filter_state import HISTORY_FRAMES
 from ballcast.models.estimation.pixel_fit import state_at
 from ballcast.models.estimation.pixel_measurement import FRAME_SIZE, observe_pixel, start_filter
-from ballcast.models.estimation.pixel_mixture import CameraModel, PixelMixture, fit_last_flight, weigh
+from ballcast.models.estimation.pixel_mixture import PixelMixture, fit_last_flight, weigh
 from ballcast.models.estimation.pixel_posterior import WeightedFlights
 from ballcast.models.estimation.pixels import (
-    CAMERA_SIZE,
     CLOCK,
     ERRORS,
     FOCAL,
@@ -33,7 +33,7 @@ from ballcast.models.estimation.pixels import (
 )
 from ballcast.models.estimation.prior import FilterPrior, make_filter_prior
 from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS
-from ballcast.sim.kernels.compiled_sport import compile_sport
+from ballcast.sim.kernels.compiled_sport import CompiledSport, compile_sport
 from ballcast.sim.sport import Sport
 from ballcast.tracks.camera import Camera, rotation_of
 from ballcast.tracks.pixel_track import PixelTrack
@@ -128,7 +128,7 @@ class PixelFilter:
         flights = weigh(self.sport, self.compiled_sport, track, mixture, self.model, True)
         modes = mode_moments(self.compiled_sport, mixture, flights, float(track.time[-1]))
         contacts = np.array([mixture.epoch + mixture.fits[i].last_contact for i in modes.origin])
-        path = np.einsum("n,nti->ti", flights.weights, flights.paths[:, -HISTORY_FRAMES:])
+        path = np.einsum("n,nti->ti", flights.weights, flights.paths[:, -HISTORY_FRAMES:, :3])
         times = np.array(track.time[-HISTORY_FRAMES:])
         errors = flights.weights @ flights.errors
         for c, seen in enumerate(self.cameras):
@@ -180,7 +180,7 @@ class Modes:
         self.covariances, self.log_weights = covariances, log_weights
 
 
-def mode_moments(compiled, mixture: PixelMixture, flights: WeightedFlights, time: float) -> Modes:
+def mode_moments(compiled: CompiledSport, mixture: PixelMixture, flights: WeightedFlights, time: float) -> Modes:
     """The moments at `time` s of the flights about each fit, the heaviest first, at most MAX_MODES."""
     weights = np.bincount(flights.origin, flights.weights, minlength=len(mixture.fits))
     origin = np.argsort(-weights)[:MAX_MODES]

@@ -17,6 +17,7 @@ from ballcast.models.estimation.pixel_fit import PixelFit, PixelPrior, Pixels, r
 from ballcast.models.estimation.pixels import CLOCK, ERRORS, LOG_FOCAL, erring, image_of, into_camera
 from ballcast.models.estimation.unknowns import UNKNOWNS, clamp, to_launch
 from ballcast.sim.jit import kernel
+from ballcast.sim.kernels.compiled_sport import CompiledSport
 from ballcast.sim.kernels.flight import fly_ball
 from ballcast.sim.kernels.layout import CONTACT_DTYPE
 
@@ -31,15 +32,15 @@ class WeightedFlights(NamedTuple):
 
     weights: np.ndarray  # (N,) that sum to 1
     final: np.ndarray  # (N, 16) the unknowns at the last frame
-    paths: np.ndarray  # (N, T, 3) m at the frames; (N, 0, 3) if they were not asked for
+    paths: np.ndarray  # (N, T, 6) m, m/s at the frames; (N, 0, 6) if they were not asked for
     errors: np.ndarray  # (N, 8 C) of the cameras
     origin: np.ndarray  # (N,) the fit that each was drawn about
     effective: float  # samples that carry the weight, before it was flattened
 
 
 def weigh_flights(
-    sport, pixels: Pixels, fits: list[PixelFit], shares: np.ndarray, prior: FlightPrior, own: PixelPrior, end: float,
-    with_paths: bool = False,
+    sport: CompiledSport, pixels: Pixels, fits: list[PixelFit], shares: np.ndarray, prior: FlightPrior,
+    own: PixelPrior, end: float, with_paths: bool = False,
 ) -> WeightedFlights:  # fmt: skip
     """Samples of the posterior of Pixels.
 
@@ -54,13 +55,14 @@ def weigh_flights(
     samples = np.concatenate([_draw(x, L, n, rng) for x, L, n in zip(modes, factors, counts, strict=True) if n])
     log = _log_prior(samples, prior, own) - _log_proposal(samples, modes, factors, counts / SAMPLES)
     out = _Flown(np.empty(len(samples)), np.empty((len(samples), UNKNOWNS)),
-                 np.empty((len(samples), len(pixels.time) if with_paths else 0, 3)),
+                 np.empty((len(samples), len(pixels.time) if with_paths else 0, 6)),
                  np.empty((len(samples), len(top.x) - UNKNOWNS)))  # fmt: skip
     sensor = _Sensor(top.noise, top.noise_factor, own.outlier_rate, top.weights, top.x[UNKNOWNS:].copy(),
                      own.mean[UNKNOWNS:].copy(), np.ascontiguousarray(own.precision[UNKNOWNS:, UNKNOWNS:]))  # fmt: skip
     fly_past(sport, pixels, samples, sensor, end, out)
     weights, effective = _flattened(log + out.likelihood)
-    return WeightedFlights(weights, out.final, out.paths, out.errors, np.repeat(np.arange(len(fits)), counts), effective)
+    origin = np.repeat(np.arange(len(fits)), counts)
+    return WeightedFlights(weights, out.final, out.paths, out.errors, origin, effective)
 
 
 class _Sensor(NamedTuple):
@@ -80,7 +82,7 @@ class _Flown(NamedTuple):
 
     likelihood: np.ndarray  # (N,) logarithms
     final: np.ndarray  # (N, 16)
-    paths: np.ndarray  # (N, T or 0, 3) m
+    paths: np.ndarray  # (N, T or 0, 6) m, m/s
     errors: np.ndarray  # (N, 8 C)
 
 
@@ -116,7 +118,7 @@ def _log_prior(samples, prior, own):
     L = np.linalg.cholesky(prior.covariances)
     inverse = np.linalg.inv(L)
     white = (inverse.reshape(-1, 9) @ samples[:, :9].T).reshape(len(L), 9, -1)
-    white -= (inverse @ prior.means[..., None])
+    white -= inverse @ prior.means[..., None]
     log = np.log(prior.weights) - np.log(np.diagonal(L, axis1=1, axis2=2)).sum(axis=1)
     log = log[:, None] - 0.5 * np.einsum("kin,kin->kn", white, white)
     top = log.max(axis=0)
@@ -164,7 +166,7 @@ def fly_past(sport, pixels, samples, sensor, end, out):
                 trajectory[k, j] += early * trajectory[k, 3 + j]
             _see(sport, pixels, n, sensor.errors, trajectory[k], residual[n], by_errors[n])
             if out.paths.shape[1]:
-                for j in range(3):
+                for j in range(6):
                     out.paths[i, n, j] = trajectory[k, j]
         out.likelihood[i] = _log_likelihood(pixels, sensor, residual, by_errors, out.errors[i])
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ballcast.models.contract import Forecast, Predictor, Stream, compiled_arrays
+from ballcast.models.estimation.camera_model import CameraModel
 from ballcast.models.estimation.fit import Fit, marginalise
 from ballcast.models.estimation.fit_spread import read_fit_spread
 from ballcast.models.estimation.friction import release_friction
@@ -18,7 +19,6 @@ from ballcast.models.estimation.gaps import first_frame, fit_after_gap, fit_fram
 from ballcast.models.estimation.posterior import predict_ahead, standard_normal_samples, to_forecast
 from ballcast.models.estimation.prior import Prior, next_contact_covariance, sport_prior
 from ballcast.models.estimation.segment import fit_last_segment
-from ballcast.models.estimation.pixel_mixture import CameraModel
 from ballcast.models.predictors.pixel_physics import PixelForecaster, check_enough
 from ballcast.models.predictors.pixel_stream import PixelFrames
 from ballcast.sim import Sport
@@ -60,9 +60,7 @@ class Physics(Predictor):
         """What fits pixels."""
         return PixelForecaster(self.sport, self.next_contact)
 
-    def forecast_pixels(
-        self, history: PixelTrack, times: ArrayLike, cameras: CameraModel | None = None
-    ) -> Forecast:
+    def forecast_pixels(self, history: PixelTrack, times: ArrayLike, cameras: CameraModel | None = None) -> Forecast:
         check_enough(self.name, history)
         times = self.check_times(history.time, times)
         return self.pixels.forecast(history, times, cameras)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from ballcast.models.contract import Forecast, HistoryTooShort, compiled_arrays, expected_landing
+from ballcast.models.estimation.camera_model import CameraModel
 from ballcast.models.estimation.pixel_mixture import (
-    CameraModel,
     PixelMixture,
     fit_last_flight,
     learn_cameras,
@@ -20,9 +20,9 @@ from ballcast.models.estimation.posterior import (
     keep_above,
     modal_landing,
     simulate_samples,
+    standard_normal_samples,
     transform_samples,
 )
-from ballcast.models.estimation.posterior import standard_normal_samples
 from ballcast.models.estimation.unknowns import to_belief
 from ballcast.models.predictors.pixel_stream import KEPT
 from ballcast.sim import Sport

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ballcast.models.encoding.features import FILTER, FeatureFrontend
-from ballcast.models.encoding.pixel_features import advance_network
 from ballcast.models.estimation.pixel_filter import PixelFilter
+from ballcast.models.predictors.pixel_features import advance_network
 from ballcast.sim import Sport
 from ballcast.sim.kernels.packed import Packed
 from ballcast.tracks.camera import Camera

@@ -1,4 +1,4 @@
-"""What a network reads of a filter that has seen pixels: the features of features.py, of what the filter says. Compiled.
+"""What a network reads of a filter that has seen pixels: the features of features.py. Compiled.
 
 The mean velocities of "motion" are of where the filter had the ball at the frames, since no frame says where it was.
 """

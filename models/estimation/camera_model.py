@@ -1,0 +1,21 @@
+"""How well cameras and what tracks the ball in their images are known."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class CameraModel:
+    """How well cameras and their trackers are known: standard deviations."""
+
+    noise: float = 2.0  # px, usual, of a pixel's coordinates
+    diameter_noise: float = 0.7  # px, usual
+    noise_range: tuple[float, float] = (0.25, 5.0)  # factors of these
+    pseudo_frames: float = 5.0  # that these count for
+    outlier_rate: float = 0.01  # fraction of the frames
+    turn: float = 4.0  # px by which a turn of the camera moves its image
+    shift: float = 0.01  # m, displaced
+    focal: float = 0.008  # fraction of the focal length
+    clock: float = 0.005  # s between the clocks of two cameras
+    learned: tuple[tuple[np.ndarray, np.ndarray], ...] = ()  # of each camera, from balls before: mean and covariance
