@@ -46,6 +46,8 @@ demo:
 	$(IN) core play.py --headless --sport soccer --throw "free kick" --frames 45 --show inset truth --screenshot docs/free_kick.png
 	$(IN) core play.py --headless --sport basketball --throw "free throw" --frames 45 --show follow inset truth --screenshot docs/free_throw.png
 	$(IN) core play.py --headless --sport tennis --throw "kick serve" --frames 36 --show inset beliefs truth --screenshot docs/kick_serve.png
+	$(IN) core play.py --headless --seed 187 --throw single --seen-by camera --predictor physics --frames 16 --screenshot docs/one_camera.png
+	$(IN) core play.py --headless --seed 187 --throw single --seen-by camera --predictor physics --frames 31 --screenshot docs/one_camera_bounced.png
 
 lessons:
 	$(foreach name,$(LESSONS),$(IN) "core train report" -m lessons.$(name) $(ARGS)$(LINE))

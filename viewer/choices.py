@@ -54,9 +54,8 @@ class Choices:
         """Predictors see the ball by one of sight.SEEN_BY; a message says so, and which of them cannot."""
         session = self.app.session
         session.set_seen_by(name)
-        blind = [session.pool.describe(f.number).title for f in session.forecasters if f.problem]
-        refusal = f"; {' and '.join(blind)}: takes positions, not pixels" if blind else ""
-        self.app.show_message(f"Seen by {session.seen_by}{refusal}")
+        problems = [forecaster.problem for forecaster in session.forecasters if forecaster.problem]
+        self.app.show_message("; ".join([f"Seen by {session.seen_by}", *problems[:1]]))
 
     def select_predictor(self, number: int) -> None:
         """Only this predictor forecasts; a message names it, or says why it cannot."""

@@ -32,7 +32,7 @@ def marks(session: "Session", truth: bool = False, has_attribution: bool = False
     seen = "seen; large dots matter more" if has_attribution else "seen by the tracker"
     rows = [Mark("dots", seen, (palette.TRACK_COLOR,))]
     if session.cameras:
-        rows = [Mark("path", "line of sight of a camera", (palette.TRACK_COLOR,))]
+        rows = [Mark("line", "line of sight of a camera", (palette.TRACK_COLOR,))]
     rows += [Mark("line", "forecast, if nobody hits it", colors)]
     has_region = tuple(c for c, f in zip(colors, forecasts) if f is None or f.covariance is not None)
     rows += [Mark("region", "region: ball in it, 9 times in 10", has_region)] if has_region else []

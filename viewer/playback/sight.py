@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ballcast import models, sim
+from ballcast import sim
 from ballcast.tracks import Camera, PixelTrack, Track
 
 if TYPE_CHECKING:
@@ -40,18 +40,26 @@ def words(ball: "BallRecord") -> str:
 
 
 def cameras_of(ball: "BallRecord") -> tuple[tuple[int, Camera], ...]:
-    """(index, Camera) of the cameras that see a ball at all; none for one that a tracker sees."""
+    """(index, Camera) of the cameras that look at a ball, of a recording those that saw it; none for a tracker."""
     if ball.pixels is None:
         return ()
-    return tuple((int(k), ball.pixels.cameras[k]) for k in np.unique(ball.pixels.camera))
+    numbers = np.unique(ball.pixels.camera) if ball.is_recorded else range(len(ball.pixels.cameras))
+    return tuple((int(k), ball.pixels.cameras[k]) for k in numbers)
 
 
+@functools.lru_cache(maxsize=64)
 def refusal(predictor) -> str:
     """Why a predictor cannot take pixels, one line; "" if it can."""
-    stream = predictor.stream()
-    if getattr(type(stream), "observe_pixel", models.Stream.observe_pixel) is not models.Stream.observe_pixel:
-        return ""
-    return f"{predictor.name} takes positions, not pixels; choose one that takes pixels"
+    middle, above = np.subtract(SIZE, 1) / 2, np.diag([1.0, -1.0, -1.0])
+    K = np.array([[SIZE[0], 0.0, middle[0]], [0.0, SIZE[0], middle[1]], [0.0, 0.0, 1.0]])
+    camera = Camera(K, np.empty(0), above, np.array([0.0, 0.0, 9.0]), SIZE, "above")
+    try:
+        predictor.stream().observe_pixel(0.0, middle, camera)
+    except AttributeError:
+        return f"{predictor.name} takes positions, not pixels"
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def observe(stream, frames: "Track | PixelTrack", row: int) -> None:

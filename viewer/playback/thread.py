@@ -3,6 +3,7 @@
 One forecast is made at a time. While it is made, frames are gathered for the next one.
 """
 
+import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 from ballcast import models
 from ballcast.viewer.playback import sight
 
+SWITCH_INTERVAL = 5e-4  # s for which the window waits for the interpreter, at most, while the thread has it
 WAIT = 0.003  # s for which the window waits for a forecast that may be quick
 _thread = ThreadPoolExecutor(1, "forecasts")  # one for all streams: the window needs the other processors
 
@@ -28,6 +30,7 @@ class ThreadedStream:
     """A predictor's stream that observes and forecasts in the thread."""
 
     def __init__(self, stream: Any):
+        sys.setswitchinterval(SWITCH_INTERVAL)
         self._stream, self._gathered = stream, []
         self._job: Future | None = None
 
