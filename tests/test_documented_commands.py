@@ -37,6 +37,7 @@ PROGRAMS = {  # what python runs -> the module whose main() that is; the subcomm
     "evaluate.py": "ballcast.evaluation.evaluate",
     "-m ballcast.sim": "ballcast.sim.__main__",
     "-m ballcast.models": "ballcast.models.__main__",
+    "-m ballcast.models.identify": "ballcast.models.identify",
     "-m ballcast.models.nets.export": "ballcast.models.nets.export",
     "-m ballcast warm": "ballcast.warm_up",
     **{f"-m lessons.{page.stem}": f"lessons.{page.stem}" for page in sorted((ROOT / "lessons").glob("[a-z]*.md"))},
@@ -58,6 +59,7 @@ BY_HAND = (  # (pattern, why it does not run here)
     (r"^-m ballcast\.evaluation\.leaderboard", "takes hours: all predictors on every sport"),
     (r"^-m ballcast\.models\.training\.ship", "takes days: trains all weights"),
     (r"^-m ballcast\.models\.training\.calibrate", "takes minutes"),
+    (r"^-m ballcast\.models\.identify", "needs ten recordings of a place; test_identification.py runs it"),
     (r"^-m ballcast warm", "compiles everything"),
     (r"^-m ballcast\.evaluation\.splits", "needs recorded sets"),
     (r"^train\.py .*--finetune .*--tracks", "needs several recordings: tests/test_finetune.py"),
@@ -67,6 +69,7 @@ BY_HAND = (  # (pattern, why it does not run here)
     (r"constant_acceleration|--show apex", "is a step of a recipe, after the files that the recipe adds"),
     (r"^train\.py --minutes 30$", "is for several processes"),
 )  # fmt: skip
+NOT_RUN = ("-m ballcast warm", "-m ballcast.models.identify")  # all commands of these are in BY_HAND
 OTHERS = ("venv", "pip", "pytest", "ruff", "tools.typecheck")  # modules that are not Ballcast's programs, or check it
 EXTRAS = {"--record": "imageio_ffmpeg", "ukf": "filterpy", "train.py": "torch", "export": "onnx", "hdf5": "h5py",
           "--report": "jinja2"}  # fmt: skip
@@ -298,7 +301,7 @@ def test_what_does_not_run_here_has_options_that_its_program_takes(commands, mon
                 importlib.import_module(PROGRAMS[name]).main()
 
 
-@pytest.mark.parametrize("name", [name for name in PROGRAMS if name != "-m ballcast warm"])
+@pytest.mark.parametrize("name", [name for name in PROGRAMS if name not in NOT_RUN])
 def test_every_command_runs_to_its_first_output(commands, folder, run, name, monkeypatch):
     wrong, skipped, runs = [], [], shortened(commands, name)
     prepare_results(run, folder)

@@ -9,6 +9,8 @@ import pytest
 
 from ballcast import command, models, sim
 from ballcast.evaluation import identification_report, suites
+from ballcast.evaluation.real import read_set
+from ballcast.evaluation.splits import recorded_sets
 from ballcast.models import held_out, identify
 from ballcast.models.estimation import population, recordings_check
 from ballcast.models.estimation.identification import MIN_WEIGHT
@@ -101,6 +103,16 @@ def test_a_ball_that_grips_tells_a_lower_bound_alone(preset):
     assert np.isinf(rough.friction.high) and rough.shared[3] + rough.friction.low > -0.2
     row = next(row for row in rows(preset, rough, place_sport(rough)) if "friction" in row.name)
     assert identify.interval(row).startswith("at least 0.")
+
+
+def test_the_friction_of_mpis_table_has_a_lower_bound_alone(preset, data_folder):
+    chosen = recorded_sets()["mpi"]
+    balls = read_set(chosen, data_folder)
+    if not balls:
+        pytest.skip(f"no {chosen.folder} in {data_folder}")
+    place = find(preset, balls)
+    row = next(row for row in rows(preset, place, place_sport(place, with_launches=False)) if "friction" in row.name)
+    assert row.high >= 0.26 and 0.1 < row.low < 0.4
 
 
 def test_the_file_keeps_the_rest_of_the_sports_file(file, found):
