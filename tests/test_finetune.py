@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -330,6 +329,7 @@ def test_a_refusal_is_one_line_and_status_2(folder, tmp_path):
         ({"without": ("net",)}, "--without"),
         ({"finetune": GRU, "tracks": ("a",), "model": "tokens"}, "--model tokens"),
         ({"tracks": ("a",)}, "--finetune"),
+        ({"finetune": GRU, "tracks": ("a",), "frames": 1e6}, "--frames"),
     ],
 )
 def test_options_that_do_not_go_together(options, message):
@@ -344,13 +344,11 @@ def test_how_tracks_are_read_is_in_the_config_and_back(tmp_path):
     assert (settings["minutes"], settings["batch"], settings["rate"]) == (5.0, 96, 2e-3)
 
 
-def test_where_the_time_is_short_the_steps_at_the_end_are_left_out(tmp_path):
-    folder = train.run_folder(train.Options(out=tmp_path / "run"))
-    log = SimpleNamespace(folder=folder, steps=50, seconds=lambda: 25.0)
+def test_where_the_time_is_short_the_steps_at_the_end_are_left_out():
     settings = config(steps=800)
-    train.shorten(settings, RunState(step=50), 500.0, log)
-    assert settings["steps"] == 800  # there is time for 1000 more
-    train.shorten(settings, RunState(step=50), 100.0, log)
-    assert settings["steps"] == 250 == folder.config()["steps"]
-    train.shorten(settings, RunState(step=250), -5.0, log)
+    train.shorten(settings, RunState(step=50), 1000.7)
+    assert settings["steps"] == 800
+    train.shorten(settings, RunState(step=50), 200.4)
+    assert settings["steps"] == 250
+    train.shorten(settings, RunState(step=250), -5.0)
     assert settings["steps"] == 250

@@ -125,7 +125,7 @@ def factors(cases: Cases, found: Scores, simulated: Sequence[float] | np.ndarray
     """
     logs = log_factors(cases, found)
     counts = np.array([len(np.unique(cases.track[np.isfinite(found.error[:, k])])) for k in range(HORIZONS)])
-    own = np.nan_to_num(np.nanmean(logs, axis=0) + tails)
+    own = np.nan_to_num(logs.mean(axis=0) + tails)
     log = (counts * own + PSEUDO_TRACKS * np.log(simulated)) / (counts + PSEUDO_TRACKS)
     return [round(float(v), 4) for v in np.clip(np.exp(log), MIN_FACTOR, MAX_FACTOR)]
 
@@ -134,7 +134,7 @@ def tail_factors(cases: Cases, found: Scores) -> np.ndarray:
     """By how much (HORIZONS,) the logarithm of the factor of COVERAGE exceeds the mean of those of all LEVELS: the
     shape of the errors, which tracks that were learned from show as well as others."""
     logs = log_factors(cases, found)
-    return np.nan_to_num(logs[LEVELS.index(COVERAGE)] - np.nanmean(logs, axis=0))
+    return np.nan_to_num(logs[LEVELS.index(COVERAGE)] - logs.mean(axis=0))
 
 
 def log_factors(cases: Cases, found: Scores) -> np.ndarray:

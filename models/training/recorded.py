@@ -9,12 +9,15 @@ networks read of a view does not change as they learn, so it is computed once. T
 frames (whole_flight.py) plus the mean of the residuals about it: single frames are noisier.
 """
 
+import sys
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
+from rich import progress
+from rich.console import Console
 
 from ballcast import sim
 from ballcast.models.encoding.features import make_frontend
@@ -224,7 +227,9 @@ class RecordedSet:
         groups = [np.flatnonzero(place == n) for n in range(len(self.places))]
         chunks = [rows[n : n + CHUNK] for rows in groups for n in range(0, len(rows), CHUNK)]
         with ThreadPoolExecutor(THREADS) as pool:
-            self.all = _join(list(pool.map(self._assemble, chunks)), np.argsort(np.concatenate(chunks)))
+            parts = progress.track(pool.map(self._assemble, chunks), "recorded balls", len(chunks), transient=True,
+                          console=Console(stderr=True), disable=not sys.stderr.isatty())  # fmt: skip
+            self.all = _join(list(parts), np.argsort(np.concatenate(chunks)))
 
     def __len__(self) -> int:
         return len(self.views)

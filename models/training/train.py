@@ -138,6 +138,12 @@ def train(learner: "Learner", folder: "RunFolder", config: dict, stop_signals: l
                 if is_main:
                     folder.write_config(config)
 
+            # a run that ends by itself leaves out what its time does not allow
+            if learner.patience and state.step % learner.validation_interval == 0:
+                shorten(config, state, learner.seconds_left() / log.seconds() * log.steps)
+                if is_main:
+                    folder.write_config(config)
+
             # the main process logs, validates and saves
             if not is_main:
                 continue
@@ -146,7 +152,6 @@ def train(learner: "Learner", folder: "RunFolder", config: dict, stop_signals: l
             if state.step % learner.validation_interval == 0 or is_done(state, config):
                 validate(learner, folder, state, log, validation)
                 state.ended = bool(learner.patience) and state.stale >= learner.patience
-                shorten(config, state, learner.seconds_left(), log)
             if time.monotonic() - saved > SAVE_INTERVAL:
                 folder.save_checkpoint(state, learner.network, learner.optimizer)
                 saved = time.monotonic()
@@ -165,12 +170,13 @@ def validate(learner: "Learner", folder: "RunFolder", state: "RunState", log: "L
         learner.save(folder.weights, state.step, scores, state.frames)
 
 
-def shorten(config: dict, state: "RunState", seconds_left: float, log: "Log") -> None:
-    """Leave out the steps at the end that the time of a run does not allow, so that the learning rate still falls."""
-    allowed = max(0, int(seconds_left / log.seconds() * log.steps)) if seconds_left < math.inf else None
-    if allowed is not None and config["steps"] is not None and state.step + allowed < config["steps"]:
-        config["steps"] = state.step + allowed
-        log.folder.write_config(config)
+def shorten(config: dict, state: "RunState", allowed: float) -> None:
+    """Leave out the steps at the end beyond the next `allowed` ones, so that the learning rate still falls to zero; all
+    processes leave out the same."""
+    from ballcast.models.training import distributed
+
+    last = -distributed.all_reduce_max(-(state.step + max(0, int(allowed))))
+    config["steps"] = min(config["steps"], int(last))
 
 
 def check(options: Options) -> None:
@@ -186,6 +192,8 @@ def check(options: Options) -> None:
         raise ValueError("--sport: name a sport, a .toml file, or all")
     if len(options.sport) > 1 or options.sport == ("all",):
         _check_mixed(options)
+    if options.tracks and options.frames:
+        raise ValueError("--frames: a run with --tracks ends by itself; limit it with --minutes or --steps")
     if options.without and not options.tracks:
         raise ValueError("--without says what was not there when --tracks were recorded: name those too")
     if options.reading != ReadOptions() and not options.tracks:
