@@ -45,6 +45,7 @@ from ballcast.tracks.camera import rotation_of
 VIEWS = "side", "oblique", "back"
 CHI2_90 = 6.251  # three degrees of freedom
 NOW = 1e-6  # s after the last frame
+MIN_FRAMES, TRACK_SD = 8, 0.012  # of a history of lfg; m, of its triangulated positions
 RATE, NOISE, DIAMETER_NOISE = 25.0, 2.0, 0.5  # Hz, px, px
 Part = Literal["whole", "around", "simulated", "filter", "lfg", "clock", "wrong_camera"]
 
@@ -277,9 +278,9 @@ def measure_clock(options: Options) -> None:
             rows, times = rows_and_times(stroke, float(seen.until(stroke.bounce + 0.2).time[-1]))
             forecast = predictor.forecast(seen.until(stroke.bounce + 0.2), times)
             add_forecast(forecast, stroke, rows, cells, "after 0.2 s")
-            alone.append(models.smooth(seen.until(stroke.bounce + 0.2), "table_tennis").clock[1])
+            alone.append(np.diff(models.smooth(seen.until(stroke.bounce + 0.2), "table_tennis").clock)[0])
             show_stroke(stream, seen.until(stroke.bounce + 0.2))
-            learned.append(stream.cameras.learned[1][0][CLOCK])
+            learned.append(stream.cameras.learned[1][0][CLOCK] - stream.cameras.learned[0][0][CLOCK])
         one, found, late_ms = 1e3 * np.array(alone), 1e3 * np.array(learned), 1e3 * late
         after = ", ".join(f"{n} balls {found[n - 1]:.2f}" for n in (1, 2, 5, 10, 20, 40) if n <= len(found))
         print(f"clock {late_ms:.0f} ms  one ball: {one.mean():.2f} +- {one.std():.2f} ms; learned after {after}")
@@ -355,18 +356,30 @@ def forecast_of(history: PixelTrack, times: np.ndarray, stream: models.Stream | 
 def measure_lfg(options: Options) -> None:
     folder = data_folder() / "lfg"
     cameras = read_cameras(folder / "cameras.yaml")
-    predictor = models.load(options.predictor, sport=sim.load("table_tennis").without("net"))
+    sport = sim.load("table_tennis").without("net")
+    predictors = models.load(options.predictor, sport=sport), FilterForecaster(sport)
     cells: dict[str, Errors] = {}
     files = sorted((folder / "pixels").glob("*.csv"))
     for file in files[:: max(1, len(files) // options.balls)]:
         track, pixels = read_track(folder / "tracks" / file.name), read_pixels(file, cameras)
         for seen in (0.2, 0.4):
-            score_lfg(predictor, cells, f"seen {seen:g}", track, pixels, track.time[0] + seen)
+            score_lfg(predictors, cells, f"seen {seen:g}", track, pixels, track.time[0] + seen)
         bounce = first_bounce(track)
         if bounce is not None:
-            score_lfg(predictor, cells, "bounce + 0.2", track, pixels, bounce + 0.2, alone=True)
+            score_lfg(predictors, cells, "bounce + 0.2", track, pixels, bounce + 0.2, alone=True)
     for name, errors in cells.items():
-        print(f"lfg {name:34s} {errors.row()}")
+        print(f"lfg {name:34s} {errors.row()}{paired(cells, name)}")
+
+
+def paired(cells: dict[str, Errors], name: str) -> str:
+    """The ratio of the median error to that from the triangulated track, with its bootstrap 95 % interval."""
+    source = next((source for source in (" pixels ", " filter ") if source in name), "")
+    if not source:
+        return ""
+    own, track = (np.array(cells[key].distance) for key in (name, name.replace(source, " track ")))
+    rows = np.random.default_rng(0).integers(0, len(own), (2000, len(own)))
+    low, high = np.quantile(np.median(own[rows], axis=1) / np.median(track[rows], axis=1), [0.025, 0.975])
+    return f"  x {np.median(own) / np.median(track):.2f} ({low:.2f}-{high:.2f}) of the track"
 
 
 def first_bounce(track) -> float | None:
@@ -379,20 +392,23 @@ def first_bounce(track) -> float | None:
     return float(track.time[first + track.position[first : near[-1] + 1, 2].argmin()])
 
 
-def score_lfg(predictor, cells, name, track, pixels, until, alone=False):
-    """Add the errors of forecasts from the track, from all cameras, and from each alone, against later positions."""
-    if track.time[-1] < until + 0.25:
-        return
-    histories = {"track": track.until(until), "pixels": pixels.until(until)}
+def score_lfg(predictors, cells, name, track, pixels, until, alone=False):
+    """Add the errors of forecasts from the track, from all cameras, and from each alone, against later positions.
+
+    predictors: (the one asked for, the running filter).
+    """
+    seen, (predictor, running) = pixels.until(until), predictors
+    tries = {"track": (predictor, track.until(until)), "pixels": (predictor, seen), "filter": (running, seen)}
     if alone:
-        histories |= {camera.name: pixels.until(until).seen_by(camera.name) for camera in pixels.cameras}
-    rows = [int(np.searchsorted(track.time, until + a)) for a in (0.1, 0.2)]
-    for source, history in histories.items():
-        if len(history) < 8:
-            continue
-        forecast = predictor.forecast(history, track.time[rows])
-        for k, a in enumerate((0.1, 0.2)):
-            cells.setdefault(f"{name} {source} +{a:g}", Errors([], [])).add(forecast, k, track.position[rows[k]], 0.012)
+        tries |= {camera.name: (predictor, seen.seen_by(camera.name)) for camera in pixels.cameras}
+    rows = [int(np.searchsorted(track.time, until + ahead)) for ahead in (0.1, 0.2)]
+    if rows[-1] >= len(track) or min(len(history) for _, history in tries.values()) < MIN_FRAMES:
+        return
+    for source, (which, history) in tries.items():
+        forecast = which.forecast(history, track.time[rows])
+        for k, ahead in enumerate((0.1, 0.2)):
+            errors = cells.setdefault(f"{name} {source} +{ahead:g}", Errors([], []))
+            errors.add(forecast, k, track.position[rows[k]], TRACK_SD)
 
 
 MEASURES = {

@@ -138,7 +138,9 @@ def test_diameter_tells_depth_before_the_bounce():
 
 def test_clock_is_found():
     track, _, _ = stroke([SIDE, BEHIND], 0.6, rate=100.0, noise=0.5, late=0.004)
-    assert abs(models.smooth(track, SPORT).clock[1] - 0.004) < 0.0015
+    clock = models.smooth(track, SPORT).clock
+    assert abs(clock[1] - clock[0] - 0.004) < 0.0015
+    assert abs(clock.sum()) < 1e-3
 
 
 def test_stream_forecasts_as_the_track_does_and_learns():

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ballcast.models.contract import Forecast, HistoryTooShort, compiled_arrays, expected_landing
+from ballcast.models.contract import Forecast, compiled_arrays, expected_landing
 from ballcast.models.estimation.camera_model import CameraModel
 from ballcast.models.estimation.pixel_mixture import (
     PixelMixture,
@@ -24,7 +24,7 @@ from ballcast.models.estimation.posterior import (
     transform_samples,
 )
 from ballcast.models.estimation.unknowns import to_belief
-from ballcast.models.predictors.pixel_stream import KEPT
+from ballcast.models.predictors.pixel_frames import KEPT
 from ballcast.sim import Sport
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
@@ -32,7 +32,6 @@ from ballcast.tracks.pixel_track import PixelTrack
 
 SAMPLES = 200  # simulated ahead
 SPAN = 2.0  # s: no more is looked at
-MIN_FRAMES = 3
 
 
 class PixelForecaster:
@@ -89,9 +88,3 @@ def predict_samples(lane_sport, samples, times):
         for i in range(3):
             positions[0, k, i] = positions[:, k, i].mean()
     return Prediction(positions, covariance_about_first(positions), *modal_landing(landings, len(lane_sport.boxes)))
-
-
-def check_enough(name: str, track: PixelTrack) -> None:
-    """HistoryTooShort if a track has too few frames for a fit."""
-    if len(track) < MIN_FRAMES:
-        raise HistoryTooShort(f"{name} needs {MIN_FRAMES} frames; {len(track)} were seen")
