@@ -89,7 +89,7 @@ def warm(
     """Compile what a predictor of a sport needs, or "simulator", unless compiled code of today's source is kept."""
     loaded_sport = sport if isinstance(sport, sim.Sport) else sim.load(sport)
     if predictor == SIMULATOR:
-        sim.draw(loaded_sport, 1, purpose="play")
+        sim.draw(loaded_sport, 1, purpose="play", cameras=sim.random_cameras(loaded_sport, 1))
         return
     loaded = models.load(predictor, loaded_sport)
     if predictor in SIMULATE_SAMPLES and not jit.is_kept(fly_lanes):

@@ -24,6 +24,8 @@ class Perspective:
     basis: Any  # (3, 3)
     focal_length: Any  # px
     principal_point: Any  # (2,) px
+    size: Any  # (width, height) px
+    distance: Any  # m, to what it looks at: the scale of what is drawn as large as the picture needs it
 
     def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Pixels (N, 2) and depth (N,) m of points (N, 3) m; NaN pixels for points behind or too near."""

@@ -139,9 +139,8 @@ def test_the_painter_says_until_when_it_drew_a_region():
     times, mean, covariance = forecast((0.0, -5.0, 2.0), (0.05, 0.05, 0.05), (0.0, 2.0, 0.0))
     current = SimpleNamespace(times=times, mean=mean, covariance=covariance, landing=None, made_at=0.0)
     forecaster = SimpleNamespace(number=2, forecast=lambda now: current, past=lambda now: [current])
-    ball = SimpleNamespace(
-        state_at=lambda time: [mean[0], np.zeros(3), None], track=SimpleNamespace(time=times, position=mean)
-    )
+    track = SimpleNamespace(time=times, position=mean)
+    ball = SimpleNamespace(state_at=lambda time: [mean[0], np.zeros(3), None], track=track, pixels=None)
     session = SimpleNamespace(
         now=0.05, ball=ball, forecasters=[forecaster], observed_frames=np.arange(0), orientation=np.eye(3)
     )

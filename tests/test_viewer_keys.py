@@ -191,7 +191,7 @@ def test_no_key_is_bound_twice_and_unknown_keys_do_nothing(app):
     assert len(bound) == len(set(bound))
     camera, index = app.camera, app.session.index
     press(app, pygame.K_F5)
-    press(app, pygame.K_x, "x")
+    press(app, pygame.K_z, "z")
     assert app.camera == camera and app.session.index == index and app.running
 
 
@@ -233,7 +233,7 @@ def test_w_opens_the_sliders_whose_arrows_choose_and_move(app):
 def test_the_mouse_pulls_a_slider(app):
     app = live()
     press(app, pygame.K_w, "w")
-    panel = sliders(Canvas(app.screen), app.options)
+    panel = sliders(Canvas(app.screen), app.session, app.options)
     row = next(n for n, override in enumerate(OVERRIDES) if override.name == "along")
     y, camera = panel.top + HEAD + ROW * row + 15, app.camera
     mouse(app, pygame.MOUSEBUTTONDOWN, (panel.left, y))

@@ -53,7 +53,8 @@ def pixel_of(app, column, row):
 
 def test_it_lists_every_sport_predictor_and_throw(app):
     press(app, pygame.K_m)
-    sports, predictors, throws, sources = app.choices.menu.sections
+    sports, predictors, throws, seen_by, sources = app.choices.menu.sections
+    assert [entry.label for entry in seen_by.entries] == ["a 3D tracker", "one camera", "two cameras"]
     assert len(sports.entries) == len(sim.names()) and [e.label for e in sources.entries][0] == "simulated balls"
     kinds = ["rallies", *(name for name, _ in SPORT.throws), "single balls"]
     assert [entry.label for entry in throws.entries] == [*kinds, "beat the network"]

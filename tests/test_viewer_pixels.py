@@ -214,6 +214,8 @@ def test_recorded_pixels_are_replayed_without_a_ball(recorded):
     assert len(predictor.observed) == len(recorded.until(session.now))
     press(app, "x")
     assert "recording" in app.message
+    press(app, "j")
+    assert "true flight" in app.message and app.game is None
     for options in (DisplayOptions(truth=True, numbers=True, errors=True, inset=True, sliders=True, beliefs=False),
                     DisplayOptions(follow=True)):  # fmt: skip
         app.options = options
@@ -221,6 +223,13 @@ def test_recorded_pixels_are_replayed_without_a_ball(recorded):
     for _ in range(int(session.ball.end / 0.1) + 2):  # to the end, and the same recording again
         app.frame(0.1)
     assert app.session.index == 1
+
+
+def test_the_game_is_played_on_what_a_camera_sees():
+    app = window(live("camera"), game=True)
+    for _ in range(40):
+        app.frame(FRAME_TIME)
+    assert app.game is not None and app.game.session.seen_by == "one camera"
 
 
 def test_the_cloud_is_drawn_along_the_line_of_sight():

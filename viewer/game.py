@@ -179,6 +179,8 @@ class Game:
         self.phase, self.aim, self.pressed, self.waited = "flying", None, None, 0.0
         if not is_ready(session):
             raise ValueError("the game begins when everything is compiled: try again")
+        if not session.ball.is_motion_known:
+            raise ValueError("the game needs balls whose true flight is known; recorded pixels do not say it")
         session.speed, session.paused, session.hidden = SPEED, False, False
         if session.now > session.ball.start:
             session.next()  # a ball that nobody has seen

@@ -1,4 +1,4 @@
-"""What the menu lists: sports, predictors, ways to play, and sources. An entry is a name, a line about it, and an act.
+"""What the menu lists: sports, predictors, ways to play, what predictors see, and sources.
 
 More sections or sources are more entries: `sections` is all that the panel and the keys know.
 """
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 SIGHTS = {  # of sight.SEEN_BY -> its name and a line about it
-    "tracker": ("by a 3D tracker", "positions in space"),
-    "camera": ("by one camera", "the pixels of one camera, which does not see depth"),
-    "cameras": ("by two cameras", "the pixels of two cameras, at different times"),
+    "tracker": ("a 3D tracker", "positions in space"),
+    "camera": ("one camera", "the pixels of one camera, which does not see depth"),
+    "cameras": ("two cameras", "the pixels of two cameras, at different times"),
 }
 
 
@@ -68,7 +68,8 @@ def sections(app: "App") -> list[Section]:
         Section("Sport", _sports(app), 1.5),
         Section("Predictor", _predictors(app), 3.0),
         Section("Play", [*_throws(app), _GAME], 1.9),
-        Section("Source", [*_sources(app), *_sights(app)], 2.0),
+        Section("Seen by", _sights(app), 1.5),
+        Section("Source", _sources(app), 2.0),
     ]
 
 
@@ -123,11 +124,12 @@ def _sources(app):
 def _sights(app):
     """By what predictors see the ball."""
     source = app.session.source
-    if not source.live or not source.ready:
-        return []
+    if not source.live:
+        return [Entry(app.session.seen_by, "a recording has only what was measured", None)]
+    problem = "" if source.ready else "the simulator is still being compiled"
     return [
-        Entry(label, f"what the predictors see: {note}; X goes to the next", functools.partial(_see_by, name),
-              name == source.seen_by)
+        Entry(label, problem or f"what the predictors see: {note}; X goes to the next",
+              None if problem else functools.partial(_see_by, name), name == source.seen_by)
         for name, (label, note) in SIGHTS.items()
     ]  # fmt: skip
 

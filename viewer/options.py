@@ -18,7 +18,6 @@ class DisplayOptions:
     numbers: bool = False  # all numbers of this ball
     help: bool = False  # the keys
     slider: int = 0
-    cameras: bool | None = None  # whether the pictures of cameras are in the right column; the picture decides
 
 
 DEFAULT = DisplayOptions()

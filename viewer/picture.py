@@ -55,7 +55,6 @@ class Picture:
         return max((region.share for region in self._world.regions.values()), default=0.0)
 
     def paint(self, surface, session, camera, options=DEFAULT, overlays=NO_OVERLAYS):
-        options = with_cameras(session, options)
         canvas, camera = Canvas(surface), self.camera(session, camera, options)
         if overlays.game is not None:
             game.paint(canvas, self._world, overlays.game, camera, overlays.message)
@@ -95,21 +94,21 @@ class Picture:
 
     def fitted_camera(self, session, size, options, direction=None):
         """The camera that is fitted to the place, from the sport's own view or a direction (azimuth, elevation)."""
-        return self._cameras(session).view(size, free_part(size, with_cameras(session, options)), direction)
+        return self._cameras(session).view(size, free_part(size, options, bool(session.cameras)), direction)
 
     def framed_camera(self, session, camera, size, options):
         """The camera at a picture's size, moved so that it shows ball and forecast, unless the user has moved it."""
         if size != camera.size:
             shift = camera.principal_shift * size[0] / camera.size[0]
             camera = dataclasses.replace(camera, size=size, principal_shift=shift)
-        free = free_part(size, with_cameras(session, options))
+        free = free_part(size, options, bool(session.cameras))
         return self._cameras(session).standing.camera(session, camera, free)
 
     def camera(self, session, camera, options):
         """The camera that paints: `camera`, or one that follows the ball from its direction."""
         if not options.follow:
             return camera
-        free = free_part(camera.size, with_cameras(session, options))
+        free = free_part(camera.size, options, bool(session.cameras))
         return self._cameras(session).following.camera(session, camera, free)
 
     def _cameras(self, session):
@@ -129,20 +128,15 @@ class Picture:
         canvas.text(x + 8, y + 6, "from above", 17, TEXT_COLOR)
 
 
-def free_part(size, options):
-    """The part of a picture (width, height) px that no panel covers."""
+def free_part(size, options, has_cameras=False):
+    """The part of a picture (width, height) px that no panel covers; has_cameras: whether it shows what they see."""
     scale = scale_of(size)
     right = (WIDTH + 2 * MARGIN) * has_right_column(options)
     strips = options.errors * (ERROR_STRIP_HEIGHT + STRIP_GAP) + options.gates * (GATE_STRIP_HEIGHT + STRIP_GAP)
-    top = scale * CAMERA_ROOM if options.cameras and not right else 0.0
+    top = scale * CAMERA_ROOM if has_cameras and not right else 0.0
     whole = Rectangle(0.0, top, size[0] - scale * right, size[1] - scale * (FOOT_HEIGHT + FOOT_GAP + strips))
-    bottom = PANEL[1] + card.CAMERA_ROWS * bool(options.cameras)
+    bottom = PANEL[1] + card.CAMERA_ROWS * has_cameras
     return Free(whole, Rectangle(0.0, 0.0, scale * PANEL[0], scale * bottom))
-
-
-def with_cameras(session, options):
-    """The options, which then say whether cameras see the ball."""
-    return dataclasses.replace(options, cameras=bool(session.cameras))
 
 
 def right_column_top(canvas, session, options):

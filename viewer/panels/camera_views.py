@@ -41,7 +41,7 @@ def places(canvas: "Canvas", cameras: "Sequence[Camera]", has_room: bool) -> lis
         widths = [min(widest, MAX_HEIGHT * camera.size[0] / camera.size[1]) for camera in row]
         heights = [width * camera.size[1] / camera.size[0] for width, camera in zip(widths, row)]
         lefts = right - np.cumsum(widths[::-1])[::-1] - GAP * np.arange(len(row))[::-1]
-        boxes += [(float(left), top, *side) for left, *side in zip(lefts, widths, heights)]
+        boxes += [(float(left), top, width, height) for left, width, height in zip(lefts, widths, heights)]
         top += max(heights) + GAP
     return boxes
 

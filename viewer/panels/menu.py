@@ -1,4 +1,4 @@
-"""The menu as a panel: sports, predictors, throws and sources side by side. It covers the picture."""
+"""The menu as a panel: its sections side by side. It covers the picture."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

@@ -41,7 +41,7 @@ OVERRIDES = (
     WorldOverride("along", "wind along", -12.0, 12.0, 0.5, WIND, lambda sport: 0.0),
     WorldOverride("bounce", "restitution", 0.1, 1.5, 0.05, "{:.2f} x usual", lambda sport: 1.0),
     WorldOverride("friction", "friction", 0.0, 3.0, 0.1, "{:.1f} x usual", lambda sport: 1.0),
-    WorldOverride("noise", "camera noise", 0.0, 50.0, 1.0, "{:.0f} mm", lambda s: 1e3 * s.sensor.usual_noise, True),
+    WorldOverride("noise", "tracker noise", 0.0, 50.0, 1.0, "{:.0f} mm", lambda s: 1e3 * s.sensor.usual_noise, True),
     WorldOverride("rate", "frame rate", 10.0, 400.0, 10.0, "{:.0f} Hz", lambda sport: sport.sensor.rate),
     WorldOverride("missed", "missed frames", 0.0, 90.0, 5.0, "{:.0f} %", lambda s: 100 * np.mean(s.sensor.miss), True),
 )

@@ -94,8 +94,9 @@ def look_at(
 def joined(before: PixelTrack, after: PixelTrack, moment: float) -> PixelTrack:
     """The frames of one track up to a moment, s, and those of another after it."""
     first, second = before.until(moment), after[after.time > moment]
-    parts = ((getattr(first, name), getattr(second, name)) for name in ("time", "pixel", "camera"))
-    return PixelTrack(*(np.concatenate(part) for part in parts), after.cameras)
+    time = np.concatenate([first.time, second.time])
+    pixel, camera = np.concatenate([first.pixel, second.pixel]), np.concatenate([first.camera, second.camera])
+    return PixelTrack(time, pixel, camera, after.cameras)
 
 
 def _points_of_play(sport):
