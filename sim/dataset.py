@@ -84,7 +84,7 @@ def in_tracker_frames(flight: engine.Flight, frames: np.ndarray) -> engine.Fligh
 
 def draw(sport: "Sport", count: int, first: int = 0, seed: int = 0, purpose: str = "train", *,
          rate: float | None = None, duration: float | None = None, wind: ArrayLike = (0.0, 0.0),
-         launch_state: ArrayLike | None = None, place: int | None = None, device: str = "cpu") -> Balls:  # fmt: skip
+         launch_state: ArrayLike | None = None, place: int | None = None) -> Balls:  # fmt: skip
     """Balls `first` to `first + count` of the set (purpose, seed), as a tracker measures them for `duration` seconds.
 
     purpose is one of rng.PURPOSES; `train` draws the frame rate of each ball, the others take the sensor's. rate (Hz)
@@ -92,22 +92,23 @@ def draw(sport: "Sport", count: int, first: int = 0, seed: int = 0, purpose: str
     (m), velocity (m/s) and spin (rad/s), replaces play's launches. Every ball is of a place of its own (a table, a
     hall, a day), unless they all are of the `place` of that number. Ball i depends on (purpose, seed, i) alone, its
     parameters and its sensor not even on how it is launched. ValueError says what is wrong.
-
-    device "cuda": on a GPU (see `simulate`). The same balls; all arrays are there, positions, velocities and spins in
-    float32.
     """
-    _check(count, first, seed, purpose, rate, duration, wind, launch_state)
-    setting = _make_setting(sport, seed, purpose, rate, duration, wind, launch_state, place)
-    if engine.on_gpu(device):
-        from ballcast.sim.cuda.dataset import draw_balls  # here: importing it asks for numba-cuda, and takes a second
-
-        return draw_balls(sport, setting, count, first)
+    setting = checked_setting(sport, count, first, seed, purpose, rate=rate, duration=duration, wind=wind,
+                              launch_state=launch_state, place=place)  # fmt: skip
     batch = _allocate(min(BATCH, count), int(setting.duration * setting.ranges["rate"][0, 1]))
     parts = []
     for begin in range(first, first + count, BATCH):
         parts.append(_draw(sport, setting, begin, _Batch(*(a[: first + count - begin] for a in batch))))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     return Balls(sport, np.concatenate([[0], np.cumsum(columns[0])]), *columns[1:])
+
+
+def checked_setting(sport: "Sport", count: int, first: int, seed: int, purpose: str, *, rate: float | None,
+                    duration: float | None, wind: ArrayLike, launch_state: ArrayLike | None,
+                    place: int | None) -> "_Setting":  # fmt: skip
+    """What all balls share that `draw` makes with these arguments. ValueError says what is wrong with them."""
+    _check(count, first, seed, purpose, rate, duration, wind, launch_state)
+    return _make_setting(sport, seed, purpose, rate, duration, wind, launch_state, place)
 
 
 def draw_launches(sport: "Sport", count: int, seed: int = 0, purpose: str = "train") -> np.ndarray:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from ballcast.sim import dataset
 from ballcast.sim.dataset import Balls
+from ballcast.sim.engine import on_gpu
 from ballcast.sim.pixels import Cameras, Pixels, see_flights
 
 if TYPE_CHECKING:
@@ -28,19 +29,21 @@ class SeenBalls(Balls):
 @overload
 def draw(sport: "Sport", count: int, first: int = 0, seed: int = 0, purpose: str = "train", *,
          cameras: None = None, rate: float | None = None, duration: float | None = None, wind: ArrayLike = (0.0, 0.0),
-         launch_state: ArrayLike | None = None, place: int | None = None) -> Balls: ...  # fmt: skip
+         launch_state: ArrayLike | None = None, place: int | None = None,
+         device: str = "cpu") -> Balls: ...  # fmt: skip
 
 
 @overload
 def draw(sport: "Sport", count: int, first: int = 0, seed: int = 0, purpose: str = "train", *,
          cameras: Cameras, rate: float | None = None, duration: float | None = None, wind: ArrayLike = (0.0, 0.0),
-         launch_state: ArrayLike | None = None, place: int | None = None) -> SeenBalls: ...  # fmt: skip
+         launch_state: ArrayLike | None = None, place: int | None = None,
+         device: str = "cpu") -> SeenBalls: ...  # fmt: skip
 
 
 def draw(sport: "Sport", count: int, first: int = 0, seed: int = 0, purpose: str = "train", *,
          cameras: Cameras | None = None, rate: float | None = None, duration: float | None = None,
          wind: ArrayLike = (0.0, 0.0), launch_state: ArrayLike | None = None,
-         place: int | None = None) -> Balls:  # fmt: skip
+         place: int | None = None, device: str = "cpu") -> Balls:  # fmt: skip
     """Balls `first` to `first + count` of the set (purpose, seed), as a tracker measures them for `duration` seconds.
 
     purpose is one of rng.PURPOSES; `train` draws the frame rate of each ball, the others take the sensor's. rate (Hz)
@@ -53,7 +56,18 @@ def draw(sport: "Sport", count: int, first: int = 0, seed: int = 0, purpose: str
 
     Ball i depends on (purpose, seed, i) alone, its parameters and its sensor not even on how it is launched, its track
     not on cameras, and the pixels of one camera not on the others. ValueError says what is wrong.
+
+    device "cuda": on a GPU (see `simulate`). The same balls; all arrays are there, positions, velocities and spins in
+    float32. Cameras are not: ValueError.
     """
+    if on_gpu(device):
+        from ballcast.sim.cuda.dataset import draw_balls  # here: importing it asks for numba-cuda, and takes a second
+
+        if cameras is not None:
+            raise ValueError("device 'cuda' draws no pixels: leave out cameras, or draw on the device 'cpu'")
+        setting = dataset.checked_setting(sport, count, first, seed, purpose, rate=rate, duration=duration, wind=wind,
+                                          launch_state=launch_state, place=place)  # fmt: skip
+        return draw_balls(sport, setting, count, first)
     balls = dataset.draw(sport, count, first, seed, purpose, rate=rate, duration=duration, wind=wind,
                          launch_state=launch_state, place=place)  # fmt: skip
     if cameras is None:
