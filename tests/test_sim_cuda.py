@@ -45,8 +45,9 @@ def test_kernels_compile_and_those_in_float32_have_no_float64():
     nvvm = pytest.importorskip("numba.cuda.cudadrv.nvvm")
     try:
         nvvm.NVVM()
+        importlib.import_module("numba.cuda.cudadrv.nvrtc").get_supported_ccs()
     except Exception as error:  # noqa: BLE001 - of whatever kind: the compiler is not there
-        pytest.skip(f"numba-cuda's compiler is not installed (nvidia-nvvm): {type(error).__name__}")
+        pytest.skip(f"numba-cuda's compiler is not installed (nvidia-nvvm, nvidia-cuda-nvrtc): {type(error).__name__}")
     lines = check("compile")
     assert {"fly_balls", "initialise_balls", "measure_balls", "collect_balls"} == {name.split()[0] for name in lines}
     assert lines["fly_balls float32"] == 0
