@@ -33,7 +33,7 @@ from ballcast.models import Predictor
 from ballcast.models.estimation.filter_state import new_filter_states
 from ballcast.models.estimation.pixel_filter import PixelFilter
 from ballcast.models.estimation.pixel_measurement import mixture_samples
-from ballcast.models.estimation.pixels import CLOCK
+from ballcast.models.estimation.pixels import CLOCK, ERRORS
 from ballcast.models.estimation.posterior import standard_normal_samples, transform_samples
 from ballcast.models.estimation.unknowns import UNKNOWNS
 from ballcast.models.predictors.pixel_physics import predict_samples
@@ -259,6 +259,7 @@ class FilterForecaster:
             begin = time.perf_counter()
             self.filter.observe(state, float(t), pixel, track.cameras[c], size)
             self.seconds.append(time.perf_counter() - begin)
+        self.state = state
         samples = np.zeros((len(self.normal), UNKNOWNS))
         samples = samples[: mixture_samples(state, self.normal, samples)]
         common = transform_samples(np.zeros(UNKNOWNS), self.filter.common, np.roll(self.normal, 1, axis=0))
@@ -280,7 +281,7 @@ def measure_clock(options: Options) -> None:
             add_forecast(forecast, stroke, rows, cells, "after 0.2 s")
             alone.append(np.diff(models.smooth(seen.until(stroke.bounce + 0.2), "table_tennis").clock)[0])
             show_stroke(stream, seen.until(stroke.bounce + 0.2))
-            learned.append(stream.cameras.learned[1][0][CLOCK] - stream.cameras.learned[0][0][CLOCK])
+            learned.append(np.diff(stream.cameras.learned[0][CLOCK::ERRORS])[0])
         one, found, late_ms = 1e3 * np.array(alone), 1e3 * np.array(learned), 1e3 * late
         after = ", ".join(f"{n} balls {found[n - 1]:.2f}" for n in (1, 2, 5, 10, 20, 40) if n <= len(found))
         print(f"clock {late_ms:.0f} ms  one ball: {one.mean():.2f} +- {one.std():.2f} ms; learned after {after}")

@@ -45,6 +45,7 @@ MIN_FRAMES, GROWTH = 3, 1.5  # frames of the first fit; times more frames for th
 FRAMES_AFTER_BOUNCE = (1, 3, 6)  # frames after a contact at which the frames are fitted anew
 MAX_MODES = 12  # of the components; the others are room for splits
 HEIGHT_VARIANCE = 1e-8  # m2: cameras are in the place's frame
+SINGULAR = 1e-2  # fraction of the variances: a covariance that is nearly singular divides by no less
 SHARE_OF_FIT = 20.0  # samples that the covariance of a mode's fit counts for beside those of its weighted flights
 
 
@@ -222,10 +223,12 @@ def _parts(compiled, fit, time):
 
 
 def _scaled(moments, whole, part):
-    """A covariance that is to `moments` as `part` is to `whole`."""
+    """A covariance that is to `moments` as `part` is to `whole`, and nowhere wider than `moments`."""
     scale = np.sqrt(np.diag(whole)) + 1e-12
     values, vectors = np.linalg.eigh(part / np.outer(scale, scale))
-    root = vectors * np.sqrt(np.maximum(values, 1e-9))
-    mixed = root @ np.linalg.inv(np.linalg.cholesky(whole / np.outer(scale, scale) + 1e-9 * np.eye(len(scale))))
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    mixed = root @ np.linalg.inv(np.linalg.cholesky(whole / np.outer(scale, scale) + SINGULAR * np.eye(len(scale))))
     mixed = scale[:, None] * mixed / scale
-    return mixed @ moments @ mixed.T
+    covariance = mixed @ moments @ mixed.T
+    limit = np.sqrt(np.minimum(1.0, np.diag(moments) / (np.diag(covariance) + 1e-30)))
+    return covariance * np.outer(limit, limit) + np.diag(1e-9 * np.diag(moments))

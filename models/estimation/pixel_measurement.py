@@ -40,7 +40,7 @@ from ballcast.models.estimation.mixture import (
     split_widest,
 )
 from ballcast.models.estimation.pixels import CAMERA_SIZE, image_of, into_camera, out_of_camera
-from ballcast.models.estimation.unknowns import UNKNOWNS
+from ballcast.models.estimation.unknowns import UNKNOWNS, clamp
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.lane_numbers import empty_rows, lane_max, load, store
 
@@ -227,5 +227,6 @@ def mixture_samples(state, standard_normal, samples):
                         for j in range(k + 1):
                             a += L[k, j] * standard_normal[n, j]
                         samples[n, k] = a
+                    clamp(samples[n])
                 used += count
     return used

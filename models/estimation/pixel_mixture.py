@@ -32,6 +32,7 @@ MAX_STARTS, TRIAL_FLIGHTS, MAX_FLIGHTS = 24, 6, 20
 TRIAL_MARGIN, WEIGHT_MARGIN = 9.0, 7.0  # logarithms of evidence below the best that are dropped
 SEVERAL_CAMERAS_STARTS = 4  # where two cameras see the first frames
 PINNED = 1e12  # precision of what is known
+LEARNING_LOSS, OPEN_CLOCK = 1.1, 0.1  # factor on the covariance from ball to ball; s
 
 
 class PixelMixture(NamedTuple):
@@ -84,9 +85,9 @@ def gaussian_prior(
         sd[first + LOG_FOCAL] = max(model.focal, 1e-6)
         sd[first + CLOCK] = max(model.clock, 1e-6)
     precision = np.diag(sd**-2.0)
-    for c, (offset, covariance) in enumerate(model.learned[: len(cameras)]):
-        own = slice(UNKNOWNS + ERRORS * c, UNKNOWNS + ERRORS * (c + 1))
-        mean[own], precision[own, own] = offset, np.linalg.inv(covariance)
+    if model.learned is not None:
+        known = slice(UNKNOWNS, UNKNOWNS + len(model.learned[0]))
+        mean[known], precision[known, known] = model.learned[0], np.linalg.inv(model.learned[1])
     clocks = slice(UNKNOWNS + CLOCK, None, ERRORS)
     precision[clocks, clocks] += PINNED
     precision[:9, :9] = np.linalg.inv(prior.covariances[k])
@@ -136,13 +137,15 @@ def with_first_clock(own: PixelPrior, x: np.ndarray) -> PixelPrior:
     return own._replace(mean=mean, precision=precision)
 
 
-def learn_cameras(mixture: PixelMixture, cameras: int) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """What a ball has taught of so many cameras' errors: mean (8,) and covariance (8, 8) of each."""
-    fit, parts = mixture.fits[0], []
-    for c in range(cameras):
-        own = slice(UNKNOWNS + ERRORS * c, UNKNOWNS + ERRORS * (c + 1))
-        parts.append((fit.x[own].copy(), fit.covariance[own, own].copy()))
-    return tuple(parts)
+def learn_cameras(mixture: PixelMixture) -> tuple[np.ndarray, np.ndarray]:
+    """What a ball has taught of the cameras' errors: mean (8 C,) and covariance (8 C, 8 C).
+
+    The mean of the clocks, which is the definition of time, is left open here.
+    """
+    fit = mixture.fits[0]
+    covariance = LEARNING_LOSS * fit.covariance[UNKNOWNS:, UNKNOWNS:]
+    covariance[CLOCK::ERRORS, CLOCK::ERRORS] += OPEN_CLOCK**2
+    return fit.x[UNKNOWNS:].copy(), covariance
 
 
 def resample(values: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:
