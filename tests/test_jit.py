@@ -97,8 +97,8 @@ def test_the_closure_is_what_the_sources_import(path):
 
 
 def test_kernels_import_ours_at_the_top_level_alone():
-    """An import inside an `if` is in no closure. Imports for a type checker are never run, and what a function of Python
-    imports for itself no kernel can call."""
+    """An import inside an `if` is in no closure. Imports for a type checker are never run, and no kernel can call what a
+    plain function imports for itself."""
     for path in KERNELS:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         ifs = [n for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
