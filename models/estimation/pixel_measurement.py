@@ -91,10 +91,11 @@ def measure_pixel(state, s, U, y):
 
 
 @kernel
-def observe_pixel(sport, filter_prior, state, t, y, moments):
+def observe_pixel(sport, filter_prior, state, t, y, common, moments):
     """Update a filter that is started with a frame at t s, y (FRAME_SIZE,).
 
-    moments (3,) gets the squared residual of a coordinate, px2, with the filter's own uncertainty, that of the
+    common (16, 16): what all components leave open alike, is taken along and added to the covariance. moments (3,) gets
+    the squared residual of a coordinate, px2, with the filter's own uncertainty, that of the
     diameter, and the weight of the frame. Returns whether the filter is lost: nothing explains the last frames.
     """
     scratch, s, x = empty_rows(SCRATCH_ROWS), state.components[:], state.x
@@ -122,11 +123,27 @@ def observe_pixel(sport, filter_prior, state, t, y, moments):
     match_moments(state, s)
     note_contact_side(sport, state, before)
     _fill_moments(state, s, y, moments)
+    _add_common(state, common, t - last)
     for k in range(3):
         state.noise[k] = y[5] * y[5] * y[3]
     store_frame(state, t, x[:3])
     state.frames_since_start += 1
     return is_lost
+
+
+@kernel
+def _add_common(state, common, dt):
+    """Take a covariance common (16, 16) along for dt s, on straight paths, and add it to P."""
+    if dt > 0.0:
+        for i in range(3):
+            for j in range(UNKNOWNS):
+                common[i, j] += dt * common[3 + i, j]
+        for i in range(UNKNOWNS):
+            for j in range(3):
+                common[i, j] += dt * common[i, 3 + j]
+    for i in range(UNKNOWNS):
+        for j in range(UNKNOWNS):
+            state.P[i, j] += common[i, j]
 
 
 @kernel
