@@ -36,6 +36,7 @@ from ballcast.models.estimation.pixels import (
 from ballcast.models.estimation.prior import FilterPrior, make_filter_prior
 from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS
 from ballcast.sim.kernels.compiled_sport import CompiledSport, compile_sport
+from ballcast.sim.kernels.packed import pack
 from ballcast.sim.sport import Sport
 from ballcast.tracks.camera import Camera, rotation_of
 from ballcast.tracks.pixel_track import PixelTrack
@@ -63,6 +64,7 @@ class PixelFilter:
     def __init__(self, sport: Sport, model: CameraModel | None = None):
         self.sport, self.compiled_sport, self.model = sport, compile_sport(sport), model or CameraModel()
         self.prior, self.cameras = pixel_filter_prior(sport), []
+        self._constants = pack((self.compiled_sport, self.prior))
         self._moments, self._frame = np.zeros(3), np.zeros(FRAME_SIZE)
         self._frame[6] = 2.0 * sport.ball.radius
         self.restart()
@@ -107,8 +109,7 @@ class PixelFilter:
         """Take a frame by the filter alone; whether it is lost."""
         seen = self.cameras[index]
         seen.fill(self._frame, pixel, diameter or 0.0)
-        arguments = self.prior, state, t, self._frame, self.common, self._moments
-        is_lost = observe_pixel(self.compiled_sport, *arguments)
+        is_lost = observe_pixel(self._constants, state, t, self._frame, self.common, self._moments)
         seen.note(self._moments, diameter is not None)
         return is_lost
 

@@ -42,6 +42,7 @@ from ballcast.models.estimation.mixture import (
 from ballcast.models.estimation.pixels import CAMERA_SIZE, image_of, into_camera, out_of_camera
 from ballcast.models.estimation.unknowns import UNKNOWNS, clamp
 from ballcast.sim.jit import inlined, kernel
+from ballcast.sim.kernels.borrowed import borrowed
 from ballcast.sim.kernels.lane_numbers import empty_rows, lane_max, load, store
 
 OUTLIERS_TO_RESTART = 4  # in a row
@@ -91,13 +92,15 @@ def measure_pixel(state, s, U, y):
 
 
 @kernel
-def observe_pixel(sport, filter_prior, state, t, y, common, moments):
+def observe_pixel(constants, state, t, y, common, moments):
     """Update a filter that is started with a frame at t s, y (FRAME_SIZE,).
 
+    constants: a packed (CompiledSport, FilterPrior), since numba reads every array of a record at every call.
     common (16, 16): what all components leave open alike, is taken along and added to the covariance. moments (3,) gets
     the squared residual of a coordinate, px2, with the filter's own uncertainty, that of the
     diameter, and the weight of the frame. Returns whether the filter is lost: nothing explains the last frames.
     """
+    sport, filter_prior = borrowed(constants.value)
     scratch, s, x = empty_rows(SCRATCH_ROWS), state.components[:], state.x
     before, last = (x[3], x[4], x[5], x[6], x[7], x[8]), state.recent_frames[0, 0]
     is_near = False
