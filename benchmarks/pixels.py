@@ -327,8 +327,9 @@ def measure_wrong_camera(options: Options) -> None:
                 rows, times = rows_and_times(stroke, float(history.time[-1]))
                 forecast = forecast_of(history, times, stream)
                 add_forecast(forecast, stroke, rows, cells, name)
-                miss = used.project(forecast.mean[1]) - camera.project(stroke.truth[rows[1]])
-                image.setdefault(name, []).append(float(np.linalg.norm(miss)))
+                if stream is None:  # one that has learned forecasts in space, not in the image of a wrong camera
+                    miss = used.project(forecast.mean[1]) - camera.project(stroke.truth[rows[1]])
+                    image.setdefault(name, []).append(float(np.linalg.norm(miss)))
         for name, errors in cells.items():
             print(f"wrong_camera {view:8s} {name:22s} {errors.row()}")
         medians = ", ".join(f"{name} {np.median(px):.2f} px" for name, px in image.items())
