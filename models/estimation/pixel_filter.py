@@ -36,6 +36,7 @@ from ballcast.models.estimation.pixels import (
 from ballcast.models.estimation.prior import FilterPrior, make_filter_prior
 from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS
 from ballcast.sim.kernels.compiled_sport import CompiledSport, compile_sport
+from ballcast.sim.kernels.packed import pack
 from ballcast.sim.sport import Sport
 from ballcast.tracks.camera import Camera, rotation_of
 from ballcast.tracks.pixel_track import PixelTrack
@@ -63,7 +64,9 @@ class PixelFilter:
     def __init__(self, sport: Sport, model: CameraModel | None = None):
         self.sport, self.compiled_sport, self.model = sport, compile_sport(sport), model or CameraModel()
         self.prior, self.cameras = pixel_filter_prior(sport), []
-        self._moments, self._diameter = np.zeros(3), 2.0 * sport.ball.radius
+        self._constants = pack((self.compiled_sport, self.prior))
+        self._moments, self._frame = np.zeros(3), np.zeros(FRAME_SIZE)
+        self._frame[6] = 2.0 * sport.ball.radius
         self.restart()
 
     def restart(self) -> None:
@@ -105,16 +108,8 @@ class PixelFilter:
     def _follow(self, state, t, pixel, index, diameter):
         """Take a frame by the filter alone; whether it is lost."""
         seen = self.cameras[index]
-        frame = np.zeros(FRAME_SIZE)
-        frame[:3] = pixel[0], pixel[1], diameter or 0.0
-        frame[3:5], frame[6], frame[7], frame[CAMERA:] = seen.variance(), self._diameter, seen.late, seen.row
-        dt = t - float(state["recent_frames"][0, 0])
-        is_lost = observe_pixel(self.compiled_sport, self.prior, state, t, frame, self._moments)
-        if dt > 0.0:
-            drift = np.eye(UNKNOWNS)
-            drift[[0, 1, 2], [3, 4, 5]] = dt
-            self.common = drift @ self.common @ drift.T
-        state["P"] += self.common
+        seen.fill(self._frame, pixel, diameter or 0.0)
+        is_lost = observe_pixel(self._constants, state, t, self._frame, self.common, self._moments)
         seen.note(self._moments, diameter is not None)
         return is_lost
 
@@ -153,8 +148,10 @@ class _SeenBy:
 
     def forget(self, model: CameraModel) -> None:
         self.row, self.late, self._model = camera_row(self.camera), 0.0, model
-        self._sums, self._counts = np.zeros(2), np.zeros(2)
-        self._usual = np.array([model.noise**2, model.diameter_noise**2])
+        self._sums, self._counts = [0.0, 0.0], [0, 0]
+        self._usual = [model.noise**2, model.diameter_noise**2]
+        low, high = np.array(model.noise_range) ** 2
+        self._bounds = [(low * usual, high * usual) for usual in self._usual]
 
     def correct(self, errors: np.ndarray, noise: np.ndarray) -> None:
         """Take a camera's errors (8,) and noise (2,) px2 as found by a fit."""
@@ -163,20 +160,24 @@ class _SeenBy:
         row[TRANSLATION : TRANSLATION + 3] = turn @ self.camera.t + errors[SHIFT : SHIFT + 3]
         row[FOCAL : FOCAL + 2] *= math.exp(errors[LOG_FOCAL])
         self.row, self.late = row, float(errors[CLOCK])
-        self._usual, self._sums, self._counts = noise.copy(), np.zeros(2), np.zeros(2)
+        self._usual, self._sums, self._counts = noise.tolist(), [0.0, 0.0], [0, 0]
 
-    def variance(self) -> np.ndarray:
-        """Variances (2,) of a pixel's coordinate and of a diameter, px2."""
-        pseudo, low, high = self._model.pseudo_frames, *np.array(self._model.noise_range) ** 2
-        usual = np.array([self._model.noise**2, self._model.diameter_noise**2])
-        variance = (pseudo * self._usual + self._sums) / (pseudo + self._counts)
-        return np.clip(variance, low * usual, high * usual)
+    def variance(self, k: int) -> float:
+        """The variance of a pixel's coordinate (k = 0) or of a diameter (1), px2."""
+        pseudo, (low, high) = self._model.pseudo_frames, self._bounds[k]
+        return min(max((pseudo * self._usual[k] + self._sums[k]) / (pseudo + self._counts[k]), low), high)
+
+    def fill(self, frame: np.ndarray, pixel: np.ndarray, diameter: float) -> None:
+        """Fill a frame, see pixel_measurement.py; but for the ball's own diameter."""
+        frame[0], frame[1], frame[2] = pixel[0], pixel[1], diameter
+        frame[3], frame[4], frame[7] = self.variance(0), self.variance(1), self.late
+        frame[CAMERA:] = self.row
 
     def note(self, moments: np.ndarray, with_diameter: bool) -> None:
         """Count a frame's squared residuals."""
-        number = 2 if with_diameter else 1
-        self._sums[:number] += moments[2] * moments[:number]
-        self._counts[:number] += 1.0
+        for k in range(2 if with_diameter else 1):
+            self._sums[k] += float(moments[2] * moments[k])
+            self._counts[k] += 1
 
 
 class Modes:

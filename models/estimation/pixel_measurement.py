@@ -42,6 +42,7 @@ from ballcast.models.estimation.mixture import (
 from ballcast.models.estimation.pixels import CAMERA_SIZE, image_of, into_camera, out_of_camera
 from ballcast.models.estimation.unknowns import UNKNOWNS, clamp
 from ballcast.sim.jit import inlined, kernel
+from ballcast.sim.kernels.borrowed import borrowed
 from ballcast.sim.kernels.lane_numbers import empty_rows, lane_max, load, store
 
 OUTLIERS_TO_RESTART = 4  # in a row
@@ -91,12 +92,15 @@ def measure_pixel(state, s, U, y):
 
 
 @kernel
-def observe_pixel(sport, filter_prior, state, t, y, moments):
+def observe_pixel(constants, state, t, y, common, moments):
     """Update a filter that is started with a frame at t s, y (FRAME_SIZE,).
 
-    moments (3,) gets the squared residual of a coordinate, px2, with the filter's own uncertainty, that of the
+    constants: a packed (CompiledSport, FilterPrior), since numba reads every array of a record at every call.
+    common (16, 16): what all components leave open alike, is taken along and added to the covariance. moments (3,) gets
+    the squared residual of a coordinate, px2, with the filter's own uncertainty, that of the
     diameter, and the weight of the frame. Returns whether the filter is lost: nothing explains the last frames.
     """
+    sport, filter_prior = borrowed(constants.value)
     scratch, s, x = empty_rows(SCRATCH_ROWS), state.components[:], state.x
     before, last = (x[3], x[4], x[5], x[6], x[7], x[8]), state.recent_frames[0, 0]
     is_near = False
@@ -122,11 +126,27 @@ def observe_pixel(sport, filter_prior, state, t, y, moments):
     match_moments(state, s)
     note_contact_side(sport, state, before)
     _fill_moments(state, s, y, moments)
+    _add_common(state, common, t - last)
     for k in range(3):
         state.noise[k] = y[5] * y[5] * y[3]
     store_frame(state, t, x[:3])
     state.frames_since_start += 1
     return is_lost
+
+
+@kernel
+def _add_common(state, common, dt):
+    """Take a covariance common (16, 16) along for dt s, on straight paths, and add it to P."""
+    if dt > 0.0:
+        for i in range(3):
+            for j in range(UNKNOWNS):
+                common[i, j] += dt * common[3 + i, j]
+        for i in range(UNKNOWNS):
+            for j in range(3):
+                common[i, j] += dt * common[i, 3 + j]
+    for i in range(UNKNOWNS):
+        for j in range(UNKNOWNS):
+            state.P[i, j] += common[i, j]
 
 
 @kernel
