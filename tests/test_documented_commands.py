@@ -205,7 +205,7 @@ class _Trap(io.StringIO):
 def run(monkeypatch):
     """run(program, arguments): to the first output, or to the end; its message if it ends in a mistake, else None."""
     from ballcast.evaluation import harness
-    from ballcast.models.training import train
+    from ballcast.models.training import learner, train
 
     def one_step(*_):
         raise FirstOutput
@@ -213,7 +213,7 @@ def run(monkeypatch):
     monkeypatch.setattr(command, "CALLED_AS", {})
     monkeypatch.setenv("BALLCAST_RESTARTED", "1")  # else training starts this process again if it has compiled
     monkeypatch.setattr(harness, "ProcessPoolExecutor", Inline)
-    monkeypatch.setattr(train, "VALIDATION_BATCHES", 0)
+    monkeypatch.setattr(learner, "VALIDATION_BATCHES", 0)
     monkeypatch.setattr(train.Log, "count", one_step)  # train.py prints after some minutes: one step is enough
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 

@@ -97,7 +97,7 @@ def test_the_closure_is_what_the_sources_import(path):
 
 
 def test_kernels_import_ours_at_the_top_level_alone():
-    """An import inside an `if` is in no closure. Imports for a type checker are never run, and no kernel can call what a
+    """An import inside an `if` is in no closure. Imports for a type checker are never run. No kernel can call what a
     plain function imports for itself."""
     for path in KERNELS:
         tree = ast.parse(path.read_text(encoding="utf-8"))
