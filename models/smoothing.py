@@ -26,7 +26,7 @@ class Smoothed:
     position: np.ndarray  # (T, 3) m
     velocity: np.ndarray  # (T, 3) m/s
     covariance: np.ndarray  # (T, 3, 3) m2, of the position
-    clock: np.ndarray  # (C,) s by which the clock of each camera is behind; empty for a Track
+    clock: np.ndarray  # (C,) s by which the clock of each camera is behind the mean of them; empty for a Track
 
 
 def smooth(track: Track | PixelTrack, sport: str | Sport) -> Smoothed:

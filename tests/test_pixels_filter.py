@@ -48,8 +48,8 @@ def test_measurement_is_the_camera_in_metres(diameter):
         state["components"][ROW[k, k]] = 0.01 * (k + 1)
     frame, metres = np.zeros(pixel_measurement.FRAME_SIZE), 0.003
     pixel = SIDE.project(point) + [2.0, -1.0]
-    frame[:7] = *pixel, diameter, 4.0, 0.25, metres, ball
-    frame[7:] = camera_row(SIDE)
+    frame[:8] = *pixel, diameter, 4.0, 0.25, metres, ball, 0.0
+    frame[8:] = camera_row(SIDE)
     out = measured(state, frame)
     np.testing.assert_allclose(out[:2], metres * np.array([2.0, -1.0]), atol=2e-5)
     J = metres * SIDE.jacobian(point)

@@ -18,4 +18,4 @@ class CameraModel:
     shift: float = 0.01  # m, displaced
     focal: float = 0.008  # fraction of the focal length
     clock: float = 0.005  # s between the clocks of two cameras
-    learned: tuple[tuple[np.ndarray, np.ndarray], ...] = ()  # of each camera, from balls before: mean and covariance
+    learned: tuple[np.ndarray, np.ndarray] | None = None  # from balls before: mean (8 C,), covariance (8 C, 8 C)

@@ -7,7 +7,9 @@ A frame costs what a frame of positions does. At a few frames the last RING fram
 (pixel_mixture.py), and the filter goes on from that posterior: at the start, since one camera does not see depth, each
 time there are some times more frames than at the last fit, just after a bounce, which decides between depths, and when
 nothing explains the frames. The fits take the place of the passes of smoothing.py. They estimate the errors of the
-cameras and their clocks too; between fits the filter takes these as they are.
+cameras and their clocks too. Between fits the filter takes these as they are: its components are given them. What they
+leave open is kept beside the components, `common` (16, 16), as in Schmidt's consider filter, and is added to the
+covariance that others read.
 """
 
 import math
@@ -18,7 +20,7 @@ import numpy as np
 from ballcast.models.estimation.camera_model import CameraModel
 from ballcast.models.estimation.filter_state import HISTORY_FRAMES
 from ballcast.models.estimation.pixel_fit import state_at
-from ballcast.models.estimation.pixel_measurement import FRAME_SIZE, observe_pixel, start_filter
+from ballcast.models.estimation.pixel_measurement import CAMERA, FRAME_SIZE, observe_pixel, start_filter
 from ballcast.models.estimation.pixel_mixture import PixelMixture, fit_last_flight, weigh
 from ballcast.models.estimation.pixel_posterior import WeightedFlights
 from ballcast.models.estimation.pixels import (
@@ -34,16 +36,17 @@ from ballcast.models.estimation.pixels import (
 from ballcast.models.estimation.prior import FilterPrior, make_filter_prior
 from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS
 from ballcast.sim.kernels.compiled_sport import CompiledSport, compile_sport
+from ballcast.sim.kernels.packed import pack
 from ballcast.sim.sport import Sport
 from ballcast.tracks.camera import Camera, rotation_of
 from ballcast.tracks.pixel_track import PixelTrack
 
-RING = 90  # frames kept
+RING = 300  # frames kept
 MIN_FRAMES, GROWTH = 3, 1.5  # frames of the first fit; times more frames for the next
 FRAMES_AFTER_BOUNCE = (1, 3, 6)  # frames after a contact at which the frames are fitted anew
-FRAMES_WHEN_LOST = 6  # that are kept when nothing explains the last ones
 MAX_MODES = 12  # of the components; the others are room for splits
 HEIGHT_VARIANCE = 1e-8  # m2: cameras are in the place's frame
+SINGULAR = 1e-2  # fraction of the variances: a covariance that is nearly singular divides by no less
 SHARE_OF_FIT = 20.0  # samples that the covariance of a mode's fit counts for beside those of its weighted flights
 
 
@@ -61,7 +64,9 @@ class PixelFilter:
     def __init__(self, sport: Sport, model: CameraModel | None = None):
         self.sport, self.compiled_sport, self.model = sport, compile_sport(sport), model or CameraModel()
         self.prior, self.cameras = pixel_filter_prior(sport), []
-        self._moments = np.zeros(3)
+        self._constants = pack((self.compiled_sport, self.prior))
+        self._moments, self._frame = np.zeros(3), np.zeros(FRAME_SIZE)
+        self._frame[6] = 2.0 * sport.ball.radius
         self.restart()
 
     def restart(self) -> None:
@@ -69,6 +74,7 @@ class PixelFilter:
         self._ring: deque = deque(maxlen=RING)
         self._frames, self._next_fit, self._since_contact = 0, MIN_FRAMES, 0
         self._last_contact, self.fits = -math.inf, 0
+        self.common = np.zeros((UNKNOWNS, UNKNOWNS))
         for camera in self.cameras:
             camera.forget(self.model)
 
@@ -77,12 +83,8 @@ class PixelFilter:
         index = self._index(camera)
         self._ring.append((t, pixel[0], pixel[1], index, math.nan if diameter is None else diameter))
         self._frames += 1
-        if state["frames"] and not self._is_fit_due(state):
-            if not self._follow(state, t, pixel, index, diameter):
-                return True
-            while len(self._ring) > FRAMES_WHEN_LOST:
-                self._ring.popleft()
-            self._frames = len(self._ring)
+        if state["frames"] and not self._is_fit_due(state) and not self._follow(state, t, pixel, index, diameter):
+            return True
         if len(self._ring) < MIN_FRAMES:
             return bool(state["frames"])
         self._fit_anew(state)
@@ -106,10 +108,8 @@ class PixelFilter:
     def _follow(self, state, t, pixel, index, diameter):
         """Take a frame by the filter alone; whether it is lost."""
         seen = self.cameras[index]
-        frame = np.zeros(FRAME_SIZE)
-        frame[:3] = pixel[0], pixel[1], diameter or 0.0
-        frame[3:5], frame[6], frame[7:] = seen.variance(), 2.0 * self.sport.ball.radius, seen.row
-        is_lost = observe_pixel(self.compiled_sport, self.prior, state, t + seen.late, frame, self._moments)
+        seen.fill(self._frame, pixel, diameter or 0.0)
+        is_lost = observe_pixel(self._constants, state, t, self._frame, self.common, self._moments)
         seen.note(self._moments, diameter is not None)
         return is_lost
 
@@ -134,6 +134,8 @@ class PixelFilter:
         for c, seen in enumerate(self.cameras):
             seen.correct(errors[ERRORS * c : ERRORS * (c + 1)], mixture.fits[0].noise[c])
         start_filter(self.prior, state, times, path, modes.means, modes.covariances, modes.log_weights, contacts)
+        self.common = modes.common
+        state["P"] += self.common
         self._next_fit, self.fits = max(int(GROWTH * self._frames) + 1, self._frames + 2), self.fits + 1
 
 
@@ -146,8 +148,10 @@ class _SeenBy:
 
     def forget(self, model: CameraModel) -> None:
         self.row, self.late, self._model = camera_row(self.camera), 0.0, model
-        self._sums, self._counts = np.zeros(2), np.zeros(2)
-        self._usual = np.array([model.noise**2, model.diameter_noise**2])
+        self._sums, self._counts = [0.0, 0.0], [0, 0]
+        self._usual = [model.noise**2, model.diameter_noise**2]
+        low, high = np.array(model.noise_range) ** 2
+        self._bounds = [(low * usual, high * usual) for usual in self._usual]
 
     def correct(self, errors: np.ndarray, noise: np.ndarray) -> None:
         """Take a camera's errors (8,) and noise (2,) px2 as found by a fit."""
@@ -156,32 +160,39 @@ class _SeenBy:
         row[TRANSLATION : TRANSLATION + 3] = turn @ self.camera.t + errors[SHIFT : SHIFT + 3]
         row[FOCAL : FOCAL + 2] *= math.exp(errors[LOG_FOCAL])
         self.row, self.late = row, float(errors[CLOCK])
-        self._usual, self._sums, self._counts = noise.copy(), np.zeros(2), np.zeros(2)
+        self._usual, self._sums, self._counts = noise.tolist(), [0.0, 0.0], [0, 0]
 
-    def variance(self) -> np.ndarray:
-        """Variances (2,) of a pixel's coordinate and of a diameter, px2."""
-        pseudo, low, high = self._model.pseudo_frames, *np.array(self._model.noise_range) ** 2
-        usual = np.array([self._model.noise**2, self._model.diameter_noise**2])
-        variance = (pseudo * self._usual + self._sums) / (pseudo + self._counts)
-        return np.clip(variance, low * usual, high * usual)
+    def variance(self, k: int) -> float:
+        """The variance of a pixel's coordinate (k = 0) or of a diameter (1), px2."""
+        pseudo, (low, high) = self._model.pseudo_frames, self._bounds[k]
+        return min(max((pseudo * self._usual[k] + self._sums[k]) / (pseudo + self._counts[k]), low), high)
+
+    def fill(self, frame: np.ndarray, pixel: np.ndarray, diameter: float) -> None:
+        """Fill a frame, see pixel_measurement.py; but for the ball's own diameter."""
+        frame[0], frame[1], frame[2] = pixel[0], pixel[1], diameter
+        frame[3], frame[4], frame[7] = self.variance(0), self.variance(1), self.late
+        frame[CAMERA:] = self.row
 
     def note(self, moments: np.ndarray, with_diameter: bool) -> None:
         """Count a frame's squared residuals."""
-        number = 2 if with_diameter else 1
-        self._sums[:number] += moments[2] * moments[:number]
-        self._counts[:number] += 1.0
+        for k in range(2 if with_diameter else 1):
+            self._sums[k] += float(moments[2] * moments[k])
+            self._counts[k] += 1
 
 
 class Modes:
     """The Gaussians that a filter starts from."""
 
-    def __init__(self, origin, means, covariances, log_weights):
-        self.origin, self.means = origin, means
+    def __init__(self, origin, means, covariances, common, log_weights):
+        self.origin, self.means, self.common = origin, means, common
         self.covariances, self.log_weights = covariances, log_weights
 
 
 def mode_moments(compiled: CompiledSport, mixture: PixelMixture, flights: WeightedFlights, time: float) -> Modes:
-    """The moments at `time` s of the flights about each fit, the heaviest first, at most MAX_MODES."""
+    """The moments at `time` s of the flights about each fit, the heaviest first, at most MAX_MODES.
+
+    Covariances are given the cameras' errors; `common` is what these leave open.
+    """
     weights = np.bincount(flights.origin, flights.weights, minlength=len(mixture.fits))
     origin = np.argsort(-weights)[:MAX_MODES]
     origin = origin[weights[origin] > 1e-3 * weights.max()]
@@ -192,10 +203,33 @@ def mode_moments(compiled: CompiledSport, mixture: PixelMixture, flights: Weight
         effective = 1.0 / (w**2).sum()
         means[k] = w @ final
         offset = final - means[k]
-        fit = mixture.fits[i]
-        _, covariance = state_at(compiled, fit.x, fit.covariance, time - mixture.epoch)
+        whole, common = _parts(compiled, mixture.fits[i], time - mixture.epoch)
         moments = offset.T @ (w[:, None] * offset)
-        covariances[k] = (effective * moments + SHARE_OF_FIT * covariance) / (effective + SHARE_OF_FIT)
+        moments = (effective * moments + SHARE_OF_FIT * whole) / (effective + SHARE_OF_FIT)
+        covariances[k] = _scaled(moments, whole, whole - common)
+        if k == 0:
+            first_common = _scaled(moments, whole, common)
         covariances[k, HEIGHT] = covariances[k, :, HEIGHT] = 0.0
         covariances[k, HEIGHT, HEIGHT] = HEIGHT_VARIANCE
-    return Modes(origin, means, covariances, np.log(weights[origin] / weights[origin[0]]))
+    return Modes(origin, means, covariances, first_common, np.log(weights[origin] / weights[origin[0]]))
+
+
+def _parts(compiled, fit, time):
+    """The covariance (16, 16) of the unknowns `time` s from the epoch of a fit, and the part of it that the errors of
+    the cameras make."""
+    covariance, size = fit.covariance, UNKNOWNS
+    gain = np.linalg.solve(covariance[size:, size:], covariance[size:, :size])
+    common = np.ascontiguousarray(covariance[:size, size:] @ gain)
+    return tuple(state_at(compiled, fit.x, c, time)[1] for c in (covariance, common))
+
+
+def _scaled(moments, whole, part):
+    """A covariance that is to `moments` as `part` is to `whole`, and nowhere wider than `moments`."""
+    scale = np.sqrt(np.diag(whole)) + 1e-12
+    values, vectors = np.linalg.eigh(part / np.outer(scale, scale))
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    mixed = root @ np.linalg.inv(np.linalg.cholesky(whole / np.outer(scale, scale) + SINGULAR * np.eye(len(scale))))
+    mixed = scale[:, None] * mixed / scale
+    covariance = mixed @ moments @ mixed.T
+    limit = np.sqrt(np.minimum(1.0, np.diag(moments) / (np.diag(covariance) + 1e-30)))
+    return covariance * np.outer(limit, limit) + np.diag(1e-9 * np.diag(moments))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ballcast.models.estimation.correlated_noise import DECAY, MAX_ERROR, MAX_FACTOR, WHITE
 from ballcast.models.estimation.linear import cholesky_solve, scaled_cholesky, spd_inverse
 from ballcast.models.estimation.pixels import (
     CLOCK,
@@ -33,9 +34,8 @@ EM_TOLERANCE = 0.1  # change of a variance's logarithm that needs another round
 DAMPING, MIN_DAMPING, MAX_DAMPING = 1e-3, 1e-7, 1e8
 CHI2_90 = 4.6  # 90 % quantile of chi-squared with two degrees of freedom
 MIN_DECREASE = 4e-3  # of the cost in the next step, with less the fit has converged
-MAX_LAG = 0.02  # s: frames of a camera that are farther from one another err each by itself
-LAG_PSEUDO_FRAMES = 12.0  # that errors without a memory count for
-MAX_FACTOR = 12.0
+LASTING_SHARE, LASTING_TIME = 0.1, 0.05  # usual share of the noise's variance that lasts, and for how long, s
+LASTING_PSEUDO_FRAMES = 12.0  # that this counts for
 
 
 class Pixels(NamedTuple):
@@ -264,7 +264,6 @@ def estimate_noise(at, pixels, prior, noise, factor):
     """Update the variances (C, 2) and the factors (C,) from the residuals; returns whether they still change."""
     count, covariance = len(noise), spd_inverse(at.hessian)
     sums, numbers = np.zeros((count, 2)), np.zeros((count, 2))
-    products, squares, last = np.zeros(count), np.zeros(count), np.full(count, -1)
     for n in range(len(pixels.time)):
         c, weight = pixels.camera[n], at.weights[n]
         for i in range(3 if pixels.image[n, 2] > 0.0 else 2):
@@ -272,13 +271,6 @@ def estimate_noise(at, pixels, prior, noise, factor):
             k = 1 if i == 2 else 0
             sums[c, k] += weight * (at.residual[n, i] ** 2 + np.dot(spread, at.jacobian[n, i]))
             numbers[c, k] += 1.0
-        if last[c] >= 0 and pixels.time[n] - pixels.time[last[c]] < MAX_LAG:
-            m = last[c]
-            pair = math.sqrt(weight * at.weights[m])
-            for i in range(2):
-                products[c] += pair * at.residual[n, i] * at.residual[m, i]
-                squares[c] += 0.5 * (weight * at.residual[n, i] ** 2 + at.weights[m] * at.residual[m, i] ** 2)
-        last[c] = n
     change = 0.0
     for c in range(count):
         for k in range(2):
@@ -287,9 +279,29 @@ def estimate_noise(at, pixels, prior, noise, factor):
             variance = min(max(variance, prior.bounds[0] * prior.noise[k]), prior.bounds[1] * prior.noise[k])
             change = max(change, abs(math.log(variance / noise[c, k])))
             noise[c, k] = variance
-        kept = max(products[c] / (squares[c] + 2.0 * LAG_PSEUDO_FRAMES * noise[c, 0]), 0.0)
-        factor[c] = min((1.0 + kept) / max(1.0 - kept, 0.1), MAX_FACTOR)
+        factor[c] = _lasting_factor(at, pixels, c, noise[c, 0])
     return change > EM_TOLERANCE
+
+
+@kernel
+def _lasting_factor(at, pixels, camera, variance):
+    """How many times the noise of a camera counts because neighbouring frames err alike; see correlated_noise.py."""
+    average, kept, sums, expected, first, last, number = np.zeros(2), 0.0, 0.0, 0.0, 0.0, 0.0, 0
+    for n in range(len(pixels.time)):
+        square = (at.residual[n, 0] ** 2 + at.residual[n, 1] ** 2) / variance
+        if pixels.camera[n] == camera and square < MAX_ERROR * MAX_ERROR:
+            first, last, number = (first if number else pixels.time[n]), pixels.time[n], number + 1
+            kept += DECAY * (DECAY - (2.0 - DECAY) * kept)
+            for i in range(2):
+                average[i] += DECAY * (at.residual[n, i] - average[i])
+                sums += average[i] * average[i] / variance
+            expected += kept * square
+    if number < 2:
+        return 1.0
+    decay = math.exp(-(last - first) / (number - 1) / LASTING_TIME)
+    usual = 1.0 - LASTING_SHARE + LASTING_SHARE * (1.0 + decay) / (1.0 - decay + 1e-9)
+    pseudo = 2.0 * WHITE * LASTING_PSEUDO_FRAMES
+    return min(max((pseudo * usual + sums) / (pseudo + expected), 1.0), MAX_FACTOR)
 
 
 @kernel

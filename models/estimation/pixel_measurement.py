@@ -40,24 +40,26 @@ from ballcast.models.estimation.mixture import (
     split_widest,
 )
 from ballcast.models.estimation.pixels import CAMERA_SIZE, image_of, into_camera, out_of_camera
-from ballcast.models.estimation.unknowns import UNKNOWNS
+from ballcast.models.estimation.unknowns import UNKNOWNS, clamp
 from ballcast.sim.jit import inlined, kernel
+from ballcast.sim.kernels.borrowed import borrowed
 from ballcast.sim.kernels.lane_numbers import empty_rows, lane_max, load, store
 
 OUTLIERS_TO_RESTART = 4  # in a row
 THIRD_SD = 0.02  # m, of the third number: with it the density of outliers over that of inliers is as in the fit
 NO_DIAMETER = 1e-9  # m2: update() takes a variance that is not above 0 for a failure of rounding
 # a frame: u, v, diameter (0: none), variances of the pixel and the diameter (px2), metres in a pixel, diameter of the
-# ball (m), and the camera
-FRAME_SIZE = 7 + CAMERA_SIZE
+# ball (m), how late the camera's clock is (s), and the camera
+CAMERA = 8
+FRAME_SIZE = CAMERA + CAMERA_SIZE
 
 
 @inlined
 def measure_pixel(state, s, U, y):
     """The pixel and the diameter of a ball; y (FRAME_SIZE,). See update() in measurement.py."""
-    camera, origin = y[7:], state.origin
-    x, y_, z = load(s, 0) + origin[0], load(s, 1) + origin[1], load(s, 2) + origin[2]
-    a, b, c = into_camera(camera, x, y_, z)
+    camera, origin, late = y[CAMERA:], state.origin, y[7]  # of a few milliseconds, in which the path is straight
+    px, py, pz = load(s, 0) + late * load(s, 3), load(s, 1) + late * load(s, 4), load(s, 2) + late * load(s, 5)
+    a, b, c = into_camera(camera, px + origin[0], py + origin[1], pz + origin[2])
     image, by_u, by_v, by_scale = image_of(camera, a, b, c)
     metres, third = y[5], 0.0
     if y[2] > 0.0:
@@ -67,17 +69,22 @@ def measure_pixel(state, s, U, y):
     k = third * y[6]
     d0, d1, d2 = out_of_camera(camera, k * by_scale[0], k * by_scale[1], k * by_scale[2])
     for i in range(UNKNOWNS):
-        p, q, r = load(s, ROW[i, 0]), load(s, ROW[i, 1]), load(s, ROW[i, 2])
+        p = load(s, ROW[i, 0]) + late * load(s, ROW[i, 3])
+        q = load(s, ROW[i, 1]) + late * load(s, ROW[i, 4])
+        r = load(s, ROW[i, 2]) + late * load(s, ROW[i, 5])
         store(U, 3 * i, u0 * p + u1 * q + u2 * r)
         store(U, 3 * i + 1, v0 * p + v1 * q + v2 * r)
         store(U, 3 * i + 2, d0 * p + d1 * q + d2 * r)
+    ux, uy, uz = load(U, 0) + late * load(U, 9), load(U, 3) + late * load(U, 12), load(U, 6) + late * load(U, 15)
+    vx, vy, vz = load(U, 1) + late * load(U, 10), load(U, 4) + late * load(U, 13), load(U, 7) + late * load(U, 16)
+    dx, dy, dz = load(U, 2) + late * load(U, 11), load(U, 5) + late * load(U, 14), load(U, 8) + late * load(U, 17)
     h = (
-        u0 * load(U, 0) + u1 * load(U, 3) + u2 * load(U, 6),
-        v0 * load(U, 0) + v1 * load(U, 3) + v2 * load(U, 6),
-        v0 * load(U, 1) + v1 * load(U, 4) + v2 * load(U, 7),
-        d0 * load(U, 0) + d1 * load(U, 3) + d2 * load(U, 6),
-        d0 * load(U, 1) + d1 * load(U, 4) + d2 * load(U, 7),
-        d0 * load(U, 2) + d1 * load(U, 5) + d2 * load(U, 8) + NO_DIAMETER,
+        u0 * ux + u1 * uy + u2 * uz,
+        v0 * ux + v1 * uy + v2 * uz,
+        v0 * vx + v1 * vy + v2 * vz,
+        d0 * ux + d1 * uy + d2 * uz,
+        d0 * vx + d1 * vy + d2 * vz,
+        d0 * dx + d1 * dy + d2 * dz + NO_DIAMETER,
     )
     variance, zero = metres * metres * y[3], 0.0 * image[0]
     R = variance + zero, zero, variance + zero, zero, zero, THIRD_SD * THIRD_SD + zero
@@ -85,19 +92,22 @@ def measure_pixel(state, s, U, y):
 
 
 @kernel
-def observe_pixel(sport, filter_prior, state, t, y, moments):
+def observe_pixel(constants, state, t, y, common, moments):
     """Update a filter that is started with a frame at t s, y (FRAME_SIZE,).
 
-    moments (3,) gets the squared residual of a coordinate, px2, with the filter's own uncertainty, that of the
+    constants: a packed (CompiledSport, FilterPrior), since numba reads every array of a record at every call.
+    common (16, 16): what all components leave open alike, is taken along and added to the covariance. moments (3,) gets
+    the squared residual of a coordinate, px2, with the filter's own uncertainty, that of the
     diameter, and the weight of the frame. Returns whether the filter is lost: nothing explains the last frames.
     """
+    sport, filter_prior = borrowed(constants.value)
     scratch, s, x = empty_rows(SCRATCH_ROWS), state.components[:], state.x
     before, last = (x[3], x[4], x[5], x[6], x[7], x[8]), state.recent_frames[0, 0]
     is_near = False
     if t > last:
         is_near = _predict(sport, filter_prior, state, scratch, last, t)
         _drop_lost(filter_prior, s)
-    y[5] = _metres_in_a_pixel(state, s, y[7:])
+    y[5] = _metres_in_a_pixel(state, s, y)
     update(measure_pixel, state, s, scratch, y)
     if lane_max(load(s, ON_SURFACE)) > 0.5:
         for i in range(COMPONENTS):
@@ -116,6 +126,7 @@ def observe_pixel(sport, filter_prior, state, t, y, moments):
     match_moments(state, s)
     note_contact_side(sport, state, before)
     _fill_moments(state, s, y, moments)
+    _add_common(state, common, t - last)
     for k in range(3):
         state.noise[k] = y[5] * y[5] * y[3]
     store_frame(state, t, x[:3])
@@ -124,20 +135,41 @@ def observe_pixel(sport, filter_prior, state, t, y, moments):
 
 
 @kernel
-def _metres_in_a_pixel(state, s, camera):
+def _add_common(state, common, dt):
+    """Take a covariance common (16, 16) along for dt s, on straight paths, and add it to P."""
+    if dt > 0.0:
+        for i in range(3):
+            for j in range(UNKNOWNS):
+                common[i, j] += dt * common[3 + i, j]
+        for i in range(UNKNOWNS):
+            for j in range(3):
+                common[i, j] += dt * common[i, 3 + j]
+    for i in range(UNKNOWNS):
+        for j in range(UNKNOWNS):
+            state.P[i, j] += common[i, j]
+
+
+@kernel
+def _metres_in_a_pixel(state, s, y):
     """Metres across the line of sight that a pixel is, where the likeliest component has the ball."""
-    i, o = likeliest(s), state.origin
-    a, b, c = into_camera(camera, s[0, i] + o[0], s[1, i] + o[1], s[2, i] + o[2])
-    image, _, _, _ = image_of(camera, a, b, c)
+    a, b, c = _point(state, s, likeliest(s), y)
+    image, _, _, _ = image_of(y[CAMERA:], a, b, c)
     return 1.0 / image[2]
+
+
+@inlined
+def _point(state, s, i, y):
+    """Where component i has the ball when a frame y is taken, in the camera's frame."""
+    x = s[0, i] + y[7] * s[3, i] + state.origin[0]
+    z = s[2, i] + y[7] * s[5, i] + state.origin[2]
+    return into_camera(y[CAMERA:], x, s[1, i] + y[7] * s[4, i] + state.origin[1], z)
 
 
 @kernel
 def _fill_moments(state, s, y, moments):
     """See observe_pixel."""
-    i, o = likeliest(s), state.origin
-    camera = y[7:]
-    a, b, c = into_camera(camera, s[0, i] + o[0], s[1, i] + o[1], s[2, i] + o[2])
+    i, camera = likeliest(s), y[CAMERA:]
+    a, b, c = _point(state, s, i, y)
     image, by_u, by_v, by_scale = image_of(camera, a, b, c)
     moments[2] = 1.0 / state.inflation
     moments[0] = 0.5 * ((y[0] - image[0]) ** 2 + (y[1] - image[1]) ** 2)
@@ -215,5 +247,6 @@ def mixture_samples(state, standard_normal, samples):
                         for j in range(k + 1):
                             a += L[k, j] * standard_normal[n, j]
                         samples[n, k] = a
+                    clamp(samples[n])
                 used += count
     return used

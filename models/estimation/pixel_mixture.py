@@ -32,6 +32,7 @@ MAX_STARTS, TRIAL_FLIGHTS, MAX_FLIGHTS = 24, 6, 20
 TRIAL_MARGIN, WEIGHT_MARGIN = 9.0, 7.0  # logarithms of evidence below the best that are dropped
 SEVERAL_CAMERAS_STARTS = 4  # where two cameras see the first frames
 PINNED = 1e12  # precision of what is known
+LEARNING_LOSS, OPEN_CLOCK = 1.1, 0.1  # factor on the covariance from ball to ball; s
 
 
 class PixelMixture(NamedTuple):
@@ -68,7 +69,10 @@ def fit_mixture(sport: Sport, compiled: CompiledSport, track: PixelTrack, model:
 def gaussian_prior(
     sport: Sport, prior: FlightPrior, k: int, cameras: Sequence[Camera], model: CameraModel
 ) -> tuple[PixelPrior, np.ndarray]:
-    """The PixelPrior of Gaussian k with these cameras, and its mean, where a fit may start."""
+    """The PixelPrior of Gaussian k with these cameras, and its mean, where a fit may start.
+
+    Time is that of the mean of the cameras' clocks, since none of them is better than another.
+    """
     size = UNKNOWNS + ERRORS * len(cameras)
     mean, sd = np.zeros(size), np.ones(size)
     mean[:9] = prior.means[k]
@@ -79,11 +83,13 @@ def gaussian_prior(
         sd[first + TURN : first + SHIFT] = max(model.turn / math.sqrt(cameras[c].K[0, 0] * cameras[c].K[1, 1]), 1e-6)
         sd[first + SHIFT : first + LOG_FOCAL] = max(model.shift, 1e-6)
         sd[first + LOG_FOCAL] = max(model.focal, 1e-6)
-        sd[first + CLOCK] = max(model.clock, 1e-6) if c else PINNED**-0.5
+        sd[first + CLOCK] = max(model.clock, 1e-6)
     precision = np.diag(sd**-2.0)
-    for c, (offset, covariance) in enumerate(model.learned[: len(cameras)]):
-        own = slice(UNKNOWNS + ERRORS * c, UNKNOWNS + ERRORS * (c + 1))
-        mean[own], precision[own, own] = offset, np.linalg.inv(covariance)
+    if model.learned is not None:
+        known = slice(UNKNOWNS, UNKNOWNS + len(model.learned[0]))
+        mean[known], precision[known, known] = model.learned[0], np.linalg.inv(model.learned[1])
+    clocks = slice(UNKNOWNS + CLOCK, None, ERRORS)
+    precision[clocks, clocks] += PINNED
     precision[:9, :9] = np.linalg.inv(prior.covariances[k])
     noise = np.array([model.noise**2, model.diameter_noise**2])
     bounds = np.array(model.noise_range) ** 2
@@ -117,17 +123,29 @@ def weigh(
     """The posterior of the flight in a track, whose PixelMixture is known, as WeightedFlights."""
     prior = flight_prior(sport)
     own, _ = gaussian_prior(sport, prior, 0, track.cameras, model)
+    own = with_first_clock(own, mixture.fits[0].x)
     end = float(track.time[-1]) - mixture.epoch
     return weigh_flights(compiled, to_pixels(track), mixture.fits, mixture.weights, prior, own, end, with_paths)
 
 
-def learn_cameras(mixture: PixelMixture, cameras: int) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """What a ball has taught of so many cameras' errors: mean (8,) and covariance (8, 8) of each."""
-    fit, parts = mixture.fits[0], []
-    for c in range(cameras):
-        own = slice(UNKNOWNS + ERRORS * c, UNKNOWNS + ERRORS * (c + 1))
-        parts.append((fit.x[own].copy(), fit.covariance[own, own].copy()))
-    return tuple(parts)
+def with_first_clock(own: PixelPrior, x: np.ndarray) -> PixelPrior:
+    """A PixelPrior in which cameras err independently: the clock of the first is as in unknowns x (N,)."""
+    mean, precision, clocks = own.mean.copy(), own.precision.copy(), slice(UNKNOWNS + CLOCK, None, ERRORS)
+    precision[clocks, clocks] -= PINNED
+    first = UNKNOWNS + CLOCK
+    mean[first], precision[first, first] = x[first], PINNED
+    return own._replace(mean=mean, precision=precision)
+
+
+def learn_cameras(mixture: PixelMixture) -> tuple[np.ndarray, np.ndarray]:
+    """What a ball has taught of the cameras' errors: mean (8 C,) and covariance (8 C, 8 C).
+
+    The mean of the clocks, which is the definition of time, is left open here.
+    """
+    fit = mixture.fits[0]
+    covariance = LEARNING_LOSS * fit.covariance[UNKNOWNS:, UNKNOWNS:]
+    covariance[CLOCK::ERRORS, CLOCK::ERRORS] += OPEN_CLOCK**2
+    return fit.x[UNKNOWNS:].copy(), covariance
 
 
 def resample(values: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:

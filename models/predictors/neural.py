@@ -11,7 +11,7 @@ Everything between the frames and the forecast is compiled; torch is not importe
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,7 +28,6 @@ from ballcast.models.contract import (
 from ballcast.models.encoding.features import FEATURE_SIZES, extract, make_frontend
 from ballcast.models.estimation import filter_state, unknowns
 from ballcast.models.estimation.posterior import keep_above
-from ballcast.models.predictors.pixel_stream import PixelStreamFilter
 from ballcast.models.registry import WEIGHTS_OF, check_weights, require_weights, variance_factors
 from ballcast.models.runtime import weights
 from ballcast.models.runtime.network import TRUNK_KINDS, advance, pack_weights, standardise, state_size
@@ -38,6 +37,9 @@ from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.borrowed import borrowed
 from ballcast.sim.kernels.packed import Packed, pack
 from ballcast.tracks import Camera, PixelTrack, RepeatFilter, RepeatFilters, Track
+
+if TYPE_CHECKING:
+    from ballcast.models.predictors.pixel_stream import PixelStreamFilter
 
 MIN_BALLS_PER_THREAD = 64  # with fewer balls a second thread costs more than it gains
 
@@ -222,7 +224,7 @@ class NeuralStream(Stream):
         self.predictor, self.batch = predictor, predictor.streams(1)
         self._row, self._time, self._position = np.zeros(1, int), np.zeros(1), np.zeros((1, 3))
         self._repeats = RepeatFilter()
-        self._pixels: PixelStreamFilter | None = None
+        self._pixels: "PixelStreamFilter | None" = None  # noqa: UP037
 
     @property
     def frames(self) -> tuple[np.ndarray, np.ndarray]:
@@ -251,6 +253,8 @@ class NeuralStream(Stream):
     def observe_pixel(self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None = None) -> None:
         state = self.batch.filter_states[0]
         if self._pixels is None:
+            from ballcast.models.predictors.pixel_stream import PixelStreamFilter  # when it is used: few take pixels
+
             self._pixels = PixelStreamFilter(self.predictor.name, self.predictor.sport, self.predictor.frontend)
         if state["frames"] and not self._pixels.has_frames:
             raise ValueError("this stream has seen positions; begin another one for pixels")

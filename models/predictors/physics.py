@@ -5,7 +5,7 @@ fit.py and segment.py are the fit, posterior.py what follows from it.
 
 import functools
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,12 +19,14 @@ from ballcast.models.estimation.gaps import first_frame, fit_after_gap, fit_fram
 from ballcast.models.estimation.posterior import predict_ahead, standard_normal_samples, to_forecast
 from ballcast.models.estimation.prior import Prior, next_contact_covariance, sport_prior
 from ballcast.models.estimation.segment import fit_last_segment
-from ballcast.models.predictors.pixel_physics import PixelForecaster, check_enough
-from ballcast.models.predictors.pixel_stream import PixelFrames
+from ballcast.models.predictors.pixel_frames import PixelFrames, check_enough
 from ballcast.sim import Sport
 from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
 from ballcast.tracks.camera import Camera
 from ballcast.tracks.pixel_track import PixelTrack
+
+if TYPE_CHECKING:
+    from ballcast.models.predictors.pixel_physics import PixelForecaster
 
 SAMPLES = 40  # simulated ahead
 MAX_FLIGHTS = 24  # of one fit
@@ -56,8 +58,10 @@ class Physics(Predictor):
         return self.forecast_fit(*self.fit_track(time, position), times, time[-1])
 
     @functools.cached_property
-    def pixels(self) -> PixelForecaster:
-        """What fits pixels."""
+    def pixels(self) -> "PixelForecaster":
+        """What fits pixels; imported when it is used, since most balls are seen in space."""
+        from ballcast.models.predictors.pixel_physics import PixelForecaster
+
         return PixelForecaster(self.sport, self.next_contact)
 
     def forecast_pixels(self, history: PixelTrack, times: ArrayLike, cameras: CameraModel | None = None) -> Forecast:

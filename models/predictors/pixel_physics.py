@@ -1,11 +1,13 @@
 """The physics forecast from pixels: the mixture of fits that explains them, simulated ahead. pixel_mixture.py fits."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
-from ballcast.models.contract import Forecast, HistoryTooShort, compiled_arrays, expected_landing
+from ballcast.models.contract import Forecast, compiled_arrays, expected_landing
 from ballcast.models.estimation.camera_model import CameraModel
+from ballcast.models.estimation.fit_spread import read_fit_spread
 from ballcast.models.estimation.pixel_mixture import (
     PixelMixture,
     fit_last_flight,
@@ -24,7 +26,7 @@ from ballcast.models.estimation.posterior import (
     transform_samples,
 )
 from ballcast.models.estimation.unknowns import to_belief
-from ballcast.models.predictors.pixel_stream import KEPT
+from ballcast.models.predictors.pixel_frames import KEPT
 from ballcast.sim import Sport
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
@@ -32,7 +34,6 @@ from ballcast.tracks.pixel_track import PixelTrack
 
 SAMPLES = 200  # simulated ahead
 SPAN = 2.0  # s: no more is looked at
-MIN_FRAMES = 3
 
 
 class PixelForecaster:
@@ -41,12 +42,16 @@ class PixelForecaster:
     def __init__(self, sport: Sport, next_contact: np.ndarray, model: CameraModel | None = None):
         self.sport, self.model = sport, model or CameraModel()
         self.compiled_sport, self.lane_sport = compile_sport(sport), compile_lanes(sport)
-        self.next_contact = next_contact
+        self.next_contact, self.spread = next_contact, read_fit_spread(sport.name)
+
+    def widening(self, frames: int, has_contact: bool, speed: float) -> float:
+        """By how much deviations are too small after so many frames; see fit_spread.py."""
+        return math.sqrt(self.spread.factor(frames, has_contact, speed))
 
     def learn(self, track: PixelTrack, model: CameraModel) -> CameraModel:
         """What is known of the cameras once a ball has been seen."""
         mixture, _ = self.fit(track, model)
-        return replace(model, learned=learn_cameras(mixture, len(track.cameras)))
+        return replace(model, learned=learn_cameras(mixture))
 
     def fit(self, track: PixelTrack, model: CameraModel) -> tuple[PixelMixture, PixelTrack]:
         """The PixelMixture of the last flight in a track, and its frames."""
@@ -66,13 +71,15 @@ class PixelForecaster:
         mixture, track = self.fit(track, model)
         last = float(track.time[-1])
         flights = weigh(self.sport, self.compiled_sport, track, mixture, model)
-        samples = resample(flights.final, flights.weights, SAMPLES)
+        x = flights.weights @ flights.final
+        widening = self.widening(len(track), mixture.fits[0].last_contact > -math.inf, float(np.linalg.norm(x[3:6])))
+        samples = x + widening * (resample(flights.final, flights.weights, SAMPLES) - x)
         normal = standard_normal_samples(len(samples), 99)
         samples = np.ascontiguousarray(samples + transform_samples(np.zeros(16), self.next_contact, normal))
         lead_times = compiled_arrays(times - last)[0]
         prediction = predict_samples(self.lane_sport, samples, lead_times)
-        x = flights.weights @ flights.final
-        covariance = (flights.final - x).T @ (flights.weights[:, None] * (flights.final - x))
+        offset = widening * (flights.final - x)
+        covariance = offset.T @ (flights.weights[:, None] * offset)
         landing = expected_landing(last, prediction.probability, prediction.landing, prediction.landing_covariance)
         mean = prediction.positions[0].astype(float)
         keep_above(self.sport.ground, mean)
@@ -89,9 +96,3 @@ def predict_samples(lane_sport, samples, times):
         for i in range(3):
             positions[0, k, i] = positions[:, k, i].mean()
     return Prediction(positions, covariance_about_first(positions), *modal_landing(landings, len(lane_sport.boxes)))
-
-
-def check_enough(name: str, track: PixelTrack) -> None:
-    """HistoryTooShort if a track has too few frames for a fit."""
-    if len(track) < MIN_FRAMES:
-        raise HistoryTooShort(f"{name} needs {MIN_FRAMES} frames; {len(track)} were seen")
