@@ -225,6 +225,19 @@ def test_recorded_pixels_are_replayed_without_a_ball(recorded):
     assert app.session.index == 1
 
 
+def test_a_forecast_that_is_not_finite_is_not_shown():
+    class Lost(PixelRecorder):
+        def forecast(self, times):
+            forecast = super().forecast(times)
+            forecast.mean[-1] = np.nan
+            return forecast
+
+    app = window(live("camera"), Lost())
+    for _ in range(8):
+        app.frame(FRAME_TIME)
+    assert app.session.forecast is None and not app.session.forecasters[0].problem
+
+
 def test_the_game_is_played_on_what_a_camera_sees():
     app = window(live("camera"), game=True)
     for _ in range(40):

@@ -162,6 +162,9 @@ class Forecaster:
         self._keep(now, times, forecast)
 
     def _keep(self, now, times, forecast):
+        """Keep a forecast; one with numbers that are not finite is none."""
+        if not np.isfinite(forecast.mean).all():
+            return
         outputs = np.asarray(forecast.mean), forecast.covariance, forecast.landing, forecast.belief
         self.forecasts.append(StampedForecast(now, times, *outputs))
         self._pending_scores += self._scored_points(self.forecasts[-1])
