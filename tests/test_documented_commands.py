@@ -27,7 +27,7 @@ from test_tracks_formats import launcher, motive
 
 from ballcast import command
 from ballcast.__main__ import SUBCOMMANDS
-from ballcast.tracks import read_track
+from ballcast.tracks import Camera, PixelTrack, read_track, write_cameras, write_pixels
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ["README.md", *(f"{d}/{f.name}" for d in ("docs", "lessons") for f in sorted((ROOT / d).glob("*.md")))]
@@ -159,8 +159,19 @@ def folder(tmp_path, monkeypatch):
         "from ballcast.models.predictors.parabola import Parabola\n\n\nclass MyClass(Parabola):\n    name = 'mine'\n"
     )
     write_tracks(read_track("rally").until(0.6))
+    write_seen(read_track("rally").until(0.6))
     yield tmp_path
     sys.modules.pop("my_module", None)
+
+
+def write_seen(track):
+    """What a camera behind one end of the table saw of a track: ball.csv, cameras.yaml."""
+    K, R = np.array([[1200.0, 0, 640], [0, 1200, 360], [0, 0, 1]]), np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
+    camera = Camera(K, [], R, -R @ (0.0, -6.0, 0.8), (1280, 720), "behind")
+    pixel = camera.project(track.position)
+    seen = camera.sees(track.position)
+    write_cameras("cameras.yaml", [camera])
+    write_pixels("ball.csv", PixelTrack(track.time[seen], pixel[seen], np.zeros(seen.sum(), int), [camera]))
 
 
 def write_tracks(track):

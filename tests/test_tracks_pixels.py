@@ -239,3 +239,9 @@ def test_the_recorded_pixels_of_tt3d_are_its_positions_seen_by_its_cameras(view)
         errors.append(track.pixel - camera.project(truth))
     errors = np.concatenate(errors)
     assert np.abs(errors.mean(axis=0)).max() < 0.4 and errors.std() == pytest.approx(2.0, abs=0.15)
+
+
+def test_a_very_small_time_is_a_number_and_no_name_of_an_image(tmp_path):
+    file = tmp_path / "ball.csv"
+    file.write_text("t,u,v\n6e-05,100,100\n0.005,101,100\n")
+    assert read_pixels(file, [LEFT]).time.tolist() == [6e-05, 0.005]

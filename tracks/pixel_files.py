@@ -24,7 +24,7 @@ import numpy as np
 
 from ballcast.tracks.camera import Camera
 from ballcast.tracks.files import Source, bytes_of, files_of, name_of
-from ballcast.tracks.layout import split_cells
+from ballcast.tracks.layout import NUMBER, split_cells
 from ballcast.tracks.notes import Notes
 from ballcast.tracks.options import ReadOptions
 from ballcast.tracks.pixel_layout import KEYS, OURS, find_pixel_layout
@@ -175,7 +175,8 @@ def _times(where, table, columns, camera, pixel):
 
 def _frame_number(where, cell):
     """A time, or a frame number, perhaps at the end of the name of an image."""
-    if match := FILE_NUMBER.search(cell.strip()) if any(letter.isalpha() for letter in cell) else None:
+    is_name = not NUMBER.fullmatch(cell) and any(letter.isalpha() for letter in cell)  # 6e-05 is a number
+    if match := FILE_NUMBER.search(cell.strip()) if is_name else None:
         if "T" not in cell and ":" not in cell:
             return float(match[1])
     return time_in(where, cell)
