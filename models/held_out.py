@@ -15,7 +15,7 @@ from ballcast.models.contract import HistoryTooShort, Predictor
 from ballcast.tracks import Track
 
 HISTORIES, HORIZONS = (0.1, 0.2, 0.3), (0.2, 0.4)  # s
-KEPT_PERIOD = 5  # about one track in five is kept out, the same ones as in training (recorded.py) and in the splits
+KEPT_PERIOD = 5  # about one track in five is kept out, the same ones as in the splits
 MIN_FRAMES = 5  # of a history
 MIN_CELL_TRACKS = 5  # fewer tracks of one history and horizon are not compared
 MIN_ERROR = 1e-3  # m, added to errors where their ratios are averaged

@@ -89,11 +89,11 @@ def run(options: Options) -> int:
     if is_worse and not options.force:
         console.print(f"{options.out} is not written; --force writes it all the same")
         return 1
-    names = [track.name for track in used]
+    names = [track.name for track in tracks]  # the kept ones decided, too
     content = place_text(text, found, place, names, called_as(), note(names))
     check_text(content, options.out)
     write_atomically(options.out, content.encode())
-    console.print(f"{options.out}: the sport of this place, from {len(used)} tracks")
+    console.print(f"{options.out}: the sport of this place, from {len(names)} tracks")
     return 0
 
 

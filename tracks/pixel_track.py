@@ -14,7 +14,7 @@ from types import MappingProxyType
 import numpy as np
 
 from ballcast.tracks.camera import Camera
-from ballcast.tracks.track import TrackError
+from ballcast.tracks.track import TrackError, numbers_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +43,13 @@ class PixelTrack:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self):
-        time, pixel, camera = _array("time", self.time), _array("pixel", self.pixel), _array("camera", self.camera)
+        time, pixel, camera = (numbers_of(name, getattr(self, name)) for name in ("time", "pixel", "camera"))
         if time.ndim != 1 or pixel.shape != (len(time), 2) or camera.shape != time.shape:
             shapes = f"{time.shape}, {pixel.shape} and {camera.shape}"
             raise TrackError(f"time must be (T,), pixel (T, 2) and camera (T,); got {shapes}")
         cameras = tuple(self.cameras)
         check_names(cameras)
-        diameter = None if self.diameter is None else _array("diameter", self.diameter)
+        diameter = None if self.diameter is None else numbers_of("diameter", self.diameter)
         if diameter is not None and diameter.shape != time.shape:
             raise TrackError(f"diameter must have one value per row, ({len(time)},); got {diameter.shape}")
         if bad := first_invalid_frame(time, pixel, camera, cameras, diameter):
@@ -126,11 +126,3 @@ def first_invalid_frame(
     if late[row]:
         return row, f"time {time[row]!s} s comes before {time[row - 1]!s} s; sort the rows by time"
     return row, f"diameter {sizes[row]:g} px; give a number above 0, or NaN where it was not measured"
-
-
-def _array(what, values):
-    """A new float64 array of `values`; TrackError if they are not numbers."""
-    try:
-        return np.array(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TrackError(f"{what} must be an array of numbers ({str(error).splitlines()[0]})") from error

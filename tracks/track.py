@@ -38,7 +38,7 @@ class Track:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self):
-        time, position = _numbers("time", self.time), _numbers("position", self.position)
+        time, position = numbers_of("time", self.time), numbers_of("position", self.position)
         if time.ndim != 1 or position.shape != (len(time), 3):
             raise TrackError(f"time must be (T,) and position (T, 3); got {time.shape} and {position.shape}")
         if bad := first_invalid_row(time, position):
@@ -85,7 +85,7 @@ def first_invalid_row(time: np.ndarray, position: np.ndarray) -> tuple[int, str]
     return row, f"time {time[row]!s} s does not come after {time[row - 1]!s} s; sort the rows by time, one row for each"
 
 
-def _numbers(what, values):
+def numbers_of(what: str, values: object) -> np.ndarray:
     """A new float64 array of `values`; TrackError if they are not numbers."""
     try:
         return np.array(values, dtype=np.float64)

@@ -19,9 +19,8 @@ import numpy as np
 import torch
 
 from ballcast import command
-from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
 from ballcast.models.estimation.recordings_check import NOISE_FACTOR, check_recordings, track_noise
-from ballcast.models.nets.losses import belief_loss, divergence, landing_loss, later_loss, path_divergence, path_loss
+from ballcast.models.nets.losses import divergence, later_loss, path_divergence, path_loss
 from ballcast.models.nets.network import Network, NetworkShape
 from ballcast.models.registry import serves
 from ballcast.models.runtime import weights
@@ -39,10 +38,9 @@ FEW_NOTE = f"with fewer than {FEW_TRACKS} tracks expect little: the kept ones ha
 FULL_TRACKS = 120  # with fewer the learning rate is lower in proportion
 STEPS_PER_TRACK = 10  # more would learn a few tracks by heart
 RANDOM_SPORTS = 6  # beside the others, if the weights serve every sport
-FAR = 0.61  # s: horizons beyond count Recipe.far_weight
 FINISH_TIME = 40.0  # s, that the end of a run takes
 
-Losses = namedtuple("Losses", "belief path landing later")
+Losses = namedtuple("Losses", "belief path later")
 
 
 @dataclass(frozen=True)
@@ -53,11 +51,6 @@ class Recipe:
     views: int = 8  # of a track
     twins: int = 12  # of a track
     twin_share: float = 0.7  # of the views are of twins
-    later_weight: float = 1.0  # of the loss of the belief of recorded balls
-    path_weight: float = 1.0  # of that of their path
-    far_weight: float = 1.0  # of horizons beyond FAR
-    attach: bool = True  # whether the gradient of the path of recorded balls reaches the trunk
-    hold: float = 1.0  # of the distance from the first network on simulated balls; 0: their truth is learned instead
     recorded_share: float = 0.75  # views of recorded tracks in an odd step, over the balls of an even one
     own_share: float = 0.5  # of the simulated balls are of the sport of the tracks
 
@@ -114,7 +107,6 @@ class FineTuner(Learner):
         recorded_batch = max(1, round(r.recorded_share * config["batch"] / ranks))
         self.batches: Any = MixedBatches(self.batches, self.recorded, config["seed"], recorded_batch, r.twin_share)
         self.first = copy.deepcopy(self.network).requires_grad_(False)
-        self.far = torch.tensor([1.0 if (k + 1) * HORIZON_STEP < FAR else r.far_weight for k in range(HORIZONS)])
         if rank == 0:
             few = f"; {FEW_NOTE}" if len(self.all_tracks) < FEW_TRACKS else ""
             print(f"{len(self.training_tracks)} tracks to learn from, {len(self.kept_tracks)} kept{few}", flush=True)
@@ -184,27 +176,18 @@ class FineTuner(Learner):
                 print(line)
 
     def losses(self, network: torch.nn.Module, batch: Batch) -> Losses:
-        """As Learner.losses; `later` is that of a recorded belief."""
-        r, is_recorded = self.recipe, batch.future_known is not None
-        self.network.attached = is_recorded and r.attach
+        """The losses of recorded balls, `later` is that of the belief; of simulated ones, how far the outputs are from
+        those of the first network. The gradient of the path of recorded balls reaches the trunk, too."""
+        is_recorded = batch.future_known is not None
+        self.network.attached = is_recorded
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             belief, path = network(batch.features, batch.times, batch.loss_frames, batch.nominal)
-        future = (batch.future - self.network.path_mean) / self.network.path_scale
         path, zero = path.float(), 0.0 * path.float().sum()
-        known = batch.future_known
-        if is_recorded:
-            known = known * self.far
-            path_term = r.path_weight * path_loss(path, future, known)
-            later_term = zero
-            if belief is not None:
-                later_term = r.later_weight * later_loss(belief.float(), batch.later, batch.active).mean()
-            return Losses(zero, path_term.mean(), zero, later_term)
-        if r.hold:
+        if not is_recorded:
             return self._distance(batch, belief, path, zero)
-        landing = (batch.landing - self.network.landing_mean) / self.network.landing_scale
-        belief_term = zero if belief is None else belief_loss(belief.float(), batch.truth, batch.active).mean()
-        landing_term = landing_loss(path, batch.has_landing, landing).mean()
-        return Losses(belief_term, path_loss(path, future, known).mean(), landing_term, zero)
+        future = (batch.future - self.network.path_mean) / self.network.path_scale
+        later_term = zero if belief is None else later_loss(belief.float(), batch.later, batch.active).mean()
+        return Losses(zero, path_loss(path, future, batch.future_known).mean(), later_term)
 
     def _distance(self, batch, belief, path, zero):
         """The Losses of simulated balls: how far the outputs are from those of the first network."""
@@ -214,8 +197,7 @@ class FineTuner(Learner):
         if belief is not None:
             own, active = (belief.float(), other_belief.float()), batch.active[:, None]
             belief_term = divergence(*own, batch.active.shape[-1], active).mean()
-        path_term = path_divergence(path, other_path.float()).mean()
-        return Losses(self.recipe.hold * belief_term, self.recipe.hold * path_term, zero, zero)
+        return Losses(belief_term, path_divergence(path, other_path.float()).mean(), zero)
 
     def step(self, batch: Batch, rate: float, max_norm: float) -> Any:
         """As Learner.step; with few tracks the steps are smaller."""

@@ -20,6 +20,7 @@ from rich import progress
 from rich.console import Console
 
 from ballcast import sim
+from ballcast.models import held_out
 from ballcast.models.encoding.features import make_frontend
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
 from ballcast.models.training import later_frames
@@ -29,7 +30,6 @@ from ballcast.models.training.whole_flight import MAX_MISFIT, Flights, fit_fligh
 from ballcast.sim.sensor import known_frame, to_sport_frame
 from ballcast.tracks import Track
 
-VALIDATION_PERIOD = 5  # about one track in five is kept for validation
 MIN_KEPT_SHARE, MIN_KEPT = 0.1, 3  # where the rule keeps a smaller share, another one keeps tracks, so many at least
 MIN_TRACK_LENGTH = 8  # frames
 MAX_GAP = 0.04  # s between the frames that a position is interpolated from
@@ -49,11 +49,11 @@ def split_tracks(tracks: Sequence[Track]) -> tuple[list[Track], list[Track]]:
     """Tracks for training and for validation, split by their names. Where the rule keeps too few, or most, another one
     of the same kind does: it keeps the fifth of the tracks whose names have the lowest checksums."""
     long = [track for track in tracks if len(track) >= MIN_TRACK_LENGTH]
-    is_kept = np.array([zlib.crc32(track.name.encode()) % VALIDATION_PERIOD == 0 for track in long], bool)
+    is_kept = np.array([held_out.is_kept(track.name) for track in long], bool)
     if len(long) >= 2 and not MIN_KEPT_SHARE < is_kept.mean() < 1.0 - MIN_KEPT_SHARE:
         order = np.argsort([zlib.crc32(f"kept {track.name}".encode()) for track in long], kind="stable")
         is_kept[:] = False
-        is_kept[order[: max(round(len(long) / VALIDATION_PERIOD), min(MIN_KEPT, len(long) // 2))]] = True
+        is_kept[order[: max(round(len(long) / held_out.KEPT_PERIOD), min(MIN_KEPT, len(long) // 2))]] = True
     parts = [t for t, k in zip(long, is_kept) if not k], [t for t, k in zip(long, is_kept) if k]
     if not all(parts):
         raise ValueError(f"--tracks: {len(long)} tracks of at least {MIN_TRACK_LENGTH} frames are too few")
