@@ -41,7 +41,7 @@ from ballcast.models.estimation.pixels import (
     camera_row,
 )
 from ballcast.models.estimation.prior import FilterPrior, make_filter_prior
-from ballcast.models.estimation.steps import Steps
+from ballcast.models.estimation.steps import Steps, finished
 from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS
 from ballcast.sim.kernels.compiled_sport import CompiledSport, compile_sport
 from ballcast.sim.kernels.packed import pack
@@ -51,12 +51,13 @@ from ballcast.tracks.pixel_track import PixelTrack
 
 RING = 300  # frames kept; of a flight with more the filter follows the others without fits
 COLD_FRAMES = 60  # the last ones, from which it starts anew then
-MIN_FRAMES, GROWTH = 3, 1.5  # frames of the first fit; times more frames for the next
+MIN_FRAMES, GROWTH = 3, 2.0  # frames of the first fit; times more frames for the next
 FRAMES_AFTER_BOUNCE = (1, 3, 6)  # frames after a contact at which the frames are fitted anew
+MIN_GAP = 0.035  # s from fit to fit
 MAX_MODES = 12  # of the components; the others are room for splits
 HEIGHT_VARIANCE = 1e-8  # m2: cameras are in the place's frame
 SHARE = 0.5  # of the time between frames that a fit may take
-SAMPLES = 600  # flights by which the modes of a fit are weighed
+SAMPLES = 400  # flights by which the modes of a fit are weighed
 MODE_WORK = 0.15  # ms, of the moments of a mode
 SINGULAR = 1e-2  # fraction of the variances: a covariance that is nearly singular divides by no less
 SHARE_OF_FIT = 20.0  # samples that the covariance of a mode's fit counts for beside those of its weighted flights
@@ -86,7 +87,7 @@ class PixelFilter:
         self._frames, self._next_fit, self._since_contact = 0, MIN_FRAMES, 0
         self._last_contact, self._last_time, self.fits = -math.inf, -math.inf, 0
         self._job: _Job | None = None  # the fit that is under way
-        self._is_due, self.mixture = False, None
+        self._is_due, self.mixture, self._earliest = False, None, -math.inf  # s, of the next fit
         self.common[:] = 0.0
         self._forget_errors()
 
@@ -130,7 +131,7 @@ class PixelFilter:
                 self.finish(state)
         else:
             self._is_due |= self._is_fit_due(float(state["last_contact_time"])) or is_lost
-            if self._job is None and self._is_due:
+            if self._job is None and self._is_due and t >= self._earliest:
                 self._begin(state)
             if self._job is not None:
                 self._go_on(state, 1e3 * SHARE * (t - self._last_time))
@@ -140,6 +141,23 @@ class PixelFilter:
         """Finish the fit that is under way."""
         if self._job is not None:
             self._go_on(state, math.inf)
+
+    @property
+    def frames_kept(self) -> int:
+        """The number of frames that a fit would use."""
+        return len(self._ring)
+
+    def fit_kept(self) -> PixelMixture | None:
+        """The PixelMixture of the frames that are kept, now; None if they are too few."""
+        if len(self._ring) < MIN_FRAMES:
+            return None
+        return finished(flight_steps(self.sport, self.compiled_sport, self._track(), self.model, self.mixture))[0]
+
+    def _track(self):
+        """The frames that are kept."""
+        rows = np.array(self._ring)
+        diameter = rows[:, 4] if np.isfinite(rows[:, 4]).any() else None
+        return PixelTrack(rows[:, 0], rows[:, 1:3], rows[:, 3], self.cameras, diameter)
 
     def _pack(self):
         """Pack what the kernels take."""
@@ -176,10 +194,9 @@ class PixelFilter:
             while len(self._ring) > COLD_FRAMES:
                 self._ring.popleft()
             self._frames = len(self._ring)
-        rows = np.array(self._ring)
-        diameter = rows[:, 4] if np.isfinite(rows[:, 4]).any() else None
-        track = PixelTrack(rows[:, 0], rows[:, 1:3], rows[:, 3], self.cameras, diameter)
+        track = self._track()
         steps = _fit_steps(self.sport, self.compiled_sport, track, self.model, self.mixture)
+        self._earliest = track.time[-1] + MIN_GAP
         self._job, self._is_due = _Job(steps, len(track), int(state["frames"])), False
         self._plan()
 

@@ -35,6 +35,7 @@ SEVERAL_CAMERAS_STARTS = 4  # where two cameras see the first frames
 PINNED = 1e12  # precision of what is known
 LEARNING_LOSS, OPEN_CLOCK = 1.1, 0.1  # factor on the covariance from ball to ball; s
 WARM_FLIGHTS, MAX_WARM_MODES, NEW_STARTS = 8, 12, 16  # where fits start from the modes of earlier frames
+DECIDED = 0.9  # weight of a mode after a bounce: with more no others are looked for
 MAX_NOISE_RISE = 2.5  # times the variance of the noise before: with more, these modes miss something
 START_WORK, FIT_WORK, FRAME_WORK = 4.0, 0.08, 0.004  # ms: of the starts, of a fit, of each of its frames
 
@@ -84,9 +85,11 @@ def warm_steps(
     """The PixelMixture of a track, of whose first frames the one `before` is: fits start from its modes, and from a few
     of the best starts, since early frames drop modes that a bounce may bring back."""
     prior, modes = flight_prior(sport), list(zip(before.gaussians, before.fits, strict=True))[:MAX_WARM_MODES]
-    starts, rank = best_starts(sport, track, prior, model)
-    yield START_WORK
-    chosen = best_of(rank, START_MARGIN)[:NEW_STARTS].tolist()
+    starts, chosen = np.empty((0, 9)), []
+    if not is_decided(before):
+        starts, rank = best_starts(sport, track, prior, model)
+        yield START_WORK
+        chosen = best_of(rank, START_MARGIN)[:NEW_STARTS].tolist()
     priors = {k: gaussian_prior(sport, prior, k, track.cameras, model) for k in {*chosen, *before.gaussians}}
     fitted, found = _Fitter(compiled, track, prior, priors), {}
     for k, start in [(k, fit.x) for k, fit in modes] + [(k, starts[k]) for k in chosen]:
@@ -94,6 +97,11 @@ def warm_steps(
         found[k] = max(found.get(k, fit), fit, key=_evidence)
         yield FIT_WORK + FRAME_WORK * len(track)
     return _mixture_of(before.epoch, list(found.values()))
+
+
+def is_decided(mixture: PixelMixture) -> bool:
+    """Whether a bounce has decided between the modes."""
+    return mixture.fits[0].last_contact > -math.inf and mixture.weights[0] > DECIDED
 
 
 class _Fitter:
@@ -182,9 +190,8 @@ def weigh_steps(
     own, _ = gaussian_prior(sport, prior, 0, track.cameras, model)
     own = with_first_clock(own, mixture.fits[0].x)
     end, simulators = float(track.time[-1]) - mixture.epoch, (compiled, compile_lanes(sport))
-    return weigh_flights(
-        simulators, to_pixels(track), mixture.fits, mixture.weights, prior, own, end, with_paths, samples
-    )
+    frames, options = (to_pixels(track), mixture.fits, mixture.weights), {"with_paths": with_paths, "count": samples}
+    return weigh_flights(simulators, *frames, prior, own, end, **options)
 
 
 def with_first_clock(own: PixelPrior, x: np.ndarray) -> PixelPrior:

@@ -43,7 +43,7 @@ class WeightedFlights(NamedTuple):
 
 def weigh_flights(
     simulators: tuple[CompiledSport, LaneSport], pixels: Pixels, fits: list[PixelFit], shares: np.ndarray,
-    prior: FlightPrior, own: PixelPrior, end: float, with_paths: bool = False, count: int = SAMPLES,
+    prior: FlightPrior, own: PixelPrior, end: float, *, with_paths: bool = False, count: int = SAMPLES,
 ) -> Steps[WeightedFlights]:  # fmt: skip
     """`count` samples of the posterior of Pixels; yields about how long each step took, ms.
 
