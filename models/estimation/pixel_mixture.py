@@ -11,6 +11,7 @@ between them. Several cameras that see the first frames leave few starts.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +32,7 @@ from ballcast.tracks.pixel_track import PixelTrack
 MAX_STARTS, TRIAL_FLIGHTS, MAX_FLIGHTS = 24, 6, 20
 TRIAL_MARGIN, WEIGHT_MARGIN = 9.0, 7.0  # logarithms of evidence below the best that are dropped
 SEVERAL_CAMERAS_STARTS = 4  # where two cameras see the first frames
+MAX_FAR_OFF, FAR_OFF_FLIGHTS = 6, 8  # fits of cameras that are further off, of each scale; flights of each
 PINNED = 1e12  # precision of what is known
 LEARNING_LOSS, OPEN_CLOCK = 1.1, 0.1  # factor on the covariance from ball to ball; s
 
@@ -60,10 +62,36 @@ def fit_mixture(sport: Sport, compiled: CompiledSport, track: PixelTrack, model:
     found = [max(each, fitted(each[1], top, TRIAL_FLIGHTS), key=_evidence) for each in found]
     limit = max(map(_evidence, found)) - TRIAL_MARGIN
     found = [fitted(each[1], each[2].x, MAX_FLIGHTS) for each in found if _evidence(each) >= limit]
+    found += _far_off(sport, compiled, track, model, sorted(found, key=_evidence)[-MAX_FAR_OFF:])
     logs, fits = np.array([each[0] for each in found]), [each[2] for each in found]
     best = best_of(logs, WEIGHT_MARGIN)
     weights = np.exp(logs[best] - logs[best[0]])
     return PixelMixture(float(track.time[0]), [fits[i] for i in best], weights / weights.sum())
+
+
+def _far_off(sport, compiled, track, model, found):
+    """Fits of cameras that are further off than is usual, from fits found of usual ones."""
+    pixels, prior, more = to_pixels(track), flight_prior(sport), []
+    for scale, share in scales_of(model):
+        if scale > 1.0:
+            wide = scaled(model, float(scale))
+            for _, k, fit in found:
+                own, _ = gaussian_prior(sport, prior, k, track.cameras, wide)
+                fit = fit_pixels(compiled, pixels, fit.x, own, np.int64(FAR_OFF_FLIGHTS))
+                more.append((math.log(share) + _log_evidence(prior, own, fit, k), k, fit))
+    return more
+
+
+def scales_of(model: CameraModel) -> np.ndarray:
+    """Scales and shares (Q, 2) of a CameraModel; 1 where balls have taught it."""
+    if model.learned is not None:
+        return np.ones((1, 2))
+    return np.column_stack([model.scales, model.scale_shares])
+
+
+def scaled(model: CameraModel, scale: float) -> CameraModel:
+    """A CameraModel whose cameras are so many times as uncertain."""
+    return replace(model, turn=scale * model.turn, shift=scale * model.shift, focal=scale * model.focal)
 
 
 def gaussian_prior(
@@ -125,7 +153,8 @@ def weigh(
     own, _ = gaussian_prior(sport, prior, 0, track.cameras, model)
     own = with_first_clock(own, mixture.fits[0].x)
     end = float(track.time[-1]) - mixture.epoch
-    return weigh_flights(compiled, to_pixels(track), mixture.fits, mixture.weights, prior, own, end, with_paths)
+    fits, weights = mixture.fits, mixture.weights
+    return weigh_flights(compiled, to_pixels(track), fits, weights, prior, own, scales_of(model), end, with_paths)
 
 
 def with_first_clock(own: PixelPrior, x: np.ndarray) -> PixelPrior:
