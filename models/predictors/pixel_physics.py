@@ -1,7 +1,6 @@
 """The physics forecast from pixels: the mixture of fits that explains them, simulated ahead. pixel_mixture.py fits."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
@@ -50,8 +49,8 @@ class PixelForecaster:
 
     def learn(self, track: PixelTrack, model: CameraModel) -> CameraModel:
         """What is known of the cameras once a ball has been seen."""
-        mixture, _ = self.fit(track, model)
-        return replace(model, learned=learn_cameras(mixture))
+        mixture, track = self.fit(track, model)
+        return learn_cameras(self.sport, self.compiled_sport, track, mixture, model)
 
     def fit(self, track: PixelTrack, model: CameraModel) -> tuple[PixelMixture, PixelTrack]:
         """The PixelMixture of the last flight in a track, and its frames."""
