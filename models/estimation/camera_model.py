@@ -22,8 +22,10 @@ class CameraModel:
     shift: float = 0.01  # m, displaced
     focal: float = 0.008  # fraction of the focal length
     clock: float = 0.005  # s between the clocks of two cameras
-    scales: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0)
-    scale_shares: tuple[float, ...] = (0.45, 0.35, 0.15, 0.05)  # of cameras
+    scales: tuple[float, ...] = (0.3, 1.0, 3.0)
+    scale_shares: tuple[float, ...] = (0.45, 0.35, 0.2)  # of cameras
+    far_turn: float = 0.005  # rad, of those of the last scale, where that is more: a mount gives way by an angle
+    angle: float = 0.0  # rad: no turn is known better
     learned: tuple[np.ndarray, np.ndarray] | None = None  # from balls before: mean (8 C,), covariance (8 C, 8 C)
     taught: tuple["CameraModel", ...] = ()  # of each scale, with its own scale_shares, from balls before
 
@@ -37,4 +39,5 @@ class CameraModel:
 
     def _of_scale(self, scale: float, share: float) -> "CameraModel":
         wide = replace(self, turn=scale * self.turn, shift=scale * self.shift, focal=scale * self.focal)
-        return replace(wide, scales=(scale,), scale_shares=(share,))
+        angle = self.far_turn if scale == self.scales[-1] > 1.0 else 0.0
+        return replace(wide, scales=(scale,), scale_shares=(share,), angle=angle)

@@ -79,7 +79,7 @@ def mixture_steps(sport: Sport, compiled: CompiledSport, track: PixelTrack, mode
         if _evidence(each) >= limit:
             ends.append(fitted(each[1], each[2].x, MAX_FLIGHTS))
             yield work
-    ends += yield from _far_off_steps(sport, compiled, track, model, ends)
+    ends += yield from _far_off_steps(sport, compiled, track, model, ends, [(k, starts[k]) for k in chosen])
     return _mixture_of(float(track.time[0]), ends)
 
 
@@ -100,7 +100,7 @@ def warm_steps(
         found[k] = max(found.get(k, fit), fit, key=_evidence)
         yield FIT_WORK + FRAME_WORK * len(track)
     ends = list(found.values())
-    ends += yield from _far_off_steps(sport, compiled, track, model, ends)
+    ends += yield from _far_off_steps(sport, compiled, track, model, ends, [])
     return _mixture_of(before.epoch, ends)
 
 
@@ -123,12 +123,13 @@ def _mixture_of(epoch, found):
     return PixelMixture(epoch, [found[i][2] for i in best], weights / weights.sum(), [found[i][1] for i in best])
 
 
-def _far_off_steps(sport, compiled, track, model, found):
-    """Fits of cameras that are further off than the likeliest, from the best of those found of these, in steps."""
+def _far_off_steps(sport, compiled, track, model, found, starts):
+    """Fits of cameras that are further off than the likeliest, in steps: from the best of those found of these, and
+    from the best of some starts (k, state), since a far-off camera sees a bounce on the table elsewhere."""
     likeliest, more = model.likeliest(), []
     for other in model.alternatives():
         if other.scales[0] >= 1.0 and other.scales != likeliest.scales:
-            fits = _other_cameras(sport, compiled, track, other, found)
+            fits = _other_cameras(sport, compiled, track, other, found, starts)
             more += [
                 (log + math.log(other.scale_shares[0] / likeliest.scale_shares[0]), k, fit) for log, k, fit in fits
             ]
@@ -136,12 +137,13 @@ def _far_off_steps(sport, compiled, track, model, found):
     return more
 
 
-def _other_cameras(sport, compiled, track, model, found):
-    """Fits with another CameraModel, from the best of those found."""
+def _other_cameras(sport, compiled, track, model, found, starts=()):
+    """Fits with another CameraModel, from the best of those found and of some starts."""
     prior, best = flight_prior(sport), sorted(found, key=_evidence)[-MAX_FAR_OFF:]
-    priors = {k: gaussian_prior(sport, prior, k, track.cameras, model) for _, k, _ in best}
+    pairs = [(k, fit.x) for _, k, fit in best] + list(starts)[:MAX_FAR_OFF]
+    priors = {k: gaussian_prior(sport, prior, k, track.cameras, model) for k, _ in pairs}
     fitted = _Fitter(compiled, track, prior, priors)
-    return [fitted(k, fit.x, FAR_OFF_FLIGHTS) for _, k, fit in best]
+    return [fitted(k, _with_state(priors[k][1], x), FAR_OFF_FLIGHTS) for k, x in pairs]
 
 
 def gaussian_prior(
@@ -158,7 +160,8 @@ def gaussian_prior(
     sd[HEIGHT] = PINNED**-0.5
     for c in range(len(cameras)):
         first = UNKNOWNS + ERRORS * c
-        sd[first + TURN : first + SHIFT] = max(model.turn / math.sqrt(cameras[c].K[0, 0] * cameras[c].K[1, 1]), 1e-6)
+        turn = model.turn / math.sqrt(cameras[c].K[0, 0] * cameras[c].K[1, 1])
+        sd[first + TURN : first + SHIFT] = max(turn, model.angle, 1e-6)
         sd[first + SHIFT : first + LOG_FOCAL] = max(model.shift, 1e-6)
         sd[first + LOG_FOCAL] = max(model.focal, 1e-6)
         sd[first + CLOCK] = max(model.clock, 1e-6)
