@@ -27,7 +27,7 @@ from ballcast.models.estimation.camera_model import CameraModel
 from ballcast.models.estimation.filter_state import HISTORY_FRAMES
 from ballcast.models.estimation.pixel_fit import state_at
 from ballcast.models.estimation.pixel_measurement import PixelConstants, SeenBy, observe_pixel, start_filter
-from ballcast.models.estimation.pixel_mixture import PixelMixture, flight_steps, weigh_steps
+from ballcast.models.estimation.pixel_mixture import PixelMixture, flight_steps, learn_cameras, weigh_steps
 from ballcast.models.estimation.pixel_posterior import WeightedFlights
 from ballcast.models.estimation.pixels import (
     CAMERA_SIZE,
@@ -147,11 +147,14 @@ class PixelFilter:
         """The number of frames that a fit would use."""
         return len(self._ring)
 
-    def fit_kept(self) -> PixelMixture | None:
-        """The PixelMixture of the frames that are kept, now; None if they are too few."""
+    def learned(self) -> CameraModel:
+        """What is known of the cameras now that the ball has been seen."""
         if len(self._ring) < MIN_FRAMES:
-            return None
-        return finished(flight_steps(self.sport, self.compiled_sport, self._track(), self.model, self.mixture))[0]
+            return self.model
+        track = self._track()
+        steps = flight_steps(self.sport, self.compiled_sport, track, self.model, self.mixture)
+        mixture, first = finished(steps)
+        return learn_cameras(self.sport, self.compiled_sport, track[first:], mixture, self.model)
 
     def _track(self):
         """The frames that are kept."""

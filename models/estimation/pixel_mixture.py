@@ -11,6 +11,7 @@ between them. Several cameras that see the first frames leave few starts.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -32,8 +33,10 @@ from ballcast.tracks.pixel_track import PixelTrack
 MAX_STARTS, TRIAL_FLIGHTS, MAX_FLIGHTS = 24, 6, 20
 TRIAL_MARGIN, WEIGHT_MARGIN = 9.0, 7.0  # logarithms of evidence below the best that are dropped
 SEVERAL_CAMERAS_STARTS = 4  # where two cameras see the first frames
+MAX_FAR_OFF, FAR_OFF_FLIGHTS = 6, 8  # fits of cameras that are further off, of each scale; flights of each
 PINNED = 1e12  # precision of what is known
 LEARNING_LOSS, OPEN_CLOCK = 1.1, 0.1  # factor on the covariance from ball to ball; s
+MAX_LESSON, MIN_SHARE = 3.0, 0.01  # logarithm by which one ball may speak against a scale of cameras; never less
 WARM_FLIGHTS, MAX_WARM_MODES, NEW_STARTS = 8, 12, 16  # where fits start from the modes of earlier frames
 DECIDED = 0.9  # weight of a mode after a bounce: with more no others are looked for
 MAX_NOISE_RISE = 2.5  # times the variance of the noise before: with more, these modes miss something
@@ -57,10 +60,11 @@ def fit_mixture(sport: Sport, compiled: CompiledSport, track: PixelTrack, model:
 def mixture_steps(sport: Sport, compiled: CompiledSport, track: PixelTrack, model: CameraModel) -> Steps[PixelMixture]:
     """As fit_mixture, in steps."""
     prior = flight_prior(sport)
+    likeliest = model.likeliest()
     starts, rank = best_starts(sport, track, prior, model)
     several = len(np.unique(track.camera[:FIRST_FRAMES])) > 1
     chosen = best_of(rank, START_MARGIN)[: SEVERAL_CAMERAS_STARTS if several else MAX_STARTS].tolist()
-    priors = {k: gaussian_prior(sport, prior, k, track.cameras, model) for k in chosen}
+    priors = {k: gaussian_prior(sport, prior, k, track.cameras, likeliest) for k in chosen}
     fitted, work = _Fitter(compiled, track, prior, priors), FIT_WORK + FRAME_WORK * len(track)
     yield START_WORK
     found = []
@@ -76,6 +80,7 @@ def mixture_steps(sport: Sport, compiled: CompiledSport, track: PixelTrack, mode
         if _evidence(each) >= limit:
             ends.append(fitted(each[1], each[2].x, MAX_FLIGHTS))
             yield work
+    ends += yield from _far_off_steps(sport, compiled, track, model, ends, [(k, starts[k]) for k in chosen])
     return _mixture_of(float(track.time[0]), ends)
 
 
@@ -90,13 +95,16 @@ def warm_steps(
         starts, rank = best_starts(sport, track, prior, model)
         yield START_WORK
         chosen = best_of(rank, START_MARGIN)[:NEW_STARTS].tolist()
-    priors = {k: gaussian_prior(sport, prior, k, track.cameras, model) for k in {*chosen, *before.gaussians}}
+    likeliest = model.likeliest()
+    priors = {k: gaussian_prior(sport, prior, k, track.cameras, likeliest) for k in {*chosen, *before.gaussians}}
     fitted, found = _Fitter(compiled, track, prior, priors), {}
     for k, start in [(k, fit.x) for k, fit in modes] + [(k, starts[k]) for k in chosen]:
         fit = fitted(k, _with_state(priors[k][1], start), WARM_FLIGHTS)
         found[k] = max(found.get(k, fit), fit, key=_evidence)
         yield FIT_WORK + FRAME_WORK * len(track)
-    return _mixture_of(before.epoch, list(found.values()))
+    ends = list(found.values())
+    ends += yield from _far_off_steps(sport, compiled, track, model, ends, [])
+    return _mixture_of(before.epoch, ends)
 
 
 def is_decided(mixture: PixelMixture) -> bool:
@@ -123,6 +131,29 @@ def _mixture_of(epoch, found):
     return PixelMixture(epoch, [found[i][2] for i in best], weights / weights.sum(), [found[i][1] for i in best])
 
 
+def _far_off_steps(sport, compiled, track, model, found, starts):
+    """Fits of cameras that are further off than the likeliest, in steps: from the best of those found of these, and
+    from the best of some starts (k, state), since a far-off camera sees a bounce on the table elsewhere."""
+    likeliest, more = model.likeliest(), []
+    for other in model.alternatives():
+        if other.scales[0] >= 1.0 and other.scales != likeliest.scales:
+            fits = _other_cameras(sport, compiled, track, other, found, starts)
+            more += [
+                (log + math.log(other.scale_shares[0] / likeliest.scale_shares[0]), k, fit) for log, k, fit in fits
+            ]
+            yield (FIT_WORK + FRAME_WORK * len(track)) * len(fits)
+    return more
+
+
+def _other_cameras(sport, compiled, track, model, found, starts=()):
+    """Fits with another CameraModel, from the best of those found and of some starts."""
+    prior, best = flight_prior(sport), sorted(found, key=_evidence)[-MAX_FAR_OFF:]
+    pairs = [(k, fit.x) for _, k, fit in best] + list(starts)[:MAX_FAR_OFF]
+    priors = {k: gaussian_prior(sport, prior, k, track.cameras, model) for k, _ in pairs}
+    fitted = _Fitter(compiled, track, prior, priors)
+    return [fitted(k, _with_state(priors[k][1], x), FAR_OFF_FLIGHTS) for k, x in pairs]
+
+
 def gaussian_prior(
     sport: Sport, prior: FlightPrior, k: int, cameras: Sequence[Camera], model: CameraModel
 ) -> tuple[PixelPrior, np.ndarray]:
@@ -137,7 +168,8 @@ def gaussian_prior(
     sd[HEIGHT] = PINNED**-0.5
     for c in range(len(cameras)):
         first = UNKNOWNS + ERRORS * c
-        sd[first + TURN : first + SHIFT] = max(model.turn / math.sqrt(cameras[c].K[0, 0] * cameras[c].K[1, 1]), 1e-6)
+        turn = model.turn / math.sqrt(cameras[c].K[0, 0] * cameras[c].K[1, 1])
+        sd[first + TURN : first + SHIFT] = max(turn, model.angle, 1e-6)
         sd[first + SHIFT : first + LOG_FOCAL] = max(model.shift, 1e-6)
         sd[first + LOG_FOCAL] = max(model.focal, 1e-6)
         sd[first + CLOCK] = max(model.clock, 1e-6)
@@ -187,11 +219,12 @@ def weigh_steps(
 ) -> Steps[WeightedFlights]:  # fmt: skip
     """As weigh, in steps, by that many flights."""
     prior = flight_prior(sport)
-    own, _ = gaussian_prior(sport, prior, 0, track.cameras, model)
-    own = with_first_clock(own, mixture.fits[0].x)
+    alternatives = [gaussian_prior(sport, prior, 0, track.cameras, other)[0] for other in model.alternatives()]
+    own = [with_first_clock(other, mixture.fits[0].x) for other in alternatives]
+    shares = np.array([other.scale_shares[0] for other in model.alternatives()])
     end, simulators = float(track.time[-1]) - mixture.epoch, (compiled, compile_lanes(sport))
     frames, options = (to_pixels(track), mixture.fits, mixture.weights), {"with_paths": with_paths, "count": samples}
-    return weigh_flights(simulators, *frames, prior, own, end, **options)
+    return weigh_flights(simulators, *frames, prior, own, shares, end, **options)
 
 
 def with_first_clock(own: PixelPrior, x: np.ndarray) -> PixelPrior:
@@ -203,15 +236,37 @@ def with_first_clock(own: PixelPrior, x: np.ndarray) -> PixelPrior:
     return own._replace(mean=mean, precision=precision)
 
 
-def learn_cameras(mixture: PixelMixture) -> tuple[np.ndarray, np.ndarray]:
-    """What a ball has taught of the cameras' errors: mean (8 C,) and covariance (8 C, 8 C).
+def learn_cameras(
+    sport: Sport, compiled: CompiledSport, track: PixelTrack, mixture: PixelMixture, model: CameraModel
+) -> CameraModel:
+    """A CameraModel that knows what a ball, whose PixelMixture is known, has taught of the cameras' errors.
 
     The mean of the clocks, which is the definition of time, is left open here.
     """
-    fit = mixture.fits[0]
-    covariance = LEARNING_LOSS * fit.covariance[UNKNOWNS:, UNKNOWNS:]
+    found = list(zip(np.log(mixture.weights), mixture.gaussians, mixture.fits, strict=True))
+    each = [_other_cameras(sport, compiled, track, other, found) for other in model.alternatives()]
+    evidence = np.array([np.logaddexp.reduce([_evidence(fit) for fit in fits]) for fits in each])
+    evidence = np.maximum(evidence - evidence.max(), -MAX_LESSON)
+    shares = np.array([other.scale_shares[0] for other in model.alternatives()]) * np.exp(evidence)
+    shares = np.maximum(shares / shares.sum(), MIN_SHARE)
+    shares /= shares.sum()
+    pairs = zip(model.alternatives(), each, shares, strict=True)
+    taught = [replace(other, learned=_errors_of(fits), scale_shares=(float(share),)) for other, fits, share in pairs]
+    return replace(model, taught=tuple(taught))
+
+
+def _errors_of(found):
+    """Mean (8 C,) and covariance (8 C, 8 C) of the cameras' errors by fits."""
+    logs, errors = np.array([_evidence(each) for each in found]), np.array([each[2].x[UNKNOWNS:] for each in found])
+    weights = np.exp(logs - logs.max())
+    weights /= weights.sum()
+    mean = weights @ errors
+    covariance = (errors - mean).T @ (weights[:, None] * (errors - mean))
+    for each, weight in zip(found, weights, strict=True):
+        covariance += weight * each[2].covariance[UNKNOWNS:, UNKNOWNS:]
+    covariance *= LEARNING_LOSS
     covariance[CLOCK::ERRORS, CLOCK::ERRORS] += OPEN_CLOCK**2
-    return fit.x[UNKNOWNS:].copy(), covariance
+    return mean, covariance
 
 
 def resample(values: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:

@@ -127,7 +127,7 @@ class PhysicsStream(Stream):
         super().restart()
         self._reset(-math.inf)
         if self._pixels is not None:
-            self.cameras = self._pixels.restart(self.cameras)
+            self.cameras = self._pixels.restart()
 
     def observe(self, time: float, position: ArrayLike) -> None:
         if self._pixels is not None and self._pixels.has_frames:

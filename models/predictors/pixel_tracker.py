@@ -5,7 +5,6 @@ follows the frames between (pixel_filter.py).
 """
 
 import math
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,7 +14,6 @@ from ballcast.models.estimation.camera_model import CameraModel
 from ballcast.models.estimation.filter_state import new_filter_states
 from ballcast.models.estimation.pixel_filter import MIN_FRAMES, PixelFilter
 from ballcast.models.estimation.pixel_measurement import mixture_samples
-from ballcast.models.estimation.pixel_mixture import learn_cameras
 from ballcast.models.estimation.posterior import keep_above, standard_normal_samples, transform_samples
 from ballcast.models.estimation.unknowns import UNKNOWNS, to_belief
 from ballcast.models.predictors.pixel_frames import PixelFrames
@@ -59,11 +57,9 @@ class PixelTracker:
         belief = to_belief(state["x"].copy(), state["P"] + self.next_contact)
         return Forecast(mean, prediction.covariance, prediction.positions, landing, belief)
 
-    def restart(self, model: CameraModel) -> CameraModel:
-        """Forget the ball; what is known of the cameras once it has been seen, of which `model` was known before."""
-        mixture = self.filter.fit_kept()
-        if mixture is not None:
-            model = replace(model, learned=learn_cameras(mixture))
+    def restart(self) -> CameraModel:
+        """Forget the ball; what is known of the cameras now that it has been seen."""
+        model = self.filter.learned()
         self.frames.restart()
         self.filter.model = model
         self.filter.restart()
