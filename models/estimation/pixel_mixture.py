@@ -39,6 +39,7 @@ LEARNING_LOSS, OPEN_CLOCK = 1.1, 0.1  # factor on the covariance from ball to ba
 MAX_LESSON, MIN_SHARE = 3.0, 0.01  # logarithm by which one ball may speak against a scale of cameras; never less
 WARM_FLIGHTS, MAX_WARM_MODES, NEW_STARTS = 8, 12, 16  # where fits start from the modes of earlier frames
 DECIDED = 0.9  # weight of a mode after a bounce: with more no others are looked for
+MAX_LOST_FRAMES = 16  # the last ones, in which the path of a ball that is lost is looked for
 MAX_NOISE_RISE = 2.5  # times the variance of the noise before: with more, these modes miss something
 START_WORK, FIT_WORK, FRAME_WORK = 4.0, 0.08, 0.004  # ms: of the starts, of a fit, of each of its frames
 
@@ -284,20 +285,27 @@ def fit_last_flight(
 
 
 def flight_steps(
-    sport: Sport, compiled: CompiledSport, track: PixelTrack, model: CameraModel, before: PixelMixture | None = None
-) -> Steps[tuple[PixelMixture, int]]:
-    """As fit_last_flight, in steps; `before`: the PixelMixture of some of the frames, where one is known."""
-    if before is not None and before.epoch == track.time[0]:
+    sport: Sport, compiled: CompiledSport, track: PixelTrack, model: CameraModel, before: PixelMixture | None = None,
+    is_lost: bool = False,
+) -> Steps[tuple[PixelMixture, int]]:  # fmt: skip
+    """As fit_last_flight, in steps; `before`: the PixelMixture of some of the frames, where one is known. is_lost: it
+    does not explain the last frames."""
+    first = max(0, len(track) - MAX_LOST_FRAMES) if is_lost else 0
+    if before is not None and before.epoch == track.time[0] and not is_lost:
         mixture = yield from warm_steps(sport, compiled, track, model, before)
         if not (_is_rejected(mixture) or _is_noisier(mixture, before)):
             return mixture, 0
-    first = 0
     while True:
         mixture = yield from mixture_steps(sport, compiled, track[first:], model)
         remaining = len(track) - first
         if remaining <= MIN_FRAMES or not _is_rejected(mixture):
-            return mixture, first
+            break
         first = len(track) - max(MIN_FRAMES, remaining // 2)
+    if is_lost and first == len(track) - MAX_LOST_FRAMES > 0:  # it was not hit just now
+        whole = yield from mixture_steps(sport, compiled, track, model)
+        if not _is_rejected(whole):
+            return whole, 0
+    return mixture, first
 
 
 def _is_rejected(mixture):
