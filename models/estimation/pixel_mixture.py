@@ -303,7 +303,8 @@ def flight_steps(
         first = len(track) - max(MIN_FRAMES, remaining // 2)
     if is_lost and first == len(track) - MAX_LOST_FRAMES > 0:  # it was not hit just now
         whole = yield from mixture_steps(sport, compiled, track, model)
-        if not _is_rejected(whole):
+        earlier = whole.fits[0].weights[:first] < OUTLIER_WEIGHT
+        if not (_is_rejected(whole) or earlier.mean() > MAX_OUTLIER_FRACTION):
             return whole, 0
     return mixture, first
 
