@@ -4,6 +4,9 @@ python evaluate.py                                        # simulated table tenn
 python evaluate.py --sport tennis room --predictor physics informed
 python evaluate.py --tracks recordings/ --without net     # recorded balls: files, folders
 python evaluate.py --suite real                           # recorded balls of the public sets in BALLCAST_DATA
+python evaluate.py --protocol pixels                      # the same balls, as one camera sees them
+python evaluate.py --pixels seen/ --cameras cameras.yaml --tracks truth/ --sport table_tennis
+python evaluate.py --suite pixels                         # recorded balls that cameras saw
 python evaluate.py --suite real --export questions        # what is asked, as CSV files
 python evaluate.py --suite real --predictions theirs.csv  # score the answers of any other program
 python evaluate.py --report page                          # an HTML report: page/index.html
@@ -28,12 +31,17 @@ import tyro
 from rich.console import Console
 
 from ballcast import __version__, command, models, sim
-from ballcast.evaluation import protocols, questions, runs, suites
+from ballcast.evaluation import pixel_runs, protocols, questions, runs, suites
 from ballcast.evaluation.limits import LIMITS
 from ballcast.evaluation.paired import paired_tables
+from ballcast.evaluation.pixel_cases import PIXEL_PROTOCOLS
+from ballcast.evaluation.pixel_limits import LIMIT
+from ballcast.evaluation.pixel_suites import PixelSuite
+from ballcast.evaluation.pixel_tables import pixel_tables
 from ballcast.evaluation.predictions import Predictions
 from ballcast.evaluation.protocols import Cases
 from ballcast.evaluation.real import REAL_HISTORIES, real_suites
+from ballcast.evaluation.reconstruction import SMOOTH
 from ballcast.evaluation.results import STATE, Results, compare, only
 from ballcast.evaluation.splits import data_folder
 from ballcast.evaluation.suites import Suite
@@ -52,26 +60,36 @@ class Options:
 
     predictor: tuple[str, ...] = ()
     """names, files of weights, your own as module:Class, or the limits informed and oracle; default: all available"""
-    sport: tuple[str, ...] = ("table_tennis",)
-    """names of sports, or your own .toml files; with --tracks the sport of the tracks; with --suite real your own .toml
-    files, in place of the sports of their names"""
+    sport: tuple[str, ...] = ()
+    """names of sports, or your own .toml files; default: table_tennis; with --tracks or --pixels the sport of the
+    balls; with --suite your own .toml files, in place of the sports of their names"""
     tracks: tuple[str, ...] = ()
     """recorded tracks: files (CSV, TT3D, SpinDOE, Motive, HDF5) or folders of them, each folder on its own, files
-    together; or generated sets (.npz); default: simulated balls"""
+    together; or generated sets (.npz); default: simulated balls; with --pixels where the same balls were, in files of
+    the same names and on the same clock"""
+    pixels: tuple[str, ...] = ()
+    """what cameras saw of balls: files (CSV t,camera,u,v) or folders of them. Predictors get these; --tracks, if
+    given, are the truth, else the forecasts are scored in the image alone"""
+    cameras: str | None = None
+    """the file of the cameras that saw the pixels; without --pixels those that see the simulated balls, at --rate Hz"""
+    views: int = 1  # number of random cameras that see a simulated ball, with --protocol pixels
+    pixel_noise: float = 1.0  # px, of the cameras of --cameras that see simulated balls
     suite: str | None = None
-    """real: the recorded sets of evaluation/splits.toml in the folder BALLCAST_DATA (else ../shared/data)"""
-    split: str = "test"  # tracks of --suite real: test, validation, train or all
-    only: tuple[str, ...] = ()  # of --suite real these sets alone
+    """real: the recorded sets of evaluation/splits.toml in the folder BALLCAST_DATA (else ../shared/data); pixels:
+    those that cameras saw, at most --balls of each"""
+    split: str = "test"  # tracks of --suite: test, validation, train or all
+    only: tuple[str, ...] = ()  # of --suite these sets alone
     reading: Annotated[ReadOptions, tyro.conf.arg(name="")] = ReadOptions()
     without: tuple[str, ...] = ()  # surfaces of the sport to leave out, such as net
     protocol: tuple[str, ...] = ()
     """horizon, landing, l4dc2023, bounce (of --suite real alone), or several; default: horizon and landing, of --suite
-    real horizon and bounce"""
+    real horizon and bounce. Of pixels: pixels, pixels_bounce, reconstruction; default: all three"""
     history: tuple[float, ...] = ()
     """histories of the protocol horizon, in seconds; default: 0.1, 0.2 and 0.3, of --suite real also 0.5; also those of
-    the protocol bounce; its default: 0.05, 0.1 and 0.2"""
-    horizon: tuple[float, ...] = protocols.HORIZONS  # seconds after the last frame
-    balls: int = 240  # number of simulated balls, or of balls taken from a generated set
+    the protocol bounce; its default: 0.05, 0.1 and 0.2; and of pixels; its default: 0.2 and 0.4"""
+    horizon: tuple[float, ...] = ()
+    """seconds after the last frame; default: 0.1 to 0.6, of pixels 0 (now), 0.1 and 0.2"""
+    balls: int = 240  # number of simulated balls, or of balls taken from a generated set or a set of pixels
     seed: int = 0  # seed of the simulated balls
     export: Path | None = None
     """write what is asked, and the frames that may be used, into this folder as CSV files, and do nothing else"""
@@ -131,6 +149,8 @@ def show(options: Options, results: Results, before: Results | None, console: Co
     """Print the tables and notes of the results, and the differences to an earlier run."""
     for table in by_suite(results) if options.suite else ():
         console.print(table, "")
+    for table in pixel_tables(results):
+        console.print(table, "")
     for table in tables(results, without="horizon" if options.suite else ""):
         console.print(table, "")
     if options.latency:
@@ -146,31 +166,42 @@ def show(options: Options, results: Results, before: Results | None, console: Co
 
 
 def with_defaults(options: Options) -> Options:
-    """The options with protocol and history filled in where they are not given."""
+    """The options with sport, protocol, history and horizon filled in where they are not given."""
+    if pixel_runs.asks_pixels(options):
+        return pixel_runs.pixel_defaults(options)
     protocol = ("horizon", "bounce") if options.suite else ("horizon", "landing")
     history = REAL_HISTORIES if options.suite else protocols.HISTORIES
-    return replace(options, protocol=options.protocol or protocol, history=options.history or history)
+    return replace(
+        options, sport=options.sport or ("table_tennis",), protocol=options.protocol or protocol,
+        history=options.history or history, horizon=options.horizon or protocols.HORIZONS,
+    )  # fmt: skip
 
 
 def check(options: Options) -> None:
     """Reject options that cannot work, before anything takes time. Raises ValueError."""
+    of_pixels = pixel_runs.asks_pixels(options)
     for name, values in (("history", options.history), ("horizon", options.horizon)):
-        if not values or any(not 0 < v < 60 for v in values) or list(values) != sorted(set(values)):
-            raise ValueError(f"--{name} {' '.join(f'{v:g}' for v in values)}: seconds above 0 that increase")
+        is_now = of_pixels and name == "horizon" and values[:1] == (0.0,)
+        if not values or any(not 0 < v < 60 for v in values[is_now:]) or list(values) != sorted(set(values)):
+            above = "from 0 on" if of_pixels and name == "horizon" else "above 0"
+            raise ValueError(f"--{name} {' '.join(f'{v:g}' for v in values)}: seconds {above} that increase")
+    known = (*protocols.PROTOCOLS, *PIXEL_PROTOCOLS)
     for protocol in options.protocol:
-        if protocol not in protocols.PROTOCOLS:
-            raise ValueError(f"--protocol {protocol}: unknown; known are {', '.join(protocols.PROTOCOLS)}")
-    if options.suite not in (None, "real"):
-        raise ValueError(f"--suite {options.suite}: unknown; the only one is real")
+        if protocol not in known:
+            raise ValueError(f"--protocol {protocol}: unknown; known are {', '.join(known)}")
+    if options.suite not in (None, "real", "pixels"):
+        raise ValueError(f"--suite {options.suite}: unknown; there are real and pixels")
+    if of_pixels:
+        pixel_runs.check_pixels(options)
     if options.suite and (options.tracks or options.without):
-        raise ValueError("--suite real has its own tracks and sports: leave out --tracks and --without")
+        raise ValueError(f"--suite {options.suite} has its own tracks and sports: leave out --tracks and --without")
     if "bounce" in options.protocol and not options.suite:
         raise ValueError("--protocol bounce: is for the events of match play in --suite real")
     if options.export and (options.predictor or options.predictions or options.json or options.report):
         raise ValueError("--export writes the questions and scores nothing: leave out the predictors and the outputs")
     for name, given in (("split", options.split != Options.split), ("only", options.only)):
         if given and not options.suite:
-            raise ValueError(f"--{name}: goes with --suite real")
+            raise ValueError(f"--{name}: goes with --suite real or pixels")
     if options.balls < 1 or options.seed < 0:
         raise ValueError(f"--balls {options.balls} must be at least 1, --seed {options.seed} at least 0")
     if options.tracks and len(options.sport) > 1:
@@ -186,6 +217,8 @@ def check(options: Options) -> None:
 def predictor_plan(options: Options, balls: Sequence[Suite]) -> tuple[list[tuple[str, Suite]], list[str]]:
     """(predictor, suite) of all that is scored, and notes. By default every predictor on the suites for which it is
     available (of simulated balls those that are available for all), and the limits on simulated balls."""
+    if isinstance(balls[0], PixelSuite):
+        return pixel_plan(options, balls)
     is_recorded = any(suite.balls is None for suite in balls)
     for name in options.predictor:
         if name in LIMITS and is_recorded:
@@ -204,6 +237,22 @@ def predictor_plan(options: Options, balls: Sequence[Suite]) -> tuple[list[tuple
     return plan, [f"{where}: not available for its sport: {', '.join(n)}" for where, n in left_out.items() if n]
 
 
+def pixel_plan(options: Options, balls: Sequence[Suite]) -> tuple[list[tuple[str, Suite]], list[str]]:
+    """As predictor_plan, where predictors get pixels: by default all that take them, and the limit where it can be."""
+    for name in options.predictor:
+        if name in LIMITS and name != LIMIT:
+            raise ValueError(f"--predictor {name}: there is no such limit of pixels; there is {LIMIT}")
+        if name == LIMIT and not any(suite.has_limit for suite in balls):
+            raise ValueError(f"--predictor {name}: needs the true flight and noise, which are not known of these balls")
+    names = list(dict.fromkeys(options.predictor or (*models.PREDICTORS, LIMIT)))
+    reconstructs = [(SMOOTH, suite) for suite in balls if "reconstruction" in options.protocol and suite.has_space]
+    if set(options.protocol) == {"reconstruction"}:
+        return reconstructs, []
+    plan = [(name, suite) for suite in balls for name in names if name != LIMIT and serves_sport(name, suite.sport)]
+    plan += [(LIMIT, suite) for suite in balls if LIMIT in names and suite.has_limit]
+    return plan + reconstructs, []
+
+
 def serves_sport(name: str, sport: sim.Sport) -> bool:
     """Whether the weights of a name or file are there for a sport. ValueError if a file holds none."""
     file, suffix, _ = name.partition(".safetensors")
@@ -216,7 +265,11 @@ def read_predictions(options: Options, balls: Sequence[Suite]) -> list[Predictio
     """The files of predictions. ValueError if one is wrong, or named as another or as a predictor."""
     names = [path.stem for path in options.predictions]
     for name in names:
-        if names.count(name) > 1 or name in (*models.PREDICTORS, *LIMITS, STATE, *options.predictor) or "|" in name:
+        if (
+            names.count(name) > 1
+            or name in (*models.PREDICTORS, *LIMITS, STATE, SMOOTH, *options.predictor)
+            or "|" in name
+        ):
             raise ValueError(f"--predictions {name}.csv: the name {name} is taken, or has a |; rename the file")
     known = {suite.full_name(i) for suite in balls for i in range(len(suite.tracks))} if names else set()
     return [Predictions.read(path, known) for path in options.predictions]
@@ -224,6 +277,8 @@ def read_predictions(options: Options, balls: Sequence[Suite]) -> list[Predictio
 
 def make_suites(options: Options) -> tuple[list[Suite], list[str]]:
     """The suites of balls to forecast, and notes on them."""
+    if pixel_runs.asks_pixels(options):
+        return pixel_runs.pixel_suites(options)
     if options.suite:
         own = [sim.load(name) for name in options.sport if name not in sim.names()]
         return real_suites(data_folder(), options.split, own, options.only)
@@ -240,6 +295,9 @@ def make_suites(options: Options) -> tuple[list[Suite], list[str]]:
 
 def make_cases(options: Options, suite: Suite) -> Iterator[Cases]:
     """All Cases of a suite, protocol by protocol. Of events only a bounce is asked, of other balls everything else."""
+    if isinstance(suite, PixelSuite):
+        yield from pixel_runs.cases_of_pixels(options, suite)
+        return
     if suite.events is not None:
         histories = options.history if options.history != REAL_HISTORIES else protocols.BOUNCE_HISTORIES
         yield from (protocols.bounce(suite, h) for h in histories if "bounce" in options.protocol)

@@ -10,6 +10,9 @@ import numpy as np
 
 from ballcast.evaluation import harness, protocols
 from ballcast.evaluation.figures import View, paths
+from ballcast.evaluation.pixel_cases import AROUND, pixels_bounce
+from ballcast.evaluation.pixel_suites import PixelSuite
+from ballcast.evaluation.reconstruction import SMOOTH
 from ballcast.evaluation.results import FROM_FILE, MIN_TRACKS, Results, cell_key
 from ballcast.evaluation.standings import CENTRAL, GIVEN_MORE, nearest
 from ballcast.evaluation.suites import Suite
@@ -34,16 +37,16 @@ def gallery(
     results: Results, suite: Suite, names: Sequence[str], histories: Sequence[float], horizons: Sequence[float]
 ) -> Iterator[Picture]:
     """Pictures of the best, the median and the worst track of names[0]; the first few of `names` are drawn."""
-    history = nearest(histories, CENTRAL[0])
-    names = drawable(results, names)
-    cells = {h: cell_key(names[0], suite.name, "horizon", history, h) for h in horizons if names}
+    of_pixels, names = isinstance(suite, PixelSuite), drawable(results, names)
+    protocol, history = ("pixels_bounce", AROUND[0]) if of_pixels else ("horizon", nearest(histories, CENTRAL[0]))
+    cells = {h: cell_key(names[0], suite.name, protocol, history, h) for h in horizons if names}
     found = {h: results.errors.get(cell, {}) for h, cell in cells.items()}
     if not any(found.values()):
         return
     horizon = max(found, key=lambda h: (min(len(found[h]), MIN_TRACKS), h))  # the last with enough tracks
     errors = found[horizon]
-    cases = protocols.horizon(suite, history, (horizon,))
-    predictors = {name: harness.load(name, suite.sport) for name in names}
+    cases = (pixels_bounce if of_pixels else protocols.horizon)(suite, history, (horizon,))
+    predictors = {name: harness.load(name, suite.sport, of_pixels) for name in names}
     order = sorted(errors, key=errors.get)
     for rank, track in (("best", order[0]), ("median", order[(len(order) - 1) // 2]), ("worst", order[-1])):
         n = next(n for n, row in enumerate(cases.track_numbers) if suite.tracks[row].name == track)
@@ -54,7 +57,7 @@ def gallery(
 def drawable(results: Results, names: Sequence[str]) -> list[str]:
     """The first few names of predictors that can forecast again: no limits, no files of predictions."""
     known = results.side_information
-    return [n for n in names if n not in GIVEN_MORE and known[n] != FROM_FILE][:MAX_PREDICTORS]
+    return [n for n in names if n not in (*GIVEN_MORE, SMOOTH) and known[n] != FROM_FILE][:MAX_PREDICTORS]
 
 
 def _views(suite, cases, n, predictors):
@@ -66,13 +69,18 @@ def _views(suite, cases, n, predictors):
     for name, predictor in predictors.items():
         if isinstance(answer := harness.make_forecast(predictor, history, times), tuple):
             forecasts[name] = answer
-    axis = int(np.ptp(np.concatenate([history.position, truth])[:, :2], axis=0).argmax())
-    shown = suite.sport, history.position, truth, forecasts
+    row = cases.track_numbers[n]
+    seen = suite.positions([row], history.time[None])[0] if isinstance(suite, PixelSuite) else history.position
+    seen, truth = (points[np.isfinite(points).all(axis=1)] for points in (seen, truth))
+    axis = int(np.ptp(np.concatenate([seen, truth])[:, :2], axis=0).argmax())
+    shown = suite.sport, seen, truth, forecasts
     return _view("from the side", [axis, 2], *shown), _view("from above", [axis, 1 - axis], *shown)
 
 
 def _truth(suite, row, times):
     """True positions (T, 3) m of the ball; for a recorded ball its frames."""
+    if isinstance(suite, PixelSuite):
+        return suite.positions([row], times[None])[0]
     if suite.balls is not None:
         return suite.flight(np.array([row]), times[None]).position[0]
     track = suite.tracks[row]

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from ballcast import models, sim
-from ballcast.evaluation import limits
+from ballcast.evaluation import limits, pixel_limits
 from ballcast.evaluation.protocols import Cases
+from ballcast.evaluation.reconstruction import SMOOTH, Smoother
 from ballcast.evaluation.suites import Suite
-from ballcast.tracks import Track
+from ballcast.tracks import PixelTrack, Track
 
 CHUNK = 16  # cases that a worker takes at once
 LATENCY_TIMES = np.linspace(1 / 60, 1.0, 60)  # s
@@ -36,8 +37,12 @@ class Answers:
     failures: list[tuple[str, str]] = field(default_factory=list)  # (track, cause)
 
 
-def load(name: str, sport: sim.Sport) -> models.Predictor | limits.Limit:
-    """The predictor or limit of that name."""
+def load(name: str, sport: sim.Sport, of_pixels: bool = False) -> Any:
+    """The predictor of that name, or the limit, of tracks or of pixels; or what reconstructs."""
+    if name == SMOOTH:
+        return Smoother(sport)
+    if of_pixels and name == pixel_limits.LIMIT:
+        return pixel_limits.PixelLimit(sport)
     return limits.load(name, sport) if name in limits.LIMITS else models.load(name, sport)
 
 
@@ -63,8 +68,7 @@ class Workers:
             numbers, work = range(first, min(first + CHUNK, len(cases))), []
             for n in (n for n in numbers if requested[n].any()):
                 truth = suite.truth_of(cases.track_numbers[n]) if name in limits.LIMITS else None
-                track = cases.histories[n]
-                work.append((n, (track.time, track.position, track.name), cases.times[n, requested[n]], truth))
+                work.append((n, _to_send(cases.histories[n]), cases.times[n, requested[n]], truth))
             pending[self.pool.submit(_forecast_cases, name, suite.sport, work)] = len(numbers)
         while pending:
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
@@ -91,19 +95,36 @@ def _store(answers, n, requested, history, answer):
             answers.landing[n] = landing
 
 
-_loaded: dict = {}  # in a worker: (name, sport) -> predictor
+def _to_send(history):
+    """The class of a history and its arguments: further columns of its file never reach a predictor."""
+    if isinstance(history, PixelTrack):
+        return PixelTrack, (
+            history.time,
+            history.pixel,
+            history.camera,
+            history.cameras,
+            history.diameter,
+            history.name,
+        )
+    return Track, (history.time, history.position, history.name)
+
+
+_loaded: dict = {}  # in a worker: (name, sport, whether it gets pixels) -> predictor
 
 
 def _forecast_cases(name, sport, work):
     """In a worker: (case, answer) of each case, the answer as returned by make_forecast."""
-    key = name, sport
-    if key not in _loaded:
-        _loaded[key] = load(name, sport)
-    return [(n, make_forecast(_loaded[key], Track(*track_arrays), *arguments)) for n, track_arrays, *arguments in work]
+    found = []
+    for n, (kind, parts), *arguments in work:
+        key = name, sport, kind is PixelTrack
+        if key not in _loaded:
+            _loaded[key] = load(*key)
+        found.append((n, make_forecast(_loaded[key], kind(*parts), *arguments)))
+    return found
 
 
 def make_forecast(
-    predictor: Any, history: Track, times: np.ndarray, truth: limits.Truth | None = None
+    predictor: Any, history: Track | PixelTrack, times: np.ndarray, truth: limits.Truth | None = None
 ) -> tuple | str | None:
     """(mean, covariance, samples, landing) of one forecast; a string if it failed; None if the history is too short."""
     try:
@@ -126,7 +147,7 @@ def _checked(forecast, count):
             raise ValueError(f"its {what} is not finite")
     if samples is not None and (samples.shape[1:] != (count, 3) or not np.isfinite(samples).all()):
         raise ValueError(f"its samples are not finite, or not of shape (K, {count}, 3)")
-    landing = forecast.landing
+    landing = getattr(forecast, "landing", None)
     if landing is not None and landing.probability >= 0.5:
         return mean, covariance, samples, np.array([landing.time, *landing.position], float)
     return mean, covariance, samples, None
@@ -136,14 +157,16 @@ def _array(values):
     return None if values is None else np.asarray(values, float)
 
 
-def latency(predictor: models.Predictor, tracks: Sequence[Track], count: int = LATENCY_TRACKS) -> np.ndarray:
+def latency(
+    predictor: models.Predictor, tracks: Sequence[Track | PixelTrack], count: int = LATENCY_TRACKS
+) -> np.ndarray:
     """Seconds (M,) in which a stream observes one frame and forecasts 60 times, for frames of `count` tracks, warm."""
     durations = []
     for number, track in enumerate(tracks[: count + 1]):
         stream = predictor.stream()
-        for t, position in zip(track.time[:LATENCY_FRAMES], track.position[:LATENCY_FRAMES], strict=True):
-            begin = time.perf_counter()
-            stream.observe(t, position)
+        for frame in range(min(len(track), LATENCY_FRAMES)):
+            t, begin = float(track.time[frame]), time.perf_counter()
+            _observe(stream, track, frame)
             try:
                 stream.forecast(t + LATENCY_TIMES)
             except models.HistoryTooShort:
@@ -151,3 +174,29 @@ def latency(predictor: models.Predictor, tracks: Sequence[Track], count: int = L
             if number:  # the first warms up
                 durations.append(time.perf_counter() - begin)
     return np.array(durations)
+
+
+def _observe(stream, track, frame):
+    """Let a stream see one frame of a track."""
+    if isinstance(track, Track):
+        stream.observe(float(track.time[frame]), track.position[frame])
+        return
+    size = np.nan if track.diameter is None else float(track.diameter[frame])
+    diameter = size if np.isfinite(size) else None
+    stream.observe_pixel(float(track.time[frame]), track.pixel[frame], track.cameras[track.camera[frame]], diameter)
+
+
+def refusal(predictor: Any, suite: Suite) -> str:
+    """What a predictor says that cannot take the pixels of a suite; "" if it can."""
+    seen = next((track for track in suite.tracks if len(track)), None)
+    if seen is None or not isinstance(seen, PixelTrack) or not isinstance(predictor, models.Predictor):
+        return ""
+    try:
+        predictor.forecast(seen[:1], seen.time[:1] + 0.1)
+    except models.HistoryTooShort:
+        return ""
+    except ValueError as error:
+        return str(error) if "pixels" in str(error) else ""
+    except Exception:  # noqa: BLE001 - a user's own predictor may raise anything; it is named when it forecasts
+        return ""
+    return ""

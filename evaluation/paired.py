@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
-from ballcast.evaluation.results import MIN_TRACKS, Difference, Results, differences
+from ballcast.evaluation.results import MIN_TRACKS, Difference, Results, differences, unit
 
 
 def paired_tables(before: Results, after: Results) -> Iterator[Table | str]:
@@ -29,7 +29,8 @@ def paired_tables(before: Results, after: Results) -> Iterator[Table | str]:
 def _table(found: Sequence[Difference]) -> Table:
     """A row for each history and predictor, a column for each horizon."""
     horizons = sorted({d.horizon for d in found})
-    title = f"{found[0].suite}, {found[0].protocol}: change of the median error in mm (paired 95 % interval)"
+    where, name = f"{found[0].suite}, {found[0].protocol}", unit(found[0].protocol)[0]
+    title = f"{where}: change of the median error in {name} (paired 95 % interval)"
     table = Table(title=title, title_justify="left", caption_justify="left")
     for name in ("s", "", "tracks"):
         table.add_column(name)
@@ -52,8 +53,9 @@ def _cell(difference: Difference | None) -> str:
     """One difference as text, marked if its interval does not include zero."""
     if difference is None:
         return "-"
-    figures = (1e3 * v for v in (difference.median, difference.low, difference.high))
-    value, low, high = (f"{mm:+.1f}" if abs(mm) < 10 else f"{mm:+.0f}" for mm in figures)
+    _, scale = unit(difference.protocol)
+    figures = (scale * v for v in (difference.median, difference.low, difference.high))
+    value, low, high = (f"{v:+.1f}" if abs(v) < 10 else f"{v:+.0f}" for v in figures)
     text = f"{value} ({low} to {high})"
     if difference.tracks < MIN_TRACKS:
         return f"[dim]\\[{text}][/dim]"

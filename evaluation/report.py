@@ -15,6 +15,10 @@ from markupsafe import Markup
 from ballcast.evaluation.figures import Curve, Panel, curves, dot_plot, style
 from ballcast.evaluation.gallery import drawable, gallery
 from ballcast.evaluation.limits import LIMITS
+from ballcast.evaluation.pixel_limits import LIMIT
+from ballcast.evaluation.pixel_scores import times_limit
+from ballcast.evaluation.pixel_suites import PixelSuite
+from ballcast.evaluation.pixel_tables import ahead, ends_of_history
 from ballcast.evaluation.results import COVERAGE_LEVELS, MIN_TRACKS, Results, cell_key, display_name
 from ballcast.evaluation.standings import CENTRAL, GIVEN_MORE, Standing, nearest, standings
 from ballcast.evaluation.suites import Suite
@@ -46,18 +50,35 @@ def _section(results, suite, histories, horizons):
     names, sport = [s.name for s in table], suite.sport.name.replace("_", " ")
     return {
         "name": suite.name,
-        "title": f"{sport}, recorded: {suite.name}" if suite.balls is None else f"{sport}, simulated",
+        "title": _title(suite, sport),
         "tracks": len(suite.tracks),
         "recorded": suite.balls is None,
         "standings": table,
         "verdict": verdict(table),
-        "middle": _where(table, "median", "{0.history:g} s of history, {0.horizon:g} s ahead"),
+        "middle": _middle(table),
+        "of_pixels": isinstance(suite, PixelSuite),
         "before": _where(table, "landing_place", "{0.history:g} s " + ("seen" if suite.events else "before it")),
         "latency": _latency(table),
         "gallery": [*gallery(results, suite, names, histories, horizons)],
         "drawn": drawable(results, names),
         "notes": [n for n in results.notes if n.startswith(f"{suite.name},") or f": {suite.name}," in n],
     } | {key: [*make(results, suite.name, names)] for key, make in MAKERS.items()}
+
+
+def _title(suite, sport):
+    """A suite in words."""
+    title = f"{sport}, recorded: {suite.name}" if suite.balls is None else f"{sport}, simulated"
+    return f"{title}, seen by cameras" if isinstance(suite, PixelSuite) else title
+
+
+def _middle(table):
+    """The cell from which the errors of the ranking were taken, as text."""
+    row = next((s.rows["median"] for s in table if "median" in s.rows), None)
+    if row is None:
+        return ""
+    if row.protocol == "pixels_bounce":
+        return f"{ends_of_history(row.protocol, row.history)} the first bounce, {row.horizon:g} s ahead"
+    return f"{row.history:g} s of history, {row.horizon:g} s ahead"
 
 
 def _where(table, metric, text):
@@ -77,7 +98,8 @@ def verdict(table: list[Standing]) -> str:
     row = best.rows.get("median")
     if row and row.horizon:
         text += f": its median error is {_millimetres(row.value)} mm, {row.horizon:g} s ahead"
-        text += f" after {row.history:g} s of history"
+        text += f" after {row.history:g} s of history" if row.protocol != "pixels_bounce" else ", seen until "
+        text += f"{row.history:g} s after the first bounce" if row.protocol == "pixels_bounce" else ""
     if any(s.name == "informed" for s in table):
         text += f"; over all cells its error is {best.ratio_to_limit:.2f} times that of the limit"
     if level:
@@ -186,13 +208,56 @@ def _reliability(results, suite, names):
     """A Panel for each history: coverage of the regions, mean over the horizons, against their probability."""
     found = {}
     for cell, coverage in results.reliability.items():
-        name, where, _, history, _ = cell.split("|")
+        name, where, protocol, history, _ = cell.split("|")
         if where == suite:
-            found.setdefault(float(history), {}).setdefault(name, []).append(coverage)
-    for history, by_name in sorted(found.items()):
+            found.setdefault((protocol, float(history)), {}).setdefault(name, []).append(coverage)
+    for (protocol, history), by_name in sorted(found.items()):
         lines = [Curve(n, COVERAGE_LEVELS, np.mean(by_name[n], axis=0)) for n in names if n in by_name]
-        title, labels = f"{history:g} s of history", ("probability of the region", "fraction of truths inside")
+        title = f"{history:g} s of history" if protocol == "horizon" else ends_of_history(protocol, history)
+        title += " the bounce" * (protocol == "pixels_bounce")
+        labels = ("probability of the region", "fraction of truths inside")
         yield curves(Panel(title, *labels, lines, diagonal=True))
+
+
+def _pixels(results, suite, names):
+    """Panels of the median errors in space of forecasts from pixels, one for each end of the history."""
+    for protocol, suffix in (("pixels", ""), ("pixels_bounce", " the first bounce")):
+        rows = _by(results, suite, "median", protocol)
+        for history in _axis(rows, 1):
+            lines = [_curve(n, [rows.get((n, history, h)) for h in _axis(rows, 2)], "horizon") for n in names]
+            title = ends_of_history(protocol, history) + suffix
+            yield curves(Panel(title, "s after the last frame", "median error, mm", lines, log=True))
+
+
+def _sight(results, suite, names):
+    """Panels of the errors at the last frame along and across the line of sight, against the end of the history."""
+    for part in ("along", "across"):
+        rows = _by(results, suite, f"{part}_median", "pixels_bounce")
+        now = [horizon for horizon in _axis(rows, 2)][:1]
+        lines = [_curve(n, [rows.get((n, h, now[0])) for h in _axis(rows, 1)], "history") for n in names if now]
+        if rows:
+            x, y = "s from the first bounce to the history's end", "median error, mm"
+            yield curves(Panel(f"{part} the line of sight", x, y, lines, log=True))
+
+
+def _pixel_lines(results, suite, names):
+    """(end of the history, time ahead, predictor, its Rows by metric, its RMS over the limit's) of each cell."""
+    for protocol in ("pixels", "pixels_bounce"):
+        rows = [r for r in results.rows if (r.suite, r.protocol) == (suite, protocol)]
+        for history, horizon in sorted({(r.history, r.horizon) for r in rows}):
+            own = [r for r in rows if (r.history, r.horizon) == (history, horizon)]
+            end = ends_of_history(protocol, history) + " the bounce" * (protocol == "pixels_bounce")
+            for name in dict.fromkeys(r.predictor for r in own):
+                by_metric = {r.metric: r for r in own if r.predictor == name}
+                ratio = times_limit(results, name, LIMIT, suite, protocol, history, horizon) if name != LIMIT else None
+                yield end, ahead(horizon), name, by_metric, ratio
+
+
+def _frames(results, suite, names):
+    """(method, its Rows by metric) of `reconstruction`."""
+    rows = [r for r in results.rows if (r.suite, r.protocol) == (suite, "reconstruction")]
+    for name in dict.fromkeys(r.predictor for r in rows):
+        yield name, {r.metric: r for r in rows if r.predictor == name}
 
 
 def _latency(table):
@@ -211,5 +276,6 @@ def _cells(results, suite, names):
 
 MAKERS = {  # variable of the template -> function of (results, suite's name, predictors) that yields its items
     "horizon": _by_horizon, "bands": _bands, "history": _by_history, "landing": _landings, "ends": _ends,
-    "reliability": _reliability, "cells": _cells,
+    "reliability": _reliability, "cells": _cells, "pixels": _pixels, "sight": _sight, "pixel_lines": _pixel_lines,
+    "frames": _frames,
 }  # fmt: skip

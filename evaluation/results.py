@@ -14,6 +14,7 @@ from ballcast.sim.files import write_atomically
 MIN_TRACKS = 30  # tracks; a cell with fewer decides nothing
 MIN_ANSWERED = 0.9  # of the tracks of a cell, by which a predictor may be first
 STATE = "state"  # the row of the measured state itself, see events.py: given more than predictors are
+IMAGE = "_image"  # ends the protocol of errors in the image, px, of balls of which nothing else is known
 FROM_FILE = "what is in the file"  # the side information of a file of predictions
 COVERAGE_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)  # nominal probabilities of regions
 
@@ -86,6 +87,11 @@ def display_name(name: str) -> str:
 def cell_key(predictor: str, suite: str, protocol: str, history: float, horizon: float) -> str:
     """The name of one cell of Results.errors."""
     return f"{predictor}|{suite}|{protocol}|{history:g}|{horizon:g}"
+
+
+def unit(protocol: str) -> tuple[str, float]:
+    """The unit in which errors of a protocol are printed, and how many of it one kept error is."""
+    return ("px", 1.0) if protocol.endswith(IMAGE) else ("mm", 1e3)
 
 
 def json_number(value: float) -> float | None:
@@ -163,7 +169,9 @@ def _line(d):
     """A Difference as text."""
     few = f", only {d.tracks} tracks: decides nothing" if d.tracks < MIN_TRACKS else ""
     where = f"{d.names}: {d.suite}, {d.protocol}, {d.history:g} s, +{d.horizon:g} s"
-    return f"{where}: {1e3 * d.median:+.1f} mm ({1e3 * d.low:+.1f} to {1e3 * d.high:+.1f}) in the median{few}"
+    name, scale = unit(d.protocol)
+    figures = f"{scale * d.median:+.1f} {name} ({scale * d.low:+.1f} to {scale * d.high:+.1f})"
+    return f"{where}: {figures} in the median{few}"
 
 
 def _difference(a, b):

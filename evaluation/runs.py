@@ -13,8 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ballcast.evaluation import harness
 from ballcast.evaluation.adapted import adapted_tracks, is_unseen
+from ballcast.evaluation.pixel_cases import PixelCases
+from ballcast.evaluation.pixel_scores import score_pixels
+from ballcast.evaluation.pixel_suites import PixelSuite
 from ballcast.evaluation.predictions import Predictions
 from ballcast.evaluation.protocols import Cases
+from ballcast.evaluation.reconstruction import SMOOTH
 from ballcast.evaluation.results import STATE, Results, display_name
 from ballcast.evaluation.scores import score, score_latency
 from ballcast.evaluation.suites import Suite
@@ -33,9 +37,9 @@ def evaluate(
     """
     for suite, cases in work:
         results.notes += left_out_lines(suite, cases)
-    loaded = [(name, suite, harness.load(name, suite.sport)) for name, suite in plan]
-    unseen = {(name, suite.name): note_adapted(results, name, suite) for name, suite in plan}
-    names = list(dict.fromkeys(name for name, _ in plan))
+    loaded = load_plan(results, plan)
+    unseen = {(name, suite.name): note_adapted(results, name, suite) for name, suite, _ in loaded}
+    names = list(dict.fromkeys(name for name, _, _ in loaded))
     own = {name: _own_work(name, work, unseen) for name in names}
     failed = False
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
@@ -50,12 +54,39 @@ def evaluate(
             for suite, cases in own[name]:
                 bar.update(task, description=f"{name}, {suite.name}, {cases.protocol}")
                 answers = workers.forecast(name, suite, cases, lambda done: bar.advance(task, done))
-                score(results, name, suite, cases, answers, horizons)
+                add_scores(results, name, suite, cases, answers, horizons)
                 results.notes += failure_lines(name, suite, cases, answers)
                 failed |= bool(answers.failures)
     score_files(results, work, predictions, horizons)
     score_states(results, work)
     return failed
+
+
+def load_plan(results: Results, plan: Sequence[tuple[str, Suite]]) -> list[tuple[str, Suite, Any]]:
+    """(name, suite, predictor) of the plan, without those that take no pixels where pixels are given; the results note
+    these. ValueError, one line, if none is left."""
+    loaded, refused = [], {}
+    for name, suite in plan:
+        predictor = harness.load(name, suite.sport, isinstance(suite, PixelSuite))
+        if why := harness.refusal(predictor, suite):
+            refused[name] = why
+        else:
+            loaded.append((name, suite, predictor))
+    if plan and refused and not any(name != SMOOTH for name, _, _ in loaded):
+        raise ValueError(f"--predictor {next(iter(refused.values()))}")
+    if refused:
+        results.notes.append(f"left out, because they take positions and no pixels: {', '.join(refused)}")
+    return loaded
+
+
+def add_scores(
+    results: Results, name: str, suite: Suite, cases: Cases, answers: harness.Answers, horizons: Sequence[float]
+) -> None:
+    """Add the rows and errors of one predictor's answers to the results."""
+    if isinstance(cases, PixelCases):
+        score_pixels(results, name, suite, cases, answers, horizons)
+    else:
+        score(results, name, suite, cases, answers, horizons)
 
 
 def note_adapted(results: Results, name: str, suite: Suite) -> np.ndarray:
@@ -73,6 +104,7 @@ def note_adapted(results: Results, name: str, suite: Suite) -> np.ndarray:
 def _own_work(name, work, unseen):
     """The suites and Cases that a predictor is asked, without the tracks that it learnt from."""
     asked = [(suite, cases) for suite, cases in work if (name, suite.name) in unseen]
+    asked = [(suite, cases) for suite, cases in asked if (cases.protocol == "reconstruction") == (name == SMOOTH)]
     own = [(suite, cases.of(unseen[name, suite.name][cases.track_numbers])) for suite, cases in asked]
     if any(len(cases) for _, cases in asked) and not any(len(cases) for _, cases in own):
         raise ValueError(f"--predictor {name}: it learnt from every track that is asked; score it on others")
@@ -86,7 +118,7 @@ def score_files(results: Results, work: Work, predictions: Sequence[Predictions]
         counts = np.zeros(2, int)
         for suite, cases in work:
             counts += found.counts(suite, cases)
-            score(results, found.name, suite, cases, found.answers(suite, cases), horizons)
+            add_scores(results, found.name, suite, cases, found.answers(suite, cases), horizons)
         if not counts[0]:
             what = f"answers none of {counts[1]} questions; are seen and time as --export writes them?"
             raise ValueError(f"--predictions {found.name}.csv: {what}")
@@ -119,13 +151,18 @@ def measure_latency(results: Results, name: str, suite: Suite, predictor: Any) -
 LEFT_OUT = {  # protocol -> why a track is left out
     "bounce": "shorter than this and 0.1 s",
     "horizon": "fewer than 5 frames", "landing": "no landing with 5 frames this long before it",
-    "l4dc2023": "fewer than 10 frames this long before the end",
+    "l4dc2023": "fewer than 10 frames this long before the end", "pixels": "fewer than 3 frames",
+    "pixels_bounce": "no bounce, or fewer than 3 frames until this long after it",
+    "reconstruction": "fewer than 3 frames",
 }  # fmt: skip
 
 
 def left_out_lines(suite: Suite, cases: Cases) -> Iterator[str]:
     """Notes on tracks and times that are left out."""
     case_name = f"{suite.name}, {cases.protocol}, {cases.history:g} s"
+    if isinstance(cases, PixelCases) and not len(cases) and cases.protocol == "pixels_bounce":
+        yield f"{case_name}: no ball has a bounce that is known"
+        return
     if left_out := len(suite.tracks) - len(cases):
         yield f"{case_name}: {left_out} of {len(suite.tracks)} tracks left out: {LEFT_OUT[cases.protocol]}"
     if cases.beyond_end:

@@ -1,6 +1,6 @@
 """From answers to rows of figures, with intervals over tracks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -37,36 +37,39 @@ def _score_horizons(results, name, suite, cases, answers, horizons):
         rows = np.flatnonzero(~np.isnan(errors[:, h]))
         if not len(rows):
             continue
-        _add_errors(results, cell, horizon, suite, cases, rows, errors[rows, h])
+        add_errors(results, cell, horizon, suite, cases, rows, errors[rows, h])
         for metric, statistic in STATISTICS.items():
-            _add(results, cell, horizon, metric, errors[rows, h], statistic)
+            add_figure(results, cell, horizon, metric, errors[rows, h], statistic)
         has_covariance = ~np.isnan(covariance[rows, h]).any(axis=(1, 2))
         if has_covariance.any():
-            _score_regions(results, cell, horizon, answers, rows[has_covariance], h, covariance, cases)
+            score_regions(results, cell, horizon, answers, rows[has_covariance], h, covariance, cases)
     whole = ~np.isnan(errors).any(axis=1)
     if whole.any():
-        _add(results, cell, None, "ade", metrics.ade(errors[whole]), STATISTICS["mean"])
-        _add(results, cell, None, "fde", metrics.fde(errors[whole]), STATISTICS["mean"])
+        add_figure(results, cell, None, "ade", metrics.ade(errors[whole]), STATISTICS["mean"])
+        add_figure(results, cell, None, "fde", metrics.fde(errors[whole]), STATISTICS["mean"])
 
 
-def _score_regions(results, cell, horizon, answers, rows, h, covariance, cases):
+def score_regions(
+    results: Results, cell: tuple, horizon: float, answers: Answers, rows: np.ndarray, h: int, covariance: np.ndarray,
+    cases: Cases,
+) -> None:  # fmt: skip
     """Add coverage, over the cases clear of edges, and the proper scores."""
     scored = answers.mean[rows, h], covariance[rows, h], cases.truth[rows, h]
     is_clear = cases.clear_of_edges[rows]
     inside = {level: metrics.in_region(*scored, level)[is_clear] for level in COVERAGE_LEVELS}
     for level in (0.5, 0.9):
-        _add(results, cell, horizon, f"coverage{100 * level:.0f}", inside[level], STATISTICS["mean"])
+        add_figure(results, cell, horizon, f"coverage{100 * level:.0f}", inside[level], STATISTICS["mean"])
     if is_clear.any():
         coverage = [round(float(inside[level].mean()), 4) for level in COVERAGE_LEVELS]
         results.reliability[cell_key(*cell, horizon)] = coverage
-    _add(results, cell, horizon, "nll", metrics.nll(*scored), STATISTICS["mean"])
-    _add(results, cell, horizon, "crps", metrics.crps(*scored), STATISTICS["mean"])
+    add_figure(results, cell, horizon, "nll", metrics.nll(*scored), STATISTICS["mean"])
+    add_figure(results, cell, horizon, "crps", metrics.crps(*scored), STATISTICS["mean"])
     columns, scores = (~np.isnan(cases.times[rows, :h])).sum(axis=1), []
     for n, column, mean, spread, truth in zip(rows, columns, *scored, strict=True):
         own = answers.samples.get(n)
         samples = own[:, column] if own is not None else metrics.gaussian_samples(mean, spread)
         scores.append(metrics.energy(samples, truth))
-    _add(results, cell, horizon, "energy", np.array(scores), STATISTICS["mean"])
+    add_figure(results, cell, horizon, "energy", np.array(scores), STATISTICS["mean"])
 
 
 def _score_landings(results, name, suite, cases, answers):
@@ -75,14 +78,14 @@ def _score_landings(results, name, suite, cases, answers):
     if not answered.any():
         return
     missing = np.isnan(answers.landing[:, 0])
-    _add(results, cell, None, "landing_missing", missing[answered].astype(float), STATISTICS["mean"])
+    add_figure(results, cell, None, "landing_missing", missing[answered].astype(float), STATISTICS["mean"])
     rows = np.flatnonzero(~missing)
     if len(rows):
         position_error = metrics.distance(answers.landing[rows, 1:], cases.truth[rows, 1:])
         time_error = np.abs(answers.landing[rows, 0] - cases.truth[rows, 0])
-        _add(results, cell, None, "landing_place", position_error, STATISTICS["median"])
-        _add(results, cell, None, "landing_time", time_error, STATISTICS["median"])
-        _add_errors(results, cell, 0.0, suite, cases, rows, position_error)
+        add_figure(results, cell, None, "landing_place", position_error, STATISTICS["median"])
+        add_figure(results, cell, None, "landing_time", time_error, STATISTICS["median"])
+        add_errors(results, cell, 0.0, suite, cases, rows, position_error)
 
 
 def _score_ends(results, name, suite, cases, answers):
@@ -93,9 +96,9 @@ def _score_ends(results, name, suite, cases, answers):
     if not len(rows):
         return
     worst = np.nanmax(errors[rows], axis=1)
-    _add_errors(results, cell, 0.0, suite, cases, rows, worst)
+    add_errors(results, cell, 0.0, suite, cases, rows, worst)
     for metric, statistic in END_STATISTICS.items():
-        _add(results, cell, None, metric, worst, statistic)
+        add_figure(results, cell, None, metric, worst, statistic)
 
 
 def score_latency(results: Results, name: str, suite: Suite, durations: np.ndarray) -> None:
@@ -107,13 +110,18 @@ def score_latency(results: Results, name: str, suite: Suite, durations: np.ndarr
         results.rows.append(Row(*cell, value, None, None, len(durations), adapted))
 
 
-def _add_errors(results, cell, horizon, suite, cases, rows, errors):
+def add_errors(
+    results: Results, cell: tuple, horizon: float, suite: Suite, cases: Cases, rows: np.ndarray, errors: np.ndarray
+) -> None:
     """Keep the errors (N,) m of the cases `rows` (N,), by the names of their tracks."""
     names = [suite.tracks[i].name for i in cases.track_numbers[rows]]
     results.errors[cell_key(*cell, horizon)] = dict(zip(names, np.round(errors, 6).tolist(), strict=True))
 
 
-def _add(results, cell, horizon, metric, values, statistic):
+def add_figure(
+    results: Results, cell: tuple, horizon: float | None, metric: str, values: np.ndarray, statistic: Callable
+) -> None:
+    """Add the Row of a metric: the statistic of values (N, ...) over tracks, with its interval."""
     values = np.asarray(values, float)
     if not len(values):
         return

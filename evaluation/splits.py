@@ -30,6 +30,12 @@ class RecordedSet:
     note: str = ""  # what a reader of its scores has to know
     events: bool = False  # a file of states after shots and bounces of match play, see events.py
 
+    cameras: str = ""  # of pixels: the file of the cameras that saw them, in the folder of recorded balls
+    views: tuple[str, ...] = ()  # cameras whose pixels are used; all, if none is named
+    truth: str = ""  # of pixels: the folder of the same balls' tracks in space, in files of the same names
+    same_start: bool = False  # the clocks of pixels and tracks differ, but both begin with the first frame
+    pixel_noise: float | None = None  # px, of pixels, if it is known
+
     def paths(self, data: str | Path) -> list[Path]:
         """The set's files in the folder of recorded balls, sorted; index.csv is none of them."""
         return sorted(path for path in (Path(data) / self.folder).glob(self.files) if path.name != "index.csv")
@@ -48,7 +54,7 @@ def recorded_sets() -> dict[str, RecordedSet]:
     """All sets, by name."""
     sets = {}
     for name, table in _table()["sets"].items():
-        lists = {key: tuple(table[key]) for key in ("without", "origin") if key in table}
+        lists = {key: tuple(table[key]) for key in ("without", "origin", "views") if key in table}
         sets[name] = RecordedSet(name, **table | lists)
     return sets
 

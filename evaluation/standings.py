@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ballcast.evaluation.limits import LIMITS
-from ballcast.evaluation.results import MIN_TRACKS, STATE, Results, Row, ranking
+from ballcast.evaluation.results import IMAGE, MIN_TRACKS, STATE, Results, Row, ranking
 
+RANKING = ("horizon", "l4dc2023", "landing", "bounce", "pixels_bounce", "pixels", f"pixels{IMAGE}")  # the first counts
 GIVEN_MORE = (*LIMITS, STATE)  # names of rows that know more than a predictor can
 CENTRAL = 0.2, 0.3  # s of history, s ahead: the cell that is shown where there is room for only one
 
@@ -55,7 +56,7 @@ def standings(results: Results, suite: str) -> list[Standing]:
 def ranking_cells(results: Results, suite: str) -> dict[tuple[str, float, float], dict[str, dict[str, float]]]:
     """(protocol, history, horizon) -> predictor -> track -> error m, of the protocol that ranks the suite.
 
-    That is `horizon` if it was asked, else `l4dc2023`, `landing` or `bounce`. Cells with fewer than MIN_TRACKS
+    That is the first of RANKING that was asked. Cells with fewer than MIN_TRACKS
     tracks are left out, unless there are no others.
     """
     found = {}
@@ -63,7 +64,7 @@ def ranking_cells(results: Results, suite: str) -> dict[tuple[str, float, float]
         predictor, where, protocol, history, horizon = name.split("|")
         if where == suite:
             found.setdefault((protocol, float(history), float(horizon)), {})[predictor] = errors
-    ranks = next((p for p in ("horizon", "l4dc2023", "landing", "bounce") if any(c[0] == p for c in found)), None)
+    ranks = next((p for p in RANKING if any(c[0] == p for c in found)), None)
     found = {cell: by_name for cell, by_name in sorted(found.items()) if cell[0] == ranks}
     enough = {cell: by_name for cell, by_name in found.items() if max(map(len, by_name.values())) >= MIN_TRACKS}
     return enough or found
@@ -86,7 +87,7 @@ def nearest(values: Sequence[float], wanted: float) -> float | None:
 def _central_rows(results, suite, name):
     """metric -> Row of the central history and horizon; ADE and FDE of that history; landings of the central time."""
     chosen = {}
-    for protocol in ("horizon", "landing", "l4dc2023", "bounce"):
+    for protocol in ("horizon", "landing", "l4dc2023", "bounce", "pixels_bounce", "pixels"):
         rows = [r for r in _rows(results, suite, name) if r.protocol == protocol]
         history = nearest({r.history for r in rows}, CENTRAL[0])
         rows = [r for r in rows if r.history == history]

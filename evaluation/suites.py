@@ -9,7 +9,7 @@ import numpy as np
 
 from ballcast import sim
 from ballcast.evaluation.limits import Truth
-from ballcast.tracks import Track, read_tracks
+from ballcast.tracks import PixelTrack, Track, read_tracks
 
 PATH_SAMPLES = 600  # positions of a path that are checked
 EDGE_MARGIN = 0.01  # m from an edge or the net: a ball this close may go either way
@@ -30,7 +30,7 @@ class Suite:
 
     name: str
     sport: sim.Sport
-    tracks: list[Track]
+    tracks: list[Track] | list[PixelTrack]
     balls: sim.Balls | None = None
     events: Events | None = None  # if the tracks are made frames after events, whose landings are known
 
