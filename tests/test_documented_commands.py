@@ -320,7 +320,8 @@ def test_every_command_runs_to_its_first_output(commands, folder, run, name, mon
         if (missing := missing_extra(" ".join([name, *arguments]))) is not None:
             skipped.append(f"{missing} is not installed: {places[0]}")
             continue
-        stdin = io.TextIOWrapper(io.BytesIO(Path("growing.csv").read_bytes()))
+        lines = "ball.csv" if "--cameras" in arguments else "growing.csv"
+        stdin = io.TextIOWrapper(io.BytesIO(Path(lines).read_bytes()))
         monkeypatch.setattr(sys, "stdin", stdin)
         if (message := run(name, expanded(arguments))) is not None:
             wrong.append(f"{places[0]}\n    {message}")
