@@ -41,8 +41,7 @@ class Options:
     cameras: str | None = None  # the file of the calibrated cameras (YAML) that measured pixels
     image: bool = False  # with --cameras: also where the ball will be in the image of each camera
     wait: float = 0.0  # s; with --cameras and -: wait so long for cameras whose frames come later than others'
-    predictor: str | None = None
-    """a name, or module:Class of your own; default: physics, of pixels gru_physics, which is fast enough for a pipe"""
+    predictor: str = "physics"  # a name, or module:Class of your own; from pixels gru_physics is faster
     sport: str = "table_tennis"  # a sport's name, or a .toml file of your own
     at: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5)  # s after the last frame
     without: tuple[str, ...] = ()  # surfaces of the sport that are absent, such as net
@@ -64,8 +63,7 @@ def run(options: Options) -> int:
 
     if not options.at or any(not 0 < v < 60 for v in options.at) or list(options.at) != sorted(set(options.at)):
         raise ValueError(f"--at {' '.join(f'{v:g}' for v in options.at)}: seconds above 0 that increase")
-    name = options.predictor or ("physics" if options.cameras is None else "gru_physics")
-    predictor = load(name, sim.load(options.sport).without(*options.without))
+    predictor = load(options.predictor, sim.load(options.sport).without(*options.without))
     if options.cameras is None and (options.image or options.wait):
         raise ValueError(f"--{'image' if options.image else 'wait'} is for pixels: add --cameras FILE")
     if options.cameras is not None:
