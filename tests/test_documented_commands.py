@@ -347,6 +347,14 @@ def test_the_python_in_the_readme_runs(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_the_python_of_the_page_about_cameras_runs(folder):
+    blocks = re.findall(r"```python\n(.+?)```", (ROOT / "docs/cameras.md").read_text(encoding="utf-8"), re.DOTALL)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", "\n".join(blocks)], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and len(blocks) == 4, done.stderr
+    assert "Landing" in done.stdout or "None" in done.stdout
+
+
 def test_films_and_screenshots_of_the_window_are_ignored_by_git():
     names = ["ballcast-001.png", "ballcast-012.mp4", ".ballcast-001.77.mp4", "docs/ballcast-003.png"]
     if not shutil.which("git") or not (ROOT / ".git").exists():
