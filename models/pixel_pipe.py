@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ballcast import command
 from ballcast.models.pipe import HEADER, answer_lines, begin_reading, print_forecasts
+from ballcast.models.sight_check import check_sight
 
 if TYPE_CHECKING:
     from ballcast.models import Predictor
@@ -34,6 +35,7 @@ def recorded(predictor: "Predictor", options: "Options") -> int:
     cameras = read_cameras(options.cameras)
     tracks = read_pixel_tracks(options.file, cameras, **vars(options.reading))
     command.print_notes(note for track in tracks for note in track.notes)
+    check_sight(predictor.sport, cameras, options.cameras)
     has_names, shown = len(tracks) > 1, cameras if options.image else []
     print(header(shown) + ",ball" * has_names)
     stream = predictor.stream()
@@ -51,6 +53,7 @@ def live(predictor: "Predictor", options: "Options") -> int:
     from ballcast.tracks import LivePixels, PixelLineReader, read_cameras
 
     cameras = read_cameras(options.cameras)
+    check_sight(predictor.sport, cameras, options.cameras)
     warm_up(predictor, cameras, options.at)
     first, _, lines = begin_reading("t,camera,u,v")
     reader = PixelLineReader(first[1], cameras, **vars(options.reading))

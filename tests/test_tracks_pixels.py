@@ -191,6 +191,7 @@ def test_pixels_without_a_ray_get_a_note(read):
         ("t,u,v\n0,1,2\n1,inf,2\n", [LEFT], {}, "row 3"),
         ("t,u,v,diameter\n0,1,2,3\n1,2,3,-4\n", [LEFT], {}, "row 3: diameter -4 px"),
         ("t,u,v\n0,1,2\n", [LEFT], {}, "1 rows are measurements; a track needs at least 2"),
+        ("t,u,v\n0,0,0\n1,0,0\n", [LEFT], {}, r"0 rows are measurements; .*; 2 of 2 rows are \(0, 0\)"),
         ("", [LEFT], {}, "the file is empty; its first line should be t,camera,u,v"),
         (OURS, BOTH, {"columns": "t=when"}, "--columns t=when: there is no such column; there are t, camera, u, v"),
         (OURS, BOTH, {"columns": "x=u"}, "columns 'x=u': write KEY=NAME"),

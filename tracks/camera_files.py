@@ -209,4 +209,4 @@ def _number(where: str, section: dict[str, Any], key: str) -> float:
 
 def _require(where, section, *keys):
     if missing := [key for key in keys if key not in section]:
-        raise TrackError(f"{where}: {', '.join(missing)} is missing")
+        raise TrackError(f"{where}: {', '.join(missing)} is missing; add it")

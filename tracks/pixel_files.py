@@ -65,7 +65,8 @@ def read_pixels(source: Source, cameras: Sequence[Camera], **options: Any) -> Pi
     frames = _in_order(frames, cameras, notes)
     _check_resolution(frames, cameras, notes)
     if len(frames.time) < 2:
-        raise TrackError(f"{name}: {len(frames.time)} rows are measurements; a track needs at least 2")
+        why = "".join(f"; {note.partition(': ')[2]}" for note in notes.lines())
+        raise TrackError(f"{name}: {len(frames.time)} rows are measurements; a track needs at least 2{why}")
     if bad := first_invalid_frame(frames.time, frames.pixel, frames.camera, cameras, frames.diameter):
         raise TrackError(f"{name}, row {frames.rows[bad[0]]}: {bad[1]}")
     return PixelTrack(frames.time, frames.pixel, frames.camera, cameras, frames.diameter, Path(name).stem,
