@@ -69,7 +69,7 @@ def run(options: Options) -> int:
     if options.cameras is not None:
         from ballcast.models import pixel_pipe
 
-        return (pixel_pipe.live if options.file == "-" else pixel_pipe.recorded)(predictor, options)
+        return (pixel_pipe.live if options.file == "-" else pixel_pipe.recorded)(predictor, options, options.cameras)
     options.reading.check()
     return (live if options.file == "-" else recorded)(predictor, options)
 

@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 WARM_UP_BALLS, WARM_UP_STEP = 2, 5  # every fifth frame is answered
 
 
-def recorded(predictor: "Predictor", options: "Options") -> int:
+def recorded(predictor: "Predictor", options: "Options", camera_file: str) -> int:
     """Print the forecasts of all frames of files of pixels, ball by ball. Raises ValueError or OSError, one line."""
     from ballcast.tracks import read_cameras, read_pixel_tracks
 
     if options.wait:
         raise ValueError("--wait is for a pipe; the frames of a file are put in order")
-    cameras = read_cameras(options.cameras)
+    cameras = read_cameras(camera_file)
     tracks = read_pixel_tracks(options.file, cameras, **vars(options.reading))
     command.print_notes(note for track in tracks for note in track.notes)
-    check_sight(predictor.sport, cameras, options.cameras)
+    check_sight(predictor.sport, cameras, camera_file)
     has_names, shown = len(tracks) > 1, cameras if options.image else []
     print(header(shown) + ",ball" * has_names)
     stream = predictor.stream()
@@ -48,12 +48,12 @@ def recorded(predictor: "Predictor", options: "Options") -> int:
     return 0
 
 
-def live(predictor: "Predictor", options: "Options") -> int:
+def live(predictor: "Predictor", options: "Options", camera_file: str) -> int:
     """Answer every line as it comes; returns 1 if lines were left out, else 0."""
     from ballcast.tracks import LivePixels, PixelLineReader, read_cameras
 
-    cameras = read_cameras(options.cameras)
-    check_sight(predictor.sport, cameras, options.cameras)
+    cameras = read_cameras(camera_file)
+    check_sight(predictor.sport, cameras, camera_file)
     warm_up(predictor, cameras, options.at)
     first, _, lines = begin_reading("t,camera,u,v")
     reader = PixelLineReader(first[1], cameras, **vars(options.reading))

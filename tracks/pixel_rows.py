@@ -78,7 +78,7 @@ def check_cells(where: str, cells: Sequence[str], width: int) -> None:
 def is_far_outside(pixel: np.ndarray, camera: Camera) -> np.ndarray:
     """Which (...) of the pixels (..., 2) are farther outside the image than an error of measurement."""
     size = np.array(camera.size, float)
-    return ((pixel < -MARGIN * size) | (pixel > (1.0 + MARGIN) * size)).any(axis=-1)
+    return np.any((pixel < -MARGIN * size) | (pixel > (1.0 + MARGIN) * size), axis=-1)
 
 
 def outside(pixel: np.ndarray, camera: Camera) -> str:
