@@ -134,6 +134,12 @@ def test_pixels_of_another_resolution_get_a_note():
     assert "30 of 30 pixels of 'left' are outside its image; of another resolution?" in notes[1]
 
 
+def test_times_that_are_no_seconds_get_a_note():
+    _, notes, errors = follow([f"{k},left,{100 + k},300\n" for k in range(40)], "t,camera,u,v")
+    assert not errors and len(notes) == 1
+    assert "camera 'left' has one frame every 1 s: frame numbers? try --rate" in notes[0]
+
+
 def test_memory_is_bounded():
     live = LivePixels(PixelLineReader("t,camera,u,v", BOTH), print, 0.02)
     for k in range(2000):

@@ -120,6 +120,16 @@ def test_numbers_of_cameras_count_from_0_with_a_note(read):
     assert "0 is 'left', 1 is 'right', in the order of the file of cameras" in track.notes[0]
 
 
+@pytest.mark.parametrize(
+    "step, options, guess",
+    [(1, {}, "frame numbers? try --rate"), (16.5, {}, "milliseconds? try --time-scale 0.001"), (1, {"rate": 50}, "")],
+)
+def test_times_that_are_no_seconds_get_a_note(read, step, options, guess):
+    rows = "".join(f"{step * k},{100 + k},{200 + k}\n" for k in range(9))
+    notes = read("t,u,v\n" + rows, [LEFT], **options).notes
+    assert [note for note in notes if guess in note] == list(notes) and len(notes) == bool(guess)
+
+
 def test_reads_tt3d_without_the_truth(read):
     track = read(TT3D, [LEFT])
     assert track.pixel.tolist() == [[100, 200], [110, 201]] and track.time.tolist() == [0, 0.04]

@@ -21,6 +21,7 @@ import numpy as np
 from ballcast.tracks.camera import Camera
 from ballcast.tracks.layout import split_cells
 from ballcast.tracks.live import LATE
+from ballcast.tracks.notes import pixel_time_note
 from ballcast.tracks.options import ReadOptions
 from ballcast.tracks.pixel_files import check_pixel_options
 from ballcast.tracks.pixel_layout import find_pixel_layout
@@ -37,7 +38,7 @@ from ballcast.tracks.pixel_track import check_names, first_invalid_frame
 from ballcast.tracks.table import number_in
 from ballcast.tracks.track import TrackError
 
-CHECKED_AT = 30  # frames of a camera after which its pixels are compared with its resolution
+CHECKED_AT = 30  # frames of a camera after which its pixels are compared with its resolution, and its times looked at
 MAX_SHARE_OUTSIDE = 0.1  # of these
 
 
@@ -94,8 +95,8 @@ class _Seen:
     first: float = math.inf  # s
     last: float = -math.inf  # s
     late: PixelFrame | None = None  # the frame before, if it was late
-    frames: int = 0  # as many as were compared with its resolution
-    far: int = 0  # of these
+    times: list = field(default_factory=list)  # s, of the first frames, which are compared with its resolution
+    far: int = 0  # of these, outside its image
 
 
 @dataclass(order=True)
@@ -179,7 +180,7 @@ class LivePixels:
         """Add a frame that comes after those that were given; all that can be given now."""
         seen = self._seen[frame.camera]
         seen.first, seen.last, seen.late = min(seen.first, frame.time), frame.time, None
-        self._compare_with_image(where, seen, frame)
+        self._look_at(where, seen, frame)
         self._newest = max(self._newest, frame.time)
         self._number += 1
         heapq.heappush(self._waiting, _Waiting(frame.time, self._number, frame))
@@ -194,18 +195,22 @@ class LivePixels:
             self._is_new, self._given = False, frame.time
         return given
 
-    def _compare_with_image(self, where, seen, frame):
-        """Note pixels outside the image."""
-        if seen.frames == CHECKED_AT:
+    def _look_at(self, where, seen, frame):
+        """Note pixels outside the image, and times that are no seconds, in the first frames of a camera."""
+        if len(seen.times) == CHECKED_AT:
             return
-        camera = self.reader.cameras[frame.camera]
-        seen.frames += 1
+        camera, name = self.reader.cameras[frame.camera], self.reader.name
+        seen.times.append(frame.time)
         if is_far_outside(frame.pixel, camera):
             seen.far += 1
             self._note(f"outside {frame.camera}", f"{where}: {outside(frame.pixel, camera)}")
-        if seen.frames == CHECKED_AT and seen.far > MAX_SHARE_OUTSIDE * CHECKED_AT:
+        if len(seen.times) < CHECKED_AT:
+            return
+        if seen.far > MAX_SHARE_OUTSIDE * CHECKED_AT:
             what = f"{seen.far} of {CHECKED_AT} pixels of {camera.name!r} are outside its image; of another resolution?"
-            self._note(f"size {frame.camera}", f"{where}: {what} Scale the pixels, or the camera's size and K")
+            self._note(f"size {frame.camera}", f"{name}: {what} Scale the pixels, or the camera's size and K")
+        if note := pixel_time_note(np.array(seen.times), camera.name):
+            self._note("time", f"{name}: {note}")
 
     def _lateness(self, frame):
         """What to say of a frame that comes after a younger one of another camera."""

@@ -24,7 +24,7 @@ import numpy as np
 from ballcast.tracks.camera import Camera
 from ballcast.tracks.files import Source, bytes_of, files_of, name_of
 from ballcast.tracks.layout import split_cells
-from ballcast.tracks.notes import Notes
+from ballcast.tracks.notes import Notes, pixel_time_note
 from ballcast.tracks.options import ReadOptions
 from ballcast.tracks.pixel_layout import KEYS, OURS, find_pixel_layout
 from ballcast.tracks.pixel_rows import (
@@ -64,6 +64,9 @@ def read_pixels(source: Source, cameras: Sequence[Camera], **options: Any) -> Pi
     frames = _seen(frames, parsed, notes)
     frames = _in_order(frames, cameras, notes)
     _check_resolution(frames, cameras, notes)
+    for k, camera in enumerate(cameras):
+        if note := pixel_time_note(frames.time[frames.camera == k], camera.name):
+            notes.add("time", f"{name}: {note}")
     if len(frames.time) < 2:
         why = "".join(f"; {note.partition(': ')[2]}" for note in notes.lines())
         raise TrackError(f"{name}: {len(frames.time)} rows are measurements; a track needs at least 2{why}")
