@@ -6,7 +6,7 @@
 # VENV=folder          another environment          PYTHON=program    the interpreter for a new environment
 # BENCH="names"        the benchmarks to run        LESSONS="names"   the lessons to run
 
-LESSONS ?= picture feedforward recurrence loss_over_time criteria encoding vocabulary backpropagation gradients gates parallel long_memory beyond
+LESSONS ?= picture feedforward recurrence loss_over_time criteria encoding vocabulary backpropagation gradients gates parallel long_memory beyond one_camera
 define LINE
 
 

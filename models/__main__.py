@@ -1,7 +1,8 @@
-"""Forecasts as CSV: of a recorded track, or live from a tracker's pipe.
+"""Forecasts as CSV: of a recorded track, or live from a tracker's pipe; of positions, or of pixels of cameras.
 
 python -m ballcast.models stroke.csv --at 0.1 0.2
 tail -n +1 -f growing.csv | python -m ballcast.models -      # from its first line, the header, on
+python -m ballcast.models ball.csv --cameras cameras.yaml    # pixels: t,camera,u,v[,diameter]; see pixel_pipe.py
 
 One row is printed for every frame and lead time, once there are enough frames: t (s, the last frame), at (s after it),
 x, y, z (m), their standard deviations (empty if the predictor gives none), and the expected landing: time (s), position
@@ -14,25 +15,20 @@ answered; nor is one that is held or (0, 0, 0), see tracks/held.py.
 import contextlib
 import itertools
 import os
-import sys
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from ballcast import command
+from ballcast.models.pipe import HEADER, PROGRAM, answer_lines, begin_reading, print_forecasts
 from ballcast.tracks import ReadOptions
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ballcast.models import Predictor, Stream
-    from ballcast.tracks import LiveFrame, TrackLineReader
+    from ballcast.tracks import LiveFrame
 
-PROGRAM = "python -m ballcast.models"
 WARM_UP_BALLS = 2
-HEADER = "t,at,x,y,z,sd_x,sd_y,sd_z,landing_t,landing_x,landing_y,landing_z,landing_probability"
 
 
 @dataclass(frozen=True)
@@ -41,8 +37,11 @@ class Options:
 
     file: Annotated[str, tyro.conf.Positional]
     """a file of tracks (CSV, TT3D, SpinDOE, Motive, HDF5), or - for standard input, line by line from its header on;
-    `rally`: a sample that ships"""
-    predictor: str = "physics"  # a name, or module:Class of your own
+    `rally`: a sample that ships. With --cameras: a file of pixels (`t,camera,u,v[,diameter]`)"""
+    cameras: str | None = None  # the file of the calibrated cameras (YAML) that measured pixels
+    image: bool = False  # with --cameras: also where the ball will be in the image of each camera
+    wait: float = 0.0  # s; with --cameras and -: wait so long for cameras whose frames come later than others'
+    predictor: str = "physics"  # a name, or module:Class of your own; from pixels gru_physics is faster
     sport: str = "table_tennis"  # a sport's name, or a .toml file of your own
     at: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5)  # s after the last frame
     without: tuple[str, ...] = ()  # surfaces of the sport that are absent, such as net
@@ -65,9 +64,14 @@ def run(options: Options) -> int:
     if not options.at or any(not 0 < v < 60 for v in options.at) or list(options.at) != sorted(set(options.at)):
         raise ValueError(f"--at {' '.join(f'{v:g}' for v in options.at)}: seconds above 0 that increase")
     predictor = load(options.predictor, sim.load(options.sport).without(*options.without))
+    if options.cameras is None and (options.image or options.wait):
+        raise ValueError(f"--{'image' if options.image else 'wait'} is for pixels: add --cameras FILE")
+    if options.cameras is not None:
+        from ballcast.models import pixel_pipe
+
+        return (pixel_pipe.live if options.file == "-" else pixel_pipe.recorded)(predictor, options, options.cameras)
     options.reading.check()
-    work = live if options.file == "-" else recorded
-    return work(predictor, options)
+    return (live if options.file == "-" else recorded)(predictor, options)
 
 
 def recorded(predictor: "Predictor", options: Options) -> int:
@@ -83,48 +87,32 @@ def recorded(predictor: "Predictor", options: Options) -> int:
         stream.restart()
         end = [track.name.rpartition("/")[2]] * has_ids
         for t, position in zip(track.time, track.position, strict=True):
-            print_forecasts(stream, t, position, options.at, end)
+            stream.observe(t, position)
+            print_forecasts(stream, t, options.at, end)
     return 0
 
 
 def live(predictor: "Predictor", options: Options) -> int:
     """Answer every line as it comes; returns 1 if lines were left out, else 0."""
-    from ballcast.tracks import LiveTracks, TrackError
+    from ballcast.tracks import LiveTracks, TrackLineReader
 
     warm_up(predictor, options.at)
-    decoded = (line.decode("utf-8", "replace") for line in sys.stdin.buffer)
-    reader, lines = begin_reading(((row, line) for row, line in enumerate(decoded, 1) if line.strip()), options.reading)
+    first, comment, lines = begin_reading("t,x,y,z")
+    reader = TrackLineReader(first[1], comment=comment, **vars(options.reading))
+    if reader.has_no_header:
+        lines = itertools.chain([first], lines)
     balls = LiveTracks(reader, lambda note: command.print_notes([note]), predictor.sport.ground)
     has_ids = reader.layout.id is not None
     print(HEADER + ",ball" * has_ids, flush=True)
-    streams, bad = {}, 0
-    for row, line in lines:
-        try:
-            for frame in balls.frames(row, line):
-                stream = stream_of(predictor, streams, frame)
-                print_forecasts(stream, frame.time, frame.position, options.at, [frame.ball] * has_ids)
-            sys.stdout.flush()
-        except ValueError as error:
-            bad += 1
-            where = "" if isinstance(error, TrackError) else f"standard input, row {row}: "
-            print(f"{PROGRAM}: left out: {where}{' '.join(str(error).split())}", file=sys.stderr, flush=True)
-    return int(bad > 0)
+    streams: dict[str, Stream] = {}
 
+    def answer(row, line):
+        for frame in balls.frames(row, line):
+            stream = stream_of(predictor, streams, frame)
+            stream.observe(frame.time, frame.position)
+            print_forecasts(stream, frame.time, options.at, [frame.ball] * has_ids)
 
-def begin_reading(lines: Iterator[tuple[int, str]], options: ReadOptions) -> tuple["TrackLineReader", Iterator]:
-    """(A reader of the lines, made from the first of them, the lines of frames). lines: (row, line)."""
-    from ballcast.tracks import TrackLineReader
-
-    comment = ""
-    for first in lines:
-        if not first[1].lstrip("\ufeff \t").startswith("#"):
-            break
-        comment = first[1].lstrip("\ufeff \t#").strip()
-    else:
-        raise ValueError("standard input: nothing came; it should start with the line t,x,y,z")
-    reader = TrackLineReader(first[1], comment=comment, **vars(options))
-    remaining = itertools.chain([first], lines) if reader.has_no_header else lines
-    return reader, ((row, line) for row, line in remaining if not line.lstrip().startswith("#"))
+    return answer_lines(lines, answer)
 
 
 def stream_of(predictor: "Predictor", streams: dict[str, "Stream"], frame: "LiveFrame") -> "Stream":
@@ -139,26 +127,6 @@ def stream_of(predictor: "Predictor", streams: dict[str, "Stream"], frame: "Live
     elif frame.is_new:
         stream.restart()
     return stream
-
-
-def print_forecasts(
-    stream: "Stream", t: float, position: "np.ndarray", lead_times: tuple[float, ...], end: Sequence[str] = ()
-) -> None:
-    """Give the stream a frame and print its forecasts, if it has enough frames. `end`: further cells of each row."""
-    from ballcast.models import HistoryTooShort
-
-    stream.observe(t, position)
-    try:
-        forecast = stream.forecast([t + lead_time for lead_time in lead_times])
-    except HistoryTooShort:
-        return
-    landing = forecast.landing
-    landing_cells = [f"{landing.time:.6f}", *landing.position, landing.probability] if landing else [""] * 5
-    for k, lead_time in enumerate(lead_times):
-        sd = [""] * 3 if forecast.covariance is None else forecast.covariance[k].diagonal() ** 0.5
-        values = (f"{t:.6f}", lead_time, *forecast.mean[k], *sd, *landing_cells)
-        cells = [f"{v:.6g}" if isinstance(v, float) else v for v in values]
-        print(",".join([*cells, *end]))
 
 
 def warm_up(predictor: "Predictor", lead_times: tuple[float, ...]) -> None:

@@ -320,7 +320,8 @@ def test_every_command_runs_to_its_first_output(commands, folder, run, name, mon
         if (missing := missing_extra(" ".join([name, *arguments]))) is not None:
             skipped.append(f"{missing} is not installed: {places[0]}")
             continue
-        stdin = io.TextIOWrapper(io.BytesIO(Path("growing.csv").read_bytes()))
+        lines = "ball.csv" if "--cameras" in arguments else "growing.csv"
+        stdin = io.TextIOWrapper(io.BytesIO(Path(lines).read_bytes()))
         monkeypatch.setattr(sys, "stdin", stdin)
         if (message := run(name, expanded(arguments))) is not None:
             wrong.append(f"{places[0]}\n    {message}")
@@ -344,6 +345,14 @@ def test_the_python_in_the_readme_runs(tmp_path):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_python_of_the_page_about_cameras_runs(folder):
+    blocks = re.findall(r"```python\n(.+?)```", (ROOT / "docs/cameras.md").read_text(encoding="utf-8"), re.DOTALL)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", "\n".join(blocks)], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and len(blocks) == 4, done.stderr
+    assert "Landing" in done.stdout or "None" in done.stdout
 
 
 def test_films_and_screenshots_of_the_window_are_ignored_by_git():

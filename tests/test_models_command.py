@@ -1,16 +1,20 @@
 """python -m ballcast.models: every frame of a pipe is answered before the next comes; a file gives the same rows."""
 
+import io
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ballcast import sim
-from ballcast.models.__main__ import HEADER
-from ballcast.tracks import Track, write_track
+from ballcast.models import Forecast, HistoryTooShort, Predictor, Stream
+from ballcast.models.__main__ import Options, run
+from ballcast.models.pipe import HEADER
+from ballcast.tracks import Camera, PixelTrack, Track, write_cameras, write_pixels, write_track
 
 ROOT = Path(__file__).parents[1]
 TIME = np.arange(12) / 180.0
@@ -86,3 +90,119 @@ def test_a_pipe_takes_the_options_of_files():
     assert run.returncode == 0 and err == ""
     t, _, x, y, z = map(float, out.splitlines()[-1].split(",")[:5])
     assert (t, x) == (0.004, -1.0) and y > 0.4 and abs(z - (1.0 - 4.905 * 0.2**2)) < 0.1
+
+
+# --- pixels -----------------------------------------------------------------------------------------------------------
+
+ALONG = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # R of a camera that looks along y
+CAMERAS = [Camera([[1200.0, 0, 640], [0, 1200, 360], [0, 0, 1]], [], ALONG, -ALONG @ at, (1280, 720), name)
+           for name, at in (("behind", (0.0, -6.0, 0.8)), ("low", (1.0, -5.0, 0.5)))]  # fmt: skip
+
+
+class Middle(Predictor):
+    """The table's middle, once three pixels were seen: nothing to compile."""
+
+    name, min_frames = "middle", 3
+
+    def stream(self):
+        return MiddleStream(self)
+
+
+class MiddleStream(Stream):
+    def observe_pixel(self, time, pixel, camera, diameter=None):
+        assert camera.name in ("behind", "low") and len(pixel) == 2
+        self._add(np.array([time, *pixel, 0.0 if diameter is None else diameter]))
+
+    def forecast(self, times):
+        if self._end < 3:
+            raise HistoryTooShort("three are needed")
+        return Forecast(np.zeros((len(times), 3)), np.tile(1e-4 * np.eye(3), (len(times), 1, 1)))
+
+
+@pytest.fixture
+def ask(tmp_path, monkeypatch, capsys):
+    """ask(text, **options) -> (exit status, rows of standard output, lines of standard error) of a pipe of pixels."""
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    write_cameras(tmp_path / "cameras.yaml", CAMERAS)
+
+    def ask(text, file="-", **options):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        options = {"predictor": "test_models_command:Middle", "at": (0.1, 0.2), **options}
+        status = run(Options(file, str(tmp_path / "cameras.yaml"), **options))
+        out, err = capsys.readouterr()
+        return status, out.splitlines(), err.splitlines()
+
+    return ask
+
+
+def seen():
+    """The stroke as both cameras see it, 60 Hz each, every second frame."""
+    index = np.arange(12) % 2
+    pixel = np.array([CAMERAS[k].project(p) for k, p in zip(index, POSITION, strict=True)])
+    return PixelTrack(TIME, pixel, index, CAMERAS)
+
+
+def as_lines(track):
+    names = [camera.name for camera in track.cameras]
+    rows = zip(track.time.tolist(), track.camera, track.pixel.tolist(), strict=True)
+    return [f"{t!r},{names[k]},{u!r},{v!r}\n" for t, k, (u, v) in rows]
+
+
+def test_pixels_of_a_pipe_and_of_a_file_are_answered_alike(ask, tmp_path):
+    write_pixels(tmp_path / "ball.csv", seen())
+    lines = as_lines(seen())
+    status, rows, notes = ask("".join(["# a tracker\n", "t,camera,u,v\n", *lines]))
+    assert status == 0 and not notes and rows[0] == HEADER and len(rows) == 1 + 2 * 10
+    assert (0, rows, []) == ask("".join(lines)) == ask("", str(tmp_path / "ball.csv"))
+    assert (0, rows, []) == ask("".join([*lines[1::-1], *lines[2:]]), wait=0.02)
+
+
+def test_the_forecast_in_the_images_has_columns_of_each_camera(ask):
+    _, rows, _ = ask("".join(as_lines(seen())), image=True)
+    assert rows[0] == HEADER + ",behind_u,behind_v,behind_sd_u,behind_sd_v,low_u,low_v,low_sd_u,low_sd_v"
+    u, v, sd_u, sd_v = map(float, rows[1].split(",")[13:17])
+    assert (u, v) == (640.0, 520.0) and abs(sd_u - 0.01 * 1200 / 6) < 1e-3 and sd_v == pytest.approx(sd_u, rel=0.02)
+
+
+def test_bad_lines_of_pixels_are_left_out_and_a_new_ball_is_begun(ask):
+    lines = as_lines(seen())
+    text = ["0.2,top,1,2\n", "0.2,low,1\n", "0.2,low,1,two\n", "0.0,behind,5,5\n"]
+    status, rows, errors = ask("".join([*lines, *text, *lines]))
+    assert status == 1 and len(rows) == 1 + 2 * 20 and len(errors) == 5
+    assert "left out: standard input, row 13: unknown camera 'top'; the cameras are behind, low" in errors[0]
+    assert all(f"left out: standard input, row {row}: " in line for row, line in zip((13, 14, 15), errors))
+    assert "row 16: the clock jumps back" in errors[3] and "a new ball begins" in errors[3] and "row 17" in errors[4]
+
+
+@pytest.mark.parametrize(
+    "text, options, message",
+    [
+        ("", {}, "nothing came; it should start with the line t,camera,u,v"),
+        ("t,u,v\n", {}, r"no column camera, and there are 2 cameras \(behind, low\)"),
+        ("t,camera,u,v\n", {"predictor": "parabola"}, "parabola takes positions, not pixels"),
+        ("t,camera,u,v\n", {"wait": 5.0}, "wait 5: seconds"),
+        ("t,camera,u,v\n", {"file": "ball.csv", "wait": 0.1}, "--wait is for a pipe"),
+        ("t,camera,u,v\n", {"file": "none.csv"}, "none.csv: cannot be read"),
+    ],
+)
+def test_pixels_that_cannot_be_read_end_with_one_line(ask, text, options, message):
+    with pytest.raises((ValueError, OSError), match=message) as error:
+        ask(text, **options)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("option", [{"image": True}, {"wait": 0.1}])
+def test_options_of_pixels_need_cameras(option):
+    with pytest.raises(ValueError, match="is for pixels: add --cameras FILE"):
+        run(Options("-", predictor="parabola", **option))
+
+
+def test_an_hour_of_pixels_takes_no_more_memory_than_its_first_minutes(ask):
+    lines = [f"{k / 60:.6f},{('behind', 'low')[k % 2]},{640 + k % 9},{400 + k % 7}\n" for k in range(6000)]
+    held = []
+    for count in (3000, 6000):
+        tracemalloc.start()
+        ask("".join(lines[:count]), at=(0.1,))
+        held.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+    assert held[1] < held[0] + 20_000

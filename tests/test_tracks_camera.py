@@ -258,6 +258,73 @@ def test_reads_a_camera_info_file_of_ros_with_a_pose(read):
     assert (ros2.K == one.K).all()
 
 
+OPENCV = """%YAML:1.0
+---
+calibration_time: "Fri Nov 27 12:00:00 2026"
+image_width: 1280
+image_height: 720
+camera_matrix: !!opencv-matrix
+   rows: 3
+   cols: 3
+   dt: d
+   data: [ 1.2e+03, 0., 6.4e+02, 0., 1.2e+03, 3.6e+02, 0., 0., 1. ]
+distortion_coefficients: !!opencv-matrix
+   rows: 1
+   cols: 5
+   dt: d
+   data: [ -2.0e-01, 5.0e-02, 2.0e-03,
+       -1.0e-03, 0. ]
+rvec: !!opencv-matrix
+   rows: 3
+   cols: 1
+   dt: d
+   data: [ 1.5707963267948966, 0., 0. ]
+tvec: !!opencv-matrix
+   rows: 3
+   cols: 1
+   dt: d
+   data: [ 0., 1., 5. ]
+"""
+
+
+@pytest.mark.parametrize("first", ["%YAML:1.0", "%YAML 1.2"])
+def test_reads_a_file_of_opencv(read, first):
+    (one,) = read(OPENCV.replace("%YAML:1.0", first))
+    assert one.size == (1280, 720) and one.distortion.tolist() == [-0.2, 0.05, 0.002, -0.001, 0.0]
+    np.testing.assert_allclose(one.R, TO_Y, atol=1e-15)
+    assert one.t.tolist() == T and one.K[0, 0] == 1200.0
+    (other,) = read(OPENCV.replace("camera_matrix", "cameraMatrix").replace("distortion_coefficients", "distCoeffs"))
+    assert (other.K == one.K).all() and (other.distortion == one.distortion).all()
+
+
+def test_coefficients_of_opencv_that_are_zero_are_left_out(read):
+    more = OPENCV.replace("-1.0e-03, 0. ]", "-1.0e-03, 0., 0.1, 0., 0., 0., 0., 0., 0., 0., 0. ]")
+    assert read(more)[0].distortion.tolist() == [-0.2, 0.05, 0.002, -0.001, 0.0, 0.1, 0.0, 0.0]
+    with pytest.raises(TrackError, match="14 coefficients of distortion; there should be 0 or 4 or 5 or 8"):
+        read(more.replace("0., 0. ]", "0., 0.01 ]"))
+
+
+def test_reads_what_opencv_itself_writes(tmp_path):
+    cv2 = pytest.importorskip("cv2")
+    file = cv2.FileStorage(str(tmp_path / "one.yaml"), cv2.FILE_STORAGE_WRITE)
+    values = {"camera_matrix": [[1200.0, 0, 640], [0, 1200, 360], [0, 0, 1]], "distortion_coefficients": [[-0.2] * 5],
+              "rvec": [[1.5707963267948966], [0], [0]], "tvec": [[0.0], [1.0], [5.0]]}  # fmt: skip
+    for key, value in values.items():
+        file.write(key, np.array(value, float))
+    file.write("image_width", 1280)
+    file.write("image_height", 720)
+    file.release()
+    (one,) = read_cameras(tmp_path / "one.yaml")
+    np.testing.assert_allclose(one.centre, [0.0, -5.0, 1.0], atol=1e-12)
+    assert one.distortion.tolist() == [-0.2] * 5 and one.size == (1280, 720)
+
+
+def test_a_message_that_ros_prints_may_end_a_document(read):
+    assert read(MESSAGE + "---\n", R=TO_Y, t=T)[0].distortion.tolist() == LENSES["eight"]
+    with pytest.raises(TrackError, match="a second document; split the file at ---"):
+        read(MESSAGE + "---\n" + MESSAGE, R=TO_Y, t=T)
+
+
 def test_writes_what_it_reads_to_the_bit(tmp_path, read):
     cameras = [
         camera(LENSES[lens], name=lens, R=rotation_of([0.1, 2.0, -0.3]), t=[1e-7, 2e22, 1 / 3]) for lens in LENSES

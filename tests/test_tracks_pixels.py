@@ -107,6 +107,29 @@ def test_cameras_one_after_the_other_are_merged_by_time(read):
     assert track.pixel[:, 0].tolist() == [1, 4, 2, 5, 3]
 
 
+def test_rows_without_a_header_are_ours_where_they_can_be_nothing_else(read):
+    track = read("0,left,1,2\n0.1,right,3,4\n")
+    assert track.camera.tolist() == [0, 1] and track.pixel.tolist() == [[1, 2], [3, 4]] and not track.notes
+    assert read("0,1,2\n1,3,4\n", [LEFT]).pixel.tolist() == [[1, 2], [3, 4]]
+    assert read("1,2\n3,4\n", [LEFT], rate=50).time.tolist() == [0, 0.02]
+
+
+def test_numbers_of_cameras_count_from_0_with_a_note(read):
+    track = read(OURS.replace("left", "0").replace("right", "1"))
+    assert track.camera.tolist() == read(OURS).camera.tolist()
+    assert "0 is 'left', 1 is 'right', in the order of the file of cameras" in track.notes[0]
+
+
+@pytest.mark.parametrize(
+    "step, options, guess",
+    [(1, {}, "frame numbers? try --rate"), (16.5, {}, "milliseconds? try --time-scale 0.001"), (1, {"rate": 50}, "")],
+)
+def test_times_that_are_no_seconds_get_a_note(read, step, options, guess):
+    rows = "".join(f"{step * k},{100 + k},{200 + k}\n" for k in range(9))
+    notes = read("t,u,v\n" + rows, [LEFT], **options).notes
+    assert [note for note in notes if guess in note] == list(notes) and len(notes) == bool(guess)
+
+
 def test_reads_tt3d_without_the_truth(read):
     track = read(TT3D, [LEFT])
     assert track.pixel.tolist() == [[100, 200], [110, 201]] and track.time.tolist() == [0, 0.04]
@@ -163,7 +186,8 @@ def test_pixels_without_a_ray_get_a_note(read):
         ("camera,u,v\nleft,1,2\n", BOTH, {}, "row 1: no column t; frame numbers, or no times: --rate HZ"),
         ("t,x,y,z\n0,1,2,3\n", [LEFT], {}, "row 1: a track in space"),
         ("t,u,u,v\n0,1,2,3\n", [LEFT], {}, "column 'u' is twice"),
-        ("0,1,2\n1,3,4\n", [LEFT], {}, "row 1: numbers where the header should be; add the line t,camera,u,v"),
+        ("0,1,2\n1,3,4\n", BOTH, {}, "row 1: numbers where the header should be; add the line t,camera,u,v"),
+        ("t,camera,u,v\n0,2,1,2\n", BOTH, {}, "row 2: camera 2: numbers of cameras are 0 to 1"),
         ("t,u,v\n0,1,2\n1,two,4\n", [LEFT], {}, "row 3: 'two' is not a number"),
         ("t,u,v\n0,1,2\nx,2,4\n", [LEFT], {}, "row 3: 'x' is not a number"),
         ("t,u,v\n0,1,2\n,2,4\n", [LEFT], {}, "row 3"),
@@ -177,6 +201,7 @@ def test_pixels_without_a_ray_get_a_note(read):
         ("t,u,v\n0,1,2\n1,inf,2\n", [LEFT], {}, "row 3"),
         ("t,u,v,diameter\n0,1,2,3\n1,2,3,-4\n", [LEFT], {}, "row 3: diameter -4 px"),
         ("t,u,v\n0,1,2\n", [LEFT], {}, "1 rows are measurements; a track needs at least 2"),
+        ("t,u,v\n0,0,0\n1,0,0\n", [LEFT], {}, r"0 rows are measurements; .*; 2 of 2 rows are \(0, 0\)"),
         ("", [LEFT], {}, "the file is empty; its first line should be t,camera,u,v"),
         (OURS, BOTH, {"columns": "t=when"}, "--columns t=when: there is no such column; there are t, camera, u, v"),
         (OURS, BOTH, {"columns": "x=u"}, "columns 'x=u': write KEY=NAME"),

@@ -13,6 +13,7 @@ from ballcast.tracks.files import read_track, read_tracks
 from ballcast.tracks.held import RepeatFilter, RepeatFilters, measured_frames
 from ballcast.tracks.landings import recorded_landings
 from ballcast.tracks.live import LiveFrame, LiveTracks, TrackLineReader
+from ballcast.tracks.live_pixels import LivePixels, PixelFrame, PixelLineReader
 from ballcast.tracks.options import FORMATS, ReadOptions
 from ballcast.tracks.pixel_files import read_pixel_tracks, read_pixels, write_pixels
 from ballcast.tracks.pixel_track import PixelTrack
@@ -20,7 +21,8 @@ from ballcast.tracks.track import Track, TrackError
 from ballcast.tracks.writing import write_track
 
 __all__ = [
-    "Camera", "FORMATS", "LiveFrame", "LiveTracks", "PixelTrack", "ReadOptions", "RepeatFilter", "RepeatFilters",
-    "Track", "TrackError", "TrackLineReader", "measured_frames", "read_cameras", "read_pixel_tracks", "read_pixels",
-    "read_track", "read_tracks", "recorded_landings", "write_cameras", "write_pixels", "write_track",
+    "Camera", "FORMATS", "LiveFrame", "LivePixels", "LiveTracks", "PixelFrame", "PixelLineReader", "PixelTrack",
+    "ReadOptions", "RepeatFilter", "RepeatFilters", "Track", "TrackError", "TrackLineReader", "measured_frames",
+    "read_cameras", "read_pixel_tracks", "read_pixels", "read_track", "read_tracks", "recorded_landings",
+    "write_cameras", "write_pixels", "write_track",
 ]  # fmt: skip

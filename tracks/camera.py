@@ -212,12 +212,12 @@ def _checked_rotation(R):
         raise TrackError(f"R must be a rotation matrix (3, 3); got {R.shape}")
     determinant = float(np.linalg.det(R))
     if abs(determinant) < MAX_SKEW_OF_AXES:
-        raise TrackError(f"R is singular (its determinant is {determinant:.3g}); it must be a rotation matrix")
+        raise TrackError(f"R is singular (its determinant is {determinant:.3g}); give a rotation matrix, or rvec")
     error = float(np.abs(R @ R.T - np.eye(3)).max())
     if error > MAX_SKEW_OF_AXES:
         raise TrackError(f"R is no rotation: its rows must be perpendicular, of length 1 (R R^T is {error:.2g} off)")
     if determinant < 0.0:
-        raise TrackError("R is left-handed (its determinant is -1), a mirror image; it must be a rotation matrix")
+        raise TrackError("R is left-handed (its determinant is -1), a mirror image; give a rotation matrix, or rvec")
     if error <= EXACT:
         return R
     left, _, right = np.linalg.svd(R)

@@ -10,6 +10,8 @@ Formats, each recognised by its keys:
     ROS     camera_info, as camera_calibration writes it (image_width, camera_matrix, ...) or as a message (width, K, D,
             ...), with the model plumb_bob or rational_polynomial. It holds no pose: R of a message rectifies. Give R
             and t, or add the lines rvec and tvec to the file
+    OpenCV  FileStorage: image_width, image_height, camera_matrix, distortion_coefficients as its calibration program
+            writes them, or cameraMatrix, distCoeffs; and rvec, tvec
 
 Matrices may be lists of rows, flat lists, or {rows, cols, data}. What is wrong raises TrackError, one line.
 """
@@ -28,7 +30,12 @@ from ballcast.tracks.track import TrackError
 from ballcast.tracks.writing import write_whole
 from ballcast.tracks.yaml_file import Section, read_yaml, write_yaml
 
-LENS_MODELS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (8,)}  # of ROS -> how many coefficients
+LENS_MODELS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (8,), None: (0, 4, 5, 8)}  # of ROS -> how many numbers
+KEYS_OF_OTHERS = {  # in lower case, of ROS and OpenCV
+    "width": ("image_width", "width", "imagewidth"), "height": ("image_height", "height", "imageheight"),
+    "K": ("camera_matrix", "k", "cameramatrix", "mtx"),
+    "D": ("distortion_coefficients", "d", "distcoeffs", "dist_coeffs", "dist"),
+}  # fmt: skip
 OURS = ("width", "height", "K", "distortion", "R", "t")
 POSE = ("R", "t", "rvec", "tvec")
 
@@ -52,12 +59,12 @@ def read_cameras(path: str | os.PathLike, *, R: ArrayLike | None = None, t: Arra
         return _several(name, file["cameras"], pose)
     if "rvec" in file and "f" in file:
         return [_of_tt3d(name, file, pose)]
-    if "camera_matrix" in file or "distortion_model" in file:
-        return [_of_ros(name, file, pose)]
+    if "distortion_model" in file or {key.lower() for key in file} & {*KEYS_OF_OTHERS["K"]} - {"k"}:
+        return [_of_others(name, file, pose)]
     if "K" in file:
         return [_ours(name, Path(name).stem, file, pose)]
     found = ", ".join(file)[:80]
-    known = "`cameras:` (ours), `rvec, tvec, f, w, h` (TT3D), `camera_matrix` or `distortion_model` (ROS)"
+    known = "`cameras:` (ours), `rvec, tvec, f, w, h` (TT3D), `camera_matrix` (ROS, OpenCV)"
     raise TrackError(f"{name}: not a camera file known here; it has the keys {found}; expected is {known}")
 
 
@@ -110,28 +117,35 @@ def _of_tt3d(name, file, pose):
     return _camera(name, K, None, _pose(name, file, pose), (width, height), Path(name).stem)
 
 
-def _of_ros(name, file, pose):
-    """The camera of a camera_info file of ROS."""
+def _of_others(name, file, pose):
+    """The camera of a camera_info file of ROS, or of OpenCV's FileStorage."""
     lower = {key.lower(): key for key in reversed(file)}  # ROS 2 writes k and d
-    keys = {part: next((lower[name] for name in names if name in lower), None) for part, names in
-            (("width", ("image_width", "width")), ("height", ("image_height", "height")), ("K", ("camera_matrix", "k")),
-             ("D", ("distortion_coefficients", "d")))}  # fmt: skip
+    keys = {part: next((lower[key] for key in known if key in lower), None) for part, known in KEYS_OF_OTHERS.items()}
     if missing := [part for part in ("width", "height", "K") if keys[part] is None]:
-        raise TrackError(f"{name}: a camera_info file without {missing[0]}")
-    model = file.get("distortion_model", "plumb_bob")
-    if model not in LENS_MODELS:
-        raise TrackError(f"{name}: distortion model {model!r}; known are {', '.join(LENS_MODELS)}")
-    distortion = _matrix(name, keys["D"], file[keys["D"]]).ravel() if keys["D"] else np.empty(0)
-    if len(distortion) not in LENS_MODELS[model]:
-        counts = " or ".join(map(str, LENS_MODELS[model]))
-        raise TrackError(f"{name}: {len(distortion)} coefficients of the model {model}; there should be {counts}")
+        hint = f"add the line {KEYS_OF_OTHERS[missing[0]][0]}"
+        raise TrackError(f"{name}: a camera_info or OpenCV file without {missing[0]}; {hint}")
+    distortion = _distortion(name, file, keys["D"])
     ours = {key: value for key, value in file.items() if key in ("rvec", "tvec")}  # R of a message is no pose
     if not ours and pose is None:
         hint = "add the lines rvec and tvec to it, or call read_cameras(path, R=..., t=...)"
-        raise TrackError(f"{name}: a camera_info file holds no pose; {hint}")
+        raise TrackError(f"{name}: a camera_info or OpenCV file that holds no pose; {hint}")
     size = _size(name, file, keys["width"], keys["height"])
     label = str(file.get("camera_name") or Path(name).stem)
     return _camera(name, file[keys["K"]], distortion, _pose(name, ours, pose), size, label)
+
+
+def _distortion(name, file, key):
+    """The coefficients of a file of ROS or OpenCV, which may end with zeros: a thin prism, a tilt that is not there."""
+    model = file.get("distortion_model")
+    if model not in LENS_MODELS:
+        raise TrackError(f"{name}: distortion model {model!r}; known are {', '.join(filter(None, LENS_MODELS))}")
+    distortion = _matrix(name, key, file[key]).ravel() if key else np.empty(0)
+    if len(distortion) in (12, 14) and not distortion[8:].any():
+        distortion = distortion[:8]
+    if len(distortion) not in LENS_MODELS[model]:
+        counts, what = " or ".join(map(str, LENS_MODELS[model])), f"of the model {model}" if model else "of distortion"
+        raise TrackError(f"{name}: {len(distortion)} coefficients {what}; there should be {counts}")
+    return distortion
 
 
 def _camera(where, K, distortion, pose, size, label):
@@ -195,4 +209,4 @@ def _number(where: str, section: dict[str, Any], key: str) -> float:
 
 def _require(where, section, *keys):
     if missing := [key for key in keys if key not in section]:
-        raise TrackError(f"{where}: {', '.join(missing)} is missing")
+        raise TrackError(f"{where}: {', '.join(missing)} is missing; add it")

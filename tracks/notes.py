@@ -116,6 +116,24 @@ def parabolas(time: np.ndarray, position: np.ndarray) -> tuple[np.ndarray, np.nd
     return np.array([a for _, a, _ in found]).reshape(-1, 3), np.array([v for _, _, v in found]).reshape(-1, 3)
 
 
+def guess_time_unit(step: float, are_whole: bool) -> str:
+    """What times with such a usual step, in s, may be instead: a question, and the option that mends it."""
+    if step == 1.0 and are_whole:
+        return "frame numbers? try --rate with the frames per second"
+    unit, factor = next(unit for unit in TIME_UNITS if step < unit[0])[1:]
+    return f"{unit}? try --time-scale {factor}"
+
+
+def pixel_time_note(time: np.ndarray, name: str) -> str:
+    """What to say of the times (T,) s at which the camera `name` saw a ball; "" if nothing looks wrong."""
+    steps = np.diff(time)
+    step = float(np.median(steps)) if len(steps) > 1 else 0.0
+    if not MIN_TIME_STEP <= step < np.inf:
+        return ""
+    guess = guess_time_unit(step, bool((steps == np.round(steps)).all()))
+    return f"camera {name!r} has one frame every {step:.4g} s: {guess}"
+
+
 def _unit_notes(time, position):
     """Notes on units of length and of time."""
     with np.errstate(over="ignore", invalid="ignore"):
@@ -126,9 +144,5 @@ def _unit_notes(time, position):
         step, distance = np.median(steps), np.linalg.norm(np.diff(position, axis=0), axis=1)
         speed = np.quantile(distance / steps, 0.9) * (0.001 if is_huge else 1.0)
     if MIN_TIME_STEP <= step < np.inf and 0.0 < speed < SLOW:
-        if step == 1.0 and (steps == np.round(steps)).all():
-            guess = "frame numbers? try --rate with the frames per second"
-        else:
-            unit, factor = next(unit for unit in TIME_UNITS if step < unit[0])[1:]
-            guess = f"{unit}? try --time-scale {factor}"
+        guess = guess_time_unit(step, bool((steps == np.round(steps)).all()))
         yield "time", f"the ball moves {speed:.2g} m/s, one frame every {step:.4g} s: {guess}"

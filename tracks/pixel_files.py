@@ -14,7 +14,6 @@ Frames in which the ball was not seen (no pixel, visibility 0, (0, 0), (-1, -1))
 import csv
 import io
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,18 +23,24 @@ import numpy as np
 
 from ballcast.tracks.camera import Camera
 from ballcast.tracks.files import Source, bytes_of, files_of, name_of
-from ballcast.tracks.layout import NUMBER, split_cells
-from ballcast.tracks.notes import Notes
+from ballcast.tracks.layout import split_cells
+from ballcast.tracks.notes import Notes, pixel_time_note
 from ballcast.tracks.options import ReadOptions
 from ballcast.tracks.pixel_layout import KEYS, OURS, find_pixel_layout
+from ballcast.tracks.pixel_rows import (
+    NOT_SEEN,
+    CameraNames,
+    check_cells,
+    frame_time_in,
+    is_far_outside,
+    outside,
+    pixel_in,
+)
 from ballcast.tracks.pixel_track import PixelTrack, check_names, first_invalid_frame
-from ballcast.tracks.table import Lines, number_in, time_in
+from ballcast.tracks.table import Lines, number_in
 from ballcast.tracks.track import TrackError
 from ballcast.tracks.writing import write_whole
 
-FILE_NUMBER = re.compile(r"(\d+)(?:\.\w+)?$")  # of names of images: frame_0012.jpg
-NOT_SEEN = ((0.0, 0.0), (-1.0, -1.0))  # pixels that stand for a ball that was not seen
-MARGIN = 0.1  # of the image's size; farther outside is no error of measurement
 MAX_SHARE_OUTSIDE = 0.1  # of the rows of a camera; more are pixels of another resolution
 MAX_SHARE_BLIND = 0.1  # of the rows of a camera that may be without a ray before a note says so
 PLACED = ("format", "scale", "axes", "rotate", "origin")  # options that pixels do not have
@@ -52,17 +57,19 @@ def read_pixels(source: Source, cameras: Sequence[Camera], **options: Any) -> Pi
     Raises TrackError, one line: what is wrong, in which file and row (as an editor counts), how to fix it.
     """
     parsed = ReadOptions(**options)
-    parsed.check(KEYS)
-    if given := [key for key in PLACED if getattr(parsed, key) != getattr(ReadOptions(), key)]:
-        raise TrackError(f"{given[0]}: an option of tracks in space; it does nothing to pixels")
+    check_pixel_options(parsed)
     check_names(cameras)
     name, notes = name_of(source), Notes()
-    frames = _read_frames(name, bytes_of(name, source), cameras, parsed)
+    frames = _read_frames(name, bytes_of(name, source), cameras, parsed, notes)
     frames = _seen(frames, parsed, notes)
     frames = _in_order(frames, cameras, notes)
     _check_resolution(frames, cameras, notes)
+    for k, camera in enumerate(cameras):
+        if note := pixel_time_note(frames.time[frames.camera == k], camera.name):
+            notes.add("time", f"{name}: {note}")
     if len(frames.time) < 2:
-        raise TrackError(f"{name}: {len(frames.time)} rows are measurements; a track needs at least 2")
+        why = "".join(f"; {note.partition(': ')[2]}" for note in notes.lines())
+        raise TrackError(f"{name}: {len(frames.time)} rows are measurements; a track needs at least 2{why}")
     if bad := first_invalid_frame(frames.time, frames.pixel, frames.camera, cameras, frames.diameter):
         raise TrackError(f"{name}, row {frames.rows[bad[0]]}: {bad[1]}")
     return PixelTrack(frames.time, frames.pixel, frames.camera, cameras, frames.diameter, Path(name).stem,
@@ -97,6 +104,13 @@ def write_pixels(path: str | os.PathLike, track: PixelTrack) -> None:
     write_whole(Path(path), text.getvalue())
 
 
+def check_pixel_options(options: ReadOptions) -> None:
+    """Raise TrackError, one line, for options that cannot work, or that pixels do not have."""
+    options.check(KEYS)
+    if given := [key for key in PLACED if getattr(options, key) != getattr(ReadOptions(), key)]:
+        raise TrackError(f"{given[0]}: an option of tracks in space; it does nothing to pixels")
+
+
 @dataclass
 class _Frames:
     """The rows of a file, in seconds."""
@@ -116,12 +130,12 @@ class _Frames:
         return _Frames(self.where, *arrays, diameter, columns)
 
 
-def _read_frames(name, content, cameras, options):
+def _read_frames(name, content, cameras, options, notes):
     """All rows of a file."""
     lines = Lines.of(name, content)
     if not lines.texts:
         raise TrackError(f"{name}: the file is empty; its first line should be {','.join(OURS[:4])}")
-    layout = find_pixel_layout(name, lines.rows[0], lines.texts[0], options)
+    layout = find_pixel_layout(name, lines.rows[0], lines.texts[0], options, [camera.name for camera in cameras])
     start, columns = int(layout.header is not None), layout.columns
     if len(cameras) > 1 and "camera" not in columns:
         names = ", ".join(camera.name for camera in cameras)
@@ -129,34 +143,20 @@ def _read_frames(name, content, cameras, options):
     table, rows = [split_cells(text, layout.separator) for text in lines.texts[start:]], lines.rows[start:]
     where = [f"{name}, row {row}" for row in rows]
     for place, cells in zip(where, table):
-        if len(cells) != layout.width:
-            raise TrackError(f"{place}: {len(cells)} cells where there should be {layout.width}; correct the row")
+        check_cells(place, cells, layout.width)
     camera = np.zeros(len(table), int)
     if "camera" in columns:
-        camera = np.array([_index(*each, columns["camera"], cameras) for each in zip(where, table)], int)
-    pixel = np.array([_pixel(*each, columns) for each in zip(where, table)]).reshape(-1, 2)
+        names, column = CameraNames(cameras), columns["camera"]
+        camera = np.array([names.index(place, cells[column]) for place, cells in zip(where, table)], int)
+        if names.has_numbers:
+            notes.add("numbers", f"{name}: {names.note()}")
+    pixel = np.array([pixel_in(*each, columns) for each in zip(where, table)]).reshape(-1, 2)
     diameter = None
     if "diameter" in columns:
         diameter = np.array([number_in(place, cells[columns["diameter"]]) for place, cells in zip(where, table)])
     time = _times(where, table, columns, camera, pixel) * layout.time_unit * options.time_scale
     further = {key: np.array([cells[k] for cells in table]) for key, k in layout.further.items()}
     return _Frames(name, np.array(rows), time, pixel, camera, diameter, further)
-
-
-def _index(where, cells, column, cameras):
-    """The index of the camera that a row names."""
-    names = [camera.name for camera in cameras]
-    found = cells[column].strip()
-    if found not in names:
-        raise TrackError(f"{where}: unknown camera {found!r}; the cameras are {', '.join(names)}")
-    return names.index(found)
-
-
-def _pixel(where, cells, columns):
-    """The pixel of a row; NaN where the ball was not seen."""
-    if "visibility" in columns and number_in(where, cells[columns["visibility"]]) == 0.0:
-        return np.nan, np.nan
-    return number_in(where, cells[columns["u"]]), number_in(where, cells[columns["v"]])
 
 
 def _times(where, table, columns, camera, pixel):
@@ -169,17 +169,8 @@ def _times(where, table, columns, camera, pixel):
     time = np.full(len(table), np.nan)
     for k, (place, cells) in enumerate(zip(where, table)):
         if not np.isnan(pixel[k]).any():  # of a missed frame the time may be missing too
-            time[k] = _frame_number(place, cells[columns["t"]])
+            time[k] = frame_time_in(place, cells[columns["t"]])
     return time
-
-
-def _frame_number(where, cell):
-    """A time, or a frame number, perhaps at the end of the name of an image."""
-    is_name = not NUMBER.fullmatch(cell) and any(letter.isalpha() for letter in cell)  # 6e-05 is a number
-    if match := FILE_NUMBER.search(cell.strip()) if is_name else None:
-        if "T" not in cell and ":" not in cell:
-            return float(match[1])
-    return time_in(where, cell)
 
 
 def _seen(frames, options, notes):
@@ -224,12 +215,10 @@ def _check_resolution(frames, cameras, notes):
     """TrackError if many pixels of a camera are outside its image; notes if few are, or have no ray."""
     for k, camera in enumerate(cameras):
         mine = np.flatnonzero(frames.camera == k)
-        pixel, size = frames.pixel[mine], np.array(camera.size, float)
-        far = ((pixel < -MARGIN * size) | (pixel > (1.0 + MARGIN) * size)).any(axis=1)
+        pixel = frames.pixel[mine]
+        far = is_far_outside(pixel, camera)
         if far.any():
-            row, (u, v) = frames.rows[mine[far.argmax()]], pixel[far.argmax()]
-            what = f"pixel ({u:g}, {v:g}) is outside the image of {camera.name!r}, {camera.size[0]} x {camera.size[1]}"
-            where = f"{frames.where}, row {row}: {what}"
+            where = f"{frames.where}, row {frames.rows[mine[far.argmax()]]}: {outside(pixel[far.argmax()], camera)}"
             if far.mean() > MAX_SHARE_OUTSIDE:
                 raise TrackError(f"{where}; of another resolution? scale the pixels, or the camera's size and K")
             notes.add("outside", f"{where} (and {far.sum() - 1} more rows)" if far.sum() > 1 else where)

@@ -6,6 +6,7 @@ Recognised by their headers, besides our own t,camera,u,v[,diameter]: TT3D's pix
 X, Y, Z are the truth and are not read) and those of TrackNet and WASB (Frame,Visibility,X,Y).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ballcast.tracks.layout import KNOWN_NAMES as TRACK_NAMES
@@ -39,11 +40,16 @@ class PixelLayout:
     time_unit: float = 1.0  # s, named by the header or the rate
 
 
-def find_pixel_layout(name: str, row: int, line: str, options: ReadOptions) -> PixelLayout:
-    """The layout of the file `name`, whose first line is `line`, in row `row`; TrackError if it is not known."""
+def find_pixel_layout(name: str, row: int, line: str, options: ReadOptions, cameras: Sequence[str] = ()) -> PixelLayout:
+    """The layout of the file `name`, whose first line is `line`, in row `row`; TrackError if it is not known.
+
+    cameras   their names: without a header, rows are ours if it can be nothing else
+    """
     where, separator = f"{name}, row {row}", find_separator(line)
     header = tuple(cell.strip() for cell in split_cells(line, separator))
     chosen = options.column_names(KEYS)
+    if not chosen and (columns := _ours_without_header(header, cameras, bool(options.rate))):
+        return PixelLayout(separator, len(header), *_timed(where, columns, options))
     if all(map(is_number_or_missing, header)):
         if not chosen:
             how = "add the line t,camera,u,v (in the file's order), or name them: --columns t=1,u=2,v=3"
@@ -65,6 +71,21 @@ def find_pixel_layout(name: str, row: int, line: str, options: ReadOptions) -> P
     if is_of_tracknet and not options.rate and "t" not in chosen:
         raise TrackError(f"{where}: frame numbers, as TrackNet and WASB write them; say --rate HZ")
     return PixelLayout(separator, len(header), *_timed(where, columns, options, header, others))
+
+
+def _ours_without_header(cells, cameras, has_rate):
+    """Key -> column, of a row that is t,camera,u,v[,diameter] by the name of a camera, or t,u,v of one camera, or u,v
+    where there is a rate."""
+    if len(cells) in (4, 5) and cells[1] in cameras:
+        keys = OURS[: len(cells)]
+    elif len(cells) == 3 and len(cameras) == 1:
+        keys = ("t", "u", "v")
+    elif len(cells) == 2 and len(cameras) == 1 and has_rate:
+        keys = ("u", "v")
+    else:
+        return None
+    is_row = all(is_number_or_missing(cell) for key, cell in zip(keys, cells) if key != "camera")
+    return {key: k for k, key in enumerate(keys)} if is_row else None
 
 
 def _named(where, header, chosen):

@@ -1,9 +1,12 @@
 """YAML files by PyYAML's safe loader, with the row of every key, and without keys that silently replace others."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 from ballcast.tracks.track import TrackError
+
+OPENCV_HEADER = re.compile(r"\A%YAML:1\.\d[^\n]*")  # OpenCV's first line, which is no YAML
 
 
 class Section(dict):
@@ -16,9 +19,11 @@ def read_yaml(name: str, content: bytes) -> Section:
     """The mapping that the YAML file `name` holds. TrackError, one line, with the row, if it is not one."""
     yaml = _library(name)
     try:
-        root = yaml.compose(content.decode("utf-8-sig"), Loader=yaml.SafeLoader)
-        loader = yaml.SafeLoader("")
-        values = _value(name, loader, root) if root is not None else None
+        text = OPENCV_HEADER.sub("#", content.decode("utf-8-sig"), count=1)
+        roots = [root for root in yaml.compose_all(text, Loader=yaml.SafeLoader) if root.id != "scalar" or root.value]
+        if len(roots) > 1:
+            raise TrackError(f"{name}, row {roots[1].start_mark.line + 1}: a second document; split the file at ---")
+        values = _value(name, yaml.SafeLoader(""), roots[0]) if roots else None
     except UnicodeDecodeError as error:
         raise TrackError(f"{name}: is not text in UTF-8; a camera file is YAML") from error
     except yaml.YAMLError as error:

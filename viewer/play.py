@@ -143,12 +143,14 @@ def make_source(options, sport):
 
 
 def make_pixel_source(options, sport):
+    from ballcast.models.sight_check import check_sight
     from ballcast.tracks import read_cameras, read_pixel_tracks
     from ballcast.viewer.playback.source import PixelSource
 
     cameras = read_cameras(options.cameras)
     tracks = read_pixel_tracks(list(options.pixels), cameras, **vars(options.reading))
     command.print_notes(note for track in tracks for note in track.notes)
+    check_sight(sport, cameras, options.cameras)
     return PixelSource(sport, tracks)
 
 
