@@ -2,8 +2,8 @@
 
 Broadcasts of 25 frames/s are often stored as 30: every sixth frame shows what the fifth has shown. Compression makes
 the copy a little different. So a frame is quiet if nothing moves in it and it differs much less from the one before
-than frames usually do. A quiet frame is a repeat if things move again in the next frame, or if quiet frames come regularly.
-A frame that is the same to the bit is always a repeat.
+than frames usually do. A quiet frame is a repeat if things move again in the next frame, or if quiet frames come
+regularly. A frame that is the same to the bit is always a repeat.
 
 Where repeats come regularly, the frames between them were taken at equal times, not at those of the file: frames 0, 1,
 2, 3, 4 of 6 at 0, 1.2, 2.4, 3.6, 4.8 intervals. `Cadence` knows by how much each is late.
