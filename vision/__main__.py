@@ -1,0 +1,20 @@
+"""python -m ballcast.vision COMMAND: the programs of this package."""
+
+import importlib
+import sys
+
+COMMANDS = {"calibrate": "ballcast.vision.calibrate"}  # name -> the module with main()
+
+
+def main() -> None:
+    name = (sys.argv[1:2] or [""])[0]
+    if name not in COMMANDS:
+        from ballcast import command
+
+        command.fail("python -m ballcast.vision", f"name a command: {', '.join(COMMANDS)}; --help explains it")
+    del sys.argv[1]
+    importlib.import_module(COMMANDS[name]).main()
+
+
+if __name__ == "__main__":
+    main()
