@@ -18,7 +18,7 @@ SUBCOMMANDS = {  # name -> (module with main(), the name that the module gives i
     "identify": ("ballcast.models.identify", "python -m ballcast.models.identify", "fit a sport to your recordings"),
     "calibrate": (
         "ballcast.vision.calibrate",
-        "python -m ballcast.vision calibrate",
+        "python -m ballcast.vision.calibrate",
         "find a clip's camera from points",
     ),
     "warm": ("ballcast.warm_up", "ballcast warm", "compile ahead of time"),

@@ -22,7 +22,7 @@ from ballcast.vision.calibration import calibrate
 from ballcast.vision.landmarks import CalibrationError
 
 SPORTS = ("table_tennis", "tennis")
-CAMERAS = 16  # of each kind
+CAMERAS = 30  # of each kind
 NOISES = 1.0, 2.0  # px
 
 

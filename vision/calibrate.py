@@ -23,7 +23,7 @@ from ballcast.vision.landmarks import CalibrationError, NamedPoints, read_points
 from ballcast.vision.overlay import draw_place, draw_points
 from ballcast.vision.video import Frame, read_frame
 
-PROGRAM = "python -m ballcast.vision calibrate"
+PROGRAM = "python -m ballcast.vision.calibrate"
 LENS = {"auto": None, "fit": True, "none": False}
 PICTURES = (".png", ".jpg", ".jpeg")
 
