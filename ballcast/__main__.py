@@ -16,6 +16,11 @@ SUBCOMMANDS = {  # name -> (module with main(), the name that the module gives i
     "simulate": ("ballcast.sim.__main__", "python -m ballcast.sim", "write a file of simulated balls"),
     "forecast": ("ballcast.models.__main__", "python -m ballcast.models", "print forecasts of a track as CSV"),
     "identify": ("ballcast.models.identify", "python -m ballcast.models.identify", "fit a sport to your recordings"),
+    "calibrate": (
+        "ballcast.vision.calibrate",
+        "python -m ballcast.vision.calibrate",
+        "find a clip's camera from points",
+    ),
     "warm": ("ballcast.warm_up", "ballcast warm", "compile ahead of time"),
 }
 

@@ -21,8 +21,9 @@ MAX_NOTES = 20  # of one command
 CALLED_AS: dict[str, str] = {}  # a program's own name -> how the user called it: play.py -> ballcast play
 EXTRAS = {  # a library that is not in the core -> the extra of pyproject.toml that installs it
     "torch": "train", "matplotlib": "report", "jinja2": "report", "filterpy": "filters", "imageio_ffmpeg": "record",
-    "onnx": "export", "onnxscript": "export",
+    "onnx": "export", "onnxscript": "export", "cv2": "video",
 }  # fmt: skip
+PACKAGES = {"cv2": "opencv-python-headless"}  # a library -> what pip calls it, where that is another name
 
 
 REPORTS = {"identification": "ballcast.evaluation.identification_report"}  # loaded only where somebody asks for them
@@ -86,8 +87,8 @@ def run(program: str, work: Callable[[], object]) -> None:
         library = (error.name or "").partition(".")[0]
         if library not in EXTRAS:
             raise
-        extra = EXTRAS[library]
-        fail(program, f"{library} is not installed: pip install {library.replace('_', '-')}, or ballcast[{extra}]")
+        package = PACKAGES.get(library, library.replace("_", "-"))
+        fail(program, f"{library} is not installed: pip install {package}, or ballcast[{EXTRAS[library]}]")
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

@@ -1,7 +1,8 @@
 """What is drawn of a sport: from where it is seen, in which colours, and what lies and stands in its place.
 
-The table [view] of a sport's file; docs/architecture.md lists its keys. Only pictures use it: no flight and no forecast
-depends on it. Lengths in m, points (x, y, z) in the sport's frame, colours (red, green, blue) from 0 to 255.
+The table [view] of a sport's file; docs/architecture.md lists its keys. Only pictures use it: those that are drawn, and
+those of cameras, which are calibrated with its landmarks. No flight depends on it. Lengths in m, points (x, y, z) in
+the sport's frame, colours (red, green, blue) from 0 to 255.
 """
 
 import dataclasses
@@ -81,6 +82,15 @@ class Tube:
 
 
 @dataclass(frozen=True)
+class Landmarks:
+    """Named points of the place, as somebody sees and names them who films it from one side."""
+
+    seen_from: str
+    names: tuple  # (N,) of str
+    points: tuple  # (N,) of points
+
+
+@dataclass(frozen=True)
 class CameraView:
     eye: tuple = vector_field(3)
     target: tuple = vector_field(3)
@@ -93,10 +103,11 @@ class CameraView:
     rods: tuple = ()  # of Rods
     nets: tuple = ()  # of Net or Tube
     hidden: tuple = ()  # names of surfaces that are not drawn themselves, because rods or nets show them
+    landmarks: tuple = ()  # of Landmarks, one for each side from which the place is usually filmed
 
     def bare(self) -> "CameraView":
         """The same view of a place in which nothing but its surfaces is drawn."""
-        return dataclasses.replace(self, line_width=None, lines=(), areas=(), rods=(), nets=(), hidden=())
+        return dataclasses.replace(self, line_width=None, lines=(), areas=(), rods=(), nets=(), hidden=(), landmarks=())
 
 
 def read_view(table: object, surfaces: Sequence["Surface"], where: str) -> CameraView:
@@ -107,6 +118,7 @@ def read_view(table: object, surfaces: Sequence["Surface"], where: str) -> Camer
     for key, read in (("lines", _line), ("areas", _area), ("rods", _rods), ("nets", _net)):
         parts[key] = _each(table.get(key, ()), read, f"{where}.{key}")
     parts["hidden"] = _hidden(table.get("hidden", []), surfaces, f"{where}.hidden")
+    parts["landmarks"] = _landmarks(table.get("landmarks", {}), f"{where}.landmarks")
     return from_table(CameraView, parts, where)
 
 
@@ -202,6 +214,17 @@ def _net(table, where):
     if min(net.radii) <= 0:
         raise SportError(f"{where}.radii = {list(net.radii)} must be above 0")
     return dataclasses.replace(net, rims=_points(net.rims, (2, 2), f"{where}.rims"))
+
+
+def _landmarks(table, where):
+    """The Landmarks of the tables [view.landmarks.SIDE]."""
+    if not isinstance(table, dict) or not all(isinstance(side, dict) for side in table.values()):
+        raise SportError(f"{where} must be tables of points by their names, such as [{where}.end]")
+    sides = []
+    for side, named in table.items():
+        points = tuple(numbers(point, 3, f"{where}.{side}.{name}") for name, point in named.items())
+        sides.append(Landmarks(side, tuple(named), points))
+    return tuple(sides)
 
 
 def _each(entries, read: Callable[[dict, str], Any], where: str) -> tuple:

@@ -25,7 +25,7 @@ import numpy as np
 import pytest
 from test_tracks_formats import launcher, motive
 
-from ballcast import command
+from ballcast import command, sim
 from ballcast.__main__ import SUBCOMMANDS
 from ballcast.tracks import Camera, PixelTrack, read_track, write_cameras, write_pixels
 
@@ -39,6 +39,7 @@ PROGRAMS = {  # what python runs -> the module whose main() that is; the subcomm
     "-m ballcast.models": "ballcast.models.__main__",
     "-m ballcast.models.identify": "ballcast.models.identify",
     "-m ballcast.models.nets.export": "ballcast.models.nets.export",
+    "-m ballcast.vision.calibrate": "ballcast.vision.calibrate",
     "-m ballcast warm": "ballcast.warm_up",
     **{f"-m lessons.{page.stem}": f"lessons.{page.stem}" for page in sorted((ROOT / "lessons").glob("[a-z]*.md"))},
 }
@@ -72,7 +73,7 @@ BY_HAND = (  # (pattern, why it does not run here)
 NOT_RUN = ("-m ballcast warm", "-m ballcast.models.identify")  # all commands of these are in BY_HAND
 OTHERS = ("venv", "pip", "pytest", "ruff", "tools.typecheck")  # modules that are not Ballcast's programs, or check it
 EXTRAS = {"--record": "imageio_ffmpeg", "ukf": "filterpy", "train.py": "torch", "export": "onnx", "hdf5": "h5py",
-          "--report": "jinja2"}  # fmt: skip
+          "--report": "jinja2", "clip.mp4": "cv2"}  # fmt: skip
 
 
 class FirstOutput(BaseException):
@@ -160,6 +161,7 @@ def folder(tmp_path, monkeypatch):
     )
     write_tracks(read_track("rally").until(0.6))
     write_seen(read_track("rally").until(0.6))
+    write_clip()
     yield tmp_path
     sys.modules.pop("my_module", None)
 
@@ -172,6 +174,20 @@ def write_seen(track):
     seen = camera.sees(track.position)
     write_cameras("cameras.yaml", [camera])
     write_pixels("ball.csv", PixelTrack(track.time[seen], pixel[seen], np.zeros(seen.sum(), int), [camera]))
+
+
+def write_clip():
+    """A clip of nothing, and a tennis court's landmarks in it: clip.mp4, points.csv."""
+    if importlib.util.find_spec("cv2") is None:
+        return
+    import clips
+
+    side = sim.load("tennis").view.landmarks[0]
+    R = np.array([[1.0, 0.0, 0.0], [0.0, -0.26, -0.9656], [0.0, 0.9656, -0.26]])
+    camera = Camera([[1250.0, 0, 640], [0, 1250, 360], [0, 0, 1]], [], R, -R @ (0.0, -24.0, 7.0), (1280, 720))
+    rows = [f"{name},{u:.2f},{v:.2f}" for name, (u, v) in zip(side.names, camera.project(side.points))]
+    Path("points.csv").write_text("\n".join(["name,u,v", *rows]))
+    clips.write_clip(Path("clip.mp4"), [np.full((720, 1280, 3), 90, np.uint8)])
 
 
 def write_tracks(track):

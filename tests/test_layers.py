@@ -14,11 +14,12 @@ MAY_IMPORT = {  # package or script -> those of ours it may import besides itsel
     "tracks": set(),
     "render": {"sim"},
     "models": {"command", "sim", "tracks"},
-    "evaluation": {"command", "sim", "tracks", "models"},
-    "viewer": {"command", "sim", "tracks", "render", "models"},
-    "ballcast": {"warm_up", "sim", "tracks", "render", "models", "evaluation", "viewer"},
+    "vision": {"command", "sim", "tracks", "render", "models"},
+    "evaluation": {"command", "sim", "tracks", "models", "vision"},
+    "viewer": {"command", "sim", "tracks", "render", "models", "vision"},
+    "ballcast": {"warm_up", "sim", "tracks", "render", "models", "vision", "evaluation", "viewer"},
     "lessons": {"sim", "tracks", "models", "evaluation"},
-    "benchmarks": {"sim", "tracks", "render", "models", "evaluation", "viewer"},
+    "benchmarks": {"sim", "tracks", "render", "models", "vision", "evaluation", "viewer"},
     "tools": set(),
     "play": {"viewer"},
     "train": {"models"},
@@ -59,6 +60,7 @@ LIVES_IN = {  # library -> the only places that import it
         "benchmarks/gpu_speed.py",
     ),
     "mujoco": ("benchmarks/",),
+    "cv2": ("vision/",),
     "h5py": ("tracks/hdf5.py",),
     "yaml": ("tracks/yaml_file.py",),
     "matplotlib": (
@@ -136,7 +138,8 @@ def test_no_module_lies_outside_the_layers():
     [
         ("tracks", {"scipy", "numba", "pygame", "torch"}),
         ("sim", {"pygame", "torch", "mujoco", "matplotlib"}),
-        ("models, viewer", {"torch", "mujoco", "matplotlib"}),
+        ("models, viewer", {"torch", "mujoco", "matplotlib", "cv2"}),
+        ("vision", {"torch", "pygame", "cv2"}),
     ],
 )
 def test_an_import_brings_in_no_more_than_it_needs(modules, without):
