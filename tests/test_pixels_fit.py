@@ -151,7 +151,7 @@ def test_stream_forecasts_as_the_track_does_and_learns():
         stream.observe_pixel(t, pixel, track.cameras[camera])
     np.testing.assert_allclose(stream.forecast([0.6]).mean, physics.forecast(track, [0.6]).mean, atol=1e-9)
     stream.restart()
-    mean, covariance = stream.cameras.learned
+    mean, covariance = stream.cameras.likeliest(2).learned
     difference = np.zeros(len(mean))
     difference[pixels.CLOCK :: pixels.ERRORS] = 1.0, -1.0
     assert difference @ covariance @ difference < 0.003**2
