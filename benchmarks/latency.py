@@ -129,26 +129,24 @@ def stream_times(predictor, pixels):
         time_, pixel, _, _ = pixels.of(ball)
         truth = pixels.truth_position[pixels.offsets[ball] : pixels.offsets[ball + 1]]
         position = truth + rng.normal(0.0, TRACKER_NOISE, truth.shape)
-        stream = predictor.stream()
-        whole, _, _ = times_of(stream, time_, lambda k: stream.observe(time_[k], position[k]))
-        pixel_stream = predictor.stream()
-        seen = times_of(pixel_stream, time_, lambda k: pixel_stream.observe_pixel(time_[k], pixel[k], cameras[0]))
-        new = Taken(whole, *seen)
+        whole, _, _ = times_of(predictor.stream(), "observe", zip(time_, position, strict=True))
+        frames = ((t, u_v, cameras[0]) for t, u_v in zip(time_, pixel, strict=True))
+        new = Taken(whole, *times_of(predictor.stream(), "observe_pixel", frames))
         for kept, more in zip(taken, new, strict=True):
             kept += more if ball else []
     return taken
 
 
-def times_of(stream, times, observe):
-    """Seconds of observe(k) and a forecast of each frame that there is one for, of observe alone, and the numbers of
-    components of the filter of a network's stream."""
-    both, alone, components = [], [], []
-    for k, t in enumerate(times):
+def times_of(stream, method, frames):
+    """Seconds of a stream's method with each of some frames and a forecast, where there is one; of the method alone;
+    the numbers of components of the filter of a network's stream."""
+    both, alone, components, observe = [], [], [], getattr(stream, method)
+    for frame in frames:
         begin = time.thread_time()
-        observe(k)
+        observe(*frame)
         seen = time.thread_time()
         try:
-            stream.forecast(t + LATENCY_TIMES)
+            stream.forecast(frame[0] + LATENCY_TIMES)
         except models.HistoryTooShort:
             continue
         both.append(time.thread_time() - begin)
