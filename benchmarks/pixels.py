@@ -6,8 +6,8 @@ Recorded balls are found through BALLCAST_DATA (else ../shared/data). Parts, eac
 
     whole         TT3D: the position at every frame from all frames of one camera, mean and median error, mm
     around        TT3D: forecasts around the bounce from one camera, RMS error and coverage of the 90 % regions
-    simulated     simulated strokes seen by TT3D's cameras at 25 Hz with 2 px: median error 0.2 s after the bounce, and
-                  at the bounce, with and without a diameter to 0.5 px
+    simulated     simulated balls that reach the table, seen by TT3D's cameras at 25 Hz with 2 px: median error 0.2 s
+                  after the bounce, and at the bounce, with and without a diameter to 0.5 px
     filter        the running filter against the fit of all frames, on simulated strokes; what a frame costs
     lfg           real pixels of three cameras, and of each alone, against the fit of the triangulated tracks
     clock         two cameras, the clock of one 4 ms late
