@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ballcast.evaluation.pixel_suites import PixelSuite
-from ballcast.evaluation.protocols import TIME_TOLERANCE, Cases, sensor_covariance
+from ballcast.evaluation.protocols import TIME_TOLERANCE, Cases, frame_covariances
 from ballcast.evaluation.suites import is_clear_of_edges
 from ballcast.tracks import Camera
 
@@ -39,8 +39,8 @@ class PixelCases(Cases):
 
 def pixels(suite: PixelSuite, history: float, horizons: Sequence[float]) -> PixelCases:
     """The PixelCases of `pixels` after `history` s, asked at `horizons` (H,) s after the last frame."""
-    ends = [track.time[0] + history + TIME_TOLERANCE if len(track) else np.nan for track in suite.tracks]
-    return _forecasts("pixels", history, suite, np.array(ends), suite.bounces(), horizons)
+    ends = [float(track.time[0]) + history + TIME_TOLERANCE if len(track) else np.nan for track in suite.tracks]
+    return _forecasts("pixels", history, suite, np.array(ends, float), suite.bounces(), horizons)
 
 
 def pixels_bounce(suite: PixelSuite, after: float, horizons: Sequence[float]) -> PixelCases:
@@ -105,7 +105,7 @@ def _truth_spread(suite, rows, times):
     spread = np.zeros((*times.shape, 3, 3))
     for n, i in enumerate(rows) if suite.truth is not None else ():
         track = suite.truth[i]
-        spread[n] = sensor_covariance(suite.sport, track, np.searchsorted(track.time, times[n]))
+        spread[n] = frame_covariances(suite.sport, track, np.searchsorted(track.time, times[n]))
     return spread
 
 

@@ -1,6 +1,7 @@
 """From answers to rows of figures, with intervals over tracks."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def _score_horizons(results, name, suite, cases, answers, horizons):
 
 
 def score_regions(
-    results: Results, cell: tuple, horizon: float, answers: Answers, rows: np.ndarray, h: int, covariance: np.ndarray,
+    results: Results, cell: tuple[str, str, str, float], horizon: float, answers: Answers, rows: np.ndarray, h: int, covariance: np.ndarray,
     cases: Cases,
 ) -> None:  # fmt: skip
     """Add coverage, over the cases clear of edges, and the proper scores."""
@@ -111,7 +112,13 @@ def score_latency(results: Results, name: str, suite: Suite, durations: np.ndarr
 
 
 def add_errors(
-    results: Results, cell: tuple, horizon: float, suite: Suite, cases: Cases, rows: np.ndarray, errors: np.ndarray
+    results: Results,
+    cell: tuple[str, str, str, float],
+    horizon: float,
+    suite: Suite,
+    cases: Cases,
+    rows: np.ndarray,
+    errors: np.ndarray,
 ) -> None:
     """Keep the errors (N,) m of the cases `rows` (N,), by the names of their tracks."""
     names = [suite.tracks[i].name for i in cases.track_numbers[rows]]
@@ -119,7 +126,12 @@ def add_errors(
 
 
 def add_figure(
-    results: Results, cell: tuple, horizon: float | None, metric: str, values: np.ndarray, statistic: Callable
+    results: Results,
+    cell: tuple[str, str, str, float],
+    horizon: float | None,
+    metric: str,
+    values: np.ndarray,
+    statistic: Callable,
 ) -> None:
     """Add the Row of a metric: the statistic of values (N, ...) over tracks, with its interval."""
     values = np.asarray(values, float)

@@ -119,7 +119,7 @@ def test_an_error_along_the_line_of_sight_is_in_space_and_not_in_the_image(suite
     assert value[0.0, "coverage90"] == 1.0 and value[0.0, "energy"] > 0.0
 
 
-def test_sides_of_the_bounce_are_told_apart(suite):
+def test_medians_before_and_after_the_bounce(suite):
     cases = pixel_cases.pixels(suite, 0.4, (0.0,))
     seen_bounce = np.array([h.time[-1] for h in cases.histories]) >= cases.bounce
     answers = Given().answers(cases)
