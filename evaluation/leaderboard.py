@@ -36,13 +36,12 @@ BALLS = 80  # per sport; about a minute each
 REAL = ["--suite", "real", "--protocol", "horizon", "landing", "bounce", "--no-latency"]
 ENDS = ("tt3d", "mpi")  # sets that are scored by the protocol l4dc2023 too
 MIN_LEARNT = 10  # tracks in the train and validation splits of a set; with fewer nothing is adapted to it
-PIXEL_SCORES = ["--predictor", "physics", "gru", "gru_physics", "--protocol", "pixels_bounce", "reconstruction",
-                "--no-latency", "--balls"]  # fmt: skip
-WITH_LIMIT = [*PIXEL_SCORES[:1], LIMIT, *PIXEL_SCORES[1:]]
+PIXEL_SCORES = ["physics", "gru", "--protocol", "pixels_bounce", "reconstruction", "--no-latency", "--balls"]
+WITH_LIMIT = ["--predictor", LIMIT, "gru_physics", *PIXEL_SCORES]
 PIXELS = {  # arguments of the runs; the sets of each, or none for simulated balls. Together below three minutes
-    "simulated": [*WITH_LIMIT, "60", "--sport", "table_tennis"],
+    "simulated": [*WITH_LIMIT, "40", "--sport", "table_tennis"],
     "tt3d": [*WITH_LIMIT, "40", "--suite", "pixels", "--only", "tt3d_side", "tt3d_oblique", "tt3d_back"],
-    "lfg": [*PIXEL_SCORES, "40", "--suite", "pixels", "--only", "lfg_pixels", "lfg_camera_1", "lfg_camera_2",
+    "lfg": ["--predictor", *PIXEL_SCORES, "40", "--suite", "pixels", "--only", "lfg_pixels", "lfg_camera_1", "lfg_camera_2",
             "lfg_camera_3"],
 }  # fmt: skip
 PIXEL_METRICS = "median rmse coverage90 along_median across_median image_median mean worst lost".split()

@@ -1,7 +1,6 @@
 """From answers to rows of figures, with intervals over tracks."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from ballcast.evaluation.protocols import Cases
 from ballcast.evaluation.results import COVERAGE_LEVELS, Results, Row, cell_key, json_number
 from ballcast.evaluation.suites import Suite
 
+Cell = tuple[str, str, str, float]  # predictor, suite, protocol, history
 END_STATISTICS = {  # of errors (N, ...) over tracks
     "median": STATISTICS["median"],
     "q10": lambda e: np.quantile(e, 0.1, axis=0),
@@ -51,7 +51,7 @@ def _score_horizons(results, name, suite, cases, answers, horizons):
 
 
 def score_regions(
-    results: Results, cell: tuple[str, str, str, float], horizon: float, answers: Answers, rows: np.ndarray, h: int, covariance: np.ndarray,
+    results: Results, cell: Cell, horizon: float, answers: Answers, rows: np.ndarray, h: int, covariance: np.ndarray,
     cases: Cases,
 ) -> None:  # fmt: skip
     """Add coverage, over the cases clear of edges, and the proper scores."""
@@ -113,7 +113,7 @@ def score_latency(results: Results, name: str, suite: Suite, durations: np.ndarr
 
 def add_errors(
     results: Results,
-    cell: tuple[str, str, str, float],
+    cell: Cell,
     horizon: float,
     suite: Suite,
     cases: Cases,
@@ -127,7 +127,7 @@ def add_errors(
 
 def add_figure(
     results: Results,
-    cell: tuple[str, str, str, float],
+    cell: Cell,
     horizon: float | None,
     metric: str,
     values: np.ndarray,
