@@ -25,7 +25,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
@@ -217,8 +217,8 @@ def check(options: Options) -> None:
 def predictor_plan(options: Options, balls: Sequence[Suite]) -> tuple[list[tuple[str, Suite]], list[str]]:
     """(predictor, suite) of all that is scored, and notes. By default every predictor on the suites for which it is
     available (of simulated balls those that are available for all), and the limits on simulated balls."""
-    if isinstance(balls[0], PixelSuite):
-        return pixel_plan(options, balls)
+    if pixels := [suite for suite in balls if isinstance(suite, PixelSuite)]:
+        return pixel_plan(options, pixels)
     is_recorded = any(suite.balls is None for suite in balls)
     for name in options.predictor:
         if name in LIMITS and is_recorded:
@@ -237,7 +237,7 @@ def predictor_plan(options: Options, balls: Sequence[Suite]) -> tuple[list[tuple
     return plan, [f"{where}: not available for its sport: {', '.join(n)}" for where, n in left_out.items() if n]
 
 
-def pixel_plan(options: Options, balls: Sequence[Suite]) -> tuple[list[tuple[str, Suite]], list[str]]:
+def pixel_plan(options: Options, balls: Sequence[PixelSuite]) -> tuple[list[tuple[str, Any]], list[str]]:
     """As predictor_plan, where predictors get pixels: by default all that take them, and the limit where it can be."""
     for name in options.predictor:
         if name in LIMITS and name != LIMIT:
@@ -275,7 +275,7 @@ def read_predictions(options: Options, balls: Sequence[Suite]) -> list[Predictio
     return [Predictions.read(path, known) for path in options.predictions]
 
 
-def make_suites(options: Options) -> tuple[list[Suite], list[str]]:
+def make_suites(options: Options) -> tuple[Sequence[Suite], list[str]]:
     """The suites of balls to forecast, and notes on them."""
     if pixel_runs.asks_pixels(options):
         return pixel_runs.pixel_suites(options)

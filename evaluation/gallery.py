@@ -45,7 +45,8 @@ def gallery(
         return
     horizon = max(found, key=lambda h: (min(len(found[h]), MIN_TRACKS), h))  # the last with enough tracks
     errors = found[horizon]
-    cases = (pixels_bounce if of_pixels else protocols.horizon)(suite, history, (horizon,))
+    given = history, (horizon,)
+    cases = pixels_bounce(suite, *given) if isinstance(suite, PixelSuite) else protocols.horizon(suite, *given)
     predictors = {name: harness.load(name, suite.sport, of_pixels) for name in names}
     order = sorted(errors, key=errors.get)
     for rank, track in (("best", order[0]), ("median", order[(len(order) - 1) // 2]), ("worst", order[-1])):

@@ -1,8 +1,8 @@
 """python -m ballcast.evaluation.leaderboard [NAME ...]: score everything that ships, or the named parts.
 
 NAME is a sport that ships; `real`, the recorded balls, zero-shot; `adapted`, predictors adapted to each recorded set;
-or `latency`. Writes results/*.json, LEADERBOARD.md, and the table of networks in docs/predictors.md. Two runs on the
-same machine write the same files.
+`pixels`, forecasts from cameras; or `latency`. Writes results/*.json, LEADERBOARD.md, and the table of networks in
+docs/predictors.md. Two runs on the same machine write the same files.
 
 Recorded balls are read from the folder that BALLCAST_DATA names (else ../shared/data); without it their last results
 are kept. Latency depends on the machine as much as on the predictor: only docs/predictors.md shows it, and only the
@@ -22,6 +22,8 @@ import jinja2
 from ballcast import sim
 from ballcast.evaluation.adaptation import LEARNT, TWINS, adapted_results, adapted_standings, merged
 from ballcast.evaluation.networks import insert_network_table
+from ballcast.evaluation.pixel_limits import LIMIT
+from ballcast.evaluation.pixel_scores import times_limit
 from ballcast.evaluation.real import split_tracks
 from ballcast.evaluation.results import MIN_TRACKS, Results
 from ballcast.evaluation.splits import data_folder, recorded_sets
@@ -34,6 +36,20 @@ BALLS = 80  # per sport; about a minute each
 REAL = ["--suite", "real", "--protocol", "horizon", "landing", "bounce", "--no-latency"]
 ENDS = ("tt3d", "mpi")  # sets that are scored by the protocol l4dc2023 too
 MIN_LEARNT = 10  # tracks in the train and validation splits of a set; with fewer nothing is adapted to it
+PIXEL_SCORES = ["physics", "gru", "--protocol", "pixels_bounce", "reconstruction", "--no-latency", "--balls"]
+WITH_LIMIT = ["--predictor", LIMIT, "gru_physics", *PIXEL_SCORES]
+PIXELS = {  # arguments of the runs; the sets of each, or none for simulated balls. Together below three minutes
+    "simulated": [*WITH_LIMIT, "40", "--sport", "table_tennis"],
+    "tt3d": [*WITH_LIMIT, "40", "--suite", "pixels", "--only", "tt3d_side", "tt3d_oblique", "tt3d_back"],
+    "lfg": ["--predictor", *PIXEL_SCORES, "40", "--suite", "pixels", "--only", "lfg_pixels", "lfg_camera_1", "lfg_camera_2",
+            "lfg_camera_3"],
+}  # fmt: skip
+PIXEL_METRICS = "median rmse coverage90 along_median across_median image_median mean worst lost".split()
+VIEWS = {  # of the rows of pixels, in the order of the page
+    "sim:table_tennis": "simulated, one random camera", "tt3d_side": "TT3D, side", "tt3d_oblique": "TT3D, oblique",
+    "tt3d_back": "TT3D, back", "lfg_pixels": "lfg, three cameras", "lfg_camera_1": "lfg, camera 1",
+    "lfg_camera_2": "lfg, camera 2", "lfg_camera_3": "lfg, camera 3",
+}  # fmt: skip
 LATENCY = ["--sport", "table_tennis", "--balls", "8", "--protocol", "horizon", "--history", "0.1", "--horizon", "0.1"]
 KEPT_METRICS = "median coverage90 landing_place landing_time landing_missing q10 q90".split()
 PUBLISHED = (0.1, 14.0), (0.2, 25.0), (0.3, 39.0), (0.4, 59.0)  # s, mm: Achterhold et al. 2023, launcher unknown
@@ -60,6 +76,7 @@ def main() -> None:
 def parts(data: Path) -> dict[str, Part]:
     """The parts of the leaderboard by name: the sports that ship; of the recorded balls in `data`, if there are any."""
     found: dict[str, Part] = {sport: partial(simulated_part, sport) for sport in sim.names()}
+    found["pixels"] = partial(pixels_part, data)
     if any(chosen.suite and chosen.paths(data) for chosen in recorded_sets().values()):
         found |= {"real": real_part, "adapted": partial(adapted_part, data)}
     return found
@@ -81,6 +98,33 @@ def real_part() -> Iterator[tuple[str, dict]]:
     for suite in dict.fromkeys(row.suite for row in found.rows):
         commands = [command_of(arguments) for arguments in (REAL, *([ends] if suite in ENDS else []))]
         yield suite, condense(found, "; ".join(commands), suite)
+
+
+def pixels_part(data: Path) -> Iterator[tuple[str, dict]]:
+    """The results of forecasts from pixels: of simulated balls, and of each recorded set that is in `data`."""
+    sets = [name for name, chosen in recorded_sets().items() if chosen.cameras and chosen.paths(data)]
+    for arguments in PIXELS.values():
+        if "--only" in arguments and not any(name in sets for name in arguments):
+            continue
+        found = score(arguments)
+        for suite in dict.fromkeys(row.suite for row in found.rows):
+            name = suite.removeprefix("sim:").removesuffix("_pixels")
+            yield f"pixels_{name}", condense_pixels(found, command_of(arguments), suite)
+
+
+def condense_pixels(results: Results, command: str, suite: str) -> dict:
+    """As condense, of a suite of pixels: rows of PIXEL_METRICS, and the ratios of RMS errors to the limit's."""
+    kept = condense(results, command, suite)
+    rows = [row for row in results.rows if row.metric in PIXEL_METRICS and row.suite == suite]
+    rows = [row for row in rows if row.protocol != "latency"]
+    kept["rows"] = [vars(row) | {k: _four_digits(getattr(row, k)) for k in ("value", "low", "high")} for row in rows]
+    ratios = []
+    for row in rows:
+        cell = row.protocol, row.history, row.horizon
+        if row.metric == "median" and row.horizon is not None and row.predictor != LIMIT:
+            if ratio := times_limit(results, row.predictor, LIMIT, suite, *cell):
+                ratios.append([row.predictor, row.history, row.horizon, _four_digits(ratio[0])])
+    return {"pixels": True, "times_limit": ratios} | kept
 
 
 def adapted_part(data: Path) -> Iterator[tuple[str, dict]]:
@@ -153,7 +197,12 @@ def render(tables: list[dict]) -> str:
     for table in tables:
         table["by"] = {tuple(row[key] for key in cell): row for row in table["rows"]}
         table["name"] = table["suite"].removeprefix("sim:")
-    zero_shot = [table for table in tables if not table.get("adapted")]
+    zero_shot = [table for table in tables if not table.get("adapted") and not table.get("pixels")]
+    pixels = [table for table in tables if table.get("pixels") and table["suite"] in VIEWS]
+    for table in pixels:
+        table["view"] = VIEWS[table["suite"]]
+        table["ratios"] = {(name, history, horizon): ratio for name, history, horizon, ratio in table["times_limit"]}
+        table["predictors"] = [s["predictor"] for s in table["standings"]]
     for table in zero_shot:
         table["times"] = {s["predictor"]: s for s in table["standings"]}
         table["few"] = max(row["tracks"] for row in table["rows"]) < MIN_TRACKS
@@ -161,6 +210,7 @@ def render(tables: list[dict]) -> str:
         "simulated": [table for table in zero_shot if table["suite"].startswith("sim:")],
         "recorded": sorted((t for t in zero_shot if t["suite"] in order), key=lambda t: order.index(t["suite"])),
         "adapted": sorted((t for t in tables if t.get("adapted")), key=lambda t: order.index(t["suite"])),
+        "pixels": sorted(pixels, key=lambda t: list(VIEWS).index(t["suite"])),
     }
     names = {key: _names(groups[key]) for key in ("simulated", "recorded")}
     return template.render(**groups, names=names, limits=GIVEN_MORE, twins=TWINS, few=MIN_TRACKS,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ballcast.evaluation.pixel_suites import PixelSuite
-from ballcast.evaluation.protocols import TIME_TOLERANCE, Cases, sensor_covariance
+from ballcast.evaluation.protocols import TIME_TOLERANCE, Cases, frame_covariances
 from ballcast.evaluation.suites import is_clear_of_edges
 from ballcast.tracks import Camera
 
@@ -39,8 +39,8 @@ class PixelCases(Cases):
 
 def pixels(suite: PixelSuite, history: float, horizons: Sequence[float]) -> PixelCases:
     """The PixelCases of `pixels` after `history` s, asked at `horizons` (H,) s after the last frame."""
-    ends = [track.time[0] + history + TIME_TOLERANCE if len(track) else np.nan for track in suite.tracks]
-    return _forecasts("pixels", history, suite, np.array(ends), suite.bounces(), horizons)
+    ends = [float(track.time[0]) + history + TIME_TOLERANCE if len(track) else np.nan for track in suite.tracks]
+    return _forecasts("pixels", history, suite, np.array(ends, float), suite.bounces(), horizons)
 
 
 def pixels_bounce(suite: PixelSuite, after: float, horizons: Sequence[float]) -> PixelCases:
@@ -67,7 +67,7 @@ def reconstruction(suite: PixelSuite) -> PixelCases:
     times = np.where(np.isnan(truth).any(axis=2), np.nan, times)
     cameras = [[history.cameras[c] for c in history.camera] for history in histories]
     image, known = np.full((*times.shape, 2), np.nan), np.ones(len(rows), bool)
-    spread = np.zeros((*times.shape, 3, 3))
+    spread = _truth_spread(suite, rows, times)
     return PixelCases("reconstruction", 0.0, rows, histories, times, truth, known, spread, image=image,
                       image_cameras=cameras, bounce=suite.bounces()[rows])  # fmt: skip
 
@@ -80,18 +80,14 @@ def _forecasts(protocol, history, suite, ends, bounces, horizons):
     last = np.array([track.time[-1] for track in histories])
     times = np.maximum(last[:, None] + np.asarray(horizons, float), last[:, None] + NOW)
     cameras = [[track.cameras[track.camera[-1]]] * len(horizons) for track in histories]
-    image, spread = np.full((*times.shape, 2), np.nan), np.zeros((*times.shape, 3, 3))
+    image, spread = np.full((*times.shape, 2), np.nan), _truth_spread(suite, rows, times)
     clear = np.ones(len(rows), bool)
     if not len(rows):
         truth = np.empty((*times.shape, 3))
     elif suite.has_space:
         truth = suite.positions(rows, times)
-        for n, i in enumerate(rows):
+        for n in range(len(rows)):
             image[n] = cameras[n][0].project(truth[n])
-            if suite.truth is not None:
-                spread[n] = sensor_covariance(
-                    suite.sport, suite.truth[i], np.searchsorted(suite.truth[i].time, times[n])
-                )
         if suite.balls is not None:
             clear = is_clear_of_edges(suite, rows, np.nanmax(times, axis=1))
         times = np.where(np.isnan(truth).any(axis=2), np.nan, times)
@@ -102,6 +98,15 @@ def _forecasts(protocol, history, suite, ends, bounces, horizons):
     beyond_end = int(np.isnan(times).sum())
     return PixelCases(protocol, history, rows, histories, times, truth, clear, spread, beyond_end, image=image,
                       image_cameras=cameras, bounce=bounces[rows])  # fmt: skip
+
+
+def _truth_spread(suite, rows, times):
+    """Covariances (N, H, 3, 3) m2 of the truth at times (N, H) s: of a measured track its noise, else none."""
+    spread = np.zeros((*times.shape, 3, 3))
+    for n, i in enumerate(rows) if suite.truth is not None else ():
+        track = suite.truth[i]
+        spread[n] = frame_covariances(suite.sport, track, np.searchsorted(track.time, times[n]))
+    return spread
 
 
 def _next_frames(track, last, times):

@@ -123,4 +123,5 @@ def times_limit(
         mean = values.mean(axis=0)
         return np.sqrt(mean[..., 0] / np.maximum(mean[..., 1], 1e-18))
 
-    return float(ratio(squares)), *map(float, interval(squares, ratio))
+    low, high = interval(squares, ratio)
+    return float(ratio(squares)), float(low), float(high)

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from ballcast import sim
-from ballcast.evaluation.pixel_suites import PixelSuite
+from ballcast.evaluation.pixel_suites import PixelSuite, between_frames
 from ballcast.evaluation.splits import SPLITS, RecordedSet, recorded_sets, split_of
 from ballcast.tracks import Camera, PixelTrack, Track, TrackError, read_cameras, read_pixel_tracks, read_tracks
 
 MIN_SHARED = 0.5  # of the pixels' time that the truth must cover
+MAX_OFFSET = 8.0  # px, median, from pixels to the projected truth: beyond it, the two are not on one clock
 SETS_RIGS = 200  # random rigs, which see the simulated balls in turn
 Rigs = Callable[[int], Sequence[sim.PixelSensor]]  # from the number of a ball to the cameras that see it
 
@@ -65,18 +66,21 @@ def pixels_from_files(
             raise ValueError(f"--tracks: none is named {missing[0]}, as a file of --pixels is; there are {known}")
         truth = tuple(by_name[name] for name in names)
         for track, other in zip(found, truth):
-            check_clock(track, other)
+            check_truth(track, other)
     return PixelSuite("/".join(place.resolve().parts[-2:]), sport, found, truth=truth)
 
 
-def check_clock(pixels: PixelTrack, truth: Track) -> None:
-    """ValueError if the truth covers too little of the time of the pixels."""
+def check_truth(pixels: PixelTrack, truth: Track) -> None:
+    """ValueError if the truth covers too little of the time of the pixels, or is elsewhere in the image."""
     first, last = pixels.time[0], pixels.time[-1]
     shared = min(last, truth.time[-1]) - max(first, truth.time[0]) if len(truth) else 0.0
     if shared < MIN_SHARED * (last - first):
         when = f"{truth.time[0]:g} to {truth.time[-1]:g} s" if len(truth) else "no frames"
         raise ValueError(f"--tracks: the truth of {pixels.name} has {when}, its pixels are of {first:g} to {last:g} s; "
                          "give tracks of the same balls, on the same clock")  # fmt: skip
+    if (offset := image_offset(pixels, truth)) > MAX_OFFSET:
+        raise ValueError(f"--tracks: the truth of {pixels.name}, projected, is {offset:.0f} px from its pixels in the "
+                         "median; give tracks of the same balls, in the cameras' frame, on their clock")  # fmt: skip
 
 
 def pixel_sets(
@@ -117,15 +121,27 @@ def _pixel_set(chosen, data, split, count, sport):
     few = [kept[k] for k in sorted({round(k) for k in np.linspace(0, len(kept) - 1, min(count, len(kept)))})]
     try:
         cameras = read_cameras(data / chosen.cameras)
-        found = (
-            [seen_by(track, chosen.views) for track in read_pixel_tracks([str(p) for p in few], cameras)] if few else []
-        )
-        truth = [on_pixel_clock(chosen, read_tracks(truths[p.stem])[0]) for p in few]
+        seen = read_pixel_tracks([str(path) for path in few], cameras) if few else []
+        found = [seen_by(track, chosen.views) for track in seen]
+        truth = [on_pixel_clock(chosen, read_tracks(truths[path.stem])[0]) for path in few]
     except TrackError as error:
         return None, f"skipped: {error}"
+    kept = [k for k in range(len(few)) if image_offset(found[k], truth[k]) <= MAX_OFFSET]
     setting = " without ".join([chosen.sport, *chosen.without]) + (f"; {chosen.note}" if chosen.note else "")
-    note = f"{len(few)} of {len(paths)} balls, split {split}; {setting}"
+    note = f"{len(kept)} of {len(paths)} balls, split {split}; {setting}"
+    if left_out := len(few) - len(kept):
+        note += f"; {left_out} more left out: their tracks, projected, are {MAX_OFFSET:g} px and more from their pixels"
+    found, truth = [found[k] for k in kept], [truth[k] for k in kept]
     return PixelSuite(chosen.name, sport, found, truth=tuple(truth), noise=chosen.pixel_noise), note
+
+
+def image_offset(pixels: PixelTrack, truth: Track) -> float:
+    """The median distance, px, from pixels to the projected truth at their times; infinite if they share no time."""
+    points, distances = between_frames(truth, pixels.time), np.full(len(pixels), np.nan)
+    for c, camera in enumerate(pixels.cameras):
+        own = pixels.camera == c
+        distances[own] = np.linalg.norm(camera.project(points[own]) - pixels.pixel[own], axis=1)
+    return float(np.nanmedian(distances)) if np.isfinite(distances).any() else np.inf
 
 
 def seen_by(track: PixelTrack, views: Sequence[str]) -> PixelTrack:

@@ -9,6 +9,7 @@ same clock, or nothing. Then forecasts are scored in the image alone.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,7 @@ Rigs = Callable[[int], Sequence[sim.PixelSensor]]  # from the number of a ball t
 class PixelSuite(Suite):
     """PixelTracks (B,) of one sport. `balls` are SeenBalls for simulated ones."""
 
+    balls: Any = None
     truth: tuple[Track, ...] | None = None  # (B,) where recorded balls were, on the clock of their pixels
     noise: float | None = None  # px, of recorded pixels, if it is known: then the limit `informed` can be asked for
 
@@ -87,8 +89,9 @@ class PixelSuite(Suite):
         diameters = [s.diameter_noise for s in sensors if s.diameter_noise >= 0.0]
         return PixelTruth(
             np.concatenate([*launch, *parameters]), tuple(Camera(*sensor.lens) for sensor in sensors),
-            np.array([s.clock_offset for s in sensors]), self._true_noise(i), *diameters[:1] or [0.5],
-            np.array([s.diameter_scale for s in sensors]), max(s.outlier for s in sensors),
+            np.array([s.clock_offset for s in sensors]), self._true_noise(i),
+            diameter_noise=diameters[0] if diameters else 0.5,
+            diameter_scale=np.array([s.diameter_scale for s in sensors]), outlier=max(s.outlier for s in sensors),
         )  # fmt: skip
 
     def _true_noise(self, i):

@@ -12,11 +12,13 @@ time; `Cases.sensor_covariance` is the uncertainty of this measurement.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
+from ballcast import sim
 from ballcast.evaluation.suites import Suite, is_clear_of_edges
-from ballcast.tracks import PixelTrack, Track, recorded_landings
+from ballcast.tracks import Track, recorded_landings
 
 PROTOCOLS = ("horizon", "landing", "l4dc2023", "bounce")
 HISTORIES, HORIZONS = (0.1, 0.2, 0.3), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)  # s
@@ -38,7 +40,7 @@ class Cases:
     protocol: str
     history: float  # s of history; of `landing` and `l4dc2023`, s before the landing or the end
     track_numbers: np.ndarray  # (N,) tracks of the suite
-    histories: list[Track] | list[PixelTrack]  # (N,)
+    histories: list[Any]  # (N,) of Track; of pixels, of PixelTrack
     times: np.ndarray  # (N, H) s, NaN where nothing is asked
     truth: np.ndarray  # (N, H, 3) m, NaN where it is not known; of landings (N, 4), time (s) and position (m)
     clear_of_edges: np.ndarray  # (N,) whether the ball stays away from edges and nets
@@ -64,10 +66,10 @@ class Cases:
     def of(self, rows: np.ndarray) -> "Cases":
         """The Cases of these rows, numbers or a mask."""
         rows = np.arange(len(self))[rows]
-        parts = {field.name: getattr(self, field.name) for field in fields(self)}
-        arrays = {key: value[rows] for key, value in parts.items() if isinstance(value, np.ndarray)}
-        lists = {key: [value[n] for n in rows] for key, value in parts.items() if isinstance(value, list)}
-        return replace(self, **arrays, **lists)
+        parts: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        chosen: dict[str, Any] = {key: value[rows] for key, value in parts.items() if isinstance(value, np.ndarray)}
+        chosen |= {key: [value[n] for n in rows] for key, value in parts.items() if isinstance(value, list)}
+        return replace(self, **chosen)
 
 
 def horizon(suite: Suite, history: float, horizons: Sequence[float]) -> Cases:
@@ -87,7 +89,7 @@ def horizon(suite: Suite, history: float, horizons: Sequence[float]) -> Cases:
             at = np.searchsorted(track.time, times[n] - TIME_TOLERANCE)
             there = at < len(track)
             times[n, there], truth[n, there] = track.time[at[there]], track.position[at[there]]
-            times[n, ~there], sensor_covariance[n] = np.nan, sensor_covariance(suite.sport, track, at)
+            times[n, ~there], sensor_covariance[n] = np.nan, frame_covariances(suite.sport, track, at)
             times[n, 1:][np.diff(times[n]) <= 0] = np.nan  # after a gap two horizons would have the same frame
         truth[np.isnan(times)] = np.nan
         beyond_end = int(np.isnan(times).sum())
@@ -161,7 +163,7 @@ def _recorded(sport, track):
     return np.column_stack(recorded_landings(track, surfaces, sport.ball.radius))
 
 
-def sensor_covariance(sport, track, at):
+def frame_covariances(sport: sim.Sport, track: Track, at: np.ndarray) -> np.ndarray:
     """Covariance (H, 3, 3) m2 of frames `at` (H,) of a track: its own noise, and the jitter of the sport's sensor."""
     velocity = np.gradient(track.position, track.time, axis=0)[np.minimum(at, len(track) - 1)]
     late = np.mean(sport.sensor.jitter) ** 2 * velocity[:, :, None] * velocity[:, None, :]

@@ -12,6 +12,7 @@ from ballcast.evaluation.protocols import Cases
 from ballcast.evaluation.results import COVERAGE_LEVELS, Results, Row, cell_key, json_number
 from ballcast.evaluation.suites import Suite
 
+Cell = tuple[str, str, str, float]  # predictor, suite, protocol, history
 END_STATISTICS = {  # of errors (N, ...) over tracks
     "median": STATISTICS["median"],
     "q10": lambda e: np.quantile(e, 0.1, axis=0),
@@ -50,7 +51,7 @@ def _score_horizons(results, name, suite, cases, answers, horizons):
 
 
 def score_regions(
-    results: Results, cell: tuple, horizon: float, answers: Answers, rows: np.ndarray, h: int, covariance: np.ndarray,
+    results: Results, cell: Cell, horizon: float, answers: Answers, rows: np.ndarray, h: int, covariance: np.ndarray,
     cases: Cases,
 ) -> None:  # fmt: skip
     """Add coverage, over the cases clear of edges, and the proper scores."""
@@ -111,7 +112,13 @@ def score_latency(results: Results, name: str, suite: Suite, durations: np.ndarr
 
 
 def add_errors(
-    results: Results, cell: tuple, horizon: float, suite: Suite, cases: Cases, rows: np.ndarray, errors: np.ndarray
+    results: Results,
+    cell: Cell,
+    horizon: float,
+    suite: Suite,
+    cases: Cases,
+    rows: np.ndarray,
+    errors: np.ndarray,
 ) -> None:
     """Keep the errors (N,) m of the cases `rows` (N,), by the names of their tracks."""
     names = [suite.tracks[i].name for i in cases.track_numbers[rows]]
@@ -119,7 +126,12 @@ def add_errors(
 
 
 def add_figure(
-    results: Results, cell: tuple, horizon: float | None, metric: str, values: np.ndarray, statistic: Callable
+    results: Results,
+    cell: Cell,
+    horizon: float | None,
+    metric: str,
+    values: np.ndarray,
+    statistic: Callable,
 ) -> None:
     """Add the Row of a metric: the statistic of values (N, ...) over tracks, with its interval."""
     values = np.asarray(values, float)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ballcast import sim
 from ballcast.evaluation.limits import Truth
-from ballcast.tracks import PixelTrack, Track, read_tracks
+from ballcast.tracks import Track, read_tracks
 
 PATH_SAMPLES = 600  # positions of a path that are checked
 EDGE_MARGIN = 0.01  # m from an edge or the net: a ball this close may go either way
@@ -30,7 +30,7 @@ class Suite:
 
     name: str
     sport: sim.Sport
-    tracks: list[Track] | list[PixelTrack]
+    tracks: list[Any]  # (B,) of Track; of a PixelSuite, of PixelTrack
     balls: sim.Balls | None = None
     events: Events | None = None  # if the tracks are made frames after events, whose landings are known
 
@@ -38,8 +38,8 @@ class Suite:
         """The name of track i among those of all suites."""
         return f"{self.name}/{self.tracks[i].name}"
 
-    def truth_of(self, i: int) -> Truth:
-        """What a limit is given of track i."""
+    def truth_of(self, i: int) -> Any:
+        """What a limit is given of track i: a limits.Truth, of pixels a PixelTruth."""
         b = self.balls
         launch = b.launch_position[i], b.launch_velocity[i], b.launch_spin[i]
         scalars = float(b.jitter[i]), float(b.rate[i]), float(b.outlier[i])

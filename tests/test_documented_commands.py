@@ -27,7 +27,7 @@ from test_tracks_formats import launcher, motive
 
 from ballcast import command, sim
 from ballcast.__main__ import SUBCOMMANDS
-from ballcast.tracks import Camera, PixelTrack, read_track, write_cameras, write_pixels
+from ballcast.tracks import Camera, PixelTrack, read_track, write_cameras, write_pixels, write_track
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ["README.md", *(f"{d}/{f.name}" for d in ("docs", "lessons") for f in sorted((ROOT / d).glob("*.md")))]
@@ -47,6 +47,7 @@ SHORTENED = (  # (pattern, what is added, which overrides what is there); the fi
     (r"^play\.py", "--headless --size 320x180 --frames 12"),  # so that there is a forecast
     (r"^evaluate\.py .*--compare \S+ \S+$", ""),
     (r"^evaluate\.py .*--export", "--balls 2 --protocol horizon --history 0.1 --horizon 0.1"),
+    (r"^evaluate\.py .*--(pixels|cameras|protocol pixels)", "--balls 2 --history 0.1 --predictor physics"),
     (r"^evaluate\.py .*--predictor", "--balls 2 --protocol horizon --history 0.1 --horizon 0.1"),
     (r"^evaluate\.py", "--balls 2 --protocol horizon --history 0.1 --horizon 0.1 --predictor parabola"),
     (r"^train\.py .*--finetune", "--steps 1 --batch 32 --out run"),
@@ -65,7 +66,7 @@ BY_HAND = (  # (pattern, why it does not run here)
     (r"^-m ballcast\.evaluation\.splits", "needs recorded sets"),
     (r"^train\.py .*--finetune .*--tracks", "needs several recordings: tests/test_finetune.py"),
     (r"^evaluate\.py .*--predictor runs/mine", "needs what the command before it makes"),
-    (r"--suite real", "needs the recorded sets, and minutes"),
+    (r"--suite (real|pixels)", "needs the recorded sets, and minutes"),
     (r"^answer\.py", "is the program that docs/benchmark.md prints; tests/test_benchmark.py runs it"),
     (r"constant_acceleration|--show apex", "is a step of a recipe, after the files that the recipe adds"),
     (r"^train\.py --minutes 30$", "is for several processes"),
@@ -173,7 +174,11 @@ def write_seen(track):
     pixel = camera.project(track.position)
     seen = camera.sees(track.position)
     write_cameras("cameras.yaml", [camera])
+    Path("seen").mkdir()
+    Path("truth").mkdir()
+    write_track("truth/ball.csv", track)
     write_pixels("ball.csv", PixelTrack(track.time[seen], pixel[seen], np.zeros(seen.sum(), int), [camera]))
+    shutil.copy("ball.csv", "seen/ball.csv")
 
 
 def write_clip():
