@@ -1,10 +1,6 @@
-"""What a network reads of a filter that has seen pixels: the features of features.py. Compiled.
+"""A network that reads filters which have seen pixels: encoding/pixel_features.py says what it reads. Compiled."""
 
-The mean velocities of "motion" are of where the filter had the ball at the frames, since no frame says where it was.
-"""
-
-from ballcast.models.encoding.features import _filter_features
-from ballcast.models.estimation.filter_state import summary
+from ballcast.models.encoding.pixel_features import fill_pixel_features
 from ballcast.models.runtime.network import advance, standardise
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.borrowed import borrowed
@@ -20,9 +16,7 @@ def advance_network(packed, rows, gap, time):
     raw_features, hidden = memory.raw_features, memory.hidden
     for n in range(len(rows)):
         b = rows[n]
-        known, out = summary(memory.filter_states[b]), raw_features[b]
-        _filter_features(frontend.sport, frontend.scales, known, gap, out[:-1])
-        out[-1] = frontend.surfaces_absent
+        fill_pixel_features(frontend, memory.filter_states[b], gap, raw_features[b])
     new_features = standardise(raw_features[rows], network.feature_mean, network.feature_scale_inverse)
     new_hidden = hidden[rows]
     advance(network, new_features, time[rows], new_hidden, memory.cell_state, rows)
