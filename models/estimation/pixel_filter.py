@@ -2,6 +2,7 @@
 
     running = PixelFilter(sport)
     running.observe(state, t, pixel, camera)       # state: a record of FILTER_STATE_DTYPE
+    running.finish(state)                          # at the end of a track: no fit is under way any more
 
 A frame costs what a frame of positions does. At a few frames the last RING frames are fitted anew, all at once
 (pixel_mixture.py), and the filter goes on from that posterior: at the start, since one camera does not see depth, each
@@ -10,20 +11,26 @@ nothing explains the frames. The fits take the place of the passes of smoothing.
 cameras and their clocks too. Between fits the filter takes these as they are: its components are given them. What they
 leave open is kept beside the components, `common` (16, 16), as in Schmidt's consider filter, and is added to the
 covariance that others read.
+
+A fit starts from the modes of the one before, where these explain the frames. It is made in steps, for SHARE of the
+time between frames: no frame waits for a whole fit but that of the first forecast. Meanwhile the filter goes on; when
+the fit is there, the filter starts from it and takes the frames since once more.
 """
 
 import math
 from collections import deque
+from typing import NamedTuple
 
 import numpy as np
 
 from ballcast.models.estimation.camera_model import CameraModel
 from ballcast.models.estimation.filter_state import HISTORY_FRAMES
 from ballcast.models.estimation.pixel_fit import state_at
-from ballcast.models.estimation.pixel_measurement import CAMERA, FRAME_SIZE, observe_pixel, start_filter
-from ballcast.models.estimation.pixel_mixture import PixelMixture, fit_last_flight, weigh
+from ballcast.models.estimation.pixel_measurement import PixelConstants, SeenBy, observe_pixel, start_filter
+from ballcast.models.estimation.pixel_mixture import PixelMixture, flight_steps, weigh_steps
 from ballcast.models.estimation.pixel_posterior import WeightedFlights
 from ballcast.models.estimation.pixels import (
+    CAMERA_SIZE,
     CLOCK,
     ERRORS,
     FOCAL,
@@ -34,6 +41,7 @@ from ballcast.models.estimation.pixels import (
     camera_row,
 )
 from ballcast.models.estimation.prior import FilterPrior, make_filter_prior
+from ballcast.models.estimation.steps import Steps
 from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS
 from ballcast.sim.kernels.compiled_sport import CompiledSport, compile_sport
 from ballcast.sim.kernels.packed import pack
@@ -41,11 +49,15 @@ from ballcast.sim.sport import Sport
 from ballcast.tracks.camera import Camera, rotation_of
 from ballcast.tracks.pixel_track import PixelTrack
 
-RING = 300  # frames kept
+RING = 300  # frames kept; of a flight with more the filter follows the others without fits
+COLD_FRAMES = 60  # the last ones, from which it starts anew then
 MIN_FRAMES, GROWTH = 3, 1.5  # frames of the first fit; times more frames for the next
 FRAMES_AFTER_BOUNCE = (1, 3, 6)  # frames after a contact at which the frames are fitted anew
 MAX_MODES = 12  # of the components; the others are room for splits
 HEIGHT_VARIANCE = 1e-8  # m2: cameras are in the place's frame
+SHARE = 0.5  # of the time between frames that a fit may take
+SAMPLES = 600  # flights by which the modes of a fit are weighed
+MODE_WORK = 0.15  # ms, of the moments of a mode
 SINGULAR = 1e-2  # fraction of the variances: a covariance that is nearly singular divides by no less
 SHARE_OF_FIT = 20.0  # samples that the covariance of a mode's fit counts for beside those of its weighted flights
 
@@ -64,120 +76,192 @@ class PixelFilter:
     def __init__(self, sport: Sport, model: CameraModel | None = None):
         self.sport, self.compiled_sport, self.model = sport, compile_sport(sport), model or CameraModel()
         self.prior, self.cameras = pixel_filter_prior(sport), []
-        self._constants = pack((self.compiled_sport, self.prior))
-        self._moments, self._frame = np.zeros(3), np.zeros(FRAME_SIZE)
-        self._frame[6] = 2.0 * sport.ball.radius
+        self.common, self.image = np.zeros((UNKNOWNS, UNKNOWNS)), np.zeros(3)
+        self._pack()
         self.restart()
 
     def restart(self) -> None:
         """Forget the ball; the cameras are kept."""
         self._ring: deque = deque(maxlen=RING)
         self._frames, self._next_fit, self._since_contact = 0, MIN_FRAMES, 0
-        self._last_contact, self.fits = -math.inf, 0
-        self.common = np.zeros((UNKNOWNS, UNKNOWNS))
-        for camera in self.cameras:
-            camera.forget(self.model)
+        self._last_contact, self._last_time, self.fits = -math.inf, -math.inf, 0
+        self._job: _Job | None = None  # the fit that is under way
+        self._is_due, self.mixture = False, None
+        self.common[:] = 0.0
+        self._forget_errors()
 
     def observe(self, state: np.record, t: float, pixel: np.ndarray, camera: Camera, diameter: float | None) -> bool:
         """Update the filter by a frame; whether it has a belief."""
-        index = self._index(camera)
-        self._ring.append((t, pixel[0], pixel[1], index, math.nan if diameter is None else diameter))
-        self._frames += 1
-        if state["frames"] and not self._is_fit_due(state) and not self._follow(state, t, pixel, index, diameter):
-            return True
-        if len(self._ring) < MIN_FRAMES:
-            return bool(state["frames"])
-        self._fit_anew(state)
-        return True
+        index = self.index(camera)
+        self.add(t, float(pixel[0]), float(pixel[1]), index, diameter)
+        is_lost = self.has_started and observe_pixel(self.packed, state, t, self.image, index)
+        self.work(state, is_lost)
+        return self.has_started
 
-    def _index(self, camera):
+    def index(self, camera: Camera) -> int:
+        """The number of a camera, which may be new."""
         for i, known in enumerate(self.cameras):
-            if known.camera is camera:
+            if known is camera:
                 return i
-        self.cameras.append(_SeenBy(camera, self.model))
+        self.cameras.append(camera)
+        self._pack()
         return len(self.cameras) - 1
 
-    def _is_fit_due(self, state):
-        last = float(state["last_contact_time"])
-        if last > self._last_contact + 0.03:
-            self._last_contact, self._since_contact = last, 0
+    @property
+    def has_started(self) -> bool:
+        """Whether there was a fit: then the filter follows the frames."""
+        return self.mixture is not None
+
+    def add(self, t: float, u: float, v: float, index: int, diameter: float | None) -> None:
+        """Keep a frame of the camera of that number; its `image` (3,) is what observe_pixel of the kernels takes."""
+        self._ring.append((t, u, v, index, math.nan if diameter is None else diameter))
+        if self._job is not None:
+            self._job.since += 1
+        image = self.image
+        image[0], image[1], image[2] = u, v, diameter or 0.0
+        self._frames += 1
+
+    def work(self, state: np.record, is_lost: bool) -> None:
+        """After a frame was added and followed: begin the fit that is due, go on with it, or start from it."""
+        t, count = self._ring[-1][0], len(self._ring)
+        if self.mixture is None:
+            if count >= MIN_FRAMES:
+                self._begin(state)
+                self.finish(state)
+        else:
+            self._is_due |= self._is_fit_due(float(state["last_contact_time"])) or is_lost
+            if self._job is None and self._is_due:
+                self._begin(state)
+            if self._job is not None:
+                self._go_on(state, 1e3 * SHARE * (t - self._last_time))
+        self._last_time = t
+
+    def finish(self, state: np.record) -> None:
+        """Finish the fit that is under way."""
+        if self._job is not None:
+            self._go_on(state, math.inf)
+
+    def _pack(self):
+        """Pack what the kernels take."""
+        count, low_high = len(self.cameras), np.array(self.model.noise_range) ** 2
+        usual = np.array([self.model.noise**2, self.model.diameter_noise**2])
+        rows = np.array([camera_row(camera) for camera in self.cameras]).reshape(count, CAMERA_SIZE)
+        before, zeros = getattr(self, "_seen", None), np.zeros((count, 2))
+        self._seen = SeenBy(rows, np.zeros(count), zeros + usual, zeros.copy(), zeros.copy(),
+                            np.outer(usual, low_high), float(self.model.pseudo_frames))  # fmt: skip
+        for old, new in zip(before[:5] if before else (), self._seen[:5], strict=False):
+            new[: len(old)] = old
+        ball = 2.0 * self.sport.ball.radius
+        self.packed = pack(PixelConstants(self.compiled_sport, self.prior, self._seen, self.common, ball))
+
+    def _forget_errors(self):
+        """Take the cameras as they are given."""
+        seen = self._seen
+        seen.rows[:] = np.array([camera_row(camera) for camera in self.cameras]).reshape(-1, CAMERA_SIZE)
+        seen.late[:], seen.sums[:], seen.counts[:] = 0.0, 0.0, 0.0
+        seen.usual[:] = self.model.noise**2, self.model.diameter_noise**2
+
+    def _is_fit_due(self, last_contact):
+        if last_contact > self._last_contact + 0.03:
+            self._last_contact, self._since_contact = last_contact, 0
         if self._last_contact > -math.inf:
             self._since_contact += 1
-        return self._frames >= self._next_fit and self._frames <= RING or self._since_contact in FRAMES_AFTER_BOUNCE
+        if self._frames > RING:
+            return False
+        return self._frames >= self._next_fit or self._since_contact in FRAMES_AFTER_BOUNCE
 
-    def _follow(self, state, t, pixel, index, diameter):
-        """Take a frame by the filter alone; whether it is lost."""
-        seen = self.cameras[index]
-        seen.fill(self._frame, pixel, diameter or 0.0)
-        is_lost = observe_pixel(self._constants, state, t, self._frame, self.common, self._moments)
-        seen.note(self._moments, diameter is not None)
-        return is_lost
-
-    def _fit_anew(self, state):
-        """Start the filter from a fit of the frames in the ring."""
-        rows = np.array(self._ring)
-        cameras = [seen.camera for seen in self.cameras]
-        diameter = rows[:, 4] if np.isfinite(rows[:, 4]).any() else None
-        track = PixelTrack(rows[:, 0], rows[:, 1:3], rows[:, 3], cameras, diameter)
-        mixture, first = fit_last_flight(self.sport, self.compiled_sport, track, self.model)
-        for _ in range(first):
-            self._ring.popleft()
-        if first:
+    def _begin(self, state):
+        """Begin a fit of the frames in the ring."""
+        if self.mixture is not None and self.mixture.epoch != self._ring[0][0]:  # the first frames have left
+            while len(self._ring) > COLD_FRAMES:
+                self._ring.popleft()
             self._frames = len(self._ring)
-        track = track[first:]
-        flights = weigh(self.sport, self.compiled_sport, track, mixture, self.model, True)
-        modes = mode_moments(self.compiled_sport, mixture, flights, float(track.time[-1]))
-        contacts = np.array([mixture.epoch + mixture.fits[i].last_contact for i in modes.origin])
-        path = np.einsum("n,nti->ti", flights.weights, flights.paths[:, -HISTORY_FRAMES:, :3])
-        times = np.array(track.time[-HISTORY_FRAMES:])
-        errors = flights.weights @ flights.errors
-        for c, seen in enumerate(self.cameras):
-            seen.correct(errors[ERRORS * c : ERRORS * (c + 1)], mixture.fits[0].noise[c])
-        start_filter(self.prior, state, times, path, modes.means, modes.covariances, modes.log_weights, contacts)
-        self.common = modes.common
+        rows = np.array(self._ring)
+        diameter = rows[:, 4] if np.isfinite(rows[:, 4]).any() else None
+        track = PixelTrack(rows[:, 0], rows[:, 1:3], rows[:, 3], self.cameras, diameter)
+        steps = _fit_steps(self.sport, self.compiled_sport, track, self.model, self.mixture)
+        self._job, self._is_due = _Job(steps, len(track), int(state["frames"])), False
+        self._plan()
+
+    def _plan(self):
+        """Say at how many frames the next fit is."""
+        self._next_fit = max(int(GROWTH * self._frames) + 1, self._frames + 2)
+
+    def _go_on(self, state, budget):
+        """Spend about `budget` ms on the fit that is under way; start from it when it is there."""
+        job = self._job
+        job.left = min(job.left, 0.0) + budget
+        while job.left > 0.0:
+            try:
+                job.left -= next(job.steps)
+            except StopIteration as end:
+                self._job = None
+                self._start_from(state, job, end.value)
+                return
+
+    def _start_from(self, state, job, fit):
+        """Start the filter from a _FilterStart, and take the frames since once more."""
+        later = [self._ring[k - job.since] for k in range(job.since)]
+        while len(self._ring) > job.frames - fit.first + job.since:
+            self._ring.popleft()
+        if fit.first:
+            self._frames = len(self._ring)
+            self._plan()
+        self.mixture, self.fits, modes = fit.mixture, self.fits + 1, fit.modes
+        self._correct(fit.errors, fit.mixture.fits[0].noise)
+        state["frames"] = max(job.count - 1, 0)
+        start_filter(
+            self.prior, state, fit.times, fit.path, modes.means, modes.covariances, modes.log_weights, fit.contacts
+        )
+        self.common[:] = modes.common
         state["P"] += self.common
-        self._next_fit, self.fits = max(int(GROWTH * self._frames) + 1, self._frames + 2), self.fits + 1
+        for t, u, v, index, diameter in later:
+            self.image[:] = u, v, 0.0 if math.isnan(diameter) else diameter
+            self._is_due |= observe_pixel(self.packed, state, t, self.image, index)
+
+    def _correct(self, errors, noise):
+        """Take the cameras' errors (8 C,) and noise (C, 2) px2 as found by a fit."""
+        seen = self._seen
+        for c, camera in enumerate(self.cameras[: len(noise)]):
+            own, row = errors[ERRORS * c : ERRORS * (c + 1)], camera_row(camera)
+            turn = rotation_of(own[:SHIFT])
+            row[ROTATION : ROTATION + 9] = (turn @ camera.R).ravel()
+            row[TRANSLATION : TRANSLATION + 3] = turn @ camera.t + own[SHIFT : SHIFT + 3]
+            row[FOCAL : FOCAL + 2] *= math.exp(own[LOG_FOCAL])
+            seen.rows[c], seen.late[c], seen.usual[c] = row, own[CLOCK], noise[c]
+            seen.sums[c], seen.counts[c] = 0.0, 0.0
 
 
-class _SeenBy:
-    """A camera, as corrected by the fits, and its noise."""
+class _Job:
+    """A fit under way: its steps, of how many frames, and how many the filter had had; frames and ms since."""
 
-    def __init__(self, camera: Camera, model: CameraModel):
-        self.camera = camera
-        self.forget(model)
+    def __init__(self, steps: "Steps[_FilterStart]", frames: int, count: int):
+        self.steps, self.frames, self.count, self.since, self.left = steps, frames, count, 0, 0.0
 
-    def forget(self, model: CameraModel) -> None:
-        self.row, self.late, self._model = camera_row(self.camera), 0.0, model
-        self._sums, self._counts = [0.0, 0.0], [0, 0]
-        self._usual = [model.noise**2, model.diameter_noise**2]
-        low, high = np.array(model.noise_range) ** 2
-        self._bounds = [(low * usual, high * usual) for usual in self._usual]
 
-    def correct(self, errors: np.ndarray, noise: np.ndarray) -> None:
-        """Take a camera's errors (8,) and noise (2,) px2 as found by a fit."""
-        turn, row = rotation_of(errors[:SHIFT]), camera_row(self.camera)
-        row[ROTATION : ROTATION + 9] = (turn @ self.camera.R).ravel()
-        row[TRANSLATION : TRANSLATION + 3] = turn @ self.camera.t + errors[SHIFT : SHIFT + 3]
-        row[FOCAL : FOCAL + 2] *= math.exp(errors[LOG_FOCAL])
-        self.row, self.late = row, float(errors[CLOCK])
-        self._usual, self._sums, self._counts = noise.tolist(), [0.0, 0.0], [0, 0]
+class _FilterStart(NamedTuple):
+    """What a filter starts from."""
 
-    def variance(self, k: int) -> float:
-        """The variance of a pixel's coordinate (k = 0) or of a diameter (1), px2."""
-        pseudo, (low, high) = self._model.pseudo_frames, self._bounds[k]
-        return min(max((pseudo * self._usual[k] + self._sums[k]) / (pseudo + self._counts[k]), low), high)
+    mixture: PixelMixture
+    first: int  # frame used
+    modes: "Modes"
+    contacts: np.ndarray  # (M,) s, of the last contacts
+    times: np.ndarray  # (T,) s, of the last frames, and where the ball was, path (T, 3) m
+    path: np.ndarray
+    errors: np.ndarray  # (8 C,) of the cameras
 
-    def fill(self, frame: np.ndarray, pixel: np.ndarray, diameter: float) -> None:
-        """Fill a frame, see pixel_measurement.py; but for the ball's own diameter."""
-        frame[0], frame[1], frame[2] = pixel[0], pixel[1], diameter
-        frame[3], frame[4], frame[7] = self.variance(0), self.variance(1), self.late
-        frame[CAMERA:] = self.row
 
-    def note(self, moments: np.ndarray, with_diameter: bool) -> None:
-        """Count a frame's squared residuals."""
-        for k in range(2 if with_diameter else 1):
-            self._sums[k] += float(moments[2] * moments[k])
-            self._counts[k] += 1
+def _fit_steps(sport, compiled, track, model, before):
+    """The _FilterStart after the frames of a track, in steps; `before`: the PixelMixture of the fit before."""
+    mixture, first = yield from flight_steps(sport, compiled, track, model, before)
+    track = track[first:]
+    flights = yield from weigh_steps(sport, compiled, track, mixture, model, True, SAMPLES)
+    modes = mode_moments(compiled, mixture, flights, float(track.time[-1]))
+    contacts = np.array([mixture.epoch + mixture.fits[i].last_contact for i in modes.origin])
+    path = np.einsum("n,nti->ti", flights.weights, flights.paths[:, -HISTORY_FRAMES:, :3])
+    times = np.array(track.time[-HISTORY_FRAMES:])
+    yield MODE_WORK * len(modes.origin)
+    return _FilterStart(mixture, first, modes, contacts, times, path, flights.weights @ flights.errors)
 
 
 class Modes:

@@ -22,13 +22,19 @@ from ballcast.models.estimation.pixels import (
     into_camera,
     out_of_camera,
 )
-from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS, clamp, seed_unknowns, to_launch
+from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS, clamp, fill_launch, seed_unknowns, to_launch
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.flight import fly_ball
+from ballcast.sim.kernels.lanes import CHUNK, LaneTask, fly_lanes
 from ballcast.sim.kernels.layout import CONTACT_DTYPE, LAUNCH_SIZE
 from ballcast.sim.kernels.tangent import COLUMNS, TANGENT_SIZE
 
 DEGREES = 8.0  # of freedom of Student's t
+# logarithms of the normalisation of Student's t in two and in three dimensions
+LOG_T, LOG_T_SIZED = (
+    math.lgamma(0.5 * (DEGREES + d)) - math.lgamma(0.5 * DEGREES) - 0.5 * d * math.log(DEGREES * math.pi)
+    for d in (2.0, 3.0)
+)
 MAX_EM_ROUNDS = 4  # of estimating the noise
 EM_TOLERANCE = 0.1  # change of a variance's logarithm that needs another round
 DAMPING, MIN_DAMPING, MAX_DAMPING = 1e-3, 1e-7, 1e8
@@ -171,7 +177,7 @@ def evaluate(at, pixels, x, prior, noise, inflation):
         z = (at.residual[n, 0] * a) ** 2 + (at.residual[n, 1] * a) ** 2 + (at.residual[n, 2] * b) ** 2
         area = pixels.cameras[c, 24] * pixels.cameras[c, 25] * (0.5 * pixels.cameras[c, 24] if sized else 1.0)
         log_density = 2.0 * math.log(a) + (math.log(b) if sized else 0.0)
-        weight, loss = robust_weight(z, 3.0 if sized else 2.0, log_density, prior.outlier_rate, area)
+        weight, loss = robust_weight(z, sized, log_density, prior.outlier_rate, area)
         at.weights[n], at.squares[n], cost = weight, z, cost + loss
         root = math.sqrt(weight)
         for i in range(3):
@@ -185,14 +191,14 @@ def evaluate(at, pixels, x, prior, noise, inflation):
 
 
 @inlined
-def robust_weight(square, dimensions, log_density, outlier_rate, area):
-    """(weight, loss) of a frame: Student's t of this logarithm of the density's scale, and outliers over an area."""
-    log_inlier = log_density + math.log(1.0 - outlier_rate) - 0.5 * dimensions * math.log(DEGREES * math.pi)
-    log_inlier += math.lgamma(0.5 * (DEGREES + dimensions)) - math.lgamma(0.5 * DEGREES)
+def robust_weight(square, is_sized, log_density, outlier_rate, area):
+    """(weight, loss) of a frame, with a diameter or without: Student's t of this logarithm of the density's scale, and
+    outliers over an area."""
+    dimensions = 3.0 if is_sized else 2.0
+    log_inlier = log_density + math.log(1.0 - outlier_rate) + (LOG_T_SIZED if is_sized else LOG_T)
     log_inlier -= 0.5 * (DEGREES + dimensions) * math.log1p(square / DEGREES)
     log_outlier = math.log(outlier_rate / area)
-    top = max(log_inlier, log_outlier)
-    log_total = top + math.log(math.exp(log_inlier - top) + math.exp(log_outlier - top))
+    log_total = max(log_inlier, log_outlier) + math.log1p(math.exp(-abs(log_inlier - log_outlier)))
     return (DEGREES + dimensions) / (DEGREES + square) * math.exp(log_inlier - log_total), -log_total
 
 
@@ -321,18 +327,23 @@ def state_at(sport, x, covariance, time):
 
 
 @kernel
-def misfits(sport, pixels, states, noise):
+def misfits(lane_sport, pixels, states, noise):
     """Half the sums (N,) of logarithms of 1 + the squared residuals of flights from states (N, 9); noise: px."""
-    out, x, count = np.zeros(len(states)), np.zeros(UNKNOWNS), len(pixels.time)
-    trajectory, jacobian = np.empty((count, 6)), np.empty((count, 3, COLUMNS))
-    for i in range(len(states)):
+    count, frames = len(states), len(pixels.time)
+    out, x, launches = np.zeros(count), np.zeros(UNKNOWNS), np.empty((count, LAUNCH_SIZE))
+    for i in range(count):
         x[:9] = states[i]
         clamp(x)
-        none = np.empty(0)
-        fly_ball(sport, to_launch(x), pixels.time, none, trajectory, jacobian, np.empty(0, CONTACT_DTYPE))
-        for n in range(count):
+        fill_launch(x, launches[i])
+    times = np.full((1, frames + CHUNK), np.inf)
+    times[0, :frames] = pixels.time
+    position, none = np.empty((count, frames, 3), lane_sport.boxes.dtype), np.empty((0, 0, 0), lane_sport.boxes.dtype)
+    flown = position.reshape(-1), none, none, np.empty(count, np.int8), np.empty(0, CONTACT_DTYPE)
+    fly_lanes(LaneTask(lane_sport, launches, times, np.full(count, frames), *flown), np.int64(0), count)
+    for i in range(count):
+        for n in range(frames):
             camera = pixels.cameras[pixels.camera[n]]
-            a, b, c = into_camera(camera, trajectory[n, 0], trajectory[n, 1], trajectory[n, 2])
+            a, b, c = into_camera(camera, position[i, n, 0], position[i, n, 1], position[i, n, 2])
             image, _, _, _ = image_of(camera, a, b, c)
             du, dv = (image[0] - pixels.image[n, 0]) / noise, (image[1] - pixels.image[n, 1]) / noise
             out[i] += 0.5 * math.log1p(du * du + dv * dv)

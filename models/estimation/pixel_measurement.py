@@ -6,6 +6,7 @@ same. A frame without a diameter has a third number that says nothing. The noise
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -40,9 +41,11 @@ from ballcast.models.estimation.mixture import (
     split_widest,
 )
 from ballcast.models.estimation.pixels import CAMERA_SIZE, image_of, into_camera, out_of_camera
+from ballcast.models.estimation.prior import FilterPrior
 from ballcast.models.estimation.unknowns import UNKNOWNS, clamp
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.borrowed import borrowed
+from ballcast.sim.kernels.compiled_sport import CompiledSport
 from ballcast.sim.kernels.lane_numbers import empty_rows, lane_max, load, store
 
 OUTLIERS_TO_RESTART = 4  # in a row
@@ -52,6 +55,28 @@ NO_DIAMETER = 1e-9  # m2: update() takes a variance that is not above 0 for a fa
 # ball (m), how late the camera's clock is (s), and the camera
 CAMERA = 8
 FRAME_SIZE = CAMERA + CAMERA_SIZE
+
+
+class SeenBy(NamedTuple):
+    """Cameras as corrected by fits, and their noise: variances in px2 of a pixel's coordinate and of the diameter."""
+
+    rows: np.ndarray  # (C, CAMERA_SIZE)
+    late: np.ndarray  # (C,) s, of their clocks
+    usual: np.ndarray  # (C, 2)
+    sums: np.ndarray  # (C, 2) of squared residuals, px2
+    counts: np.ndarray  # (C, 2) of frames
+    bounds: np.ndarray  # (2, 2) the smallest and the largest, of each
+    pseudo_frames: float  # that `usual` counts for
+
+
+class PixelConstants(NamedTuple):
+    """What a filter on pixels is given with each frame."""
+
+    sport: CompiledSport
+    prior: FilterPrior
+    cameras: SeenBy
+    common: np.ndarray  # (16, 16): what all components leave open alike
+    ball: float  # m, diameter
 
 
 @inlined
@@ -92,15 +117,39 @@ def measure_pixel(state, s, U, y):
 
 
 @kernel
-def observe_pixel(constants, state, t, y, common, moments):
-    """Update a filter that is started with a frame at t s, y (FRAME_SIZE,).
+def observe_pixel(packed, state, t, image, c):
+    """Update a filter that is started with a frame of camera c at t s, image (3,) px: u, v, diameter (0: none).
 
-    constants: a packed (CompiledSport, FilterPrior), since numba reads every array of a record at every call.
-    common (16, 16): what all components leave open alike, is taken along and added to the covariance. moments (3,) gets
-    the squared residual of a coordinate, px2, with the filter's own uncertainty, that of the
-    diameter, and the weight of the frame. Returns whether the filter is lost: nothing explains the last frames.
+    packed: PixelConstants, whose `common` is taken along and added to the covariance, and whose noise is adapted.
+    Returns whether the filter is lost: nothing explains the last frames.
     """
-    sport, filter_prior = borrowed(constants.value)
+    sport, filter_prior, cameras, common, ball = borrowed(packed.value)
+    y = np.empty(FRAME_SIZE)
+    y[0], y[1], y[2] = image[0], image[1], image[2]
+    y[3], y[4], y[6], y[7] = _variance(cameras, c, 0), _variance(cameras, c, 1), ball, cameras.late[c]
+    y[CAMERA:] = cameras.rows[c]
+    is_lost, pixel2, diameter2 = _observe(sport, filter_prior, state, t, y, common)
+    weight = 1.0 / state.inflation
+    cameras.sums[c, 0] += weight * pixel2
+    cameras.counts[c, 0] += 1.0
+    if image[2] > 0.0:
+        cameras.sums[c, 1] += weight * diameter2
+        cameras.counts[c, 1] += 1.0
+    return is_lost
+
+
+@inlined
+def _variance(cameras, c, k):
+    """The variance of a pixel's coordinate (k = 0) or of a diameter (1) of camera c, px2."""
+    pseudo, sums, counts = cameras.pseudo_frames, cameras.sums[c, k], cameras.counts[c, k]
+    variance = (pseudo * cameras.usual[c, k] + sums) / (pseudo + counts + 1e-9)
+    return min(max(variance, cameras.bounds[k, 0]), cameras.bounds[k, 1])
+
+
+@kernel
+def _observe(sport, filter_prior, state, t, y, common):
+    """Update a filter with a frame y (FRAME_SIZE,) at t s: whether it is lost, and the squared residuals of a
+    coordinate and of the diameter, px2, with the filter's own uncertainty."""
     scratch, s, x = empty_rows(SCRATCH_ROWS), state.components[:], state.x
     before, last = (x[3], x[4], x[5], x[6], x[7], x[8]), state.recent_frames[0, 0]
     is_near = False
@@ -114,7 +163,7 @@ def observe_pixel(constants, state, t, y, common, moments):
             if s[ON_SURFACE, i] > 0.5:
                 put_on_surface(sport, state, s, i)
     if not lane_max(load(s, LOG_WEIGHT)) > DEAD:
-        return True
+        return True, 0.0, 0.0
     if is_near or state.frames % REFRESH_EVERY == 0:
         refresh(s)
     reduce_mixture(s, state.anchor[:], state.frames)
@@ -125,13 +174,13 @@ def observe_pixel(constants, state, t, y, common, moments):
     is_lost = state.consecutive_outliers >= OUTLIERS_TO_RESTART or _is_lost(state)
     match_moments(state, s)
     note_contact_side(sport, state, before)
-    _fill_moments(state, s, y, moments)
+    pixel2, diameter2 = _squared_residuals(state, s, y)
     _add_common(state, common, t - last)
     for k in range(3):
         state.noise[k] = y[5] * y[5] * y[3]
     store_frame(state, t, x[:3])
     state.frames_since_start += 1
-    return is_lost
+    return is_lost, pixel2, diameter2
 
 
 @kernel
@@ -166,15 +215,15 @@ def _point(state, s, i, y):
 
 
 @kernel
-def _fill_moments(state, s, y, moments):
-    """See observe_pixel."""
+def _squared_residuals(state, s, y):
+    """The squared residuals of a coordinate and of the diameter, px2; see _observe."""
     i, camera = likeliest(s), y[CAMERA:]
     a, b, c = _point(state, s, i, y)
     image, by_u, by_v, by_scale = image_of(camera, a, b, c)
-    moments[2] = 1.0 / state.inflation
-    moments[0] = 0.5 * ((y[0] - image[0]) ** 2 + (y[1] - image[1]) ** 2)
-    moments[0] += 0.5 * (_spread(s, i, camera, by_u) + _spread(s, i, camera, by_v))
-    moments[1] = (y[2] - y[6] * image[2]) ** 2 + y[6] * y[6] * _spread(s, i, camera, by_scale) if y[2] > 0.0 else 0.0
+    pixel2 = 0.5 * ((y[0] - image[0]) ** 2 + (y[1] - image[1]) ** 2)
+    pixel2 += 0.5 * (_spread(s, i, camera, by_u) + _spread(s, i, camera, by_v))
+    diameter2 = (y[2] - y[6] * image[2]) ** 2 + y[6] * y[6] * _spread(s, i, camera, by_scale) if y[2] > 0.0 else 0.0
+    return pixel2, diameter2
 
 
 @inlined

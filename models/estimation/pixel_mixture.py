@@ -18,12 +18,13 @@ import numpy as np
 from ballcast.models.estimation.camera_model import CameraModel
 from ballcast.models.estimation.flight_prior import FlightPrior, flight_prior
 from ballcast.models.estimation.pixel_fit import PixelFit, PixelPrior, fit_pixels
-from ballcast.models.estimation.pixel_posterior import WeightedFlights, weigh_flights
+from ballcast.models.estimation.pixel_posterior import SAMPLES, WeightedFlights, weigh_flights
 from ballcast.models.estimation.pixel_starts import FIRST_FRAMES, START_MARGIN, best_of, best_starts, to_pixels
 from ballcast.models.estimation.pixels import CLOCK, ERRORS, LOG_FOCAL, SHIFT, TURN
 from ballcast.models.estimation.segment import LATEST_FRAMES, MAX_OUTLIER_FRACTION, MIN_FRAMES, OUTLIER_WEIGHT
+from ballcast.models.estimation.steps import Steps, finished
 from ballcast.models.estimation.unknowns import HEIGHT, PARAMETERS, UNKNOWNS
-from ballcast.sim.kernels.compiled_sport import CompiledSport
+from ballcast.sim.kernels.compiled_sport import CompiledSport, compile_lanes
 from ballcast.sim.sport import Sport
 from ballcast.tracks.camera import Camera
 from ballcast.tracks.pixel_track import PixelTrack
@@ -33,6 +34,9 @@ TRIAL_MARGIN, WEIGHT_MARGIN = 9.0, 7.0  # logarithms of evidence below the best 
 SEVERAL_CAMERAS_STARTS = 4  # where two cameras see the first frames
 PINNED = 1e12  # precision of what is known
 LEARNING_LOSS, OPEN_CLOCK = 1.1, 0.1  # factor on the covariance from ball to ball; s
+WARM_FLIGHTS, MAX_WARM_MODES, NEW_STARTS = 8, 12, 16  # where fits start from the modes of earlier frames
+MAX_NOISE_RISE = 2.5  # times the variance of the noise before: with more, these modes miss something
+START_WORK, FIT_WORK, FRAME_WORK = 4.0, 0.08, 0.004  # ms: of the starts, of a fit, of each of its frames
 
 
 class PixelMixture(NamedTuple):
@@ -41,29 +45,74 @@ class PixelMixture(NamedTuple):
     epoch: float  # s: the time that the unknowns are of
     fits: list[PixelFit]  # the most likely first
     weights: np.ndarray  # (M,) that sum to 1
+    gaussians: list[int]  # of the FlightPrior, that each fit has as its prior
 
 
 def fit_mixture(sport: Sport, compiled: CompiledSport, track: PixelTrack, model: CameraModel) -> PixelMixture:
     """The PixelMixture of a track of one flight, with at least one frame."""
-    pixels, prior = to_pixels(track), flight_prior(sport)
-    starts, rank = best_starts(sport, compiled, track, prior, model)
+    return finished(mixture_steps(sport, compiled, track, model))
+
+
+def mixture_steps(sport: Sport, compiled: CompiledSport, track: PixelTrack, model: CameraModel) -> Steps[PixelMixture]:
+    """As fit_mixture, in steps."""
+    prior = flight_prior(sport)
+    starts, rank = best_starts(sport, track, prior, model)
     several = len(np.unique(track.camera[:FIRST_FRAMES])) > 1
-    chosen = best_of(rank, START_MARGIN)[: SEVERAL_CAMERAS_STARTS if several else MAX_STARTS]
+    chosen = best_of(rank, START_MARGIN)[: SEVERAL_CAMERAS_STARTS if several else MAX_STARTS].tolist()
     priors = {k: gaussian_prior(sport, prior, k, track.cameras, model) for k in chosen}
-
-    def fitted(k, x, flights):
-        fit = fit_pixels(compiled, pixels, x, priors[k][0], np.int64(flights))
-        return _log_evidence(prior, priors[k][0], fit, k), k, fit
-
-    found = [fitted(k, _with_state(priors[k][1], starts[k]), TRIAL_FLIGHTS) for k in chosen]
+    fitted, work = _Fitter(compiled, track, prior, priors), FIT_WORK + FRAME_WORK * len(track)
+    yield START_WORK
+    found = []
+    for k in chosen:
+        found.append(fitted(k, _with_state(priors[k][1], starts[k]), TRIAL_FLIGHTS))
+        yield work
     top = max(found, key=_evidence)[2].x
-    found = [max(each, fitted(each[1], top, TRIAL_FLIGHTS), key=_evidence) for each in found]
-    limit = max(map(_evidence, found)) - TRIAL_MARGIN
-    found = [fitted(each[1], each[2].x, MAX_FLIGHTS) for each in found if _evidence(each) >= limit]
-    logs, fits = np.array([each[0] for each in found]), [each[2] for each in found]
+    for i, each in enumerate(found):
+        found[i] = max(each, fitted(each[1], top, TRIAL_FLIGHTS), key=_evidence)
+        yield work
+    limit, ends = max(map(_evidence, found)) - TRIAL_MARGIN, []
+    for each in found:
+        if _evidence(each) >= limit:
+            ends.append(fitted(each[1], each[2].x, MAX_FLIGHTS))
+            yield work
+    return _mixture_of(float(track.time[0]), ends)
+
+
+def warm_steps(
+    sport: Sport, compiled: CompiledSport, track: PixelTrack, model: CameraModel, before: PixelMixture
+) -> Steps[PixelMixture]:
+    """The PixelMixture of a track, of whose first frames the one `before` is: fits start from its modes, and from a few
+    of the best starts, since early frames drop modes that a bounce may bring back."""
+    prior, modes = flight_prior(sport), list(zip(before.gaussians, before.fits, strict=True))[:MAX_WARM_MODES]
+    starts, rank = best_starts(sport, track, prior, model)
+    yield START_WORK
+    chosen = best_of(rank, START_MARGIN)[:NEW_STARTS].tolist()
+    priors = {k: gaussian_prior(sport, prior, k, track.cameras, model) for k in {*chosen, *before.gaussians}}
+    fitted, found = _Fitter(compiled, track, prior, priors), {}
+    for k, start in [(k, fit.x) for k, fit in modes] + [(k, starts[k]) for k in chosen]:
+        fit = fitted(k, _with_state(priors[k][1], start), WARM_FLIGHTS)
+        found[k] = max(found.get(k, fit), fit, key=_evidence)
+        yield FIT_WORK + FRAME_WORK * len(track)
+    return _mixture_of(before.epoch, list(found.values()))
+
+
+class _Fitter:
+    """Fits of a track: fitter(k, x, flights) is (logarithm of the evidence, k, PixelFit) of Gaussian k, from x (N,)."""
+
+    def __init__(self, compiled, track, prior, priors):
+        self.compiled, self.pixels, self.prior, self.priors = compiled, to_pixels(track), prior, priors
+
+    def __call__(self, k, x, flights):
+        fit = fit_pixels(self.compiled, self.pixels, x, self.priors[k][0], np.int64(flights))
+        return _log_evidence(self.prior, self.priors[k][0], fit, k), k, fit
+
+
+def _mixture_of(epoch, found):
+    """The PixelMixture of fits, as a _Fitter makes them, the best first."""
+    logs = np.array([each[0] for each in found])
     best = best_of(logs, WEIGHT_MARGIN)
     weights = np.exp(logs[best] - logs[best[0]])
-    return PixelMixture(float(track.time[0]), [fits[i] for i in best], weights / weights.sum())
+    return PixelMixture(epoch, [found[i][2] for i in best], weights / weights.sum(), [found[i][1] for i in best])
 
 
 def gaussian_prior(
@@ -121,11 +170,21 @@ def weigh(
     with_paths: bool = False,
 ) -> WeightedFlights:  # fmt: skip
     """The posterior of the flight in a track, whose PixelMixture is known, as WeightedFlights."""
+    return finished(weigh_steps(sport, compiled, track, mixture, model, with_paths))
+
+
+def weigh_steps(
+    sport: Sport, compiled: CompiledSport, track: PixelTrack, mixture: PixelMixture, model: CameraModel,
+    with_paths: bool = False, samples: int = SAMPLES,
+) -> Steps[WeightedFlights]:  # fmt: skip
+    """As weigh, in steps, by that many flights."""
     prior = flight_prior(sport)
     own, _ = gaussian_prior(sport, prior, 0, track.cameras, model)
     own = with_first_clock(own, mixture.fits[0].x)
-    end = float(track.time[-1]) - mixture.epoch
-    return weigh_flights(compiled, to_pixels(track), mixture.fits, mixture.weights, prior, own, end, with_paths)
+    end, simulators = float(track.time[-1]) - mixture.epoch, (compiled, compile_lanes(sport))
+    return weigh_flights(
+        simulators, to_pixels(track), mixture.fits, mixture.weights, prior, own, end, with_paths, samples
+    )
 
 
 def with_first_clock(own: PixelPrior, x: np.ndarray) -> PixelPrior:
@@ -159,11 +218,33 @@ def fit_last_flight(
     sport: Sport, compiled: CompiledSport, track: PixelTrack, model: CameraModel
 ) -> tuple[PixelMixture, int]:
     """(PixelMixture, first frame used) of as many of the last frames as one flight explains."""
+    return finished(flight_steps(sport, compiled, track, model))
+
+
+def flight_steps(
+    sport: Sport, compiled: CompiledSport, track: PixelTrack, model: CameraModel, before: PixelMixture | None = None
+) -> Steps[tuple[PixelMixture, int]]:
+    """As fit_last_flight, in steps; `before`: the PixelMixture of some of the frames, where one is known."""
+    if before is not None and before.epoch == track.time[0]:
+        mixture = yield from warm_steps(sport, compiled, track, model, before)
+        if not (_is_rejected(mixture) or _is_noisier(mixture, before)):
+            return mixture, 0
     first = 0
     while True:
-        mixture, remaining = fit_mixture(sport, compiled, track[first:], model), len(track) - first
-        is_outlier = mixture.fits[0].weights < OUTLIER_WEIGHT
-        is_rejected = is_outlier.mean() > MAX_OUTLIER_FRACTION or is_outlier[-LATEST_FRAMES:].mean() > 0.5
-        if not is_rejected or remaining <= MIN_FRAMES:
+        mixture = yield from mixture_steps(sport, compiled, track[first:], model)
+        remaining = len(track) - first
+        if remaining <= MIN_FRAMES or not _is_rejected(mixture):
             return mixture, first
         first = len(track) - max(MIN_FRAMES, remaining // 2)
+
+
+def _is_rejected(mixture):
+    """Whether too many frames are outliers, or most of the last ones."""
+    is_outlier = mixture.fits[0].weights < OUTLIER_WEIGHT
+    return is_outlier.mean() > MAX_OUTLIER_FRACTION or is_outlier[-LATEST_FRAMES:].mean() > 0.5
+
+
+def _is_noisier(mixture, before):
+    """Whether the noise of a camera has become much larger than it was."""
+    now, earlier = mixture.fits[0].noise[:, 0], before.fits[0].noise[:, 0]
+    return bool((now[: len(earlier)] > MAX_NOISE_RISE * earlier).any())

@@ -15,16 +15,19 @@ from ballcast.models.estimation.flight_prior import FlightPrior
 from ballcast.models.estimation.linear import cholesky_solve, cholesky_with_jitter, scaled_cholesky
 from ballcast.models.estimation.pixel_fit import PixelFit, PixelPrior, Pixels, robust_weight
 from ballcast.models.estimation.pixels import CLOCK, ERRORS, LOG_FOCAL, erring, image_of, into_camera
-from ballcast.models.estimation.unknowns import UNKNOWNS, clamp, to_launch
+from ballcast.models.estimation.steps import Steps
+from ballcast.models.estimation.unknowns import UNKNOWNS, clamp, fill_launch
 from ballcast.sim.jit import kernel
-from ballcast.sim.kernels.compiled_sport import CompiledSport
-from ballcast.sim.kernels.flight import fly_ball
-from ballcast.sim.kernels.layout import CONTACT_DTYPE
+from ballcast.sim.kernels.compiled_sport import CompiledSport, LaneSport
+from ballcast.sim.kernels.lanes import CHUNK, LaneTask, fly_lanes
+from ballcast.sim.kernels.layout import CONTACT_DTYPE, LAUNCH_SIZE
 
 SAMPLES = 1200
 WIDENING = 1.15  # of the standard deviations of every second sample
 MIN_EFFECTIVE = 60.0  # samples that must carry the weight
 JITTER = 1e-9
+MAX_IMAGES = 6000  # flights times frames that are taken in one step
+DRAW_WORK, IMAGE_WORK = 5e-3, 2e-4  # ms, of a flight that is drawn, of a frame that one is flown past
 
 
 class WeightedFlights(NamedTuple):
@@ -39,27 +42,32 @@ class WeightedFlights(NamedTuple):
 
 
 def weigh_flights(
-    sport: CompiledSport, pixels: Pixels, fits: list[PixelFit], shares: np.ndarray, prior: FlightPrior,
-    own: PixelPrior, end: float, with_paths: bool = False,
-) -> WeightedFlights:  # fmt: skip
-    """Samples of the posterior of Pixels.
+    simulators: tuple[CompiledSport, LaneSport], pixels: Pixels, fits: list[PixelFit], shares: np.ndarray,
+    prior: FlightPrior, own: PixelPrior, end: float, with_paths: bool = False, count: int = SAMPLES,
+) -> Steps[WeightedFlights]:  # fmt: skip
+    """`count` samples of the posterior of Pixels; yields about how long each step took, ms.
 
     fits, shares (M,): a mixture; own: the PixelPrior of any Gaussian of the FlightPrior, of which what follows the
     state is used; end: s from the epoch, of the last frame. The errors of the cameras are not sampled: given a flight
     they are close to Gaussian, and integrated.
     """
     rng, top = np.random.default_rng(len(pixels.time)), fits[0]
-    counts = np.diff(np.concatenate([[0], np.floor(np.cumsum(shares) * SAMPLES + 0.5).astype(int)]))
+    counts = np.diff(np.concatenate([[0], np.floor(np.cumsum(shares) * count + 0.5).astype(int)]))
     modes = [fit.x[:UNKNOWNS] for fit in fits]
     factors = [_factor(fit.covariance[:UNKNOWNS, :UNKNOWNS]) for fit in fits]
     samples = np.concatenate([_draw(x, L, n, rng) for x, L, n in zip(modes, factors, counts, strict=True) if n])
-    log = _log_prior(samples, prior, own) - _log_proposal(samples, modes, factors, counts / SAMPLES)
+    log = _log_prior(samples, prior, own) - _log_proposal(samples, modes, factors, counts / count)
     out = _Flown(np.empty(len(samples)), np.empty((len(samples), UNKNOWNS)),
                  np.empty((len(samples), len(pixels.time) if with_paths else 0, 6)),
                  np.empty((len(samples), len(top.x) - UNKNOWNS)))  # fmt: skip
     sensor = _Sensor(top.noise, top.noise_factor, own.outlier_rate, top.weights, top.x[UNKNOWNS:].copy(),
                      own.mean[UNKNOWNS:].copy(), np.ascontiguousarray(own.precision[UNKNOWNS:, UNKNOWNS:]))  # fmt: skip
-    fly_past(sport, pixels, samples, sensor, end, out)
+    yield DRAW_WORK * count
+    batch = max(64, MAX_IMAGES // len(pixels.time))
+    for first in range(0, len(samples), batch):
+        part = slice(first, first + batch)
+        fly_past(simulators, pixels, samples[part], sensor, end, _Flown(*(a[part] for a in out)))
+        yield IMAGE_WORK * len(samples[part]) * len(pixels.time)
     weights, effective = _flattened(log + out.likelihood)
     origin = np.repeat(np.arange(len(fits)), counts)
     return WeightedFlights(weights, out.final, out.paths, out.errors, origin, effective)
@@ -142,32 +150,38 @@ def _flattened(log):
 
 
 @kernel
-def fly_past(sport, pixels, samples, sensor, end, out):
+def fly_past(simulators, pixels, samples, sensor, end, out):
     """Fly samples (N, 16) past the frames: fills a _Flown with the unknowns at `end` s and the rest."""
-    count, size = len(pixels.time), len(pixels.cameras)
-    trajectory, jacobian, none = np.empty((count, 6)), np.empty((count, 3, 0)), np.empty(0)
-    residual, by_errors = np.empty((count, 3)), np.empty((count, 3, ERRORS))
+    sport, lane_sport = simulators
+    frames, size, count = len(pixels.time), len(pixels.cameras), len(samples)
+    residual, by_errors, path = np.empty((frames, 3)), np.empty((frames, 3, ERRORS)), np.empty(6)
     stamps = pixels.time.copy()
-    for n in range(count):
+    for n in range(frames):
         stamps[n] += sensor.errors[ERRORS * pixels.camera[n] + CLOCK]
-    order = np.argsort(stamps) if size > 1 else np.arange(count)
+    order = np.argsort(stamps) if size > 1 else np.arange(frames)
     times = np.maximum(stamps[order], 0.0)
-    for i in range(len(samples)):
-        x = samples[i]
-        flight = fly_ball(sport, to_launch(x), times, none, trajectory, jacobian, np.empty(0, CONTACT_DTYPE))
-        out.final[i] = x
+    launches, padded_times = np.empty((count, LAUNCH_SIZE)), np.full((1, frames + CHUNK), np.inf)
+    for i in range(count):
+        fill_launch(samples[i], launches[i])
+    padded_times[0, :frames] = times
+    position = np.empty((count, frames, 3), lane_sport.boxes.dtype)
+    velocity, spin = np.empty(position.shape, position.dtype), np.empty(position.shape, position.dtype)
+    flown = position.reshape(-1), velocity, spin, np.empty(count, np.int8), np.empty(0, CONTACT_DTYPE)
+    fly_lanes(LaneTask(lane_sport, launches, padded_times, np.full(count, frames), *flown), np.int64(0), count)
+    for i in range(count):
+        out.final[i] = samples[i]
         for j in range(3):
-            out.final[i, j] = flight.position[j] + (end - times[-1]) * flight.velocity[j]
-            out.final[i, 3 + j], out.final[i, 6 + j] = flight.velocity[j], flight.spin[j]
-        for k in range(count):
+            v = velocity[i, frames - 1, j]
+            out.final[i, j] = position[i, frames - 1, j] + (end - times[-1]) * v
+            out.final[i, 3 + j], out.final[i, 6 + j] = v, spin[i, frames - 1, j]
+        for k in range(frames):
             n = order[k]
             early = min(stamps[n], 0.0)
             for j in range(3):
-                trajectory[k, j] += early * trajectory[k, 3 + j]
-            _see(sport, pixels, n, sensor.errors, trajectory[k], residual[n], by_errors[n])
+                path[j], path[3 + j] = position[i, k, j] + early * velocity[i, k, j], velocity[i, k, j]
+            _see(sport, pixels, n, sensor.errors, path, residual[n], by_errors[n])
             if out.paths.shape[1]:
-                for j in range(6):
-                    out.paths[i, n, j] = trajectory[k, j]
+                out.paths[i, n] = path
         out.likelihood[i] = _log_likelihood(pixels, sensor, residual, by_errors, out.errors[i])
 
 
@@ -186,7 +200,7 @@ def _see(sport, pixels, n, all_errors, path, residual, by_errors):
     v0, v1, v2 = path[3], path[4], path[5]
     speed = into_camera(camera, v0, v1, v2)
     speed = speed[0] - camera[21], speed[1] - camera[22], speed[2] - camera[23]
-    for i in range(3):
+    for i in range(3 if pixels.image[n, 2] > 0.0 else 2):
         by = by_u if i == 0 else (by_v if i == 1 else by_scale)
         scale = grow * (diameter if i == 2 else 1.0)
         a, b, d = scale * by[0], scale * by[1], scale * by[2]
@@ -195,8 +209,6 @@ def _see(sport, pixels, n, all_errors, path, residual, by_errors):
         row[3], row[4], row[5] = a, b, d
         row[LOG_FOCAL] = u if i == 0 else (v if i == 1 else size)
         row[CLOCK] = a * speed[0] + b * speed[1] + d * speed[2]
-    if not pixels.image[n, 2] > 0.0:
-        by_errors[2] = 0.0
 
 
 @kernel
@@ -212,7 +224,7 @@ def _log_likelihood(pixels, sensor, residual, by_errors, errors):
         scale[2] = 1.0 / (sensor.noise[c, 1] * sensor.factor[c])
         for n in range(len(residual)):
             if pixels.camera[n] == c:
-                for i in range(3):
+                for i in range(3 if pixels.image[n, 2] > 0.0 else 2):
                     a = sensor.weights[n] * scale[i]
                     for j in range(ERRORS):
                         gradient[j] += a * by_errors[n, i, j] * residual[n, i]
@@ -233,7 +245,7 @@ def _log_likelihood(pixels, sensor, residual, by_errors, errors):
         for n in range(len(residual)):
             if pixels.camera[n] == c:
                 square = 0.0
-                for i in range(3):
+                for i in range(3 if pixels.image[n, 2] > 0.0 else 2):
                     left = residual[n, i]
                     for j in range(ERRORS):
                         left -= by_errors[n, i, j] * step[j]
@@ -241,7 +253,7 @@ def _log_likelihood(pixels, sensor, residual, by_errors, errors):
                 sized, area = pixels.image[n, 2] > 0.0, pixels.cameras[c, 24] * pixels.cameras[c, 25]
                 density = math.log(scale[0]) + (0.5 * math.log(scale[2]) if sized else 0.0)
                 area *= 0.5 * pixels.cameras[c, 24] if sized else 1.0
-                total -= robust_weight(square, 3.0 if sized else 2.0, density, sensor.outlier_rate, area)[1]
+                total -= robust_weight(square, sized, density, sensor.outlier_rate, area)[1]
     return total
 
 

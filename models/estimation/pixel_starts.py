@@ -13,7 +13,7 @@ from ballcast.models.estimation.camera_model import CameraModel
 from ballcast.models.estimation.flight_prior import FlightPrior
 from ballcast.models.estimation.pixel_fit import Pixels, misfits
 from ballcast.models.estimation.pixels import camera_row
-from ballcast.sim.kernels.compiled_sport import CompiledSport
+from ballcast.sim.kernels.compiled_sport import compile_lanes
 from ballcast.sim.sport import Sport
 from ballcast.tracks.pixel_track import PixelTrack
 
@@ -28,7 +28,7 @@ MIN_DISTANCE = 0.3  # m, of a ball from a camera
 
 
 def best_starts(
-    sport: Sport, compiled: CompiledSport, track: PixelTrack, prior: FlightPrior, model: CameraModel
+    sport: Sport, track: PixelTrack, prior: FlightPrior, model: CameraModel
 ) -> tuple[np.ndarray, np.ndarray]:
     """Of each Gaussian of a FlightPrior, the state (K, 9) at the first frame of the best of some flights that pass the
     first frames of a track, and how well that passes all frames (K,), a logarithm."""
@@ -37,7 +37,7 @@ def best_starts(
     rows = best_of(evidence, START_MARGIN)
     part = FlightPrior(*(a[rows] for a in prior))
     samples = _sample_states(part, q[rows], covariance[rows])  # (K, N, 9)
-    misfit = _misfit(compiled, to_pixels(track), samples.reshape(-1, 9), model).reshape(samples.shape[:2])
+    misfit = _misfit(compile_lanes(sport), to_pixels(track), samples.reshape(-1, 9), model).reshape(samples.shape[:2])
     best = misfit.argmin(axis=1)
     states[rows] = samples[np.arange(len(rows)), best]
     rank[rows] = evidence[rows] - misfit[np.arange(len(rows)), best]
@@ -59,11 +59,11 @@ def _sample_states(prior, q, covariance):
     return np.concatenate([arcs, spin], axis=2)
 
 
-def _misfit(compiled, pixels, states, model):
+def _misfit(lane_sport, pixels, states, model):
     """How badly flights from states (N, 9) pass the frames, (N,)."""
     rows = np.unique(np.linspace(0, len(pixels.time) - 1, MISFIT_FRAMES).astype(int))
     few = Pixels(*(np.ascontiguousarray(a[rows]) for a in pixels[:3]), pixels.cameras)
-    return misfits(compiled, few, np.ascontiguousarray(states), MISFIT_NOISE * model.noise)
+    return misfits(lane_sport, few, np.ascontiguousarray(states), MISFIT_NOISE * model.noise)
 
 
 def to_pixels(track: PixelTrack) -> Pixels:

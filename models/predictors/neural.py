@@ -282,6 +282,8 @@ class NeuralStream(Stream):
         sizes = np.full(len(track), np.nan) if track.diameter is None else track.diameter
         for t, pixel, c, size in zip(track.time, track.pixel, track.camera, sizes, strict=True):
             self.observe_pixel(float(t), pixel, track.cameras[c], float(size) if np.isfinite(size) else None)
+        if self._pixels is not None:
+            self._pixels.finish(self.batch.filter_states[0])
 
     def restart(self) -> None:
         self.batch.restart()

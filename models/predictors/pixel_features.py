@@ -1,9 +1,25 @@
 """A network that reads filters which have seen pixels: encoding/pixel_features.py says what it reads. Compiled."""
 
+import numpy as np
+
 from ballcast.models.encoding.pixel_features import fill_pixel_features
+from ballcast.models.estimation.pixel_measurement import observe_pixel
 from ballcast.models.runtime.network import advance, standardise
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.borrowed import borrowed
+
+
+@kernel
+def observe_and_read(packed, filter_constants, b, time, image, camera):
+    """Update the filter of ball b of a packed Memory with a frame at time (B,) s, see observe_pixel; the network reads
+    it. Returns whether the filter is lost: then the network has not read it."""
+    _, _, memory = borrowed(packed.value)
+    state = memory.filter_states[b]
+    before = state.recent_frames[0, 0]
+    if observe_pixel(filter_constants, state, time[b], image, camera):
+        return True
+    advance_network(packed, np.full(1, b), max(time[b] - before, 0.0), time)
+    return False
 
 
 @kernel

@@ -1,5 +1,6 @@
 """Frames of cameras, live: checked, and kept."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,27 +19,42 @@ class PixelFrames:
 
     def __init__(self, cameras: Sequence[Camera] = ()) -> None:
         self.cameras: list[Camera] = list(cameras)
-        self.rows: list[tuple[float, float, float, int, float]] = []
+        self.restart()
 
-    def add(self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None) -> None:
-        """Add a frame; ValueError if it is none, or comes too late."""
-        u_v = np.asarray(pixel, float)
-        if u_v.shape != (2,) or not np.isfinite([time, *u_v]).all():
-            raise ValueError(f"a frame is a finite time and pixel (2,), not {time!r}, {pixel!r}")
-        if diameter is not None and not 0.0 < diameter < np.inf:
+    def restart(self) -> None:
+        """Forget the frames; the cameras are kept."""
+        self.rows: list[tuple[float, float, float, int, float]] = []
+        self.last_time, self._last_times = -math.inf, [-math.inf] * len(self.cameras)
+
+    def check(self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None) -> tuple[float, float, int]:
+        """The pixel u, v and the camera's number of the next frame; ValueError if it is none, or comes too late."""
+        u, v = _pair(time, pixel)
+        if diameter is not None and not 0.0 < diameter < math.inf:
             raise ValueError(f"diameter {diameter!r} px must be above 0; leave it out where it was not measured")
+        if time < self.last_time:
+            raise ValueError(f"frame at {time:g} s comes before the last one, at {self.last_time:g} s")
+        index = self._index(camera)
+        if self._last_times[index] == time:
+            raise ValueError(f"camera {camera.name!r} has two frames at {time:g} s")
+        self.last_time = self._last_times[index] = time
+        return u, v, index
+
+    def _index(self, camera):
+        """The number of a camera, which may be new."""
+        for index, known in enumerate(self.cameras):
+            if known is camera:
+                return index
         if not isinstance(camera, Camera):
             raise ValueError(f"camera must be a Camera, not {type(camera).__name__}; read_cameras reads them")
-        if self.rows and time < self.rows[-1][0]:
-            raise ValueError(f"frame at {time:g} s comes before the last one, at {self.rows[-1][0]:g} s")
-        index = next((i for i, known in enumerate(self.cameras) if known is camera), -1)
-        if index < 0:
-            check_names([*self.cameras, camera])
-            index = len(self.cameras)
-            self.cameras.append(camera)
-        if any(row[0] == time and row[3] == index for row in self.rows[-len(self.cameras) :]):
-            raise ValueError(f"camera {camera.name!r} has two frames at {time:g} s")
-        self.rows.append((time, u_v[0], u_v[1], index, np.nan if diameter is None else diameter))
+        check_names([*self.cameras, camera])
+        self.cameras.append(camera)
+        self._last_times.append(-math.inf)
+        return len(self.cameras) - 1
+
+    def add(self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None) -> None:
+        """Keep a frame; ValueError if it is none, or comes too late."""
+        u, v, index = self.check(time, pixel, camera, diameter)
+        self.rows.append((time, u, v, index, np.nan if diameter is None else diameter))
         if len(self.rows) > 2 * KEPT:
             del self.rows[:-KEPT]
 
@@ -47,6 +63,19 @@ class PixelFrames:
         rows = np.array(self.rows).reshape(-1, 5)
         diameter = rows[:, 4] if np.isfinite(rows[:, 4]).any() else None
         return PixelTrack(rows[:, 0], rows[:, 1:3], rows[:, 3], self.cameras, diameter)
+
+
+def _pair(time, pixel):
+    """The two numbers of a pixel; ValueError if it has not two, or if they or the time are not finite."""
+    try:
+        u, v = pixel
+        u, v = float(u), float(v)
+        is_frame = math.isfinite(time) and math.isfinite(u) and math.isfinite(v)
+    except (TypeError, ValueError):
+        is_frame = False
+    if not is_frame:
+        raise ValueError(f"a frame is a finite time and pixel (2,), not {time!r}, {pixel!r}")
+    return u, v
 
 
 def check_enough(name: str, track: PixelTrack) -> None:

@@ -1,11 +1,13 @@
 """The filter on pixels of one ball, and the network that reads it, live."""
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ballcast.models.encoding.features import FILTER, FeatureFrontend
 from ballcast.models.estimation.pixel_filter import PixelFilter
-from ballcast.models.predictors.pixel_features import advance_network
+from ballcast.models.predictors.pixel_features import advance_network, observe_and_read
 from ballcast.models.predictors.pixel_frames import PixelFrames
 from ballcast.sim import Sport
 from ballcast.sim.kernels.packed import Packed
@@ -23,11 +25,11 @@ class PixelStreamFilter:
     @property
     def has_frames(self) -> bool:
         """Whether the ball has been seen."""
-        return bool(self.frames.rows)
+        return self.frames.last_time > -math.inf
 
     def restart(self) -> None:
         """Forget the ball; the cameras are kept."""
-        self.frames = PixelFrames(self.frames.cameras)
+        self.frames.restart()
         self.filter.restart()
 
     def observe(
@@ -35,7 +37,18 @@ class PixelStreamFilter:
         diameter: float | None,
     ) -> None:  # fmt: skip
         """Take a frame at time (1,) s; ValueError if it is none. `state` is the filter's, packed the Memory of it."""
-        self.frames.add(float(time[0]), pixel, camera, diameter)
-        before = float(state["recent_frames"][0, 0]) if state["frames"] else float(time[0])
-        if self.filter.observe(state, float(time[0]), np.asarray(pixel, float), camera, diameter):
-            advance_network(packed, row, max(float(time[0]) - before, 0.0), time)
+        running, t = self.filter, float(time[0])
+        u, v, index = self.frames.check(t, pixel, camera, diameter)
+        if index == len(running.cameras):
+            running.index(camera)
+        running.add(t, u, v, index, diameter)
+        if running.has_started:
+            running.work(state, observe_and_read(packed, running.packed, 0, time, running.image, index))
+            return
+        running.work(state, False)
+        if running.has_started:
+            advance_network(packed, row, 0.0, time)
+
+    def finish(self, state: np.record) -> None:
+        """Finish the fit that is under way: no frame is expected for now."""
+        self.filter.finish(state)
