@@ -154,27 +154,30 @@ def score(predictor: Predictor, stroke: Stroke, last: int, ahead: tuple, cells: 
         cells.setdefault(f"{name} +{ahead[k]:g}", Errors([], [])).add(forecast, k, stroke.truth[row], 0.003)
 
 
-def simulated_strokes(cameras: list[Camera], options: Options, noise: float = NOISE) -> Iterator[Stroke]:
-    """Simulated strokes that bounce on the table, seen by these cameras in turn; with diameters."""
+def simulated_strokes(
+    cameras: list[Camera], options: Options, surface: str = "table", purpose: str = "test"
+) -> Iterator[Stroke]:
+    """Simulated balls that bounce on this surface before any other, seen by these cameras in turn; with diameters."""
     sport = sim.load("table_tennis")
-    balls = sim.draw(sport, 4 * options.balls, seed=options.seed, purpose="test")
+    balls = sim.draw(sport, 8 * options.balls, seed=options.seed, purpose=purpose)
     rng, number = np.random.default_rng((3, options.seed)), 0
     state = balls.launch_position, balls.launch_velocity, balls.launch_spin
     times = np.arange(0.0, 2.0, 1.0 / (RATE * len(cameras)))
     flight = simulate(sport, *state, times, balls.parameters)
-    landing = np.array([surface.landing for surface in sport.surfaces])
+    names, landing = np.array([s.name for s in sport.surfaces]), np.array([s.landing for s in sport.surfaces])
     for b in range(len(balls)):
-        own = (flight.impacts.ball == b) & landing[flight.impacts.surface]
-        if not own.any() or number == options.balls:
+        own = np.flatnonzero((flight.impacts.ball == b) & landing[flight.impacts.surface])
+        if not len(own) or number == options.balls:
             continue
-        bounce = flight.impacts.time[own].min()
-        if bounce > 1.4:
+        first = own[flight.impacts.time[own].argmin()]
+        bounce = flight.impacts.time[first]
+        if bounce > 1.4 or names[flight.impacts.surface[first]] != surface:
             continue
         truth, which = flight.position[b], np.arange(len(times)) % len(cameras)
         pixel, diameter, seen = np.zeros((len(times), 2)), np.zeros(len(times)), np.zeros(len(times), bool)
         for c, camera in enumerate(cameras):
             mine = which == c
-            pixel[mine] = camera.project(truth[mine]) + rng.normal(0.0, noise, (mine.sum(), 2))
+            pixel[mine] = camera.project(truth[mine]) + rng.normal(0.0, NOISE, (mine.sum(), 2))
             diameter[mine] = camera.diameters(truth[mine], 2.0 * sport.ball.radius)
             seen[mine] = camera.sees(truth[mine])
         diameter = np.maximum(diameter + rng.normal(0.0, DIAMETER_NOISE, len(times)), 0.5)

@@ -7,7 +7,11 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class CameraModel:
-    """How well cameras and their trackers are known: standard deviations."""
+    """How well cameras and their trackers are known: standard deviations.
+
+    Most cameras are known to a pixel, a few are off by a degree: turn, shift and focal length are `scales` times as
+    uncertain as is usual, each with its share. A ball, and more so several, show which it is.
+    """
 
     noise: float = 2.0  # px, usual, of a pixel's coordinates
     diameter_noise: float = 0.7  # px, usual
@@ -18,4 +22,6 @@ class CameraModel:
     shift: float = 0.01  # m, displaced
     focal: float = 0.008  # fraction of the focal length
     clock: float = 0.005  # s between the clocks of two cameras
+    scales: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0)
+    scale_shares: tuple[float, ...] = (0.45, 0.35, 0.15, 0.05)  # of cameras
     learned: tuple[np.ndarray, np.ndarray] | None = None  # from balls before: mean (8 C,), covariance (8 C, 8 C)

@@ -2,7 +2,9 @@
 
 A camera does not see depth. What bounds it is how the sport is played: position, velocity and spin go together. They
 are taken along the flights of simulated balls, and gathered into a few dozen Gaussians by k-means. They are wider than
-these flights, since people play as no simulated launch does, and one of them covers what none of them does.
+these flights, since people play as no simulated launch does, and one of them covers what none of them does. Launches of
+a sport miss more often than people do: where play lands on another surface than the ground, as on a table, most flights
+are taken to reach it. From far behind, one that does and one that passes over it look alike.
 """
 
 import functools
@@ -26,6 +28,8 @@ WIDENING = 1.25  # of the standard deviations of each Gaussian
 MARGIN = 0.12  # of the standard deviations of all: no Gaussian is narrower
 BROAD_SHARE, BROAD_WIDENING = 0.05, 1.5  # weight, and widening of standard deviations, of the Gaussian over all
 MIN_SDS = np.repeat([0.05, 0.2, 2.0], 3)  # m, m/s, rad/s
+TABLE_SHARE = 0.75  # of the flights touch first what play lands on, if that is not the ground
+LATE_WEIGHT = 0.25  # of a moment after the first contact
 SEED = 5
 
 
@@ -60,5 +64,23 @@ def _states_in_flight(sport):
     state = launches[:, POSITION], launches[:, VELOCITY], launches[:, SPIN]
     flight = engine.simulate(sport, *state, times, launches[:, DRAG:LAUNCH_SIZE])
     states = np.concatenate([flight.position, flight.velocity, flight.spin], axis=2).reshape(-1, 9)
+    end = np.tile([0.0, sport.sensor.duration], (BALLS, 1))
+    weights = _weights(sport, times, engine.simulate(sport, *state, end, launches[:, DRAG:LAUNCH_SIZE]).impacts).ravel()
     is_moving = np.isfinite(states).all(axis=1) & (np.linalg.norm(states[:, 3:6], axis=1) > 0.5)
-    return states[is_moving & (abs(states[:, 5]) > 1e-6)]
+    is_moving &= abs(states[:, 5]) > 1e-6
+    states, total = states[is_moving], np.cumsum(weights[is_moving])
+    return states[np.searchsorted(total, (np.arange(len(states)) + 0.5) / len(states) * total[-1])]
+
+
+def _weights(sport, times, impacts):
+    """How much each of the moments `times` (B, T) counts, by the first impact of its ball."""
+    first, surface = np.full(len(times), np.inf), np.full(len(times), -1)
+    for ball, time, touched in zip(impacts.ball, impacts.time, impacts.surface, strict=True):
+        if time < first[ball]:
+            first[ball], surface[ball] = time, touched
+    is_table = [part.landing and part.kind != "plane" for part in sport.surfaces]
+    lands = np.append(is_table, False)[surface]
+    weights = np.where(times > first[:, None], LATE_WEIGHT, 1.0)
+    if 0.0 < lands.mean() < TABLE_SHARE:
+        weights *= np.where(lands, TABLE_SHARE / lands.mean(), (1.0 - TABLE_SHARE) / (1.0 - lands.mean()))[:, None]
+    return weights

@@ -11,6 +11,7 @@ between them. Several cameras that see the first frames leave few starts.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,7 @@ from ballcast.tracks.pixel_track import PixelTrack
 MAX_STARTS, TRIAL_FLIGHTS, MAX_FLIGHTS = 24, 6, 20
 TRIAL_MARGIN, WEIGHT_MARGIN = 9.0, 7.0  # logarithms of evidence below the best that are dropped
 SEVERAL_CAMERAS_STARTS = 4  # where two cameras see the first frames
+MAX_FAR_OFF, FAR_OFF_FLIGHTS = 6, 8  # fits of cameras that are further off, of each scale; flights of each
 PINNED = 1e12  # precision of what is known
 LEARNING_LOSS, OPEN_CLOCK = 1.1, 0.1  # factor on the covariance from ball to ball; s
 WARM_FLIGHTS, MAX_WARM_MODES, NEW_STARTS = 8, 12, 16  # where fits start from the modes of earlier frames
@@ -75,6 +77,7 @@ def mixture_steps(sport: Sport, compiled: CompiledSport, track: PixelTrack, mode
         if _evidence(each) >= limit:
             ends.append(fitted(each[1], each[2].x, MAX_FLIGHTS))
             yield work
+    ends += yield from _far_off_steps(sport, compiled, track, model, ends)
     return _mixture_of(float(track.time[0]), ends)
 
 
@@ -93,7 +96,9 @@ def warm_steps(
         fit = fitted(k, _with_state(priors[k][1], start), WARM_FLIGHTS)
         found[k] = max(found.get(k, fit), fit, key=_evidence)
         yield FIT_WORK + FRAME_WORK * len(track)
-    return _mixture_of(before.epoch, list(found.values()))
+    ends = list(found.values())
+    ends += yield from _far_off_steps(sport, compiled, track, model, ends)
+    return _mixture_of(before.epoch, ends)
 
 
 class _Fitter:
@@ -113,6 +118,33 @@ def _mixture_of(epoch, found):
     best = best_of(logs, WEIGHT_MARGIN)
     weights = np.exp(logs[best] - logs[best[0]])
     return PixelMixture(epoch, [found[i][2] for i in best], weights / weights.sum(), [found[i][1] for i in best])
+
+
+def _far_off_steps(sport, compiled, track, model, found):
+    """Fits of cameras that are further off than is usual, from the best of those found of usual ones, in steps."""
+    prior, more, best = flight_prior(sport), [], sorted(found, key=_evidence)[-MAX_FAR_OFF:]
+    for scale, share in scales_of(model):
+        if scale > 1.0:
+            wide = scaled(model, float(scale))
+            priors = {k: gaussian_prior(sport, prior, k, track.cameras, wide) for _, k, _ in best}
+            fitted = _Fitter(compiled, track, prior, priors)
+            for _, k, fit in best:
+                log, _, fit = fitted(k, fit.x, FAR_OFF_FLIGHTS)
+                more.append((math.log(share) + log, k, fit))
+                yield FIT_WORK + FRAME_WORK * len(track)
+    return more
+
+
+def scales_of(model: CameraModel) -> np.ndarray:
+    """Scales and shares (Q, 2) of a CameraModel; 1 where balls have taught it."""
+    if model.learned is not None:
+        return np.ones((1, 2))
+    return np.column_stack([model.scales, model.scale_shares])
+
+
+def scaled(model: CameraModel, scale: float) -> CameraModel:
+    """A CameraModel whose cameras are so many times as uncertain."""
+    return replace(model, turn=scale * model.turn, shift=scale * model.shift, focal=scale * model.focal)
 
 
 def gaussian_prior(
@@ -182,9 +214,8 @@ def weigh_steps(
     own, _ = gaussian_prior(sport, prior, 0, track.cameras, model)
     own = with_first_clock(own, mixture.fits[0].x)
     end, simulators = float(track.time[-1]) - mixture.epoch, (compiled, compile_lanes(sport))
-    return weigh_flights(
-        simulators, to_pixels(track), mixture.fits, mixture.weights, prior, own, end, with_paths, samples
-    )
+    fits = mixture.fits, mixture.weights
+    return weigh_flights(simulators, to_pixels(track), *fits, prior, own, scales_of(model), end, with_paths, samples)
 
 
 def with_first_clock(own: PixelPrior, x: np.ndarray) -> PixelPrior:
@@ -201,10 +232,14 @@ def learn_cameras(mixture: PixelMixture) -> tuple[np.ndarray, np.ndarray]:
 
     The mean of the clocks, which is the definition of time, is left open here.
     """
-    fit = mixture.fits[0]
-    covariance = LEARNING_LOSS * fit.covariance[UNKNOWNS:, UNKNOWNS:]
+    errors = np.array([fit.x[UNKNOWNS:] for fit in mixture.fits])
+    mean = mixture.weights @ errors
+    covariance = (errors - mean).T @ (mixture.weights[:, None] * (errors - mean))
+    for fit, weight in zip(mixture.fits, mixture.weights, strict=True):
+        covariance += weight * fit.covariance[UNKNOWNS:, UNKNOWNS:]
+    covariance *= LEARNING_LOSS
     covariance[CLOCK::ERRORS, CLOCK::ERRORS] += OPEN_CLOCK**2
-    return fit.x[UNKNOWNS:].copy(), covariance
+    return mean, covariance
 
 
 def resample(values: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:

@@ -43,12 +43,13 @@ class WeightedFlights(NamedTuple):
 
 def weigh_flights(
     simulators: tuple[CompiledSport, LaneSport], pixels: Pixels, fits: list[PixelFit], shares: np.ndarray,
-    prior: FlightPrior, own: PixelPrior, end: float, with_paths: bool = False, count: int = SAMPLES,
+    prior: FlightPrior, own: PixelPrior, scales: np.ndarray, end: float, with_paths: bool = False, count: int = SAMPLES,
 ) -> Steps[WeightedFlights]:  # fmt: skip
     """`count` samples of the posterior of Pixels; yields about how long each step took, ms.
 
     fits, shares (M,): a mixture; own: the PixelPrior of any Gaussian of the FlightPrior, of which what follows the
-    state is used; end: s from the epoch, of the last frame. The errors of the cameras are not sampled: given a flight
+    state is used; scales (Q, 2): how many times the cameras may be as wrong as it says, and the shares of such cameras;
+    end: s from the epoch, of the last frame. The errors of the cameras are not sampled: given a flight
     they are close to Gaussian, and integrated.
     """
     rng, top = np.random.default_rng(len(pixels.time)), fits[0]
@@ -60,8 +61,9 @@ def weigh_flights(
     out = _Flown(np.empty(len(samples)), np.empty((len(samples), UNKNOWNS)),
                  np.empty((len(samples), len(pixels.time) if with_paths else 0, 6)),
                  np.empty((len(samples), len(top.x) - UNKNOWNS)))  # fmt: skip
-    sensor = _Sensor(top.noise, top.noise_factor, own.outlier_rate, top.weights, top.x[UNKNOWNS:].copy(),
-                     own.mean[UNKNOWNS:].copy(), np.ascontiguousarray(own.precision[UNKNOWNS:, UNKNOWNS:]))  # fmt: skip
+    known = own.mean[UNKNOWNS:].copy(), np.ascontiguousarray(own.precision[UNKNOWNS:, UNKNOWNS:]), scales
+    errors = top.x[UNKNOWNS:].copy()
+    sensor = _Sensor(top.noise, top.noise_factor, own.outlier_rate, top.weights, errors, *known)
     yield DRAW_WORK * count
     batch = max(64, MAX_IMAGES // len(pixels.time))
     for first in range(0, len(samples), batch):
@@ -83,6 +85,7 @@ class _Sensor(NamedTuple):
     errors: np.ndarray  # (8 C,) about which the cameras' errors are linear
     mean: np.ndarray  # (8 C,) of the errors, by the prior
     precision: np.ndarray  # (8 C, 8 C) of the errors, by the prior; cameras err independently
+    scales: np.ndarray  # (Q, 2) factors on the deviations of errors other than the clock's, and their shares
 
 
 class _Flown(NamedTuple):
@@ -214,46 +217,72 @@ def _see(sport, pixels, n, all_errors, path, residual, by_errors):
 @kernel
 def _log_likelihood(pixels, sensor, residual, by_errors, errors):
     """The log-density of the frames given a flight, the cameras' errors integrated; fills these, errors (8 C,)."""
-    total, L, scale = 0.0, np.empty((ERRORS, ERRORS)), np.empty(3)
+    total, count = 0.0, len(sensor.scales)
+    hessian, gradient, step = np.zeros((ERRORS, ERRORS)), np.zeros(ERRORS), np.empty((count, ERRORS))
+    logs = np.empty(count)
     for c in range(len(pixels.cameras)):
-        own = slice(ERRORS * c, ERRORS * c + ERRORS)
-        known, precision = sensor.errors[own], sensor.precision[own, own]
-        hessian, gradient = precision.copy(), np.dot(precision.copy(), known - sensor.mean[own])
-        total += 0.5 * _log_determinant(hessian)
-        scale[:2] = 1.0 / (sensor.noise[c, 0] * sensor.factor[c])
-        scale[2] = 1.0 / (sensor.noise[c, 1] * sensor.factor[c])
-        for n in range(len(residual)):
-            if pixels.camera[n] == c:
-                for i in range(3 if pixels.image[n, 2] > 0.0 else 2):
-                    a = sensor.weights[n] * scale[i]
-                    for j in range(ERRORS):
-                        gradient[j] += a * by_errors[n, i, j] * residual[n, i]
-                        for k in range(j + 1):
-                            hessian[j, k] += a * by_errors[n, i, j] * by_errors[n, i, k]
+        _normal_equations(pixels, sensor, residual, by_errors, c, hessian, gradient)
+        for q in range(count):
+            logs[q] = math.log(sensor.scales[q, 1])
+            logs[q] += _scaled_likelihood(pixels, sensor, residual, by_errors, c, q, hessian, gradient, step[q])
+        top = logs.max()
+        weights = np.exp(logs - top)
+        total += top + math.log(weights.sum())
+        weights /= weights.sum()
         for j in range(ERRORS):
-            for k in range(j):
-                hessian[k, j] = hessian[j, k]
-        root = scaled_cholesky(hessian, 0.0, L)
-        step = cholesky_solve(L, gradient / root) / root
-        for j in range(ERRORS):
-            errors[own.start + j] = known[j] - step[j]
-            total -= math.log(L[j, j] * root[j])
-        for j in range(ERRORS):
-            for k in range(ERRORS):
-                a = errors[own.start + j] - sensor.mean[own.start + j]
-                total -= 0.5 * a * precision[j, k] * (errors[own.start + k] - sensor.mean[own.start + k])
-        for n in range(len(residual)):
-            if pixels.camera[n] == c:
-                square = 0.0
-                for i in range(3 if pixels.image[n, 2] > 0.0 else 2):
-                    left = residual[n, i]
-                    for j in range(ERRORS):
-                        left -= by_errors[n, i, j] * step[j]
-                    square += scale[i] * left * left
-                sized, area = pixels.image[n, 2] > 0.0, pixels.cameras[c, 24] * pixels.cameras[c, 25]
-                density = math.log(scale[0]) + (0.5 * math.log(scale[2]) if sized else 0.0)
-                area *= 0.5 * pixels.cameras[c, 24] if sized else 1.0
-                total -= robust_weight(square, sized, density, sensor.outlier_rate, area)[1]
+            errors[ERRORS * c + j] = sensor.errors[ERRORS * c + j] - np.dot(weights, step[:, j].copy())
+    return total
+
+
+@kernel
+def _normal_equations(pixels, sensor, residual, by_errors, c, hessian, gradient):
+    """Fill what the frames say of the errors of camera c: hessian (8, 8), gradient (8,)."""
+    scale = np.full(3, 1.0 / (sensor.noise[c, 0] * sensor.factor[c]))
+    scale[2] = 1.0 / (sensor.noise[c, 1] * sensor.factor[c])
+    hessian[:], gradient[:] = 0.0, 0.0
+    for n in range(len(residual)):
+        if pixels.camera[n] == c:
+            for i in range(3 if pixels.image[n, 2] > 0.0 else 2):
+                a = sensor.weights[n] * scale[i]
+                for j in range(ERRORS):
+                    gradient[j] += a * by_errors[n, i, j] * residual[n, i]
+                    for k in range(j + 1):
+                        hessian[j, k] += a * by_errors[n, i, j] * by_errors[n, i, k]
+    for j in range(ERRORS):
+        for k in range(j):
+            hessian[k, j] = hessian[j, k]
+
+
+@kernel
+def _scaled_likelihood(pixels, sensor, residual, by_errors, c, q, hessian, gradient, step):
+    """The log-density of the frames of camera c if its errors are of scale q; fills the step (8,) to these."""
+    own, L = slice(ERRORS * c, ERRORS * c + ERRORS), np.empty((ERRORS, ERRORS))
+    precision, offset = sensor.precision[own, own].copy(), sensor.errors[own] - sensor.mean[own]
+    scale = np.full(ERRORS, sensor.scales[q, 0])
+    scale[CLOCK] = 1.0
+    for j in range(ERRORS):
+        for k in range(ERRORS):
+            precision[j, k] /= scale[j] * scale[k]
+    total = 0.5 * _log_determinant(precision)
+    root = scaled_cholesky(hessian + precision, 0.0, L)
+    step[:] = cholesky_solve(L, (gradient + np.dot(precision, offset)) / root) / root
+    for j in range(ERRORS):
+        total -= math.log(L[j, j] * root[j])
+    left = offset - step
+    total -= 0.5 * np.dot(left, np.dot(precision, left))
+    a, b = 1.0 / (sensor.noise[c, 0] * sensor.factor[c]), 1.0 / (sensor.noise[c, 1] * sensor.factor[c])
+    for n in range(len(residual)):
+        if pixels.camera[n] == c:
+            square, sized = 0.0, pixels.image[n, 2] > 0.0
+            for i in range(3 if sized else 2):
+                e = residual[n, i]
+                for j in range(ERRORS):
+                    e -= by_errors[n, i, j] * step[j]
+                square += (a if i < 2 else b) * e * e
+            area = pixels.cameras[c, 24] * pixels.cameras[c, 25]
+            density = math.log(a) + (0.5 * math.log(b) if sized else 0.0)
+            area *= 0.5 * pixels.cameras[c, 24] if sized else 1.0
+            total -= robust_weight(square, 3.0 if sized else 2.0, density, sensor.outlier_rate, area)[1]
     return total
 
 
