@@ -271,7 +271,8 @@ class NeuralStream(Stream):
         if self._pixels is None:
             from ballcast.models.predictors.pixel_stream import PixelStreamFilter  # when it is used: few take pixels
 
-            self._pixels = PixelStreamFilter(self.predictor.name, self.predictor.sport, self.predictor.frontend)
+            own, size = self.predictor, self.batch.hidden.shape[1] + self.batch.cell_state.shape[1]
+            self._pixels = PixelStreamFilter(own.name, own.sport, own.frontend, size)
         if state["frames"] and not self._pixels.has_frames:
             raise ValueError("this stream has seen positions; begin another one for pixels")
         self._time[0] = time
@@ -283,7 +284,7 @@ class NeuralStream(Stream):
         for t, pixel, c, size in zip(track.time, track.pixel, track.camera, sizes, strict=True):
             self.observe_pixel(float(t), pixel, track.cameras[c], float(size) if np.isfinite(size) else None)
         if self._pixels is not None:
-            self._pixels.finish(self.batch.filter_states[0])
+            self._pixels.finish(self.batch.packed, self.batch.filter_states[0], self._time)
 
     def restart(self) -> None:
         self.batch.restart()

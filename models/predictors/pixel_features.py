@@ -10,16 +10,27 @@ from ballcast.sim.kernels.borrowed import borrowed
 
 
 @kernel
-def observe_and_read(packed, filter_constants, b, time, image, camera):
+def observe_and_read(packed, filter_constants, b, time, image, camera, memory_before):
     """Update the filter of ball b of a packed Memory with a frame at time (B,) s, see observe_pixel; the network reads
-    it. Returns whether the filter is lost: then the network has not read it."""
+    it. Returns whether the filter is lost: then the network has not read it. memory_before (H + M,) gets what the
+    network remembered before, for read_again."""
     _, _, memory = borrowed(packed.value)
-    state = memory.filter_states[b]
+    state, size = memory.filter_states[b], memory.hidden.shape[1]
+    memory_before[:size], memory_before[size:] = memory.hidden[b], memory.cell_state[b]
     before = state.recent_frames[0, 0]
     if observe_pixel(filter_constants, state, time[b], image, camera):
         return True
     advance_network(packed, np.full(1, b), max(time[b] - before, 0.0), time)
     return False
+
+
+@kernel
+def read_again(packed, b, gap, time, memory_before):
+    """Let the network of ball b read its filter once more, which has changed since the frame: a fit was finished."""
+    _, _, memory = borrowed(packed.value)
+    size = memory.hidden.shape[1]
+    memory.hidden[b], memory.cell_state[b] = memory_before[:size], memory_before[size:]
+    advance_network(packed, np.full(1, b), gap, time)
 
 
 @kernel

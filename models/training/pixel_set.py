@@ -51,7 +51,7 @@ from ballcast.tracks.camera import Camera
 PROGRAM = "python -m ballcast.models.training.pixel_set"
 PART_BALLS = 16
 CAMERA_SHARES = (0.5, 0.3, 0.2)  # of the balls are seen by one camera, by two, by three
-MAX_FRAMES, LOSS_FRAMES = 160, 24  # of a ball: frames at most, and frames with a loss
+MAX_FRAMES, LOSS_FRAMES = 128, 24  # of a ball: frames at most, and frames with a loss
 MIN_FRAMES = 4  # with fewer a ball teaches nothing
 KEPT_PERIOD = 8  # one part in so many is kept to validate on
 DESCRIPTION = ("counts", "cameras", "sport", "variant")  # of each ball
