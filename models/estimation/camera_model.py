@@ -1,6 +1,6 @@
 """How well cameras and what tracks the ball in their images are known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,22 @@ class CameraModel:
     shift: float = 0.01  # m, displaced
     focal: float = 0.008  # fraction of the focal length
     clock: float = 0.005  # s between the clocks of two cameras
-    scales: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0)
-    scale_shares: tuple[float, ...] = (0.45, 0.35, 0.15, 0.05)  # of cameras
+    scales: tuple[float, ...] = (0.3, 1.0, 3.0)
+    scale_shares: tuple[float, ...] = (0.45, 0.35, 0.2)  # of cameras
+    far_turn: float = 0.005  # rad, of those of the last scale, where that is more: a mount gives way by an angle
+    angle: float = 0.0  # rad: no turn is known better
     learned: tuple[np.ndarray, np.ndarray] | None = None  # from balls before: mean (8 C,), covariance (8 C, 8 C)
+    taught: tuple["CameraModel", ...] = ()  # of each scale, with its own scale_shares, from balls before
+
+    def alternatives(self) -> tuple["CameraModel", ...]:
+        """The CameraModels (Q) of one scale each, of which one is right."""
+        return self.taught or tuple(map(self._of_scale, self.scales, self.scale_shares))
+
+    def likeliest(self) -> "CameraModel":
+        """The likeliest of the alternatives, where the narrowest ones do not count: a fit starts from it."""
+        return max((a for a in self.alternatives() if a.scales[0] >= 1.0), key=lambda a: a.scale_shares[0])
+
+    def _of_scale(self, scale: float, share: float) -> "CameraModel":
+        wide = replace(self, turn=scale * self.turn, shift=scale * self.shift, focal=scale * self.focal)
+        angle = self.far_turn if scale == self.scales[-1] > 1.0 else 0.0
+        return replace(wide, scales=(scale,), scale_shares=(share,), angle=angle)

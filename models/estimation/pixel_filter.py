@@ -27,7 +27,7 @@ from ballcast.models.estimation.camera_model import CameraModel
 from ballcast.models.estimation.filter_state import HISTORY_FRAMES
 from ballcast.models.estimation.pixel_fit import state_at
 from ballcast.models.estimation.pixel_measurement import PixelConstants, SeenBy, observe_pixel, start_filter
-from ballcast.models.estimation.pixel_mixture import PixelMixture, flight_steps, weigh_steps
+from ballcast.models.estimation.pixel_mixture import PixelMixture, flight_steps, learn_cameras, weigh_steps
 from ballcast.models.estimation.pixel_posterior import WeightedFlights
 from ballcast.models.estimation.pixels import (
     CAMERA_SIZE,
@@ -41,7 +41,7 @@ from ballcast.models.estimation.pixels import (
     camera_row,
 )
 from ballcast.models.estimation.prior import FilterPrior, make_filter_prior
-from ballcast.models.estimation.steps import Steps
+from ballcast.models.estimation.steps import Steps, finished
 from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS
 from ballcast.sim.kernels.compiled_sport import CompiledSport, compile_sport
 from ballcast.sim.kernels.packed import pack
@@ -51,12 +51,14 @@ from ballcast.tracks.pixel_track import PixelTrack
 
 RING = 300  # frames kept; of a flight with more the filter follows the others without fits
 COLD_FRAMES = 60  # the last ones, from which it starts anew then
-MIN_FRAMES, GROWTH = 3, 1.5  # frames of the first fit; times more frames for the next
+MIN_FRAMES, GROWTH = 3, 2.0  # frames of the first fit; times more frames for the next
 FRAMES_AFTER_BOUNCE = (1, 3, 6)  # frames after a contact at which the frames are fitted anew
+MIN_GAP = 0.035  # s from fit to fit
 MAX_MODES = 12  # of the components; the others are room for splits
 HEIGHT_VARIANCE = 1e-8  # m2: cameras are in the place's frame
 SHARE = 0.5  # of the time between frames that a fit may take
-SAMPLES = 600  # flights by which the modes of a fit are weighed
+LOST_SHARE = 1.0  # that, while nothing explains the frames
+SAMPLES = 400  # flights by which the modes of a fit are weighed
 MODE_WORK = 0.15  # ms, of the moments of a mode
 SINGULAR = 1e-2  # fraction of the variances: a covariance that is nearly singular divides by no less
 SHARE_OF_FIT = 20.0  # samples that the covariance of a mode's fit counts for beside those of its weighted flights
@@ -86,7 +88,8 @@ class PixelFilter:
         self._frames, self._next_fit, self._since_contact = 0, MIN_FRAMES, 0
         self._last_contact, self._last_time, self.fits = -math.inf, -math.inf, 0
         self._job: _Job | None = None  # the fit that is under way
-        self._is_due, self.mixture = False, None
+        self._is_due, self._is_lost = False, False
+        self.mixture, self._earliest = None, -math.inf  # s, of the next fit
         self.common[:] = 0.0
         self._forget_errors()
 
@@ -129,17 +132,41 @@ class PixelFilter:
                 self._begin(state)
                 self.finish(state)
         else:
-            self._is_due |= self._is_fit_due(float(state["last_contact_time"])) or is_lost
-            if self._job is None and self._is_due:
+            self._is_lost |= is_lost
+            self._is_due |= self._is_fit_due(float(state["last_contact_time"]))
+            if is_lost and self._job is not None and not self._job.is_of_lost:
+                self._job = None  # what it fits is over
+            if self._job is None and (self._is_lost or self._is_due and t >= self._earliest):
                 self._begin(state)
             if self._job is not None:
-                self._go_on(state, 1e3 * SHARE * (t - self._last_time))
+                share = LOST_SHARE if self._job.is_of_lost else SHARE
+                self._go_on(state, 1e3 * share * (t - self._last_time))
         self._last_time = t
 
     def finish(self, state: np.record) -> None:
         """Finish the fit that is under way."""
         if self._job is not None:
             self._go_on(state, math.inf)
+
+    @property
+    def frames_kept(self) -> int:
+        """The number of frames that a fit would use."""
+        return len(self._ring)
+
+    def learned(self) -> CameraModel:
+        """What is known of the cameras now that the ball has been seen."""
+        if len(self._ring) < MIN_FRAMES:
+            return self.model
+        track = self._track()
+        steps = flight_steps(self.sport, self.compiled_sport, track, self.model, self.mixture)
+        mixture, first = finished(steps)
+        return learn_cameras(self.sport, self.compiled_sport, track[first:], mixture, self.model)
+
+    def _track(self):
+        """The frames that are kept."""
+        rows = np.array(self._ring)
+        diameter = rows[:, 4] if np.isfinite(rows[:, 4]).any() else None
+        return PixelTrack(rows[:, 0], rows[:, 1:3], rows[:, 3], self.cameras, diameter)
 
     def _pack(self):
         """Pack what the kernels take."""
@@ -176,11 +203,11 @@ class PixelFilter:
             while len(self._ring) > COLD_FRAMES:
                 self._ring.popleft()
             self._frames = len(self._ring)
-        rows = np.array(self._ring)
-        diameter = rows[:, 4] if np.isfinite(rows[:, 4]).any() else None
-        track = PixelTrack(rows[:, 0], rows[:, 1:3], rows[:, 3], self.cameras, diameter)
-        steps = _fit_steps(self.sport, self.compiled_sport, track, self.model, self.mixture)
-        self._job, self._is_due = _Job(steps, len(track), int(state["frames"])), False
+        track = self._track()
+        steps = _fit_steps(self.sport, self.compiled_sport, track, self.model, self.mixture, self._is_lost)
+        self._earliest = track.time[-1] + MIN_GAP
+        self._job, self._is_due = _Job(steps, len(track), int(state["frames"]), self._is_lost), False
+        self._is_lost = False
         self._plan()
 
     def _plan(self):
@@ -215,9 +242,11 @@ class PixelFilter:
         )
         self.common[:] = modes.common
         state["P"] += self.common
+        is_lost = False
         for t, u, v, index, diameter in later:
             self.image[:] = u, v, 0.0 if math.isnan(diameter) else diameter
-            self._is_due |= observe_pixel(self.packed, state, t, self.image, index)
+            is_lost = observe_pixel(self.packed, state, t, self.image, index)
+        self._is_lost = is_lost
 
     def _correct(self, errors, noise):
         """Take the cameras' errors (8 C,) and noise (C, 2) px2 as found by a fit."""
@@ -235,8 +264,9 @@ class PixelFilter:
 class _Job:
     """A fit under way: its steps, of how many frames, and how many the filter had had; frames and ms since."""
 
-    def __init__(self, steps: "Steps[_FilterStart]", frames: int, count: int):
-        self.steps, self.frames, self.count, self.since, self.left = steps, frames, count, 0, 0.0
+    def __init__(self, steps: "Steps[_FilterStart]", frames: int, count: int, is_of_lost: bool):
+        self.steps, self.frames, self.count, self.is_of_lost = steps, frames, count, is_of_lost
+        self.since, self.left = 0, 0.0
 
 
 class _FilterStart(NamedTuple):
@@ -251,9 +281,9 @@ class _FilterStart(NamedTuple):
     errors: np.ndarray  # (8 C,) of the cameras
 
 
-def _fit_steps(sport, compiled, track, model, before):
+def _fit_steps(sport, compiled, track, model, before, is_lost):
     """The _FilterStart after the frames of a track, in steps; `before`: the PixelMixture of the fit before."""
-    mixture, first = yield from flight_steps(sport, compiled, track, model, before)
+    mixture, first = yield from flight_steps(sport, compiled, track, model, before, is_lost)
     track = track[first:]
     flights = yield from weigh_steps(sport, compiled, track, mixture, model, True, SAMPLES)
     modes = mode_moments(compiled, mixture, flights, float(track.time[-1]))

@@ -36,7 +36,10 @@ SEVERAL_CAMERAS_STARTS = 4  # where two cameras see the first frames
 MAX_FAR_OFF, FAR_OFF_FLIGHTS = 6, 8  # fits of cameras that are further off, of each scale; flights of each
 PINNED = 1e12  # precision of what is known
 LEARNING_LOSS, OPEN_CLOCK = 1.1, 0.1  # factor on the covariance from ball to ball; s
+MAX_LESSON, MIN_SHARE = 3.0, 0.01  # logarithm by which one ball may speak against a scale of cameras; never less
 WARM_FLIGHTS, MAX_WARM_MODES, NEW_STARTS = 8, 12, 16  # where fits start from the modes of earlier frames
+DECIDED = 0.9  # weight of a mode after a bounce: with more no others are looked for
+MAX_LOST_FRAMES = 16  # the last ones, in which the path of a ball that is lost is looked for
 MAX_NOISE_RISE = 2.5  # times the variance of the noise before: with more, these modes miss something
 START_WORK, FIT_WORK, FRAME_WORK = 4.0, 0.08, 0.004  # ms: of the starts, of a fit, of each of its frames
 
@@ -58,10 +61,11 @@ def fit_mixture(sport: Sport, compiled: CompiledSport, track: PixelTrack, model:
 def mixture_steps(sport: Sport, compiled: CompiledSport, track: PixelTrack, model: CameraModel) -> Steps[PixelMixture]:
     """As fit_mixture, in steps."""
     prior = flight_prior(sport)
+    likeliest = model.likeliest()
     starts, rank = best_starts(sport, track, prior, model)
     several = len(np.unique(track.camera[:FIRST_FRAMES])) > 1
     chosen = best_of(rank, START_MARGIN)[: SEVERAL_CAMERAS_STARTS if several else MAX_STARTS].tolist()
-    priors = {k: gaussian_prior(sport, prior, k, track.cameras, model) for k in chosen}
+    priors = {k: gaussian_prior(sport, prior, k, track.cameras, likeliest) for k in chosen}
     fitted, work = _Fitter(compiled, track, prior, priors), FIT_WORK + FRAME_WORK * len(track)
     yield START_WORK
     found = []
@@ -77,7 +81,7 @@ def mixture_steps(sport: Sport, compiled: CompiledSport, track: PixelTrack, mode
         if _evidence(each) >= limit:
             ends.append(fitted(each[1], each[2].x, MAX_FLIGHTS))
             yield work
-    ends += yield from _far_off_steps(sport, compiled, track, model, ends)
+    ends += yield from _far_off_steps(sport, compiled, track, model, ends, [(k, starts[k]) for k in chosen])
     return _mixture_of(float(track.time[0]), ends)
 
 
@@ -87,18 +91,26 @@ def warm_steps(
     """The PixelMixture of a track, of whose first frames the one `before` is: fits start from its modes, and from a few
     of the best starts, since early frames drop modes that a bounce may bring back."""
     prior, modes = flight_prior(sport), list(zip(before.gaussians, before.fits, strict=True))[:MAX_WARM_MODES]
-    starts, rank = best_starts(sport, track, prior, model)
-    yield START_WORK
-    chosen = best_of(rank, START_MARGIN)[:NEW_STARTS].tolist()
-    priors = {k: gaussian_prior(sport, prior, k, track.cameras, model) for k in {*chosen, *before.gaussians}}
+    starts, chosen = np.empty((0, 9)), []
+    if not is_decided(before):
+        starts, rank = best_starts(sport, track, prior, model)
+        yield START_WORK
+        chosen = best_of(rank, START_MARGIN)[:NEW_STARTS].tolist()
+    likeliest = model.likeliest()
+    priors = {k: gaussian_prior(sport, prior, k, track.cameras, likeliest) for k in {*chosen, *before.gaussians}}
     fitted, found = _Fitter(compiled, track, prior, priors), {}
     for k, start in [(k, fit.x) for k, fit in modes] + [(k, starts[k]) for k in chosen]:
         fit = fitted(k, _with_state(priors[k][1], start), WARM_FLIGHTS)
         found[k] = max(found.get(k, fit), fit, key=_evidence)
         yield FIT_WORK + FRAME_WORK * len(track)
     ends = list(found.values())
-    ends += yield from _far_off_steps(sport, compiled, track, model, ends)
+    ends += yield from _far_off_steps(sport, compiled, track, model, ends, [])
     return _mixture_of(before.epoch, ends)
+
+
+def is_decided(mixture: PixelMixture) -> bool:
+    """Whether a bounce has decided between the modes."""
+    return mixture.fits[0].last_contact > -math.inf and mixture.weights[0] > DECIDED
 
 
 class _Fitter:
@@ -120,31 +132,27 @@ def _mixture_of(epoch, found):
     return PixelMixture(epoch, [found[i][2] for i in best], weights / weights.sum(), [found[i][1] for i in best])
 
 
-def _far_off_steps(sport, compiled, track, model, found):
-    """Fits of cameras that are further off than is usual, from the best of those found of usual ones, in steps."""
-    prior, more, best = flight_prior(sport), [], sorted(found, key=_evidence)[-MAX_FAR_OFF:]
-    for scale, share in scales_of(model):
-        if scale > 1.0:
-            wide = scaled(model, float(scale))
-            priors = {k: gaussian_prior(sport, prior, k, track.cameras, wide) for _, k, _ in best}
-            fitted = _Fitter(compiled, track, prior, priors)
-            for _, k, fit in best:
-                log, _, fit = fitted(k, fit.x, FAR_OFF_FLIGHTS)
-                more.append((math.log(share) + log, k, fit))
-                yield FIT_WORK + FRAME_WORK * len(track)
+def _far_off_steps(sport, compiled, track, model, found, starts):
+    """Fits of cameras that are further off than the likeliest, in steps: from the best of those found of these, and
+    from the best of some starts (k, state), since a far-off camera sees a bounce on the table elsewhere."""
+    likeliest, more = model.likeliest(), []
+    for other in model.alternatives():
+        if other.scales[0] >= 1.0 and other.scales != likeliest.scales:
+            fits = _other_cameras(sport, compiled, track, other, found, starts)
+            more += [
+                (log + math.log(other.scale_shares[0] / likeliest.scale_shares[0]), k, fit) for log, k, fit in fits
+            ]
+            yield (FIT_WORK + FRAME_WORK * len(track)) * len(fits)
     return more
 
 
-def scales_of(model: CameraModel) -> np.ndarray:
-    """Scales and shares (Q, 2) of a CameraModel; 1 where balls have taught it."""
-    if model.learned is not None:
-        return np.ones((1, 2))
-    return np.column_stack([model.scales, model.scale_shares])
-
-
-def scaled(model: CameraModel, scale: float) -> CameraModel:
-    """A CameraModel whose cameras are so many times as uncertain."""
-    return replace(model, turn=scale * model.turn, shift=scale * model.shift, focal=scale * model.focal)
+def _other_cameras(sport, compiled, track, model, found, starts=()):
+    """Fits with another CameraModel, from the best of those found and of some starts."""
+    prior, best = flight_prior(sport), sorted(found, key=_evidence)[-MAX_FAR_OFF:]
+    pairs = [(k, fit.x) for _, k, fit in best] + list(starts)[:MAX_FAR_OFF]
+    priors = {k: gaussian_prior(sport, prior, k, track.cameras, model) for k, _ in pairs}
+    fitted = _Fitter(compiled, track, prior, priors)
+    return [fitted(k, _with_state(priors[k][1], x), FAR_OFF_FLIGHTS) for k, x in pairs]
 
 
 def gaussian_prior(
@@ -161,7 +169,8 @@ def gaussian_prior(
     sd[HEIGHT] = PINNED**-0.5
     for c in range(len(cameras)):
         first = UNKNOWNS + ERRORS * c
-        sd[first + TURN : first + SHIFT] = max(model.turn / math.sqrt(cameras[c].K[0, 0] * cameras[c].K[1, 1]), 1e-6)
+        turn = model.turn / math.sqrt(cameras[c].K[0, 0] * cameras[c].K[1, 1])
+        sd[first + TURN : first + SHIFT] = max(turn, model.angle, 1e-6)
         sd[first + SHIFT : first + LOG_FOCAL] = max(model.shift, 1e-6)
         sd[first + LOG_FOCAL] = max(model.focal, 1e-6)
         sd[first + CLOCK] = max(model.clock, 1e-6)
@@ -211,11 +220,12 @@ def weigh_steps(
 ) -> Steps[WeightedFlights]:  # fmt: skip
     """As weigh, in steps, by that many flights."""
     prior = flight_prior(sport)
-    own, _ = gaussian_prior(sport, prior, 0, track.cameras, model)
-    own = with_first_clock(own, mixture.fits[0].x)
+    alternatives = [gaussian_prior(sport, prior, 0, track.cameras, other)[0] for other in model.alternatives()]
+    own = [with_first_clock(other, mixture.fits[0].x) for other in alternatives]
+    shares = np.array([other.scale_shares[0] for other in model.alternatives()])
     end, simulators = float(track.time[-1]) - mixture.epoch, (compiled, compile_lanes(sport))
-    fits = mixture.fits, mixture.weights
-    return weigh_flights(simulators, to_pixels(track), *fits, prior, own, scales_of(model), end, with_paths, samples)
+    frames, options = (to_pixels(track), mixture.fits, mixture.weights), {"with_paths": with_paths, "count": samples}
+    return weigh_flights(simulators, *frames, prior, own, shares, end, **options)
 
 
 def with_first_clock(own: PixelPrior, x: np.ndarray) -> PixelPrior:
@@ -227,16 +237,34 @@ def with_first_clock(own: PixelPrior, x: np.ndarray) -> PixelPrior:
     return own._replace(mean=mean, precision=precision)
 
 
-def learn_cameras(mixture: PixelMixture) -> tuple[np.ndarray, np.ndarray]:
-    """What a ball has taught of the cameras' errors: mean (8 C,) and covariance (8 C, 8 C).
+def learn_cameras(
+    sport: Sport, compiled: CompiledSport, track: PixelTrack, mixture: PixelMixture, model: CameraModel
+) -> CameraModel:
+    """A CameraModel that knows what a ball, whose PixelMixture is known, has taught of the cameras' errors.
 
     The mean of the clocks, which is the definition of time, is left open here.
     """
-    errors = np.array([fit.x[UNKNOWNS:] for fit in mixture.fits])
-    mean = mixture.weights @ errors
-    covariance = (errors - mean).T @ (mixture.weights[:, None] * (errors - mean))
-    for fit, weight in zip(mixture.fits, mixture.weights, strict=True):
-        covariance += weight * fit.covariance[UNKNOWNS:, UNKNOWNS:]
+    found = list(zip(np.log(mixture.weights), mixture.gaussians, mixture.fits, strict=True))
+    each = [_other_cameras(sport, compiled, track, other, found) for other in model.alternatives()]
+    evidence = np.array([np.logaddexp.reduce([_evidence(fit) for fit in fits]) for fits in each])
+    evidence = np.maximum(evidence - evidence.max(), -MAX_LESSON)
+    shares = np.array([other.scale_shares[0] for other in model.alternatives()]) * np.exp(evidence)
+    shares = np.maximum(shares / shares.sum(), MIN_SHARE)
+    shares /= shares.sum()
+    pairs = zip(model.alternatives(), each, shares, strict=True)
+    taught = [replace(other, learned=_errors_of(fits), scale_shares=(float(share),)) for other, fits, share in pairs]
+    return replace(model, taught=tuple(taught))
+
+
+def _errors_of(found):
+    """Mean (8 C,) and covariance (8 C, 8 C) of the cameras' errors by fits."""
+    logs, errors = np.array([_evidence(each) for each in found]), np.array([each[2].x[UNKNOWNS:] for each in found])
+    weights = np.exp(logs - logs.max())
+    weights /= weights.sum()
+    mean = weights @ errors
+    covariance = (errors - mean).T @ (weights[:, None] * (errors - mean))
+    for each, weight in zip(found, weights, strict=True):
+        covariance += weight * each[2].covariance[UNKNOWNS:, UNKNOWNS:]
     covariance *= LEARNING_LOSS
     covariance[CLOCK::ERRORS, CLOCK::ERRORS] += OPEN_CLOCK**2
     return mean, covariance
@@ -257,20 +285,28 @@ def fit_last_flight(
 
 
 def flight_steps(
-    sport: Sport, compiled: CompiledSport, track: PixelTrack, model: CameraModel, before: PixelMixture | None = None
-) -> Steps[tuple[PixelMixture, int]]:
-    """As fit_last_flight, in steps; `before`: the PixelMixture of some of the frames, where one is known."""
-    if before is not None and before.epoch == track.time[0]:
+    sport: Sport, compiled: CompiledSport, track: PixelTrack, model: CameraModel, before: PixelMixture | None = None,
+    is_lost: bool = False,
+) -> Steps[tuple[PixelMixture, int]]:  # fmt: skip
+    """As fit_last_flight, in steps; `before`: the PixelMixture of some of the frames, where one is known. is_lost: it
+    does not explain the last frames."""
+    first = max(0, len(track) - MAX_LOST_FRAMES) if is_lost else 0
+    if before is not None and before.epoch == track.time[0] and not is_lost:
         mixture = yield from warm_steps(sport, compiled, track, model, before)
         if not (_is_rejected(mixture) or _is_noisier(mixture, before)):
             return mixture, 0
-    first = 0
     while True:
         mixture = yield from mixture_steps(sport, compiled, track[first:], model)
         remaining = len(track) - first
         if remaining <= MIN_FRAMES or not _is_rejected(mixture):
-            return mixture, first
+            break
         first = len(track) - max(MIN_FRAMES, remaining // 2)
+    if is_lost and first == len(track) - MAX_LOST_FRAMES > 0:  # it was not hit just now
+        whole = yield from mixture_steps(sport, compiled, track, model)
+        earlier = whole.fits[0].weights[:first] < OUTLIER_WEIGHT
+        if not (_is_rejected(whole) or earlier.mean() > MAX_OUTLIER_FRACTION):
+            return whole, 0
+    return mixture, first
 
 
 def _is_rejected(mixture):

@@ -43,27 +43,29 @@ class WeightedFlights(NamedTuple):
 
 def weigh_flights(
     simulators: tuple[CompiledSport, LaneSport], pixels: Pixels, fits: list[PixelFit], shares: np.ndarray,
-    prior: FlightPrior, own: PixelPrior, scales: np.ndarray, end: float, with_paths: bool = False, count: int = SAMPLES,
+    prior: FlightPrior, own: list[PixelPrior], own_shares: np.ndarray, end: float, *, with_paths: bool = False,
+    count: int = SAMPLES,
 ) -> Steps[WeightedFlights]:  # fmt: skip
     """`count` samples of the posterior of Pixels; yields about how long each step took, ms.
 
-    fits, shares (M,): a mixture; own: the PixelPrior of any Gaussian of the FlightPrior, of which what follows the
-    state is used; scales (Q, 2): how many times the cameras may be as wrong as it says, and the shares of such cameras;
-    end: s from the epoch, of the last frame. The errors of the cameras are not sampled: given a flight
-    they are close to Gaussian, and integrated.
+    fits, shares (M,): a mixture; own, own_shares (Q,): PixelPriors of any Gaussian of the FlightPrior, of which what
+    follows the state is used, one for each way in which the cameras may be known, and its probability; end: s from the
+    epoch, of the last frame. The errors of the cameras are not sampled: given a flight they are close to Gaussian, and
+    integrated.
     """
     rng, top = np.random.default_rng(len(pixels.time)), fits[0]
     counts = np.diff(np.concatenate([[0], np.floor(np.cumsum(shares) * count + 0.5).astype(int)]))
     modes = [fit.x[:UNKNOWNS] for fit in fits]
     factors = [_factor(fit.covariance[:UNKNOWNS, :UNKNOWNS]) for fit in fits]
     samples = np.concatenate([_draw(x, L, n, rng) for x, L, n in zip(modes, factors, counts, strict=True) if n])
-    log = _log_prior(samples, prior, own) - _log_proposal(samples, modes, factors, counts / count)
+    log = _log_prior(samples, prior, own[0]) - _log_proposal(samples, modes, factors, counts / count)
     out = _Flown(np.empty(len(samples)), np.empty((len(samples), UNKNOWNS)),
                  np.empty((len(samples), len(pixels.time) if with_paths else 0, 6)),
                  np.empty((len(samples), len(top.x) - UNKNOWNS)))  # fmt: skip
-    known = own.mean[UNKNOWNS:].copy(), np.ascontiguousarray(own.precision[UNKNOWNS:, UNKNOWNS:]), scales
-    errors = top.x[UNKNOWNS:].copy()
-    sensor = _Sensor(top.noise, top.noise_factor, own.outlier_rate, top.weights, errors, *known)
+    means = np.array([other.mean[UNKNOWNS:] for other in own])
+    precisions = np.array([other.precision[UNKNOWNS:, UNKNOWNS:] for other in own])
+    errors, rate = top.x[UNKNOWNS:].copy(), own[0].outlier_rate
+    sensor = _Sensor(top.noise, top.noise_factor, rate, top.weights, errors, means, precisions, np.log(own_shares))
     yield DRAW_WORK * count
     batch = max(64, MAX_IMAGES // len(pixels.time))
     for first in range(0, len(samples), batch):
@@ -83,9 +85,9 @@ class _Sensor(NamedTuple):
     outlier_rate: float
     weights: np.ndarray  # (T,) robust weights of the frames
     errors: np.ndarray  # (8 C,) about which the cameras' errors are linear
-    mean: np.ndarray  # (8 C,) of the errors, by the prior
-    precision: np.ndarray  # (8 C, 8 C) of the errors, by the prior; cameras err independently
-    scales: np.ndarray  # (Q, 2) factors on the deviations of errors other than the clock's, and their shares
+    means: np.ndarray  # (Q, 8 C) of the errors, by each of the priors
+    precisions: np.ndarray  # (Q, 8 C, 8 C) of the errors, by the priors; cameras err independently
+    log_shares: np.ndarray  # (Q,) of the priors
 
 
 class _Flown(NamedTuple):
@@ -217,14 +219,14 @@ def _see(sport, pixels, n, all_errors, path, residual, by_errors):
 @kernel
 def _log_likelihood(pixels, sensor, residual, by_errors, errors):
     """The log-density of the frames given a flight, the cameras' errors integrated; fills these, errors (8 C,)."""
-    total, count = 0.0, len(sensor.scales)
+    total, count = 0.0, len(sensor.means)
     hessian, gradient, step = np.zeros((ERRORS, ERRORS)), np.zeros(ERRORS), np.empty((count, ERRORS))
     logs = np.empty(count)
     for c in range(len(pixels.cameras)):
         _normal_equations(pixels, sensor, residual, by_errors, c, hessian, gradient)
         for q in range(count):
-            logs[q] = math.log(sensor.scales[q, 1])
-            logs[q] += _scaled_likelihood(pixels, sensor, residual, by_errors, c, q, hessian, gradient, step[q])
+            logs[q] = _likelihood_by(q, pixels, sensor, residual, by_errors, c, hessian, gradient, step[q])
+        logs += sensor.log_shares
         top = logs.max()
         weights = np.exp(logs - top)
         total += top + math.log(weights.sum())
@@ -254,15 +256,10 @@ def _normal_equations(pixels, sensor, residual, by_errors, c, hessian, gradient)
 
 
 @kernel
-def _scaled_likelihood(pixels, sensor, residual, by_errors, c, q, hessian, gradient, step):
-    """The log-density of the frames of camera c if its errors are of scale q; fills the step (8,) to these."""
+def _likelihood_by(q, pixels, sensor, residual, by_errors, c, hessian, gradient, step):
+    """The log-density of the frames of camera c by prior q of its errors; fills the step (8,) to these."""
     own, L = slice(ERRORS * c, ERRORS * c + ERRORS), np.empty((ERRORS, ERRORS))
-    precision, offset = sensor.precision[own, own].copy(), sensor.errors[own] - sensor.mean[own]
-    scale = np.full(ERRORS, sensor.scales[q, 0])
-    scale[CLOCK] = 1.0
-    for j in range(ERRORS):
-        for k in range(ERRORS):
-            precision[j, k] /= scale[j] * scale[k]
+    precision, offset = sensor.precisions[q, own, own].copy(), sensor.errors[own] - sensor.means[q, own]
     total = 0.5 * _log_determinant(precision)
     root = scaled_cholesky(hessian + precision, 0.0, L)
     step[:] = cholesky_solve(L, (gradient + np.dot(precision, offset)) / root) / root

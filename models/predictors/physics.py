@@ -20,7 +20,7 @@ from ballcast.models.estimation.launch import Launches
 from ballcast.models.estimation.posterior import predict_ahead, standard_normal_samples, to_forecast
 from ballcast.models.estimation.prior import Prior, next_contact_covariance, sport_prior
 from ballcast.models.estimation.segment import fit_last_segment
-from ballcast.models.predictors.pixel_frames import PixelFrames, check_enough
+from ballcast.models.predictors.pixel_frames import check_enough
 from ballcast.sim import Sport
 from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
 from ballcast.tracks.camera import Camera
@@ -28,6 +28,7 @@ from ballcast.tracks.pixel_track import PixelTrack
 
 if TYPE_CHECKING:
     from ballcast.models.predictors.pixel_physics import PixelForecaster
+    from ballcast.models.predictors.pixel_tracker import PixelTracker
 
 SAMPLES = 40  # simulated ahead
 MAX_FLIGHTS = 24  # of one fit
@@ -119,28 +120,32 @@ class PhysicsStream(Stream):
     def __init__(self, predictor: Physics):
         super().__init__(predictor)
         self._reset(-math.inf)
-        self._pixels, self.cameras = PixelFrames(), CameraModel()  # what is known of the cameras
+        self._pixels: "PixelTracker | None" = None  # noqa: UP037
+        self.cameras = CameraModel()  # what is known of them
 
     def restart(self) -> None:
         super().restart()
         self._reset(-math.inf)
-        if len(self._pixels.rows) >= self.predictor.min_frames:
-            self.cameras = self.predictor.pixels.learn(self._pixels.track(), self.cameras)
-        self._pixels = PixelFrames(self._pixels.cameras)
+        if self._pixels is not None:
+            self.cameras = self._pixels.restart()
 
     def observe(self, time: float, position: ArrayLike) -> None:
-        if self._pixels.rows:
+        if self._pixels is not None and self._pixels.has_frames:
             raise ValueError("this stream has seen pixels; begin another one for positions")
         super().observe(time, position)
 
     def observe_pixel(self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None = None) -> None:
         if self._end:
             raise ValueError("this stream has seen positions; begin another one for pixels")
-        self._pixels.add(time, pixel, camera, diameter)
+        if self._pixels is None:
+            from ballcast.models.predictors.pixel_tracker import PixelTracker  # when it is used: few take pixels
+
+            self._pixels = PixelTracker(self.predictor.sport, self.predictor.next_contact)
+        self._pixels.observe(time, pixel, camera, diameter)
 
     def forecast(self, times: ArrayLike) -> Forecast:
-        if self._pixels.rows:
-            return self.predictor.forecast_pixels(self._pixels.track(), times, self.cameras)
+        if self._pixels is not None and self._pixels.has_frames:
+            return self._pixels.forecast(self.predictor.check_times(self._pixels.frames.times, times))
         time, position = self.frames
         times = self.predictor.check_times(time, times)
         if self._segment_start < time[0]:  # frames left the window without a forecast

@@ -1,21 +1,19 @@
-"""Frames of cameras, live: checked, and kept."""
+"""Frames of cameras, live: checked."""
 
 import math
 from collections.abc import Sequence
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from ballcast.models.contract import HistoryTooShort
 from ballcast.tracks.camera import Camera
 from ballcast.tracks.pixel_track import PixelTrack, check_names
 
-KEPT = 400  # frames
 MIN_FRAMES = 3  # of a fit
 
 
 class PixelFrames:
-    """The last frames of cameras, in the order of their times."""
+    """The cameras of a stream, and when they saw the ball: `times` s of the last MIN_FRAMES frames."""
 
     def __init__(self, cameras: Sequence[Camera] = ()) -> None:
         self.cameras: list[Camera] = list(cameras)
@@ -23,8 +21,8 @@ class PixelFrames:
 
     def restart(self) -> None:
         """Forget the frames; the cameras are kept."""
-        self.rows: list[tuple[float, float, float, int, float]] = []
-        self.last_time, self._last_times = -math.inf, [-math.inf] * len(self.cameras)
+        self.times: list[float] = []
+        self.last_time, self._last_times = -math.inf, [-math.inf] * len(self.cameras)  # s; of each camera
 
     def check(self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None) -> tuple[float, float, int]:
         """The pixel u, v and the camera's number of the next frame; ValueError if it is none, or comes too late."""
@@ -37,6 +35,7 @@ class PixelFrames:
         if self._last_times[index] == time:
             raise ValueError(f"camera {camera.name!r} has two frames at {time:g} s")
         self.last_time = self._last_times[index] = time
+        self.times = [*self.times[1 - MIN_FRAMES :], time]
         return u, v, index
 
     def _index(self, camera):
@@ -50,19 +49,6 @@ class PixelFrames:
         self.cameras.append(camera)
         self._last_times.append(-math.inf)
         return len(self.cameras) - 1
-
-    def add(self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None) -> None:
-        """Keep a frame; ValueError if it is none, or comes too late."""
-        u, v, index = self.check(time, pixel, camera, diameter)
-        self.rows.append((time, u, v, index, np.nan if diameter is None else diameter))
-        if len(self.rows) > 2 * KEPT:
-            del self.rows[:-KEPT]
-
-    def track(self) -> PixelTrack:
-        """The frames as a PixelTrack."""
-        rows = np.array(self.rows).reshape(-1, 5)
-        diameter = rows[:, 4] if np.isfinite(rows[:, 4]).any() else None
-        return PixelTrack(rows[:, 0], rows[:, 1:3], rows[:, 3], self.cameras, diameter)
 
 
 def _pair(time, pixel):

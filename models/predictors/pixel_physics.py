@@ -1,7 +1,6 @@
 """The physics forecast from pixels: the mixture of fits that explains them, simulated ahead. pixel_mixture.py fits."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
@@ -11,7 +10,6 @@ from ballcast.models.estimation.fit_spread import read_fit_spread
 from ballcast.models.estimation.pixel_mixture import (
     PixelMixture,
     fit_last_flight,
-    learn_cameras,
     resample,
     weigh,
 )
@@ -26,13 +24,13 @@ from ballcast.models.estimation.posterior import (
     transform_samples,
 )
 from ballcast.models.estimation.unknowns import to_belief
-from ballcast.models.predictors.pixel_frames import KEPT
 from ballcast.sim import Sport
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
 from ballcast.tracks.pixel_track import PixelTrack
 
 SAMPLES = 200  # simulated ahead
+KEPT = 400  # frames
 SPAN = 2.0  # s: no more is looked at
 
 
@@ -47,11 +45,6 @@ class PixelForecaster:
     def widening(self, frames: int, has_contact: bool, speed: float) -> float:
         """By how much deviations are too small after so many frames; see fit_spread.py."""
         return math.sqrt(self.spread.factor(frames, has_contact, speed))
-
-    def learn(self, track: PixelTrack, model: CameraModel) -> CameraModel:
-        """What is known of the cameras once a ball has been seen."""
-        mixture, _ = self.fit(track, model)
-        return replace(model, learned=learn_cameras(mixture))
 
     def fit(self, track: PixelTrack, model: CameraModel) -> tuple[PixelMixture, PixelTrack]:
         """The PixelMixture of the last flight in a track, and its frames."""
