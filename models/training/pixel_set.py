@@ -14,6 +14,8 @@ import itertools
 import math
 import multiprocessing
 import os
+import signal
+import sys
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -100,8 +102,12 @@ def make(options: Options) -> None:
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("balls seen by cameras", total=len(numbers), completed=len(numbers) - len(missing))
-        for _ in _mapped(work, options.processes):
-            bar.advance(task)
+        try:
+            for _ in _mapped(work, options.processes):
+                bar.advance(task)
+        except KeyboardInterrupt:
+            print(f"stopped; the same command continues, and keeps the parts in {options.folder}", file=sys.stderr)
+            raise
     print(f"{options.folder}: {len(numbers)} parts of {PART_BALLS} balls; train with --pixels {options.folder}")
 
 
@@ -116,8 +122,6 @@ def _mapped(work, processes):
 
 def _ignore_interrupts():
     """Ctrl-C is for the process that started this one; each process has one thread."""
-    import signal
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["NUMBA_NUM_THREADS"] = "1"
 
