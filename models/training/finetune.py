@@ -145,8 +145,8 @@ class FineTuner(Learner):
 
     def metadata(self) -> dict:
         """The description of the file that the run began with, and what was learned from."""
-        base = {key: self.info[key] for key in ("model", "predictor", "random_sports", "kind", "shape", "widen")
-                if key in self.info}  # fmt: skip
+        keys = ("model", "predictor", "random_sports", "kind", "shape", "widen", "pixels")
+        base = {key: self.info[key] for key in keys if key in self.info}
         sports = self.info["sports"] | {self.sports[0].name: self.sports[0].version}
         adapted = {
             "tracks": [track.name for track in self.all_tracks], "kept": [track.name for track in self.kept_tracks],

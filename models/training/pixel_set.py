@@ -87,6 +87,8 @@ class Seen(NamedTuple):
 
 def main() -> None:
     options = command.options(Options, PROGRAM)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)  # both stop it as Ctrl-C does
     command.run(PROGRAM, lambda: make(options))
 
 
