@@ -471,7 +471,7 @@ def test_weights_that_learnt_from_several_sports_serve_every_sport(tmp_path, his
         for sport in ("golf", sim.random_sport(2, purpose="test"), sim.load("soccer").replace(gravity=1.6)):
             forecast = models.load(f"{path}:{name}", sport).forecast(histories[1], histories[1].time[-1] + [0.1, 0.4])
             assert np.isfinite(forecast.mean).all() and np.linalg.eigvalsh(forecast.covariance).min() > 0
-    factors = [models.load(f"{path}:gru", sport).output_scaling.variance_factor[0] for sport in ("tennis", "room")]
+    factors = [models.load(f"{path}:gru", sport).output_scaling.variance_factor[1] for sport in ("tennis", "room")]
     assert factors == [4.0, 1.0]
 
 

@@ -8,8 +8,11 @@ import math
 
 import numpy as np
 
+from ballcast.models.encoding.features import FRAMES, JITTER
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS, free_flight_sd
-from ballcast.models.estimation.unknowns import UNKNOWNS
+from ballcast.models.estimation.filter_state import summary
+from ballcast.models.estimation.linear import cholesky_with_jitter
+from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS
 from ballcast.sim.jit import inlined, kernel
 
 PATH_OUTPUTS, LANDING_OUTPUTS = 9, 15  # of one horizon; of the landing
@@ -54,13 +57,39 @@ def active_outputs(outputs, active_unknowns):
 
 
 @kernel
-def decode_path(outputs, mean, scale, variance_factor, variances, times, positions, out, covariance):
+def position_factor(feature_set, state, out):
+    """Fill the lower triangle of out (3, 3) with the Cholesky factor of the correlation of the filter's position at the
+    last frame: one camera leaves it long along the line of sight. The identity for networks without a filter."""
+    out[:] = 0.0
+    if feature_set == FRAMES:
+        out[0, 0] = out[1, 1] = out[2, 2] = 1.0
+        return
+    P, block = summary(state).covariance, np.empty((3, 3))
+    for i in range(3):
+        for j in range(3):
+            block[i, j] = P[i, j]
+    block[2, 2] += P[HEIGHT, HEIGHT] + 2.0 * P[2, HEIGHT]
+    for i in range(2):
+        block[2, i] += P[i, HEIGHT]
+        block[i, 2] = block[2, i]
+    cholesky_with_jitter(block, JITTER, out)
+    for i in range(3):
+        sd = 0.0
+        for j in range(i + 1):
+            sd += out[i, j] * out[i, j]
+        for j in range(i + 1):
+            out[i, j] /= math.sqrt(sd)
+
+
+@kernel
+def decode_path(outputs, mean, scale, variance_factor, now, variances, times, positions, out, covariance):
     """Fill the mean, out (H, 3) m, and the covariance (H, 3, 3) m2 at times (H,) s, about nominal positions (H, 3) m.
 
-    mean and scale (20, 3): the scaling of the outputs, in standard deviations of free flight; variance_factor (20,):
-    the calibration of variances. Residuals are interpolated linearly between horizons; they are 0 at the last frame.
+    mean and scale (20, 3): the scaling of the outputs, in standard deviations of free flight; variance_factor (21,):
+    the calibration of variances, at the last frame and at the horizons; now (3, 3): position_factor. Residuals are
+    interpolated linearly between horizons; they are 0 at the last frame.
     """
-    nodes = _path_nodes(outputs, mean, scale, variance_factor)
+    nodes = _path_nodes(outputs, mean, scale, variance_factor, now)
     position_sd = np.empty(3)
     for n in range(len(times)):
         # after the last horizon the standard deviations of free flight still grow
@@ -85,15 +114,19 @@ def decode_path(outputs, mean, scale, variance_factor, variances, times, positio
 
 
 @inlined
-def _path_nodes(outputs, mean, scale, variance_factor):
+def _path_nodes(outputs, mean, scale, variance_factor, now):
     """Residuals at the last frame and at the horizons (21, 9), in standard deviations of free flight: the mean, and the
     lower triangle of the factor of the covariance, by rows."""
     nodes, L = np.zeros((HORIZONS + 1, PATH_OUTPUTS)), np.empty((3, 3))
-    nodes[0, 3] = nodes[0, 5] = nodes[0, 8] = 1.0
+    factor, k = math.sqrt(variance_factor[0]), 3
+    for i in range(3):
+        for j in range(i + 1):
+            nodes[0, k] = factor * now[i, j]
+            k += 1
     for segment in range(HORIZONS):
         row, node = outputs[PATH_OUTPUTS * segment : PATH_OUTPUTS * (segment + 1)], nodes[segment + 1]
         _fill_regression_factor(row[3:6], row[6:9], L)
-        factor, k = math.sqrt(variance_factor[segment]), 3
+        factor, k = math.sqrt(variance_factor[segment + 1]), 3
         for i in range(3):
             node[i] = mean[segment, i] + scale[segment, i] * row[i]
             for j in range(i + 1):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ballcast.models.encoding import nominal
-from ballcast.models.encoding.decoding import decode_landing, decode_path
+from ballcast.models.encoding.decoding import decode_landing, decode_path, position_factor
 from ballcast.models.encoding.nominal import HORIZONS
 from ballcast.models.estimation.unknowns import UNKNOWNS
 from ballcast.models.predictors.neural import BatchForecast, NeuralPredictor
@@ -26,7 +26,7 @@ class OutputScaling(NamedTuple):
 
     mean: np.ndarray  # (20, 3)
     scale: np.ndarray  # (20, 3)
-    variance_factor: np.ndarray  # (20,) calibration of the covariances
+    variance_factor: np.ndarray  # (21,) calibration of the covariances, at the last frame and at the horizons
     landing_mean: np.ndarray  # (4,)
     landing_scale: np.ndarray  # (4,)
     landing_variance_factor: float
@@ -38,16 +38,19 @@ class Direct(NeuralPredictor):
 
     def __init__(self, sport: Sport, path: Path | str | None = None):
         super().__init__(sport, path)
-        t, factors = self.tensors, self.factors
-        scale = (np.where(np.isfinite(t[name]), t[name], 0.0) for name in ("path_scale", "landing_scale"))
-        self.output_scaling = OutputScaling(
-            t["path_mean"], next(scale), np.array(factors.get("path", np.ones(HORIZONS))), t["landing_mean"],
-            next(scale), float(factors.get("landing", 1.0)), 2 * self.info["shape"]["unknowns"],
-        )  # fmt: skip
-        self.constants = pack(self.output_scaling)
-        count = self.output_scaling.belief_inputs  # of the belief's head, the other outputs are not computed
+        count = 2 * self.info["shape"]["unknowns"]  # of the belief's head, the other outputs are not computed
         weight, bias = np.ascontiguousarray(self.network.belief_out_weight[:, :count]), self.network.belief_out_bias
         self.network = self.network._replace(belief_out_weight=weight, belief_out_bias=bias[:count].copy())
+        self.use_factors(self.factors)
+
+    def use_factors(self, factors: dict) -> None:
+        t, path_factors = self.tensors, [factors.get("path_now", 1.0), *factors.get("path", np.ones(HORIZONS))]
+        scale = (np.where(np.isfinite(t[name]), t[name], 0.0) for name in ("path_scale", "landing_scale"))
+        self.output_scaling = OutputScaling(
+            t["path_mean"], next(scale), np.array(path_factors, float), t["landing_mean"], next(scale),
+            float(factors.get("landing", 1.0)), 2 * self.info["shape"]["unknowns"],
+        )  # fmt: skip
+        self.constants = pack(self.output_scaling)
 
     def predict_into(self, balls: Packed, times: np.ndarray, out: BatchForecast) -> None:
         forecast_paths(balls, self.constants, times, out)
@@ -66,7 +69,7 @@ def forecast_paths(balls, constants, times, out):
     starts, variances = np.empty((count, UNKNOWNS)), np.empty((count, 3, 3))
     landings, landing_sds = np.empty((count, 4)), np.empty((count, 4))
     positions, horizon_positions = np.empty((count, horizons, 3)), np.empty((HORIZONS, 3))
-    nominal_features = np.empty((count, nominal.NOMINAL_FEATURES))
+    nominal_features, now = np.empty((count, nominal.NOMINAL_FEATURES)), np.empty((3, 3))
     for b in range(count):
         nominal.fill_nominal_start(feature_set, memory.filter_states[b], starts[b], variances[b])
         nominal.nominal_trajectories(
@@ -82,7 +85,8 @@ def forecast_paths(balls, constants, times, out):
         path_scaling = scaling.mean, scaling.scale, scaling.variance_factor
         landing_scaling = scaling.landing_mean, scaling.landing_scale, scaling.landing_variance_factor
         path = positions[b], out.mean[b], out.covariance[b]
-        decode_path(outputs[b], *path_scaling, variances[b], times[b], *path)
+        position_factor(feature_set, memory.filter_states[b], now)
+        decode_path(outputs[b], *path_scaling, now, variances[b], times[b], *path)
         out.probability[b], out.landing[b], out.landing_covariance[b] = decode_landing(
             outputs[b], *landing_scaling, landings[b], landing_sds[b]
         )

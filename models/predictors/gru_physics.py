@@ -34,9 +34,12 @@ class GruPhysics(NeuralPredictor):
     def __init__(self, sport: Sport, path: Path | str | None = None):
         super().__init__(sport, path)
         self.lane_sport = compile_lanes(sport)
-        samples, factors = posterior.standard_normal_samples(SAMPLES), self.factors
+        samples = posterior.standard_normal_samples(SAMPLES)
         self.standard_normal = np.ascontiguousarray(samples[:, : len(self.active_unknowns)])
-        path_factors = np.array([1.0, *factors.get("flown", np.ones(HORIZONS))])
+        self.use_factors(self.factors)
+
+    def use_factors(self, factors: dict) -> None:
+        path_factors = np.array([factors.get("flown_now", 1.0), *factors.get("flown", np.ones(HORIZONS))], float)
         self.variance_factors = path_factors, float(factors.get("flown_landing", 1.0))
         samples = self.active_unknowns, np.ascontiguousarray(self.standard_normal.T), self.variance_factors
         self.constants = pack((self.lane_sport, *samples))

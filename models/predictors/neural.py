@@ -9,6 +9,8 @@
 Everything between the frames and the forecast is compiled; torch is not imported.
 """
 
+import copy
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -119,6 +121,18 @@ class NeuralPredictor(Predictor):
     def streams(self, count: int) -> "StreamBatch":
         """A StreamBatch of `count` balls."""
         return StreamBatch(self, count)
+
+    def use_factors(self, factors: dict) -> None:
+        """Scale covariances by these factors on variances, as variance_factors of the registry gives them."""
+
+    @functools.cached_property
+    def of_pixels(self) -> "NeuralPredictor":
+        """This predictor with the factors of balls that cameras saw; itself if the weights have none."""
+        if not (own := self.factors.get("pixels")):
+            return self
+        other = copy.copy(self)
+        other.use_factors(self.factors | own)
+        return other
 
     @property
     def has_gates(self) -> bool:
@@ -257,7 +271,8 @@ class NeuralStream(Stream):
         if self._pixels is None:
             from ballcast.models.predictors.pixel_stream import PixelStreamFilter  # when it is used: few take pixels
 
-            self._pixels = PixelStreamFilter(self.predictor.name, self.predictor.sport, self.predictor.frontend)
+            own, size = self.predictor, self.batch.hidden.shape[1] + self.batch.cell_state.shape[1]
+            self._pixels = PixelStreamFilter(own.name, own.sport, own.frontend, size)
         if state["frames"] and not self._pixels.has_frames:
             raise ValueError("this stream has seen positions; begin another one for pixels")
         self._time[0] = time
@@ -269,7 +284,7 @@ class NeuralStream(Stream):
         for t, pixel, c, size in zip(track.time, track.pixel, track.camera, sizes, strict=True):
             self.observe_pixel(float(t), pixel, track.cameras[c], float(size) if np.isfinite(size) else None)
         if self._pixels is not None:
-            self._pixels.finish(self.batch.filter_states[0])
+            self._pixels.finish(self.batch.packed, self.batch.filter_states[0], self._time)
 
     def restart(self) -> None:
         self.batch.restart()
@@ -282,7 +297,8 @@ class NeuralStream(Stream):
         frame_times = state["recent_frames"][: min(state["frames"], self.predictor.min_frames), 0][::-1]
         times = self.predictor.check_times(frame_times, times)
         prediction = self.predictor.allocate(1, len(times))
-        self.predictor.predict_into(self.batch.packed, times[None] - frame_times[-1], prediction)
+        forecaster = self.predictor.of_pixels if self._pixels and self._pixels.has_frames else self.predictor
+        forecaster.predict_into(self.batch.packed, times[None] - frame_times[-1], prediction)
         keep_above(self.predictor.ground, prediction.mean)
         return self.predictor.to_forecast(prediction, 0, frame_times[-1])
 

@@ -1,12 +1,8 @@
-"""What a network reads of a filter that has seen pixels: the features of features.py. Compiled.
-
-The mean velocities of "motion" are of where the filter had the ball at the frames, since no frame says where it was.
-"""
+"""A network that reads filters which have seen pixels: encoding/pixel_features.py says what it reads. Compiled."""
 
 import numpy as np
 
-from ballcast.models.encoding.features import _filter_features
-from ballcast.models.estimation.filter_state import summary
+from ballcast.models.encoding.pixel_features import fill_pixel_features
 from ballcast.models.estimation.pixel_measurement import observe_pixel
 from ballcast.models.runtime.network import advance, standardise
 from ballcast.sim.jit import kernel
@@ -14,16 +10,27 @@ from ballcast.sim.kernels.borrowed import borrowed
 
 
 @kernel
-def observe_and_read(packed, filter_constants, b, time, image, camera):
+def observe_and_read(packed, filter_constants, b, time, image, camera, memory_before):
     """Update the filter of ball b of a packed Memory with a frame at time (B,) s, see observe_pixel; the network reads
-    it. Returns whether the filter is lost: then the network has not read it."""
+    it. Returns whether the filter is lost: then the network has not read it. memory_before (H + M,) gets what the
+    network remembered before, for read_again."""
     _, _, memory = borrowed(packed.value)
-    state = memory.filter_states[b]
+    state, size = memory.filter_states[b], memory.hidden.shape[1]
+    memory_before[:size], memory_before[size:] = memory.hidden[b], memory.cell_state[b]
     before = state.recent_frames[0, 0]
     if observe_pixel(filter_constants, state, time[b], image, camera):
         return True
     advance_network(packed, np.full(1, b), max(time[b] - before, 0.0), time)
     return False
+
+
+@kernel
+def read_again(packed, b, gap, time, memory_before):
+    """Let the network of ball b read its filter once more, which has changed since the frame: a fit was finished."""
+    _, _, memory = borrowed(packed.value)
+    size = memory.hidden.shape[1]
+    memory.hidden[b], memory.cell_state[b] = memory_before[:size], memory_before[size:]
+    advance_network(packed, np.full(1, b), gap, time)
 
 
 @kernel
@@ -36,9 +43,7 @@ def advance_network(packed, rows, gap, time):
     raw_features, hidden = memory.raw_features, memory.hidden
     for n in range(len(rows)):
         b = rows[n]
-        known, out = summary(memory.filter_states[b]), raw_features[b]
-        _filter_features(frontend.sport, frontend.scales, known, gap, out[:-1])
-        out[-1] = frontend.surfaces_absent
+        fill_pixel_features(frontend, memory.filter_states[b], gap, raw_features[b])
     new_features = standardise(raw_features[rows], network.feature_mean, network.feature_scale_inverse)
     new_hidden = hidden[rows]
     advance(network, new_features, time[rows], new_hidden, memory.cell_state, rows)

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from ballcast.models.encoding.features import FILTER, FeatureFrontend
 from ballcast.models.estimation.pixel_filter import PixelFilter
-from ballcast.models.predictors.pixel_features import advance_network, observe_and_read
+from ballcast.models.predictors.pixel_features import advance_network, observe_and_read, read_again
 from ballcast.models.predictors.pixel_frames import PixelFrames
 from ballcast.sim import Sport
 from ballcast.sim.kernels.packed import Packed
@@ -17,10 +17,12 @@ from ballcast.tracks.camera import Camera
 class PixelStreamFilter:
     """The filter on pixels of one ball, and the network that reads it."""
 
-    def __init__(self, name: str, sport: Sport, frontend: FeatureFrontend):
+    def __init__(self, name: str, sport: Sport, frontend: FeatureFrontend, memory_size: int):
+        """memory_size: how many numbers the network remembers."""
         if frontend.feature_set != FILTER:
             raise ValueError(f"{name} reads positions, not the filter, and takes no pixels; physics and gru_physics do")
         self.frames, self.filter = PixelFrames(), PixelFilter(sport)
+        self._gap, self._memory_before = 0.0, np.zeros(memory_size, np.float32)
 
     @property
     def has_frames(self) -> bool:
@@ -37,18 +39,26 @@ class PixelStreamFilter:
         diameter: float | None,
     ) -> None:  # fmt: skip
         """Take a frame at time (1,) s; ValueError if it is none. `state` is the filter's, packed the Memory of it."""
-        running, t = self.filter, float(time[0])
+        running, t, before = self.filter, float(time[0]), self.frames.last_time
         u, v, index = self.frames.check(t, pixel, camera, diameter)
         if index == len(running.cameras):
             running.index(camera)
         running.add(t, u, v, index, diameter)
         if running.has_started:
-            running.work(state, observe_and_read(packed, running.packed, 0, time, running.image, index))
+            self._gap, fits = t - before, running.fits
+            is_lost = observe_and_read(packed, running.packed, 0, time, running.image, index, self._memory_before)
+            running.work(state, is_lost)
+            if is_lost or running.fits != fits:
+                read_again(packed, 0, self._gap, time, self._memory_before)
             return
         running.work(state, False)
         if running.has_started:
+            self._gap, self._memory_before[:] = 0.0, 0.0
             advance_network(packed, row, 0.0, time)
 
-    def finish(self, state: np.record) -> None:
-        """Finish the fit that is under way: no frame is expected for now."""
+    def finish(self, packed: Packed, state: np.record, time: np.ndarray) -> None:
+        """Finish the fit that is under way: no frame is expected for now. time (1,) s: that of the last frame."""
+        fits = self.filter.fits
         self.filter.finish(state)
+        if self.filter.fits != fits:
+            read_again(packed, 0, self._gap, time, self._memory_before)

@@ -4,13 +4,17 @@ from typing import Any
 
 
 def make_learner(config: dict, rank: int = 0, ranks: int = 1) -> Any:
-    """The learner for a run's config: a FineTuner with recorded tracks, a TokenLearner for `tokens`, else a Learner."""
+    """The learner for a run's config: a FineTuner with recorded tracks, a PixelLearner with pixels, a TokenLearner for
+    `tokens`, else a Learner."""
     from ballcast.models.training.finetune import FineTuner
     from ballcast.models.training.learner import Learner
+    from ballcast.models.training.pixel_learner import PixelLearner
     from ballcast.models.training.token_learner import TokenLearner
 
     if config["tracks"]:
         return FineTuner(config, rank, ranks)
+    if config.get("pixels"):
+        return PixelLearner(config, rank, ranks)
     return (TokenLearner if config["model"] == "tokens" else Learner)(config, rank, ranks)
 
 

@@ -138,7 +138,7 @@ class Batches:
         first, count = balls.offsets[:-1] + skipped, np.minimum(lengths - skipped, MAX_FRAMES)
         sequences = Sequences(balls.time, balls.position, first, count, spread_frames(jitter, count))
         rows = first[:, None] + sequences.loss_frames
-        future, has_landing, landing = _future(balls, balls.time[rows])
+        future, has_landing, landing = future_of(balls, balls.time[rows])
         truth = _true_unknowns(balls, rows)
         return self.assemble(sport, sequences, Targets(truth, future, None, has_landing, landing))
 
@@ -156,11 +156,29 @@ def assemble(
     """The Batch of sequences of at most `max_frames` frames of one sport; what its nominal forecasts start from; their
     positions (B, n, HORIZONS, 3) m and standard deviations of free flight. The arrays in `targets` are overwritten."""
     time, _, first, count, loss_frames = sequences
-    shape, active = loss_frames.shape, frontend.scales.active
+    shape = loss_frames.shape
     size = FEATURE_SIZES[FEATURE_SET_NAMES[frontend.feature_set]] + 1
     features = np.zeros((shape[0], max_frames, size), np.float32)
-    starts = Starts(np.zeros((*shape, UNKNOWNS)), np.zeros((*shape, 3, 3)), np.zeros((*shape, *2 * active.shape)))
+    starts = new_starts(frontend, shape)
     _extract(frontend, new_filter_states(shape[0]), sequences, features, starts)
+    rows = first[:, None] + np.minimum(np.arange(max_frames), count[:, None] - 1)
+    times = time[rows] - time[first][:, None]
+    return residual_batch(frontend, features, times, loss_frames, int(count.sum()), starts, targets, limit)
+
+
+def new_starts(frontend: FeatureFrontend, shape: tuple[int, ...]) -> Starts:
+    """Starts of loss frames (B, n), to be filled."""
+    size = len(frontend.scales.active)
+    return Starts(np.zeros((*shape, UNKNOWNS)), np.zeros((*shape, 3, 3)), np.zeros((*shape, size, size)))
+
+
+def residual_batch(
+    frontend: FeatureFrontend, features: np.ndarray, times: np.ndarray, loss_frames: np.ndarray, frame_count: int,
+    starts: Starts, targets: Targets, limit: float,
+) -> tuple[Batch, Starts, np.ndarray, np.ndarray]:  # fmt: skip
+    """The Batch of sequences whose features (B, T, F), at times (B, T) s, and Starts at loss_frames (B, n) are known;
+    the rest as for `assemble`."""
+    shape, active = loss_frames.shape, frontend.scales.active
     truth, whole = np.zeros((*shape, len(active))), np.zeros((*shape, UNKNOWNS), np.float32)
     if targets.truth is not None:
         truth[:] = targets.truth[..., active] - starts.x[..., active]
@@ -170,11 +188,9 @@ def assemble(
     targets.landing[:] *= (targets.has_landing > 0)[..., None]
     truth, future, landing = (np.clip(a, -limit, limit).astype(np.float32) for a in residuals)
     whole[..., active] = truth
-    rows = first[:, None] + np.minimum(np.arange(max_frames), count[:, None] - 1)
-    batch = Batch(features, time[rows] - time[first][:, None], loss_frames, nominal,
-                  None if targets.truth is None else whole, active_mask(frontend, shape[0]), future,
-                  targets.future_known, targets.has_landing.astype(np.float32), landing, None,
-                  count.sum())  # fmt: skip
+    batch = Batch(features, times, loss_frames, nominal, None if targets.truth is None else whole,
+                  active_mask(frontend, shape[0]), future, targets.future_known,
+                  targets.has_landing.astype(np.float32), landing, None, frame_count)  # fmt: skip
     return batch, starts, positions, sd
 
 
@@ -213,7 +229,7 @@ def _true_unknowns(balls, rows):
     return np.concatenate([position, velocity, spin, parameters, height[..., None]], 2)
 
 
-def _future(balls, t):
+def future_of(balls: sim.Balls, t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """After times t (B, n) s: positions (B, n, HORIZONS, 3), whether a landing follows (B, n), and it (B, n, 4)."""
     count, loss_frames = t.shape
     t = np.maximum.accumulate(t + 1e-9 * np.arange(loss_frames), axis=1)  # in short tracks a frame may occur twice

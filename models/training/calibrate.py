@@ -39,7 +39,7 @@ def calibrate(path: str | Path, names: str | Sequence[str] | None = None) -> Non
     info, tensors = weights.read(path)
     if info["model"] == "tokens":  # its samples need no factors
         return
-    sports = sports_of(names or list(info["sports"]))
+    sports, before = sports_of(names or list(info["sports"])), info.get("widen", {})
     info["widen"] = {}
     weights.save(path, tensors, info)
     measured = {sport.name: distances(path, info["model"], sport, BALLS) for sport in sports}
@@ -50,7 +50,17 @@ def calibrate(path: str | Path, names: str | Sequence[str] | None = None) -> Non
         info["widen"] = factors({key: _join(part[key] for part in together) for key in together[0]}) | {"sports": own}
     else:
         info["widen"] = factors(measured[sports[0].name])
+    keep_pixels(info["widen"], before)
     weights.save(path, tensors, info)
+
+
+def keep_pixels(factors: dict, before: dict) -> None:
+    """Take over the factors for pixels of weights, which pixel_calibration.py measures, from the factors before."""
+    if "pixels" in before:
+        factors["pixels"] = before["pixels"]
+    for name, own in before.get("sports", {}).items():
+        if "pixels" in own:
+            factors.setdefault("sports", {}).setdefault(name, {})["pixels"] = own["pixels"]
 
 
 def calibrate_physics(names: str | Sequence[str] | None = None) -> None:

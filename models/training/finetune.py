@@ -20,7 +20,7 @@ import torch
 
 from ballcast import command
 from ballcast.models.estimation.recordings_check import NOISE_FACTOR, check_recordings, track_noise
-from ballcast.models.nets.losses import divergence, later_loss, path_divergence, path_loss
+from ballcast.models.nets.losses import later_loss, path_loss
 from ballcast.models.nets.network import Network, NetworkShape
 from ballcast.models.registry import serves
 from ballcast.models.runtime import weights
@@ -28,6 +28,7 @@ from ballcast.models.training.batches import Batch
 from ballcast.models.training.kept import calibrate_recorded, coverage, kept_cases, median_lines, ratio, scores
 from ballcast.models.training.learner import Learner
 from ballcast.models.training.recorded import MixedBatches, RecordedSet, split_tracks
+from ballcast.models.training.remember import distances
 from ballcast.models.training.sports import SportPool, sports_of
 from ballcast.sim.files import write_atomically
 from ballcast.sim.sport import Sport
@@ -144,8 +145,8 @@ class FineTuner(Learner):
 
     def metadata(self) -> dict:
         """The description of the file that the run began with, and what was learned from."""
-        base = {key: self.info[key] for key in ("model", "predictor", "random_sports", "kind", "shape", "widen")
-                if key in self.info}  # fmt: skip
+        keys = ("model", "predictor", "random_sports", "kind", "shape", "widen", "pixels")
+        base = {key: self.info[key] for key in keys if key in self.info}
         sports = self.info["sports"] | {self.sports[0].name: self.sports[0].version}
         adapted = {
             "tracks": [track.name for track in self.all_tracks], "kept": [track.name for track in self.kept_tracks],
@@ -184,20 +185,16 @@ class FineTuner(Learner):
             belief, path = network(batch.features, batch.times, batch.loss_frames, batch.nominal)
         path, zero = path.float(), 0.0 * path.float().sum()
         if not is_recorded:
-            return self._distance(batch, belief, path, zero)
+            return Losses(*distances(batch, (belief, path), self.first_outputs(batch)), zero)
         future = (batch.future - self.network.path_mean) / self.network.path_scale
         later_term = zero if belief is None else later_loss(belief.float(), batch.later, batch.active).mean()
         return Losses(zero, path_loss(path, future, batch.future_known).mean(), later_term)
 
-    def _distance(self, batch, belief, path, zero):
-        """The Losses of simulated balls: how far the outputs are from those of the first network."""
-        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            other_belief, other_path = self.first(batch.features, batch.times, batch.loss_frames, batch.nominal)
-        belief_term = zero
-        if belief is not None:
-            own, active = (belief.float(), other_belief.float()), batch.active[:, None]
-            belief_term = divergence(*own, batch.active.shape[-1], active).mean()
-        return Losses(belief_term, path_divergence(path, other_path.float()).mean(), zero)
+    @torch.no_grad()
+    def first_outputs(self, batch: Batch) -> tuple[torch.Tensor | None, torch.Tensor]:
+        """The outputs of the first network."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            return self.first(batch.features, batch.times, batch.loss_frames, batch.nominal)
 
     def step(self, batch: Batch, rate: float, max_norm: float) -> Any:
         """As Learner.step; with few tracks the steps are smaller."""

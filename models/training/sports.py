@@ -67,6 +67,10 @@ class SportPool:
             self._built[number] = sport, make_frontend(sport, self.feature_set)
         return self._built[number]
 
+    def sport_name(self, index: int) -> str:
+        """The name of the sport of that index, as sim.load takes it."""
+        return self[2 * index][0].name
+
     def _sport(self, index):
         if index < len(self.sports):
             return self.sports[index].levelled()  # as predictors see it: networks read positions in the sport's frame

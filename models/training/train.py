@@ -7,6 +7,7 @@ python train.py --out runs/mine --resume                     # continue where it
 python train.py --out runs/mine --resume --steps 40000       # the same to a later step
 torchrun --nproc-per-node 2 train.py --minutes 30            # data-parallel
 python train.py --finetune runs/mine/weights.safetensors --tracks recordings/ --without net   # ends by itself
+python train.py --sport all --finetune models/weights/gru.safetensors --pixels runs/pixels    # cameras, too
 
 Ctrl-C and SIGTERM stop the run with a checkpoint; another is written every 20 s. The weights with the best validation
 score are kept, and calibrated (calibrate.py) after the last step. A stopped run says how to calibrate them.
@@ -65,6 +66,9 @@ class Options:
     tracks: tuple[str, ...] = ()
     """with --finetune: train on these recorded tracks too; files or folders. One track in five is kept: the run ends
     where these no longer improve, and the best weights are restored"""
+    pixels: Path | None = None
+    """with --finetune: train on the balls of this folder too, which random cameras saw (python -m
+    ballcast.models.training.pixel_set)"""
     without: tuple[str, ...] = ()  # surfaces of the sport that were not there when --tracks were recorded, such as net
     reading: Annotated[ReadOptions, tyro.conf.arg(name="")] = ReadOptions()
     batch: int | None = None  # balls in a step, over all processes; the default is 192, with --tracks 96
@@ -203,6 +207,13 @@ def check(options: Options) -> None:
         raise ValueError("--tracks goes with --finetune WEIGHTS: recorded tracks are too few to start from nothing")
     if options.tracks and options.data:
         raise ValueError("--tracks are mixed with fresh balls, so --data cannot be given too")
+    if options.pixels and not options.finetune:
+        raise ValueError("--pixels goes with --finetune WEIGHTS: a set of them is too small to start from nothing")
+    if options.pixels and (options.tracks or options.data):
+        raise ValueError(f"--pixels are mixed with fresh balls: {'--tracks' if options.tracks else '--data'} cannot be "
+                         "given too")  # fmt: skip
+    if options.pixels and options.model in ("mlp", "tokens"):
+        raise ValueError(f"--model {options.model} does not read the filter, and takes no pixels")
     if options.tracks and options.model == "tokens":
         raise ValueError("--model tokens trains on simulated balls; fine-tune its gru on --tracks first")
 
@@ -281,7 +292,7 @@ def _as_written(value):
 
 def from_config(config: dict, options: Options) -> Options:
     """The options of a run with this config; its folder is that of `options`."""
-    paths = {name: Path(config[name]) for name in ("data", "finetune") if config.get(name)}
+    paths = {name: Path(config[name]) for name in ("data", "finetune", "pixels") if config.get(name)}
     known = {name: config[name] for name in asdict(options) if name in config}
     known |= paths | {name: tuple(config.get(name) or ()) for name in ("sport", "tracks", "without")}
     known["reading"] = ReadOptions(**config.get("reading") or {})
