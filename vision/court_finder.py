@@ -2,10 +2,11 @@
 
     result = find_court(image, sport)          # a Calibration; CalibrationError where the lines are not found for sure
 
-Lines of the picture (line_finder.py) are tried as lines of the place, two across and two along at a time: four lines are
-a homography, a homography that a camera with square pixels can have is a camera, and a camera says where all other lines
-must be. The best are refined on the pixels of all lines (line_fit.py). A camera is accepted only if most of the lines
-that it should see are there, bright and with dark sides, where it puts them.
+Lines of the picture (line_finder.py) are tried as lines of the place, two across and two along at a time: four lines
+are a homography, a homography that a camera with square pixels can have is a camera, and a camera says where all other
+lines must be. The best are refined on the pixels of all lines (line_fit.py). A camera is accepted only if most of
+the lines that it should see are there, bright and with dark sides, where it puts them, and end where they should. Where
+lines are few, the tape of the net must be there, too.
 """
 
 import itertools
@@ -17,7 +18,7 @@ from ballcast.sim import Sport
 from ballcast.vision.calibration import Calibration
 from ballcast.vision.landmarks import CalibrationError
 from ballcast.vision.line_finder import find_lines, ridges
-from ballcast.vision.line_fit import PlaceLines, fit_lines, place_lines
+from ballcast.vision.line_fit import LineFit, PlaceLines, fit_lines, place_lines
 from ballcast.vision.pnp import FOCAL_SPREAD, K1_SPREAD, USUAL_ANGLE, Known, focal_of, refine, rms_of, starts
 from ballcast.vision.projection import K1, PARAMETERS
 
@@ -49,31 +50,47 @@ class _Hypotheses(NamedTuple):
 
 def find_court(image: np.ndarray, sport: Sport, name: str = "") -> Calibration:
     """The Calibration of the camera that took an image (H, W, 3) uint8. CalibrationError where it is not sure."""
+    return find_lines_of(image, sport).calibration(name)
+
+
+def find_lines_of(image: np.ndarray, sport: Sport) -> LineFit:
+    """The same as a LineFit, from which the camera of the next pictures can be found (moving.py)."""
     lines = place_lines(sport)
     if len(lines.across) < 2 or len(lines.along) < 2:
         raise CalibrationError(f"{sport.name} has too few lines to be found in a picture; give --points")
     found = ridges(image)
-    seen, segments = find_lines(found)
-    quads = _quads(seen, found.gray.shape)
-    if not len(quads):
-        raise _not_found(sport, "no lines cross as those of its place do")
-    near = _near_segments(segments, found.gray.shape)
-    ranked = []
-    for side in SIDES:
-        turned = lines.seen_from(side)
-        for H, focal, score in _best(quads, turned, near, found.gray.shape):
-            ranked.append((score, side, H, focal))
-    ranked.sort(key=lambda entry: -entry[0])
-    views = [_view(side, H, lines, focal, found.gray.shape) for _, side, H, focal in ranked[:REFINED]]
-    fits = [fit for view in views if view is not None and (fit := fit_lines(found.gray, view, lines)) is not None]
+    views = _candidates(found, lines)
+    fits = [fit for view in views if (fit := fit_lines(found.gray, view, lines)) is not None]
     if not fits:
-        raise _not_found(sport, "no camera fits the lines")
+        raise _not_found(sport, "no camera has its lines where bright lines are")
     best = max(fits, key=lambda fit: fit.score)
-    if problem := best.problem():
+    problem = best.problem()
+    if not problem and any(
+        _is_other(fit, best) and fit.score > best.score - CLEARER and not fit.problem() for fit in fits
+    ):
+        problem = "two cameras fit as well as each other"
+    if problem:
         raise _not_found(sport, problem)
-    if any(_is_other(fit, best) and fit.score > best.score - CLEARER and not fit.problem() for fit in fits):
-        raise _not_found(sport, "two cameras fit as well as each other")
-    return best.calibration(name)
+    return best
+
+
+def _not_found(sport, why):
+    return CalibrationError(f"the lines of {sport.name} are not found in the picture: {why}; give --points")
+
+
+def _candidates(found, lines):
+    """The Views of the best hypotheses from all sides."""
+    seen, segments = find_lines(found)
+    shape = found.gray.shape
+    quads = _quads(seen, shape)
+    if not len(quads):
+        return []
+    near = _near_segments(segments, shape)
+    ranked = [(score, side, H, focal) for side in SIDES
+              for H, focal, score in _best(quads, lines.seen_from(side), near, shape)]  # fmt: skip
+    ranked.sort(key=lambda entry: -entry[0])
+    views = [_view(side, H, lines, focal, shape) for _, side, H, focal in ranked[:REFINED]]
+    return [view for view in views if view is not None]
 
 
 def _is_other(fit, best):
@@ -84,35 +101,20 @@ def _is_other(fit, best):
     return min(apart, turned) > APART * fit.size[0]
 
 
-def _not_found(sport, why):
-    return CalibrationError(f"the lines of {sport.name} are not found in the picture: {why}; give --points")
-
-
 def _quads(lines, shape):
     """Crossings (N, 4, 2) px of two lines across and two along: far left, far right, near left, near right."""
-    height, width = shape
+    size = np.array([shape[1], shape[0]])
     tilt = np.arctan2(np.abs(lines[:, 0]), np.abs(lines[:, 1]))
-    level, steep = np.flatnonzero(tilt < LEVEL), np.flatnonzero(tilt > STEEP)
-    crossing = _crossings(lines)
-    low = np.array([-BEYOND * width, -BEYOND * height])
-    high = np.array([(1 + BEYOND) * width, (1 + BEYOND) * height])
-    quads = []
-    for a, b in itertools.combinations(level, 2):
-        for c, d in itertools.combinations(steep, 2):
-            if len({a, b, c, d}) < 4:
-                continue
-            corners = crossing[[[a, a, b, b], [c, d, c, d]][0], [[a, a, b, b], [c, d, c, d]][1]]
-            quads.append(corners)
-    if not quads:
-        return np.empty((0, 4, 2))
-    points = np.array(quads)
+    level = list(itertools.combinations(np.flatnonzero(tilt < LEVEL), 2))
+    steep = list(itertools.combinations(np.flatnonzero(tilt > STEEP), 2))
+    pairs = np.array([(*a, *b) for a, b in itertools.product(level, steep) if not set(a) & set(b)], int).reshape(-1, 4)
+    points = _crossings(lines)[pairs[:, [0, 0, 1, 1]], pairs[:, [2, 3, 2, 3]]]
     points = np.where((points[:, :1, 1] > points[:, 2:3, 1])[..., None], points[:, [2, 3, 0, 1]], points)
     points = np.where((points[:, :1, 0] > points[:, 1:2, 0])[..., None], points[:, [1, 0, 3, 2]], points)
-    is_inside = ((points >= low) & (points <= high)).all(axis=(1, 2))
-    is_ordered = (points[:, [0, 1], 1] < points[:, [2, 3], 1]).all(1) & (
-        points[:, [0, 2], 0] < points[:, [1, 3], 0]
-    ).all(1)
-    return points[is_inside & is_ordered & (_areas(points) > SMALLEST * width * height)]
+    inside = ((points >= -BEYOND * size) & (points <= (1.0 + BEYOND) * size)).all(axis=(1, 2))
+    above = (points[:, :2, 1] < points[:, 2:, 1]).all(axis=1)
+    beside = (points[:, [0, 2], 0] < points[:, [1, 3], 0]).all(axis=1)
+    return points[inside & above & beside & (_areas(points) > SMALLEST * size.prod())]
 
 
 def _crossings(lines):

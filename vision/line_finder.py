@@ -3,8 +3,8 @@
     ridge = ridges(image)                          # Ridges: how much brighter each pixel is than both its sides
     lines, segments = find_lines(ridge)            # (N, 3): unit normal and distance, n . pixel = d; (M, 4) px
 
-A painted line is brighter than the ground on both its sides, a few pixels away. So is text, which is why a line must have
-dark sides along most of its length.
+A painted line is brighter than the ground on both its sides, a few pixels away. So is text, which is why a line must
+have dark sides along most of its length.
 """
 
 from typing import NamedTuple

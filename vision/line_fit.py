@@ -5,7 +5,8 @@
     fit.problem()                                  # why it is not to be trusted, or ""
 
 Points on each line of the place are projected. Across the line, within some pixels, the middle of the brightest stripe
-with dark sides is looked for; its distance along the normal is the residual. The window becomes smaller from step to step.
+with dark sides is looked for; its distance along the normal is the residual. The window becomes smaller from step to
+step.
 """
 
 from dataclasses import dataclass, replace
@@ -15,9 +16,8 @@ import numpy as np
 
 from ballcast.sim import Sport
 from ballcast.vision.calibration import Calibration
-from ballcast.vision.landmarks import CalibrationError
 from ballcast.vision.pnp import FOCAL_SPREAD, K1_SPREAD, PRINCIPAL_SPREAD, USUAL_ANGLE, focal_of, rms_of
-from ballcast.vision.projection import FOCAL, K1, PARAMETERS, View
+from ballcast.vision.projection import FOCAL, K1, PARAMETERS, PLACE, View
 
 MIN_LENGTH = 0.12  # of the place's extent: shorter lines are marks
 SAMPLES = 48  # on each line
@@ -32,6 +32,8 @@ MAX_RMS = 0.9  # px at a width of 1280
 ENOUGH_INSIDE = 0.25  # share of a line's samples in the picture from which on it counts
 PER_LINE = 3.0  # independent measurements that the samples of a line are worth
 MIN_SAMPLES = 24
+FIXED = 1e12  # information about what may not change
+STANDS = 1e-4  # of its distance, by which a camera that stands may move
 NET = 0.2  # restitution below which an upright surface is a net
 TAPE = 0.6  # share of the tape, its middle, that is looked for
 TAPE_WINDOW = 5.0  # px at a width of 1280: nets sag
@@ -216,18 +218,21 @@ class LineFit:
         return own + shift @ shift.T
 
 
-def fit_lines(gray: np.ndarray, view: View, lines: PlaceLines, windows: tuple[float, ...] = WINDOWS) -> LineFit | None:
+def fit_lines(
+    gray: np.ndarray, view: View, lines: PlaceLines, windows: tuple[float, ...] = WINDOWS, stands: bool = False
+) -> LineFit | None:
     """The LineFit of a grey picture (H, W) uint8 near a View; None if hardly any line is found.
 
     windows  px at a width of 1280, in which stripes are looked for, one step after the other
+    stands   whether the camera is where the View has it, with the same lens: it may turn and zoom
     """
     size = gray.shape[1], gray.shape[0]
-    scale, start_k1 = size[0] / 1280.0, len(windows) // 2
+    scale, start_k1, first = size[0] / 1280.0, len(windows) // 2, view
     for k, window in enumerate(windows):
         fit = _measured(gray, view, lines, size, window * scale)
         if fit.found.sum() < MIN_SAMPLES:
             return None
-        view = _improved(fit, has_k1=k >= start_k1)
+        view = _improved(fit, first if stands else None, has_k1=k >= start_k1)
         if view is None:
             return None
     fit = _measured(gray, view, lines, size, windows[-1] * scale)
@@ -253,9 +258,8 @@ def _tape_share(gray, view, lines, scale):
         return 0.0
     points = lines.tape[0] + np.linspace(0.0, 1.0, SAMPLES)[:, None] * (lines.tape[1] - lines.tape[0])
     along = np.tile([1.0, 0.0, 0.0], (SAMPLES, 1))
-    inside, found, _, _ = stripes(
-        gray, view, points, along, np.cross(along, view.R[2]), lines.tape_width, TAPE_WINDOW * scale
-    )
+    up = np.cross(along, view.R[2])
+    inside, found, _, _ = stripes(gray, view, points, along, up, lines.tape_width, TAPE_WINDOW * scale)
     return float(found.sum() / max(inside.sum(), SAMPLES // 2))
 
 
@@ -308,16 +312,19 @@ def stripes(
     return inside, found, np.where(found, offset, 0.0), normal
 
 
-def _improved(fit, has_k1):
-    """The View after one step of Gauss and Newton, robust; None if it fails."""
+def _improved(fit, standing, has_k1):
+    """The View after one step of Gauss and Newton, robust; None if it fails. standing: a View whose place it keeps."""
     points, normal, offset = fit.lines.points[fit.found], fit.normal[fit.found], fit.offset[fit.found]
     rows = np.einsum("mi,mik->mk", normal, fit.view.project_with_derivatives(points)[1])
     weight = 1.0 / np.maximum(1.0, np.abs(offset - np.median(offset)) / (HUBER * fit.scale))
-    usual = np.log(focal_of(USUAL_ANGLE, fit.size))
-    prior = np.zeros(len(PARAMETERS))
-    prior[FOCAL], prior[K1] = FOCAL_SPREAD**-2, K1_SPREAD**-2 if has_k1 else 1e12
-    off = np.zeros(len(PARAMETERS))
-    off[FOCAL], off[K1] = usual - np.log(fit.view.focal), -fit.view.k1
+    prior, off = np.zeros(len(PARAMETERS)), np.zeros(len(PARAMETERS))
+    if standing is None:
+        prior[FOCAL], prior[K1] = FOCAL_SPREAD**-2, K1_SPREAD**-2 if has_k1 else FIXED
+        off[FOCAL], off[K1] = np.log(focal_of(USUAL_ANGLE, fit.size) / fit.view.focal), -fit.view.k1
+    else:
+        distance = np.linalg.norm(standing.centre - points.mean(axis=0))
+        prior[PLACE], prior[K1] = (STANDS * distance) ** -2, FIXED
+        off[PLACE], off[K1] = standing.centre - fit.view.centre, standing.k1 - fit.view.k1
     information = rows.T @ (weight[:, None] * rows) + np.diag(prior)
     gradient = rows.T @ (weight * offset) + prior * off
     scales = np.sqrt(np.maximum(np.diag(information), 1e-12))
@@ -327,11 +334,3 @@ def _improved(fit, has_k1):
     except (np.linalg.LinAlgError, ValueError):
         return None
     return view if np.isfinite(view.centre).all() and 10.0 < view.focal < 1e6 else None
-
-
-def follow(gray: np.ndarray, fit: LineFit) -> LineFit:
-    """The LineFit of the next picture of a camera that turns or zooms slowly. CalibrationError if the lines are lost."""
-    found = fit_lines(gray, fit.view, fit.lines)
-    if found is None or (why := found.problem()):
-        raise CalibrationError(f"the lines of the place are lost: {'hardly any is seen' if found is None else why}")
-    return found
