@@ -166,7 +166,7 @@ class SensorNoise:
 
         tile = random.normal(0.0, 1.0, (NOISE_TILE, NOISE_TILE, 3)).astype(np.float32)
         tile += random.normal(0.0, 1.0, (NOISE_TILE, NOISE_TILE, 1)).astype(np.float32)  # brightness more than colour
-        tile = cv2.GaussianBlur(tile, (0, 0), max(grain, 0.1), borderType=cv2.BORDER_WRAP)
+        tile = cv2.GaussianBlur(tile, (0, 0), max(grain, 0.1))
         self._tile, self._random = (tile * (sd / tile.std())).astype(np.float32), random
 
     def add(self, image: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ Limbs are capsules in the picture. They swing as in running, and the arm with th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,6 +40,12 @@ class Figure:
         stride, phase = random.uniform(0.3, 2.5), random.uniform(0.0, 2.0 * np.pi)
         return Figure(colors[0], colors[1], tuple(np.clip(skin, 0, 255).tolist()), shoes, racket, stride, phase,
                       float(random.choice([-1.0, 1.0])))  # fmt: skip
+
+    def in_white(self) -> "Figure":
+        """The same figure as a mask: all of it white."""
+        white = (255.0, 255.0, 255.0)
+        racket = None if self.racket is None else white
+        return replace(self, shirt=white, trousers=white, skin=white, shoes=white, racket=racket)
 
     def paint(self, image: np.ndarray, feet: Sequence[float], height: float, time: float, swing: float = 0.0) -> None:
         """Paint the figure into an image.
