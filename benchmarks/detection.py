@@ -45,7 +45,7 @@ class Label(NamedTuple):
     pixel: np.ndarray  # (2,) px
 
 
-class Tally(NamedTuple):
+class Found(NamedTuple):
     """What was found in one clip."""
 
     rank: np.ndarray  # (F,) of the first candidate within the tolerance, of the frames with a ball; inf for none
@@ -71,21 +71,21 @@ def run(options: Options) -> None:
     speeds = " ".join(f"{f'{low:.0f}-{high:.0f}':>8}" for low, high in zip(SPEEDS, SPEEDS[1:]))
     print(f"{'clip':8} {'frames':>6} {'recall':>6} {ranks} | px/frame {speeds} | median candidates, ms")
     for name in options.clips:
-        tally = measure(name, CandidateFinder(options.delay, options.background), options.delay)
-        print(line(name, tally), flush=True)
+        result = measure(name, CandidateFinder(options.delay, options.background), options.delay)
+        print(line(name, result), flush=True)
 
 
-def line(name: str, tally: Tally) -> str:
+def line(name: str, result: Found) -> str:
     """The row of a clip."""
-    found = np.isfinite(tally.rank)
-    first = " ".join(f"{(tally.rank < n).mean():8.2f}" for n in FIRST)
-    rows = [(tally.speed >= low) & (tally.speed < high) for low, high in zip(SPEEDS, SPEEDS[1:])]
+    found = np.isfinite(result.rank)
+    first = " ".join(f"{(result.rank < n).mean():8.2f}" for n in FIRST)
+    rows = [(result.speed >= low) & (result.speed < high) for low, high in zip(SPEEDS, SPEEDS[1:])]
     by_speed = " ".join(f"{found[row].mean():8.2f}" if row.any() else f"{'-':>8}" for row in rows)
-    rest = f"{np.median(tally.counts):.0f}, {tally.milliseconds:.1f}"
+    rest = f"{np.median(result.counts):.0f}, {result.milliseconds:.1f}"
     return f"{name:8} {len(found):6} {found.mean():6.2f} {first} |          {by_speed} | {rest}"
 
 
-def measure(name: str, finder: CandidateFinder, delay: int) -> Tally:
+def measure(name: str, finder: CandidateFinder, delay: int) -> Found:
     """Search a clip. Frames before the first that can be searched do not count."""
     labels, excepted = read_labels(name), EXCEPTED.get(name, set())
     ranks, speeds, counts, times, before, last = [], [], [], [], [], None
@@ -106,7 +106,7 @@ def measure(name: str, finder: CandidateFinder, delay: int) -> Tally:
                 ranks.append(rank_of(label.pixel, found, tolerance))
                 speeds.append(np.nan if last is None else np.hypot(*(label.pixel - last)))
             last = label.pixel if label.is_visible else None
-    return Tally(np.array(ranks), np.array(speeds), np.array(counts), 1e3 * float(np.median(times)))
+    return Found(np.array(ranks), np.array(speeds), np.array(counts), 1e3 * float(np.median(times)))
 
 
 def rank_of(pixel: np.ndarray, found: Candidates, tolerance: float) -> float:

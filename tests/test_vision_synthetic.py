@@ -14,7 +14,7 @@ from ballcast.tracks import read_cameras, read_pixels, read_track  # noqa: E402
 from ballcast.tracks.camera import Camera  # noqa: E402
 from ballcast.vision import rendering  # noqa: E402
 from ballcast.vision.exposure import Light, SensorNoise, paint_ball, round_streak  # noqa: E402
-from ballcast.vision.surroundings import PaintedPlace  # noqa: E402
+from ballcast.vision.hall import PaintedPlace  # noqa: E402
 from ballcast.vision.synthetic import SyntheticClip, resized  # noqa: E402
 from ballcast.vision.video import open_video  # noqa: E402
 

@@ -159,19 +159,20 @@ class SensorNoise:
 
     sd     standard deviation at mid grey, of 255
     grain  px over which neighbouring pixels share their noise
+    tile   px, side of the noise that is drawn once
     """
 
-    def __init__(self, random: np.random.Generator, sd: float, grain: float = 0.6):
+    def __init__(self, random: np.random.Generator, sd: float, grain: float = 0.6, tile: int = NOISE_TILE):
         import cv2
 
-        tile = random.normal(0.0, 1.0, (NOISE_TILE, NOISE_TILE, 3)).astype(np.float32)
-        tile += random.normal(0.0, 1.0, (NOISE_TILE, NOISE_TILE, 1)).astype(np.float32)  # brightness more than colour
-        tile = cv2.GaussianBlur(tile, (0, 0), max(grain, 0.1))
-        self._tile, self._random = (tile * (sd / tile.std())).astype(np.float32), random
+        grains = random.standard_normal((tile, tile, 3), np.float32)
+        grains += random.standard_normal((tile, tile, 1), np.float32)  # brightness more than colour
+        grains = cv2.GaussianBlur(grains, (0, 0), max(grain, 0.1))
+        self._tile, self._random = grains * np.float32(sd / grains.std()), random
 
     def add(self, image: np.ndarray) -> np.ndarray:
         """A new image (H, W, 3) uint8 with noise."""
-        shift = self._random.integers(0, NOISE_TILE, 2)
+        shift = self._random.integers(0, len(self._tile), 2)
         out = np.empty_like(image)
         _add_noise(image, self._tile, int(shift[0]), int(shift[1]), bool(self._random.random() < 0.5), out)
         return out

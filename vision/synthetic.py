@@ -5,7 +5,7 @@
         ...
 
 A rally (sim/rallies.py) is filmed by a random plausible camera that stands still. Painted are the place
-(surroundings.py), players at the strokes, balls that lie about, the ball as the streak of its exposure and its shadow;
+(hall.py), players at the strokes, balls that lie about, the ball as the streak of its exposure and its shadow;
 then the lens and the sensor: defocus, noise, flicker. rendering.py adds the compression and writes the files.
 
 The time of a frame is that of the middle of its exposure.
@@ -24,7 +24,7 @@ from ballcast.tracks.camera import Camera
 from ballcast.vision import textures
 from ballcast.vision.exposure import Light, SensorNoise, Streak, paint_ball, paint_shadow, steps_for
 from ballcast.vision.figures import Figure
-from ballcast.vision.surroundings import PaintedPlace
+from ballcast.vision.hall import PaintedPlace
 
 if TYPE_CHECKING:
     from ballcast.sim.sport import Sport

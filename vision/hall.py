@@ -104,19 +104,19 @@ class PaintedPlace:
 
     def _add_walls(self, random, ground):
         """Paint boards and stands round the place into the level picture."""
-        eye, floor = self._level.eye, float(self.scene.floor.high[2])
+        centre, floor = self.camera.centre, float(self.scene.floor.high[2])
         low, high = self.scene.low - self.room, self.scene.high + self.room
         directions = _directions(self._level)
         with np.errstate(divide="ignore", invalid="ignore"):
-            nearest = np.where(directions[..., 2] < 0, (floor - eye[2]) / directions[..., 2], np.inf)
+            nearest = np.where(directions[..., 2] < 0, (floor - centre[2]) / directions[..., 2], np.inf)
         for axis, is_high in ((1, True), (1, False), (0, True), (0, False)):
             end, length = (high if is_high else low)[axis], float(high[1 - axis] - low[1 - axis])
-            if (eye[axis] < end) != is_high:
+            if (centre[axis] < end) != is_high:
                 continue  # seen from behind
             with np.errstate(divide="ignore", invalid="ignore"):
-                reach = (end - eye[axis]) / directions[..., axis]
-                across = eye[1 - axis] + reach * directions[..., 1 - axis] - low[1 - axis]
-                up = eye[2] + reach * directions[..., 2] - floor
+                reach = (end - centre[axis]) / directions[..., axis]
+                across = centre[1 - axis] + reach * directions[..., 1 - axis] - low[1 - axis]
+                up = centre[2] + reach * directions[..., 2] - floor
             across = across if is_high == (axis == 1) else length - across  # text from left to right
             is_hit = (reach > 0) & (reach < nearest) & (across >= 0) & (across <= length)
             is_hit &= (up >= 0) & (up <= BOARD + STAND)
@@ -163,7 +163,7 @@ def _level_camera(camera):
     right = right / np.linalg.norm(right) if np.linalg.norm(right) > 1e-6 else camera.R[0]
     basis = np.stack([right, np.cross(forward, right), forward])
     columns, rows = (np.arange(0.0, side + GRID, GRID) for side in (width, height))
-    eye, rays = camera.rays(np.stack(np.meshgrid(columns, rows), axis=-1))
+    centre, rays = camera.rays(np.stack(np.meshgrid(columns, rows), axis=-1))
     local = rays @ basis.T
     with np.errstate(divide="ignore", invalid="ignore"):
         flat = local[..., :2] / local[..., 2:]
@@ -172,8 +172,8 @@ def _level_camera(camera):
     focal = float(camera.K[0, 0])
     low, high = focal * flat.min(axis=(0, 1)) - SPARE, focal * flat.max(axis=(0, 1)) + SPARE
     size = tuple(int(side) for side in np.ceil(high - low))
-    distance = float(np.linalg.norm(eye))
-    level = FixedCamera(eye, basis, focal, -low, size, max(distance, 1.0))  # pixel (0, 0) covers 0 to 1: as fills do
+    distance = float(np.linalg.norm(centre))
+    level = FixedCamera(centre, basis, focal, -low, size, max(distance, 1.0))  # pixel (0, 0) covers 0 to 1: as fills do
     coarse = (focal * flat - low - 0.5).astype(np.float32)
     x, y = np.meshgrid(np.arange(width, dtype=np.float32) / GRID, np.arange(height, dtype=np.float32) / GRID)
     fine = cv2.remap(coarse, x, y, cv2.INTER_LINEAR)
