@@ -54,13 +54,14 @@ LIVES_IN = {  # library -> the only places that import it
     "torch": (
         "models/nets/",
         "models/training/",
+        "vision/training/",
         "lessons/",
         "benchmarks/train_speed.py",
         "benchmarks/scan_speed.py",
         "benchmarks/gpu_speed.py",
     ),
     "mujoco": ("benchmarks/",),
-    "cv2": ("vision/",),
+    "cv2": ("vision/", "benchmarks/detection.py"),
     "h5py": ("tracks/hdf5.py",),
     "yaml": ("tracks/yaml_file.py",),
     "matplotlib": (

@@ -3,7 +3,10 @@
 import importlib
 import sys
 
-COMMANDS = {"calibrate": "ballcast.vision.calibrate"}  # name -> the module with main()
+COMMANDS = {  # name -> the module with main()
+    "calibrate": "ballcast.vision.calibrate",
+    "render": "ballcast.vision.rendering",
+}
 
 
 def main() -> None:
