@@ -21,6 +21,7 @@ from ballcast.models.estimation.pixel_mixture import fit_mixture, gaussian_prior
 from ballcast.models.estimation.pixel_posterior import weigh_flights
 from ballcast.models.estimation.pixel_starts import best_of, to_pixels
 from ballcast.models.estimation.posterior import keep_above
+from ballcast.models.estimation.steps import finished
 from ballcast.models.estimation.unknowns import UNKNOWNS
 from ballcast.models.predictors.pixel_frames import check_enough
 from ballcast.models.predictors.pixel_physics import predict_samples
@@ -83,8 +84,8 @@ class PixelLimit:
         fits, shares = self._true_fits(seen, truth, model, prior)
         fits, shares = [*fits, *blind.fits], 0.5 * np.concatenate([shares, blind.weights])
         own, _ = gaussian_prior(self.sport, prior, 0, seen.cameras, model)
-        given = to_pixels(seen), fits, shares, prior, own, end - float(seen.time[0])
-        flights = weigh_flights(self.compiled_sport, *given)
+        given = to_pixels(seen), fits, shares, prior, [own], np.ones(1), end - float(seen.time[0])
+        flights = finished(weigh_flights((self.compiled_sport, self.lane_sport), *given, usual=0))
         return np.ascontiguousarray(resample(flights.final, flights.weights, SAMPLES))
 
     def _true_fits(self, seen, truth, model, prior):
@@ -148,6 +149,7 @@ def camera_model(truth: PixelTruth) -> CameraModel:
     return CameraModel(
         noise=max(truth.noise, MIN_NOISE), diameter_noise=max(truth.diameter_noise, MIN_NOISE), noise_range=(1.0, 1.0),
         pseudo_frames=0.0, outlier_rate=max(truth.outlier, MIN_OUTLIER), turn=0.0, shift=0.0, focal=0.0, clock=0.0,
+        scales=(1.0,), scale_shares=(1.0,), far_turn=0.0,
     )  # fmt: skip
 
 

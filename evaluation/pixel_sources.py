@@ -14,6 +14,7 @@ import numpy as np
 from ballcast import sim
 from ballcast.evaluation.pixel_suites import PixelSuite, between_frames
 from ballcast.evaluation.splits import SPLITS, RecordedSet, recorded_sets, split_of
+from ballcast.models.sight_check import check_sight
 from ballcast.tracks import Camera, PixelTrack, Track, TrackError, read_cameras, read_pixel_tracks, read_tracks
 
 MIN_SHARED = 0.5  # of the pixels' time that the truth must cover
@@ -52,7 +53,9 @@ def pixels_from_files(
 
     options: as for tracks.read_pixels. ValueError, one line: no pixels, cameras or tracks that do not belong to them.
     """
-    found = read_pixel_tracks(list(pixels), read_cameras(cameras), **options)
+    rig = read_cameras(cameras)
+    check_sight(sport, rig, cameras)
+    found = read_pixel_tracks(list(pixels), rig, **options)
     names = [track.name for track in found]
     if twice := [name for name in names if names.count(name) > 1]:
         raise ValueError(f"--pixels: two files are named {twice[0]}; give each ball a name of its own")
