@@ -41,8 +41,8 @@ WITH_LIMIT = ["--predictor", LIMIT, "gru_physics", *PIXEL_SCORES]
 PIXELS = {  # arguments of the runs; the sets of each, or none for simulated balls. Together below three minutes
     "simulated": [*WITH_LIMIT, "40", "--sport", "table_tennis"],
     "tt3d": [*WITH_LIMIT, "40", "--suite", "pixels", "--only", "tt3d_side", "tt3d_oblique", "tt3d_back"],
-    "lfg": ["--predictor", *PIXEL_SCORES, "40", "--suite", "pixels", "--only", "lfg_pixels", "lfg_camera_1",
-            "lfg_camera_2", "lfg_camera_3"],
+    "lfg": ["--predictor", *PIXEL_SCORES, "40", "--suite", "pixels", "--only",
+            "lfg_pixels", "lfg_camera_1", "lfg_camera_2", "lfg_camera_3"],
 }  # fmt: skip
 PIXEL_METRICS = "median rmse coverage90 along_median across_median image_median mean worst lost".split()
 VIEWS = {  # of the rows of pixels, in the order of the page

@@ -98,8 +98,9 @@ def verdict(table: list[Standing]) -> str:
     row = best.rows.get("median")
     if row and row.horizon:
         text += f": its median error is {_millimetres(row.value)} mm, {row.horizon:g} s ahead"
-        text += f" after {row.history:g} s of history" if row.protocol != "pixels_bounce" else ", seen until "
-        text += f"{row.history:g} s after the first bounce" if row.protocol == "pixels_bounce" else ""
+        is_around = row.protocol == "pixels_bounce"
+        seen = ends_of_history(row.protocol, row.history) + " the first bounce"
+        text += f", seen until {seen}" if is_around else f" after {row.history:g} s of history"
     if any(s.name == "informed" for s in table):
         text += f"; over all cells its error is {best.ratio_to_limit:.2f} times that of the limit"
     if level:

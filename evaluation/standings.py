@@ -12,6 +12,8 @@ RANKING = ("horizon", "l4dc2023", "landing", "bounce", "pixels_bounce", "pixels"
 GIVEN_MORE = (*LIMITS, STATE)  # names of rows that know more than a predictor can
 CENTRAL = 0.2, 0.3  # s of history, s ahead: the cell that is shown where there is room for only one
 
+CENTRAL_OF_PIXELS = 0.0, 0.1  # s from the first bounce to the history's end, s ahead
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -89,9 +91,10 @@ def _central_rows(results, suite, name):
     chosen = {}
     for protocol in ("horizon", "landing", "l4dc2023", "bounce", "pixels_bounce", "pixels"):
         rows = [r for r in _rows(results, suite, name) if r.protocol == protocol]
-        history = nearest({r.history for r in rows}, CENTRAL[0])
+        central = CENTRAL_OF_PIXELS if protocol == "pixels_bounce" else CENTRAL
+        history = nearest({r.history for r in rows}, central[0])
         rows = [r for r in rows if r.history == history]
-        horizon = nearest({r.horizon for r in rows if r.horizon is not None}, CENTRAL[1])
+        horizon = nearest({r.horizon for r in rows if r.horizon is not None}, central[1])
         chosen = {r.metric: r for r in rows if r.horizon in (None, horizon)} | chosen
     return chosen
 
