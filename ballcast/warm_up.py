@@ -28,10 +28,12 @@ from ballcast.sim import jit
 from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
 from ballcast.sim.kernels.lanes import fly_lanes
 from ballcast.sim.kernels.layout import CONTACT_DTYPE
-from ballcast.tracks import Track
+from ballcast.tracks import Camera, PixelTrack, Track
 
 PROGRAM = "ballcast warm"
 SIMULATOR = "simulator"  # in place of a predictor: what live throws and generated balls need
+PIXELS = "pixels"  # in place of a predictor: what balls seen by cameras need, whatever the predictor
+TAKE_PIXELS = ("physics", "gru", "gru_physics")
 SIMULATE_SAMPLES = ("gru_physics", "physics")  # predictors whose compiling is shared by two processes
 TIMES = np.arange(12) / 100  # s, of the frames of a made-up track: a ball thrown through the air above the origin
 TRACK = Track(TIMES, np.stack([0 * TIMES, 2 * TIMES - 1, 1 + 2 * TIMES - 4.9 * TIMES**2], axis=1))
@@ -42,7 +44,8 @@ class Options:
     """Compile ahead of time what predictors need, so that nothing is compiled when a program uses them."""
 
     predictor: tuple[str, ...] = ()
-    """names, files of weights, or `simulator` for live throws; all of these and the viewer if none is named"""
+    """names, files of weights, `simulator` for live throws, `pixels` for balls seen by cameras; all of these and the
+    viewer if none is named"""
     sport: tuple[str, ...] = ("table_tennis",)  # sports' names, or .toml files of your own
     second: bool = False  # compile the half that the first process leaves to a second one
 
@@ -59,7 +62,7 @@ def run(options: Options) -> None:
     if options.second:
         return compile_second_half(options.predictor[0], options.sport[0])
     for sport in sports:
-        for name in options.predictor or (*models.available(sport), SIMULATOR):
+        for name in options.predictor or (*models.available(sport), SIMULATOR, PIXELS):
             warm(name, sport, progress)
     if not options.predictor:
         compile_kernels()
@@ -86,11 +89,14 @@ class Progress:
 def warm(
     predictor: str = "gru_physics", sport: sim.Sport | str = "table_tennis", progress: Progress | None = None
 ) -> None:
-    """Compile what a predictor of a sport needs, or "simulator", unless compiled code of today's source is kept."""
+    """Compile what a predictor of a sport needs, or "simulator", or "pixels", unless compiled code of today's source is
+    kept."""
     loaded_sport = sport if isinstance(sport, sim.Sport) else sim.load(sport)
     if predictor == SIMULATOR:
         sim.draw(loaded_sport, 1, purpose="play", cameras=sim.random_cameras(loaded_sport, 1))
         return
+    if predictor == PIXELS:
+        return exercise_pixels(loaded_sport)
     loaded = models.load(predictor, loaded_sport)
     if predictor in SIMULATE_SAMPLES and not jit.is_kept(fly_lanes):
         arguments = ["--predictor", predictor, "--sport", str(getattr(sport, "name", sport)), "--second"]
@@ -132,3 +138,22 @@ def exercise(predictor: models.Predictor) -> None:
     for time, position in zip(TRACK.time, TRACK.position, strict=True):
         stream.observe(time, position)
     stream.forecast(times)
+
+
+def exercise_pixels(sport: sim.Sport) -> None:
+    """Have the predictors that take pixels forecast a made-up ball, whole and frame by frame, and smooth its path."""
+    turn = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, -1.0], [-1.0, 0.0, 0.0]])  # looks along -x, from 4 m
+    lens = np.array([[1000.0, 0.0, 640.0], [0.0, 1000.0, 360.0], [0.0, 0.0, 1.0]])
+    camera = Camera(lens, np.empty(0), turn, turn @ [-4.0, 0.0, -1.0], (1280, 720), "made up")
+    times = TIMES[-1] + np.arange(1, 3) / 10
+    track = PixelTrack(TIMES, camera.project(TRACK.position), np.zeros(len(TIMES)), [camera])
+    for name in TAKE_PIXELS:
+        if name in models.available(sport):
+            predictor = models.load(name, sport)
+            predictor.forecast(track, times)
+            stream = predictor.stream()
+            for time, pixel in zip(track.time, track.pixel, strict=True):
+                stream.observe_pixel(time, pixel, camera)
+            stream.forecast(times)
+            stream.restart()
+    models.smooth(track, sport)

@@ -1,11 +1,15 @@
-"""The time a forecast takes: python -m benchmarks.latency. One ball, one thread, warm, table tennis at 180 Hz.
+"""The time a forecast takes: python -m benchmarks.latency [--part forecasts many pixels]. One ball, one thread, warm,
+table tennis at 180 Hz.
 
 It measures `forecast` from 36 frames at 60 times of the next second, over many balls, each new to the predictor; and a
 stream's observe and forecast, frame by frame. For two networks it also measures a frame of 1,000 balls, in one call of
-observe and one of forecast at the 60 times, on two cores (in a separate process).
+observe and one of forecast at the 60 times, on two cores (in a separate process). The part `pixels` measures streams on
+the pixels of one camera against streams on positions of the same balls at the same times, ball by ball: each
+frame's observe and forecast. Its times are of the processor, so that other programs change them less.
 
 Keys of the last line: PREDICTOR_p50_us, PREDICTOR_p99_us (forecast), PREDICTOR_stream_p50_us, PREDICTOR_stream_p99_us;
-gru_1000_balls_ms, gru_physics_1000_balls_ms.
+gru_1000_balls_ms, gru_physics_1000_balls_ms; PREDICTOR_pixels_RATE_ratio (of the medians), _p50_us, _p99_us, _max_us
+and _mean_us of observe_pixel and a forecast, _components (mean number).
 """
 # ruff: noqa: E402 - the number of threads must be set before numpy and numba are imported
 
@@ -18,15 +22,31 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
+import tyro
 
 from ballcast import models, sim
 from ballcast.evaluation.harness import LATENCY_TIMES, latency
+from ballcast.models.estimation.mixture import DEAD, LOG_WEIGHT
 from ballcast.tracks import Track
+from ballcast.viewer.playback import sight
 
 BATCH_PREDICTORS = ("gru", "gru_physics")
 FRAMES, BALLS, STREAM_TRACKS = 36, 1000, 20
+PIXEL_PREDICTORS, PIXEL_RATES = ("gru", "gru_physics", "physics"), (60.0, 200.0)  # Hz
+TRACKER_NOISE = 0.003  # m, of the positions beside the pixels
+STATISTICS = np.median, lambda a: np.quantile(a, 0.99), np.max, np.mean
+Part = Literal["forecasts", "many", "pixels"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is measured."""
+
+    part: tuple[Part, ...] = get_args(Part)
 
 
 def tracks():
@@ -47,6 +67,13 @@ def forecasts(predictor, histories):
 
 
 def main():
+    options, result = tyro.cli(Options, description=__doc__), {}
+    for part in options.part:
+        result |= PARTS[part]()
+    print(json.dumps(result))
+
+
+def measure_forecasts():
     histories, result = tracks(), {}
     for name in models.available(sim.load("table_tennis")):
         predictor = models.load(name)
@@ -57,10 +84,77 @@ def main():
         spread = "with covariance" if forecast.covariance is not None else "no covariance"
         own = {key: v for key, v in result.items() if key.startswith((f"{name}_p5", f"{name}_p9", f"{name}_s"))}
         print(f"{name} ({spread}): " + ", ".join(f"{key.removeprefix(name)[1:]} {v:.0f}" for key, v in own.items()))
+    return result
+
+
+def measure_many():
+    result = {}
     for name in BATCH_PREDICTORS:
         result[f"{name}_1000_balls_ms"] = many_on_two_cores(name)
         print(f"{name}: 1,000 balls, a frame and a forecast, {result[f'{name}_1000_balls_ms']} ms")
-    print(json.dumps(result))
+    return result
+
+
+class Taken(NamedTuple):
+    """Seconds of frames."""
+
+    positions: list[float]  # observe and forecast
+    pixels: list[float]  # observe_pixel and forecast
+    observed: list[float]  # observe_pixel alone
+    components: list[float]  # of the filter on pixels; none is known of physics
+
+
+def measure_pixels():
+    result, sport = {}, sim.load("table_tennis")
+    for rate in PIXEL_RATES:
+        sensors = sight.rig_of(sport, 1, rate, 0.0).sensors
+        balls = sim.draw(sport, STREAM_TRACKS + 1, purpose="test", seed=1, cameras=sensors)
+        for name in PIXEL_PREDICTORS:
+            taken = stream_times(models.load(name, sport), balls.pixels)
+            p50, p99, worst, mean = (1e6 * f(taken.pixels) for f in STATISTICS)
+            ratio, components = np.median(taken.pixels) / np.median(taken.positions), np.mean(taken.components or [0.0])
+            numbers = dict(ratio=ratio, p50_us=p50, p99_us=p99, max_us=worst, mean_us=mean, components=components)
+            result |= {f"{name}_pixels_{rate:.0f}_{key}": float(f"{v:.4g}") for key, v in numbers.items()}
+            alone = ", ".join(f"{1e6 * f(taken.observed):.0f}" for f in STATISTICS)
+            print(f"{name} on pixels at {rate:.0f} Hz: {ratio:.2f} x the time on positions ({p50:.0f} us), "
+                  f"{components:.1f} components; observe_pixel p50, p99, max, mean {alone} us")  # fmt: skip
+    return result
+
+
+def stream_times(predictor, pixels):
+    """The Taken of streams on the balls that cameras saw, after the first one."""
+    taken, rng = Taken([], [], [], []), np.random.default_rng(0)
+    cameras = sight.rig_of(predictor.sport, 1).cameras
+    for ball in range(len(pixels)):
+        time_, pixel, _, _ = pixels.of(ball)
+        truth = pixels.truth_position[pixels.offsets[ball] : pixels.offsets[ball + 1]]
+        position = truth + rng.normal(0.0, TRACKER_NOISE, truth.shape)
+        whole, _, _ = times_of(predictor.stream(), "observe", zip(time_, position, strict=True))
+        frames = ((t, u_v, cameras[0]) for t, u_v in zip(time_, pixel, strict=True))
+        new = Taken(whole, *times_of(predictor.stream(), "observe_pixel", frames))
+        for kept, more in zip(taken, new, strict=True):
+            kept += more if ball else []
+    return taken
+
+
+def times_of(stream, method, frames):
+    """Seconds of a stream's method with each of some frames and a forecast, where there is one; of the method alone;
+    the numbers of components of the filter of a network's stream."""
+    both, alone, components, observe = [], [], [], getattr(stream, method)
+    for frame in frames:
+        begin = time.thread_time()
+        observe(*frame)
+        seen = time.thread_time()
+        try:
+            stream.forecast(frame[0] + LATENCY_TIMES)
+        except models.HistoryTooShort:
+            continue
+        both.append(time.thread_time() - begin)
+        alone.append(seen - begin)
+        if hasattr(stream, "batch"):
+            log_weight = stream.batch.filter_states["components"][0, LOG_WEIGHT]
+            components.append(float((log_weight > DEAD).sum()))
+    return both, alone, components
 
 
 def many(name, balls=1000, frames=30):
@@ -87,6 +181,8 @@ def many_on_two_cores(name):
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     return float(run.stdout.split()[-1])
 
+
+PARTS = {"forecasts": measure_forecasts, "many": measure_many, "pixels": measure_pixels}
 
 if __name__ == "__main__":
     main()

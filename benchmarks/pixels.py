@@ -284,7 +284,7 @@ def measure_clock(options: Options) -> None:
             add_forecast(forecast, stroke, rows, cells, "after 0.2 s")
             alone.append(np.diff(models.smooth(seen.until(stroke.bounce + 0.2), "table_tennis").clock)[0])
             show_stroke(stream, seen.until(stroke.bounce + 0.2))
-            learned.append(np.diff(stream.cameras.learned[0][CLOCK::ERRORS])[0])
+            learned.append(np.diff(stream.cameras.likeliest(2).learned[0][CLOCK::ERRORS])[0])
         one, found, late_ms = 1e3 * np.array(alone), 1e3 * np.array(learned), 1e3 * late
         after = ", ".join(f"{n} balls {found[n - 1]:.2f}" for n in (1, 2, 5, 10, 20, 40) if n <= len(found))
         print(f"clock {late_ms:.0f} ms  one ball: {one.mean():.2f} +- {one.std():.2f} ms; learned after {after}")

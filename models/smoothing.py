@@ -10,6 +10,7 @@ import numpy as np
 
 from ballcast.models.contract import HistoryTooShort, compiled_arrays
 from ballcast.models.estimation.pixel_fit import path_at
+from ballcast.models.estimation.pixel_mixture import median_weights
 from ballcast.models.estimation.pixels import CLOCK, ERRORS
 from ballcast.models.predictors.physics import Physics
 from ballcast.models.registry import load
@@ -56,7 +57,7 @@ def _smooth_pixels(predictor, track):
     """(first frame of the last flight, its path (T, 6), covariances, clocks) of a PixelTrack."""
     mixture, first, flights = predictor.pixels.fit_whole(track)
     weights = flights.weights
-    path = np.einsum("n,nti->ti", weights, flights.paths)
+    path = np.einsum("n,nti->ti", median_weights(flights.paths[..., :3], weights), flights.paths)
     offset = flights.paths[..., :3] - path[:, :3]
     covariance = np.einsum("n,nti,ntj->tij", weights, offset, offset)
     return first, path, covariance, weights @ flights.errors[:, CLOCK::ERRORS]

@@ -5,14 +5,18 @@ import pytest
 from test_pixels_fit import BEHIND, SIDE, SPORT, stroke
 
 from ballcast import models
-from ballcast.models.estimation import pixel_measurement
+from ballcast.models.estimation import pixel_filter, pixel_measurement
+from ballcast.models.estimation.camera_model import CameraModel
 from ballcast.models.estimation.filter_state import new_filter_states
 from ballcast.models.estimation.mixture import ROW
 from ballcast.models.estimation.pixel_filter import PixelFilter
+from ballcast.models.estimation.pixel_mixture import fit_mixture, warm_steps
 from ballcast.models.estimation.pixels import camera_row
 from ballcast.models.estimation.posterior import standard_normal_samples
+from ballcast.models.estimation.steps import finished
 from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS
 from ballcast.sim.jit import kernel
+from ballcast.sim.kernels.compiled_sport import compile_sport
 from ballcast.sim.kernels.lane_numbers import LANES, empty_rows, lane_sum
 
 
@@ -128,3 +132,80 @@ def test_networks_take_pixels():
     stream.observe(0.0, [0.0, 0.0, 0.3])
     with pytest.raises(ValueError, match="seen positions"):
         stream.observe_pixel(0.1, [640.0, 300.0], SIDE)
+
+
+def test_no_frame_waits_for_a_whole_fit(monkeypatch):
+    """Fits are made in steps: a frame takes about SHARE of the time since the one before, and the first fit alone is
+    made at once."""
+    frames, fits, make = [], [], pixel_filter._fit_steps
+
+    def noted(*arguments):
+        fits.append(0.0)
+        steps = make(*arguments)
+        while True:
+            try:
+                work = next(steps)
+            except StopIteration as end:
+                return end.value
+            frames[-1].append(work)
+            fits[-1] += work
+            yield work
+
+    monkeypatch.setattr(pixel_filter, "_fit_steps", noted)
+    track, _, truth = stroke([SIDE], 0.5, rate=200.0)
+    running, state = PixelFilter(SPORT), new_filter_states(1)[0]
+    for t, pixel in zip(track.time, track.pixel, strict=True):
+        frames.append([])
+        running.observe(state, t, pixel, SIDE, None)
+    started = pixel_filter.MIN_FRAMES
+    budget, largest = 1e3 * pixel_filter.SHARE / 200.0, max(max(works, default=0.0) for works in frames)
+    assert max(sum(works) for works in frames[started:]) <= budget + largest
+    assert max(fits[1:]) > 2.0 * budget  # several frames share one fit
+    running.finish(state)
+    assert len(fits) == running.fits > 3
+    assert np.linalg.norm(state["x"][:3] - truth[len(track) - 1]) < 0.15
+
+
+def test_fits_go_on_from_the_modes_before():
+    """They are as likely as those of a search among all starts."""
+    track, _, _ = stroke([SIDE, BEHIND], 0.5)
+    compiled, model = compile_sport(SPORT), CameraModel()
+    early = fit_mixture(SPORT, compiled, track[:12], model)
+    warm = finished(warm_steps(SPORT, compiled, track, model, early))
+    cold = fit_mixture(SPORT, compiled, track, model)
+    assert warm.fits[0].cost < cold.fits[0].cost + 1.0
+    np.testing.assert_allclose(warm.fits[0].x[:6], cold.fits[0].x[:6], atol=0.05)
+
+
+@pytest.mark.parametrize("name", ["gru_physics", "physics"])
+def test_bad_frames_leave_a_stream_as_it_was(name):
+    track, _, _ = stroke([SIDE, BEHIND], 0.3)
+    stream = models.load(name, sport=SPORT).stream()
+    for t, pixel, c in zip(track.time, track.pixel, track.camera, strict=True):
+        stream.observe_pixel(float(t), pixel, track.cameras[c])
+    before, last = stream.forecast([0.5]), float(track.time[-1])
+    bad = [
+        ((last + 0.01, [np.nan, 3.0], SIDE), "finite time and pixel"),
+        ((np.inf, [1.0, 3.0], SIDE), "finite time and pixel"),
+        ((last + 0.01, [1.0, 2.0, 3.0], SIDE), "finite time and pixel"),
+        ((last - 0.01, [1.0, 3.0], SIDE), "comes before the last one"),
+        ((last, [1.0, 3.0], track.cameras[track.camera[-1]]), "two frames"),
+        ((last + 0.01, [1.0, 3.0], "side"), "must be a Camera"),
+        ((last + 0.01, [1.0, 3.0], SIDE, -2.0), "diameter"),
+    ]
+    for arguments, message in bad:
+        with pytest.raises(ValueError, match=message) as error:
+            stream.observe_pixel(*arguments)
+        assert "\n" not in str(error.value)
+    np.testing.assert_array_equal(stream.forecast([0.5]).mean, before.mean)
+    stream.observe_pixel(last + 0.01, SIDE.project([0.0, 1.0, 0.1]), SIDE)
+
+
+def test_a_long_stream_keeps_a_bounded_number_of_frames():
+    """A ball that rolls on and then one whose pixels stand still: no more is kept, and the state stays finite."""
+    track, _, _ = stroke([SIDE], 1.2, rate=200.0)
+    running, state = observed(track)
+    for k in range(300):
+        running.observe(state, track.time[-1] + 0.005 * (k + 1), track.pixel[-1], SIDE, None)
+    assert running.frames_kept <= pixel_filter.RING
+    assert np.isfinite(state["x"]).all() and np.isfinite(state["P"]).all()

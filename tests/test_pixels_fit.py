@@ -154,7 +154,7 @@ def test_stream_forecasts_near_the_fit_of_its_frames_and_learns():
     assert offset @ np.linalg.solve(live.covariance[0] + whole.covariance[0], offset) < 6.25  # 90 %
     assert live.landing.probability > 0.9
     stream.restart()
-    mean, covariance = stream.cameras.likeliest().learned
+    mean, covariance = stream.cameras.likeliest(2).learned
     difference = np.zeros(len(mean))
     difference[pixels.CLOCK :: pixels.ERRORS] = 1.0, -1.0
     assert difference @ covariance @ difference < 0.003**2

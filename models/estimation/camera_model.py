@@ -1,6 +1,7 @@
 """How well cameras and what tracks the ball in their images are known."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -29,13 +30,18 @@ class CameraModel:
     learned: tuple[np.ndarray, np.ndarray] | None = None  # from balls before: mean (8 C,), covariance (8 C, 8 C)
     taught: tuple["CameraModel", ...] = ()  # of each scale, with its own scale_shares, from balls before
 
-    def alternatives(self) -> tuple["CameraModel", ...]:
-        """The CameraModels (Q) of one scale each, of which one is right."""
-        return self.taught or tuple(map(self._of_scale, self.scales, self.scale_shares))
+    def alternatives(self, cameras: int = 1) -> tuple["CameraModel", ...]:
+        """The CameraModels (Q) of one scale each, of which one is right. Several cameras are as is usual: where they
+        agree, none is far off, and what they leave open is where all of them are."""
+        return self._all if cameras == 1 else tuple(a for a in self._all if a.scales[0] == 1.0)
 
-    def likeliest(self) -> "CameraModel":
+    def likeliest(self, cameras: int = 1) -> "CameraModel":
         """The likeliest of the alternatives, where the narrowest ones do not count: a fit starts from it."""
-        return max((a for a in self.alternatives() if a.scales[0] >= 1.0), key=lambda a: a.scale_shares[0])
+        return max((a for a in self.alternatives(cameras) if a.scales[0] >= 1.0), key=lambda a: a.scale_shares[0])
+
+    @cached_property
+    def _all(self):
+        return self.taught or tuple(map(self._of_scale, self.scales, self.scale_shares))
 
     def _of_scale(self, scale: float, share: float) -> "CameraModel":
         wide = replace(self, turn=scale * self.turn, shift=scale * self.shift, focal=scale * self.focal)

@@ -34,9 +34,10 @@ MAX_STARTS, TRIAL_FLIGHTS, MAX_FLIGHTS = 24, 6, 20
 TRIAL_MARGIN, WEIGHT_MARGIN = 9.0, 7.0  # logarithms of evidence below the best that are dropped
 SEVERAL_CAMERAS_STARTS = 4  # where two cameras see the first frames
 MAX_FAR_OFF, FAR_OFF_FLIGHTS = 6, 8  # fits of cameras that are further off, of each scale; flights of each
+MEDIAN_ROUNDS, MEDIAN_CORE = 15, 0.3  # of the median distance, within which all paths count alike
 PINNED = 1e12  # precision of what is known
 LEARNING_LOSS, OPEN_CLOCK = 1.1, 0.1  # factor on the covariance from ball to ball; s
-MAX_LESSON, MIN_SHARE = 3.0, 0.01  # logarithm by which one ball may speak against a scale of cameras; never less
+LESSON, MIN_SHARE = (-3.0, 1.0), 0.01  # logarithms by which one ball speaks for other scales of cameras; never less
 WARM_FLIGHTS, MAX_WARM_MODES, NEW_STARTS = 8, 12, 16  # where fits start from the modes of earlier frames
 DECIDED = 0.9  # weight of a mode after a bounce: with more no others are looked for
 MAX_LOST_FRAMES = 16  # the last ones, in which the path of a ball that is lost is looked for
@@ -61,7 +62,7 @@ def fit_mixture(sport: Sport, compiled: CompiledSport, track: PixelTrack, model:
 def mixture_steps(sport: Sport, compiled: CompiledSport, track: PixelTrack, model: CameraModel) -> Steps[PixelMixture]:
     """As fit_mixture, in steps."""
     prior = flight_prior(sport)
-    likeliest = model.likeliest()
+    likeliest = model.likeliest(len(track.cameras))
     starts, rank = best_starts(sport, track, prior, model)
     several = len(np.unique(track.camera[:FIRST_FRAMES])) > 1
     chosen = best_of(rank, START_MARGIN)[: SEVERAL_CAMERAS_STARTS if several else MAX_STARTS].tolist()
@@ -96,7 +97,7 @@ def warm_steps(
         starts, rank = best_starts(sport, track, prior, model)
         yield START_WORK
         chosen = best_of(rank, START_MARGIN)[:NEW_STARTS].tolist()
-    likeliest = model.likeliest()
+    likeliest = model.likeliest(len(track.cameras))
     priors = {k: gaussian_prior(sport, prior, k, track.cameras, likeliest) for k in {*chosen, *before.gaussians}}
     fitted, found = _Fitter(compiled, track, prior, priors), {}
     for k, start in [(k, fit.x) for k, fit in modes] + [(k, starts[k]) for k in chosen]:
@@ -135,24 +136,26 @@ def _mixture_of(epoch, found):
 def _far_off_steps(sport, compiled, track, model, found, starts):
     """Fits of cameras that are further off than the likeliest, in steps: from the best of those found of these, and
     from the best of some starts (k, state), since a far-off camera sees a bounce on the table elsewhere."""
-    likeliest, more = model.likeliest(), []
-    for other in model.alternatives():
+    likeliest, more, top = model.likeliest(len(track.cameras)), [], max(map(_evidence, found))
+    for other in model.alternatives(len(track.cameras)):
         if other.scales[0] >= 1.0 and other.scales != likeliest.scales:
-            fits = _other_cameras(sport, compiled, track, other, found, starts)
-            more += [
-                (log + math.log(other.scale_shares[0] / likeliest.scale_shares[0]), k, fit) for log, k, fit in fits
-            ]
-            yield (FIT_WORK + FRAME_WORK * len(track)) * len(fits)
+            fits = yield from _other_cameras(sport, compiled, track, other, found, starts)
+            share = math.log(other.scale_shares[0] / likeliest.scale_shares[0])
+            share -= max(max(map(_evidence, fits)) - top, 0.0)  # explains the frames no better: see weigh_flights
+            more += [(log + share, k, fit) for log, k, fit in fits]
     return more
 
 
 def _other_cameras(sport, compiled, track, model, found, starts=()):
-    """Fits with another CameraModel, from the best of those found and of some starts."""
+    """Fits with another CameraModel, from the best of those found and of some starts, in steps."""
     prior, best = flight_prior(sport), sorted(found, key=_evidence)[-MAX_FAR_OFF:]
     pairs = [(k, fit.x) for _, k, fit in best] + list(starts)[:MAX_FAR_OFF]
     priors = {k: gaussian_prior(sport, prior, k, track.cameras, model) for k, _ in pairs}
-    fitted = _Fitter(compiled, track, prior, priors)
-    return [fitted(k, _with_state(priors[k][1], x), FAR_OFF_FLIGHTS) for k, x in pairs]
+    fitted, fits = _Fitter(compiled, track, prior, priors), []
+    for k, x in pairs:
+        fits.append(fitted(k, _with_state(priors[k][1], x), FAR_OFF_FLIGHTS))
+        yield FIT_WORK + FRAME_WORK * len(track)
+    return fits
 
 
 def gaussian_prior(
@@ -220,12 +223,12 @@ def weigh_steps(
 ) -> Steps[WeightedFlights]:  # fmt: skip
     """As weigh, in steps, by that many flights."""
     prior = flight_prior(sport)
-    alternatives = [gaussian_prior(sport, prior, 0, track.cameras, other)[0] for other in model.alternatives()]
-    own = [with_first_clock(other, mixture.fits[0].x) for other in alternatives]
-    shares = np.array([other.scale_shares[0] for other in model.alternatives()])
+    others = model.alternatives(len(track.cameras))
+    own = [with_first_clock(gaussian_prior(sport, prior, 0, track.cameras, a)[0], mixture.fits[0].x) for a in others]
+    shares, usual = np.array([a.scale_shares[0] for a in others]), others.index(model.likeliest(len(track.cameras)))
     end, simulators = float(track.time[-1]) - mixture.epoch, (compiled, compile_lanes(sport))
-    frames, options = (to_pixels(track), mixture.fits, mixture.weights), {"with_paths": with_paths, "count": samples}
-    return weigh_flights(simulators, *frames, prior, own, shares, end, **options)
+    fits, options = (mixture.fits, mixture.weights), {"with_paths": with_paths, "count": samples, "usual": usual}
+    return weigh_flights(simulators, to_pixels(track), *fits, prior, own, shares, end, **options)
 
 
 def with_first_clock(own: PixelPrior, x: np.ndarray) -> PixelPrior:
@@ -245,14 +248,15 @@ def learn_cameras(
     The mean of the clocks, which is the definition of time, is left open here.
     """
     found = list(zip(np.log(mixture.weights), mixture.gaussians, mixture.fits, strict=True))
-    each = [_other_cameras(sport, compiled, track, other, found) for other in model.alternatives()]
+    others = model.alternatives(len(track.cameras))
+    each = [finished(_other_cameras(sport, compiled, track, other, found)) for other in others]
     evidence = np.array([np.logaddexp.reduce([_evidence(fit) for fit in fits]) for fits in each])
-    evidence = np.maximum(evidence - evidence.max(), -MAX_LESSON)
-    shares = np.array([other.scale_shares[0] for other in model.alternatives()]) * np.exp(evidence)
+    lesson = np.clip(evidence - evidence[others.index(model.likeliest(len(track.cameras)))], *LESSON)
+    shares = np.array([other.scale_shares[0] for other in others]) * np.exp(lesson)
     shares = np.maximum(shares / shares.sum(), MIN_SHARE)
     shares /= shares.sum()
-    pairs = zip(model.alternatives(), each, shares, strict=True)
-    taught = [replace(other, learned=_errors_of(fits), scale_shares=(float(share),)) for other, fits, share in pairs]
+    taught = [replace(other, learned=_errors_of(fits), scale_shares=(float(share),))
+              for other, fits, share in zip(others, each, shares, strict=True)]  # fmt: skip
     return replace(model, taught=tuple(taught))
 
 
@@ -268,6 +272,19 @@ def _errors_of(found):
     covariance *= LEARNING_LOSS
     covariance[CLOCK::ERRORS, CLOCK::ERRORS] += OPEN_CLOCK**2
     return mean, covariance
+
+
+def median_weights(paths: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The weights (N,) by which the mean of paths (N, T, 3) m with some weights (N,) is their geometric median.
+
+    Where one camera leaves two flights far from each other, no ball is at their mean. Weiszfeld's iteration.
+    """
+    flat, central = paths.reshape(len(paths), -1), weights
+    for _ in range(MEDIAN_ROUNDS):
+        distance = np.sqrt(((flat - central @ flat) ** 2).mean(axis=1))
+        central = weights / np.maximum(distance, MEDIAN_CORE * np.median(distance) + 1e-9)
+        central /= central.sum()
+    return central
 
 
 def resample(values: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:

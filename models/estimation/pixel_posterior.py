@@ -43,15 +43,16 @@ class WeightedFlights(NamedTuple):
 
 def weigh_flights(
     simulators: tuple[CompiledSport, LaneSport], pixels: Pixels, fits: list[PixelFit], shares: np.ndarray,
-    prior: FlightPrior, own: list[PixelPrior], own_shares: np.ndarray, end: float, *, with_paths: bool = False,
-    count: int = SAMPLES,
+    prior: FlightPrior, own: list[PixelPrior], own_shares: np.ndarray, end: float, *, usual: int,
+    with_paths: bool = False, count: int = SAMPLES,
 ) -> Steps[WeightedFlights]:  # fmt: skip
     """`count` samples of the posterior of Pixels; yields about how long each step took, ms.
 
     fits, shares (M,): a mixture; own, own_shares (Q,): PixelPriors of any Gaussian of the FlightPrior, of which what
-    follows the state is used, one for each way in which the cameras may be known, and its probability; end: s from the
-    epoch, of the last frame. The errors of the cameras are not sampled: given a flight they are close to Gaussian, and
-    integrated.
+    follows the state is used, one for each way in which the cameras may be known, and its probability; usual: the one
+    of these than which no other is taken to explain the frames better, since errors of the laws of flight and of the
+    lens look like a far-off camera; end: s from the epoch, of the last frame. The errors of the cameras are not
+    sampled: given a flight they are close to Gaussian, and integrated.
     """
     rng, top = np.random.default_rng(len(pixels.time)), fits[0]
     counts = np.diff(np.concatenate([[0], np.floor(np.cumsum(shares) * count + 0.5).astype(int)]))
@@ -59,22 +60,27 @@ def weigh_flights(
     factors = [_factor(fit.covariance[:UNKNOWNS, :UNKNOWNS]) for fit in fits]
     samples = np.concatenate([_draw(x, L, n, rng) for x, L, n in zip(modes, factors, counts, strict=True) if n])
     log = _log_prior(samples, prior, own[0]) - _log_proposal(samples, modes, factors, counts / count)
-    out = _Flown(np.empty(len(samples)), np.empty((len(samples), UNKNOWNS)),
+    out = _Flown(np.empty((len(samples), len(own))), np.empty((len(samples), UNKNOWNS)),
                  np.empty((len(samples), len(pixels.time) if with_paths else 0, 6)),
-                 np.empty((len(samples), len(top.x) - UNKNOWNS)))  # fmt: skip
+                 np.empty((len(samples), len(own), len(top.x) - UNKNOWNS)))  # fmt: skip
     means = np.array([other.mean[UNKNOWNS:] for other in own])
     precisions = np.array([other.precision[UNKNOWNS:, UNKNOWNS:] for other in own])
     errors, rate = top.x[UNKNOWNS:].copy(), own[0].outlier_rate
-    sensor = _Sensor(top.noise, top.noise_factor, rate, top.weights, errors, means, precisions, np.log(own_shares))
+    sensor = _Sensor(top.noise, top.noise_factor, rate, top.weights, errors, means, precisions)
     yield DRAW_WORK * count
     batch = max(64, MAX_IMAGES // len(pixels.time))
     for first in range(0, len(samples), batch):
         part = slice(first, first + batch)
         fly_past(simulators, pixels, samples[part], sensor, end, _Flown(*(a[part] for a in out)))
         yield IMAGE_WORK * len(samples[part]) * len(pixels.time)
-    weights, effective = _flattened(log + out.likelihood)
+    each = log[:, None] + out.likelihood
+    evidence = np.logaddexp.reduce(each, axis=0)
+    each += np.log(own_shares) - np.maximum(evidence - evidence[usual], 0.0)
+    log = np.logaddexp.reduce(each, axis=1)
+    errors = np.einsum("nq,nqe->ne", np.exp(each - log[:, None]), out.errors)
+    weights, effective = _flattened(log)
     origin = np.repeat(np.arange(len(fits)), counts)
-    return WeightedFlights(weights, out.final, out.paths, out.errors, origin, effective)
+    return WeightedFlights(weights, out.final, out.paths, errors, origin, effective)
 
 
 class _Sensor(NamedTuple):
@@ -87,16 +93,15 @@ class _Sensor(NamedTuple):
     errors: np.ndarray  # (8 C,) about which the cameras' errors are linear
     means: np.ndarray  # (Q, 8 C) of the errors, by each of the priors
     precisions: np.ndarray  # (Q, 8 C, 8 C) of the errors, by the priors; cameras err independently
-    log_shares: np.ndarray  # (Q,) of the priors
 
 
 class _Flown(NamedTuple):
     """What flights past the frames fill."""
 
-    likelihood: np.ndarray  # (N,) logarithms
+    likelihood: np.ndarray  # (N, Q) logarithms, by each prior of the cameras' errors
     final: np.ndarray  # (N, 16)
     paths: np.ndarray  # (N, T or 0, 6) m, m/s
-    errors: np.ndarray  # (N, 8 C)
+    errors: np.ndarray  # (N, Q, 8 C)
 
 
 def _factor(covariance):
@@ -187,7 +192,7 @@ def fly_past(simulators, pixels, samples, sensor, end, out):
             _see(sport, pixels, n, sensor.errors, path, residual[n], by_errors[n])
             if out.paths.shape[1]:
                 out.paths[i, n] = path
-        out.likelihood[i] = _log_likelihood(pixels, sensor, residual, by_errors, out.errors[i])
+        _log_likelihood(pixels, sensor, residual, by_errors, out.errors[i], out.likelihood[i])
 
 
 @kernel
@@ -217,23 +222,17 @@ def _see(sport, pixels, n, all_errors, path, residual, by_errors):
 
 
 @kernel
-def _log_likelihood(pixels, sensor, residual, by_errors, errors):
-    """The log-density of the frames given a flight, the cameras' errors integrated; fills these, errors (8 C,)."""
-    total, count = 0.0, len(sensor.means)
-    hessian, gradient, step = np.zeros((ERRORS, ERRORS)), np.zeros(ERRORS), np.empty((count, ERRORS))
-    logs = np.empty(count)
+def _log_likelihood(pixels, sensor, residual, by_errors, errors, logs):
+    """Fill the log-densities (Q,) of the frames given a flight, the cameras' errors integrated, and these, errors
+    (Q, 8 C), by each prior of them."""
+    hessian, gradient, step = np.zeros((ERRORS, ERRORS)), np.zeros(ERRORS), np.empty(ERRORS)
+    logs[:] = 0.0
     for c in range(len(pixels.cameras)):
         _normal_equations(pixels, sensor, residual, by_errors, c, hessian, gradient)
-        for q in range(count):
-            logs[q] = _likelihood_by(q, pixels, sensor, residual, by_errors, c, hessian, gradient, step[q])
-        logs += sensor.log_shares
-        top = logs.max()
-        weights = np.exp(logs - top)
-        total += top + math.log(weights.sum())
-        weights /= weights.sum()
-        for j in range(ERRORS):
-            errors[ERRORS * c + j] = sensor.errors[ERRORS * c + j] - np.dot(weights, step[:, j].copy())
-    return total
+        for q in range(len(logs)):
+            logs[q] += _likelihood_by(q, pixels, sensor, residual, by_errors, c, hessian, gradient, step)
+            for j in range(ERRORS):
+                errors[q, ERRORS * c + j] = sensor.errors[ERRORS * c + j] - step[j]
 
 
 @kernel
