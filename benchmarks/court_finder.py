@@ -2,7 +2,7 @@
 
 python -m benchmarks.court_finder [VIEWS]
 
-Each of VIEWS (20) random cameras of each kind but ceilings sees a rendered court or table, blurred and with noise.
+Each of VIEWS (10) random cameras of each kind but ceilings sees a rendered court or table, blurred and with noise.
 `found`: accepted; `wrong`: accepted, with landmarks more than 5 px off; px: their RMS distance in the median. Recorded
 clips, if they are there: every twelfth frame against the camera that was fitted to labels. Then the other sport's lines
 in the same pictures, and rooms without any: each is to be refused.
@@ -34,7 +34,7 @@ ROOMS = ("ball", "ball3")
 
 
 def main() -> None:
-    views = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    views = int(sys.argv[1]) if len(sys.argv) > 1 else 10
     for name in ("tennis", "table_tennis"):
         for kind in KINDS:
             _print(f"{name} {kind}", [_rendered(sim.load(name), kind, k) for k in range(views)])
