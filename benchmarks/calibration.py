@@ -29,16 +29,15 @@ NOISES = 1.0, 2.0  # px
 def main() -> None:
     sports = sys.argv[1:] or SPORTS
     head = "points  refused  vague f  focal %  turn deg  place m  in play px  left out  inside"
-    for distortion in (False, True):
-        print(f"{'with k1' if distortion else 'without k1':36}{head}")
-        for name in sports:
-            for kind in camera_kinds():
-                for noise in NOISES:
-                    rows = [row for k in range(CAMERAS) if (row := _row(name, kind, k, noise, distortion))]
-                    print(f"{name:14}{kind:12}{noise:.0f} px", *_summary(rows), sep="    ", flush=True)
+    print(f"{'':36}{head}")
+    for name in sports:
+        for kind in camera_kinds():
+            for noise in NOISES:
+                rows = [row for k in range(CAMERAS) if (row := _row(name, kind, k, noise))]
+                print(f"{name:14}{kind:12}{noise:.0f} px", *_summary(rows), sep="    ", flush=True)
 
 
-def _row(name: str, kind: str, number: int, noise: float, distortion: bool) -> dict[str, Any] | None:
+def _row(name: str, kind: str, number: int, noise: float) -> dict[str, Any] | None:
     """The errors of one camera; None where it sees too little."""
     sport = sim.load(name)
     (sensor,) = random_cameras(sport, 1, number=number, purpose="test", kinds=(kind,))
@@ -50,10 +49,10 @@ def _row(name: str, kind: str, number: int, noise: float, distortion: bool) -> d
     pixels = true.project(points) + draw.normal(0.0, noise, (len(points), 2))
     is_inside = true.holds(pixels)
     points, pixels = points[is_inside], pixels[is_inside]
-    if len(points) < (6 if distortion else 4):
+    if len(points) < 4:
         return None
     try:
-        result = calibrate(points, pixels, lens.size, distortion=distortion)
+        result = calibrate(points, pixels, lens.size)
     except CalibrationError:
         return {"points": len(points), "refused": True}
     play = _place(sport).points

@@ -34,7 +34,7 @@ SAMPLES = 12  # on each line, for the first score
 NEAR = 1 / 320  # of the width, from a bright pixel, counts as on the line
 MISSED = 0.5  # what a sample costs that is not on a line, over what one brings that is
 MIN_INSIDE = 0.5  # share of the samples that must be in the picture
-REFINED = 12  # hypotheses that are refined
+REFINED = 16  # hypotheses that are refined
 CHUNK = 20_000  # hypotheses at once
 CLEARER = 0.15  # by which the score of the best has to be above that of another camera
 APART = 0.01  # of the width, between the corners of two cameras that are not the same
@@ -164,7 +164,7 @@ def _best(quads, lines, near, shape):
     for k in np.argsort(-scores):
         if len(kept) == REFINED or not np.isfinite(scores[k]):
             break
-        if all(np.abs(corners[k] - corners[j]).max() > 4 * NEAR * shape[1] for j in kept):
+        if all(np.abs(corners[k] - corners[j]).max() > 2 * NEAR * shape[1] for j in kept):
             kept.append(int(k))
     return [(H[k], focal[k], scores[k]) for k in kept]
 

@@ -39,7 +39,7 @@ TAPE = 0.6  # share of the tape, its middle, that is looked for
 TAPE_WINDOW = 5.0  # px at a width of 1280: nets sag
 TAPE_FOUND = 0.4  # share of its samples
 BEYOND_ENDS = np.linspace(0.06, 0.2, 8)  # of a line's length beyond its ends
-GOES_ON = 0.3  # share of points there with a stripe from which on the lines are those of something larger
+GOES_ON = 0.12  # share of points there with a stripe from which on the lines are those of something larger
 FEW_LINES = 8  # places with fewer lines must show their net, too
 
 
