@@ -86,6 +86,7 @@ def distances(
     out: Distances = {}
     for name in (model, "gru_physics") if model == "gru" else (model,):
         predictor = load(f"{path}:{name}", sport)
+        predictor.leave_means()
         predictor.use_factors({})
         balls = predictor.streams(len(hidden))
         balls.filter_states["x"], balls.hidden[:], balls.features[:] = x, hidden, inputs
