@@ -61,14 +61,14 @@ def histories(sport: sim.Sport, cameras: int, options: Options) -> Iterator[tupl
 
 def measure(sport: sim.Sport, cameras: int, options: Options) -> dict[str, Errors]:
     """Errors by "when predictor ahead"."""
-    predictors = {name: FilterForecaster(sport) if name == "filter" else models.load(name, sport)
-                  for name in options.predictor}  # fmt: skip
+    predictors = {name: models.load(name, sport) for name in options.predictor if name != "filter"}
     cells: dict[str, Errors] = {}
     for when, seen, truth in histories(sport, cameras, options):
+        if "filter" in options.predictor:
+            predictors["filter"] = FilterForecaster(sport)  # anew, since it keeps its cameras
+        times = seen.time[-1] + np.array(AHEAD)
         try:
-            forecasts = {
-                name: each.forecast(seen, seen.time[-1] + np.array(AHEAD)) for name, each in predictors.items()
-            }
+            forecasts = {name: each.forecast(seen, times) for name, each in predictors.items()}
         except HistoryTooShort:
             continue
         for name, forecast in forecasts.items():

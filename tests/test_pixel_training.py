@@ -159,19 +159,25 @@ def test_regions_of_pixels_hold_nine_in_ten(learner, folder, tmp_path):
 
 
 def test_a_stream_of_pixels_has_their_regions(seen, tmp_path):
-    """The factors of pixels are for pixels alone; without a contact the region now is the filter's own."""
+    """The factors of pixels are for pixels alone; the region now is the filter's own, and so are all means."""
     sport, balls = seen
     info, tensors = weights.read(GRU)
     own = {"pixels": {"path_now": 4.0, "path": [4.0] * 20, "landing": 1.0}}
     path, sizes = tmp_path / "gru.safetensors", []
     for widen in ({}, own):
-        weights.save(path, tensors, info | {"widen": widen})
+        weights.save(path, tensors, info | {"widen": widen, "pixels": True})
         stream = models.load(f"{path}:gru", sport).stream()
         frames = list(pixel_set.frames_of(balls.pixels, 0))[:8]
         for frame in frames:
             stream.observe_pixel(frame.time, frame.pixel, frame.camera, frame.diameter)
         sizes.append(stream.forecast(frames[-1].time + np.array([1e-6, 0.1])).covariance)
-        P = stream.batch.filter_states["P"][0]
+        P, state = stream.batch.filter_states["P"][0], stream.batch.filter_states["x"][0]
+    physical = models.load(f"{path}:gru_physics", sport).stream()
+    for frame in frames:
+        physical.observe_pixel(frame.time, frame.pixel, frame.camera, frame.diameter)
+    np.testing.assert_allclose(physical.forecast(frames[-1].time + np.array([1e-6])).mean[0], state[:3], atol=1e-4)
+    ahead = frames[-1].time + np.array([0.1, 0.2])
+    np.testing.assert_allclose(physical.forecast(ahead).mean, stream.forecast(ahead).mean, atol=1e-3)
     np.testing.assert_allclose(sizes[1], 4.0 * sizes[0], rtol=1e-6)
     np.testing.assert_allclose(sizes[0][0], P[:3, :3], rtol=2e-2, atol=1e-3 * P.diagonal()[:3].max())
     tracked = models.load(f"{path}:gru", sport)

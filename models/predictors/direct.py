@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ballcast.models.encoding import nominal
-from ballcast.models.encoding.decoding import decode_landing, decode_path, position_factor
+from ballcast.models.encoding.decoding import PATH_OUTPUTS, decode_landing, decode_path, position_factor
 from ballcast.models.encoding.nominal import HORIZONS
 from ballcast.models.estimation.unknowns import UNKNOWNS
 from ballcast.models.predictors.neural import BatchForecast, NeuralPredictor
@@ -42,6 +42,13 @@ class Direct(NeuralPredictor):
         weight, bias = np.ascontiguousarray(self.network.belief_out_weight[:, :count]), self.network.belief_out_bias
         self.network = self.network._replace(belief_out_weight=weight, belief_out_bias=bias[:count].copy())
         self.use_factors(self.factors)
+
+    def leave_means(self) -> None:
+        rows = (PATH_OUTPUTS * np.arange(HORIZONS)[:, None] + np.arange(3)).ravel()
+        weight, bias = self.network.path_out_weight.copy(), self.network.path_out_bias.copy()
+        weight[:, rows], bias[rows] = 0.0, 0.0
+        self.network = self.network._replace(path_out_weight=weight, path_out_bias=bias)
+        self.tensors = self.tensors | {"path_mean": np.zeros_like(self.tensors["path_mean"])}
 
     def use_factors(self, factors: dict) -> None:
         t, path_factors = self.tensors, [factors.get("path_now", 1.0), *factors.get("path", np.ones(HORIZONS))]

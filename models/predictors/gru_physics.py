@@ -38,6 +38,11 @@ class GruPhysics(NeuralPredictor):
         self.standard_normal = np.ascontiguousarray(samples[:, : len(self.active_unknowns)])
         self.use_factors(self.factors)
 
+    def leave_means(self) -> None:
+        weight, bias = self.network.belief_out_weight.copy(), self.network.belief_out_bias.copy()
+        weight[:, :UNKNOWNS], bias[:UNKNOWNS] = 0.0, 0.0
+        self.network = self.network._replace(belief_out_weight=weight, belief_out_bias=bias)
+
     def use_factors(self, factors: dict) -> None:
         path_factors = np.array([factors.get("flown_now", 1.0), *factors.get("flown", np.ones(HORIZONS))], float)
         self.variance_factors = path_factors, float(factors.get("flown_landing", 1.0))

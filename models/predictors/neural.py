@@ -125,13 +125,18 @@ class NeuralPredictor(Predictor):
     def use_factors(self, factors: dict) -> None:
         """Scale covariances by these factors on variances, as variance_factors of the registry gives them."""
 
+    def leave_means(self) -> None:
+        """Correct no mean of the filter, only the spread."""
+
     @functools.cached_property
     def of_pixels(self) -> "NeuralPredictor":
-        """This predictor with the factors of balls that cameras saw; itself if the weights have none."""
-        if not (own := self.factors.get("pixels")):
+        """This predictor for balls that cameras saw, if its weights have learnt from such balls: with the filter's own
+        means, and with their factors."""
+        if not self.info.get("pixels"):
             return self
         other = copy.copy(self)
-        other.use_factors(self.factors | own)
+        other.leave_means()
+        other.use_factors(self.factors | self.factors.get("pixels", {}))
         return other
 
     @property
@@ -239,7 +244,7 @@ class NeuralStream(Stream):
     def __init__(self, predictor: NeuralPredictor):
         self.predictor, self.batch = predictor, predictor.streams(1)
         self._row, self._time, self._position = np.zeros(1, int), np.zeros(1), np.zeros((1, 3))
-        self._repeats = RepeatFilter()
+        self._repeats, self._forecaster = RepeatFilter(), predictor
         self._pixels: "PixelStreamFilter | None" = None  # noqa: UP037
 
     @property
@@ -264,6 +269,8 @@ class NeuralStream(Stream):
         self._time[0], self._position[0] = frame[0], self.predictor.to_sport_frame(frame[1:])
         if self._pixels and self._pixels.has_frames:
             raise ValueError("this stream has seen pixels; begin another one for positions")
+        if self._forecaster is not self.predictor:
+            self._use(self.predictor)
         observe_frame(self.batch.packed, self._row, self._time, self._position)
 
     def observe_pixel(self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None = None) -> None:
@@ -275,8 +282,14 @@ class NeuralStream(Stream):
             self._pixels = PixelStreamFilter(own.name, own.sport, own.frontend, size)
         if state["frames"] and not self._pixels.has_frames:
             raise ValueError("this stream has seen positions; begin another one for pixels")
+        if self._forecaster is not self.predictor.of_pixels:
+            self._use(self.predictor.of_pixels)
         self._time[0] = time
         self._pixels.observe(self.batch.packed, state, self._row, self._time, pixel, camera, diameter)
+
+    def _use(self, forecaster):
+        """Read frames and forecast by another form of the predictor."""
+        self._forecaster, self.batch.packed = forecaster, forecaster.pack(self.batch.memory)
 
     def observe_pixels(self, track: PixelTrack) -> None:
         """Add the frames of a PixelTrack."""
@@ -297,8 +310,7 @@ class NeuralStream(Stream):
         frame_times = state["recent_frames"][: min(state["frames"], self.predictor.min_frames), 0][::-1]
         times = self.predictor.check_times(frame_times, times)
         prediction = self.predictor.allocate(1, len(times))
-        forecaster = self.predictor.of_pixels if self._pixels and self._pixels.has_frames else self.predictor
-        forecaster.predict_into(self.batch.packed, times[None] - frame_times[-1], prediction)
+        self._forecaster.predict_into(self.batch.packed, times[None] - frame_times[-1], prediction)
         keep_above(self.predictor.ground, prediction.mean)
         return self.predictor.to_forecast(prediction, 0, frame_times[-1])
 

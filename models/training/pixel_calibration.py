@@ -19,6 +19,7 @@ from ballcast.models.training.calibrate import mahalanobis2, variance_factor
 from ballcast.models.training.pixel_set import TRIANGLE, PixelSet
 
 SHARED_BALLS = 24.0  # that the factors of all sports count for beside a sport's own
+FLOOR = 1e-6  # m2 or s2, added to variances: cameras know the height of a surface, where all samples land
 NOW = 1e-6  # s after the last frame
 KEYS = {False: ("path_now", "path", "landing"), True: ("flown_now", "flown", "flown_landing")}  # by is_flown
 Distances = dict[str, np.ndarray]  # by the names of the factors
@@ -85,6 +86,7 @@ def distances(
     out: Distances = {}
     for name in (model, "gru_physics") if model == "gru" else (model,):
         predictor = load(f"{path}:{name}", sport)
+        predictor.leave_means()
         predictor.use_factors({})
         balls = predictor.streams(len(hidden))
         balls.filter_states["x"], balls.hidden[:], balls.features[:] = x, hidden, inputs
@@ -92,8 +94,9 @@ def distances(
         P[:, *TRIANGLE] = triangle
         P[:, TRIANGLE[1], TRIANGLE[0]] = triangle
         found = balls.forecast(np.concatenate([[NOW], HORIZON_STEP * np.arange(1, HORIZONS + 1)]))
-        path2 = mahalanobis2(truth - found.mean, found.covariance)
+        path2 = mahalanobis2(truth - found.mean, found.covariance + FLOOR * np.eye(3))
         landed = np.isfinite(landing).all(1) & (found.probability > 0.5)
-        landing2 = mahalanobis2(landing[landed] - found.landing[landed], found.landing_covariance[landed])
+        covariance = found.landing_covariance[landed] + FLOOR * np.eye(4)
+        landing2 = mahalanobis2(landing[landed] - found.landing[landed], covariance)
         out |= dict(zip(KEYS[name == "gru_physics"], (path2[:, :1], path2[:, 1:], landing2)))
     return out

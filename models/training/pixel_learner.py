@@ -4,7 +4,8 @@
 
 Even steps are fresh balls seen by 3D trackers, as in every run. There the loss is how far the outputs are from those of
 the first network, so that nothing is forgotten. Odd steps are balls of a set that random cameras saw (pixel_set.py),
-with the losses of every run. Parts of the set are kept: weights are validated and calibrated on them.
+with the losses of every run but with the filter's own means, which networks did not improve: what is learnt there is
+how wide the spread is, and the landing. Parts of the set are kept: weights are validated and calibrated on them.
 """
 
 import copy
@@ -15,6 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ballcast.models.encoding.decoding import PATH_OUTPUTS
+from ballcast.models.encoding.nominal import HORIZONS
 from ballcast.models.nets.losses import belief_loss, landing_loss, path_loss
 from ballcast.models.training.batches import Batch
 from ballcast.models.training.learner import Learner
@@ -23,6 +26,7 @@ from ballcast.models.training.pixel_set import PixelSet
 from ballcast.models.training.remember import distances
 
 PixelLosses = namedtuple("PixelLosses", "belief path landing distance")
+DISTANCE_WEIGHT = 2.0  # of the distance from the first network
 SHARE = 0.75  # balls that cameras saw in an odd step, over the balls of an even one
 KEPT_BATCH, TRACKER_BATCHES = 96, 2  # balls of a validation batch; batches of 3D trackers to validate on
 
@@ -81,12 +85,23 @@ class PixelLearner(Learner):
                 first = None if is_of_pixels else self.first(*inputs)
         path, zero = path.float(), 0.0 * path.float().sum()
         if first is not None:
-            return PixelLosses(zero, zero, zero, sum(distances(batch, (belief, path), first)))
+            return PixelLosses(zero, zero, zero, DISTANCE_WEIGHT * sum(distances(batch, (belief, path), first)))
+        belief, path = self._without_means(belief, path)
         future = (batch.future - self.network.path_mean) / self.network.path_scale
         landing = (batch.landing - self.network.landing_mean) / self.network.landing_scale
         belief_term = zero if belief is None else belief_loss(belief.float(), batch.truth, batch.active).mean()
         path_term = path_loss(path, future, batch.future_known).mean()
         return PixelLosses(belief_term, path_term, landing_loss(path, batch.has_landing, landing).mean(), zero)
+
+    def _without_means(self, belief, path):
+        """Outputs with the filter's own means: of the unknowns, and of the path but for its landing."""
+        network, count = self.network, PATH_OUTPUTS * HORIZONS
+        if belief is not None:
+            size = network.shape.unknowns
+            belief = torch.cat([torch.zeros_like(belief[..., :size]), belief[..., size:]], -1)
+        parts = path[..., :count].unflatten(-1, (HORIZONS, PATH_OUTPUTS))
+        none = (-network.path_mean / network.path_scale).expand_as(parts[..., :3])
+        return belief, torch.cat([torch.cat([none, parts[..., 3:]], -1).flatten(-2), path[..., count:]], -1)
 
     def finish(self, path: Path, state: Any) -> None:
         """Calibrate the weights for 3D trackers, and for cameras."""

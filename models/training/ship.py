@@ -18,7 +18,7 @@ MILLION_FRAMES = {  # that each learns from; tokens learns on top of the shipped
     "table_tennis-transformer": 12, "table_tennis-tokens": 12,
 }  # fmt: skip
 PIXELS = ("--balls", "4096")  # that random cameras saw, for gru
-PIXEL_STEPS = ("--steps", "4000", "--learning-rate", "1e-3")
+PIXEL_STEPS = ("--steps", "1200", "--batch", "128", "--learning-rate", "1e-3")
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 RUNS = Path("runs") / "weights"
 
