@@ -2,6 +2,7 @@
 
     python -m benchmarks.detection                           # the ways without weights
     python -m benchmarks.detection --clips tt00 --delay 1
+    python -m benchmarks.detection --network runs/ball/ball.onnx
 
 The clips are in the folder video of BALLCAST_DATA (else ../shared/data). A frame counts if its label says that the ball
 is visible and the clip's notes do not except it; copies of frames are left out. A ball is found if a candidate is
@@ -19,6 +20,7 @@ import numpy as np
 
 from ballcast import command
 from ballcast.vision.candidates import CandidateFinder, Candidates
+from ballcast.vision.network import NetworkFinder
 from ballcast.vision.video import open_video
 
 DATA = Path(os.environ.get("BALLCAST_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data") / "video"
@@ -36,6 +38,7 @@ class Options:
     clips: tuple[str, ...] = CLIPS
     delay: int = 0  # frames that the finder waits for: 0, or 1 to compare with the frame after
     background: bool = False  # also what differs from the median of older frames
+    network: Path | None = None  # a file of weights: the network in place of the ways without
 
 
 class Label(NamedTuple):
@@ -71,7 +74,11 @@ def run(options: Options) -> None:
     speeds = " ".join(f"{f'{low:.0f}-{high:.0f}':>8}" for low, high in zip(SPEEDS, SPEEDS[1:]))
     print(f"{'clip':8} {'frames':>6} {'recall':>6} {ranks} | px/frame {speeds} | median candidates, ms")
     for name in options.clips:
-        result = measure(name, CandidateFinder(options.delay, options.background), options.delay)
+        if options.network is None:
+            finder: CandidateFinder | NetworkFinder = CandidateFinder(options.delay, options.background)
+        else:
+            finder = NetworkFinder(options.network, options.delay, threads=1)
+        result = measure(name, finder, options.delay)
         print(line(name, result), flush=True)
 
 
@@ -85,7 +92,7 @@ def line(name: str, result: Found) -> str:
     return f"{name:8} {len(found):6} {found.mean():6.2f} {first} |          {by_speed} | {rest}"
 
 
-def measure(name: str, finder: CandidateFinder, delay: int) -> Found:
+def measure(name: str, finder: CandidateFinder | NetworkFinder, delay: int) -> Found:
     """Search a clip. Frames before the first that can be searched do not count."""
     labels, excepted = read_labels(name), EXCEPTED.get(name, set())
     ranks, speeds, counts, times, before, last = [], [], [], [], [], None

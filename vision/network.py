@@ -7,11 +7,13 @@
 The network sees the last three frames at half resolution, side by side in 9 channels. For the middle and the last of
 them it says, in cells of 2 x 2 half-size pixels: how probable it is that a ball's middle is there, where in the cell,
 how large the ball is, and its streak. Peaks of the probability become candidates (candidates.py), as from the way
-without weights. vision/training trains it and writes the file, ONNX; OpenCV's dnn runs it.
+without weights. vision/training trains it and writes the file, ONNX; onnxruntime runs it, or OpenCV's dnn.
 """
 
+import importlib.util
 import os
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,7 @@ PLANES = (
     6  # numbers of each of these frames in a cell: logit, u and v in cells from its middle, log2 of the diameter in
 )
 # half-size px, and the streak as a double angle: s * cos(2 a), s * sin(2 a) with s = log2(1 + its length in px)
+INPUT = "frames"  # its name in the file
 MAX_COUNT = 20  # candidates of a frame
 MIN_SCORE = 0.05  # probability below which a peak is none
 
@@ -34,22 +37,18 @@ MIN_SCORE = 0.05  # probability below which a peak is none
 class NetworkFinder:
     """Finds candidates frame by frame, with a network from a file. delay: 0 or 1 frame, as in CandidateFinder.
 
-    threads: of the processor; None: OpenCV's choice. Raises OSError if the file is not there or no network.
+    threads: of the processor; None: as many as there are. Raises OSError if the file is not there or no network.
     """
 
     def __init__(self, path: str | os.PathLike, delay: int = 0, threads: int | None = None):
-        import cv2
-
         if delay not in (0, 1):
             raise ValueError(f"delay = {delay} must be 0 or 1 frame")
         if not Path(path).is_file():
             raise OSError(f"{path}: there is no such file; python -m ballcast.vision.training writes one")
         try:
-            self._net = cv2.dnn.readNetFromONNX(str(path))
-        except cv2.error as error:
-            raise OSError(f"{path}: no network that OpenCV can read") from error
-        if threads is not None:
-            cv2.setNumThreads(threads)
+            self._run = open_network(path, threads)
+        except Exception as error:  # noqa: BLE001 - each library has its own
+            raise OSError(f"{path}: no network that can be read") from error
         self._planes: deque[np.ndarray] = deque(maxlen=3)
         self._answer = ANSWERED.index(2 - delay)
 
@@ -61,8 +60,32 @@ class NetworkFinder:
         self._planes.append(planes)
         if len(self._planes) < 3:
             return NONE
-        self._net.setInput(np.concatenate(list(self._planes))[None])
-        return decode(self._net.forward()[0], self._answer)
+        return decode(self._run(np.concatenate(list(self._planes))[None])[0], self._answer)
+
+
+def open_network(path: str | os.PathLike, threads: int | None = None) -> Callable[[np.ndarray], np.ndarray]:
+    """The function from frames (1, 9, h, w) float32 to the network's output (1, A * PLANES, h / 2, w / 2).
+
+    By onnxruntime where it is installed, which is the faster, else by OpenCV. Raises whatever they raise.
+    """
+    if importlib.util.find_spec("onnxruntime"):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return lambda frames: session.run(None, {INPUT: frames})[0]
+    import cv2
+
+    net = cv2.dnn.readNetFromONNX(str(path))
+    if threads is not None:
+        cv2.setNumThreads(threads)
+
+    def run(frames):
+        net.setInput(frames)
+        return net.forward()
+
+    return run
 
 
 def prepared(image: np.ndarray) -> np.ndarray:

@@ -24,6 +24,7 @@ import numpy as np
 
 from ballcast import command
 from ballcast.sim.files import aside, sync_and_rename
+from ballcast.vision.network import INPUT
 
 PROGRAM = "python -m ballcast.vision.training"
 AHEAD = 3  # batches per process that are drawn ahead
@@ -69,8 +70,11 @@ def run(options: Options) -> None:
         learner.load(options.out / CHECKPOINT)
     try:
         learner.learn()
-    finally:
+    except KeyboardInterrupt:
         learner.save()
+        print(f"{options.out}: stopped after {learner.step} steps; --resume goes on from there")
+        raise
+    learner.save()
     learner.export()
 
 
@@ -105,7 +109,7 @@ class Learner:
         self.optimizer = torch.optim.AdamW(groups, lr=options.rate)
 
     def learn(self) -> None:
-        """Take steps until they, or the minutes, are used up. Ctrl-C ends it early, with a line."""
+        """Take steps until they, or the minutes, are used up."""
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -222,10 +226,10 @@ def export(net: Any, path: Path) -> None:
 
     net = net.cpu().eval()
     frames = torch.zeros(1, 9, 64, 96)
-    axes = {"frames": {2: "height", 3: "width"}, "cells": {2: "rows", 3: "columns"}}
+    axes = {INPUT: {2: "height", 3: "width"}, "cells": {2: "rows", 3: "columns"}}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(net, (frames,), str(aside(path)), input_names=["frames"], output_names=["cells"],
+        torch.onnx.export(net, (frames,), str(aside(path)), input_names=[INPUT], output_names=["cells"],
                           dynamic_axes=axes, dynamo=False, opset_version=17)  # fmt: skip
     sync_and_rename(aside(path), path)
 
