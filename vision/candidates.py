@@ -249,7 +249,8 @@ class Background:
 
     def __init__(self) -> None:
         self._images: deque[np.ndarray] = deque(maxlen=BACKGROUND_FRAMES)
-        self._count, self._median = 0, None
+        self._count = 0
+        self._median: _Prepared | None = None
 
     def add(self, frame: _Prepared) -> None:
         """Take every BACKGROUND_EVERY-th frame. Another size, or a camera that pans, starts again."""

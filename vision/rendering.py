@@ -128,7 +128,7 @@ def _by_ffmpeg(path, size, rate, quality) -> tuple[Callable[[np.ndarray], Any], 
 def _by_opencv(path, size, rate, quality) -> tuple[Callable[[np.ndarray], Any], Callable[[], Any]]:
     import cv2
 
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), rate, size)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), rate, size)
     if not writer.isOpened():
         raise OSError(f"{path}: OpenCV cannot write MP4 here; pip install imageio-ffmpeg, or ballcast[record]")
     return writer.write, writer.release
