@@ -7,7 +7,7 @@ hit a net.
 """
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -105,7 +105,7 @@ def distances(
                                    for k in ("x", "triangle", "path", "next_landing"))  # fmt: skip
     out: Distances = {}
     for name in (model, "gru_physics") if model == "gru" else (model,):
-        predictor = load(f"{path}:{name}", sport)
+        predictor: Any = load(f"{path}:{name}", sport)  # a NeuralPredictor
         predictor.leave_means()
         predictor.use_factors({})
         balls = predictor.streams(len(hidden))
