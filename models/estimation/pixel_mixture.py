@@ -227,8 +227,10 @@ def weigh_steps(
     own = [with_first_clock(gaussian_prior(sport, prior, 0, track.cameras, a)[0], mixture.fits[0].x) for a in others]
     shares, usual = np.array([a.scale_shares[0] for a in others]), others.index(model.likeliest(len(track.cameras)))
     end, simulators = float(track.time[-1]) - mixture.epoch, (compiled, compile_lanes(sport))
-    fits, options = (mixture.fits, mixture.weights), {"with_paths": with_paths, "count": samples, "usual": usual}
-    return weigh_flights(simulators, to_pixels(track), *fits, prior, own, shares, end, **options)
+    return weigh_flights(
+        simulators, to_pixels(track), mixture.fits, mixture.weights, prior, own, shares, end,
+        usual=usual, with_paths=with_paths, count=samples,
+    )  # fmt: skip
 
 
 def with_first_clock(own: PixelPrior, x: np.ndarray) -> PixelPrior:

@@ -145,7 +145,7 @@ class PhysicsStream(Stream):
 
     def forecast(self, times: ArrayLike) -> Forecast:
         if self._pixels is not None and self._pixels.has_frames:
-            return self._pixels.forecast(self.predictor.check_times(self._pixels.frames.times, times))
+            return self._pixels.forecast(self.predictor.check_times(np.array(self._pixels.frames.times), times))
         time, position = self.frames
         times = self.predictor.check_times(time, times)
         if self._segment_start < time[0]:  # frames left the window without a forecast

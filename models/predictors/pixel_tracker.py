@@ -42,7 +42,7 @@ class PixelTracker:
     def observe(self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None) -> None:
         """Take a frame; ValueError if it is none."""
         u, v, _ = self.frames.check(time, pixel, camera, diameter)
-        self.filter.observe(self.state, time, (u, v), camera, diameter)
+        self.filter.observe(self.state, time, np.array([u, v]), camera, diameter)
 
     def forecast(self, times: np.ndarray) -> Forecast:
         """The Forecast at times (H,) s, after the last frame. HistoryTooShort before the first fit."""
