@@ -262,6 +262,7 @@ class FilterForecaster:
             begin = time.perf_counter()
             self.filter.observe(state, float(t), pixel, track.cameras[c], size)
             self.seconds.append(time.perf_counter() - begin)
+        self.filter.finish(state)  # else a filter that is lost may have no component
         self.state = state
         samples = np.zeros((len(self.normal), UNKNOWNS))
         samples = samples[: mixture_samples(state, self.normal, samples)]

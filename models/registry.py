@@ -144,7 +144,8 @@ def variance_factors(info: dict, sport: sim.Sport) -> dict:
     """The calibration of a file of weights for a Sport: its own factors, or those of all sports together."""
     factors = info.get("widen", {})
     own = factors.get("sports", {}).get(sport.name, {}) if info["sports"].get(sport.name) == sport.version else {}
-    return factors | own
+    pixels = factors.get("pixels", {}) | own.get("pixels", {})
+    return factors | own | ({"pixels": pixels} if pixels else {})
 
 
 def load(name: str | Path, sport: sim.Sport | str | Path = "table_tennis") -> Predictor:

@@ -142,12 +142,14 @@ def test_regions_of_pixels_hold_nine_in_ten(learner, folder, tmp_path):
     weights.save(path, tensors, info | {"widen": {"path": [1.5] * 20}})
     pixel_calibration.calibrate_pixels(path, kept)
     info, _ = weights.read(path)
-    factors = info["widen"]["pixels"]
+    alike = (kept.cameras == 1) == (kept.cameras[0] == 1)
+    seen_by = "one" if kept.cameras[0] == 1 else "several"
+    factors = info["widen"]["pixels"][seen_by]
     assert set(factors) == {"path_now", "path", "landing", "flown_now", "flown", "flown_landing"}
     place = pixel_calibration.place(kept.sport[0], kept.variant[0])
     network = models.nets.network.Network(models.nets.network.NetworkShape(**info["shape"]))
     network.load_state_dict({name: torch.from_numpy(a) for name, a in weights.read(path)[1].items()})
-    found = pixel_calibration.distances(path, "gru", network, place, kept, np.arange(len(kept)))
+    found = pixel_calibration.distances(path, "gru", network, place, kept, np.flatnonzero(alike))
     for name in ("path", "flown"):
         inside = (found[name] / np.array(factors[name]) <= 6.2514).mean(axis=0)
         clipped = np.isin(factors[name], (0.1, 10.0))
@@ -155,14 +157,15 @@ def test_regions_of_pixels_hold_nine_in_ten(learner, folder, tmp_path):
     assert info["widen"]["path"] == [1.5] * 20
     later = {"path": [2.0] * 20}
     keep_pixels(later, info["widen"])
-    assert later["pixels"] == factors and later["sports"][str(kept.sport[0])]["pixels"].keys() == factors.keys()
+    assert later["pixels"][seen_by] == factors
+    assert later["sports"][str(kept.sport[0])]["pixels"][seen_by].keys() == factors.keys()
 
 
 def test_a_stream_of_pixels_has_their_regions(seen, tmp_path):
     """The factors of pixels are for pixels alone; the region now is the filter's own, and so are all means."""
     sport, balls = seen
     info, tensors = weights.read(GRU)
-    own = {"pixels": {"path_now": 4.0, "path": [4.0] * 20, "landing": 1.0}}
+    own = {"pixels": {"one": {"path_now": 4.0, "path": [4.0] * 20, "landing": 1.0}}}
     path, sizes = tmp_path / "gru.safetensors", []
     for widen in ({}, own):
         weights.save(path, tensors, info | {"widen": widen, "pixels": True})
@@ -182,7 +185,7 @@ def test_a_stream_of_pixels_has_their_regions(seen, tmp_path):
     np.testing.assert_allclose(sizes[0][0], P[:3, :3], rtol=2e-2, atol=1e-3 * P.diagonal()[:3].max())
     tracked = models.load(f"{path}:gru", sport)
     assert tracked.output_scaling.variance_factor[1] == 1.0
-    assert tracked.of_pixels.output_scaling.variance_factor[1] == 4.0
+    assert tracked.of_cameras(1).output_scaling.variance_factor[1] == 4.0
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ Everything between the frames and the forecast is compiled; torch is not importe
 """
 
 import copy
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -89,6 +88,7 @@ class NeuralPredictor(Predictor):
         self.network = pack_weights(self.info["shape"], tensors)
         self.frontend, self.factors = make_frontend(sport, feature_set), variance_factors(self.info, sport)
         self.active_unknowns, self.ground = self.frontend.scales.active, sport.ground
+        self._of_cameras: dict[str, NeuralPredictor] = {}
 
     def forecast(self, history: Track | PixelTrack, times: ArrayLike) -> Forecast:
         if not isinstance(history, Track):
@@ -128,16 +128,18 @@ class NeuralPredictor(Predictor):
     def leave_means(self) -> None:
         """Correct no mean of the filter, only the spread."""
 
-    @functools.cached_property
-    def of_pixels(self) -> "NeuralPredictor":
-        """This predictor for balls that cameras saw, if its weights have learnt from such balls: with the filter's own
-        means, and with their factors."""
+    def of_cameras(self, count: int) -> "NeuralPredictor":
+        """This predictor for balls that so many cameras saw, if its weights have learnt from such balls: with the
+        filter's own means, and with their factors."""
         if not self.info.get("pixels"):
             return self
-        other = copy.copy(self)
-        other.leave_means()
-        other.use_factors(self.factors | self.factors.get("pixels", {}))
-        return other
+        seen_by = "one" if count == 1 else "several"
+        if seen_by not in self._of_cameras:
+            other = copy.copy(self)
+            other.leave_means()
+            other.use_factors(self.factors | self.factors.get("pixels", {}).get(seen_by, {}))
+            self._of_cameras[seen_by] = other
+        return self._of_cameras[seen_by]
 
     @property
     def has_gates(self) -> bool:
@@ -282,10 +284,11 @@ class NeuralStream(Stream):
             self._pixels = PixelStreamFilter(own.name, own.sport, own.frontend, size)
         if state["frames"] and not self._pixels.has_frames:
             raise ValueError("this stream has seen positions; begin another one for pixels")
-        if self._forecaster is not self.predictor.of_pixels:
-            self._use(self.predictor.of_pixels)
         self._time[0] = time
         self._pixels.observe(self.batch.packed, state, self._row, self._time, pixel, camera, diameter)
+        forecaster = self.predictor.of_cameras(self._pixels.camera_count)
+        if self._forecaster is not forecaster:
+            self._use(forecaster)
 
     def _use(self, forecaster):
         """Read frames and forecast by another form of the predictor."""

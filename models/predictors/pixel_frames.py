@@ -24,6 +24,11 @@ class PixelFrames:
         self.times: list[float] = []
         self.last_time, self._last_times = -math.inf, [-math.inf] * len(self.cameras)  # s; of each camera
 
+    @property
+    def camera_count(self) -> int:
+        """The number of cameras that have seen the ball."""
+        return sum(last > -math.inf for last in self._last_times)
+
     def check(self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None) -> tuple[float, float, int]:
         """The pixel u, v and the camera's number of the next frame; ValueError if it is none, or comes too late."""
         u, v = _pair(time, pixel)

@@ -29,6 +29,11 @@ class PixelStreamFilter:
         """Whether the ball has been seen."""
         return self.frames.last_time > -math.inf
 
+    @property
+    def camera_count(self) -> int:
+        """The number of cameras that have seen the ball."""
+        return self.frames.camera_count
+
     def restart(self) -> None:
         """Forget the ball; the cameras are kept."""
         self.frames.restart()

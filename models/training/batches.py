@@ -241,6 +241,7 @@ def future_of(balls: sim.Balls, t: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
     future = np.empty((*grid.shape, 3))
     np.put_along_axis(future, order[:, :, None], flight.position[:, :-1], 1)
     impacts = flight.impacts
+    assert impacts is not None
     is_landing = np.isin(impacts.surface, balls.sport.landing_surfaces)
     ball, time, position = (a[is_landing] for a in (impacts.ball, impacts.time, impacts.position))
     stride = last.max() + 1.0  # one sorted row holds the landings of all balls

@@ -1,11 +1,13 @@
 """Calibration for pixels: as calibrate.py, on the kept balls of a set that random cameras saw.
 
 The belief of a filter is wider and less normal from cameras than from 3D trackers, so weights that have learnt from
-pixels have factors of their own for them, with one for the last frame too. A sport's factors are drawn towards those of
-all sports together, since a set is small. All balls count, also those that hit a net.
+pixels have factors of their own for them, also for the last frame: some for balls that one camera sees, others for
+several. A sport's factors are drawn towards those of all sports, since a set is small. All balls count, also those that
+hit a net.
 """
 
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -25,27 +27,45 @@ KEYS = {False: ("path_now", "path", "landing"), True: ("flown_now", "flown", "fl
 Distances = dict[str, np.ndarray]  # by the names of the factors
 
 
+class Part(NamedTuple):
+    """Some balls of one sport."""
+
+    sport: str
+    balls: int  # number
+    found: Distances
+
+
 def calibrate_pixels(path: str | Path, kept: PixelSet) -> None:
     """Measure the factors for pixels of a file of weights on the balls of a set, and store them in it."""
     info, tensors = weights.read(path)
     network = Network(NetworkShape(**info["shape"]))
     network.load_state_dict({name: torch.from_numpy(a) for name, a in tensors.items()})
-    places = sorted(set(zip(kept.sport.tolist(), kept.variant.tolist())))
-    parts = []
-    for name, is_variant in places:
-        rows = np.flatnonzero((kept.sport == name) & (kept.variant == is_variant))
-        parts.append((name, len(rows), distances(path, info["model"], network, place(name, is_variant), kept, rows)))
-    widen, shared = info.get("widen", {}), _factors([found for _, _, found in parts])
-    widen["pixels"] = {key: _as_stored(a) for key, a in shared.items()}
-    for sport in info["sports"] if len(info["sports"]) > 1 else ():
-        own = [found for name, _, found in parts if name == sport]
-        if own:
-            count = sum(balls for name, balls, _ in parts if name == sport)
-            drawn = {key: drawn_to(a, shared[key], count) for key, a in _factors(own).items()}
-            widen.setdefault("sports", {}).setdefault(sport, {})["pixels"] = {
-                k: _as_stored(a) for k, a in drawn.items()
-            }
+    widen = info.get("widen", {})
+    for before in (widen, *widen.get("sports", {}).values()):
+        before.pop("pixels", None)
+    for seen_by in ("one", "several"):
+        parts = []
+        for name, is_variant in sorted(set(zip(kept.sport.tolist(), kept.variant.tolist()))):
+            is_own = (kept.sport == name) & (kept.variant == is_variant) & ((kept.cameras == 1) == (seen_by == "one"))
+            if (rows := np.flatnonzero(is_own)).size:
+                found = distances(path, info["model"], network, place(name, is_variant), kept, rows)
+                parts.append(Part(name, len(rows), found))
+        if parts:
+            _store(widen, info["sports"], seen_by, parts)
     weights.save(path, tensors, info | {"widen": widen})
+
+
+def _store(widen, sports, seen_by, parts):
+    """Store the factors of Parts, for all sports and for those of them that the weights have learnt from."""
+    shared = _factors([part.found for part in parts])
+    widen.setdefault("pixels", {})[seen_by] = {key: _as_stored(a) for key, a in shared.items()}
+    for sport in sports if len(sports) > 1 else ():
+        own = [part for part in parts if part.sport == sport]
+        if own:
+            drawn = _factors([part.found for part in own])
+            count = sum(part.balls for part in own)
+            stored = {key: _as_stored(drawn_to(a, shared[key], count)) for key, a in drawn.items()}
+            widen.setdefault("sports", {}).setdefault(sport, {}).setdefault("pixels", {})[seen_by] = stored
 
 
 def place(name: str, is_variant: bool) -> sim.Sport:
@@ -85,7 +105,7 @@ def distances(
                                    for k in ("x", "triangle", "path", "next_landing"))  # fmt: skip
     out: Distances = {}
     for name in (model, "gru_physics") if model == "gru" else (model,):
-        predictor = load(f"{path}:{name}", sport)
+        predictor: Any = load(f"{path}:{name}", sport)  # a NeuralPredictor
         predictor.leave_means()
         predictor.use_factors({})
         balls = predictor.streams(len(hidden))

@@ -265,7 +265,7 @@ def strictly_increasing(times: np.ndarray) -> np.ndarray:
 def write_part(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write a part, atomically; what calibration needs only if it is kept."""
     content, kept = io.BytesIO(), is_kept(path)
-    written = {name: a for name, a in arrays.items() if kept or name not in KEPT_FIELDS}
+    written: dict[str, Any] = {name: a for name, a in arrays.items() if kept or name not in KEPT_FIELDS}
     np.savez_compressed(content, version=FEATURES_VERSION, **written)
     write_atomically(path, content.getvalue())
 
@@ -286,10 +286,9 @@ class PixelSet:
         )
         longest = int(self.counts.max())
         for part in parts:
-            for name, mode in (("features", "constant"), ("times", "edge")):
-                missing = longest - part[name].shape[1]
-                width = [(0, 0), (0, missing), *[(0, 0)] * (part[name].ndim - 2)]
-                part[name] = np.pad(part[name], width, mode) if missing and len(part[name]) else part[name]
+            missing = longest - part["times"].shape[1]
+            part["features"] = np.pad(part["features"], [(0, 0), (0, missing), (0, 0)])
+            part["times"] = np.concatenate([part["times"], np.repeat(part["times"][:, -1:], missing, axis=1)], 1)
         own = [part for part in parts if len(part["counts"])]
         names = (*FIELDS, *(KEPT_FIELDS if kept else ()))
         self.arrays = {name: np.concatenate([part[name] for part in own]) for name in names}
