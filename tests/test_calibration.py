@@ -330,7 +330,7 @@ def test_the_command_writes_the_camera_and_the_picture(folder):
 def test_the_command_says_in_one_line_what_is_wrong_and_writes_nothing(folder):
     right = ("--sport", "tennis", "--points", "points.csv")
     for arguments, words in (
-        (("clip.mp4", "--sport", "tennis"), "--points is missing"),
+        (("clip.mp4", "--sport", "tennis"), "clip.mp4: the lines of tennis are not found in the picture"),
         (("none.mp4", *right), "none.mp4: there is no such file"),
         (("clip.mp4", *right, "--frame", "7", "--out", "a.yaml"), "clip.mp4: there is no frame 7; it has 3"),
         (("clip.mp4", *right, "--out", "camera.txt"), "camera.txt: its name has to end in .yaml or .yml"),

@@ -40,6 +40,7 @@ PROGRAMS = {  # what python runs -> the module whose main() that is; the subcomm
     "-m ballcast.models.identify": "ballcast.models.identify",
     "-m ballcast.models.nets.export": "ballcast.models.nets.export",
     "-m ballcast.vision.calibrate": "ballcast.vision.calibrate",
+    "-m ballcast.models.training.pixel_set": "ballcast.models.training.pixel_set",
     "-m ballcast warm": "ballcast.warm_up",
     **{f"-m lessons.{page.stem}": f"lessons.{page.stem}" for page in sorted((ROOT / "lessons").glob("[a-z]*.md"))},
 }
@@ -62,16 +63,20 @@ BY_HAND = (  # (pattern, why it does not run here)
     (r"^-m ballcast\.models\.training\.ship", "takes days: trains all weights"),
     (r"^-m ballcast\.models\.training\.calibrate", "takes minutes"),
     (r"^-m ballcast\.models\.identify", "needs ten recordings of a place; test_identification.py runs it"),
+    (r"^-m ballcast\.models\.training\.pixel_set", "takes an hour; test_pixel_training.py makes a small set"),
     (r"^-m ballcast warm", "compiles everything"),
     (r"^-m ballcast\.evaluation\.splits", "needs recorded sets"),
     (r"^train\.py .*--finetune .*--tracks", "needs several recordings: tests/test_finetune.py"),
+    (r"^train\.py .*--finetune .*--pixels", "needs a set of pixels: tests/test_pixel_training.py"),
     (r"^evaluate\.py .*--predictor runs/mine", "needs what the command before it makes"),
     (r"--suite (real|pixels)", "needs the recorded sets, and minutes"),
     (r"^answer\.py", "is the program that docs/benchmark.md prints; tests/test_benchmark.py runs it"),
     (r"constant_acceleration|--show apex", "is a step of a recipe, after the files that the recipe adds"),
     (r"^train\.py --minutes 30$", "is for several processes"),
 )  # fmt: skip
-NOT_RUN = ("-m ballcast warm", "-m ballcast.models.identify")  # all commands of these are in BY_HAND
+NOT_RUN = (
+    "-m ballcast warm", "-m ballcast.models.identify", "-m ballcast.models.training.pixel_set",
+)  # fmt: skip  # all commands of these are in BY_HAND
 OTHERS = ("venv", "pip", "pytest", "ruff", "tools.typecheck")  # modules that are not Ballcast's programs, or check it
 EXTRAS = {"--record": "imageio_ffmpeg", "ukf": "filterpy", "train.py": "torch", "export": "onnx", "hdf5": "h5py",
           "--report": "jinja2", "clip.mp4": "cv2"}  # fmt: skip

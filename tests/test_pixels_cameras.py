@@ -9,7 +9,7 @@ from ballcast.models.estimation import flight_prior
 from ballcast.models.estimation.camera_model import CameraModel
 from ballcast.models.estimation.pixel_mixture import median_weights
 from ballcast.sim.engine import simulate
-from ballcast.tracks import Camera, PixelTrack
+from ballcast.tracks import Camera
 from ballcast.tracks.camera import rotation_of
 from tests.test_pixels_fit import BEHIND, SIDE, stroke
 
@@ -78,10 +78,12 @@ def test_balls_teach_that_a_camera_is_far_off():
     physics, shares = models.load("physics", sport=SPORT), []
     track, _, _ = stroke([SIDE], 0.55, rate=60.0, noise=0.5)
     for camera in (SIDE, turned(SIDE, 1.5)):
-        model = CameraModel()
+        stream = physics.stream()
         for _ in range(2):
-            seen = PixelTrack(track.time, track.pixel, track.camera, [camera])
-            model = physics.pixels.learn(seen, model)
+            for time, pixel in zip(track.time, track.pixel, strict=True):
+                stream.observe_pixel(float(time), pixel, camera)
+            stream.restart()
+        model = stream.cameras
         np.testing.assert_allclose(sum(other.scale_shares[0] for other in model.taught), 1.0)
         shares.append(model.taught[-1].scale_shares[0])
     assert shares[1] > 1.5 * shares[0]
