@@ -149,6 +149,11 @@ class PixelFilter:
             self._go_on(state, math.inf)
 
     @property
+    def is_lost(self) -> bool:
+        """Whether nothing explains the last frames: the mixture may have no component left until a fit is finished."""
+        return self._is_lost or self._job is not None and self._job.is_of_lost
+
+    @property
     def frames_kept(self) -> int:
         """The number of frames that a fit would use."""
         return len(self._ring)

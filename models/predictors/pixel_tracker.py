@@ -48,6 +48,8 @@ class PixelTracker:
         """The Forecast at times (H,) s, after the last frame. HistoryTooShort before the first fit."""
         if not self.filter.has_started:
             raise HistoryTooShort(f"physics needs {MIN_FRAMES} frames; {self.filter.frames_kept} were seen")
+        if self.filter.is_lost:
+            self.filter.finish(self.state)
         last, state = self.frames.last_time, self.state
         covariance = self.filter.common + self.next_contact
         prediction = predict_mixture(self.lane_sport, state, self.normal, covariance, compiled_arrays(times - last)[0])
