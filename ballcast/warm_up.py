@@ -4,8 +4,8 @@
     ballcast warm                                               # every predictor with weights for table tennis
     ballcast.warm("gru_physics", "table_tennis")                # the same from Python
 
-Two processes share the work: one compiles what reads frames, the other what simulates ahead. Compiled code depends on
-no sport: another sport needs nothing more.
+Two processes share the work: one compiles what reads frames, the other what simulates ahead; then one what pixels need,
+the other the rest. Compiled code depends on no sport: another sport needs nothing more.
 """
 
 import subprocess
@@ -61,12 +61,36 @@ def run(options: Options) -> None:
     progress = Progress()
     if options.second:
         return compile_second_half(options.predictor[0], options.sport[0])
-    for sport in sports:
-        for name in options.predictor or (*models.available(sport), SIMULATOR, PIXELS):
-            warm(name, sport, progress)
-    if not options.predictor:
-        compile_kernels()
+    if options.predictor:
+        for sport in sports:
+            for name in options.predictor:
+                warm(name, sport, progress)
+    else:
+        warm_all(sports, options.sport, progress)
     print("everything is compiled", flush=True)
+
+
+def warm_all(sports: list[sim.Sport], names: tuple[str, ...], progress: "Progress") -> None:
+    """Compile everything for some sports, given by these names: what pixels need by a process of its own, as soon as
+    there is what it builds on."""
+    beside = None
+    for sport in sports:
+        for name in (*models.available(sport), SIMULATOR):
+            warm(name, sport, progress)
+            if beside is None and name in SIMULATE_SAMPLES:
+                beside = start_beside("--predictor", PIXELS, "--sport", names[0])
+                progress.follow_beside(beside)
+    compile_kernels()
+    if beside:
+        beside.wait()
+    for sport in sports:
+        warm(PIXELS, sport, progress)
+
+
+def start_beside(*arguments: str) -> subprocess.Popen[str]:
+    """Another `ballcast warm`, beside this process."""
+    command_line = [sys.executable, "-m", "ballcast", "warm", *arguments]
+    return subprocess.Popen(command_line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
 class Progress:
@@ -79,6 +103,10 @@ class Progress:
     def step(self, total: int, name: str) -> None:
         self.done, self.total = self.done + 1, max(total, self.total, self.done + 1)
         self.show(f"compiled {self.done} of about {self.total}: {name}")
+
+    def follow_beside(self, other: subprocess.Popen[str]) -> None:
+        """Show what another process compiles, until it ends."""
+        threading.Thread(target=self.follow, args=(other.stdout,), daemon=True).start()
 
     def follow(self, lines: Iterable[str]) -> None:
         for line in lines:
@@ -100,10 +128,9 @@ def warm(
     loaded = models.load(predictor, loaded_sport)
     if predictor in SIMULATE_SAMPLES and not jit.is_kept(fly_lanes):
         arguments = ["--predictor", predictor, "--sport", str(getattr(sport, "name", sport)), "--second"]
-        command_line = [sys.executable, "-m", "ballcast", "warm", *arguments]
-        with subprocess.Popen(command_line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as second:
+        with start_beside(*arguments) as second:
             if progress:
-                threading.Thread(target=progress.follow, args=(second.stdout,), daemon=True).start()
+                progress.follow_beside(second)
             observe(loaded)
     exercise(loaded)
 
