@@ -187,17 +187,19 @@ def write_seen(track):
 
 
 def write_clip():
-    """A clip of nothing, and a tennis court's landmarks in it: clip.mp4, points.csv."""
+    """A clip of a tennis court, and its landmarks in it: clip.mp4, points.csv."""
     if importlib.util.find_spec("cv2") is None:
         return
     import clips
+    from test_court_finder import picture
 
-    side = sim.load("tennis").view.landmarks[0]
+    tennis = sim.load("tennis")
+    side = tennis.view.landmarks[0]
     R = np.array([[1.0, 0.0, 0.0], [0.0, -0.26, -0.9656], [0.0, 0.9656, -0.26]])
     camera = Camera([[1250.0, 0, 640], [0, 1250, 360], [0, 0, 1]], [], R, -R @ (0.0, -24.0, 7.0), (1280, 720))
     rows = [f"{name},{u:.2f},{v:.2f}" for name, (u, v) in zip(side.names, camera.project(side.points))]
     Path("points.csv").write_text("\n".join(["name,u,v", *rows]))
-    clips.write_clip(Path("clip.mp4"), [np.full((720, 1280, 3), 90, np.uint8)])
+    clips.write_clip(Path("clip.mp4"), [picture(tennis, camera)])
 
 
 def write_tracks(track):
