@@ -1,6 +1,10 @@
 """Clips for tests, made here: a ball that crosses a noisy picture, written by OpenCV's encoder."""
 
+import os
 import struct
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -57,3 +61,12 @@ def _table(data):
     at = data.index(b"stts") - 4
     (length,) = struct.unpack(">I", data[at : at + 4])
     return data[at : at + length]
+
+
+def calibrate(*arguments, folder):
+    """(exit status, output, errors) of `ballcast calibrate` in a folder."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ballcast", "calibrate", *arguments],
+        cwd=folder, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}, capture_output=True, text=True,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr

@@ -2,8 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import clips
@@ -304,17 +302,11 @@ def folder(tmp_path):
     return tmp_path
 
 
-def run(*arguments, folder):
-    done = subprocess.run(
-        [sys.executable, "-m", "ballcast", "calibrate", *arguments],
-        cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-    )  # fmt: skip
-    return done.returncode, done.stdout, done.stderr
-
-
 def test_the_command_writes_the_camera_and_the_picture(folder):
-    status, out, error = run("clip.mp4", "--sport", "tennis", "--points", "points.csv", "--out", "court.yaml",
-                             "--show", "fitted.png", folder=folder)  # fmt: skip
+    written = "--out", "court.yaml", "--show", "fitted.png"
+    status, out, error = clips.calibrate(
+        "clip.mp4", "--sport", "tennis", "--points", "points.csv", *written, folder=folder
+    )
     assert (status, error) == (0, "")
     assert out.startswith("17 points of tennis seen from end: reprojection 0.0") and "focal length 1250 px" in out
     (camera,) = read_cameras(folder / "court.yaml")
@@ -338,7 +330,7 @@ def test_the_command_says_in_one_line_what_is_wrong_and_writes_nothing(folder):
         (("clip.mp4", "--sport", "golf", "--points", "points.csv"), "golf names no points"),
         (("clip.mp4", "--sport", "curling", "--points", "points.csv"), "no sport is called 'curling'"),
     ):
-        status, out, error = run(*arguments, folder=folder)
+        status, out, error = clips.calibrate(*arguments, folder=folder)
         assert status == 2 and out == "" and error.count("\n") == 1 and words in error
         assert error.startswith("ballcast calibrate: ")
     assert sorted(path.name for path in folder.iterdir()) == ["clip.mp4", "points.csv"]

@@ -1,8 +1,6 @@
 """vision.court_finder, line_fit and moving: cameras from painted lines, what is refused, cameras that turn."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import clips
@@ -147,21 +145,15 @@ def test_lines_that_jump_are_lost():
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
-def run(*arguments, folder):
-    done = subprocess.run(
-        [sys.executable, "-m", "ballcast", "calibrate", *arguments],
-        cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-    )  # fmt: skip
-    return done.returncode, done.stdout, done.stderr
-
-
 def test_the_command_finds_a_still_and_a_turning_camera(tmp_path):
     clips.write_clip(tmp_path / "clip.mp4", [picture(TENNIS, panned(k), k) for k in range(4)])
-    status, out, error = run("clip.mp4", "--sport", "tennis", "--out", "a.yaml", "--show", "a.png", folder=tmp_path)
+    status, out, error = clips.calibrate(
+        "clip.mp4", "--sport", "tennis", "--out", "a.yaml", "--show", "a.png", folder=tmp_path
+    )
     assert (status, error) == (0, "") and "places on the lines of tennis in frame 0" in out
     (camera,) = read_cameras(tmp_path / "a.yaml")
     assert apart(TENNIS, camera, BEHIND) < 1.5 and (tmp_path / "a.png").exists()
-    status, out, error = run("clip.mp4", "--sport", "tennis", "--moving", "m.csv", folder=tmp_path)
+    status, out, error = clips.calibrate("clip.mp4", "--sport", "tennis", "--moving", "m.csv", folder=tmp_path)
     assert (status, error) == (0, "") and out == "m.csv: the camera of 4 frames\n"
     rows = np.genfromtxt(tmp_path / "m.csv", delimiter=",", names=True)
     assert rows["frame"].tolist() == [0, 1, 2, 3] and (np.diff(rows["f"]) > 2.0).all()
@@ -175,7 +167,7 @@ def test_the_command_says_where_no_lines_are_found(tmp_path):
         (("--sport", "tennis", "--moving", "m.csv", "--out", "a.yaml"), "leave out --points, --out"),
         (("--sport", "tennis", "--moving", "m.txt"), "has to end in .csv"),
     ):
-        status, out, error = run("clip.mp4", *arguments, folder=tmp_path)
+        status, out, error = clips.calibrate("clip.mp4", *arguments, folder=tmp_path)
         assert status == 2 and out == "" and error.count("\n") == 1 and words in error, error
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
 
