@@ -13,7 +13,7 @@ import numpy as np
 
 from ballcast.vision.textures import any_color
 
-HEAD, HIP, SHOULDER, NECK = 0.93, 0.52, 0.80, 0.86  # of the height, above the feet
+HEAD, HIP, SHOULDER = 0.93, 0.52, 0.80  # of the height, above the feet
 SHIFT = 3  # bits of a fraction of a pixel that OpenCV draws with
 
 

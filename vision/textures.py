@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-CROWD_CELL = 3, 14  # px, width of a head in a crowd, from far to near
 LETTERS = "ABCDEFGHIJKLMNOPRSTUVWXYZ0123456789"
 
 
