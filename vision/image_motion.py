@@ -15,13 +15,13 @@ from ballcast.sim.jit import strict
 BOUNCE, HIT = 2, 3  # kinds of turns, numbers as in hypotheses.py
 SPEED = 1.5  # heights/s, standard deviation of each part of the velocity of a ball of which nothing is known
 HIT_SPEED = 2.0  # heights/s, standard deviation of each part of the velocity after a hit
-MEMORY = 0.5  # s in which the deviation from the laws forgets: perspective changes it
 UNSTEADY = 0.03  # heights/s per square root of s: what else changes the velocity, as the air and the shutter
+CHANGE = 0.5  # of the acceleration and 0.5 heights/s^2, per square root of s: by how much it changes in a flight
 STEP = 0.05  # s, of the integration
 KEPT = 0.9, 0.2  # share of the horizontal velocity that a bounce leaves, and its standard deviation
 RISE = 1.7, 0.35  # by how much a bounce turns the vertical velocity upward, in falling speeds, and its deviation
 MIN_RISE = 0.3  # heights/s, and its standard deviation
-GRAVITY, DRAG, SPREAD_U, SPREAD_V = range(4)  # of the laws: heights/s^2, 1/height, and twice heights/s^2
+GRAVITY, DRAG, SPREAD_U, SPREAD_V = range(4)  # of the laws: see laws.py
 
 
 @strict
@@ -46,8 +46,7 @@ def fly(mean, covariance, dt, laws, new_mean, new_covariance):
 @strict
 def _step(mean, covariance, dt, laws):
     """One step of `fly`, in place: constant acceleration in it, drag linear in the velocity."""
-    keep, drag = math.exp(-dt / MEMORY), laws[DRAG]
-    x, y = mean[2], mean[3]
+    drag, x, y = laws[DRAG], mean[2], mean[3]
     speed = math.sqrt(x * x + y * y) + 1e-9
     F, D, a = np.eye(6), np.empty((2, 2)), np.empty(2)
     D[0, 0], D[1, 1] = -drag * (speed + x * x / speed), -drag * (speed + y * y / speed)
@@ -56,17 +55,16 @@ def _step(mean, covariance, dt, laws):
     half = 0.5 * dt * dt
     for i in range(2):
         mean[i] += dt * mean[2 + i] + half * a[i]
-        F[i, 4 + i], F[2 + i, 4 + i], F[4 + i, 4 + i] = half, dt, keep
+        F[i, 4 + i], F[2 + i, 4 + i] = half, dt
         for j in range(2):
             F[i, 2 + j] = half * D[i, j] + (dt if i == j else 0.0)
             F[2 + i, 2 + j] = dt * D[i, j] + (1.0 if i == j else 0.0)
     for i in range(2):
         mean[2 + i] += dt * a[i] + half * (D[i, 0] * a[0] + D[i, 1] * a[1])
-        mean[4 + i] *= keep
     covariance[:] = _product(_product(F, covariance), F.T.copy())
-    q = UNSTEADY**2
+    q, change = UNSTEADY**2, CHANGE * (abs(mean[4]) + abs(laws[GRAVITY] + mean[5]) + 0.5)
     for k in range(2):
-        covariance[4 + k, 4 + k] += (1.0 - keep * keep) * laws[SPREAD_U + k] ** 2
+        covariance[4 + k, 4 + k] += dt * change**2
         covariance[k, k] += q * dt**3 / 3.0
         covariance[k, 2 + k] += 0.5 * q * dt * dt
         covariance[2 + k, k] += 0.5 * q * dt * dt

@@ -130,7 +130,14 @@ class ImageTracker:
         if self._flown is None or turned == self._flown[0]:
             lowest = best["mean"][1] if self._flown is None else best["mean"][1]
             if best["candidate"] >= 0:
-                self._flown = turned, best["mean"].copy(), best["covariance"].copy(), best["since"], lowest, best["birth"]
+                self._flown = (
+                    turned,
+                    best["mean"].copy(),
+                    best["covariance"].copy(),
+                    best["since"],
+                    lowest,
+                    best["birth"],
+                )
 
     def settled(self, delay=0):
         """What is known now of the frame `delay` frames ago."""
@@ -191,6 +198,15 @@ class ImageTracker:
         weights = np.exp(best["total"])
         ahead = np.ascontiguousarray(np.asarray(times, float) - self._time)
         mean, covariance = np.empty((len(ahead), 2)), np.empty((len(ahead), 2, 2))
-        forecast(best, weights / weights.sum(), self.laws.values, self.ground.mean, self.ground.spread, ahead, mean, covariance)
+        forecast(
+            best,
+            weights / weights.sum(),
+            self.laws.values,
+            self.ground.rows,
+            self.ground.chance,
+            ahead,
+            mean,
+            covariance,
+        )
         H = self.size[1]
         return ImageForecast((mean + ahead[:, None] * self._drift) * H, covariance * H * H)

@@ -12,16 +12,18 @@ from ballcast.vision.image_motion import DRAG, GRAVITY, SPREAD_U, SPREAD_V
 
 START = 2.0, 0.1  # gravity in heights/s^2 and drag in 1/height before the first flight
 UNKNOWN = 3.0, 0.4  # their standard deviations then
-CHANGE = 0.3, 0.05  # standard deviations of their changes from flight to flight
+DRIFT = 0.3, 0.05  # standard deviations of their changes from flight to flight
 SPREAD = 0.7, 1.0  # heights/s^2, standard deviation of a flight's acceleration about theirs, at first; counts as:
 COUNT = 3.0  # flights
 MIN_KNOWN = 0.5  # share of the variance of the deviation that a flight must have removed to count
-GROUND = 0.8, 0.3  # heights below the upper edge, and its standard deviation, before the first bounce
-GROUND_COUNT = 0.5  # bounces that this counts as
+GROUND = 0.8, 0.3, 0.1  # heights below the upper edge, its standard deviation, before the first bounce; for how many
+BOUNCES = 0.5, 1.5  # chance that a falling ball bounces where others did: (n + the one) / (n + the other) after n
+REMEMBERED = 12  # bounces
+QUANTILES = np.array([-1.69, -1.1, -0.75, -0.47, -0.23, 0.0, 0.23, 0.47, 0.75, 1.1, 1.69])  # of a Gaussian
 
 
 class Laws:
-    """Gravity and drag in the image. values (4,): what fly() wants, with the spreads of the deviation."""
+    """Gravity and drag in the image. values (4,): what fly() wants."""
 
     def __init__(self) -> None:
         self.mean = np.array(START)
@@ -40,7 +42,7 @@ class Laws:
         speed = float(np.hypot(mean[2], mean[3]))
         H = np.array([[0.0, -speed * mean[2]], [1.0, -speed * mean[3]]])
         innovation, own = mean[4:] / (1.0 - left), np.diag(covariance)[4:] / (1.0 - left)
-        self.covariance += np.diag(np.square(CHANGE))
+        self.covariance += np.diag(np.square(DRIFT))
         S = H @ self.covariance @ H.T + np.diag(own + self._squares / self._count)
         gain = self.covariance @ H.T @ np.linalg.inv(S)
         self.mean = self.mean + gain @ innovation
@@ -58,26 +60,29 @@ class Laws:
 
 
 class Ground:
-    """The row at which the ball bounces: mean and spread, heights."""
+    """The rows at which the ball may bounce."""
 
     def __init__(self) -> None:
-        self._rows: list[float] = []
-        self.mean, self.spread = GROUND
+        self._seen: list[float] = []
+        self._fill()
 
     def shift(self, down: float) -> None:
         """The picture has moved."""
-        self._rows = [row + down for row in self._rows]
-        if self._rows:
+        if self._seen and down:
+            self._seen = [row + down for row in self._seen]
             self._fill()
 
     def learn(self, row: float) -> None:
         """Take a bounce."""
-        self._rows = [*self._rows[-11:], row]
+        self._seen = [*self._seen, row][-REMEMBERED:]
         self._fill()
 
     def _fill(self):
-        rows, k = np.array(self._rows), GROUND_COUNT
-        n = len(rows)
-        self.mean = (k * GROUND[0] + rows.sum()) / (k + n)
-        squares = k * GROUND[1] ** 2 + ((rows - rows.mean()) ** 2).sum() + k * n / (k + n) * (rows.mean() - GROUND[0]) ** 2
-        self.spread = float(np.sqrt(squares / (k + n) * (1.0 + 1.0 / (k + n))))
+        """rows: quantiles of Student's distribution; chance: that the ball bounces there."""
+        seen, (middle, spread, k) = np.array(self._seen), GROUND
+        n = len(seen)
+        mean = (k * middle + seen.sum()) / (k + n)
+        squares = k * spread**2 + k * (middle - mean) ** 2 + ((seen - mean) ** 2).sum()
+        scale = float(np.sqrt(squares / (k + n) * (1.0 + 1.0 / (k + n)))) if n else spread
+        heavy = 1.0 + (QUANTILES**2 + 1.0) / (4.0 * max(n, 1))
+        self.rows, self.chance = mean + scale * QUANTILES * heavy, (n + BOUNCES[0]) / (n + BOUNCES[1])
