@@ -84,6 +84,7 @@ class _Frame(NamedTuple):
     time: float
     candidates: Candidates
     hypotheses: np.ndarray
+    left: int  # the hypothesis that most probably ended here, if no ball is in play now; -1: none was in play before
     shift: np.ndarray  # (2,) heights, by which the picture had moved since the first frame
 
 
@@ -126,8 +127,8 @@ class ImageTracker:
         self._index, self._shift = self._index + 1, self._shift + move
         self._drift += DRIFT * (move / dt - self._drift)
         self.ground.shift(move[1])
-        kept = self._continue(rows, move, dt)
-        self._past.append(_Frame(number, time, candidates, kept, self._shift.copy()))
+        kept, left = self._continue(rows, move, dt)
+        self._past.append(_Frame(number, time, candidates, kept, left, self._shift.copy()))
         event = self._confirm()
         return self._flights.numbered(*self._describe(0), event)
 
@@ -174,7 +175,7 @@ class ImageTracker:
         return rows[:PER_CANDIDATE]
 
     def _continue(self, rows, move, dt):
-        """The hypotheses after a frame (N,), the best first."""
+        """The hypotheses after a frame (N,), the best first, and which of those before ended if no ball is in play."""
         old = self._past[-1].hypotheses.copy() if self._past else np.zeros(0, hyp.HYPOTHESIS)
         aspect, laws, (parents, numbers, kinds) = self.size[0] / self.size[1], self.laws.values, self._integers
         hyp.fill_clutter(rows, self._candidates, move[0], move[1], dt, aspect)
@@ -188,13 +189,14 @@ class ImageTracker:
                           parents[:count], numbers[:count], kinds[:count], new)  # fmt: skip
         kept, self._candidates = new[:size].copy(), rows
         self._nothing += math.log1p(-hyp.BIRTH_RATE * dt)
-        if len(old):
-            left = np.logaddexp.reduce(old["total"]) + math.log(hyp.DEATH_RATE * dt)
-            self._nothing = float(np.logaddexp(self._nothing, left))
+        end, left = np.logaddexp.reduce(old["total"]) + math.log(hyp.DEATH_RATE * dt) if len(old) else -np.inf, -1
+        if end > self._nothing:
+            left = int(old["total"].argmax())
+        self._nothing = float(np.logaddexp(self._nothing, end))
         base = max(self._nothing, kept["total"].max(initial=-np.inf))
         kept["total"] -= base
         self._nothing -= base
-        return kept
+        return kept, left
 
     def _best(self):
         """The best hypothesis; None if that no ball is in play is likelier."""
@@ -204,10 +206,10 @@ class ImageTracker:
     def _describe(self, delay):
         """The Seen of a frame `delay` frames ago, without its flight, and the frame in which that began; -1: none."""
         last, frame = self._past[-1], self._past[-1 - delay]
-        weights = np.exp(last.hypotheses["total"])
-        ancestors = self._ancestors(np.arange(len(weights)), delay)
+        weights = np.exp(np.append(last.hypotheses["total"], self._nothing))
+        ancestors = self._ancestors(np.append(np.arange(len(weights) - 1), -1), delay)
         taken = np.append(frame.hypotheses["candidate"], -1)[ancestors]
-        total, has_one = weights.sum() + math.exp(self._nothing), taken >= 0
+        total, has_one = weights.sum(), taken >= 0
         mass = np.bincount(taken[has_one], weights[has_one], minlength=max(len(frame.candidates), 1)) / total
         nothing = Seen(frame.number, frame.time, None, None, float(mass.max()), 0.0, 0.0, 0.0, frame.candidates,
                        -1, "", "")  # fmt: skip
@@ -223,9 +225,9 @@ class ImageTracker:
         return seen, int(one["origin"]) if delay or one["since"] >= CONFIRMED else -1
 
     def _ancestors(self, numbers, delay):
-        """The numbers of the hypotheses `delay` frames ago from which these come; -1: none."""
+        """The numbers of the hypotheses `delay` frames ago from which these come; -1: no ball was in play."""
         for k in range(1, delay + 1):
-            numbers = np.append(self._past[-k].hypotheses["parent"], -1)[numbers]
+            numbers = np.append(self._past[-k].hypotheses["parent"], self._past[-k].left)[numbers]
         return numbers
 
     def _filled(self, nothing, delay):
