@@ -218,7 +218,7 @@ class Learner:
         print(f"{path}: after {self.step} steps, {path.stat().st_size / 1e6:.2f} MB")
 
     def _schedule(self):
-        """The learning rate's factor: it rises, then falls as a half cosine, to nothing at the end of steps or minutes."""
+        """The learning rate's factor: it rises, then falls as a half cosine, to 0 at the end of steps or minutes."""
         share = min(1.0, max(self.step / self.options.steps, self.minutes / self.options.minutes))
         return min(1.0, (self.step + 1) / WARM_UP) * 0.5 * (1.0 + math.cos(math.pi * share))
 
