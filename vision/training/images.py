@@ -209,10 +209,13 @@ class _Runner:
         self.folds = textures.noise(random, (FOLDS, FOLDS), 2.0, 0.8) * random.uniform(4.0, 25.0)
 
     def paint(self, image, k):
+        import cv2
+
         feet, swing = self.feet + k * self.velocity, self.swing + k * self.swinging
         before = image.copy()
         self.figure.paint(image, feet, self.height, self.time + k * self.rate, swing)
-        rows, columns = np.nonzero((image != before).any(axis=2))
+        change = cv2.absdiff(image, before)
+        rows, columns = np.nonzero(change[..., 0] | change[..., 1] | change[..., 2])
         right, down = np.round(feet).astype(int)
         folds = self.folds[(rows - down) % FOLDS, (columns - right) % FOLDS]
         image[rows, columns] = np.clip(image[rows, columns] + folds[:, None], 0, 255)
@@ -293,7 +296,7 @@ def _filmed(random, frames):
     import cv2
 
     defocus, flicker = random.uniform(0.1, 0.8), random.normal(0.0, 0.015, FRAMES) * (random.random() < 0.3)
-    noise = SensorNoise(random, _between_logs(random, (0.2, 6.0)), random.uniform(0.3, 0.9), tile=256)
+    noise = SensorNoise(random, _between_logs(random, (0.2, 6.0)), random.uniform(0.3, 0.9), tile=128)
     quality = [cv2.IMWRITE_JPEG_QUALITY, round(97.0 - 70.0 * random.random() ** 2)]
     sharpening = random.uniform(0.2, 1.2) if random.random() < 0.35 else 0.0  # as broadcasts do
     is_compressed, still = random.random() < 0.8, random.choice([0.0, random.uniform(1.0, 5.0)])

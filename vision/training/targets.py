@@ -18,7 +18,7 @@ def batch(numbers: Sequence[int], seed: int, purpose: str, side: int) -> tuple[n
 
     Two neighbouring numbers are one drawn sample, as it is and as its `twin`: drawing is as dear as learning.
     """
-    drawn = {number // 2: draw_sample(number // 2, seed, purpose, side) for number in numbers}
+    drawn = {half: draw_sample(half, seed, purpose, side) for half in {number // 2 for number in numbers}}
     return stacked([twin(drawn[n // 2], n) if n % 2 else drawn[n // 2] for n in numbers])
 
 
