@@ -29,7 +29,7 @@ CANVAS = 448  # px, side of the painted backgrounds
 PER_CANVAS = 8  # samples that share a background; of one purpose, so sets share none
 DIAMETER, SMALL = (1.6, 18.0), (1.6, 5.0)  # px at half resolution, even in logarithms; of small ones, half of all
 SPEED, FAST = (0.3, 60.0), (6.0, 60.0)  # px per frame, even in logarithms; of fast ones, half of all
-EXPOSURE = 0.03, 0.95  # of the frame interval
+EXPOSURE, OPEN = (0.03, 1.0), (0.75, 1.0)  # of the frame interval; of an open shutter, as many broadcasts have
 CONTRAST = 8.0  # of 255, that a streak changes the picture, at the smallest
 WITHOUT_BALL, SECOND_BALL, RESTING = 0.12, 0.12, 0.3  # shares of the samples; resting balls are given no weight
 FOLDS = 128  # px, side of the pattern on players' clothes
@@ -163,7 +163,10 @@ class _Flight:
             self.turned = random.uniform(0.0, 2.0), self.velocity * [1.0, -0.8]
         elif random.random() < 0.1:
             self.turned = random.uniform(0.0, 2.0), random.normal(0.0, speed, 2)
-        self.exposure = random.uniform(*EXPOSURE) if random.random() < 0.6 else _between_logs(random, EXPOSURE)
+        draw = random.random()
+        self.exposure = (
+            random.uniform(*(OPEN if draw < 0.3 else EXPOSURE)) if draw < 0.7 else _between_logs(random, EXPOSURE)
+        )
         self.color, self.light = _ball_color(random), _light(random)
         self.blur = 0.5 + random.choice([0.0, random.uniform(0.0, 1.0)])
         self.shadow = None

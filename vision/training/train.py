@@ -63,6 +63,8 @@ def run(options: Options) -> None:
     import torch
 
     check(options)
+    import onnx  # noqa: F401 - needed at the end; ModuleNotFoundError should come before the hours of work
+
     torch.set_num_threads(options.threads or max(1, (os.cpu_count() or 2) - options.workers))
     options.out.mkdir(parents=True, exist_ok=True)
     learner = Learner(options)
