@@ -113,7 +113,7 @@ def _wants_window(options, sport, error):
     is_asked = sys.stdin.isatty() and sys.stderr.isatty() and has_display() and options.out and sport.view.landmarks
     if not is_asked:
         return False
-    print(f"{error}. Open a window to put points by hand? [Y/n] ", end="", file=sys.stderr, flush=True)
+    print(f"{error}. Open the window now? [Y/n] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("", "y", "yes")
 
 

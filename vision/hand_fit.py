@@ -112,7 +112,7 @@ def by_lines(image: np.ndarray, sport: Sport, view: View) -> Camera:
     lines = place_lines(sport)
     found = fit_lines(gray, view, lines) if len(lines.ends) else None
     problem = "hardly any line is found near the fitted ones" if found is None else found.problem()
-    if problem:
+    if found is None or problem:
         raise CalibrationError(f"The painted lines do not correct it: {problem}")
     return found.calibration().camera
 

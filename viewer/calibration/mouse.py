@@ -20,8 +20,8 @@ class Mouse:
     """held: the name of the point that is dragged; None: none."""
 
     def __init__(self, app: "CalibrationApp") -> None:
-        self.app, self.held, self.is_sliding = app, None, False
-        self.held: str | None
+        self.app, self.is_sliding = app, False
+        self.held: str | None = None
 
     def handle(self, event: pygame.event.Event) -> None:
         """Act on an event of pygame, if it is one of the mouse."""

@@ -60,16 +60,17 @@ class CalibrationApp:
         self.screen = open_screen(size, headless)
         pygame.display.set_caption(f"Ballcast: calibrate {Path(options.video).name}")
         self.options, self.running, self.is_asking = Shown(), True, False
-        self.message, self.list_top, self.drawn, self.saved = FIRST, 0.0, None, None
-        self.saved: SideFit | None
+        self.message, self.list_top, self.drawn = FIRST, 0.0, None
+        self.saved: SideFit | None = None
         self.placed = PlacedPoints(sport, self.frames.size)
         if not self.placed.side.places and named is None:
             raise CalibrationError(f"{sport.name} names no points of its place: give yours with --points, x, y and z")
         self.skipped: frozenset[str] = frozenset()
         lens = LensOptions(options.focal, LENS[options.k1])
         self.fitting = Fitting(self.placed, lens, points_file(options).stem.removesuffix(".points"), not headless)
-        self.view, self.mouse, self.loupe_at = PictureView(self.frames.size), Mouse(self), None
-        self.loupe_at: np.ndarray | None
+        self.view: PictureView = PictureView(self.frames.size)
+        self.mouse = Mouse(self)
+        self.loupe_at: np.ndarray | None = None
         self._begin(options, named)
         self._search(named is None and search)
         self._arrange()
@@ -133,13 +134,14 @@ class CalibrationApp:
 
     # --- the loop -----------------------------------------------------------------------------------------------------
 
-    def run(self, screenshot: Path | None = None) -> SideFit:
+    def run(self, screenshot: Path | None = None) -> SideFit | None:
         """Until the window is closed: what was saved. CalibrationError if nothing was; headless: one picture."""
         clock = pygame.time.Clock()
         try:
             while self.running:
                 self.frame()
                 if self.headless:
+                    self._show_last_point()
                     break
                 clock.tick(FRAME_RATE)
             if screenshot is not None:
@@ -150,6 +152,12 @@ class CalibrationApp:
             raise CalibrationError(NOT_SAVED)
         return self.saved
 
+    def _show_last_point(self):
+        """Choose a point, so that a picture of the window shows the loupe."""
+        if self.placed.points:
+            self.choose_point(list(self.placed.points)[-1])
+            scene.paint(self)
+
     def close(self) -> None:
         self.fitting.close()
         self.frames.close()
@@ -159,7 +167,7 @@ class CalibrationApp:
         """One picture: events, the clip, the fit, paint."""
         for event in pygame.event.get():
             self.handle(event)
-        self.screen = pygame.display.get_surface()
+        self.screen = pygame.display.get_surface() or self.screen
         self._arrange()
         if self._thread is not None and not self._thread.is_alive():
             self._take_lines_found()
@@ -273,7 +281,7 @@ class CalibrationApp:
         """Ask for the next point that is not there, or for the one before."""
         missing = [name for name in self.placed.side.order() if name not in self.placed.points]
         if missing:
-            k = missing.index(self.wanted)
+            k = missing.index(self.wanted or missing[0])
             self.skipped = frozenset(missing) - {missing[(k + step) % len(missing)]}
 
     def remove(self) -> None:
@@ -364,7 +372,7 @@ class CalibrationApp:
         except (CalibrationError, OSError) as error:
             self.message = f"not saved: {error}"
             return
-        self.saved_points = named
+        self.saved_points, self.untouched = named, self.placed.untouched
         self.saved = SideFit(self.placed.side.seen_from, named.names, result)
         self.message = f"saved {out} and {points_file(self.settings).name}: {result.rms:.2f} px"
 
@@ -384,6 +392,8 @@ def open_window(options: Options, sport: sim.Sport, named: NamedPoints | None, s
         shown = read_frame(options.video, app.saved_points.frame or 0)
         write_picture(options.show, shown, sport, app.saved_points, saved.result)
     text = report(sport, saved.seen_from, app.saved_points, saved.result)
+    if app.untouched:
+        text += f"\n{app.untouched} of the points are where the painted lines put them"
     return f"{text}\n{options.out}: the camera\n{points_file(options)}: its points"
 
 
