@@ -19,7 +19,7 @@ SUBCOMMANDS = {  # name -> (module with main(), the name that the module gives i
     "calibrate": (
         "ballcast.vision.calibrate",
         "python -m ballcast.vision.calibrate",
-        "find a clip's camera from points",
+        "find a clip's camera, from lines or by hand",
     ),
     "warm": ("ballcast.warm_up", "ballcast warm", "compile ahead of time"),
 }

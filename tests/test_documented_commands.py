@@ -53,6 +53,7 @@ SHORTENED = (  # (pattern, what is added, which overrides what is there); the fi
     (r"^evaluate\.py", "--balls 2 --protocol horizon --history 0.1 --horizon 0.1 --predictor parabola"),
     (r"^train\.py .*--finetune", "--steps 1 --batch 32 --out run"),
     (r"^train\.py", "--steps 1 --batch 32 --units 8 --out run"),
+    (r"^-m ballcast\.vision\.calibrate .*--window", "--headless"),
     (r"^-m ballcast\.sim .*--join", ""),
     (r"^-m ballcast\.sim .*--first", "--tracks 32 --first 32"),
     (r"^-m ballcast\.sim", "--tracks 32"),
