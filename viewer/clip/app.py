@@ -83,7 +83,7 @@ class ClipApp:
         player = self.player
         camera = player.following.camera_message, player.dropped, player.is_over, len(player.results)
         view = None if self.picture.scene is None else self.picture.scene.view
-        shown = id(player.image), player.frame, player.preview, round(player.now, 3), player.paused, player.speed
+        shown = id(player.image), id(player.frame), player.preview, player.shown_time, player.paused, player.speed
         return id(self.screen), self.screen.get_size(), self.message, self.options, shown, camera, view
 
     def _handle(self, event):

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pygame
 
+from ballcast import command
 from ballcast.viewer.clip.clip import Clip
 from ballcast.viewer.clip.following import Following
 from ballcast.viewer.clip.options import DEFAULT, ClipOptions
@@ -20,7 +21,8 @@ class Shown(SimpleNamespace):
 
     def take(self, frame: Frame) -> None:
         """Follow the ball to a frame, and show it."""
-        self.frame, self.image, self.now = self.following.take(frame), frame.image, frame.time
+        self.frame, self.image = self.following.take(frame), frame.image
+        self.now = self.shown_time = frame.time
         self.results.add(self.frame)
         self.end = max(self.end, self.now)
 
@@ -33,7 +35,7 @@ def show(
     screen, picture = open_screen(size, True), ClipPicture(clip)
     shown = Shown(
         clip=clip, following=Following(clip, in_thread=False), results=Results(), frame=None, image=None, preview=False,
-        now=0.0, end=clip.duration or 1e-3, paused=False, speed=1.0, is_over=False, dropped=0, notes=[],
+        now=0.0, shown_time=0.0, end=clip.duration or 1e-3, paused=False, speed=1.0, is_over=False, dropped=0, notes=[],
     )  # fmt: skip
     reel = Reel(Film(record, size, clip.rate), screen) if record else None
     try:
@@ -46,8 +48,9 @@ def show(
                     picture.paint(screen, shown, options)
                 if count == frames:
                     break
+        command.print_notes(video.notes)
         if reel:
-            reel.film.add(screen)
+            reel.hold(shown.end if count != frames else shown.now)
         if screenshot:
             picture.paint(screen, shown, options)
             save_png(screen, screenshot)

@@ -41,6 +41,7 @@ class Player:
         self._stills = None if clip.is_camera else Stills(clip.source)
         self._begin, self._last = None, None  # s: of the run that is being followed, its first and its last frame
         self._target: int | None = None  # the frame that is dragged to, where nothing is known
+        self._is_held = False  # while the timeline is dragged
 
     @property
     def following(self):
@@ -61,6 +62,11 @@ class Player:
         return self._thread.ended and self._last is not None and self.now >= self._last and not self._fresh_after()
 
     @property
+    def shown_time(self) -> float:
+        """s, of the frame that is shown."""
+        return self.now if self.frame is None else self.frame.time
+
+    @property
     def end(self) -> float:
         """s, where the timeline ends."""
         known = self.clip.duration or 0.0
@@ -71,7 +77,7 @@ class Player:
         self._collect()
         if self.clip.is_camera:
             self.now = self.now if self.paused or self._last is None else self._last
-        elif not self.paused and self._target is None:
+        elif not (self.paused or self._is_held):
             self._advance_clock(elapsed * self.speed)
         if self._last is not None:
             self._thread.allow(self.now + LEAD / self.clip.rate)
@@ -117,7 +123,7 @@ class Player:
         if self.clip.is_camera:
             return
         last = self.end if self.clip.count is None else (self.clip.count - 1) / self.clip.rate
-        self.now = float(np.clip(time, 0.0, max(last, 0.0)))
+        self.now, self._is_held = float(np.clip(time, 0.0, max(last, 0.0))), not is_final
         if self._is_known():
             self._target = None
         elif is_final:

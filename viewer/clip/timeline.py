@@ -40,10 +40,10 @@ class ClipTimeline:
         canvas.panel_background(self.left - GRAB_MARGIN, canvas.height - GRAB_HEIGHT, *bar)
         whole, known, past = palette.TIMELINE_COLORS
         canvas.line(self.left, self.y, self.right, self.y, whole, 4)
-        now = self._at(player.now)
+        now = self._at(player.shown_time)
         for begin, end in player.results.covered():
             canvas.line(self._at(begin), self.y, self._at(end), self.y, known, 4)
-            if begin <= player.now:
+            if begin <= player.shown_time:
                 canvas.line(self._at(begin), self.y, min(self._at(end), now), self.y, past, 4)
         for kind, color in EVENT_COLORS.items():
             at = [self._at(time) for time, event in player.results.events() if event == kind]
