@@ -13,8 +13,8 @@ from ballcast.vision.finders import open_finder
 from ballcast.vision.follow import Follower
 from ballcast.vision.video import Frame
 
-AHEAD = np.arange(1, 41) * 0.02  # s after a frame for which the ball is forecast
-LATE = 0.5  # s between two frames, after which the ball is looked for anew
+COUNT = 48  # times for which the ball is forecast
+IN_IMAGE = 0.8  # s ahead of a frame, the last of them, without a camera
 
 # what is said of the camera
 NO_SPORT = "no calibration: forecast in the image alone; --sport NAME looks for the court"
@@ -54,7 +54,8 @@ class Following:
             self.search.offer(frame)
             self.camera = self.search.camera
         seen = self._open().observe(frame)
-        forecast = self._open().forecast(frame.time + AHEAD)
+        span = IN_IMAGE if self.camera is None else self.clip.sport.sensor.duration * 2 / 3  # as in the viewer
+        forecast = self._open().forecast(frame.time + span * np.arange(1, COUNT + 1) / COUNT)
         return result_of(seen, forecast, self.camera)
 
     def close(self) -> None:

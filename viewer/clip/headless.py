@@ -33,10 +33,7 @@ def show(
 ) -> Shown:  # fmt: skip
     """Show up to `frames` frames, None for all of them; the last one is the screenshot."""
     screen, picture = open_screen(size, True), ClipPicture(clip)
-    shown = Shown(
-        clip=clip, following=Following(clip, in_thread=False), results=Results(), frame=None, image=None, preview=False,
-        now=0.0, shown_time=0.0, end=clip.duration or 1e-3, paused=False, speed=1.0, is_over=False, dropped=0, notes=[],
-    )  # fmt: skip
+    shown = shown_of(clip)
     reel = Reel(Film(record, size, clip.rate), screen) if record else None
     try:
         with clip.opened as video:
@@ -59,6 +56,14 @@ def show(
             reel.film.close()
         pygame.display.quit()
     return shown
+
+
+def shown_of(clip: Clip) -> Shown:
+    """A clip before its first frame."""
+    return Shown(
+        clip=clip, following=Following(clip, in_thread=False), results=Results(), frame=None, image=None, preview=False,
+        now=0.0, shown_time=0.0, end=clip.duration or 1e-3, paused=False, speed=1.0, is_over=False, dropped=0, notes=[],
+    )  # fmt: skip
 
 
 class Reel:

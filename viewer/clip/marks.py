@@ -28,6 +28,7 @@ MARK = 11.0  # radius of a landing mark where the camera does not say it
 EVENT = 6.0
 EVENT_COLORS = {"hit": (255, 159, 64), "bounce": (255, 235, 110)}
 COURT_ALPHA = 0.3
+REGION_ALPHAS = 0.16, 0.5  # at its rim, where densest: pictures are busier than the scene of the viewer
 CANDIDATE_COLOR = (255, 120, 120)
 
 
@@ -108,7 +109,7 @@ class Marks:
     def paint(self) -> None:
         """Paint everything that was gathered: regions first."""
         for region in self._regions:
-            draw_pixels(self._surface, paint_region, region, FORECAST_COLOR)
+            draw_pixels(self._surface, paint_region, region, FORECAST_COLOR, REGION_ALPHAS)
         if not (self._lines or self._dots):
             return
         draw_pixels(self._surface, self._paint_discs)

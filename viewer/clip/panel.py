@@ -41,8 +41,8 @@ def who(player: Player) -> str:
     sport = player.clip.sport
     place = "" if sport is None else f"{_plain(sport.name)}; "
     if sport is None or player.following.camera is None:
-        return f"{place}forecast: a parabola in the image"
-    return f"{place}forecast by {models.describe(player.clip.predictor).title}"
+        return f"{place}forecast in the image"
+    return f"{place}{models.describe(player.clip.predictor).title}"
 
 
 def ball_line(player: Player, result: Result | None) -> str:
