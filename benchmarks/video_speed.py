@@ -131,16 +131,14 @@ def latencies(path, sport, camera, options):
 
 def memory(path, sport, count):
     """MB of this process after a fifth, two fifths, ... of `count` frames of a clip in a loop, each of them painted."""
-    import pygame
-
     from ballcast.viewer.clip.headless import shown_of
     from ballcast.viewer.clip.options import DEFAULT
     from ballcast.viewer.clip.picture import ClipPicture
+    from ballcast.viewer.screen import open_screen
 
     video, found = Looped(path, is_paced=False), []
     clip = Clip(0, "loop", video.size, video.rate, None, True, sport)
-    pygame.font.init()
-    shown, picture, surface = shown_of(clip), ClipPicture(clip), pygame.Surface((640, 360), 0, 32)
+    shown, picture, surface = shown_of(clip), ClipPicture(clip), open_screen((640, 360), True)
     for number in range(1, count + 1):
         shown.take(video.read())
         picture.paint(surface, shown, DEFAULT)

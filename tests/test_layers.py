@@ -47,6 +47,7 @@ MAY_IMPORT_INSIDE = {  # part of a package -> the parts of it that it may import
         "game": {"playback"},
         "panels": {"playback", "keys", "game", "options"},
         "picture": {"panels", "options", "playback"},
+        "clip": {"film", "panels"},
     },
 }
 LIVES_IN = {  # library -> the only places that import it

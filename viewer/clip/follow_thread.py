@@ -74,11 +74,11 @@ class FollowThread:
     def results(self) -> list[tuple[Result, np.ndarray]]:
         """(Result, image (H, W, 3)) of the frames that were followed since the last call. VideoError, OSError."""
         with self._changed:
-            if self._error is not None:
-                error, self._error = self._error, None
-                raise error
             found = [(result, image) for run, result, image in self._new if run == self._run]
             self._new.clear()
+            if self._error is not None and not found:
+                error, self._error = self._error, None
+                raise error
             self._changed.notify_all()
         return found
 
@@ -115,14 +115,16 @@ class FollowThread:
         while run == self._run and not self._stopped:
             feed.wait(WAIT)
             time = feed.next_time
-            if feed.ended:
-                self._rest(run)
-            elif time is not None and time > self._until and not (is_first or self.clip.is_camera):
+            if time is None:
+                feed.take(-np.inf)  # says what is wrong with the source
+                if feed.ended:
+                    self._rest(run)
+            elif time > self._until and not (is_first or self.clip.is_camera):
                 with self._changed:
                     self._changed.wait(WAIT)
             else:
                 self._follow_due(run, feed, time if is_first else None)
-                is_first = is_first and time is None
+                is_first = False
         self._dropped += feed.dropped - self._before
         self._feed = None
         feed.close()

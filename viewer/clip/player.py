@@ -41,7 +41,7 @@ class Player:
         self._stills = None if clip.is_camera else Stills(clip.source)
         self._begin, self._last = None, None  # s: of the run that is being followed, its first and its last frame
         self._target: int | None = None  # the frame that is dragged to, where nothing is known
-        self._is_held = False  # while the timeline is dragged
+        self._is_held = self._has_all = False  # while the timeline is dragged; whether the file's last frame is here
 
     @property
     def following(self):
@@ -59,7 +59,7 @@ class Player:
     @property
     def is_over(self) -> bool:
         """Whether the last frame of the file is shown."""
-        return self._thread.ended and self._last is not None and self.now >= self._last and not self._fresh_after()
+        return self._has_all and self._last is not None and self.now >= self._last
 
     @property
     def shown_time(self) -> float:
@@ -74,7 +74,9 @@ class Player:
 
     def advance(self, elapsed: float) -> None:
         """Go on by `elapsed` s of wall clock. VideoError, OSError: what is wrong with the source."""
+        has_ended = self._thread.ended
         self._collect()
+        self._has_all = has_ended and self._thread.ended
         if self.clip.is_camera:
             self.now = self.now if self.paused or self._last is None else self._last
         elif not (self.paused or self._is_held):
@@ -103,9 +105,9 @@ class Player:
 
     def step(self, count: int) -> None:
         """Pause, and show the next frame or, with -1, the one before."""
-        self.paused = True
         if self.clip.is_camera:
             return
+        self.paused = True
         other = self.results.next(self.now, count)
         if other is not None:
             self.now = other.time
@@ -144,7 +146,7 @@ class Player:
 
     def _follow_from(self, time):
         self._begin = self._last = self._target = None
-        self._fresh = {}
+        self._fresh, self._has_all = {}, False
         self._thread.restart(max(0, round(time * self.clip.rate)))
 
     def _collect(self):
@@ -164,17 +166,13 @@ class Player:
         if self._last is None:
             return
         if self.now + elapsed > self._last:
-            lag = 0.0 if self._thread.ended and not self._fresh_after() else MAX_LAG * min(self.speed, 1.0)
+            lag = MAX_LAG * min(self.speed, 1.0)
             self.now = max(self.now, min(self.now + elapsed, self._last + lag))
-            if not lag:
-                self.now = min(self.now, self._last)
+            self.now = min(self.now, self._last) if self._has_all else self.now
             return
         self.now += elapsed
         if self.results.at(self.now) is None and not self._begin <= self.now <= self._last:
             self._follow_from(self.now)
-
-    def _fresh_after(self):
-        return any(result_number > self.frame.number for result_number in self._fresh) if self.frame else False
 
     def _show(self):
         """Choose the frame of this moment, if its image is there."""
