@@ -16,7 +16,7 @@ def scaled(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     height, width = image.shape[:2]
     if (width, height) == tuple(size):
         return image
-    is_smaller = size[0] * size[1] < 0.5 * width * height
+    is_smaller = size[0] * size[1] < 0.3 * width * height
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR)
 
 
