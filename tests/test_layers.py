@@ -48,6 +48,7 @@ MAY_IMPORT_INSIDE = {  # part of a package -> the parts of it that it may import
         "panels": {"playback", "keys", "game", "options"},
         "picture": {"panels", "options", "playback"},
         "calibration": {"panels"},
+        "clip": {"film", "panels"},
     },
 }
 LIVES_IN = {  # library -> the only places that import it
