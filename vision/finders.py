@@ -1,0 +1,31 @@
+"""Which finder searches the frames: the shipped network where it can run, else the way without weights."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import numpy as np
+
+from ballcast.vision.candidates import CandidateFinder, Candidates
+from ballcast.vision.network import NetworkFinder
+
+Finder = CandidateFinder | NetworkFinder
+SHIPPED = Path(__file__).resolve().parent / "ball.onnx"
+
+
+def open_finder(network: str | os.PathLike | None = None, delay: int = 0, threads: int | None = None) -> Finder:
+    """A NetworkFinder of a file of weights, or of the shipped one; CandidateFinder where nothing can run it.
+
+    delay: frames that it waits, 0 or 1. threads: of the processor, None for all. OSError for a file that is no network.
+    """
+    if network is not None:
+        return NetworkFinder(network, delay, threads)
+    can_run = any(importlib.util.find_spec(name) for name in ("onnxruntime", "cv2"))
+    return NetworkFinder(SHIPPED, delay, threads) if can_run and SHIPPED.is_file() else CandidateFinder(delay)
+
+
+def probabilities(finder: Finder, candidates: Candidates) -> np.ndarray:
+    """How probable (N,) each candidate is the ball, by its looks alone."""
+    if isinstance(finder, NetworkFinder):
+        return np.clip(candidates.score, 0.001, 0.999)
+    return 1.0 / (2.0 + np.arange(len(candidates)))

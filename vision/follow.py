@@ -1,0 +1,103 @@
+"""From the frames of a video to where the ball is, and where it will go.
+
+    follower = Follower(open_finder(), video.size)
+    for frame in video:                              # vision.video.Frame
+        seen = follower.observe(frame)               # Seen: pixel (2,) or None, probability, flight, event, ...
+        forecast = follower.forecast(frame.time + np.arange(1, 21) / 100)     # VideoForecast or None
+
+Without a camera the ball is forecast in the image (image_tracker.py); with one, in space (space_tracker.py), and the
+image is where the camera sees that.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ballcast.models.contract import Forecast
+from ballcast.sim import Sport
+from ballcast.tracks.camera import Camera
+from ballcast.vision.finders import Finder, probabilities
+from ballcast.vision.image_tracker import ImageForecast, ImageTracker, Seen
+from ballcast.vision.pan import PanMeter
+from ballcast.vision.space_tracker import SpaceTracker
+from ballcast.vision.video import Frame
+
+__all__ = ["Follower", "ImageLanding", "Seen", "VideoForecast"]
+
+
+class ImageLanding(NamedTuple):
+    """Where the ball lands."""
+
+    time: float  # s
+    pixel: np.ndarray  # (2,) px
+    covariance: np.ndarray  # (2, 2) px^2
+    place: np.ndarray  # (3,) m, of the ball's centre
+
+
+class VideoForecast(NamedTuple):
+    """Where the ball will be."""
+
+    times: np.ndarray  # (H,) s
+    pixel: np.ndarray  # (H, 2) px
+    covariance: np.ndarray  # (H, 2, 2) px^2
+    space: Forecast | None = None  # with a camera
+    landing: ImageLanding | None = None  # with a camera
+
+
+class Follower:
+    """Finds the ball in each frame and forecasts it.
+
+    image   the ImageTracker
+    space   the SpaceTracker; None without a camera
+    """
+
+    def __init__(
+        self, finder: Finder, size: tuple[int, int], *, sport: str | Sport | None = None,
+        camera: Camera | Callable[[float], Camera | None] | None = None, predictor: str = "physics",
+    ):  # fmt: skip
+        """finder: with delay 0. size: (width, height) px. camera: fixed, or a function of the time in s.
+
+        sport and predictor are for the ball in space; ValueError for a camera without a sport.
+        """
+        if camera is not None and sport is None:
+            raise ValueError("a camera without a sport: say sport=, so that the ball can be followed in space")
+        self.image = ImageTracker(size)
+        self.space = None if camera is None or sport is None else SpaceTracker(sport, predictor)
+        self._finder, self._pan = finder, PanMeter()
+        self._camera = camera if callable(camera) else lambda time: camera
+
+    def observe(self, frame: Frame) -> Seen:
+        """Search a frame. Returns what is known of the ball in it now."""
+        candidates = self._finder.find(frame.image)
+        shift = self._pan.measure(frame.image)
+        weights = probabilities(self._finder, candidates)
+        seen = self.image.observe(frame.number, frame.time, candidates, weights, shift)
+        if self.space is not None:
+            self.space.observe(seen, weights, self._camera(frame.time))
+        return seen
+
+    def forecast(self, times: ArrayLike) -> VideoForecast | None:
+        """Where the ball will be at times (H,) s, after the last frame; None if none is followed."""
+        times = np.asarray(times, float)
+        in_image = self.image.forecast(times)
+        if in_image is None:
+            return None
+        in_space = None if self.space is None else self.space.forecast(times)
+        return VideoForecast(times, *in_image) if in_space is None else self._seen_by_camera(times, in_space, in_image)
+
+    def _seen_by_camera(self, times: np.ndarray, space: Forecast, in_image: ImageForecast) -> VideoForecast:
+        """A forecast in space as the camera of the last frame sees it. (Owner: branch assoc.)"""
+        camera = self.space.camera
+        pixel, jacobian = camera.project(space.mean), camera.jacobian(space.mean)
+        covariance = np.full((len(times), 2, 2), np.nan)
+        if space.covariance is not None:
+            covariance = jacobian @ space.covariance @ jacobian.swapaxes(-1, -2)
+        landing = space.landing
+        if landing is not None:
+            across = camera.jacobian(landing.position)
+            spread = np.full((2, 2), np.nan) if landing.covariance is None else (
+                across @ landing.covariance[1:, 1:] @ across.T)  # fmt: skip
+            landing = ImageLanding(landing.time, camera.project(landing.position), spread, landing.position)
+        return VideoForecast(times, pixel, covariance, space, landing)
