@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 PROGRAM = "python -m ballcast.vision.detect"
 PIXEL_COLUMNS = "frame", "t", "u", "v", "diameter", "length", "angle", "probability", "flight"
 EVENT_COLUMNS = ("t", "frame", "kind", "u", "v", "x", "y", "z", "speed_before", "speed_after", "unit")
+SETTLED = 12  # frames after which it is decided where the ball was: what comes after a frame says much about it
 NEW_BALL = 1.0  # s without a ball after which it is another one
 
 CameraAt = Callable[[float], "Camera | None"]
@@ -101,19 +102,22 @@ def search(video: Any, options: Options, sport: Any, camera_at: CameraAt | None)
     from ballcast.vision.follow import Follower
 
     follower = Follower(open_finder(options.network), video.size, sport=sport, camera=camera_at)
-    rows, notes = [], []
+    rows, notes, count = [], [], 0
     with _progress(video.count) as progress:
         task = progress.add_task(Path(video.name).name, total=video.count)
         try:
             for frame in video:
-                seen = follower.observe(frame)
-                rows.append(_row(seen))
-                if seen.note and seen.note not in notes:
-                    notes.append(seen.note)
+                note = follower.observe(frame).note
+                count += 1
+                if count > SETTLED:
+                    rows.append(_row(follower.image.settled(SETTLED)))
+                if note and note not in notes:
+                    notes.append(note)
                 progress.update(task, completed=frame.number + 1)
         except KeyboardInterrupt:
-            if not video.is_camera or not rows:
-                command.fail(PROGRAM, f"stopped after {len(rows)} frames; nothing is written")
+            if not video.is_camera or not count:
+                command.fail(PROGRAM, f"stopped after {count} frames; nothing is written")
+    rows += [_row(follower.image.settled(delay)) for delay in reversed(range(min(count, SETTLED)))]
     table = np.array(rows, float).reshape(-1, 9)
     notes = [*video.notes, *(f"{video.name}: {note}" for note in notes)]
     return Found(table[:, 0].astype(int), table[:, 1], table[:, 2:4], table[:, 4:7], table[:, 7],

@@ -19,6 +19,7 @@ from ballcast.sim.dataset import draw_launches
 from ballcast.sim.kernels.layout import DRAG, POSITION, SPIN, VELOCITY
 from ballcast.sim.rallies import AFTERMATH, PlayedStroke, Rally
 from ballcast.tracks.camera import Camera, rotation_of
+from ballcast.tracks.distortion import fold_radius
 
 if TYPE_CHECKING:
     from ballcast.sim.sport import Sport
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 VIEWS = "broadcast", "side", "behind", "corner", "phone"  # kinds of cameras that people film with
 TRIED = 40  # cameras, until one shows the rally well
 TRIED_TEES = 5  # the same of golf, where none does for long
-MIN_DIAMETER, MIN_SHARE = 4.5, 0.75  # px of the ball at 720 rows, and share of the rally that is in the picture
+MIN_DIAMETER, MAX_DIAMETER = 4.5, 32.0  # px of the ball at 720 rows, in the median
+MIN_SHARE = 0.75  # of the rally that is in the picture
 SHORT_SIDE = 720.0  # px, of a picture that MIN_DIAMETER is for
 SHOWN = 3.0  # s at the beginning of a rally that a camera has to show
 TURN, ZOOM = 0.07, 0.08  # of the picture's width, and of the focal length: by how much a moving camera moves at most
@@ -66,7 +68,8 @@ def chosen_camera(
         for camera in _zoomed(_tried(rally, (seed, purpose, number), size, kinds), points, wanted, rally.sport):
             share = float(camera.sees(points).mean())
             diameter = float(np.nanmedian(camera.diameters(points, 2.0 * rally.sport.ball.radius)))
-            score = min(share / MIN_SHARE, 1.0) * min(diameter / wanted, 1.0)
+            size_fits = min(diameter / wanted, MAX_DIAMETER / MIN_DIAMETER * wanted / diameter, 1.0)
+            score = min(share / MIN_SHARE, 1.0) * size_fits
             if score > best[0]:
                 best = score, camera
         if best[0] >= 1.0:
@@ -81,7 +84,16 @@ def _tried(rally, stream, size, kinds):
     if not rally.sport.strokes:
         return _behind_the_tee(rally, np.random.default_rng((len(purpose), seed, number)), size)
     lens = sim.random_cameras(rally.sport, 1, seed, purpose, number=number, kinds=kinds)[0].lens
-    return resized(Camera(*lens), size)
+    return painted(resized(Camera(*lens), size))
+
+
+def painted(camera: Camera) -> Camera:
+    """The camera, with less distortion if pixels near its corners have no ray: all of its picture is to be painted."""
+    lens = camera.coefficients
+    corner = float(np.hypot(*(np.maximum(camera.K[:2, 2], camera.size - camera.K[:2, 2]) / camera.K[[0, 1], [0, 1]])))
+    while fold_radius(lens) < 1.3 * corner:
+        lens = 0.5 * lens
+    return Camera(camera.K, lens if lens.any() else [], camera.R, camera.t, camera.size, camera.name)
 
 
 def _behind_the_tee(rally, random, size):
@@ -137,7 +149,10 @@ def turning(camera: Camera, random: np.random.Generator) -> tuple[CameraAt, list
     Its principal point is in the middle and its lens has k1 alone, as `ballcast calibrate --moving` takes it.
     """
     width, height = camera.size
-    lens = [camera.coefficients[0], 0.0, 0.0, 0.0] if camera.coefficients[0] else []
+    wide = camera.K.copy()
+    wide[[0, 1], [0, 1]] *= math.exp(-ZOOM)
+    k1 = [camera.coefficients[0], 0.0, 0.0, 0.0]
+    lens = painted(Camera(wide, k1, camera.R, camera.t, camera.size)).distortion
     rates = 2.0 * np.pi / random.uniform(*SLOW, 3)
     phases = random.uniform(0.0, 2.0 * np.pi, 3)
     swings = np.array([TURN, 0.35 * TURN]) * width / camera.K[0, 0] * random.uniform(0.4, 1.0, 2)

@@ -27,6 +27,7 @@ class Person(NamedTuple):
     figure: Figure
     feet: np.ndarray  # (3,) m
     swing: float = 0.0  # -1 to 1, of the racket's arm from back to front
+    ahead: np.ndarray | None = None  # (3,) where it looks; None: anywhere
 
 
 class Players:
@@ -54,4 +55,4 @@ class Players:
             places = np.array([hit[1] for hit in hits])
             feet = np.array([np.interp(time, times, places[:, k]) for k in range(3)])
             swing = float(np.clip((time - times[np.abs(times - time).argmin()]) / SWING, -1.0, 1.0))
-            yield Person(figure, feet, swing)
+            yield Person(figure, feet, swing, np.array([0.0, -1.0 if side else 1.0, 0.0]))

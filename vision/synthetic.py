@@ -15,6 +15,7 @@ The time of a frame is that of the middle of its exposure.
 import math
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -41,6 +42,7 @@ CONTRAST = 12.0  # of 255, by which a ball differs from what is behind it, at th
 PERSON = 1.8  # m
 BLURRED = 80.0  # px, height of people from which on their motion is blurred
 FEET = 0.32  # m, half of the shadow under a person
+RACKETS = (0.0205, 0.12), (0.06, 0.34)  # m, balls with a smaller radius, and the racket's length over the height
 SHADOW_HEIGHT = 2.0  # m at which a shadow is half as dark as on the ground
 
 
@@ -137,7 +139,7 @@ class SyntheticClip:
         self._defocus = random.uniform(0.3, 1.1)
         self._shadow = random.uniform(0.1, 0.6)
         self._flicker = random.choice([0.0, random.uniform(0.0, 0.03)])
-        self._figures = [Figure.random(random) for _ in range(2)]
+        self._figures = [_equipped(Figure.random(random), self.sport) for _ in range(2)]
         self._bystanders = self._draw_bystanders()
         self._resting = self._draw_resting_balls()
         self._graphic = self._draw_graphic()
@@ -254,11 +256,11 @@ class SyntheticClip:
             if not (0.0 < height < 10.0 * len(image) and np.isfinite(pixels).all()):
                 continue
             if height < BLURRED or mask:
-                _paint_person(image, moments[1], pixels[1], height, time, mask)
+                _paint_person(image, camera, moments[1], pixels[1], height, time, mask)
             else:
-                self._paint_blurred(image, moments, pixels, height, time)
+                self._paint_blurred(image, camera, moments, pixels, height, time)
 
-    def _paint_blurred(self, image, moments, pixels, height, time):
+    def _paint_blurred(self, image, camera, moments, pixels, height, time):
         """Paint one person at three times of the exposure: the mean of three pictures."""
         (x, y), reach = pixels[1], 0.95 * height
         rows = slice(max(0, int(y - 1.5 * height)), max(0, int(y + 0.2 * height)))
@@ -270,7 +272,8 @@ class SyntheticClip:
         for shift, one, pixel in zip((-0.4, 0.0, 0.4), moments, pixels):
             painted = np.ascontiguousarray(part)
             painted = painted.copy() if painted is part else painted
-            _paint_person(painted, one, pixel - [columns.start, rows.start], height, time + shift * self.exposure)
+            where = pixel - [columns.start, rows.start]
+            _paint_person(painted, camera, one, where, height, time + shift * self.exposure)
             total += painted
         part[...] = (total + 1) // 3
 
@@ -320,9 +323,20 @@ def _depths(camera, points):
     return np.asarray(points) @ camera.R[2] + camera.t[2]
 
 
-def _paint_person(image, person, pixel, height, time, mask=False):
+def _paint_person(image, camera, person, pixel, height, time, mask=False):
     figure = person.figure.in_white() if mask else person.figure
+    if person.ahead is not None:
+        ahead = camera.R @ person.ahead
+        figure = figure.towards(math.atan2(ahead[0], -ahead[2]))
     figure.paint(image, pixel, height, time, person.swing)
+
+
+def _equipped(figure, sport):
+    """A player with the racket that a ball of this size is hit with, or none."""
+    length = next((length for radius, length in RACKETS if sport.ball.radius < radius), None)
+    if length is None:
+        return replace(figure, racket=None)
+    return replace(figure, racket=figure.racket or figure.shoes, racket_length=length)
 
 
 def _contrast(before, after, streak, defocus):
