@@ -46,6 +46,8 @@ HYPOTHESIS = np.dtype(
         ("parent", "i8"),  # number of the hypothesis that it continues; -1: a new ball
         ("kind", "i8"),  # ON, BIRTH, BOUNCE or HIT: what happened at the last frame
         ("origin", "i8"),  # number of the frame of the last BIRTH or HIT
+        ("turned", "i8"),  # number of the frame of the last BIRTH, BOUNCE or HIT
+        ("bounced", "i8"),  # number of the frame of the last BOUNCE
         ("birth", "i8"),  # number of the frame of the BIRTH
     ],
     align=True,
@@ -130,7 +132,7 @@ def size_score(size, candidate):
 
 
 @strict
-def propose(old, candidates, nothing, dt, gravity, aspect, means, covariances, scores, parents, numbers, kinds):
+def propose(old, candidates, nothing, dt, laws, aspect, means, covariances, scores, parents, numbers, kinds):
     """Fill all continuations: scores, parents, numbers of candidates and kinds (M,); returns M.
 
     means (3, N, 6) and covariances (3, N, 6, 6) become the predictions of the N old hypotheses: ON, BOUNCE, HIT.
@@ -140,11 +142,11 @@ def propose(old, candidates, nothing, dt, gravity, aspect, means, covariances, s
     turns = math.log(BOUNCE_RATE * dt), math.log(HIT_RATE * dt)
     for h in range(len(old)):
         one = old[h]
-        fly(one["mean"], one["covariance"], dt, gravity, means[0, h], covariances[0, h])
+        fly(one["mean"], one["covariance"], dt, laws, means[0, h], covariances[0, h])
         may_turn = one["since"] >= 2
         if may_turn:
             for k in range(2):
-                turn(BOUNCE + k, one["mean"], one["covariance"], dt, gravity, means[1 + k, h], covariances[1 + k, h])
+                turn(BOUNCE + k, one["mean"], one["covariance"], dt, laws, means[1 + k, h], covariances[1 + k, h])
         seen = SEEN_AGAIN[0] if one["candidate"] >= 0 else SEEN_AGAIN[1]
         for k in range(3 if may_turn else 1):
             base = one["total"] + (turns[k - 1] if k else 0.0)
@@ -172,7 +174,7 @@ def propose(old, candidates, nothing, dt, gravity, aspect, means, covariances, s
 
 
 @strict
-def select(old, candidates, gravity, frame, dt, means, covariances, scores, parents, numbers, kinds, new):
+def select(old, candidates, laws, frame, dt, means, covariances, scores, parents, numbers, kinds, new):
     """Fill `new` (CAPACITY,) with the best continuations, corrected; returns how many."""
     order = np.argsort(-scores)
     held = np.zeros(len(candidates), np.int64)
@@ -187,8 +189,9 @@ def select(old, candidates, gravity, frame, dt, means, covariances, scores, pare
         one["total"], one["parent"], one["candidate"], one["kind"] = scores[m], h, n, kind
         if kind == BIRTH:
             c = candidates[n]
-            start(c["u"], c["v"], c["noise"], gravity[0], one["mean"], one["covariance"])
+            start(c["u"], c["v"], c["noise"], laws, one["mean"], one["covariance"])
             one["detections"] = one["since"] = 1
+            one["turned"], one["bounced"] = frame, -1
             one["missing"], one["size"], one["origin"], one["birth"] = 0.0, c["size"], frame, frame
             aim(one, c)
         else:
@@ -196,6 +199,8 @@ def select(old, candidates, gravity, frame, dt, means, covariances, scores, pare
             one["mean"][:], one["covariance"][:] = means[k, h], covariances[k, h]
             parent = old[h]
             one["birth"], one["origin"] = parent["birth"], frame if kind == HIT else parent["origin"]
+            one["turned"] = parent["turned"] if kind == ON else frame
+            one["bounced"] = frame if kind == BOUNCE else parent["bounced"]
             one["detections"] = parent["detections"] + (1 if n >= 0 else 0)
             one["since"] = (parent["since"] if kind == ON else 0) + (1 if n >= 0 else 0)
             one["missing"], one["size"] = parent["missing"] + dt, parent["size"]

@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike
 
 from ballcast.vision import hypotheses as hyp
 from ballcast.vision.candidates import Candidates
-from ballcast.vision.image_motion import fly
+from ballcast.vision.image_forecast import forecast
+from ballcast.vision.laws import Ground, Laws
 
 NOISE = 0.0017, 0.1  # heights, and share of a streak's length, standard deviations of a candidate's place
 ODDS = 5.0  # the logarithm of the odds by looks is at most so large
-GRAVITY = 1.0, 1.5  # heights/s^2, of the vertical acceleration in the image, and its standard deviation
 SURE = 0.5  # probability from which on a candidate is the ball
 PAN_NOISE = 0.0007  # heights
 MAX_STEP = 0.5  # s between frames, above which everything begins anew
@@ -66,7 +66,8 @@ class ImageTracker:
         self._nothing, self._time, self._frame = 0.0, None, -1
         self._past = []
         self._flight, self._origin = -1, None
-        self._gravity = np.array(GRAVITY)
+        self.laws, self.ground = Laws(), Ground()
+        self._flown = None
         self._drift = np.zeros(2)
 
     def observe(
@@ -79,6 +80,7 @@ class ImageTracker:
         if self._time is None or not 0.0 < dt < MAX_STEP:
             dt = 0.04
         move = np.asarray(shift, float) / self.size[1]
+        self.ground.shift(move[1])
         self._frame, self._time = self._frame + 1, time
         hyp.fill_clutter(rows, self._candidates, move[0], move[1], dt, self._aspect)
         old = self._hypotheses
@@ -87,10 +89,10 @@ class ImageTracker:
             old["covariance"][:, [0, 1], [0, 1]] += PAN_NOISE**2
         self._drift += 0.3 * (move / dt - self._drift)
         parents, numbers, kinds = self._integers
-        count = hyp.propose(old, rows, self._nothing, dt, self._gravity, self._aspect, self._means, self._covariances,
+        count = hyp.propose(old, rows, self._nothing, dt, self.laws.values, self._aspect, self._means, self._covariances,
                             self._scores, parents, numbers, kinds)  # fmt: skip
         new = np.zeros(hyp.CAPACITY, hyp.HYPOTHESIS)
-        kept = hyp.select(old, rows, self._gravity, self._frame, dt, self._means, self._covariances,
+        kept = hyp.select(old, rows, self.laws.values, self._frame, dt, self._means, self._covariances,
                           self._scores[:count], parents[:count], numbers[:count], kinds[:count], new)  # fmt: skip
         die = np.log(hyp.DEATH_RATE * dt)
         self._nothing = np.logaddexp(self._nothing + np.log(1.0 - hyp.BIRTH_RATE * dt),
@@ -110,7 +112,32 @@ class ImageTracker:
             )
         )
         self._past = self._past[-LONGEST_DELAY - 1 :]
+        self._learn()
         return self.settled(0)
+
+    def _learn(self):
+        """Learn from the best hypothesis when a flight of it has ended."""
+        best = self._hypotheses[0] if len(self._hypotheses) and self._hypotheses["total"][0] > self._nothing else None
+        if best is None:
+            return
+        turned = best["turned"]
+        if self._flown is not None and turned != self._flown[0] and best["since"] >= 2:
+            if self._flown[3] >= 4:
+                self.laws.learn(self._flown[1], self._flown[2])
+            if best["bounced"] == turned and best["birth"] == self._flown[5]:
+                self.ground.learn(max(self._flown[4], best["mean"][1] - best["mean"][3] * 0.04))
+            self._flown = None
+        if self._flown is None or turned == self._flown[0]:
+            lowest = best["mean"][1] if self._flown is None else best["mean"][1]
+            if best["candidate"] >= 0:
+                self._flown = (
+                    turned,
+                    best["mean"].copy(),
+                    best["covariance"].copy(),
+                    best["since"],
+                    lowest,
+                    best["birth"],
+                )
 
     def settled(self, delay=0):
         """What is known now of the frame `delay` frames ago."""
@@ -167,14 +194,19 @@ class ImageTracker:
         """Where the ball will be at times (H,) s; None if none is followed."""
         if not len(self._hypotheses) or self._hypotheses["total"][0] < self._nothing:
             return None
-        one = self._hypotheses[0]
-        if one["since"] < 1:
-            return None
-        pixel, cov = [], []
-        for t in np.asarray(times, float):
-            mean, covariance = np.empty(6), np.empty((6, 6))
-            fly(one["mean"].copy(), one["covariance"].copy(), t - self._time, self._gravity, mean, covariance)
-            pixel.append(mean[:2] + self._drift * (t - self._time))
-            cov.append(covariance[:2, :2])
+        best = self._hypotheses[self._hypotheses["total"] > self._hypotheses["total"][0] - 3.0][:5]
+        weights = np.exp(best["total"])
+        ahead = np.ascontiguousarray(np.asarray(times, float) - self._time)
+        mean, covariance = np.empty((len(ahead), 2)), np.empty((len(ahead), 2, 2))
+        forecast(
+            best,
+            weights / weights.sum(),
+            self.laws.values,
+            self.ground.rows,
+            self.ground.chance,
+            ahead,
+            mean,
+            covariance,
+        )
         H = self.size[1]
-        return ImageForecast(np.array(pixel) * H, np.array(cov) * H * H)
+        return ImageForecast((mean + ahead[:, None] * self._drift) * H, covariance * H * H)
