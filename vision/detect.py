@@ -22,6 +22,7 @@ Without --network, the network that ships searches the frames; where nothing run
 
 import csv
 import io
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,7 @@ CameraAt = Callable[[float], "Camera | None"]
 
 @dataclass(frozen=True)
 class Options:
-    """Find the ball in every frame of a video. Exit status 2: nothing is written."""
+    """Find the ball in every frame of a video. Exit status 2, or 130 after Ctrl-C: nothing is written."""
 
     video: Annotated[str, tyro.conf.Positional]
     """a video, or the number of a camera such as 0, until Ctrl-C"""
@@ -116,7 +117,8 @@ def search(video: Any, options: Options, sport: Any, camera_at: CameraAt | None)
                 progress.update(task, completed=frame.number + 1)
         except KeyboardInterrupt:
             if not video.is_camera or not count:
-                command.fail(PROGRAM, f"stopped after {count} frames; nothing is written")
+                print(f"stopped after {count} frames; nothing is written", file=sys.stderr)
+                raise SystemExit(130) from None
     rows += [_row(follower.image.settled(delay)) for delay in reversed(range(min(count, SETTLED)))]
     table = np.array(rows, float).reshape(-1, 9)
     notes = [*video.notes, *(f"{video.name}: {note}" for note in notes)]

@@ -17,6 +17,7 @@ import contextlib
 import importlib.util
 import io
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,12 +96,16 @@ def write_clip(
     is_hidden = not (shows_progress and console.is_terminal)
     with Progress(*columns, console=console, disable=is_hidden, transient=True) as bar:
         task = bar.add_task("", total=frames)
-        with video_writer(path, clip.camera.size, clip.rate, quality) as write:
-            for image, truth in clip.frames(frames):
-                write(image)
-                truths.append(truth)
-                bar.advance(task)
-            write_truth(path, clip, truths)
+        try:
+            with video_writer(path, clip.camera.size, clip.rate, quality) as write:
+                for image, truth in clip.frames(frames):
+                    write(image)
+                    truths.append(truth)
+                    bar.advance(task)
+                write_truth(path, clip, truths)
+        except KeyboardInterrupt:
+            print(f"stopped after {len(truths)} frames; {path} is not written", file=sys.stderr)
+            raise SystemExit(130) from None
     return truths
 
 
