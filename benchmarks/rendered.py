@@ -126,8 +126,8 @@ def follow_ball(clip: Clip, finder: Any) -> Frames:
             at_once.append(_pixel(follower.observe(frame)))
             times.append(time.perf_counter() - start)
             if len(at_once) > SETTLED:
-                settled.append(_pixel(follower.image.settled(SETTLED)))
-    settled += [_pixel(follower.image.settled(k)) for k in reversed(range(min(len(at_once), SETTLED)))]
+                settled.append(_pixel(follower.image.settled(SETTLED)[0]))
+    settled += [_pixel(follower.image.settled(k)[0]) for k in reversed(range(min(len(at_once), SETTLED)))]
     return Frames(np.array(at_once), np.array(settled), 1e3 * float(np.median(times)))
 
 

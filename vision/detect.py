@@ -67,7 +67,6 @@ class Found(NamedTuple):
     pixel: np.ndarray  # (N, 2) px, NaN where the ball is not seen
     shape: np.ndarray  # (N, 3) diameter, length px, angle rad
     probability: np.ndarray  # (N,)
-    flight: np.ndarray  # (N,)
     size: tuple[int, int]  # px
     notes: list[str]
 
@@ -89,12 +88,12 @@ def run(options: Options) -> None:
         found = search(video, options, sport, camera_at)
     command.print_notes(found.notes)
     happenings = events_of(found, sport, camera_at)
-    found = found._replace(flight=flights_of(found, happenings))
-    texts = {options.out: pixel_text(found)}
+    flights = flights_of(found, happenings)
+    texts = {options.out: pixel_text(found, flights)}
     if options.events is not None:
         texts[options.events] = event_text(found, happenings)
     write_all(texts)
-    print(report(options, found, happenings))
+    print(report(options, flights, happenings))
 
 
 def search(video: Any, options: Options, sport: Any, camera_at: CameraAt | None) -> Found:
@@ -111,7 +110,7 @@ def search(video: Any, options: Options, sport: Any, camera_at: CameraAt | None)
                 note = follower.observe(frame).note
                 count += 1
                 if count > SETTLED:
-                    rows.append(_row(follower.image.settled(SETTLED)))
+                    rows.append(_row(follower.image.settled(SETTLED)[0]))
                 if note and note not in notes:
                     notes.append(note)
                 progress.update(task, completed=frame.number + 1)
@@ -119,19 +118,20 @@ def search(video: Any, options: Options, sport: Any, camera_at: CameraAt | None)
             if not video.is_camera or not count:
                 print(f"stopped after {count} frames; nothing is written", file=sys.stderr)
                 raise SystemExit(130) from None
-    rows += [_row(follower.image.settled(delay)) for delay in reversed(range(min(count, SETTLED)))]
-    table = np.array(rows, float).reshape(-1, 9)
+    rows += [_row(follower.image.settled(delay)[0]) for delay in reversed(range(min(count, SETTLED)))]
+    table = np.array(rows, float).reshape(-1, 8)
     notes = [*video.notes, *(f"{video.name}: {note}" for note in notes)]
-    return Found(table[:, 0].astype(int), table[:, 1], table[:, 2:4], table[:, 4:7], table[:, 7],
-                 table[:, 8].astype(int), video.size, notes)  # fmt: skip
+    return Found(
+        table[:, 0].astype(int), table[:, 1], table[:, 2:4], table[:, 4:7], table[:, 7], video.size, notes
+    )  # fmt: skip
 
 
 def _row(seen):
-    """A frame as numbers: number, time, pixel, shape, probability, flight."""
+    """A frame as numbers: number, time, pixel, shape, probability."""
     if seen.pixel is None:
-        return [seen.number, seen.time, *[np.nan] * 5, 0.0, -1]
+        return [seen.number, seen.time, *[np.nan] * 5, 0.0]
     shape = seen.diameter, seen.length, seen.angle
-    return [seen.number, seen.time, *seen.pixel, *shape, seen.probability, seen.flight]
+    return [seen.number, seen.time, *seen.pixel, *shape, seen.probability]
 
 
 def events_of(found: Found, sport: Any, camera_at: CameraAt | None) -> "list[Happening]":
@@ -144,7 +144,7 @@ def events_of(found: Found, sport: Any, camera_at: CameraAt | None) -> "list[Hap
 def flights_of(found: Found, happenings: "list[Happening]") -> np.ndarray:
     """The number (N,) of the flight in each frame: a hit begins the next, and a new ball; -1 where no ball is seen."""
     hits = [event.time for event in happenings if event.kind == "hit"]
-    seen = np.flatnonzero(found.flight >= 0)
+    seen = np.flatnonzero(np.isfinite(found.pixel).all(axis=1))
     flights = np.full(len(found.time), -1)
     if len(seen):
         number = np.searchsorted(hits, found.time[seen])
@@ -173,21 +173,14 @@ def read_camera_at(path: Path, size: tuple[int, int], rate: float) -> CameraAt:
     return camera_at
 
 
-def pixel_text(found: Found) -> str:
+def pixel_text(found: Found, flights: np.ndarray) -> str:
     """pixels.csv."""
     digits = "d", ".6f", ".2f", ".2f", ".2f", ".2f", ".3f", ".3f", "d"
     rows = []
     for k in range(len(found.time)):
-        values = [
-            found.frame[k],
-            found.time[k],
-            *found.pixel[k],
-            *found.shape[k],
-            found.probability[k],
-            found.flight[k],
-        ]
+        values = [found.frame[k], found.time[k], *found.pixel[k], *found.shape[k], found.probability[k], flights[k]]
         rows.append([format(int(v) if d == "d" else v, d) for v, d in zip(values, digits)])
-        if found.flight[k] < 0:
+        if flights[k] < 0:
             rows[-1][2:7], rows[-1][8] = [""] * 5, ""
     return _csv(PIXEL_COLUMNS, rows)
 
@@ -214,14 +207,12 @@ def write_all(texts: dict[Path, str]) -> None:
         write_atomically(path, text.encode())
 
 
-def report(options: Options, found: Found, happenings: "list[Happening]") -> str:
-    """What was found, as text of one or two lines."""
-    seen = int((found.flight >= 0).sum())
-    kinds = [event.kind for event in happenings]
-    if not seen:
-        return f"{options.out}: no ball was found in {len(found.time)} frames"
-    flights = len(np.unique(found.flight[found.flight >= 0]))
-    what = f"{options.out}: the ball in {seen} of {len(found.time)} frames, {_counted(flights, 'flight')}"
+def report(options: Options, flights: np.ndarray, happenings: "list[Happening]") -> str:
+    """What was found, as a line of text."""
+    seen, kinds = flights[flights >= 0], [event.kind for event in happenings]
+    if not len(seen):
+        return f"{options.out}: no ball was found in {len(flights)} frames"
+    what = f"{options.out}: the ball in {len(seen)} of {len(flights)} frames, {_counted(seen[-1] + 1, 'flight')}"
     return f"{what}; {_counted(kinds.count('hit'), 'hit')}, {_counted(kinds.count('bounce'), 'bounce')}"
 
 
