@@ -178,17 +178,17 @@ class PixelFilter:
         count, low_high = len(self.cameras), np.array(self.model.noise_range) ** 2
         usual = np.array([self.model.noise**2, self.model.diameter_noise**2])
         rows = np.array([camera_row(camera) for camera in self.cameras]).reshape(count, CAMERA_SIZE)
-        before, zeros = getattr(self, "_seen", None), np.zeros((count, 2))
-        self._seen = SeenBy(rows, np.zeros(count), zeros + usual, zeros.copy(), zeros.copy(),
+        before, zeros = getattr(self, "seen", None), np.zeros((count, 2))
+        self.seen = SeenBy(rows, np.zeros(count), zeros + usual, zeros.copy(), zeros.copy(),
                             np.outer(usual, low_high), float(self.model.pseudo_frames))  # fmt: skip
-        for old, new in zip(before[:5] if before else (), self._seen[:5], strict=False):
+        for old, new in zip(before[:5] if before else (), self.seen[:5], strict=False):
             new[: len(old)] = old
         ball = 2.0 * self.sport.ball.radius
-        self.packed = pack(PixelConstants(self.compiled_sport, self.prior, self._seen, self.common, ball))
+        self.packed = pack(PixelConstants(self.compiled_sport, self.prior, self.seen, self.common, ball))
 
     def _forget_errors(self):
         """Take the cameras as they are given."""
-        seen = self._seen
+        seen = self.seen
         seen.rows[:] = np.array([camera_row(camera) for camera in self.cameras]).reshape(-1, CAMERA_SIZE)
         seen.late[:], seen.sums[:], seen.counts[:] = 0.0, 0.0, 0.0
         seen.usual[:] = self.model.noise**2, self.model.diameter_noise**2
@@ -255,7 +255,7 @@ class PixelFilter:
 
     def _correct(self, errors, noise):
         """Take the cameras' errors (8 C,) and noise (C, 2) px2 as found by a fit."""
-        seen = self._seen
+        seen = self.seen
         for c, camera in enumerate(self.cameras[: len(noise)]):
             own, row = errors[ERRORS * c : ERRORS * (c + 1)], camera_row(camera)
             turn = rotation_of(own[:SHIFT])
