@@ -47,7 +47,8 @@ from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.borrowed import borrowed
 from ballcast.sim.kernels.lane_numbers import empty_rows, lane_max, load
 
-GATE2 = 60.0  # squared standard deviations, beyond which a component does not expect the ball
+GATE2 = 300.0  # squared standard deviations, beyond which a component does not expect the ball
+SURPRISE, WIDER2 = 0.02, 16.0  # fraction of the frames in which the variance is so many times what a component expects
 MIN_SIZE_RATIO = 0.05  # a diameter that is wrong speaks no more against a candidate
 COMPARED = 6  # unknowns that tell components apart: position and velocity
 OTHER_PATH = 1e3  # squared standard deviations between a component that lies and one that flies
@@ -102,7 +103,7 @@ def weigh_candidates(packed, state, c, images, prior, area, probability, expecte
                 du, dv = images[n, 0] - image[0], images[n, 1] - image[1]
                 square = (vv * du * du - 2.0 * uv * du * dv + uu * dv * dv) / determinant
                 if square < GATE2:
-                    likelihood = density * (1.0 + square / FILTER_DEGREES) ** (-0.5 * FILTER_DEGREES - 1.0)
+                    likelihood = density * _expectation(square)
                     if images[n, 2] > 0.0:
                         likelihood *= _size_ratio(images[n, 2], size, size_variance, mean_size)
                     probability[n] += prior[n] * likelihood
@@ -112,6 +113,15 @@ def weigh_candidates(packed, state, c, images, prior, area, probability, expecte
     probability[count] = total * (1.0 - prior.sum())
     probability /= probability.sum()
     _finish_moments(expected, total)
+
+
+@inlined
+def _expectation(square):
+    """The density of a pixel so many squared standard deviations off, over that of a Gaussian at its middle: Student's
+    t, or in SURPRISE of the frames one that is wider, as after a bounce that was not as expected."""
+    power = -0.5 * FILTER_DEGREES - 1.0
+    wide = SURPRISE / WIDER2 * (1.0 + square / (WIDER2 * FILTER_DEGREES)) ** power
+    return (1.0 - SURPRISE) * (1.0 + square / FILTER_DEGREES) ** power + wide
 
 
 @inlined

@@ -292,6 +292,11 @@ class NeuralStream(Stream):
         if self._forecaster is not forecaster:
             self._use(forecaster)
 
+    @property
+    def last_contact(self) -> float:
+        """When the ball that pixels show touched something last, s; -inf if it has not, as far as is known."""
+        return float(self.batch.filter_states[0]["last_contact_time"])
+
     def observe_candidates(
         self, time: float, pixels: ArrayLike, scores: ArrayLike, camera: Camera, diameters: ArrayLike | None = None
     ) -> "Association":

@@ -144,6 +144,11 @@ class PhysicsStream(Stream):
             self._pixels = PixelTracker(self.predictor.sport, self.predictor.next_contact)
         self._pixels.observe(time, pixel, camera, diameter)
 
+    @property
+    def last_contact(self) -> float:
+        """When the ball that pixels show touched something last, s; -inf if it has not, as far as is known."""
+        return -math.inf if self._pixels is None else float(self._pixels.state["last_contact_time"])
+
     def observe_candidates(
         self, time: float, pixels: ArrayLike, scores: ArrayLike, camera: Camera, diameters: ArrayLike | None = None
     ) -> "Association":
