@@ -10,6 +10,7 @@ from ballcast.vision.candidates import CandidateFinder, Candidates
 from ballcast.vision.network import NetworkFinder
 
 Finder = CandidateFinder | NetworkFinder
+FIRST, FALL = 0.35, 1.3  # probability of the best candidate, and the power of the rank with which it falls
 SHIPPED = Path(__file__).resolve().parent / "ball.onnx"
 
 
@@ -28,4 +29,9 @@ def probabilities(finder: Finder, candidates: Candidates) -> np.ndarray:
     """How probable (N,) each candidate is the ball, by its looks alone."""
     if isinstance(finder, NetworkFinder):
         return np.clip(candidates.score, 0.001, 0.999)
-    return 1.0 / (2.0 + np.arange(len(candidates)))
+    return rank_probabilities(len(candidates))
+
+
+def rank_probabilities(count: int) -> np.ndarray:
+    """How probable (N,) the candidates of a CandidateFinder are the ball, by their ranks."""
+    return FIRST / np.arange(1.0, count + 1.0) ** FALL
