@@ -10,8 +10,8 @@ The first frames of a flight are the image tracker's picks; from then on the str
 (observe_candidates). A new flight of the image tracker, after a hit, begins a new one here. So do picks that the
 stream does not explain.
 
-A camera that turns or zooms is replaced by that of the flight's first frame: pixels are moved to where this one would
-have seen what the other saw.
+A camera that turns or zooms is replaced by that of the first frame: pixels are moved to where this one would have seen
+what the other saw.
 """
 
 import math
@@ -35,10 +35,14 @@ UNEXPLAINED = 3  # picks in a row that the stream does not explain, before it st
 MAX_GAP = 0.6  # s without the ball after which nothing is forecast
 MAX_FRAMES = 600  # of a flight, that are kept
 MAX_FLIGHTS = 400  # whose bounces are kept
+STEP = 1e-3  # s after the last frame, at which the state is asked for
+MAX_HIT_GAP = 0.25  # s between two flights of one ball
+# how far from where it was last seen a ball begins: this share of its way, at least at this speed, m/s, and this, m
+SHARE_OF_STEP, MIN_SPEED, RACKET = 0.5, 6.0, 0.1
 
 
 class _Row(NamedTuple):
-    """The ball in a frame, as the camera of the flight's first frame sees it."""
+    """The ball in a frame, as the camera of the first frame sees it."""
 
     number: int
     time: float
@@ -62,7 +66,9 @@ class SpaceTracker:
         self.camera: Camera | None = None
         self.found: Association | None = None
         self.event = ""
-        self._flight, self._finished = -1, []
+        self._finished: list[list[Bounce]] = []
+        self._reference: Camera | None = None
+        self._flight, self._is_open, self._rows = -1, False, []
         self._begin(-1)
 
     def observe(self, seen: Seen, probability: np.ndarray, camera: Camera | None) -> None:
@@ -97,7 +103,7 @@ class SpaceTracker:
         if not np.isfinite(found.pixel).all():
             return None
         steps = found.pixel + np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-        pixel, *ends = moved(steps, self._reference, self.camera, self._depth)
+        pixel, *ends = moved(steps, self._reference, self.camera)
         jacobian = np.stack([end - pixel for end in ends], axis=1)
         return pixel, jacobian @ found.covariance @ jacobian.T
 
@@ -108,24 +114,46 @@ class SpaceTracker:
 
     def _begin(self, flight):
         """Begin a flight of that number; the one before is over."""
-        if flight > 0 or self._flight >= 0:
+        self._before = self._where() if self._is_open else None
+        if self._is_open:
             self._finished = [*self._finished, self._bounces_of_flight()][-MAX_FLIGHTS:]
             self.stream.restart()
         self._flight, self._is_open, self._contact = flight, False, -math.inf
         self._picks, self._strays, self._rows = [], [], []
-        self._reference, self._depth = None, None
+
+    def _where(self):
+        """(time s, position (3,) m, its covariance, velocity (3,) m/s) of the ball when it was last seen, or None."""
+        time = self._rows[-1].time
+        try:
+            belief = self.stream.forecast([time + STEP]).belief
+        except ValueError:
+            return None
+        if belief is None or belief.covariance is None:
+            return None
+        return time, belief.position, belief.covariance[:3, :3], belief.velocity
+
+    def _know_start(self):
+        """Tell the stream where the flight begins, if the one before ended there."""
+        if self._before is None:
+            return
+        time, position, covariance, velocity = self._before
+        gap = self._picks[0].time - time
+        if gap <= MAX_HIT_GAP:
+            reach = SHARE_OF_STEP * gap * max(float(np.linalg.norm(velocity)), MIN_SPEED) + RACKET
+            self.stream.restart_near(position, covariance + reach**2 * np.eye(3))
 
     def _pick_of(self, seen, camera):
         """The image tracker's ball as a _Row; None if it has none."""
         if seen.pixel is None or seen.probability < MIN_PICK:
             return None
         if self._reference is None:
-            self._reference, self._depth = camera, float(np.linalg.norm(camera.t))
-        pixel = moved(seen.pixel[None], camera, self._reference, self._depth)[0]
+            self._reference = camera
+        pixel = moved(seen.pixel[None], camera, self._reference)[0]
         return _Row(seen.number, seen.time, pixel) if np.isfinite(pixel).all() else None
 
     def _open(self):
         """Start the stream from the picks."""
+        self._know_start()
         for row in self._picks:
             self.stream.observe_pixel(row.time, row.pixel, self._reference)
         self._rows, self._picks, self._is_open = self._picks, [], True
@@ -133,7 +161,7 @@ class SpaceTracker:
 
     def _weigh(self, seen, probability, camera, pick):
         """Let the stream weigh the candidates of a frame."""
-        pixels = moved(seen.candidates.pixel, camera, self._reference, self._depth)
+        pixels = moved(seen.candidates.pixel, camera, self._reference)
         sound = np.flatnonzero(np.isfinite(pixels).all(axis=1))
         found = self.stream.observe_candidates(seen.time, pixels[sound], probability[sound], self._reference)
         if found.index >= 0:
@@ -145,11 +173,18 @@ class SpaceTracker:
         is_same = pick is None or found.index >= 0 and np.array_equal(pixels[found.index], pick.pixel)
         self._strays = [] if found.index >= 0 and is_same else [*self._strays, pick] if pick else self._strays
         if len(self._strays) >= UNEXPLAINED:
-            picks = self._strays
+            self._follow_strays()
+
+    def _follow_strays(self):
+        """Take picks that the stream does not explain: it fits anew, or the flight begins anew with them."""
+        picks = self._strays
+        if picks[0].time <= self._rows[-1].time:
             self._begin(self._flight)
-            self._reference, self._depth = camera, float(np.linalg.norm(camera.t))
             self._picks = picks
-            self._open()
+            return self._open()
+        for row in picks:
+            self.stream.observe_pixel(row.time, row.pixel, self._reference)
+        self._rows, self._strays = [*self._rows[len(picks) - MAX_FRAMES :], *picks], []
 
     def _bounces_of_flight(self):
         """The Bounces of the flight that is under way."""
@@ -161,10 +196,10 @@ class SpaceTracker:
         return find_bounces(self.stream.predictor.sport, track, numbers, self._flight)
 
 
-def moved(pixels: np.ndarray, camera: Camera, other: Camera, depth: float) -> np.ndarray:
+def moved(pixels: np.ndarray, camera: Camera, other: Camera) -> np.ndarray:
     """Where another camera sees what a camera sees at pixels (N, 2): exact if it has only turned or zoomed, else for
-    points at `depth` m from the first. NaN for what the other cannot see."""
+    points as far away as the place. NaN for what the other cannot see."""
     if camera is other or not len(pixels):
         return np.array(pixels, float).reshape(-1, 2)
     centre, directions = camera.rays(pixels)
-    return other.project(centre + depth * directions)
+    return other.project(centre + np.linalg.norm(camera.t) * directions)

@@ -292,6 +292,13 @@ class NeuralStream(Stream):
         if self._forecaster is not forecaster:
             self._use(forecaster)
 
+    def restart_near(self, position: ArrayLike, covariance: ArrayLike) -> None:
+        """As restart, where the new ball is first seen by cameras near a position (3,) m, known with a covariance
+        (3, 3) m2: a ball that was hit goes on from there."""
+        self.restart()
+        if self._pixels is not None:
+            self._pixels.filter.expect_near(np.asarray(position, float), np.asarray(covariance, float))
+
     @property
     def last_contact(self) -> float:
         """When the ball that pixels show touched something last, s; -inf if it has not, as far as is known."""
