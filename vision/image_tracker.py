@@ -132,9 +132,8 @@ class ImageTracker:
         self._index, self._shift = self._index + 1, self._shift + move
         self._drift += DRIFT * (move / dt - self._drift)
         self.ground.shift(move[1])
-        kept, left = self._continue(
-            rows, move, dt, is_cut, self._whole if window is None else np.array(window) / self.size[1]
-        )
+        searched = self._whole if window is None else np.array(window) / self.size[1]
+        kept, left = self._continue(rows, move, dt, is_cut, searched)
         self._past.append(_Frame(number, time, candidates, kept, left, self._shift.copy()))
         event = self._confirm()
         return self._flights.numbered(*self._describe(0), event)
@@ -167,7 +166,7 @@ class ImageTracker:
         return ImageForecast((mean + ahead[:, None] * self._drift) * H, covariance * H * H)
 
     def window(self, time: float, side: int) -> tuple[float, float] | None:
-        """The place (u, v) px where the ball is surely near at a time in s, within half a side; None: it is not sure."""
+        """The place (u, v) px from which the ball is surely not half a side away at a time in s; None: not sure."""
         best = self._best()
         if best is None or best["since"] < WELL_KNOWN or best["missing"] > 0.0:
             return None
@@ -204,8 +203,8 @@ class ImageTracker:
         if move.any():
             old["mean"][:, :2] += move
             old["covariance"][:, [0, 1], [0, 1]] += PAN_NOISE**2
-        count = hyp.propose(old, rows, self._nothing, dt, laws, aspect, window, self._means, self._covariances, self._scores,
-                            parents, numbers, kinds)  # fmt: skip
+        count = hyp.propose(old, rows, self._nothing, dt, laws, aspect, window, self._means, self._covariances,
+                            self._scores, parents, numbers, kinds)  # fmt: skip
         new = np.zeros(hyp.CAPACITY, hyp.HYPOTHESIS)
         size = hyp.select(old, rows, laws, self._index, dt, self._means, self._covariances, self._scores[:count],
                           parents[:count], numbers[:count], kinds[:count], new)  # fmt: skip
