@@ -168,7 +168,7 @@ class ImageTracker:
     def window(self, time: float, side: int) -> tuple[float, float] | None:
         """The place (u, v) px from which the ball is surely not half a side away at a time in s; None: not sure."""
         best = self._best()
-        if best is None or best["since"] < WELL_KNOWN or best["missing"] > 0.0:
+        if best is None or best["detections"] < WELL_KNOWN or best["missing"] > 0.0:
             return None
         if 1.0 < SURELY * (1.0 + math.exp(self._nothing)):
             return None

@@ -71,7 +71,7 @@ class NetworkFinder:
             left, top, right, bottom = window
             parts = [prepared(one[top:bottom, left:right]) for one in self._images]
             found = decode(self._run(np.concatenate(parts)[None])[0], self._answer)
-            return found._replace(pixel=found.pixel + [left, top]) if len(found) else found
+            return Candidates(found.pixel + [left, top], *found[1:])
         for k, planes in enumerate(self._planes):
             if planes is None:
                 self._planes[k] = prepared(self._images[k])
