@@ -48,6 +48,9 @@ demo:
 	$(IN) core play.py --headless --sport tennis --throw "kick serve" --frames 36 --show inset beliefs truth --screenshot docs/kick_serve.png
 	$(IN) core play.py --headless --seed 187 --throw single --seen-by camera --predictor physics --frames 16 --screenshot docs/one_camera.png
 	$(IN) core play.py --headless --seed 187 --throw single --seen-by camera --predictor physics --frames 31 --screenshot docs/one_camera_bounced.png
+	mkdir -p runs
+	$(IN) "core video record" -m ballcast render --sport table_tennis --seed 40 --rate 60 --frames 120 --out runs/rally.mp4
+	$(IN) "core video record" play.py --video runs/rally.mp4 --sport table_tennis --camera runs/rally.camera.yaml --headless --record docs/video.gif
 
 lessons:
 	$(foreach name,$(LESSONS),$(IN) "core train report" -m lessons.$(name) $(ARGS)$(LINE))

@@ -40,6 +40,7 @@ PROGRAMS = {  # what python runs -> the module whose main() that is; the subcomm
     "-m ballcast.models.identify": "ballcast.models.identify",
     "-m ballcast.models.nets.export": "ballcast.models.nets.export",
     "-m ballcast.vision.calibrate": "ballcast.vision.calibrate",
+    "-m ballcast.vision render": "ballcast.vision.rendering",
     "-m ballcast.models.training.pixel_set": "ballcast.models.training.pixel_set",
     "-m ballcast warm": "ballcast.warm_up",
     **{f"-m lessons.{page.stem}": f"lessons.{page.stem}" for page in sorted((ROOT / "lessons").glob("[a-z]*.md"))},
@@ -54,12 +55,14 @@ SHORTENED = (  # (pattern, what is added, which overrides what is there); the fi
     (r"^train\.py .*--finetune", "--steps 1 --batch 32 --out run"),
     (r"^train\.py", "--steps 1 --batch 32 --units 8 --out run"),
     (r"^-m ballcast\.vision\.calibrate .*--window", "--headless"),
+    (r"^-m ballcast\.vision render", "--frames 2 --size 320 180"),
     (r"^-m ballcast\.sim .*--join", ""),
     (r"^-m ballcast\.sim .*--first", "--tracks 32 --first 32"),
     (r"^-m ballcast\.sim", "--tracks 32"),
 )  # fmt: skip
 BY_HAND = (  # (pattern, why it does not run here)
     (r"^play\.py --video 0", "needs a camera"),
+    (r"^play\.py --video runs/", "needs the clip that the command before it renders"),
     (r"^-m benchmarks\.", "takes a minute or more"),
     (r"^-m ballcast\.evaluation\.leaderboard", "takes hours: all predictors on every sport"),
     (r"^-m ballcast\.models\.training\.ship", "takes days: trains all weights"),

@@ -25,6 +25,7 @@ LINE, THIN = 1.7, 1.0  # radii of the discs that make a line
 OUTLINE, OUTLINE_ALPHA = 1.3, 0.5  # round lines of the forecast, so that they are seen on any picture
 TRAIL_ALPHA, TRAIL_TIME = 0.85, 0.5  # of the newest frame; s over which it fades
 FAR = 0.2  # of the picture's height: no ball moves so far from frame to frame
+WIDEST, VAGUE_ALPHA = 1.0, 0.3  # of the picture's height: a wider region of a landing is not drawn, its mark is faint
 MARK = 11.0  # radius of a landing mark where the camera does not say it
 EVENT = 6.0
 EVENT_COLORS = {"hit": (255, 159, 64), "bounce": (255, 235, 110)}
@@ -137,13 +138,13 @@ class Marks:
         if ring is None:
             radius = MARK * self.unit / self.place.scale
             ring = landing.pixel + CIRCLE * (radius, 0.6 * radius)
-        middle = ring.mean(axis=0)
+        middle, region = ring.mean(axis=0), _ellipse(landing)
+        extent = 0.0 if region is None else np.ptp(region, axis=0).max() * self.place.scale
+        is_sure = extent < WIDEST * self.place.size[1]
         for size in (1.0, 0.3):
-            self._outlined(middle + size * (ring - middle), LINE, 0.9)
-        if landing.covariance is not None:
-            values, vectors = np.linalg.eigh(landing.covariance)
-            axes = vectors * np.sqrt(np.maximum(values, 0.0))
-            self._line(landing.pixel + CHI_90_2DOF * CIRCLE @ axes.T, THIN, FORECAST_COLOR, 0.7)
+            self._outlined(middle + size * (ring - middle), LINE, 0.9 if is_sure else VAGUE_ALPHA)
+        if region is not None and is_sure:
+            self._line(region, THIN, FORECAST_COLOR, 0.7)
 
     def _outlined(self, pixel, radius, alpha):
         self._line(pixel, radius + OUTLINE, SHADOW_COLOR, OUTLINE_ALPHA * np.asarray(alpha))
@@ -168,6 +169,15 @@ class Marks:
         for xy, radius, color, alpha in self._dots:
             parts.append((xy, *_style(len(xy), radius, color), np.full(len(xy), alpha)))
         return tuple(np.concatenate(values) for values in zip(*parts))
+
+
+def _ellipse(landing):
+    """The outline (N, 2) px of the region of a Landing; None where it has none."""
+    if landing.covariance is None:
+        return None
+    values, vectors = np.linalg.eigh(landing.covariance)
+    axes = vectors * np.sqrt(np.maximum(values, 0.0))
+    return landing.pixel + CHI_90_2DOF * CIRCLE @ axes.T
 
 
 def _start(result):

@@ -6,7 +6,7 @@ No clock, no events: the same state gives the same pixels.
 import numpy as np
 import pygame
 
-from ballcast.render.palette import FAINT_COLOR, FORECAST_COLOR, MUTED_COLOR, TEXT_COLOR
+from ballcast.render.palette import FAINT_COLOR, FORECAST_COLOR, TEXT_COLOR
 from ballcast.viewer.clip import panel
 from ballcast.viewer.clip.clip import Clip
 from ballcast.viewer.clip.keys import HELP
@@ -17,7 +17,7 @@ from ballcast.viewer.clip.scene import Scene
 from ballcast.viewer.clip.timeline import ClipTimeline
 from ballcast.viewer.panels import help as help_panel
 from ballcast.viewer.panels.canvas import Canvas, scale_of
-from ballcast.viewer.panels.layout import FOOT_HEIGHT, GAP, MARGIN
+from ballcast.viewer.panels.layout import MARGIN
 from ballcast.viewer.screen import draw_pixels
 from ballcast.vision.display import as_pixels, fitted, scaled
 from ballcast.vision.overlay import place_lines
@@ -39,10 +39,9 @@ class ClipPicture:
         self._base = None, None, None  # the last image, its size on the surface, its pixels
 
     def small_box(self, size: tuple[int, int]) -> pygame.Rect:
-        """Where the small picture stands, px: in the lower right corner, above the timeline."""
+        """Where the small picture stands, px: in the upper right corner, where a court seldom is."""
         unit, width, height = scale_of(size), round(SMALL * size[0]), round(SMALL * size[1])
-        right, bottom = size[0] - MARGIN * unit, size[1] - (FOOT_HEIGHT + GAP) * unit
-        return pygame.Rect(round(right - width), round(bottom - height), width, height)
+        return pygame.Rect(round(size[0] - MARGIN * unit - width), round(MARGIN * unit), width, height)
 
     def has_space(self, player: Player) -> bool:
         """Whether there is anything to be shown in 3D."""
@@ -78,7 +77,6 @@ class ClipPicture:
             width, top = canvas.text_size(line, MESSAGE)[0] + 40, canvas.height - MESSAGE_TOP
             canvas.panel_background((canvas.width - width) / 2, top, width, 36)
             canvas.text(canvas.width / 2, top + 9, line, MESSAGE, TEXT_COLOR, 0.5)
-        canvas.text(canvas.width - MARGIN, MARGIN, "" if options.help else "H  keys", 18, MUTED_COLOR, 1.0)
         canvas.flush()
         if options.help:
             help_panel.paint(canvas, HELP)

@@ -62,8 +62,9 @@ class ClipTimeline:
             self.canvas.text(x, self.y + 13, f"{n * step:g}{'' if n else ' s'}", 15, palette.MUTED_COLOR, 0.5)
 
     def _state(self):
-        """Above the line: whether the clip is paused, slow, over or live."""
+        """Above the line: which key helps; whether the clip is paused, slow, over or live."""
         player = self.player
+        self.canvas.plate(self.left, self.canvas.height - STATE, "H  keys", 16, palette.MUTED_COLOR)
         speed = "" if player.speed == 1 else speed_words(player.speed)
         place = "live" if player.clip.is_camera and not player.paused else ""
         over = "end of the clip" if player.is_over else ""
