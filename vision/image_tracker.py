@@ -244,9 +244,9 @@ class ImageTracker:
         nothing = Seen(frame.number, frame.time, None, None, float(mass.max()), 0.0, 0.0, 0.0, frame.candidates,
                        -1, "", "")  # fmt: skip
         best = int(mass.argmax())
-        if mass[best] < SURE:
+        one = frame.hypotheses[ancestors[np.flatnonzero(taken == best)[0]]] if mass[best] > 0.0 else None
+        if mass[best] < SURE and not (mass[best] > 0.5 * SURE and self._second_ball(one)):
             return self._filled(nothing, delay) if delay else (nothing, -1)
-        one = frame.hypotheses[ancestors[np.flatnonzero(taken == best)[0]]]
         covariance = one["covariance"][:2, :2] * self.size[1] ** 2
         diameter, length, angle = (float(values[best]) for values in frame.candidates[2:])
         seen = Seen(frame.number, frame.time, frame.candidates.pixel[best], covariance, float(mass[best]),
