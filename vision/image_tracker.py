@@ -203,6 +203,7 @@ class ImageTracker:
         hyp.fill_clutter(rows, self._candidates, move[0], move[1], dt, aspect)
         if move.any():
             old["mean"][:, :2] += move
+            old["start"] += move
             old["covariance"][:, [0, 1], [0, 1]] += PAN_NOISE**2
         count = hyp.propose(old, rows, self._nothing, dt, laws, aspect, window, self._means, self._covariances,
                             self._scores, parents, numbers, kinds)  # fmt: skip
@@ -325,7 +326,7 @@ class ImageTracker:
             event = "lost" if best is None and self._was_followed else ""
             self._was_followed &= best is not None
             return event
-        self._was_followed = True
+        self._was_followed |= bool(best["since"] >= CONFIRMED)
         turned = int(best["turned"])
         if turned <= self._turned or best["since"] < CONFIRMED:
             return ""
