@@ -68,8 +68,8 @@ def test_the_ball_is_found_among_clutter_over_a_bounce(seed):
     tracker, seen = follow(places, seed)
     recall, precision = rates(seen, places)
     assert recall > 0.75 and precision > 0.93
-    assert [one.event for one in seen if one.event] == ["bounce"]
-    assert {one.flight for one in seen if one.flight >= 0} == {0}
+    assert [one.event for one in seen if one.event in ("hit", "bounce")] == ["bounce"]
+    assert seen[10].flight == seen[-1].flight >= 0
     turn = tracker.turns[0]
     assert turn.kind == "bounce" and abs(turn.pixel[1] - 500.0) < 25.0
     assert turn.before[1] > 200.0 > -200.0 > turn.after[1]

@@ -137,7 +137,9 @@ class ImageTracker:
         kept, left = self._continue(rows, move, dt, is_cut, searched)
         self._past.append(_Frame(number, time, candidates, kept, left, self._shift.copy()))
         event = self._confirm()
-        return self._flights.numbered(*self._describe(0), event)
+        seen = self._flights.numbered(*self._describe(0), event)
+        self._was_followed |= seen.pixel is not None and seen.flight >= 0
+        return seen
 
     def settled(self, delay: int) -> tuple[Seen, int]:
         """What is known now of the frame `delay` frames ago, and where its flight began: see Flights.
@@ -326,7 +328,6 @@ class ImageTracker:
             event = "lost" if best is None and self._was_followed else ""
             self._was_followed &= best is not None
             return event
-        self._was_followed |= bool(best["since"] >= CONFIRMED)
         turned = int(best["turned"])
         if turned <= self._turned or best["since"] < CONFIRMED:
             return ""
