@@ -210,7 +210,7 @@ def select(old, candidates, laws, frame, dt, means, covariances, scores, parents
         one["total"], one["parent"], one["candidate"], one["kind"] = scores[m], h, n, kind
         if kind == BIRTH:
             c = candidates[n]
-            start(c["u"], c["v"], c["noise"], laws, one["mean"], one["covariance"])
+            start(c["u"], c["v"], c["noise"], math.exp(c["size"]), laws, one["mean"], one["covariance"])
             one["detections"] = one["since"] = 1
             one["turned"], one["bounced"] = frame, -1
             one["start"][0], one["start"][1], one["reach"] = c["u"], c["v"], 0.0
