@@ -22,7 +22,7 @@ from ballcast.models.contract import Forecast
 from ballcast.sim import Sport
 from ballcast.tracks.camera import Camera
 from ballcast.vision.finders import Finder, probabilities
-from ballcast.vision.image_tracker import LONGEST_DELAY, Flights, ImageForecast, ImageTracker, Seen, Turn
+from ballcast.vision.image_tracker import LONGEST_DELAY, Flights, ImageTracker, Seen, Turn
 from ballcast.vision.network import ALIGNED, NetworkFinder
 from ballcast.vision.pan import PanMeter
 from ballcast.vision.space_tracker import SpaceTracker
@@ -110,22 +110,25 @@ class Follower:
         if in_image is None:
             return None
         in_space = None if self.space is None else self.space.forecast(times)
-        return VideoForecast(times, *in_image) if in_space is None else self._seen_by_camera(times, in_space, in_image)
+        camera = None if self.space is None else self.space.camera
+        if in_space is None or camera is None:
+            return VideoForecast(times, *in_image)
+        return seen_by_camera(times, in_space, camera)
 
-    def _seen_by_camera(self, times: np.ndarray, space: Forecast, in_image: ImageForecast) -> VideoForecast:
-        """A forecast in space as the camera of the last frame sees it. (Owner: branch assoc.)"""
-        camera = self.space.camera
-        pixel, jacobian = camera.project(space.mean), camera.jacobian(space.mean)
-        covariance = np.full((len(times), 2, 2), np.nan)
-        if space.covariance is not None:
-            covariance = jacobian @ space.covariance @ jacobian.swapaxes(-1, -2)
-        landing = space.landing
-        if landing is not None:
-            across = camera.jacobian(landing.position)
-            spread = np.full((2, 2), np.nan) if landing.covariance is None else (
-                across @ landing.covariance[1:, 1:] @ across.T)  # fmt: skip
-            landing = ImageLanding(landing.time, camera.project(landing.position), spread, landing.position)
-        return VideoForecast(times, pixel, covariance, space, landing)
+
+def seen_by_camera(times: np.ndarray, space: Forecast, camera: Camera) -> VideoForecast:
+    """A forecast in space at times (H,) s as a camera sees it."""
+    pixel, jacobian = camera.project(space.mean), camera.jacobian(space.mean)
+    covariance = np.full((len(times), 2, 2), np.nan)
+    if space.covariance is not None:
+        covariance = jacobian @ space.covariance @ jacobian.swapaxes(-1, -2)
+    landing = space.landing
+    if landing is not None:
+        across = camera.jacobian(landing.position)
+        spread = np.full((2, 2), np.nan) if landing.covariance is None else (
+            across @ landing.covariance[1:, 1:] @ across.T)  # fmt: skip
+        landing = ImageLanding(landing.time, camera.project(landing.position), spread, landing.position)
+    return VideoForecast(times, pixel, covariance, space, landing)
 
 
 def window_at(place: tuple[float, float], width: int, height: int) -> tuple[int, int, int, int]:

@@ -137,7 +137,8 @@ class ImageTracker:
         kept, left = self._continue(rows, move, dt, is_cut, searched)
         self._past.append(_Frame(number, time, candidates, kept, left, self._shift.copy()))
         event = self._confirm()
-        seen = self._flights.numbered(*self._describe(0), event)
+        found, origin = self._describe(0)
+        seen = self._flights.numbered(found, origin, event)
         self._was_followed |= seen.pixel is not None and seen.flight >= 0
         return seen
 
@@ -176,8 +177,11 @@ class ImageTracker:
         if 1.0 < SURELY * (1.0 + math.exp(self._nothing)):
             return None
         ahead = self.forecast([time])
+        if ahead is None:
+            return None
         spread = math.sqrt(np.linalg.eigvalsh(ahead.covariance[0])[-1])
-        return tuple(ahead.pixel[0]) if DEVIATIONS * spread < 0.5 * side else None
+        u, v = ahead.pixel[0]
+        return (float(u), float(v)) if DEVIATIONS * spread < 0.5 * side else None
 
     def _rows(self, candidates, probability):
         """The candidates as records in heights, the likelier ones of too many."""
