@@ -245,6 +245,10 @@ class CalibrationApp:
             return "Two cameras fit. Which of them has the net in its place? 1 or 2", NEXT_COLOR
         if self.fitting.error:
             return "These points do not fit: see the right column. U takes the last step back.", WRONG_COLOR
+        if self.fitting.wrong:
+            name = max(self.fitting.wrong, key=lambda each: self.fitting.errors[each])
+            off = f"{self.fitting.errors[name]:.0f} px"
+            return f"{name.replace('_', ' ')} is left out: {off} from where the others put it. Move it.", WRONG_COLOR
         if self.wanted is None:
             return "All points are there. S saves.", TEXT_COLOR
         words = self.wanted.replace("_", " ")
