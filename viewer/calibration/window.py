@@ -278,12 +278,12 @@ class CalibrationApp:
         if name in self.placed.points:
             self.placed.chosen, self.loupe_at = name, np.array(self.placed.points[name])
         else:
-            missing = [each for each in self.placed.side.order() if each not in self.placed.points]
+            missing = [each for each in self.placed.side.order if each not in self.placed.points]
             self.skipped = frozenset(missing) - {name}
 
     def skip(self, step: int) -> None:
         """Ask for the next point that is not there, or for the one before."""
-        missing = [name for name in self.placed.side.order() if name not in self.placed.points]
+        missing = [name for name in self.placed.side.order if name not in self.placed.points]
         if missing:
             k = missing.index(self.wanted or missing[0])
             self.skipped = frozenset(missing) - {missing[(k + step) % len(missing)]}
