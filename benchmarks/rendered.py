@@ -81,9 +81,6 @@ def main() -> None:
 
 def run(options: Options) -> None:
     """Print the tables."""
-    import cv2
-
-    cv2.setNumThreads(1)
     has_network = options.network is not None or SHIPPED.is_file()
     ways = ["candidates"] if options.without_network or not has_network else ["candidates", "network"]
     if options.clips:
@@ -258,8 +255,8 @@ def _pixel(seen):
 
 
 def _rates(counts):
-    visible, said, right = counts
-    return f"{right / max(visible, 1):7.3f} {right / max(said, 1):9.3f} {visible:9}"
+    visible, followed, right = counts
+    return f"{right / max(visible, 1):7.3f} {right / max(followed, 1):9.3f} {visible:9}"
 
 
 if __name__ == "__main__":
