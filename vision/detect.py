@@ -101,7 +101,7 @@ def search(video: Any, options: Options, sport: Any, camera_at: CameraAt | None)
     from ballcast.vision.finders import open_finder
     from ballcast.vision.follow import Follower
 
-    follower = Follower(open_finder(options.network), video.size, sport=sport, camera=camera_at)
+    follower = Follower(open_finder(options.network), video.size)
     rows, notes, count = [], [], 0
     with _progress(video.count) as progress:
         task = progress.add_task(Path(video.name).name, total=video.count)

@@ -2,8 +2,9 @@
 
 The unit of length is the height of the picture, so that settings hold for every resolution; times are in s. The
 acceleration is that of gravity, drag, and a deviation that changes slowly: what perspective and spin do. The state is
-(u, v, u', v', deviation of u'', of v''). How large gravity and drag are in the image is not known before; image_laws.py learns
-it from the flights of the clip. At a turn the velocity changes at once, at some time between two frames.
+(u, v, u', v', deviation of u'', of v''). How large gravity and drag are in the image is not known before;
+image_laws.py learns it from the flights of the clip. At a turn the velocity changes at once, at some time between two
+frames.
 """
 
 import math

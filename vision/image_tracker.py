@@ -5,10 +5,10 @@
     earlier = tracker.settled(3)                                              # Seen: of 3 frames ago, with hindsight
     forecast = tracker.forecast(times)                                        # ImageForecast or None
 
-Sequences of candidates are weighed against each other (hypotheses.py); the most probable place is that of the ball, if it
-is more probable than not. A bounce or a hit is one of the things that may have happened since the frame before, and is
-decided by what comes after it. What a flight teaches about gravity, drag and the ground in this picture (image_laws.py)
-serves the next ones.
+Sequences of candidates are weighed against each other (hypotheses.py); the most probable place is that of the ball, if
+it is more probable than not. A bounce or a hit is one of the things that may have happened since the frame before, and
+is decided by what comes after it. What a flight teaches about gravity, drag and the ground in this picture
+(image_laws.py) serves the next ones.
 
 Settings are physical guesses. They were not fitted, but some of them were changed when the labelled clips of
 benchmarks/following.py or rendered ones showed what was wrong.
@@ -119,15 +119,14 @@ class ImageTracker:
     ) -> Seen:
         """Take a frame. probability (N,): of each candidate, by its looks; shift: px by which the picture moved."""
         dt = time - self._past[-1].time if self._past else USUAL_STEP
-        if not 0.0 < dt < MAX_STEP:
-            self._past.clear()
-            self._nothing, dt = 0.0, USUAL_STEP
+        is_cut = not 0.0 < dt < MAX_STEP
+        dt = USUAL_STEP if is_cut else dt
         move = np.asarray(shift, float) / self.size[1]
         rows = self._rows(candidates, probability)
         self._index, self._shift = self._index + 1, self._shift + move
         self._drift += DRIFT * (move / dt - self._drift)
         self.ground.shift(move[1])
-        kept, left = self._continue(rows, move, dt)
+        kept, left = self._continue(rows, move, dt, is_cut)
         self._past.append(_Frame(number, time, candidates, kept, left, self._shift.copy()))
         event = self._confirm()
         return self._flights.numbered(*self._describe(0), event)
@@ -174,9 +173,13 @@ class ImageTracker:
         rows["looks"] = np.clip(odds, -ODDS, ODDS)
         return rows[:PER_CANDIDATE]
 
-    def _continue(self, rows, move, dt):
+    def _continue(self, rows, move, dt, is_cut):
         """The hypotheses after a frame (N,), the best first, and which of those before ended if no ball is in play."""
         old = self._past[-1].hypotheses.copy() if self._past else np.zeros(0, hyp.HYPOTHESIS)
+        if is_cut:
+            best = self._best()
+            kept, self._candidates, self._nothing = old[:0], rows, 0.0
+            return kept, -1 if best is None else 0
         aspect, laws, (parents, numbers, kinds) = self.size[0] / self.size[1], self.laws.values, self._integers
         hyp.fill_clutter(rows, self._candidates, move[0], move[1], dt, aspect)
         if move.any():
@@ -189,9 +192,8 @@ class ImageTracker:
                           parents[:count], numbers[:count], kinds[:count], new)  # fmt: skip
         kept, self._candidates = new[:size].copy(), rows
         self._nothing += math.log1p(-hyp.BIRTH_RATE * dt)
-        end, left = np.logaddexp.reduce(old["total"]) + math.log(hyp.DEATH_RATE * dt) if len(old) else -np.inf, -1
-        if end > self._nothing:
-            left = int(old["total"].argmax())
+        end = np.logaddexp.reduce(old["total"]) + math.log(hyp.DEATH_RATE * dt) if len(old) else -np.inf
+        left = int(old["total"].argmax()) if end > self._nothing else -1
         self._nothing = float(np.logaddexp(self._nothing, end))
         base = max(self._nothing, kept["total"].max(initial=-np.inf))
         kept["total"] -= base
