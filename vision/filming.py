@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 VIEWS = "broadcast", "side", "behind", "corner", "phone"  # kinds of cameras that people film with
 TRIED = 40  # cameras, until one shows the rally well
 TRIED_TEES = 5  # the same of golf, where none does for long
-MIN_DIAMETER, MAX_DIAMETER = 4.5, 32.0  # px of the ball at 720 rows, in the median
+MIN_DIAMETER, MAX_DIAMETER = 4.5, 36.0  # px of the ball at 720 rows, in the median, and at the quantile NEAR
+NEAR = 0.85
 MIN_SHARE = 0.75  # of the rally that is in the picture
 SHORT_SIDE = 720.0  # px, of a picture that MIN_DIAMETER is for
 SHOWN = 3.0  # s at the beginning of a rally that a camera has to show
@@ -67,8 +68,9 @@ def chosen_camera(
     for number in range(TRIED if rally.sport.strokes else TRIED_TEES):
         for camera in _zoomed(_tried(rally, (seed, purpose, number), size, kinds), points, wanted, rally.sport):
             share = float(camera.sees(points).mean())
-            diameter = float(np.nanmedian(camera.diameters(points, 2.0 * rally.sport.ball.radius)))
-            size_fits = min(diameter / wanted, MAX_DIAMETER / MIN_DIAMETER * wanted / diameter, 1.0)
+            diameters = camera.diameters(points, 2.0 * rally.sport.ball.radius)
+            usual, large = float(np.nanmedian(diameters)), float(np.nanquantile(diameters, NEAR))
+            size_fits = min(usual / wanted, MAX_DIAMETER / MIN_DIAMETER * wanted / large, 1.0)
             score = min(share / MIN_SHARE, 1.0) * size_fits
             if score > best[0]:
                 best = score, camera
