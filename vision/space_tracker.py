@@ -32,7 +32,7 @@ from ballcast.vision.image_tracker import Seen
 FIRST_PICKS = 3  # frames of a flight that the stream starts from
 MIN_PICK = 0.5  # probability of a pick that counts
 UNEXPLAINED = 3  # picks in a row that the stream does not explain, before it starts anew from them
-MAX_GAP = 0.6  # s without the ball after which nothing is forecast
+MAX_MISSED = 0  # frames in a row without the ball, after which nothing is forecast: it may have been hit
 MAX_FRAMES = 600  # of a flight, that are kept
 MAX_FLIGHTS = 400  # whose bounces are kept
 STEP = 1e-3  # s after the last frame, at which the state is asked for
@@ -68,7 +68,7 @@ class SpaceTracker:
         self.event = ""
         self._finished: list[list[Bounce]] = []
         self._reference: Camera | None = None
-        self._flight, self._is_open, self._rows = -1, False, []
+        self._flight, self._is_open, self._rows, self._last_time = -1, False, [], -math.inf
         self._begin(-1)
 
     def observe(self, seen: Seen, probability: np.ndarray, camera: Camera | None) -> None:
@@ -87,17 +87,16 @@ class SpaceTracker:
                 self._open()
 
     def forecast(self, times: ArrayLike) -> Forecast | None:
-        """Where the ball will be at times (H,) s, after the last frame; None if too few frames have seen it."""
-        if self.camera is None or not self._is_open:
-            return None
-        if np.min(times, initial=math.inf) > self._rows[-1].time + MAX_GAP:
+        """Where the ball will be at times (H,) s, after the last frame; None if too few frames have seen it, or if the
+        last one has not: it may have been hit."""
+        if self.camera is None or not self._is_open or self._missed > MAX_MISSED:
             return None
         return self.stream.forecast(times)
 
     def expected(self, time: float) -> tuple[np.ndarray, np.ndarray] | None:
         """The pixel (2,) and its covariance (2, 2) px2 where the last camera will see the ball at `time` s; None if the
         ball is not known in space."""
-        if self.camera is None or not self._is_open or time < self._rows[-1].time:
+        if self.camera is None or not self._is_open or time <= self._last_time:
             return None
         found = self.stream.observe_candidates(time, np.empty((0, 2)), np.empty(0), self._reference)
         if not np.isfinite(found.pixel).all():
@@ -119,11 +118,11 @@ class SpaceTracker:
             self._finished = [*self._finished, self._bounces_of_flight()][-MAX_FLIGHTS:]
             self.stream.restart()
         self._flight, self._is_open, self._contact = flight, False, -math.inf
-        self._picks, self._strays, self._rows = [], [], []
+        self._picks, self._strays, self._rows, self._missed = [], [], [], 0
 
     def _where(self):
         """(time s, position (3,) m, its covariance, velocity (3,) m/s) of the ball when it was last seen, or None."""
-        time = self._rows[-1].time
+        time = self._last_time
         try:
             belief = self.stream.forecast([time + STEP]).belief
         except ValueError:
@@ -157,6 +156,7 @@ class SpaceTracker:
         for row in self._picks:
             self.stream.observe_pixel(row.time, row.pixel, self._reference)
         self._rows, self._picks, self._is_open = self._picks, [], True
+        self._last_time = self._rows[-1].time
         self._contact = self.stream.last_contact
 
     def _weigh(self, seen, probability, camera, pick):
@@ -165,26 +165,32 @@ class SpaceTracker:
         sound = np.flatnonzero(np.isfinite(pixels).all(axis=1))
         found = self.stream.observe_candidates(seen.time, pixels[sound], probability[sound], self._reference)
         if found.index >= 0:
-            found = found._replace(index=int(sound[found.index]))
+            found, self._last_time = found._replace(index=int(sound[found.index])), seen.time
+        is_seen = found.index >= 0 and found.probability > MIN_PICK
+        if is_seen:
+            self._missed = 0
             self._rows = [*self._rows[1 - MAX_FRAMES :], _Row(seen.number, seen.time, pixels[found.index])]
+        else:
+            self._missed += 1
         self.found = found
         if self.stream.last_contact > self._contact:
             self.event, self._contact = "bounce", self.stream.last_contact + 0.03
-        is_same = pick is None or found.index >= 0 and np.array_equal(pixels[found.index], pick.pixel)
-        self._strays = [] if found.index >= 0 and is_same else [*self._strays, pick] if pick else self._strays
+        is_same = is_seen and (pick is None or np.array_equal(pixels[found.index], pick.pixel))
+        self._strays = [] if is_same else [*self._strays, pick] if pick else self._strays
         if len(self._strays) >= UNEXPLAINED:
             self._follow_strays()
 
     def _follow_strays(self):
         """Take picks that the stream does not explain: it fits anew, or the flight begins anew with them."""
         picks = self._strays
-        if picks[0].time <= self._rows[-1].time:
+        if picks[0].time <= self._last_time:
             self._begin(self._flight)
             self._picks = picks
             return self._open()
         for row in picks:
             self.stream.observe_pixel(row.time, row.pixel, self._reference)
-        self._rows, self._strays = [*self._rows[len(picks) - MAX_FRAMES :], *picks], []
+        self._rows, self._strays, self._missed = [*self._rows[len(picks) - MAX_FRAMES :], *picks], [], 0
+        self._last_time = picks[-1].time
 
     def _bounces_of_flight(self):
         """The Bounces of the flight that is under way."""
