@@ -5,11 +5,14 @@
         seen = follower.observe(frame)               # Seen: pixel (2,) or None, probability, flight, event, ...
         forecast = follower.forecast(frame.time + np.arange(1, 21) / 100)     # VideoForecast or None
 
+    for seen in settle(follower, video, delay=12):   # every frame once, decided 12 frames later: better, for files
+        ...
+
 Without a camera the ball is forecast in the image (image_tracker.py); with one, in space (space_tracker.py), and the
 image is where the camera sees that.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -19,12 +22,14 @@ from ballcast.models.contract import Forecast
 from ballcast.sim import Sport
 from ballcast.tracks.camera import Camera
 from ballcast.vision.finders import Finder, probabilities
-from ballcast.vision.image_tracker import ImageForecast, ImageTracker, Seen
+from ballcast.vision.image_tracker import LONGEST_DELAY, Flights, ImageForecast, ImageTracker, Seen, Turn
 from ballcast.vision.pan import PanMeter
 from ballcast.vision.space_tracker import SpaceTracker
 from ballcast.vision.video import Frame
 
-__all__ = ["Follower", "ImageLanding", "Seen", "VideoForecast"]
+__all__ = ["SETTLED", "Follower", "ImageLanding", "Seen", "Turn", "VideoForecast", "settle"]
+
+SETTLED = 12  # frames after which hindsight adds little
 
 
 class ImageLanding(NamedTuple):
@@ -101,3 +106,22 @@ class Follower:
                 across @ landing.covariance[1:, 1:] @ across.T)  # fmt: skip
             landing = ImageLanding(landing.time, camera.project(landing.position), spread, landing.position)
         return VideoForecast(times, pixel, covariance, space, landing)
+
+
+def settle(follower: Follower, frames: Iterable[Frame], delay: int = SETTLED) -> Iterator[Seen]:
+    """The Seen of every frame, in order, decided `delay` frames later, or at the end.
+
+    Short gaps in a flight are filled: such a Seen has a pixel though no candidate was there. At most
+    image_tracker.LONGEST_DELAY frames of delay; ValueError for more.
+    """
+    if not 0 <= delay <= LONGEST_DELAY:
+        raise ValueError(f"delay = {delay} must be from 0 to {LONGEST_DELAY} frames")
+    flights, waiting = Flights(), 0
+    for frame in frames:
+        follower.observe(frame)
+        waiting += 1
+        if waiting > delay:
+            yield flights.numbered(*follower.image.settled(delay))
+            waiting = delay
+    for left in range(waiting - 1, -1, -1):
+        yield flights.numbered(*follower.image.settled(left))

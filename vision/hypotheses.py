@@ -2,9 +2,9 @@
 
 A hypothesis is a sequence of candidates, one or none of each frame, with the state of the ball after them
 (image_motion.py) and its score: the logarithm of how much likelier it is than that all candidates are clutter. A frame
-continues every hypothesis with each candidate near its prediction, and with none; in free flight, and with a bounce or a
-hit since the last frame; and each candidate begins a new one. Those of a low score are dropped. At most one ball is in
-play, so that a new ball begins where no ball was.
+continues every hypothesis with each candidate near its prediction, and with none; in free flight, and with a bounce or
+a hit since the last frame; and each candidate begins a new one. Those of a low score are dropped. At most one ball is
+in play, so that a new ball begins where no ball was.
 
 Clutter comes again near where it was in the frame before, which a ball in flight does not.
 """

@@ -2,8 +2,9 @@
 
 The unit of length is the height of the picture, so that settings hold for every resolution; times are in s. The
 acceleration is that of gravity, drag, and a deviation that changes slowly: what perspective and spin do. The state is
-(u, v, u', v', deviation of u'', of v''). How large gravity and drag are in the image is not known before; laws.py learns
-it from the flights of the clip. At a turn the velocity changes at once, at some time between two frames.
+(u, v, u', v', deviation of u'', of v''). How large gravity and drag are in the image is not known before;
+image_laws.py learns it from the flights of the clip. At a turn the velocity changes at once, at some time between two
+frames.
 """
 
 import math
@@ -21,7 +22,7 @@ STEP = 0.05  # s, of the integration
 KEPT = 0.9, 0.2  # share of the horizontal velocity that a bounce leaves, and its standard deviation
 RISE = 1.7, 0.35  # by how much a bounce turns the vertical velocity upward, in falling speeds, and its deviation
 MIN_RISE = 0.3  # heights/s, and its standard deviation
-GRAVITY, DRAG, SPREAD_U, SPREAD_V = range(4)  # of the laws: see laws.py
+GRAVITY, DRAG, SPREAD_U, SPREAD_V = range(4)  # of the laws: see image_laws.py
 
 
 @strict

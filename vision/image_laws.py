@@ -1,9 +1,9 @@
 """What the flights of a clip teach about its image: how large gravity and drag are in it, and where the ball bounces.
 
-The unit is the height of the picture. At the beginning little is known: a picture shows one metre or fifty. Every flight
-that ends, as the tracker saw it, measures the acceleration in it; a Kalman filter for gravity and drag takes that. Bounces
-tell the height of the ground in the image, as far as there is one: seen from the side it is one row, from behind a court
-it is not, and its spread stays wide.
+The unit is the height of the picture. At the beginning little is known: a picture shows one metre or fifty. Every
+flight that ends, as the tracker saw it, measures the acceleration in it; a Kalman filter for gravity and drag takes
+that. Bounces tell the row of the ground in the image: seen from the side it is about one, from behind a court it is
+not, and its spread stays wide.
 """
 
 import numpy as np
