@@ -80,7 +80,7 @@ class Follower:
         weights = probabilities(self._finder, candidates)
         seen = self.image.observe(frame.number, frame.time, candidates, weights, shift)
         if self.space is not None:
-            self.space.observe(seen, weights, self._camera(frame.time))
+            self.space.observe(seen, weights, self._camera(frame.time), self.image.settled)
         return seen
 
     def forecast(self, times: ArrayLike) -> VideoForecast | None:

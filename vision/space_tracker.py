@@ -15,6 +15,8 @@ what the other saw.
 """
 
 import math
+from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +25,7 @@ from numpy.typing import ArrayLike
 from ballcast import models
 from ballcast.models.contract import Forecast, no_pixels
 from ballcast.models.estimation.candidates import Association
+from ballcast.models.estimation.flight_prior import flight_prior
 from ballcast.sim import Sport
 from ballcast.tracks.camera import Camera
 from ballcast.tracks.pixel_track import PixelTrack
@@ -35,10 +38,16 @@ UNEXPLAINED = 3  # picks in a row that the stream does not explain, before it st
 MAX_MISSED = 0  # frames in a row without the ball, after which nothing is forecast: it may have been hit
 MAX_FRAMES = 600  # of a flight, that are kept
 MAX_FLIGHTS = 400  # whose bounces are kept
+REMEMBERED = 17  # frames whose cameras are known
 STEP = 1e-3  # s after the last frame, at which the state is asked for
 MAX_HIT_GAP = 0.25  # s between two flights of one ball
-# how far from where it was last seen a ball begins: this share of its way, at least at this speed, m/s, and this, m
-SHARE_OF_STEP, MIN_SPEED, RACKET = 0.5, 6.0, 0.1
+SHARE_OF_STEP, RACKET = (
+    0.5,
+    0.1,
+)  # how far from where it was last seen a ball begins: of its ways to the hit and from it; m
+
+
+Settled = Callable[[int], tuple[Seen, int]]
 
 
 class _Row(NamedTuple):
@@ -67,13 +76,22 @@ class SpaceTracker:
         self.found: Association | None = None
         self.event = ""
         self._finished: list[list[Bounce]] = []
+        self._cameras: deque[tuple[int, Camera | None]] = deque(maxlen=REMEMBERED)
         self._reference: Camera | None = None
         self._flight, self._is_open, self._rows, self._last_time = -1, False, [], -math.inf
+        prior = flight_prior(self.stream.predictor.sport)
+        self._speed = float(np.sqrt(prior.weights @ (prior.means[:, 3:6] ** 2).sum(axis=1)))  # m/s, usual after a hit
         self._begin(-1)
 
-    def observe(self, seen: Seen, probability: np.ndarray, camera: Camera | None) -> None:
-        """Take a frame as the image tracker understood it. probability (N,): of its candidates, by their looks."""
+    def observe(
+        self, seen: Seen, probability: np.ndarray, camera: Camera | None, settled: Settled | None = None
+    ) -> None:
+        """Take a frame as the image tracker understood it. probability (N,): of its candidates, by their looks.
+
+        settled: the image tracker's, by which the first frames of a flight are known better afterwards.
+        """
         self.camera, self.found, self.event = camera, None, ""
+        self._cameras.append((seen.number, camera))
         if seen.flight != self._flight:
             self._begin(seen.flight)
         if camera is None:
@@ -82,9 +100,25 @@ class SpaceTracker:
         if self._is_open:
             self._weigh(seen, probability, camera, pick)
         elif pick is not None:
-            self._picks.append(pick)
+            self._picks = self._path(settled) if settled else [*self._picks, pick]
             if len(self._picks) >= FIRST_PICKS:
                 self._open()
+
+    def _path(self, settled):
+        """The picks of the flight that is under way, as the image tracker knows them now."""
+        cameras, path, begun = dict(self._cameras), [], None
+        for delay in range(len(self._cameras)):
+            try:
+                seen, origin = settled(delay)
+            except ValueError:
+                break
+            if begun is not None and origin != begun:
+                break
+            begun, camera = origin, cameras.get(seen.number)
+            is_candidate = seen.pixel is not None and (seen.candidates.pixel == seen.pixel).all(axis=1).any()
+            pick = self._pick_of(seen, camera) if is_candidate and camera is not None else None
+            path = path if pick is None else [pick, *path]
+        return path
 
     def forecast(self, times: ArrayLike) -> Forecast | None:
         """Where the ball will be at times (H,) s, after the last frame; None if too few frames have seen it, or if the
@@ -137,8 +171,8 @@ class SpaceTracker:
             return
         time, position, covariance, velocity = self._before
         gap = self._picks[0].time - time
-        if gap <= MAX_HIT_GAP:
-            reach = SHARE_OF_STEP * gap * max(float(np.linalg.norm(velocity)), MIN_SPEED) + RACKET
+        if 0.0 < gap <= MAX_HIT_GAP:
+            reach = SHARE_OF_STEP * gap * (float(np.linalg.norm(velocity)) + self._speed) + RACKET
             self.stream.restart_near(position, covariance + reach**2 * np.eye(3))
 
     def _pick_of(self, seen, camera):
