@@ -29,6 +29,14 @@ PACKAGES = {"cv2": "opencv-python-headless"}  # a library -> what pip calls it, 
 REPORTS = {"identification": "ballcast.evaluation.identification_report"}  # loaded only where somebody asks for them
 
 
+WINDOWS = {"calibration": "ballcast.viewer.calibration.window"}  # the same for windows, which are above vision
+
+
+def load_window(name: str) -> Any:
+    """The module of a window that a program opens; it is above the program."""
+    return importlib.import_module(WINDOWS[name])
+
+
 def load_report(name: str) -> Any:
     """The module that writes a report; it is above the programs that call this, and knows what they found."""
     return importlib.import_module(REPORTS[name])

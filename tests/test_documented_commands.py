@@ -53,11 +53,13 @@ SHORTENED = (  # (pattern, what is added, which overrides what is there); the fi
     (r"^evaluate\.py", "--balls 2 --protocol horizon --history 0.1 --horizon 0.1 --predictor parabola"),
     (r"^train\.py .*--finetune", "--steps 1 --batch 32 --out run"),
     (r"^train\.py", "--steps 1 --batch 32 --units 8 --out run"),
+    (r"^-m ballcast\.vision\.calibrate .*--window", "--headless"),
     (r"^-m ballcast\.sim .*--join", ""),
     (r"^-m ballcast\.sim .*--first", "--tracks 32 --first 32"),
     (r"^-m ballcast\.sim", "--tracks 32"),
 )  # fmt: skip
 BY_HAND = (  # (pattern, why it does not run here)
+    (r"^play\.py --video 0", "needs a camera"),
     (r"^-m benchmarks\.", "takes a minute or more"),
     (r"^-m ballcast\.evaluation\.leaderboard", "takes hours: all predictors on every sport"),
     (r"^-m ballcast\.models\.training\.ship", "takes days: trains all weights"),
@@ -187,7 +189,7 @@ def write_seen(track):
 
 
 def write_clip():
-    """A clip of a tennis court, and its landmarks in it: clip.mp4, points.csv."""
+    """A clip of a tennis court, and its landmarks in it: clip.mp4, camera.yaml, points.csv."""
     if importlib.util.find_spec("cv2") is None:
         return
     import clips
@@ -197,6 +199,7 @@ def write_clip():
     side = tennis.view.landmarks[0]
     R = np.array([[1.0, 0.0, 0.0], [0.0, -0.26, -0.9656], [0.0, 0.9656, -0.26]])
     camera = Camera([[1250.0, 0, 640], [0, 1250, 360], [0, 0, 1]], [], R, -R @ (0.0, -24.0, 7.0), (1280, 720))
+    write_cameras("camera.yaml", [camera])
     rows = [f"{name},{u:.2f},{v:.2f}" for name, (u, v) in zip(side.names, camera.project(side.points))]
     Path("points.csv").write_text("\n".join(["name,u,v", *rows]))
     clips.write_clip(Path("clip.mp4"), [picture(tennis, camera)])

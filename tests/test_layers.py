@@ -47,6 +47,8 @@ MAY_IMPORT_INSIDE = {  # part of a package -> the parts of it that it may import
         "game": {"playback"},
         "panels": {"playback", "keys", "game", "options"},
         "picture": {"panels", "options", "playback"},
+        "calibration": {"panels"},
+        "clip": {"film", "panels"},
     },
 }
 LIVES_IN = {  # library -> the only places that import it

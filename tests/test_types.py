@@ -6,7 +6,7 @@ import pytest
 import source
 
 PACKAGES = ("ballcast/", "sim/", "tracks/", "render/", "models/", "evaluation/")
-VIEWER = ("viewer/panels/", *(f"viewer/{name}.py" for name in (
+VIEWER = ("viewer/panels/", "viewer/calibration/", *(f"viewer/{name}.py" for name in (
     "choices", "film", "framing", "introduction", "keys", "menu", "mouse", "options", "screen", "units", "warm_start",
 )))  # fmt: skip
 FILES = [file for file in source.files(tests=False) if file.startswith(PACKAGES + VIEWER)]

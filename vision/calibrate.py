@@ -2,15 +2,19 @@
 
 ballcast calibrate clip.mp4 --sport tennis --points points.csv --out camera.yaml --show fitted.png
 ballcast calibrate clip.mp4 --sport tennis --out camera.yaml               # from the lines of the court alone
+ballcast calibrate clip.mp4 --sport tennis --out camera.yaml --window      # by hand, in a window
 ballcast calibrate clip.mp4 --sport tennis --moving cameras.csv            # a camera that turns and zooms
 ballcast calibrate clip.mp4 --sport tennis --list                          # the names that points.csv may have
 
 points.csv has the columns name,u,v: the name of a point in the sport's file, and its pixel. Four points are enough
 where the camera looks at the place from an oblique angle; points above the ground, as the tops of net posts, help most.
 A column `frame` says of which frame they are; x,y,z (m) are the places of points of your own. Without points, the lines
-of the court or table are looked for; where they are not found for sure, it says so.
+of the court or table are looked for; where they are not found for sure, it says so, and offers the window if somebody
+is there to answer.
 """
 
+import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -51,6 +55,10 @@ class Options:
     seen_from: str | None = None  # the side as whose near, far, left and right the names are meant, such as end
     focal: float | None = None  # px, if the focal length is known; with points
     k1: Literal["auto", "fit", "none"] = "auto"  # the lens's distortion: by default fitted from 8 points on
+    window: bool = False  # open a window, in which points are put onto the picture with the mouse
+    size: str = "1280x720"  # of the window, in px
+    headless: bool = False  # with --window: paint one picture of it and end, without a screen
+    screenshot: Path | None = None  # with --window: save the last picture as this PNG
     list: bool = False  # print the names of the sport's points and their places, and end
 
 
@@ -70,8 +78,17 @@ def run(options: Options) -> None:
         write_moving(options.video, sport, options.moving)
         return
     named = None if options.points is None else read_points(options.points, options.frame)
+    if options.window:
+        print(_by_hand(options, sport, named, search=named is None))
+        return
     if named is None:
-        frame, result = from_lines(options, sport)
+        try:
+            frame, result = from_lines(options, sport)
+        except CalibrationError as error:
+            if not _wants_window(options, sport, error):
+                raise
+            print(_by_hand(options, sport, None, search=False))
+            return
         print(line_report(sport, frame, result))
     else:
         frame, side, result = from_points(options, sport, named)
@@ -81,6 +98,34 @@ def run(options: Options) -> None:
     if options.out:
         write_cameras(options.out, [result.camera])
         print(f"{options.out}: the camera")
+
+
+def _by_hand(options, sport, named, search):
+    """Open the window: what was saved, as text."""
+    return command.load_window("calibration").open_window(options, sport, named, search)
+
+
+def _wants_window(options, sport, error):
+    """Say why the lines did not give a camera, and ask whether the window shall be opened.
+
+    False, without a question, where nobody could answer or see it: in a script, without a display, without --out.
+    """
+    is_asked = sys.stdin.isatty() and sys.stderr.isatty() and has_display() and options.out and sport.view.landmarks
+    if not is_asked:
+        return False
+    print(f"{error}. Open the window now? [Y/n] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("", "y", "yes")
+
+
+def has_display() -> bool:
+    """Whether a window can probably be opened."""
+    return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def points_file(options: Options) -> Path:
+    """Where the window saves the points: beside the camera."""
+    out = options.out or Path(options.video).with_suffix(".yaml")
+    return out.with_name(f"{out.stem}.points.csv")
 
 
 def from_points(options: Options, sport: sim.Sport, named: NamedPoints) -> tuple[Frame, str, Calibration]:
@@ -204,7 +249,18 @@ def _check_outputs(options):
         raise CalibrationError(
             "--moving writes a camera for every frame: leave out --points, --out, --show and --frame"
         )
-    for path, endings in ((options.out, (".yaml", ".yml")), (options.show, PICTURES), (options.moving, (".csv",))):
+    if options.window and options.moving:
+        raise CalibrationError("--moving follows lines without anybody's help: leave out --window")
+    if options.window and not (options.out or options.headless):
+        raise CalibrationError("--window needs --out camera.yaml: where S saves")
+    if not options.window and (options.headless or options.screenshot):
+        raise CalibrationError("--headless and --screenshot are for --window: add it")
+    for path, endings in (
+        (options.screenshot, (".png",)),
+        (options.out, (".yaml", ".yml")),
+        (options.show, PICTURES),
+        (options.moving, (".csv",)),
+    ):
         if path is not None and path.suffix not in endings:
             raise CalibrationError(f"{path}: its name has to end in {' or '.join(endings)}")
         if path is not None and not path.parent.is_dir():

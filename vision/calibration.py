@@ -31,7 +31,7 @@ from ballcast.vision.pnp import (
     rms_of,
     robust_fit,
 )
-from ballcast.vision.projection import FOCAL, PLACE, TURN
+from ballcast.vision.projection import FOCAL, PLACE, TURN, View
 
 NOISE = 1.0 / 1280.0  # standard deviation of a point that is set by hand, over the picture's width
 FOCAL_KNOWN = 0.12  # relative standard deviation from which on the view does not tell the focal length
@@ -98,6 +98,7 @@ def calibrate(
     principal: np.ndarray | None = None,
     distortion: bool | None = None,
     name: str = "",
+    start: View | None = None,
 ) -> Calibration:
     """The Calibration of a camera from points (N, 3) m of the place and their pixels (N, 2).
 
@@ -107,6 +108,7 @@ def calibrate(
     principal   (2,) px, if it is known; else the middle of the picture
     distortion  whether k1 is fitted, too; None: if there are at least K1_POINTS
     name        of the Camera
+    start       a View that is near: the fit begins there alone, which takes milliseconds in place of a second
 
     Raises CalibrationError, one line: too few points, on one line, that do not fit the place.
     """
@@ -117,7 +119,7 @@ def calibrate(
     has_k1 = len(points) >= K1_POINTS if distortion is None else distortion
     noise = max(1.0, NOISE * size[0])
     problem = Problem(points, pixels, size, middle, noise, focal, has_k1, principal is not None)
-    view, used = robust_fit(problem)
+    view, used = robust_fit(problem, start)
     _check_fit(problem, view, used, names)
     residuals = pixels - view.project(points)
     covariance = covariance_of(problem.of(used), view)

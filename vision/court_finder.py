@@ -17,7 +17,7 @@ import numpy as np
 from ballcast.sim import Sport
 from ballcast.vision.calibration import Calibration
 from ballcast.vision.landmarks import CalibrationError
-from ballcast.vision.line_finder import find_lines, ridges
+from ballcast.vision.line_finder import CLEAR, FAINT, find_lines, ridges
 from ballcast.vision.line_fit import LineFit, PlaceLines, fit_lines, place_lines
 from ballcast.vision.pnp import FOCAL_SPREAD, K1_SPREAD, USUAL_ANGLE, Known, focal_of, refine, rms_of, starts
 from ballcast.vision.projection import K1, PARAMETERS
@@ -57,9 +57,19 @@ def find_lines_of(image: np.ndarray, sport: Sport) -> LineFit:
     """The same as a LineFit, from which the camera of the next pictures can be found (moving.py)."""
     lines = place_lines(sport)
     if len(lines.across) < 2 or len(lines.along) < 2:
-        raise CalibrationError(f"{sport.name} has too few lines to be found in a picture; give --points")
-    found = ridges(image)
-    views = _candidates(found, lines)
+        raise CalibrationError(f"{sport.name} has too few lines to be found in a picture; give --points or --window")
+    found, first = ridges(image), None
+    for search in (CLEAR, FAINT):
+        try:
+            return _sure_fit(found, lines, search, sport)
+        except CalibrationError as error:
+            first = first or error
+    raise first
+
+
+def _sure_fit(found, lines, search, sport):
+    """The LineFit that is found by one kind of search; CalibrationError where it is not sure."""
+    views = _candidates(found, lines, search)
     fits = [fit for view in views if (fit := fit_lines(found.gray, view, lines)) is not None]
     if not fits:
         raise _not_found(sport, "no camera has its lines where bright lines are")
@@ -75,12 +85,12 @@ def find_lines_of(image: np.ndarray, sport: Sport) -> LineFit:
 
 
 def _not_found(sport, why):
-    return CalibrationError(f"the lines of {sport.name} are not found in the picture: {why}; give --points")
+    return CalibrationError(f"the lines of {sport.name} are not found in the picture: {why}; give --points or --window")
 
 
-def _candidates(found, lines):
+def _candidates(found, lines, search):
     """The Views of the best hypotheses from all sides."""
-    seen, segments = find_lines(found)
+    seen, segments = find_lines(found, search)
     shape = found.gray.shape
     quads = _quads(seen, shape)
     if not len(quads):

@@ -132,11 +132,17 @@ def size_score(size, candidate):
 
 
 @strict
-def propose(old, candidates, nothing, dt, laws, aspect, means, covariances, scores, parents, numbers, kinds):
+def is_outside(mean, window):
+    """Whether a predicted place is outside the window (4,) of the picture that was searched."""
+    return not (window[0] < mean[0] < window[2] and window[1] < mean[1] < window[3])
+
+
+@strict
+def propose(old, candidates, nothing, dt, laws, aspect, window, means, covariances, scores, parents, numbers, kinds):
     """Fill all continuations: scores, parents, numbers of candidates and kinds (M,); returns M.
 
     means (3, N, 6) and covariances (3, N, 6, 6) become the predictions of the N old hypotheses: ON, BOUNCE, HIT.
-    nothing: the score that no ball is in play.
+    nothing: the score that no ball is in play. window: left, top, right, bottom heights of what was searched.
     """
     count, room = 0, len(scores)
     turns = math.log(BOUNCE_RATE * dt), math.log(HIT_RATE * dt)
@@ -153,7 +159,8 @@ def propose(old, candidates, nothing, dt, laws, aspect, means, covariances, scor
             mean, covariance = means[k, h], covariances[k, h]
             kind = 0 if k == 0 else BOUNCE + k - 1
             if one["missing"] + dt < MAX_MISSED and one["detections"] >= 2 and count < room:
-                scores[count], parents[count], numbers[count] = base + math.log(1.0 - seen), h, -1
+                missed = 0.0 if is_outside(mean, window) else math.log(1.0 - seen)
+                scores[count], parents[count], numbers[count] = base + missed, h, -1
                 kinds[count] = kind
                 count += 1
             for n in range(len(candidates)):

@@ -12,15 +12,30 @@ from typing import NamedTuple
 import numpy as np
 
 REACHES = 1 / 480, 1 / 200  # of the picture's width: how far away the sides of a pixel are looked at
-BRIGHTER = 14.0  # of 255, than both sides
 MARGIN = 12  # px at the borders without lines: codecs and overlays
-SHORTEST = 1 / 22  # of the width, of a segment
 GAP = 1 / 120  # of the width, in a segment
-VOTES = 1 / 25  # of the width, pixels of a segment
 LIT, DARK = 0.6, 0.35  # share of a segment's pixels that are bright; of the pixels at its sides, at most
 MERGE_ANGLE = np.radians(1.5)
 MERGE_DISTANCE = 1 / 320  # of the width
 MAX_LINES = 24
+
+
+class Search(NamedTuple):
+    """How much is taken for a line.
+
+    brighter  of 255, than both its sides
+    shortest, votes  of the width: the length of a segment, and its pixels
+    away      of the width, at least 4 px: where its sides have to be dark
+    """
+
+    brighter: float
+    shortest: float
+    votes: float
+    away: float
+
+
+CLEAR = Search(14.0, 1 / 22, 1 / 25, 2.2 * REACHES[1])
+FAINT = Search(7.0, 1 / 40, 1 / 50, 0.8 * REACHES[1])  # thin lines seen from low down, short ones far away
 
 
 class Ridges(NamedTuple):
@@ -54,7 +69,7 @@ def ridges(image: np.ndarray) -> Ridges:
     return Ridges(both[0], both[1], gray)
 
 
-def find_lines(found: Ridges) -> tuple[np.ndarray, np.ndarray]:
+def find_lines(found: Ridges, search: Search = CLEAR) -> tuple[np.ndarray, np.ndarray]:
     """The lines (N, 3) of a picture, the longest first, at most MAX_LINES, and the segments (M, 4) they are made of.
 
     Of a line n . pixel = d, with n[1] >= 0; of a segment the ends u, v, u, v.
@@ -62,25 +77,26 @@ def find_lines(found: Ridges) -> tuple[np.ndarray, np.ndarray]:
     import cv2
 
     height, width = found.gray.shape
-    mask = (found.strongest > BRIGHTER).astype(np.uint8)
+    mask = (found.strongest > search.brighter).astype(np.uint8)
     segments = cv2.HoughLinesP(
-        mask, 1, np.pi / 720, threshold=round(VOTES * width), minLineLength=SHORTEST * width, maxLineGap=GAP * width
-    )
+        mask, 1, np.pi / 720, threshold=round(search.votes * width), minLineLength=search.shortest * width,
+        maxLineGap=GAP * width,
+    )  # fmt: skip
     if segments is None:
         return np.empty((0, 3)), np.empty((0, 4))
     segments = segments.reshape(-1, 4).astype(float)
-    segments = segments[[_is_line(mask, segment, width) for segment in segments]]
+    segments = segments[[_is_line(mask, segment, search.away * width) for segment in segments]]
     return _merged(segments, width), segments
 
 
-def _is_line(mask, segment, width):
+def _is_line(mask, segment, away):
     """Whether a segment (4,) is bright along itself and dark beside."""
     start, end = segment[:2], segment[2:]
     length = np.linalg.norm(end - start)
     normal = np.array([start[1] - end[1], end[0] - start[0]]) / length
     points = start + np.linspace(0.0, 1.0, int(length) + 1)[:, None] * (end - start)
     lit = max(_lit(mask, points + shift * normal) for shift in (-1.0, 0.0, 1.0))
-    away = max(4.0, 2.2 * REACHES[1] * width)
+    away = max(4.0, away)
     return lit > LIT and max(_lit(mask, points + away * normal), _lit(mask, points - away * normal)) < DARK
 
 

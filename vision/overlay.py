@@ -19,17 +19,22 @@ REACH = 3.0  # times the size of the picture beyond which nothing is drawn
 
 def draw_place(image: np.ndarray, camera: Camera, sport: Sport) -> np.ndarray:
     """A copy of the image (H, W, 3) uint8 with the sport's lines, nets and posts over it."""
+    import cv2
+
     drawn = image.copy()
-    for line in sport.view.lines:
-        for path in line.paths:
-            _draw(drawn, camera, np.array(path), LINE_COLOR)
+    for run, color in place_lines(camera, sport):
+        cv2.polylines(drawn, [_rounded(run)], False, color, _thickness(image), cv2.LINE_AA)
+    return drawn
+
+
+def place_lines(camera: Camera, sport: Sport) -> list[tuple[np.ndarray, tuple[int, int, int]]]:
+    """The sport's lines, nets and posts as the camera sees them: (N, 2) px and a colour (blue, green, red) each."""
+    paths = [(np.array(path), LINE_COLOR) for line in sport.view.lines for path in line.paths]
     for surface in sport.surfaces:
         if surface.kind == "rectangle":
-            _draw(drawn, camera, _outline(surface), LINE_COLOR if surface.supports else NET_COLOR)
-    for rods in sport.view.rods:
-        for rod in rods.rods:
-            _draw(drawn, camera, np.array(rod), NET_COLOR)
-    return drawn
+            paths.append((_outline(surface), LINE_COLOR if surface.supports else NET_COLOR))
+    paths += [(np.array(rod), NET_COLOR) for rods in sport.view.rods for rod in rods.rods]
+    return [(run, color) for path, color in paths for run in _seen(camera, path)]
 
 
 def draw_points(image: np.ndarray, pixels: np.ndarray, projected: np.ndarray, used: np.ndarray) -> np.ndarray:
@@ -44,18 +49,14 @@ def draw_points(image: np.ndarray, pixels: np.ndarray, projected: np.ndarray, us
     return drawn
 
 
-def _draw(image, camera, path, color):
-    """A path (N, 3) m on the image, as far as it is in front of the camera."""
-    import cv2
-
+def _seen(camera, path):
+    """The parts (N, 2) px of a path (N, 3) m that are in front of the camera."""
     share = np.linspace(0.0, 1.0, PIECES + 1)[:, None]
     points = np.concatenate([a + share * (b - a) for a, b in zip(path[:-1], path[1:])])
     flat = camera.project(points)
     seen = np.isfinite(flat).all(axis=1) & (np.abs(flat) < REACH * max(camera.size)).all(axis=1)
-    for run in np.split(np.arange(len(points)), np.flatnonzero(~seen)):
-        run = run[seen[run]]
-        if len(run) > 1:
-            cv2.polylines(image, [_rounded(flat[run])], False, color, _thickness(image), cv2.LINE_AA)
+    runs = (run[seen[run]] for run in np.split(np.arange(len(points)), np.flatnonzero(~seen)))
+    return [flat[run] for run in runs if len(run) > 1]
 
 
 def _outline(surface):

@@ -138,9 +138,14 @@ def starts(points: np.ndarray, pixels: np.ndarray, focal: float, principal: np.n
     return views
 
 
-def robust_fit(problem: Problem) -> tuple[View, np.ndarray]:
-    """The View, and which points (N,) are right. CalibrationError if no camera sees the points like this."""
-    view = _fit(problem, _best_starts(problem))
+def robust_fit(problem: Problem, start: View | None = None) -> tuple[View, np.ndarray]:
+    """The View, and which points (N,) are right. CalibrationError if no camera sees the points like this.
+
+    start  a View that is near: the fit begins there, and nowhere else
+    """
+    if start is not None and not problem.has_k1:
+        start = start._replace(k1=0.0)
+    view = _fit(problem, _best_starts(problem) if start is None else [start])
     used = np.ones(len(problem.points), bool)
     for _ in range(4):
         now = _right(problem, view, used)

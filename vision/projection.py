@@ -30,6 +30,12 @@ class View(NamedTuple):
     k1: float
     principal: np.ndarray
 
+    @staticmethod
+    def of(camera: Camera) -> "View":
+        """The View of a Camera with square pixels and at most k1."""
+        k1 = float(camera.distortion[0]) if len(camera.distortion) else 0.0
+        return View(camera.R, camera.centre, float(camera.K[0, 0]), k1, camera.K[:2, 2].copy())
+
     def depth(self, points: np.ndarray) -> np.ndarray:
         """Depths (N,) m of points (N, 3) m; negative behind the camera."""
         return (points - self.centre) @ self.R[2]

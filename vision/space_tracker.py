@@ -29,7 +29,7 @@ from ballcast.models.estimation.flight_prior import flight_prior
 from ballcast.sim import Sport
 from ballcast.tracks.camera import Camera
 from ballcast.tracks.pixel_track import PixelTrack
-from ballcast.vision.bounces import Bounce, find_bounces
+from ballcast.vision.fitted_bounces import Bounce, find_bounces
 from ballcast.vision.image_tracker import Seen
 
 FIRST_PICKS = 3  # frames of a flight that the stream starts from

@@ -1,5 +1,6 @@
 """The help: what the keys and the mouse do, sorted by use. It covers the picture."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ballcast.render.palette import FORECAST_COLOR, MUTED_COLOR, TEXT_COLOR
@@ -11,9 +12,9 @@ if TYPE_CHECKING:
 COLUMN_WIDTH, KEY_WIDTH, ROW, GROUP_GAP, HEAD, PAD = 460, 138, 21, 8, 52, 20  # units
 
 
-def paint(canvas: "Canvas") -> None:
-    """Paint the help over the picture."""
-    columns = _columns()
+def paint(canvas: "Canvas", groups: Mapping[str, Sequence[tuple[str, str]]] = keys.HELP) -> None:
+    """Paint the help over the picture; groups: title -> (key, what it does), of another window than the viewer's."""
+    columns = _columns(groups)
     height = HEAD + max(sum(ROW if row else GROUP_GAP for row in column) for column in columns) + PAD
     left, top = (canvas.width - 2 * COLUMN_WIDTH) / 2, (canvas.height - height) / 2
     canvas.cover(left, top, 2 * COLUMN_WIDTH, height)
@@ -30,11 +31,11 @@ def paint(canvas: "Canvas") -> None:
             y += ROW if row else GROUP_GAP
 
 
-def _columns():
+def _columns(groups):
     """Rows of two columns: (label, help), (title of a group, ""), or None for a gap."""
     columns = [], []
-    count = sum(len(rows) + 1 for rows in keys.HELP.values())
-    for title, rows in keys.HELP.items():
+    count = sum(len(rows) + 1 for rows in groups.values())
+    for title, rows in groups.items():
         column = columns[0] if len(columns[0]) + len(rows) / 2 < count / 2 and not columns[1] else columns[1]
         column += [None] * bool(column) + [(title, "")] + list(rows)
     return columns

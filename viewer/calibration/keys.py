@@ -1,0 +1,87 @@
+"""The keys of the calibration window. The table GROUPS is also the help that H shows.
+
+A key is named as in viewer/keys.py: by the character it types, else by pygame's name of it, in small letters.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import pygame
+
+if TYPE_CHECKING:
+    from ballcast.viewer.calibration.window import CalibrationApp
+
+STEP, LARGE_STEP = 0.25, 2.0  # px of the video, of an arrow; with Shift
+ZOOM = 1.25  # of a key or a notch of the wheel
+
+
+class Binding(NamedTuple):
+    keys: tuple[str, ...]
+    label: str  # the name of the keys in the help
+    help: str
+    act: Callable[["CalibrationApp"], object] | None
+    repeats: bool = False  # while held down
+
+
+def _arrow(key, right, down):
+    """The Bindings of an arrow: the first of them is in the help."""
+    label, text = ("arrows", f"move the point by {STEP:g} px; Shift: {LARGE_STEP:g} px") if key == "left" else ("", "")
+    return (
+        Binding((key,), label, text, lambda app: app.nudge(right * STEP, down * STEP), True),
+        Binding((f"shift+{key}",), "", "", lambda app: app.nudge(right * LARGE_STEP, down * LARGE_STEP), True),
+    )
+
+
+GROUPS = {
+    "Points": (
+        Binding((), "click, drag", "put the next point, or move one; Shift: slowly", None),
+        *_arrow("left", -1, 0), *_arrow("right", 1, 0), *_arrow("up", 0, -1), *_arrow("down", 0, 1),
+        Binding(("tab",), "Tab, Shift Tab", "another point: this one is not seen", lambda app: app.skip(1)),
+        Binding(("shift+tab",), "", "", lambda app: app.skip(-1)),
+        Binding(("delete", "backspace"), "Delete", "take the chosen point away", lambda app: app.remove()),
+        Binding(("u", "ctrl+z"), "U  or Ctrl Z", "undo", lambda app: app.undo(), True),
+        Binding(("y", "ctrl+y"), "Y  or Ctrl Y", "do it again", lambda app: app.redo(), True),
+        Binding(("l",), "L", "let the painted lines correct the camera", lambda app: app.take_lines()),
+    ),
+    "The place": (
+        Binding(("t",), "T", "turn the plan: seen from another side", lambda app: app.turn()),
+        Binding(("1",), "1 2", "choose, where two cameras fit", lambda app: app.choose(0)),
+        Binding(("2",), "", "", lambda app: app.choose(1)),
+        Binding(("g",), "G", "hide or show the fitted lines", lambda app: app.toggle("place")),
+    ),
+    "The picture": (
+        Binding((), "wheel, + -", "zoom where the mouse is", None),
+        Binding(("+", "="), "", "", lambda app: app.zoom(ZOOM), True),
+        Binding(("-", "_"), "", "", lambda app: app.zoom(1 / ZOOM), True),
+        Binding((), "right drag", "move the picture", None),
+        Binding(("c",), "C", "the whole picture", lambda app: app.view.reset()),
+        Binding(("z",), "Z", "the loupe: 4, 6, 8 times, none", lambda app: app.next_loupe()),
+    ),
+    "The clip": (
+        Binding((",",), ",  .", "one frame back or forward", lambda app: app.go(-1), True),
+        Binding((".",), "", "", lambda app: app.go(1), True),
+        Binding(("page up",), "Page Up, Down", "25 frames back or forward", lambda app: app.go(-25), True),
+        Binding(("page down",), "", "", lambda app: app.go(25), True),
+        Binding((), "the slider", "any frame", None),
+        Binding(("k",), "K", "copy the points of the nearest frame", lambda app: app.copy()),
+    ),
+    "Window": (
+        Binding(("s", "ctrl+s"), "S", "save the camera and the points", lambda app: app.save()),
+        Binding(("h",), "H", "show or hide this help", lambda app: app.toggle("help")),
+        Binding(("q", "escape"), "Q  or Esc", "close; asks if something is not saved", lambda app: app.leave()),
+    ),
+}  # fmt: skip
+BINDINGS = tuple(binding for group in GROUPS.values() for binding in group)
+HELP = {title: tuple((b.label, b.help) for b in group if b.label) for title, group in GROUPS.items()}
+BY_KEY = {key: binding for binding in BINDINGS for key in binding.keys}
+
+
+def name_of(event: pygame.event.Event) -> str:
+    """What BY_KEY calls the key of an event."""
+    name, mods = pygame.key.name(event.key), getattr(event, "mod", 0)
+    if mods & pygame.KMOD_CTRL:
+        return f"ctrl+{name}"
+    if mods & pygame.KMOD_SHIFT and f"shift+{name}" in BY_KEY:
+        return f"shift+{name}"
+    typed = event.unicode.lower()
+    return typed if typed in BY_KEY else name
