@@ -18,7 +18,7 @@ IN = @sh -c "$$IN_ENVIRONMENT" make
 .NOTPARALLEL:
 
 play:
-	$(IN) core play.py $(ARGS)
+	$(IN) "core$(if $(findstring --video,$(ARGS)), video)" play.py $(ARGS)
 
 train:
 	$(IN) "core train" train.py $(ARGS)

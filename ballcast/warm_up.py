@@ -181,6 +181,8 @@ def exercise_pixels(sport: sim.Sport) -> None:
             stream = predictor.stream()
             for time, pixel in zip(track.time, track.pixel, strict=True):
                 stream.observe_pixel(time, pixel, camera)
+            candidates = track.pixel[-1] + [[4.0, 0.0], [-4.0, 0.0]]  # both are plausible, and none
+            stream.observe_candidates(TIMES[-1] + 0.01, candidates, [0.3, 0.3], camera)
             stream.forecast(times)
             stream.restart()
     models.smooth(track, sport)

@@ -67,15 +67,15 @@ def test_no_text_runs_into_another(name, size, monkeypatch):
     for count in (1, 3):
         app = make_app(sport, size, STATES[name], count, introduce=True)
         app.session.hidden = True
-        for _ in range(90):
-            app.frame(FRAME_TIME * 4)
+        for _ in range(45):
+            app.frame(FRAME_TIME * 8)
         app.message, app.message_frames = "topspin 40 rad/s, a message that is as long as the longest of them", 99
         for _ in range(4):
             written = texts_of(app, monkeypatch)
             assert len(written) > 15 and not overlaps(written, 2)
             assert all(app.screen.get_rect().inflate(2, 2).contains(rectangle) for _, rectangle in written)
-            for _ in range(15):
-                app.frame(FRAME_TIME)
+            for _ in range(4):
+                app.frame(FRAME_TIME * 4)
 
 
 @pytest.mark.parametrize("name", sim.names())

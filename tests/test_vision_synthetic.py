@@ -14,8 +14,9 @@ from ballcast.tracks import read_cameras, read_pixels, read_track  # noqa: E402
 from ballcast.tracks.camera import Camera  # noqa: E402
 from ballcast.vision import rendering  # noqa: E402
 from ballcast.vision.exposure import Light, SensorNoise, paint_ball, round_streak  # noqa: E402
+from ballcast.vision.filming import resized  # noqa: E402
 from ballcast.vision.hall import PaintedPlace  # noqa: E402
-from ballcast.vision.synthetic import SyntheticClip, resized  # noqa: E402
+from ballcast.vision.synthetic import SyntheticClip  # noqa: E402
 from ballcast.vision.video import open_video  # noqa: E402
 
 SIZE = 480, 270
@@ -62,12 +63,10 @@ def test_noise_is_as_strong_as_asked_and_fresh_in_each_frame():
 @pytest.mark.parametrize("camera", [above(), above((-0.2, 0.05, 1e-3, 0.0), 0.1)], ids=["level", "bent and rolled"])
 def test_the_painted_table_is_where_the_camera_sees_it(camera):
     sport = sim.load("table_tennis")
-    place = PaintedPlace(sport, camera, np.random.default_rng(0))
-    table = next(
-        k for k, layer in enumerate(place.layers) if layer.alpha.sum() == max(x.alpha.sum() for x in place.layers)
-    )
+    place = PaintedPlace(sport, camera, np.random.default_rng(0)).seen_by(camera)
+    table = max(place.layers, key=lambda layer: layer.alpha.sum())
     mask = np.zeros(SIZE[::-1], np.float32)
-    mask[place.layers[table].rows, place.layers[table].columns] = place.layers[table].alpha
+    mask[table.rows, table.columns] = table.alpha
     x, y = 1.525 / 2, 2.74 / 2
     for corner in ((x, y), (x, -y), (-x, y), (-x, -y)):
         for share, inside in ((0.97, True), (1.03, False)):
@@ -82,7 +81,7 @@ def test_the_ball_is_painted_where_the_truth_says():
     clip._noise.add = lambda image: image
     clip._color, clip._shadow = (255.0, 255.0, 255.0), 0.0
     errors, players = [], type("Nobody", (), {"at": lambda self, time: []})()
-    for time in np.arange(8) / 25.0:
+    for time in np.arange(1, 9) / 25.0:  # in the first, the ball stands for half of the exposure
         state = [tuple(part[0] for part in clip._rally.state([time + s * clip.exposure])) for s in (-0.5, 0.0, 0.5)]
         image, truth = clip._frame(state, time, time, players)
         clip._color, kept = (0.0, 0.0, 0.0), clip._color
@@ -141,7 +140,7 @@ def test_a_camera_of_another_size_sees_the_same():
         (("--sport", "table_tennis", "--out", "clip.avi"), "ends in .mp4"),
         (("--sport", "table_tennis", "--out", "clip.mp4", "--size", "101", "50"), "sides must be even"),
         (("--sport", "marbles", "--out", "clip.mp4"), "marbles"),
-        (("--sport", "golf", "--out", "clip.mp4"), "no rallies"),
+        (("--sport", "tennis", "--out", "clip.mp4", "--view", "moon"), "--view"),
     ],
 )
 def test_wrong_options_end_in_one_line(tmp_path, arguments, says):

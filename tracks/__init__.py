@@ -14,6 +14,7 @@ from ballcast.tracks.held import RepeatFilter, RepeatFilters, measured_frames
 from ballcast.tracks.landings import recorded_landings
 from ballcast.tracks.live import LiveFrame, LiveTracks, TrackLineReader
 from ballcast.tracks.live_pixels import LivePixels, PixelFrame, PixelLineReader
+from ballcast.tracks.moving_camera import MovingCamera, read_moving_camera, write_moving_camera
 from ballcast.tracks.options import FORMATS, ReadOptions
 from ballcast.tracks.pixel_files import read_pixel_tracks, read_pixels, write_pixels
 from ballcast.tracks.pixel_track import PixelTrack
@@ -21,8 +22,8 @@ from ballcast.tracks.track import Track, TrackError
 from ballcast.tracks.writing import write_track
 
 __all__ = [
-    "Camera", "FORMATS", "LiveFrame", "LivePixels", "LiveTracks", "PixelFrame", "PixelLineReader", "PixelTrack",
-    "ReadOptions", "RepeatFilter", "RepeatFilters", "Track", "TrackError", "TrackLineReader", "measured_frames",
-    "read_cameras", "read_pixel_tracks", "read_pixels", "read_track", "read_tracks", "recorded_landings",
-    "write_cameras", "write_pixels", "write_track",
+    "Camera", "FORMATS", "LiveFrame", "LivePixels", "LiveTracks", "MovingCamera", "PixelFrame", "PixelLineReader",
+    "PixelTrack", "ReadOptions", "RepeatFilter", "RepeatFilters", "Track", "TrackError", "TrackLineReader",
+    "measured_frames", "read_cameras", "read_moving_camera", "read_pixel_tracks", "read_pixels", "read_track",
+    "read_tracks", "recorded_landings", "write_cameras", "write_moving_camera", "write_pixels", "write_track",
 ]  # fmt: skip

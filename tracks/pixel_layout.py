@@ -3,7 +3,8 @@
     layout = find_pixel_layout("ball.csv", 1, "t,camera,u,v", ReadOptions())
 
 Recognised by their headers, besides our own t,camera,u,v[,diameter]: TT3D's pixel files (Timestamp,X,Y,Z,u,v,l,theta;
-X, Y, Z are the truth and are not read) and those of TrackNet and WASB (Frame,Visibility,X,Y).
+X, Y, Z are the truth and are not read), those of TrackNet and WASB (Frame,Visibility,X,Y), and those of `ballcast
+detect` (frame,t,u,v,diameter,length,angle,probability,flight).
 """
 
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ KNOWN_NAMES = {  # key of a column -> names in lower case, with _ between words
     "visibility": {"visibility", "visible", "visi"},
 }  # fmt: skip
 TRUTH = {"X", "Y", "Z", "Timestamp"}  # of TT3D's pixel files
+FOLLOWED = {"frame", "length", "angle", "probability", "flight"}  # further columns of `ballcast detect`
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,10 @@ def find_pixel_layout(name: str, row: int, line: str, options: ReadOptions, came
     _check_found(where, line, columns)
     others = {title: k for k, title in enumerate(header) if title and k not in columns.values()}
     is_of_tracknet = {"frame", "visibility"} <= columns.keys()  # its further columns, if any, are of other programs
-    if others and not chosen and not is_of_tracknet:
+    if others.keys() - FOLLOWED and not chosen and not is_of_tracknet:
         how = f"known are {','.join(OURS)}; to read it all the same, name yours: --columns t=NAME,u=NAME,v=NAME"
-        raise TrackError(f"{where}: unknown column {list(others)[0]!r}; {how}")
+        unknown = next(title for title in others if title not in FOLLOWED)
+        raise TrackError(f"{where}: unknown column {unknown!r}; {how}")
     if is_of_tracknet and not options.rate and "t" not in chosen:
         raise TrackError(f"{where}: frame numbers, as TrackNet and WASB write them; say --rate HZ")
     return PixelLayout(separator, len(header), *_timed(where, columns, options, header, others))

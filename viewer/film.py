@@ -13,8 +13,8 @@ FRAME_RATE = 60  # frames/s
 PALETTE_FILTER = "split[a][b];[a]palettegen=stats_mode=diff[p];[b][p]paletteuse=dither=bayer"
 GIF_FILTER = "fps=20,scale=640:-1:flags=lanczos," + PALETTE_FILTER
 CODECS = {
-    ".mp4": {"codec": "libx264", "fps": FRAME_RATE, "output_params": ["-crf", "20", "-preset", "veryfast"]},
-    ".gif": {"codec": "gif", "fps": FRAME_RATE, "pix_fmt_out": "pal8", "output_params": ["-vf", GIF_FILTER]},
+    ".mp4": {"codec": "libx264", "output_params": ["-crf", "20", "-preset", "veryfast"]},
+    ".gif": {"codec": "gif", "pix_fmt_out": "pal8", "output_params": ["-vf", GIF_FILTER]},
 }
 
 
@@ -30,14 +30,14 @@ def check(path: str | Path) -> None:
 
 
 class Film:
-    def __init__(self, path, size):
+    def __init__(self, path, size, rate=FRAME_RATE):
         import imageio_ffmpeg
 
         check(path)
-        self.path, self.frames = Path(path), 0
+        self.path, self.frames, self.rate = Path(path), 0, rate
         self.size = size[0] // 2 * 2, size[1] // 2 * 2  # H.264 halves the colours: even sides
         self._temporary_path = self.path.with_name(f".{self.path.stem}.{os.getpid()}{self.path.suffix}")
-        settings = CODECS[self.path.suffix.lower()] | {"macro_block_size": 1, "ffmpeg_log_level": "error"}
+        settings = CODECS[self.path.suffix.lower()] | {"fps": rate, "macro_block_size": 1, "ffmpeg_log_level": "error"}
         self._writer = imageio_ffmpeg.write_frames(str(self._temporary_path), self.size, **settings)
         self._writer.send(None)
 

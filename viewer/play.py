@@ -3,6 +3,7 @@
 python play.py                                   # live, table tennis
 python play.py --sport basketball --predictor parabola physics
 python play.py --track rally                     # a sample track that ships; or a file, a folder, - for standard input
+python play.py --video clip.mp4                  # the forecast in a video; or 0, a camera of this machine
 python play.py --game                            # beat the network
 python play.py --headless --frames 120 --screenshot out.png
 """
@@ -21,13 +22,15 @@ from ballcast.tracks import ReadOptions
 from ballcast.viewer.options import TOGGLES, DisplayOptions
 
 HEADLESS_FRAMES = 120
+DEFAULT_SPORT = "table_tennis"
 
 
 @dataclass(frozen=True)
 class Options:
     """A ball flies, bounces and spins; its forecast, from the observed track alone, is drawn ahead. H: all keys."""
 
-    sport: str = "table_tennis"  # a sport's name, or a .toml file of your own
+    sport: str | None = None
+    """a sport's name, or a .toml file of your own; without it table tennis, and of a video nothing is known"""
     predictor: tuple[str, ...] = ()
     """predictors (names, or files of weights) that forecast side by side; without any, the best one.
     The keys 1-9 choose one, with Shift they add one"""
@@ -38,6 +41,10 @@ class Options:
     """pixels of a ball to replay, as cameras measured them: files (`t,camera,u,v`), folders of them, - for standard
     input; with --cameras"""
     cameras: str | None = None  # the file of the calibrated cameras of --pixels (YAML)
+    video: str | None = None
+    """a video in which a ball is found and forecast, or the number of a camera, as in 0; with --sport in 3D, too"""
+    camera: str | None = None
+    """the file of the calibrated camera of --video (YAML); without it the lines of the court are looked for"""
     seen_by: Literal["tracker", "camera", "cameras"] = "tracker"
     """what the predictors see of live balls: positions of a 3D tracker, the pixels of one camera, or of two; X"""
     reading: Annotated[ReadOptions, tyro.conf.arg(name="")] = ReadOptions()
@@ -93,6 +100,8 @@ def check(options):
 
 def check_sight(options):
     """Refuse options of tracks, pixels and cameras that do not go together. Raises ValueError."""
+    if options.camera and options.video is None:
+        raise ValueError("--camera says what filmed a --video: add --video FILE")
     if options.pixels and not options.cameras:
         raise ValueError("--pixels needs the cameras that measured them: add --cameras FILE")
     if options.cameras and not options.pixels:
@@ -219,17 +228,21 @@ def prepare_window(options, source, pool, shown):
             source.stand_in = first_flight(source.sport)
     if pool.waiting or not source.ready:
         print("compiling, once: the window shows what is left", flush=True)
-    return warm_start.WarmStart(pool, source, options.sport)
+    return warm_start.WarmStart(pool, source, options.sport or DEFAULT_SPORT)
 
 
 def run(options):
     """Check the options, then show what they ask for. Raises ValueError or OSError with a message of one line."""
     check(options)
     size = picture_size(options.size)
+    if options.video is not None:
+        from ballcast.viewer.clip.play import run_clip
+
+        return run_clip(options, size)
     from ballcast import sim
     from ballcast.viewer.playback.session import PredictorPool
 
-    sport = sim.load(options.sport)
+    sport = sim.load(options.sport or DEFAULT_SPORT)
     source, warm_start = make_source(options, sport), None
     pool = PredictorPool(predictor_names(options, sport), sport)
     shown = range(max(1, len(options.predictor)))

@@ -5,6 +5,7 @@ import sys
 
 COMMANDS = {  # name -> the module with main()
     "calibrate": "ballcast.vision.calibrate",
+    "detect": "ballcast.vision.detect",
     "render": "ballcast.vision.rendering",
 }
 

@@ -30,8 +30,14 @@ class Feed:
     dropped   frames that were left out because nobody took them in time
     """
 
-    def __init__(self, source: Any, *, ahead: int = AHEAD, silence: float = SILENCE, open_: Any = open_video):
-        """source: what `open_video` takes; `open_` opens it. Wrong ones raise VideoError at the first `take`."""
+    def __init__(
+        self, source: Any, *, ahead: int = AHEAD, silence: float = SILENCE, open_: Any = open_video,
+        start: int | None = None,
+    ):  # fmt: skip
+        """source: what `open_video` takes; `open_` opens it. Wrong ones raise VideoError at the first `take`.
+
+        start: the frame of a file to go on with, in the order of decoding from 0; None: where it is
+        """
         self.video: Video | None = None
         self.dropped = 0
         self._ahead, self._silence = ahead, silence
@@ -40,7 +46,7 @@ class Feed:
         self._error: Exception | None = None
         self._ended = self._stopped = False
         self._last = time.monotonic()  # when something came
-        self._thread = threading.Thread(target=self._run, args=(source, open_), name="video", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(source, open_, start), name="video", daemon=True)
         self._thread.start()
 
     @property
@@ -71,6 +77,17 @@ class Feed:
         self.dropped += late
         return frames[late:]
 
+    def wait(self, timeout: float) -> bool:
+        """Wait until a frame is there, or the source has ended, for at most `timeout` s; whether it is so."""
+        with self._changed:
+            return self._changed.wait_for(lambda: bool(self._frames) or self._ended, timeout)
+
+    @property
+    def next_time(self) -> float | None:
+        """The time of the oldest frame that waits, s; None if none does."""
+        with self._changed:
+            return self._frames[0].time if self._frames else None
+
     def close(self) -> None:
         """Stop reading. A camera that hangs keeps its thread, which ends with the process."""
         with self._changed:
@@ -85,16 +102,19 @@ class Feed:
         if is_camera and not self._ended and time.monotonic() - self._last > self._silence:
             raise VideoError(f"{self.video.name}: no frame came for {self._silence:g} s; is it still connected?")
 
-    def _run(self, source, open_):
+    def _run(self, source, open_, start):
         try:
             with open_(source) as video:
                 self.video = video
+                if start is not None:
+                    video.seek(start)
                 while not self._stopped and (frame := video.read()) is not None:
                     self._put(frame, video.is_camera)
         except Exception as error:  # noqa: BLE001 - `take` raises it in the thread that asks
             self._error = error
         with self._changed:
             self._ended = True
+            self._changed.notify_all()
 
     def _put(self, frame, is_camera):
         with self._changed:
@@ -105,3 +125,4 @@ class Feed:
             while len(self._frames) >= self._ahead and not self._stopped:
                 self._changed.wait()
             self._frames.append(frame)
+            self._changed.notify_all()

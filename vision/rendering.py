@@ -1,10 +1,13 @@
-"""Render a synthetic video of a sport, with its truth beside it.
+"""Render a synthetic video of a sport, with its truth beside it: `ballcast render`.
 
-python -m ballcast.vision render --sport tennis --out clip.mp4 --seed 3
+ballcast render --sport tennis --out clip.mp4 --seed 3
+ballcast render --sport tennis --out phone.mp4 --view phone --size 720 1280 --rate 60
+ballcast render --sport tennis --out moving.mp4 --view broadcast --moving
 
 writes clip.mp4 and beside it
     clip.pixels.csv   t,camera,u,v,diameter,visible: where the ball is in each frame (s, px)
-    clip.camera.yaml  the camera, as read_cameras takes it
+    clip.camera.yaml  the camera, as read_cameras takes it; with --moving instead
+    clip.cameras.csv  the camera of each frame, as read_moving_camera takes it
     clip.truth.csv    t,x,y,z,vx,vy,vz: where the ball is in space (m, m/s)
     clip.events.csv   t,kind,x,y,z,u,v: hits, bounces and other impacts
 
@@ -16,16 +19,20 @@ import contextlib
 import importlib.util
 import io
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ballcast import command
 
-PROGRAM = "python -m ballcast.vision render"
+if TYPE_CHECKING:
+    from ballcast.vision.synthetic import SyntheticClip, Truth
+
+PROGRAM = "python -m ballcast.vision.rendering"
 QUALITY = 18, 30  # constant rate factor of H.264, from fine to coarse
 SIDES = 64, 4096  # px, of a picture
 
@@ -37,8 +44,10 @@ class Options:
     sport: str  # a sport's name, or a .toml file of your own
     out: Path  # the video to write, .mp4; one that is there is replaced
     seed: int = 0  # of rally, camera and looks
+    view: Literal["any", "broadcast", "side", "behind", "corner", "phone"] = "any"  # from where it is filmed
+    moving: bool = False  # the camera turns and zooms slowly
     frames: int | None = None  # how many; by default those of one rally
-    size: tuple[int, int] | None = None  # of the pictures, px: width height; by default 1280 720, or the camera's own
+    size: tuple[int, int] | None = None  # of the pictures, px: width height; by default 1280 720, or that of --camera
     camera: Path | None = None  # a file of a camera to film from; by default a random plausible one
     rate: float | None = None  # frames/s; by default one of 25, 30, 50, 60
 
@@ -50,35 +59,56 @@ def main() -> None:
 
 def run(options: Options) -> None:
     """Write the files. Raises ValueError or OSError with one line."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from ballcast import sim
     from ballcast.tracks import read_cameras
-    from ballcast.vision.synthetic import SyntheticClip, resized
+    from ballcast.vision.filming import resized
+    from ballcast.vision.synthetic import SyntheticClip
 
     check(options)
     sport = sim.load(options.sport)
     camera = read_cameras(options.camera)[0] if options.camera else None
     if camera is not None and options.size is not None:
         camera = resized(camera, options.size)
-    clip = SyntheticClip(sport, options.seed, camera=camera, size=options.size or (1280, 720), rate=options.rate)
-    quality = int(np.random.default_rng(options.seed).integers(QUALITY[0], QUALITY[1] + 1))
-    console = Console(stderr=True)
-    columns = TextColumn(options.out.name, markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    truths = []
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("", total=options.frames)
-        with video_writer(options.out, clip.camera.size, clip.rate, quality) as write:
-            for image, truth in clip.frames(options.frames):
-                write(image)
-                truths.append(truth)
-                bar.advance(task)
-            write_truth(options.out, clip, truths)
+    clip = SyntheticClip(sport, options.seed, "test", camera, options.size or (1280, 720), options.rate,
+                         view=None if options.view == "any" else options.view, moving=options.moving)  # fmt: skip
+    truths = write_clip(clip, options.out, options.frames, quality_of(options.seed), shows_progress=True)
     seen = sum(truth.is_visible for truth in truths)
     x, y, z = clip.camera.centre
     print(f"{options.out}: {len(truths)} frames, {clip.rate:g}/s, exposed for {1e3 * clip.exposure:.1f} ms, "
           f"the ball visible in {seen}; camera at ({x:.1f}, {y:.1f}, {z:.1f}) m")  # fmt: skip
+
+
+def quality_of(seed: int) -> int:
+    """How strongly the clip of a seed is compressed: the constant rate factor of H.264."""
+    return int(np.random.default_rng(seed).integers(QUALITY[0], QUALITY[1] + 1))
+
+
+def write_clip(
+    clip: "SyntheticClip", path: Path, frames: int | None, quality: int, shows_progress: bool = False
+) -> "list[Truth]":
+    """Write the video of a clip and the files of its truth; the Truth of each frame.
+
+    frames: how many; None: those of its first rally. quality: as of `quality_of`. Raises OSError.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console, truths = Console(stderr=True), []
+    columns = TextColumn(path.name, markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    is_hidden = not (shows_progress and console.is_terminal)
+    with Progress(*columns, console=console, disable=is_hidden, transient=True) as bar:
+        task = bar.add_task("", total=frames)
+        try:
+            with video_writer(path, clip.camera.size, clip.rate, quality) as write:
+                for image, truth in clip.frames(frames):
+                    write(image)
+                    truths.append(truth)
+                    bar.advance(task)
+                write_truth(path, clip, truths)
+        except KeyboardInterrupt:
+            print(f"stopped after {len(truths)} frames; {path} is not written", file=sys.stderr)
+            raise SystemExit(130) from None
+    return truths
 
 
 def check(options: Options) -> None:
@@ -134,12 +164,9 @@ def _by_opencv(path, size, rate, quality) -> tuple[Callable[[np.ndarray], Any], 
     return writer.write, writer.release
 
 
-def write_truth(path: Path, clip: Any, truths: list) -> None:
-    """Write what is true beside a video PATH: .pixels.csv, .truth.csv, .events.csv, .camera.yaml.
-
-    clip: a SyntheticClip; truths: the Truth of each frame.
-    """
-    from ballcast.tracks import write_cameras
+def write_truth(path: Path, clip: "SyntheticClip", truths: "list[Truth]") -> None:
+    """Write what is true beside a video PATH, given the Truth of each frame: see above which files."""
+    from ballcast.tracks import write_cameras, write_moving_camera
 
     name = clip.camera.name or "camera"
     pixels = [
@@ -149,11 +176,15 @@ def write_truth(path: Path, clip: Any, truths: list) -> None:
     rows = [(f"{t.time:.6f}", *_rounded(t.position, 6), *_rounded(t.velocity, 6)) for t in truths]
     _write_csv(path, "truth", ("t", "x", "y", "z", "vx", "vy", "vz"), rows)
     events = [
-        (f"{e.time:.6f}", e.kind, *_rounded(e.position, 6), *_rounded(clip.camera.project(e.position), 3))
+        (f"{e.time:.6f}", e.kind, *_rounded(e.position, 6), *_rounded(clip.camera_at(e.time).project(e.position), 3))
         for e in clip.events
     ]
     _write_csv(path, "events", ("t", "kind", "x", "y", "z", "u", "v"), events)
-    write_cameras(path.with_suffix(".camera.yaml"), [clip.camera])
+    if clip.is_moving:
+        times = [truth.time for truth in truths]
+        write_moving_camera(path.with_suffix(".cameras.csv"), times, [clip.camera_at(time) for time in times])
+    else:
+        write_cameras(path.with_suffix(".camera.yaml"), [clip.camera])
 
 
 def _rounded(values, digits):

@@ -106,6 +106,16 @@ class Video:
         self._finish()
         return None
 
+    def seek(self, number: int) -> None:
+        """Go on with frame `number` of a file, in the order of decoding from 0; at its end if it has fewer."""
+        import cv2
+
+        self._capture.set(cv2.CAP_PROP_POS_FRAMES, number)
+        self._number, self._last = number - 1, -math.inf
+        self._finder = None if self._finder is None else RepeatFinder()
+        self._ahead, self._change = self._decode(), NEW
+        self._compare(self._ahead)
+
     def _newest(self):
         """The next frame of a camera: nothing is read ahead."""
         frame, self._ahead = self._ahead or self._decode(), None

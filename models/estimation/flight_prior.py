@@ -31,6 +31,7 @@ MIN_SDS = np.repeat([0.05, 0.2, 2.0], 3)  # m, m/s, rad/s
 TABLE_SHARE = 0.75  # of the flights touch first what play lands on, if that is not the ground
 LATE_WEIGHT = 0.25  # of a moment after the first contact
 SEED = 5
+MIN_WEIGHT = 1e-12  # of a Gaussian, relative to the heaviest, far from where a ball is known to be
 
 
 class FlightPrior(NamedTuple):
@@ -55,6 +56,19 @@ def flight_prior(sport: Sport) -> FlightPrior:
     covariances.append(BROAD_WIDENING**2 * np.cov(states.T) + floor)
     means = [*(part.mean(axis=0) for part in parts), states.mean(axis=0)]
     return FlightPrior(np.array(weights) / np.sum(weights), np.array(means), np.array(covariances))
+
+
+def near(prior: FlightPrior, position: np.ndarray, covariance: np.ndarray) -> FlightPrior:
+    """The FlightPrior of a ball that is first seen near a position (3,) m, known with a covariance (3, 3) m2."""
+    sums = prior.covariances[:, :3, :3] + covariance
+    gain = np.linalg.solve(sums, prior.covariances[:, :3, :]).transpose(0, 2, 1)  # (K, 9, 3)
+    offset = position - prior.means[:, :3]
+    means = prior.means + np.einsum("kij,kj->ki", gain, offset)
+    covariances = prior.covariances - gain @ prior.covariances[:, :3, :]
+    square = np.einsum("ki,kij,kj->k", offset, np.linalg.inv(sums), offset)
+    logs = np.log(prior.weights) - 0.5 * square - 0.5 * np.linalg.slogdet(sums)[1]
+    weights = np.maximum(np.exp(logs - logs.max()), MIN_WEIGHT)
+    return FlightPrior(weights / weights.sum(), means, 0.5 * (covariances + covariances.transpose(0, 2, 1)))
 
 
 def _states_in_flight(sport):

@@ -25,6 +25,7 @@ import numpy as np
 
 from ballcast.models.estimation.camera_model import CameraModel
 from ballcast.models.estimation.filter_state import HISTORY_FRAMES
+from ballcast.models.estimation.flight_prior import FlightPrior, flight_prior, near
 from ballcast.models.estimation.pixel_fit import state_at
 from ballcast.models.estimation.pixel_measurement import PixelConstants, SeenBy, observe_pixel, start_filter
 from ballcast.models.estimation.pixel_mixture import PixelMixture, flight_steps, learn_cameras, weigh_steps
@@ -90,8 +91,13 @@ class PixelFilter:
         self._job: _Job | None = None  # the fit that is under way
         self._is_due, self._is_lost = False, False
         self.mixture, self._earliest = None, -math.inf  # s, of the next fit
+        self._flights: FlightPrior | None = None  # of this ball, if more is known of it than of others
         self.common[:] = 0.0
         self._forget_errors()
+
+    def expect_near(self, position: np.ndarray, covariance: np.ndarray) -> None:
+        """Know where the ball will be first seen: near a position (3,) m, with a covariance (3, 3) m2."""
+        self._flights = near(flight_prior(self.sport), position, covariance)
 
     def observe(self, state: np.record, t: float, pixel: np.ndarray, camera: Camera, diameter: float | None) -> bool:
         """Update the filter by a frame; whether it has a belief."""
@@ -163,7 +169,7 @@ class PixelFilter:
         if len(self._ring) < MIN_FRAMES:
             return self.model
         track = self._track()
-        steps = flight_steps(self.sport, self.compiled_sport, track, self.model, self.mixture)
+        steps = flight_steps(self.sport, self.compiled_sport, track, self.model, self.mixture, prior=self._flights)
         mixture, first = finished(steps)
         return learn_cameras(self.sport, self.compiled_sport, track[first:], mixture, self.model)
 
@@ -178,17 +184,17 @@ class PixelFilter:
         count, low_high = len(self.cameras), np.array(self.model.noise_range) ** 2
         usual = np.array([self.model.noise**2, self.model.diameter_noise**2])
         rows = np.array([camera_row(camera) for camera in self.cameras]).reshape(count, CAMERA_SIZE)
-        before, zeros = getattr(self, "_seen", None), np.zeros((count, 2))
-        self._seen = SeenBy(rows, np.zeros(count), zeros + usual, zeros.copy(), zeros.copy(),
+        before, zeros = getattr(self, "seen", None), np.zeros((count, 2))
+        self.seen = SeenBy(rows, np.zeros(count), zeros + usual, zeros.copy(), zeros.copy(),
                             np.outer(usual, low_high), float(self.model.pseudo_frames))  # fmt: skip
-        for old, new in zip(before[:5] if before else (), self._seen[:5], strict=False):
+        for old, new in zip(before[:5] if before else (), self.seen[:5], strict=False):
             new[: len(old)] = old
         ball = 2.0 * self.sport.ball.radius
-        self.packed = pack(PixelConstants(self.compiled_sport, self.prior, self._seen, self.common, ball))
+        self.packed = pack(PixelConstants(self.compiled_sport, self.prior, self.seen, self.common, ball))
 
     def _forget_errors(self):
         """Take the cameras as they are given."""
-        seen = self._seen
+        seen = self.seen
         seen.rows[:] = np.array([camera_row(camera) for camera in self.cameras]).reshape(-1, CAMERA_SIZE)
         seen.late[:], seen.sums[:], seen.counts[:] = 0.0, 0.0, 0.0
         seen.usual[:] = self.model.noise**2, self.model.diameter_noise**2
@@ -209,7 +215,8 @@ class PixelFilter:
                 self._ring.popleft()
             self._frames = len(self._ring)
         track = self._track()
-        steps = _fit_steps(self.sport, self.compiled_sport, track, self.model, self.mixture, self._is_lost)
+        known = self.model, self.mixture, self._is_lost, self._flights
+        steps = _fit_steps(self.sport, self.compiled_sport, track, *known)
         self._earliest = track.time[-1] + MIN_GAP
         self._job, self._is_due = _Job(steps, len(track), int(state["frames"]), self._is_lost), False
         self._is_lost = False
@@ -255,7 +262,7 @@ class PixelFilter:
 
     def _correct(self, errors, noise):
         """Take the cameras' errors (8 C,) and noise (C, 2) px2 as found by a fit."""
-        seen = self._seen
+        seen = self.seen
         for c, camera in enumerate(self.cameras[: len(noise)]):
             own, row = errors[ERRORS * c : ERRORS * (c + 1)], camera_row(camera)
             turn = rotation_of(own[:SHIFT])
@@ -286,9 +293,9 @@ class _FilterStart(NamedTuple):
     errors: np.ndarray  # (8 C,) of the cameras
 
 
-def _fit_steps(sport, compiled, track, model, before, is_lost):
+def _fit_steps(sport, compiled, track, model, before, is_lost, prior):
     """The _FilterStart after the frames of a track, in steps; `before`: the PixelMixture of the fit before."""
-    mixture, first = yield from flight_steps(sport, compiled, track, model, before, is_lost)
+    mixture, first = yield from flight_steps(sport, compiled, track, model, before, is_lost, prior)
     track = track[first:]
     flights = yield from weigh_steps(sport, compiled, track, mixture, model, True, SAMPLES)
     modes = mode_moments(compiled, mixture, flights, float(track.time[-1]))

@@ -52,6 +52,7 @@ class PixelMixture(NamedTuple):
     fits: list[PixelFit]  # the most likely first
     weights: np.ndarray  # (M,) that sum to 1
     gaussians: list[int]  # of the FlightPrior, that each fit has as its prior
+    prior: FlightPrior  # of the flight
 
 
 def fit_mixture(sport: Sport, compiled: CompiledSport, track: PixelTrack, model: CameraModel) -> PixelMixture:
@@ -59,9 +60,11 @@ def fit_mixture(sport: Sport, compiled: CompiledSport, track: PixelTrack, model:
     return finished(mixture_steps(sport, compiled, track, model))
 
 
-def mixture_steps(sport: Sport, compiled: CompiledSport, track: PixelTrack, model: CameraModel) -> Steps[PixelMixture]:
-    """As fit_mixture, in steps."""
-    prior = flight_prior(sport)
+def mixture_steps(
+    sport: Sport, compiled: CompiledSport, track: PixelTrack, model: CameraModel, prior: FlightPrior | None = None
+) -> Steps[PixelMixture]:
+    """As fit_mixture, in steps; prior: of this flight, if more is known of it than of others."""
+    prior = prior or flight_prior(sport)
     likeliest = model.likeliest(len(track.cameras))
     starts, rank = best_starts(sport, track, prior, model)
     several = len(np.unique(track.camera[:FIRST_FRAMES])) > 1
@@ -82,8 +85,9 @@ def mixture_steps(sport: Sport, compiled: CompiledSport, track: PixelTrack, mode
         if _evidence(each) >= limit:
             ends.append(fitted(each[1], each[2].x, MAX_FLIGHTS))
             yield work
-    ends += yield from _far_off_steps(sport, compiled, track, model, ends, [(k, starts[k]) for k in chosen])
-    return _mixture_of(float(track.time[0]), ends)
+    far_starts = [(k, starts[k]) for k in chosen]
+    ends += yield from _far_off_steps(sport, compiled, track, model, prior, ends, far_starts)
+    return _mixture_of(float(track.time[0]), ends, prior)
 
 
 def warm_steps(
@@ -91,7 +95,7 @@ def warm_steps(
 ) -> Steps[PixelMixture]:
     """The PixelMixture of a track, of whose first frames the one `before` is: fits start from its modes, and from a few
     of the best starts, since early frames drop modes that a bounce may bring back."""
-    prior, modes = flight_prior(sport), list(zip(before.gaussians, before.fits, strict=True))[:MAX_WARM_MODES]
+    prior, modes = before.prior, list(zip(before.gaussians, before.fits, strict=True))[:MAX_WARM_MODES]
     starts, chosen = np.empty((0, 9)), []
     if not is_decided(before):
         starts, rank = best_starts(sport, track, prior, model)
@@ -105,8 +109,8 @@ def warm_steps(
         found[k] = max(found.get(k, fit), fit, key=_evidence)
         yield FIT_WORK + FRAME_WORK * len(track)
     ends = list(found.values())
-    ends += yield from _far_off_steps(sport, compiled, track, model, ends, [])
-    return _mixture_of(before.epoch, ends)
+    ends += yield from _far_off_steps(sport, compiled, track, model, prior, ends, [])
+    return _mixture_of(before.epoch, ends, prior)
 
 
 def is_decided(mixture: PixelMixture) -> bool:
@@ -125,30 +129,31 @@ class _Fitter:
         return _log_evidence(self.prior, self.priors[k][0], fit, k), k, fit
 
 
-def _mixture_of(epoch, found):
+def _mixture_of(epoch, found, prior):
     """The PixelMixture of fits, as a _Fitter makes them, the best first."""
     logs = np.array([each[0] for each in found])
     best = best_of(logs, WEIGHT_MARGIN)
     weights = np.exp(logs[best] - logs[best[0]])
-    return PixelMixture(epoch, [found[i][2] for i in best], weights / weights.sum(), [found[i][1] for i in best])
+    fits, gaussians = [found[i][2] for i in best], [found[i][1] for i in best]
+    return PixelMixture(epoch, fits, weights / weights.sum(), gaussians, prior)
 
 
-def _far_off_steps(sport, compiled, track, model, found, starts):
+def _far_off_steps(sport, compiled, track, model, prior, found, starts):
     """Fits of cameras that are further off than the likeliest, in steps: from the best of those found of these, and
     from the best of some starts (k, state), since a far-off camera sees a bounce on the table elsewhere."""
     likeliest, more, top = model.likeliest(len(track.cameras)), [], max(map(_evidence, found))
     for other in model.alternatives(len(track.cameras)):
         if other.scales[0] >= 1.0 and other.scales != likeliest.scales:
-            fits = yield from _other_cameras(sport, compiled, track, other, found, starts)
+            fits = yield from _other_cameras(sport, compiled, track, other, prior, found, starts)
             share = math.log(other.scale_shares[0] / likeliest.scale_shares[0])
             share -= max(max(map(_evidence, fits)) - top, 0.0)  # explains the frames no better: see weigh_flights
             more += [(log + share, k, fit) for log, k, fit in fits]
     return more
 
 
-def _other_cameras(sport, compiled, track, model, found, starts=()):
+def _other_cameras(sport, compiled, track, model, prior, found, starts=()):
     """Fits with another CameraModel, from the best of those found and of some starts, in steps."""
-    prior, best = flight_prior(sport), sorted(found, key=_evidence)[-MAX_FAR_OFF:]
+    best = sorted(found, key=_evidence)[-MAX_FAR_OFF:]
     pairs = [(k, fit.x) for _, k, fit in best] + list(starts)[:MAX_FAR_OFF]
     priors = {k: gaussian_prior(sport, prior, k, track.cameras, model) for k, _ in pairs}
     fitted, fits = _Fitter(compiled, track, prior, priors), []
@@ -222,7 +227,7 @@ def weigh_steps(
     with_paths: bool = False, samples: int = SAMPLES,
 ) -> Steps[WeightedFlights]:  # fmt: skip
     """As weigh, in steps, by that many flights."""
-    prior = flight_prior(sport)
+    prior = mixture.prior
     others = model.alternatives(len(track.cameras))
     own = [with_first_clock(gaussian_prior(sport, prior, 0, track.cameras, a)[0], mixture.fits[0].x) for a in others]
     shares, usual = np.array([a.scale_shares[0] for a in others]), others.index(model.likeliest(len(track.cameras)))
@@ -251,7 +256,7 @@ def learn_cameras(
     """
     found = list(zip(np.log(mixture.weights), mixture.gaussians, mixture.fits, strict=True))
     others = model.alternatives(len(track.cameras))
-    each = [finished(_other_cameras(sport, compiled, track, other, found)) for other in others]
+    each = [finished(_other_cameras(sport, compiled, track, other, mixture.prior, found)) for other in others]
     evidence = np.array([np.logaddexp.reduce([_evidence(fit) for fit in fits]) for fits in each])
     lesson = np.clip(evidence - evidence[others.index(model.likeliest(len(track.cameras)))], *LESSON)
     shares = np.array([other.scale_shares[0] for other in others]) * np.exp(lesson)
@@ -305,23 +310,23 @@ def fit_last_flight(
 
 def flight_steps(
     sport: Sport, compiled: CompiledSport, track: PixelTrack, model: CameraModel, before: PixelMixture | None = None,
-    is_lost: bool = False,
+    is_lost: bool = False, prior: FlightPrior | None = None,
 ) -> Steps[tuple[PixelMixture, int]]:  # fmt: skip
     """As fit_last_flight, in steps; `before`: the PixelMixture of some of the frames, where one is known. is_lost: it
-    does not explain the last frames."""
+    does not explain the last frames. prior: of the flight that the first frame is of, if more is known of it."""
     first = max(0, len(track) - MAX_LOST_FRAMES) if is_lost else 0
     if before is not None and before.epoch == track.time[0] and not is_lost:
         mixture = yield from warm_steps(sport, compiled, track, model, before)
         if not (_is_rejected(mixture) or _is_noisier(mixture, before)):
             return mixture, 0
     while True:
-        mixture = yield from mixture_steps(sport, compiled, track[first:], model)
+        mixture = yield from mixture_steps(sport, compiled, track[first:], model, None if first else prior)
         remaining = len(track) - first
         if remaining <= MIN_FRAMES or not _is_rejected(mixture):
             break
         first = len(track) - max(MIN_FRAMES, remaining // 2)
     if is_lost and first == len(track) - MAX_LOST_FRAMES > 0:  # it was not hit just now
-        whole = yield from mixture_steps(sport, compiled, track, model)
+        whole = yield from mixture_steps(sport, compiled, track, model, prior)
         earlier = whole.fits[0].weights[:first] < OUTLIER_WEIGHT
         if not (_is_rejected(whole) or earlier.mean() > MAX_OUTLIER_FRACTION):
             return whole, 0

@@ -29,6 +29,7 @@ from ballcast.models.contract import (
 from ballcast.models.encoding.features import FEATURE_SIZES, extract, make_frontend
 from ballcast.models.estimation import filter_state, unknowns
 from ballcast.models.estimation.posterior import keep_above
+from ballcast.models.predictors.pixel_frames import check_started
 from ballcast.models.registry import WEIGHTS_OF, check_weights, require_weights, variance_factors
 from ballcast.models.runtime import weights
 from ballcast.models.runtime.network import TRUNK_KINDS, advance, pack_weights, standardise, state_size
@@ -40,6 +41,7 @@ from ballcast.sim.kernels.packed import Packed, pack
 from ballcast.tracks import Camera, PixelTrack, RepeatFilter, RepeatFilters, Track
 
 if TYPE_CHECKING:
+    from ballcast.models.estimation.candidates import Association
     from ballcast.models.predictors.pixel_stream import PixelStreamFilter
 
 MIN_BALLS_PER_THREAD = 64  # with fewer balls a second thread costs more than it gains
@@ -289,6 +291,31 @@ class NeuralStream(Stream):
         forecaster = self.predictor.of_cameras(self._pixels.camera_count)
         if self._forecaster is not forecaster:
             self._use(forecaster)
+
+    def restart_near(self, position: ArrayLike, covariance: ArrayLike) -> None:
+        """As restart, where the new ball is first seen by cameras near a position (3,) m, known with a covariance
+        (3, 3) m2: a ball that was hit goes on from there."""
+        self.restart()
+        if self._pixels is not None:
+            self._pixels.filter.expect_near(np.asarray(position, float), np.asarray(covariance, float))
+
+    @property
+    def last_contact(self) -> float:
+        """When the ball that pixels show touched something last, s; -inf if it has not, as far as is known."""
+        return float(self.batch.filter_states[0]["last_contact_time"])
+
+    def observe_candidates(
+        self, time: float, pixels: ArrayLike, scores: ArrayLike, camera: Camera, diameters: ArrayLike | None = None
+    ) -> "Association":
+        """Take a frame by its candidates for the ball, most of which may be clutter: pixels (N, 2); scores (N,), by
+        looks alone the probability of each, in (0, 1]; diameters (N,) px, NaN where not measured. N may be 0.
+        HistoryTooShort before the first fit, whose frames come by observe_pixel; ValueError for anything else."""
+        state = self.batch.filter_states[0]
+        if state["frames"] and not (self._pixels and self._pixels.has_frames):
+            raise ValueError("this stream has seen positions; begin another one for pixels")
+        check_started(self.predictor.name, self._pixels is not None)
+        self._time[0] = time
+        return self._pixels.observe_candidates(self.batch.packed, state, self._time, pixels, scores, camera, diameters)
 
     def _use(self, forecaster):
         """Read frames and forecast by another form of the predictor."""

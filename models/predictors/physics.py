@@ -20,13 +20,14 @@ from ballcast.models.estimation.launch import Launches
 from ballcast.models.estimation.posterior import predict_ahead, standard_normal_samples, to_forecast
 from ballcast.models.estimation.prior import Prior, next_contact_covariance, sport_prior
 from ballcast.models.estimation.segment import fit_last_segment
-from ballcast.models.predictors.pixel_frames import check_enough
+from ballcast.models.predictors.pixel_frames import check_enough, check_started
 from ballcast.sim import Sport
 from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
 from ballcast.tracks.camera import Camera
 from ballcast.tracks.pixel_track import PixelTrack
 
 if TYPE_CHECKING:
+    from ballcast.models.estimation.candidates import Association
     from ballcast.models.predictors.pixel_physics import PixelForecaster
     from ballcast.models.predictors.pixel_tracker import PixelTracker
 
@@ -142,6 +143,29 @@ class PhysicsStream(Stream):
 
             self._pixels = PixelTracker(self.predictor.sport, self.predictor.next_contact)
         self._pixels.observe(time, pixel, camera, diameter)
+
+    def restart_near(self, position: ArrayLike, covariance: ArrayLike) -> None:
+        """As restart, where the new ball is first seen by cameras near a position (3,) m, known with a covariance
+        (3, 3) m2: a ball that was hit goes on from there."""
+        self.restart()
+        if self._pixels is not None:
+            self._pixels.filter.expect_near(np.asarray(position, float), np.asarray(covariance, float))
+
+    @property
+    def last_contact(self) -> float:
+        """When the ball that pixels show touched something last, s; -inf if it has not, as far as is known."""
+        return -math.inf if self._pixels is None else float(self._pixels.state["last_contact_time"])
+
+    def observe_candidates(
+        self, time: float, pixels: ArrayLike, scores: ArrayLike, camera: Camera, diameters: ArrayLike | None = None
+    ) -> "Association":
+        """Take a frame by its candidates for the ball, most of which may be clutter: pixels (N, 2); scores (N,), by
+        looks alone the probability of each, in (0, 1]; diameters (N,) px, NaN where not measured. N may be 0.
+        HistoryTooShort before the first fit, whose frames come by observe_pixel; ValueError for anything else."""
+        if self._end:
+            raise ValueError("this stream has seen positions; begin another one for pixels")
+        check_started(self.predictor.name, self._pixels is not None)
+        return self._pixels.observe_candidates(time, pixels, scores, camera, diameters)
 
     def forecast(self, times: ArrayLike) -> Forecast:
         if self._pixels is not None and self._pixels.has_frames:

@@ -34,14 +34,23 @@ class PixelFrames:
         u, v = _pair(time, pixel)
         if diameter is not None and not 0.0 < diameter < math.inf:
             raise ValueError(f"diameter {diameter!r} px must be above 0; leave it out where it was not measured")
+        index = self.check_time(time, camera)
+        self.note(time, index)
+        return u, v, index
+
+    def note(self, time: float, index: int) -> None:
+        """Count a frame of the camera of that number."""
+        self.last_time = self._last_times[index] = time
+        self.times = [*self.times[1 - MIN_FRAMES :], time]
+
+    def check_time(self, time: float, camera: Camera) -> int:
+        """The camera's number; ValueError if a frame at `time` s does not come after the others."""
         if time < self.last_time:
             raise ValueError(f"frame at {time:g} s comes before the last one, at {self.last_time:g} s")
         index = self._index(camera)
         if self._last_times[index] == time:
             raise ValueError(f"camera {camera.name!r} has two frames at {time:g} s")
-        self.last_time = self._last_times[index] = time
-        self.times = [*self.times[1 - MIN_FRAMES :], time]
-        return u, v, index
+        return index
 
     def _index(self, camera):
         """The number of a camera, which may be new."""
@@ -67,6 +76,12 @@ def _pair(time, pixel):
     if not is_frame:
         raise ValueError(f"a frame is a finite time and pixel (2,), not {time!r}, {pixel!r}")
     return u, v
+
+
+def check_started(name: str, is_started: bool) -> None:
+    """HistoryTooShort if candidates come before there was a fit."""
+    if not is_started:
+        raise HistoryTooShort(f"{name} weighs candidates after {MIN_FRAMES} frames: give these with observe_pixel")
 
 
 def check_enough(name: str, track: PixelTrack) -> None:

@@ -4,6 +4,7 @@ A fit of all frames for each forecast would cost tens of milliseconds. The filte
 follows the frames between (pixel_filter.py).
 """
 
+import functools
 import math
 
 import numpy as np
@@ -11,12 +12,13 @@ from numpy.typing import ArrayLike
 
 from ballcast.models.contract import Forecast, HistoryTooShort, compiled_arrays, expected_landing
 from ballcast.models.estimation.camera_model import CameraModel
+from ballcast.models.estimation.candidates import Association, Associator, check_candidates
 from ballcast.models.estimation.filter_state import new_filter_states
 from ballcast.models.estimation.pixel_filter import MIN_FRAMES, PixelFilter
-from ballcast.models.estimation.pixel_measurement import mixture_samples
+from ballcast.models.estimation.pixel_measurement import mixture_samples, observe_pixel
 from ballcast.models.estimation.posterior import keep_above, standard_normal_samples, transform_samples
 from ballcast.models.estimation.unknowns import UNKNOWNS, to_belief
-from ballcast.models.predictors.pixel_frames import PixelFrames
+from ballcast.models.predictors.pixel_frames import PixelFrames, check_started
 from ballcast.models.predictors.pixel_physics import predict_samples
 from ballcast.sim import Sport
 from ballcast.sim.jit import kernel
@@ -33,6 +35,7 @@ class PixelTracker:
         self.sport, self.lane_sport, self.next_contact = sport, compile_lanes(sport), next_contact
         self.normal = standard_normal_samples(SAMPLES, 99)
         self.frames, self.filter, self.state = PixelFrames(), PixelFilter(sport), new_filter_states(1)[0]
+        self.associator = Associator()
 
     @property
     def has_frames(self) -> bool:
@@ -43,6 +46,23 @@ class PixelTracker:
         """Take a frame; ValueError if it is none."""
         u, v, _ = self.frames.check(time, pixel, camera, diameter)
         self.filter.observe(self.state, time, np.array([u, v]), camera, diameter)
+
+    def observe_candidates(
+        self, time: float, pixels: ArrayLike, scores: ArrayLike, camera: Camera, diameters: ArrayLike | None
+    ) -> Association:
+        """Weigh the candidates of a frame and take what is plausible; ValueError if it is no frame."""
+        frame = check_candidates(time, pixels, scores, diameters)
+        check_started("physics", self.filter.has_started)
+        index, running = self.frames.check_time(time, camera), self.filter
+        running.index(camera)
+        if running.is_lost:
+            running.finish(self.state)
+        found = self.associator.weigh(running, self.state, time, index, frame)
+        if self.associator.has_plausible:
+            self.frames.note(time, index)
+            follow = functools.partial(observe_pixel, running.packed, self.state, time, running.image, index)
+            self.associator.take(running, self.state, time, index, follow)
+        return found
 
     def forecast(self, times: np.ndarray) -> Forecast:
         """The Forecast at times (H,) s, after the last frame. HistoryTooShort before the first fit."""

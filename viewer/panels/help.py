@@ -1,6 +1,6 @@
 """The help: what the keys and the mouse do, sorted by use. It covers the picture."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ballcast.render.palette import FORECAST_COLOR, MUTED_COLOR, TEXT_COLOR
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 COLUMN_WIDTH, KEY_WIDTH, ROW, GROUP_GAP, HEAD, PAD = 460, 138, 21, 8, 52, 20  # units
 
 
-def paint(canvas: "Canvas", groups: Mapping[str, tuple] = keys.HELP) -> None:
-    """Paint the help over the picture. groups: title -> rows (label of the keys, help)."""
+def paint(canvas: "Canvas", groups: Mapping[str, Sequence[tuple[str, str]]] = keys.HELP) -> None:
+    """Paint the help over the picture; groups: title -> (key, what it does), of another window than the viewer's."""
     columns = _columns(groups)
     height = HEAD + max(sum(ROW if row else GROUP_GAP for row in column) for column in columns) + PAD
     left, top = (canvas.width - 2 * COLUMN_WIDTH) / 2, (canvas.height - height) / 2

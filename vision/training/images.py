@@ -20,17 +20,19 @@ from ballcast.sim.rng import PURPOSES
 from ballcast.vision import textures
 from ballcast.vision.exposure import Light, SensorNoise, paint_ball, paint_shadow, round_streak
 from ballcast.vision.figures import Figure
+from ballcast.vision.training import places
 
 STREAM = 23  # apart from other random numbers of a set
 SIDE = 192  # px
 FRAMES = 3
 CANVAS = 448  # px, side of the painted backgrounds
 PER_CANVAS = 8  # samples that share a background; of one purpose, so sets share none
-DIAMETER = 1.6, 18.0  # px at half resolution, even in logarithms
-SPEED = 0.3, 55.0  # px per frame, even in logarithms
-EXPOSURE = 0.03, 0.95  # of the frame interval
-CONTRAST = 14.0  # of 255, that a ball differs from what is behind it, at the smallest
+DIAMETER, SMALL = (1.6, 18.0), (1.6, 5.0)  # px at half resolution, even in logarithms; of small ones, half of all
+SPEED, FAST = (0.3, 60.0), (6.0, 60.0)  # px per frame, even in logarithms; of fast ones, half of all
+EXPOSURE, OPEN = (0.03, 1.0), (0.75, 1.0)  # of the frame interval; of an open shutter, as many broadcasts have
+CONTRAST = 8.0  # of 255, that a streak changes the picture, at the smallest
 WITHOUT_BALL, SECOND_BALL, RESTING = 0.12, 0.12, 0.3  # shares of the samples; resting balls are given no weight
+FOLDS = 128  # px, side of the pattern on players' clothes
 SEEN = 0.35  # share of a ball that must be seen for it to be asked for
 BALL_FIELDS = 6  # u, v (px), diameter (px), streak (px, its two components), weight 0 or 1
 
@@ -75,76 +77,24 @@ def draw_canvas(stream: tuple[int, ...]) -> np.ndarray:
     image = np.empty((CANVAS, CANVAS, 3), np.uint8)
     image[...] = textures.any_color(random)
     kind = random.random()
-    if kind < 0.55:
-        _paint_court(random, image)
-    elif kind < 0.75:
-        _paint_room(random, image)
-    elif kind < 0.88:
-        _paint_clutter(random, image)
+    if kind < 0.5:
+        places.paint_court(random, image)
+    elif kind < 0.68:
+        places.paint_table(random, image)
+    elif kind < 0.8:
+        places.paint_room(random, image)
+    elif kind < 0.9:
+        places.paint_clutter(random, image)
     else:
         image = textures.textured(random, image, random.uniform(4.0, 45.0))
-    for _ in range(int(random.integers(0, 4))):
+    for _ in range(int(random.choice([0, 1, 2, 4, 9]))):
         left, top = random.integers(0, CANVAS, 2)
-        width, height = int(random.integers(10, 90)), int(random.integers(5, 30))
-        textures.add_logo(random, image, (int(left), int(top), width, height))
+        height = _between_logs(random, (4.0, 28.0))
+        width = height * random.uniform(1.5, 7.0)
+        textures.add_logo(random, image, (int(left), int(top), int(width), int(height)))
     textures.add_lights(random, image, int(random.choice([0, 0, 1, 3])))
-    image = textures.textured(random, image, random.uniform(0.3, 5.0))
+    image = textures.textured(random, image, _between_logs(random, (0.3, 5.0)))
     return textures.lit(random, image, random.uniform(0.02, 0.2))
-
-
-def _paint_court(random, image):
-    """A floor with areas and lines in perspective, boards and a crowd behind it."""
-    import cv2
-
-    horizon = int(random.uniform(-0.3, 0.6) * CANVAS)
-    turn, scale = random.uniform(-0.6, 0.6), random.uniform(20.0, 160.0)
-    height = random.uniform(1.0, 4.0)
-
-    def seen(points):
-        """Points (N, 2) of the floor, across and away, as px."""
-        x, y = np.array(points, float).T
-        x, y = x * math.cos(turn) - y * math.sin(turn), x * math.sin(turn) + y * math.cos(turn) + 6.0
-        depth = np.maximum(y, 0.5)
-        pixels = np.stack([0.5 * CANVAS + 6.0 * scale * x / depth, horizon + 6.0 * scale * height / depth], axis=1)
-        return np.round(np.clip(pixels, -3e3, 3e3) * 8).astype(np.int32)
-
-    for size in sorted(random.uniform(1.0, 9.0, int(random.integers(1, 4))))[::-1]:
-        corners = [(-size, -size), (size, -size), (size, size), (-size, size)]
-        color = textures.any_color(random).tolist()
-        cv2.fillPoly(image, [seen(corners)], color, cv2.LINE_AA, 3)
-    line = [random.uniform(190, 255)] * 3 if random.random() < 0.8 else textures.any_color(random).tolist()
-    thickness = int(random.integers(1, 4))
-    for _ in range(int(random.integers(2, 9))):
-        a, extent = random.uniform(-6.0, 6.0, 2), random.uniform(1.0, 9.0)
-        b = a + ([extent, 0.0] if random.random() < 0.5 else [0.0, extent])
-        ends = seen([a, b])
-        cv2.line(image, tuple(map(int, ends[0])), tuple(map(int, ends[1])), line, thickness, cv2.LINE_AA, 3)
-    if horizon > 20:
-        image[:horizon] = textures.crowd(random, (CANVAS, horizon), random.uniform(2.0, 10.0))
-        if random.random() < 0.7:
-            boards = int(random.integers(8, 30))
-            textures.add_boards(random, image, max(0, horizon - boards), min(boards, horizon))
-
-
-def _paint_room(random, image):
-    """A plain wall with the edges of furniture."""
-    import cv2
-
-    for _ in range(int(random.integers(0, 7))):
-        a, b = random.integers(-50, CANVAS + 50, 2), random.integers(10, 250, 2)
-        color = np.clip(image[0, 0] * random.uniform(0.3, 1.4) + random.normal(0.0, 10.0, 3), 0, 255).tolist()
-        cv2.rectangle(image, tuple(map(int, a)), tuple(map(int, a + b)), color, -1, cv2.LINE_AA)
-
-
-def _paint_clutter(random, image):
-    """Many things of all sizes: chairs, bags, trees, windows."""
-    import cv2
-
-    for _ in range(int(random.integers(50, 400))):
-        middle, size = random.uniform(0.0, CANVAS, 2), _between_logs(random, (2.0, 70.0))
-        corners = middle + size * random.normal(0.0, 0.6, (int(random.integers(3, 6)), 2))
-        color = (0.5 * image[0, 0] + 0.5 * textures.any_color(random)).tolist()
-        cv2.fillPoly(image, [np.round(8 * corners).astype(np.int32)], color, cv2.LINE_AA, 3)
 
 
 def _backgrounds(random, canvas, side):
@@ -201,8 +151,9 @@ class _Flight:
     """A ball over three frames: a bent path in the picture, perhaps with a bounce or a hit."""
 
     def __init__(self, random, side):
-        self.diameter = _between_logs(random, DIAMETER)
-        speed, direction = _between_logs(random, SPEED), random.uniform(0.0, 2.0 * np.pi)
+        self.diameter = _between_logs(random, SMALL if random.random() < 0.5 else DIAMETER)
+        speed = _between_logs(random, FAST if random.random() < 0.5 else SPEED)
+        direction = random.uniform(0.0, 2.0 * np.pi)
         self.velocity = speed * np.array([math.cos(direction), 0.6 * math.sin(direction)])
         self.middle = random.uniform(-0.02, 1.02, 2) * side
         self.pull = np.array([0.0, random.uniform(0.0, 1.5)])
@@ -212,7 +163,10 @@ class _Flight:
             self.turned = random.uniform(0.0, 2.0), self.velocity * [1.0, -0.8]
         elif random.random() < 0.1:
             self.turned = random.uniform(0.0, 2.0), random.normal(0.0, speed, 2)
-        self.exposure = random.uniform(*EXPOSURE) if random.random() < 0.6 else _between_logs(random, EXPOSURE)
+        draw = random.random()
+        self.exposure = (
+            random.uniform(*(OPEN if draw < 0.3 else EXPOSURE)) if draw < 0.7 else _between_logs(random, EXPOSURE)
+        )
         self.color, self.light = _ball_color(random), _light(random)
         self.blur = 0.5 + random.choice([0.0, random.uniform(0.0, 1.0)])
         self.shadow = None
@@ -237,8 +191,10 @@ class _Flight:
             flat = flat._replace(axes=flat.axes * np.array([[1.0], [0.4]]))
             paint_shadow(image, flat, strength)
         column, row = np.clip(np.round(middle).astype(int), 0, np.array(image.shape[1::-1]) - 1)
-        differs = np.abs(self.color * 0.8 - image[row, column]).max() >= CONTRAST
+        near = slice(max(0, row - 1), row + 2), slice(max(0, column - 1), column + 2)
+        before = image[near].astype(np.int16)
         seen = paint_ball(image, round_streak(start, end, 0.5 * diameter, self.blur), self.color, self.light)
+        differs = np.abs(image[near] - before).max() >= CONTRAST
         inside = (middle >= 0).all() and (middle < image.shape[1]).all()
         return [*middle, diameter, *(end - start), seen if inside and differs else 0.0]
 
@@ -253,10 +209,19 @@ class _Runner:
         self.time, self.rate = random.uniform(0.0, 10.0), 1.0 / random.choice([25.0, 30.0, 50.0, 60.0])
         self.swing, self.swinging = random.uniform(-1.0, 1.0), random.normal(0.0, 0.25)
         self.blurred = random.random() < 0.5
+        self.folds = textures.noise(random, (FOLDS, FOLDS), 2.0, 0.8) * random.uniform(4.0, 25.0)
 
     def paint(self, image, k):
+        import cv2
+
         feet, swing = self.feet + k * self.velocity, self.swing + k * self.swinging
+        before = image.copy()
         self.figure.paint(image, feet, self.height, self.time + k * self.rate, swing)
+        change = cv2.absdiff(image, before)
+        rows, columns = np.nonzero(change[..., 0] | change[..., 1] | change[..., 2])
+        right, down = np.round(feet).astype(int)
+        folds = self.folds[(rows - down) % FOLDS, (columns - right) % FOLDS]
+        image[rows, columns] = np.clip(image[rows, columns] + folds[:, None], 0, 255)
 
 
 class _Blob:
@@ -333,14 +298,17 @@ def _filmed(random, frames):
     """The frames (S, S, 3) after lens, sensor and compression."""
     import cv2
 
-    defocus, flicker = random.uniform(0.2, 0.9), random.normal(0.0, 0.015, FRAMES) * (random.random() < 0.3)
-    noise = SensorNoise(random, random.uniform(0.3, 6.0), random.uniform(0.3, 0.9), tile=256)
-    quality = [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(25, 96))]
+    defocus, flicker = random.uniform(0.1, 0.8), random.normal(0.0, 0.015, FRAMES) * (random.random() < 0.3)
+    noise = SensorNoise(random, _between_logs(random, (0.2, 6.0)), random.uniform(0.3, 0.9), tile=128)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, round(97.0 - 70.0 * random.random() ** 2)]
+    sharpening = random.uniform(0.2, 1.2) if random.random() < 0.35 else 0.0  # as broadcasts do
     is_compressed, still = random.random() < 0.8, random.choice([0.0, random.uniform(1.0, 5.0)])
     found: list[np.ndarray] = []
     for k, image in enumerate(frames):
         image = cv2.GaussianBlur(image, (0, 0), defocus)
         image = noise.add(cv2.convertScaleAbs(image, alpha=1.0 + flicker[k]))
+        if sharpening:
+            image = cv2.addWeighted(image, 1.0 + sharpening, cv2.GaussianBlur(image, (0, 0), 1.0), -sharpening, 0.0)
         if is_compressed:
             image = cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_COLOR)
             image = _with_skipped_blocks(image, found[-1], still) if found and still else image

@@ -9,12 +9,29 @@ from ballcast.vision.network import ANSWERED, CELL, PLANES
 from ballcast.vision.training.images import Sample, draw_sample
 
 SPREAD = 1.0  # cells, standard deviation of a ball's peak in the heat map
+COLORS = (0, 1, 2), (0, 2, 1), (1, 0, 2), (2, 1, 0)  # orders of blue, green and red in a twin
 IGNORED = 3.0  # cells round a ball without weight in which nothing is asked
 
 
 def batch(numbers: Sequence[int], seed: int, purpose: str, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Inputs (B, 9, S, S) uint8, answers (B, A * PLANES, h, w) float32 and weights (B, A, h, w) of samples."""
-    return stacked([draw_sample(number, seed, purpose, side) for number in numbers])
+    """Inputs (B, 9, S, S) uint8, answers (B, A * PLANES, h, w) float32 and weights (B, A, h, w) of samples.
+
+    Two neighbouring numbers are one drawn sample, as it is and as its `twin`: drawing is as dear as learning.
+    """
+    drawn = {half: draw_sample(half, seed, purpose, side) for half in {number // 2 for number in numbers}}
+    return stacked([twin(drawn[n // 2], n) if n % 2 else drawn[n // 2] for n in numbers])
+
+
+def twin(sample: Sample, number: int) -> Sample:
+    """The sample in a mirror, backwards in time, with its colours in another order, which `number` decides."""
+    images = sample.images[::-1, :, ::-1, COLORS[number // 2 % len(COLORS)]]
+    balls = []
+    for rows in sample.balls[::-1]:
+        turned = rows.copy()
+        turned[:, 0] = images.shape[2] - 1.0 - rows[:, 0]
+        turned[:, 4] = -rows[:, 4]  # the streak: mirrored across, and backwards
+        balls.append(turned)
+    return Sample(np.ascontiguousarray(images), tuple(balls))
 
 
 def stacked(samples: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -40,15 +40,15 @@ class Options:
     """Train the network that finds the ball, on synthetic images alone."""
 
     out: Path = Path("runs/ball")  # the folder to write
-    minutes: float = 85.0  # how long, at most
-    steps: int = 20_000  # how many, at most; the learning rate falls to nothing at the last step
+    minutes: float = 85.0  # how long, at most; the learning rate falls to nothing at the end of steps or minutes
+    steps: int = 20_000  # how many, at most
     batch: int = 16  # samples per step
     side: int = 192  # px of a sample
     rate: float = 2e-3  # learning rate
     seed: int = 0  # of the samples and the first weights
     workers: int = 1  # processes that draw samples
     threads: int = 0  # of torch; 0: all cores but those of the workers
-    every: int = 250  # steps between checkpoints
+    every: int = 500  # steps between checkpoints
     resume: bool = False  # go on from the checkpoint in the folder
     device: str = "cpu"  # or cuda
 
@@ -63,6 +63,8 @@ def run(options: Options) -> None:
     import torch
 
     check(options)
+    import onnx  # noqa: F401 - needed at the end; ModuleNotFoundError should come before the hours of work
+
     torch.set_num_threads(options.threads or max(1, (os.cpu_count() or 2) - options.workers))
     options.out.mkdir(parents=True, exist_ok=True)
     learner = Learner(options)
@@ -102,7 +104,7 @@ class Learner:
 
         torch.manual_seed(options.seed)
         self.options, self.step, self.minutes = options, 0, 0.0
-        self.net = BallNet().to(options.device)
+        self.net = BallNet().to(options.device, memory_format=torch.channels_last)  # the faster order of convolutions
         decayed = [p for p in self.net.parameters() if p.ndim > 1]
         rest = [p for p in self.net.parameters() if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": 0.01}, {"params": rest, "weight_decay": 0.0}]
@@ -137,7 +139,12 @@ class Learner:
         for group in self.optimizer.param_groups:
             group["lr"] = self.options.rate * self._schedule()
         inputs, answer, weight = (torch.from_numpy(part).to(self.options.device) for part in batch)
-        total, parts = loss(self.net(normalised(inputs)), answer, weight)
+        inputs = normalised(inputs).to(memory_format=torch.channels_last)
+        with torch.autocast(
+            self.options.device, torch.bfloat16, enabled=self.options.device != "cpu" or _has_bfloat16()
+        ):
+            output = self.net(inputs)
+        total, parts = loss(output, answer, weight)
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
@@ -213,9 +220,16 @@ class Learner:
         print(f"{path}: after {self.step} steps, {path.stat().st_size / 1e6:.2f} MB")
 
     def _schedule(self):
-        """The learning rate's factor: it rises, then falls as a half cosine."""
-        share = min(1.0, self.step / self.options.steps)
+        """The learning rate's factor: it rises, then falls as a half cosine, to 0 at the end of steps or minutes."""
+        share = min(1.0, max(self.step / self.options.steps, self.minutes / self.options.minutes))
         return min(1.0, (self.step + 1) / WARM_UP) * 0.5 * (1.0 + math.cos(math.pi * share))
+
+
+def _has_bfloat16():
+    """Whether this processor multiplies bfloat16 itself. Where it does not, PyTorch's is slower than float32."""
+    import torch
+
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def export(net: Any, path: Path) -> None:

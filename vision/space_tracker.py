@@ -1,0 +1,245 @@
+"""The ball in space, from the candidates of one camera that is calibrated: the 3D stream behind a Follower.
+
+    tracker = SpaceTracker(sport, "physics")
+    tracker.observe(seen, probability, camera)     # seen: of the ImageTracker; camera: tracks.Camera, of this frame
+    forecast = tracker.forecast(times)             # of models, or None; tracker.camera projects it
+    tracker.expected(time)                         # where in the image the ball will be: (2,) px, (2, 2) px2, or None
+    tracker.bounces                                # of the flights until now: place, speed before and after
+
+The first frames of a flight are the image tracker's picks; from then on the stream weighs all candidates itself
+(observe_candidates). A new flight of the image tracker, after a hit, begins a new one here. So do picks that the
+stream does not explain.
+
+A camera that turns or zooms is replaced by that of the first frame: pixels are moved to where this one would have seen
+what the other saw.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ballcast import models
+from ballcast.models.contract import Forecast, no_pixels
+from ballcast.models.estimation.candidates import Association
+from ballcast.models.estimation.flight_prior import flight_prior
+from ballcast.sim import Sport
+from ballcast.tracks.camera import Camera
+from ballcast.tracks.pixel_track import PixelTrack
+from ballcast.vision.fitted_bounces import Bounce, find_bounces
+from ballcast.vision.image_tracker import Seen
+
+FIRST_PICKS = 3  # frames of a flight that the stream starts from
+MIN_PICK = 0.5  # probability of a pick that counts
+UNEXPLAINED = 3  # picks in a row that the stream does not explain, before it starts anew from them
+MAX_MISSED = 0  # frames in a row without the ball, after which nothing is forecast: it may have been hit
+MAX_FRAMES = 600  # of a flight, that are kept
+MAX_FLIGHTS = 400  # whose bounces are kept
+REMEMBERED = 17  # frames whose cameras are known
+STEP = 1e-3  # s after the last frame, at which the state is asked for
+MAX_HIT_GAP = 0.25  # s between two flights of one ball
+SHARE_OF_STEP, RACKET = (
+    0.5,
+    0.1,
+)  # how far from where it was last seen a ball begins: of its ways to the hit and from it; m
+
+
+Settled = Callable[[int], tuple[Seen, int]]
+
+
+class _Row(NamedTuple):
+    """The ball in a frame, as the camera of the first frame sees it."""
+
+    number: int
+    time: float
+    pixel: np.ndarray
+
+
+class SpaceTracker:
+    """Follows the ball in space.
+
+    sport: a name or a Sport; predictor: a name or a file of one that takes pixels. ValueError if it takes none.
+
+    camera   that of the last frame, by which forecasts are projected; None: not calibrated in this frame
+    found    the Association of the last frame; None where the stream did not weigh it
+    event    "bounce" if the ball is known since the last frame to have bounced, else ""
+    """
+
+    def __init__(self, sport: str | Sport, predictor: str = "physics"):
+        self.stream = models.load(predictor, sport=sport).stream()
+        if not hasattr(self.stream, "observe_candidates"):
+            raise ValueError(no_pixels(self.stream.predictor.name))
+        self.camera: Camera | None = None
+        self.found: Association | None = None
+        self.event = ""
+        self._finished: list[list[Bounce]] = []
+        self._cameras: deque[tuple[int, Camera | None]] = deque(maxlen=REMEMBERED)
+        self._reference: Camera | None = None
+        self._flight, self._is_open, self._rows, self._last_time = -1, False, [], -math.inf
+        prior = flight_prior(self.stream.predictor.sport)
+        self._speed = float(np.sqrt(prior.weights @ (prior.means[:, 3:6] ** 2).sum(axis=1)))  # m/s, usual after a hit
+        self._begin(-1)
+
+    def observe(
+        self, seen: Seen, probability: np.ndarray, camera: Camera | None, settled: Settled | None = None
+    ) -> None:
+        """Take a frame as the image tracker understood it. probability (N,): of its candidates, by their looks.
+
+        settled: the image tracker's, by which the first frames of a flight are known better afterwards.
+        """
+        self.camera, self.found, self.event = camera, None, ""
+        self._cameras.append((seen.number, camera))
+        if seen.flight != self._flight:
+            self._begin(seen.flight)
+        if camera is None:
+            return
+        pick = self._pick_of(seen, camera)
+        if self._is_open:
+            self._weigh(seen, probability, camera, pick)
+        elif pick is not None:
+            self._picks = self._path(settled) if settled else [*self._picks, pick]
+            if len(self._picks) >= FIRST_PICKS:
+                self._open()
+
+    def _path(self, settled):
+        """The picks of the flight that is under way, as the image tracker knows them now."""
+        cameras, path, begun = dict(self._cameras), [], None
+        for delay in range(len(self._cameras)):
+            try:
+                seen, origin = settled(delay)
+            except ValueError:
+                break
+            if begun is not None and origin != begun:
+                break
+            begun, camera = origin, cameras.get(seen.number)
+            is_candidate = seen.pixel is not None and (seen.candidates.pixel == seen.pixel).all(axis=1).any()
+            pick = self._pick_of(seen, camera) if is_candidate and camera is not None else None
+            path = path if pick is None else [pick, *path]
+        return path
+
+    def forecast(self, times: ArrayLike) -> Forecast | None:
+        """Where the ball will be at times (H,) s, after the last frame; None if too few frames have seen it, or if the
+        last one has not: it may have been hit."""
+        if self.camera is None or not self._is_open or self._missed > MAX_MISSED:
+            return None
+        return self.stream.forecast(times)
+
+    def expected(self, time: float) -> tuple[np.ndarray, np.ndarray] | None:
+        """The pixel (2,) and its covariance (2, 2) px2 where the last camera will see the ball at `time` s; None if the
+        ball is not known in space."""
+        if self.camera is None or not self._is_open or time <= self._last_time:
+            return None
+        found = self.stream.observe_candidates(time, np.empty((0, 2)), np.empty(0), self._reference)
+        if not np.isfinite(found.pixel).all():
+            return None
+        steps = found.pixel + np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+        pixel, *ends = moved(steps, self._reference, self.camera)
+        jacobian = np.stack([end - pixel for end in ends], axis=1)
+        return pixel, jacobian @ found.covariance @ jacobian.T
+
+    @property
+    def bounces(self) -> list[Bounce]:
+        """The bounces of the flights until now, in the order of time, by a fit of each whole flight."""
+        return [bounce for flight in self._finished for bounce in flight] + self._bounces_of_flight()
+
+    def _begin(self, flight):
+        """Begin a flight of that number; the one before is over."""
+        self._before = self._where() if self._is_open else None
+        if self._is_open:
+            self._finished = [*self._finished, self._bounces_of_flight()][-MAX_FLIGHTS:]
+            self.stream.restart()
+        self._flight, self._is_open, self._contact = flight, False, -math.inf
+        self._picks, self._strays, self._rows, self._missed = [], [], [], 0
+
+    def _where(self):
+        """(time s, position (3,) m, its covariance, velocity (3,) m/s) of the ball when it was last seen, or None."""
+        time = self._last_time
+        try:
+            belief = self.stream.forecast([time + STEP]).belief
+        except ValueError:
+            return None
+        if belief is None or belief.covariance is None:
+            return None
+        return time, belief.position, belief.covariance[:3, :3], belief.velocity
+
+    def _know_start(self):
+        """Tell the stream where the flight begins, if the one before ended there."""
+        if self._before is None:
+            return
+        time, position, covariance, velocity = self._before
+        gap = self._picks[0].time - time
+        if 0.0 < gap <= MAX_HIT_GAP:
+            reach = SHARE_OF_STEP * gap * (float(np.linalg.norm(velocity)) + self._speed) + RACKET
+            self.stream.restart_near(position, covariance + reach**2 * np.eye(3))
+
+    def _pick_of(self, seen, camera):
+        """The image tracker's ball as a _Row; None if it has none."""
+        if seen.pixel is None or seen.probability < MIN_PICK:
+            return None
+        if self._reference is None:
+            self._reference = camera
+        pixel = moved(seen.pixel[None], camera, self._reference)[0]
+        return _Row(seen.number, seen.time, pixel) if np.isfinite(pixel).all() else None
+
+    def _open(self):
+        """Start the stream from the picks."""
+        self._know_start()
+        for row in self._picks:
+            self.stream.observe_pixel(row.time, row.pixel, self._reference)
+        self._rows, self._picks, self._is_open = self._picks, [], True
+        self._last_time = self._rows[-1].time
+        self._contact = self.stream.last_contact
+
+    def _weigh(self, seen, probability, camera, pick):
+        """Let the stream weigh the candidates of a frame."""
+        pixels = moved(seen.candidates.pixel, camera, self._reference)
+        sound = np.flatnonzero(np.isfinite(pixels).all(axis=1))
+        found = self.stream.observe_candidates(seen.time, pixels[sound], probability[sound], self._reference)
+        if found.index >= 0:
+            found, self._last_time = found._replace(index=int(sound[found.index])), seen.time
+        is_seen = found.index >= 0 and found.probability > MIN_PICK
+        if is_seen:
+            self._missed = 0
+            self._rows = [*self._rows[1 - MAX_FRAMES :], _Row(seen.number, seen.time, pixels[found.index])]
+        else:
+            self._missed += 1
+        self.found = found
+        if self.stream.last_contact > self._contact:
+            self.event, self._contact = "bounce", self.stream.last_contact + 0.03
+        is_same = is_seen and (pick is None or np.array_equal(pixels[found.index], pick.pixel))
+        self._strays = [] if is_same else [*self._strays, pick] if pick else self._strays
+        if len(self._strays) >= UNEXPLAINED:
+            self._follow_strays()
+
+    def _follow_strays(self):
+        """Take picks that the stream does not explain: it fits anew, or the flight begins anew with them."""
+        picks = self._strays
+        if picks[0].time <= self._last_time:
+            self._begin(self._flight)
+            self._picks = picks
+            return self._open()
+        for row in picks:
+            self.stream.observe_pixel(row.time, row.pixel, self._reference)
+        self._rows, self._strays, self._missed = [*self._rows[len(picks) - MAX_FRAMES :], *picks], [], 0
+        self._last_time = picks[-1].time
+
+    def _bounces_of_flight(self):
+        """The Bounces of the flight that is under way."""
+        if self._reference is None or len(self._rows) < FIRST_PICKS:
+            return []
+        numbers = np.array([row.number for row in self._rows])
+        time, pixel = np.array([row.time for row in self._rows]), np.array([row.pixel for row in self._rows])
+        track = PixelTrack(time, pixel, np.zeros(len(time), int), [self._reference])
+        return find_bounces(self.stream.predictor.sport, track, numbers, self._flight)
+
+
+def moved(pixels: np.ndarray, camera: Camera, other: Camera) -> np.ndarray:
+    """Where another camera sees what a camera sees at pixels (N, 2): exact if it has only turned or zoomed, else for
+    points as far away as the place. NaN for what the other cannot see."""
+    if camera is other or not len(pixels):
+        return np.array(pixels, float).reshape(-1, 2)
+    centre, directions = camera.rays(pixels)
+    return other.project(centre + np.linalg.norm(camera.t) * directions)
