@@ -77,7 +77,7 @@ class Clip(NamedTuple):
     at_once: list[Seen]
     settled: list[Seen]
     forecasts: dict[int, ImageForecast | None]
-    milliseconds: float  # per frame, the median
+    milliseconds: float  # of the processor per frame, the median
 
 
 def main() -> None:
@@ -132,10 +132,10 @@ def follow(name: str, finder: CandidateFinder | NetworkFinder, delay: int) -> Cl
         for frame in video:
             if frame.number > max(labels) + 2 * delay:
                 break
-            start = time.perf_counter()
+            start = time.process_time()
             at_once.append(follower.observe(frame))
             forecast = follower.forecast([frame.time + AHEAD])
-            spent.append(time.perf_counter() - start)
+            spent.append(time.process_time() - start)
             times[frame.number] = frame.time
             forecasts[frame.number] = forecast and ImageForecast(forecast.pixel[0], forecast.covariance[0])
             if len(at_once) > delay:
@@ -186,7 +186,7 @@ def is_labelled(clip: Clip, number: int) -> bool:
 
 
 def forecast_errors(clip: Clip) -> tuple[np.ndarray, np.ndarray]:
-    """Errors (N,) px of the forecasts, inf for none, and whether (M,) the label is in the region, of those there are."""
+    """Errors (N,) px of the forecasts, inf for none, and which (M,) of the regions hold the label."""
     errors, inside, noise = [], [], (ERROR * clip.height) ** 2 * np.eye(2)
     for number, pixel in targets(clip):
         forecast = clip.forecasts.get(number)
@@ -204,9 +204,8 @@ def best_fit(clip: Clip) -> float:
     medians = []
     for degree in (1, 2):
         for count in FITTED:
-            errors = [
-                error for number, pixel in targets(clip) if (error := fit_error(clip, number, pixel, degree, count))
-            ]
+            found = [fit_error(clip, number, pixel, degree, count) for number, pixel in targets(clip)]
+            errors = [error for error in found if error is not None]
             medians += [np.median(errors)] if len(errors) > 5 else []
     return float(min(medians, default=np.nan))
 

@@ -387,7 +387,7 @@ def test_the_python_of_the_page_about_cameras_runs(folder):
     blocks = re.findall(r"```python\n(.+?)```", (ROOT / "docs/cameras.md").read_text(encoding="utf-8"), re.DOTALL)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", "\n".join(blocks)], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0 and len(blocks) == 4, done.stderr
+    assert done.returncode == 0 and len(blocks) == 5, done.stderr
     assert "Landing" in done.stdout or "None" in done.stdout
 
 

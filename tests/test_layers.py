@@ -63,7 +63,7 @@ LIVES_IN = {  # library -> the only places that import it
         "benchmarks/gpu_speed.py",
     ),
     "mujoco": ("benchmarks/",),
-    "cv2": ("vision/", "benchmarks/court_finder.py", "benchmarks/detection.py"),
+    "cv2": ("vision/", "benchmarks/court_finder.py", "benchmarks/detection.py", "benchmarks/following.py"),
     "h5py": ("tracks/hdf5.py",),
     "yaml": ("tracks/yaml_file.py",),
     "matplotlib": (

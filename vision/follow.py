@@ -23,13 +23,18 @@ from ballcast.sim import Sport
 from ballcast.tracks.camera import Camera
 from ballcast.vision.finders import Finder, probabilities
 from ballcast.vision.image_tracker import LONGEST_DELAY, Flights, ImageForecast, ImageTracker, Seen, Turn
+from ballcast.vision.network import ALIGNED, NetworkFinder
 from ballcast.vision.pan import PanMeter
 from ballcast.vision.space_tracker import SpaceTracker
+from ballcast.vision.space_view import in_image, joined
 from ballcast.vision.video import Frame
 
 __all__ = ["SETTLED", "Follower", "ImageLanding", "Seen", "Turn", "VideoForecast", "settle"]
 
 SETTLED = 12  # frames after which hindsight adds little
+WINDOW = 512  # px, side of the part of a frame that is searched where the ball is sure to be
+WHOLE_EVERY = 4  # frames: the whole of every such one is searched
+MAX_SHARE = 0.5  # of a frame: a larger part saves too little
 
 
 class ImageLanding(NamedTuple):
@@ -70,42 +75,62 @@ class Follower:
             raise ValueError("a camera without a sport: say sport=, so that the ball can be followed in space")
         self.image = ImageTracker(size)
         self.space = None if camera is None or sport is None else SpaceTracker(sport, predictor)
-        self._finder, self._pan = finder, PanMeter()
+        self._finder, self._pan, self._since_whole = finder, PanMeter(), 0
         self._camera = camera if callable(camera) else lambda time: camera
 
     def observe(self, frame: Frame) -> Seen:
         """Search a frame. Returns what is known of the ball in it now."""
-        candidates = self._finder.find(frame.image)
+        window = self._window(frame)
+        if isinstance(self._finder, NetworkFinder):
+            candidates = self._finder.find(frame.image, window)
+        else:
+            candidates = self._finder.find(frame.image)
         shift = self._pan.measure(frame.image)
         weights = probabilities(self._finder, candidates)
-        seen = self.image.observe(frame.number, frame.time, candidates, weights, shift)
+        seen = self.image.observe(frame.number, frame.time, candidates, weights, shift, window)
         if self.space is not None:
-            self.space.observe(seen, weights, self._camera(frame.time))
+            self.space.observe(seen, weights, self._camera(frame.time), self.image.settled)
         return seen
+
+    def _window(self, frame):
+        """The part of a frame that is searched, None for all of it: every WHOLE_EVERY-th, and where no ball is sure."""
+        height, width = frame.image.shape[:2]
+        self._since_whole += 1
+        if isinstance(self._finder, NetworkFinder) and self._since_whole < WHOLE_EVERY:
+            if WINDOW * WINDOW <= MAX_SHARE * width * height and WINDOW <= height:
+                place = self.image.window(frame.time, WINDOW)
+                if place is not None:
+                    return window_at(place, width, height)
+        self._since_whole = 0
+        return None
 
     def forecast(self, times: ArrayLike) -> VideoForecast | None:
         """Where the ball will be at times (H,) s, after the last frame; None if none is followed."""
         times = np.asarray(times, float)
-        in_image = self.image.forecast(times)
-        if in_image is None:
+        image = self.image.forecast(times)
+        if image is None:
             return None
-        in_space = None if self.space is None else self.space.forecast(times)
-        return VideoForecast(times, *in_image) if in_space is None else self._seen_by_camera(times, in_space, in_image)
+        space = None if self.space is None else self.space.forecast(times)
+        return VideoForecast(times, *image) if space is None else self._seen_by_camera(times, space, image)
 
-    def _seen_by_camera(self, times: np.ndarray, space: Forecast, in_image: ImageForecast) -> VideoForecast:
-        """A forecast in space as the camera of the last frame sees it. (Owner: branch assoc.)"""
-        camera = self.space.camera
-        pixel, jacobian = camera.project(space.mean), camera.jacobian(space.mean)
-        covariance = np.full((len(times), 2, 2), np.nan)
-        if space.covariance is not None:
-            covariance = jacobian @ space.covariance @ jacobian.swapaxes(-1, -2)
+    def _seen_by_camera(self, times: np.ndarray, space: Forecast, image: ImageForecast) -> VideoForecast:
+        """A forecast in space as the camera of the last frame sees it, joined with that in the image."""
+        pixel, covariance = joined(*in_image(self.space.camera, space.mean, space.covariance), *image)
         landing = space.landing
         if landing is not None:
-            across = camera.jacobian(landing.position)
-            spread = np.full((2, 2), np.nan) if landing.covariance is None else (
-                across @ landing.covariance[1:, 1:] @ across.T)  # fmt: skip
-            landing = ImageLanding(landing.time, camera.project(landing.position), spread, landing.position)
+            spread = None if landing.covariance is None else landing.covariance[1:, 1:]
+            place = in_image(self.space.camera, landing.position, spread)
+            landing = ImageLanding(landing.time, *place, landing.position)
         return VideoForecast(times, pixel, covariance, space, landing)
+
+
+def window_at(place: tuple[float, float], width: int, height: int) -> tuple[int, int, int, int]:
+    """The window round a place (u, v) px: left, top, right, bottom px, in the picture."""
+    left, top = (
+        int(np.clip(round((middle - 0.5 * WINDOW) / ALIGNED) * ALIGNED, 0, (size - WINDOW) // ALIGNED * ALIGNED))
+        for middle, size in zip(place, (width, height))
+    )
+    return left, top, left + WINDOW, top + WINDOW
 
 
 def settle(follower: Follower, frames: Iterable[Frame], delay: int = SETTLED) -> Iterator[Seen]:

@@ -26,7 +26,7 @@ BOUNCE_RATE, HIT_RATE = 1.0, 0.7  # 1/s
 SEEN_AGAIN = 0.9, 0.5  # probability that the ball is a candidate, if it was in the frame before, and if not
 MAX_MISSED = 0.4  # s without a candidate after which a ball is lost
 AGAIN = 0.8  # share of the clutter that comes again near where it was
-NEAR = 0.0025, 0.06  # heights, and heights/s: how near
+NEAR = 0.0017, 0.05  # heights, and heights/s: how near
 ANGLE = 0.15  # rad, standard deviation of the direction of a streak
 LONGEST = 1.1  # streak over the way from frame to frame
 SIZE = 0.25  # of the logarithm of the diameter, standard deviation from frame to frame
@@ -61,7 +61,7 @@ CANDIDATE = np.dtype(
         ("size", "f8"),  # logarithm of the diameter in heights
         ("streak", "f8"),  # heights, length less diameter
         ("angle", "f8"),  # rad
-        ("clutter", "f8"),  # log of the density of clutter here, over the average
+        ("fresh", "f8"), ("again", "f8"),  # densities of clutter here, over the average: new, and come again
     ],
     align=True,
 )  # fmt: skip
@@ -69,16 +69,26 @@ CANDIDATE = np.dtype(
 
 @strict
 def fill_clutter(candidates, before, shift_u, shift_v, dt, aspect):
-    """Fill the density of clutter at each candidate from the candidates of the frame before."""
+    """Fill the density of clutter at each candidate from the candidates of the frame before.
+
+    Clutter that comes again looks as it did: what looks like a ball, and rests, is not the likelier a ball.
+    """
     near2 = NEAR[0] ** 2 + (NEAR[1] * dt) ** 2
     count = max(len(before), 1)
+    share = AGAIN if len(before) else 0.0
     for c in candidates:
         total = 0.0
         for b in before:
             du, dv = c["u"] - b["u"] - shift_u, c["v"] - b["v"] - shift_v
-            total += (1.0 + (du * du + dv * dv) / near2) ** -1.5 / (2.0 * math.pi * near2)
-        share = AGAIN if len(before) else 0.0
-        c["clutter"] = math.log(1.0 - share + share * aspect * total / count)
+            alike = max(math.exp(min(b["looks"], c["looks"])), 1.0 / count)
+            total += alike * (1.0 + (du * du + dv * dv) / near2) ** -1.5 / (2.0 * math.pi * near2)
+        c["fresh"], c["again"] = 1.0 - share, share * aspect * total
+
+
+@strict
+def against_clutter(features, candidate):
+    """Log likelihood ratio of features (their own log ratio) and of the place against clutter, fresh or again."""
+    return features - math.log(candidate["fresh"] + candidate["again"] * math.exp(max(features, 0.0)))
 
 
 @strict
@@ -132,11 +142,17 @@ def size_score(size, candidate):
 
 
 @strict
-def propose(old, candidates, nothing, dt, laws, aspect, means, covariances, scores, parents, numbers, kinds):
+def is_outside(mean, window):
+    """Whether a predicted place is outside the window (4,) of the picture that was searched."""
+    return not (window[0] < mean[0] < window[2] and window[1] < mean[1] < window[3])
+
+
+@strict
+def propose(old, candidates, nothing, dt, laws, aspect, window, means, covariances, scores, parents, numbers, kinds):
     """Fill all continuations: scores, parents, numbers of candidates and kinds (M,); returns M.
 
     means (3, N, 6) and covariances (3, N, 6, 6) become the predictions of the N old hypotheses: ON, BOUNCE, HIT.
-    nothing: the score that no ball is in play.
+    nothing: the score that no ball is in play. window: left, top, right, bottom heights of what was searched.
     """
     count, room = 0, len(scores)
     turns = math.log(BOUNCE_RATE * dt), math.log(HIT_RATE * dt)
@@ -153,21 +169,23 @@ def propose(old, candidates, nothing, dt, laws, aspect, means, covariances, scor
             mean, covariance = means[k, h], covariances[k, h]
             kind = 0 if k == 0 else BOUNCE + k - 1
             if one["missing"] + dt < MAX_MISSED and one["detections"] >= 2 and count < room:
-                scores[count], parents[count], numbers[count] = base + math.log(1.0 - seen), h, -1
+                missed = 0.0 if is_outside(mean, window) else math.log(1.0 - seen)
+                scores[count], parents[count], numbers[count] = base + missed, h, -1
                 kinds[count] = kind
                 count += 1
             for n in range(len(candidates)):
                 c = candidates[n]
                 score = place_score(mean, covariance, c, aspect)
                 if score > -math.inf and count < room:
-                    score += streak_score(mean, covariance, c) + size_score(one["size"], c)
-                    score += length_score(mean, covariance, c, dt)
-                    score += base + math.log(seen) + c["looks"] - c["clutter"]
+                    features = streak_score(mean, covariance, c) + size_score(one["size"], c)
+                    score += length_score(mean, covariance, c, dt) + against_clutter(features, c)
+                    score += base + math.log(seen) + c["looks"]
                     scores[count], parents[count], numbers[count], kinds[count] = score, h, n, kind
                     count += 1
     for n in range(len(candidates)):
         if count < room:
-            scores[count] = nothing + math.log(BIRTH_RATE * dt) + candidates[n]["looks"] - candidates[n]["clutter"]
+            scores[count] = nothing + math.log(BIRTH_RATE * dt) + candidates[n]["looks"]
+            scores[count] += against_clutter(0.0, candidates[n])
             parents[count], numbers[count], kinds[count] = -1, n, BIRTH
             count += 1
     return count

@@ -39,6 +39,7 @@ CONFIRMED = 2  # candidates after a turn until it is believed
 ENOUGH = 4  # candidates of a flight that teaches
 FILLED = 2  # frames without a candidate between two, in one flight, whose places are filled with hindsight
 FUTURES, WORSE = 5, 3.0  # hypotheses that are forecast, and by how much their scores may be below the best
+WELL_KNOWN, SURELY, DEVIATIONS = 4, 0.9, 4.0  # candidates, probability and standard deviations to search a window
 OTHER = 10.0, 6, 0.05  # of a second ball: score below the best, candidates, and heights from it at least
 
 
@@ -98,6 +99,7 @@ class ImageTracker:
     def __init__(self, size: tuple[int, int]):
         """size: (width, height) px of the picture."""
         self.size = size
+        self._whole = np.array([-math.inf, -math.inf, math.inf, math.inf])
         self._scores = np.empty(PROPOSALS)
         self._integers = np.empty((3, PROPOSALS), np.int64)
         self._means = np.empty((3, hyp.CAPACITY, 6))
@@ -115,9 +117,13 @@ class ImageTracker:
         self._flights, self._was_followed = Flights(), False
 
     def observe(
-        self, number: int, time: float, candidates: Candidates, probability: np.ndarray, shift: ArrayLike = (0.0, 0.0)
-    ) -> Seen:
-        """Take a frame. probability (N,): of each candidate, by its looks; shift: px by which the picture moved."""
+        self, number: int, time: float, candidates: Candidates, probability: np.ndarray,
+        shift: ArrayLike = (0.0, 0.0), window: tuple[int, int, int, int] | None = None,
+    ) -> Seen:  # fmt: skip
+        """Take a frame. probability (N,): of each candidate, by its looks; shift: px by which the picture moved.
+
+        window: left, top, right, bottom px of the part that was searched; None for all of it.
+        """
         dt = time - self._past[-1].time if self._past else USUAL_STEP
         is_cut = not 0.0 < dt < MAX_STEP
         dt = USUAL_STEP if is_cut else dt
@@ -126,7 +132,8 @@ class ImageTracker:
         self._index, self._shift = self._index + 1, self._shift + move
         self._drift += DRIFT * (move / dt - self._drift)
         self.ground.shift(move[1])
-        kept, left = self._continue(rows, move, dt, is_cut)
+        searched = self._whole if window is None else np.array(window) / self.size[1]
+        kept, left = self._continue(rows, move, dt, is_cut, searched)
         self._past.append(_Frame(number, time, candidates, kept, left, self._shift.copy()))
         event = self._confirm()
         return self._flights.numbered(*self._describe(0), event)
@@ -158,6 +165,17 @@ class ImageTracker:
         H = self.size[1]
         return ImageForecast((mean + ahead[:, None] * self._drift) * H, covariance * H * H)
 
+    def window(self, time: float, side: int) -> tuple[float, float] | None:
+        """The place (u, v) px from which the ball is surely not half a side away at a time in s; None: not sure."""
+        best = self._best()
+        if best is None or best["detections"] < WELL_KNOWN or best["missing"] > 0.0:
+            return None
+        if 1.0 < SURELY * (1.0 + math.exp(self._nothing)):
+            return None
+        ahead = self.forecast([time])
+        spread = math.sqrt(np.linalg.eigvalsh(ahead.covariance[0])[-1])
+        return tuple(ahead.pixel[0]) if DEVIATIONS * spread < 0.5 * side else None
+
     def _rows(self, candidates, probability):
         """The candidates as records in heights, the likelier ones of too many."""
         rows, H = np.zeros(len(candidates), hyp.CANDIDATE), self.size[1]
@@ -173,7 +191,7 @@ class ImageTracker:
         rows["looks"] = np.clip(odds, -ODDS, ODDS)
         return rows[:PER_CANDIDATE]
 
-    def _continue(self, rows, move, dt, is_cut):
+    def _continue(self, rows, move, dt, is_cut, window):
         """The hypotheses after a frame (N,), the best first, and which of those before ended if no ball is in play."""
         old = self._past[-1].hypotheses.copy() if self._past else np.zeros(0, hyp.HYPOTHESIS)
         if is_cut:
@@ -185,12 +203,12 @@ class ImageTracker:
         if move.any():
             old["mean"][:, :2] += move
             old["covariance"][:, [0, 1], [0, 1]] += PAN_NOISE**2
-        count = hyp.propose(old, rows, self._nothing, dt, laws, aspect, self._means, self._covariances, self._scores,
-                            parents, numbers, kinds)  # fmt: skip
+        count = hyp.propose(old, rows, self._nothing, dt, laws, aspect, window, self._means, self._covariances,
+                            self._scores, parents, numbers, kinds)  # fmt: skip
         new = np.zeros(hyp.CAPACITY, hyp.HYPOTHESIS)
         size = hyp.select(old, rows, laws, self._index, dt, self._means, self._covariances, self._scores[:count],
                           parents[:count], numbers[:count], kinds[:count], new)  # fmt: skip
-        kept, self._candidates = new[:size].copy(), rows
+        kept, self._candidates = new[:size].copy(), self._remembered(rows, move, window)
         self._nothing += math.log1p(-hyp.BIRTH_RATE * dt)
         end = np.logaddexp.reduce(old["total"]) + math.log(hyp.DEATH_RATE * dt) if len(old) else -np.inf
         left = int(old["total"].argmax()) if end > self._nothing else -1
@@ -199,6 +217,16 @@ class ImageTracker:
         kept["total"] -= base
         self._nothing -= base
         return kept, left
+
+    def _remembered(self, rows, move, window):
+        """The candidates that the next ones are compared with: those outside a window are of an earlier frame."""
+        if window is self._whole:
+            return rows
+        u, v = self._candidates["u"] + move[0], self._candidates["v"] + move[1]
+        outside = (u <= window[0]) | (u >= window[2]) | (v <= window[1]) | (v >= window[3])
+        earlier = self._candidates[outside]
+        earlier["u"], earlier["v"] = u[outside], v[outside]
+        return np.concatenate([rows, earlier])
 
     def _best(self):
         """The best hypothesis; None if that no ball is in play is likelier."""
@@ -216,9 +244,9 @@ class ImageTracker:
         nothing = Seen(frame.number, frame.time, None, None, float(mass.max()), 0.0, 0.0, 0.0, frame.candidates,
                        -1, "", "")  # fmt: skip
         best = int(mass.argmax())
-        if mass[best] < SURE:
+        one = frame.hypotheses[ancestors[np.flatnonzero(taken == best)[0]]] if mass[best] > 0.0 else None
+        if mass[best] < SURE and not (mass[best] > 0.5 * SURE and self._second_ball(one)):
             return self._filled(nothing, delay) if delay else (nothing, -1)
-        one = frame.hypotheses[ancestors[np.flatnonzero(taken == best)[0]]]
         covariance = one["covariance"][:2, :2] * self.size[1] ** 2
         diameter, length, angle = (float(values[best]) for values in frame.candidates[2:])
         seen = Seen(frame.number, frame.time, frame.candidates.pixel[best], covariance, float(mass[best]),

@@ -29,6 +29,7 @@ PLANES = (
     6  # numbers of each of these frames in a cell: logit, u and v in cells from its middle, log2 of the diameter in
 )
 # half-size px, and the streak as a double angle: s * cos(2 a), s * sin(2 a) with s = log2(1 + its length in px)
+ALIGNED = SHRINK * MULTIPLE  # px, of the sides of windows
 INPUT = "frames"  # its name in the file
 MAX_COUNT = 20  # candidates of a frame
 MIN_SCORE = 0.05  # probability below which a peak is none
@@ -49,17 +50,31 @@ class NetworkFinder:
             self._run = open_network(path, threads)
         except Exception as error:  # noqa: BLE001 - each library has its own
             raise OSError(f"{path}: no network that can be read") from error
-        self._planes: deque[np.ndarray] = deque(maxlen=3)
+        self._images: deque[np.ndarray] = deque(maxlen=3)
+        self._planes: deque[np.ndarray | None] = deque(maxlen=3)  # of these whole images, once they were wanted
         self._answer = ANSWERED.index(2 - delay)
 
-    def find(self, image: np.ndarray) -> Candidates:
-        """The candidates of an image (H, W, 3) uint8, or of the one before. Images of another size start again."""
-        planes = prepared(image)
-        if self._planes and self._planes[-1].shape != planes.shape:
+    def find(self, image: np.ndarray, window: tuple[int, int, int, int] | None = None) -> Candidates:
+        """The candidates of an image (H, W, 3) uint8, or of the one before. Images of another size start again.
+
+        window: left, top, right, bottom px (both ends are multiples of ALIGNED): search only there, in less time.
+        The images are kept, not copied: do not write into one afterwards.
+        """
+        if self._images and self._images[-1].shape != image.shape:
+            self._images.clear()
             self._planes.clear()
-        self._planes.append(planes)
-        if len(self._planes) < 3:
+        self._images.append(image)
+        self._planes.append(None)
+        if len(self._images) < 3:
             return NONE
+        if window is not None:
+            left, top, right, bottom = window
+            parts = [prepared(one[top:bottom, left:right]) for one in self._images]
+            found = decode(self._run(np.concatenate(parts)[None])[0], self._answer)
+            return Candidates(found.pixel + [left, top], *found[1:])
+        for k, planes in enumerate(self._planes):
+            if planes is None:
+                self._planes[k] = prepared(self._images[k])
         return decode(self._run(np.concatenate(list(self._planes))[None])[0], self._answer)
 
 
