@@ -41,11 +41,8 @@ MAX_FLIGHTS = 400  # whose bounces are kept
 REMEMBERED = 17  # frames whose cameras are known
 STEP = 1e-3  # s after the last frame, at which the state is asked for
 MAX_HIT_GAP = 0.25  # s between two flights of one ball
-SHARE_OF_STEP, RACKET = (
-    0.5,
-    0.1,
-)  # how far from where it was last seen a ball begins: of its ways to the hit and from it; m
-
+# how far from where it was last seen a ball begins: of its usual ways to the hit and from it, and m
+SHARE_OF_STEP, RACKET = 1.0, 0.1
 
 Settled = Callable[[int], tuple[Seen, int]]
 
