@@ -54,6 +54,9 @@ def _stamp(density, times, pixel, covariance, first_end, max_count, dense):
         ellipse[k, 1] = CHI_90_2DOF**2 * covariance[k, 1, 1] + MIN_RADIUS**2
         ellipse[k, 2] = CHI_90_2DOF**2 * covariance[k, 0, 1]
     for k in range(len(times) - 1):
+        area = math.pi * math.sqrt(max(ellipse[k + 1, 0] * ellipse[k + 1, 1] - ellipse[k + 1, 2] ** 2, 0.0))
+        if times[k] >= first_end and area > max_count:
+            break
         smallest = math.sqrt(_smaller(ellipse[k, 0], ellipse[k, 1], ellipse[k, 2]))
         length = math.hypot(pixel[k + 1, 0] - pixel[k, 0], pixel[k + 1, 1] - pixel[k, 1])
         steps = min(64, max(1, math.ceil(length / (0.5 * smallest))))

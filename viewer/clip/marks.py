@@ -24,6 +24,7 @@ RING_ROOM = 1.7  # radii of the ball at which the ring stands
 LINE, THIN = 1.7, 1.0  # radii of the discs that make a line
 OUTLINE, OUTLINE_ALPHA = 1.3, 0.5  # round lines of the forecast, so that they are seen on any picture
 TRAIL_ALPHA, TRAIL_TIME = 0.85, 0.5  # of the newest frame; s over which it fades
+FAR = 0.2  # of the picture's height: no ball moves so far from frame to frame
 MARK = 11.0  # radius of a landing mark where the camera does not say it
 EVENT = 6.0
 EVENT_COLORS = {"hit": (255, 159, 64), "bounce": (255, 235, 110)}
@@ -71,9 +72,11 @@ class Marks:
             return
         now, flight = results[-1].time, results[-1].flight
         seen = [result for result in results if result.pixel is not None and result.flight == flight]
-        if len(seen) > 1:
-            fade = np.array([1.0 - (now - result.time) / TRAIL_TIME for result in seen]).clip(0.0, 1.0)
-            self._line(np.array([result.pixel for result in seen]), THIN, TRACK_COLOR, TRAIL_ALPHA * fade)
+        pixel = np.array([result.pixel for result in seen]).reshape(-1, 2)
+        fade = np.array([1.0 - (now - result.time) / TRAIL_TIME for result in seen]).clip(0.0, 1.0)
+        far = np.linalg.norm(np.diff(pixel, axis=0), axis=1) * self.place.scale > FAR * self.place.size[1]
+        for part in np.split(np.arange(len(seen)), np.flatnonzero(far) + 1):  # no line between two balls
+            self._line(pixel[part], THIN, TRACK_COLOR, TRAIL_ALPHA * fade[part])
         for result in results:
             if result.event in EVENT_COLORS and result.pixel is not None:
                 fade = 1.0 - (now - result.time) / TRAIL_TIME

@@ -26,6 +26,7 @@ SMALL = 0.3  # of the picture's sides: those of the small picture
 COURT_TIME, COURT_FADE = 3.0, 1.0  # s for which the court is drawn after the camera is known, and over which it fades
 RADII, MIN_RING = 2.5, 10.0  # of a landing mark: in radii of the ball, and px in the frame that it has at least
 MESSAGE, MESSAGE_TOP = 22, 118  # units: the size of a message, and where it stands above the lower edge
+SOON = 0.01  # s before a landing in which its time is not written any more
 LATE = 0.05  # s by which a landing may be past and is still marked
 
 
@@ -101,9 +102,9 @@ class ClipPicture:
         marks.ball(result)
         marks.paint()
         landing = result.path.landing if result.path is not None else None
-        if landing is None or landing.time < result.time - LATE:
+        if landing is None or landing.time < result.time + SOON:
             return None
-        return place.of(landing.pixel), f"{max(0.0, landing.time - result.time):.2f} s", 14 * marks.unit
+        return place.of(landing.pixel), f"{landing.time - result.time:.2f} s", 14 * marks.unit
 
     def _image(self, surface, image):
         """Paint an image in the middle of the surface, as large as it fits. Its Placement, or None without one."""

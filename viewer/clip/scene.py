@@ -17,6 +17,8 @@ from ballcast.tracks import Camera
 from ballcast.viewer.clip.results import Result
 from ballcast.viewer.screen import draw_pixels
 
+WIDEST = 0.4  # of the picture's distance
+FARTHER = 1.25  # than the viewer's camera, which follows the ball: this one stands still
 UNKNOWN = np.full(3, np.nan)
 
 
@@ -47,7 +49,8 @@ class Moment:
     orientation = np.eye(3)
     lead_times = np.empty(0)
 
-    def __init__(self, result: Result | None, camera: Camera | None):
+    def __init__(self, result: Result | None, camera: Camera | None, widest: float = np.inf):
+        """widest: m, standard deviation of the place of the ball from which on its region is not drawn."""
         self.now = 0.0 if result is None else result.time
         path = None if result is None else result.path
         position = UNKNOWN if path is None or path.position is None else path.position
@@ -60,6 +63,8 @@ class Moment:
         self.forecasters = []
         if path is not None and path.mean is not None:
             spread = None if path.spread is None else path.spread.astype(float)
+            if spread is not None and np.sqrt(np.trace(spread[0])) > widest:
+                spread = None  # it would fill the picture
             forecast = SpaceForecast(path.times, path.mean.astype(float), spread, path.space_landing)
             self.forecasters = [OneForecast(forecast)]
 
@@ -69,7 +74,7 @@ class Scene:
 
     def __init__(self, sport: Sport):
         self.sport, self._painter = sport, Painter(sport)
-        self.view = OrbitCamera.of(sport.view, (16, 9))
+        self.view = OrbitCamera.of(sport.view, (16, 9)).zoomed(1 / FARTHER)
 
     def paint(self, surface: pygame.Surface, result: Result | None, camera: Camera | None) -> None:
         """Fill the surface with this moment."""
@@ -78,4 +83,4 @@ class Scene:
                 self.view.target, self.view.azimuth, self.view.elevation, self.view.distance, self.view.field_of_view,
                 surface.get_size(),
             )  # fmt: skip
-        draw_pixels(surface, self._painter.paint, Moment(result, camera), self.view)
+        draw_pixels(surface, self._painter.paint, Moment(result, camera, WIDEST * self.view.distance), self.view)
