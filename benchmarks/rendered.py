@@ -102,7 +102,7 @@ def run(options: Options) -> None:
     if options.bounces:
         for way in ways:
             found = list(bounces(options, way))
-            for sport in ("all", *OF_BOUNCES):
+            for sport in dict.fromkeys(["all", *(one.sport for one in found)]):
                 print(bounce_line(way, sport, [one for one in found if sport in ("all", one.sport)]), flush=True)
 
 

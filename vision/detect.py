@@ -135,10 +135,15 @@ def _row(seen):
 
 
 def events_of(found: Found, sport: Any, camera_at: CameraAt | None) -> "list[Happening]":
-    """Hits and bounces, from all frames."""
-    from ballcast.vision.bounces import find_happenings
+    """Hits and bounces, from all frames; in space, if there are a sport and a camera."""
+    from ballcast.vision.bounces import find_happenings, refined
 
-    return find_happenings(found.time, found.pixel, found.size, sport, camera_at)
+    happenings = find_happenings(found.time, found.pixel, found.size, sport, camera_at)
+    if camera_at is None or not happenings:
+        return happenings
+    camera = camera_at(happenings[0].time)
+    is_still = camera is not None and all(camera_at(event.time) is camera for event in happenings)
+    return refined(happenings, found.time, found.pixel, sport, camera) if is_still else happenings
 
 
 def flights_of(found: Found, happenings: "list[Happening]") -> np.ndarray:
