@@ -115,6 +115,7 @@ class Follower:
 
     def _seen_by_camera(self, times: np.ndarray, space: Forecast, image: ImageForecast) -> VideoForecast:
         """A forecast in space as the camera of the last frame sees it, joined with that in the image."""
+        assert self.space is not None and self.space.camera is not None
         pixel, covariance = joined(*in_image(self.space.camera, space.mean, space.covariance), *image)
         landing = space.landing
         if landing is not None:
