@@ -45,7 +45,7 @@ def followed():
 
 def test_a_flight_is_followed_among_clutter(followed):
     tracker, found, track, (times, truth) = followed
-    assert all(one is None for one in found[:3]) and sum(one.index == 3 for one in found[3:]) >= len(track) - 4
+    assert all(one is None for one in found[:3]) and sum(one.best == 3 for one in found[3:]) >= len(track) - 4
     later = track.time[-1] + 0.1
     forecast = tracker.forecast(np.array([later]))
     wanted = np.array([np.interp(later, times, truth[:, k]) for k in range(3)])
@@ -111,6 +111,6 @@ def test_forecasts_are_joined():
     assert np.isnan(in_image(camera, np.zeros((1, 3)), None)[1]).all()
     mean, spread = joined(pixel, covariance, pixel + 3.0, 9.0 * covariance)
     np.testing.assert_allclose(mean - pixel, [[0.3, 0.3]])
-    np.testing.assert_allclose(spread, covariance * 0.9 / 0.7)
+    np.testing.assert_allclose(spread, covariance * 0.9 / 0.5)
     alone = joined(pixel, np.full((1, 2, 2), np.nan), pixel + 3.0, covariance)
     np.testing.assert_allclose(alone[0], pixel + 3.0)
