@@ -22,7 +22,7 @@ SUBCOMMANDS = {  # name -> (module with main(), the name that the module gives i
         "find a clip's camera, from lines or by hand",
     ),
     "detect": ("ballcast.vision.detect", "python -m ballcast.vision.detect", "find the ball in a video"),
-    "render": ("ballcast.vision.rendering", "python -m ballcast.vision render", "make a video of simulated play"),
+    "render": ("ballcast.vision.rendering", "python -m ballcast.vision.rendering", "make a video of simulated play"),
     "warm": ("ballcast.warm_up", "ballcast warm", "compile ahead of time"),
 }
 

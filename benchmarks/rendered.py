@@ -7,7 +7,8 @@
 Each clip is 2.5 s of a sport, seen from one of five views by a camera that stands still or moves, at 25 to 60 frames/s,
 of 1280 x 720, 1920 x 1080 or 720 x 1280 px (rendered_clips.py). `recall`: of the frames in which the ball is visible,
 those in which it is followed within 5 px, 7 px at 1080p; `precision`: the same of the frames in which a ball is
-followed. `at once`: as it is known when the frame is there; `settled`: 12 frames later, as `ballcast detect` has it.
+followed. The first two frames, which cannot be searched, do not count. `at once`: as it is known when the frame is
+there; `settled`: 12 frames later, as `ballcast detect` has it.
 
 Bounces are forecast from the last frame at least 0.2 s before them, if the ball was visible in four frames since the
 last hit: where the ball is in the picture then, in px of 1080 rows, and where it lands, in m. The latter with the true
@@ -38,6 +39,7 @@ OF_BOUNCES = "table_tennis", "tennis"
 RATES = 25.0, 30.0, 50.0, 60.0
 SIZES = ((1280, 720), (1920, 1080), (1280, 720), (1280, 720), (720, 1280), (1920, 1080))
 TOLERANCE, TOLERANCE_1080 = 5.0, 7.0  # px
+FIRST = 2  # frames at the beginning that no finder can search
 AHEAD = 0.2  # s before a bounce
 SEEN_BEFORE = 4  # frames with the ball since the last hit
 FIRST_OF_BOUNCES = 1000  # seed
@@ -81,9 +83,6 @@ def main() -> None:
 
 def run(options: Options) -> None:
     """Print the tables."""
-    import cv2
-
-    cv2.setNumThreads(1)
     has_network = options.network is not None or SHIPPED.is_file()
     ways = ["candidates"] if options.without_network or not has_network else ["candidates", "network"]
     if options.clips:
@@ -103,7 +102,7 @@ def run(options: Options) -> None:
     if options.bounces:
         for way in ways:
             found = list(bounces(options, way))
-            for sport in ("all", *OF_BOUNCES):
+            for sport in dict.fromkeys(["all", *(one.sport for one in found)]):
                 print(bounce_line(way, sport, [one for one in found if sport in ("all", one.sport)]), flush=True)
 
 
@@ -137,7 +136,7 @@ def count(clip: Clip, pixels: np.ndarray) -> np.ndarray:
     off = np.hypot(*(pixels - clip.pixel[: len(pixels)]).T)
     visible = clip.visible[: len(pixels)]
     is_right = visible & (off <= (TOLERANCE_1080 if wide else TOLERANCE))
-    return np.array([visible.sum(), np.isfinite(pixels[:, 0]).sum(), is_right.sum()])
+    return np.array([part[FIRST:].sum() for part in (visible, np.isfinite(pixels[:, 0]), is_right)])
 
 
 def open_size(clip: Clip) -> tuple[int, int]:
@@ -258,8 +257,8 @@ def _pixel(seen):
 
 
 def _rates(counts):
-    visible, said, right = counts
-    return f"{right / max(visible, 1):7.3f} {right / max(said, 1):9.3f} {visible:9}"
+    visible, followed, right = counts
+    return f"{right / max(visible, 1):7.3f} {right / max(followed, 1):9.3f} {visible:9}"
 
 
 if __name__ == "__main__":

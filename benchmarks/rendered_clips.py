@@ -10,6 +10,7 @@ Their seeds are of the purpose test: no network learns from such a clip.
 """
 
 import csv
+import functools
 import hashlib
 import os
 import tempfile
@@ -88,7 +89,8 @@ def read_clip(path: Path, sport: str) -> Clip:
     )  # fmt: skip
 
 
-def _version():
+@functools.cache
+def _version() -> str:
     """Of the code that makes clips: another one makes other clips."""
     text = b"".join(Path(str(module.__file__)).read_bytes() for module in MODULES)
     return hashlib.sha256(text).hexdigest()[:12] + (f"-{os.getuid()}" if hasattr(os, "getuid") else "")

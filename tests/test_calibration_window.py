@@ -1,5 +1,9 @@
 """The window of `ballcast calibrate`: points put, moved and taken back by the mouse and keys, the fit, files, sides."""
 
+import io
+import sys
+import types
+
 import clips
 import numpy as np
 import pygame
@@ -8,7 +12,7 @@ from test_calibration import BEHIND, CORNERS, SIDE, SIZE, TABLE, TENNIS, landmar
 from test_court_finder import BEHIND as COURT
 from test_court_finder import apart, picture
 
-from ballcast import sim
+from ballcast import command, sim
 from ballcast.tracks import read_cameras
 from ballcast.viewer.calibration import keys, scene
 from ballcast.viewer.calibration.view import PictureView
@@ -118,7 +122,7 @@ def test_right_and_away_are_what_the_names_say(name):
         for words, axis in zip(OPPOSITE, (side.right, side.away)):
             between = side._between(*words)
             assert not between.any() or between @ axis > 0.9 * np.linalg.norm(between)
-        assert sorted(side.order()) == sorted(side.places)
+        assert sorted(side.order) == sorted(side.places)
 
 
 def test_a_camera_at_the_other_end_is_turned_to_the_named_one():
@@ -168,7 +172,7 @@ def test_points_are_clicked_and_the_saved_points_give_the_same_camera(window, tm
     put(app, TENNIS, BEHIND, FOUR[:3])
     assert app.fitting.view is None and app.wanted == FOUR[3]
     put(app, TENNIS, BEHIND, [FOUR[3], "net_post_top_left"])
-    assert app.fitting.fit.result.rms < 1.5 and app.wanted == "net_post_top_right"
+    assert app.fitting.fit.result.rms < 1.5 and app.wanted == "net_center_top"
     assert np.linalg.norm(app.expected(app.wanted) - BEHIND.project(np.array([landmarks(TENNIS)[app.wanted]]))) < 5.0
     press(app, pygame.K_s, "s")
     assert app.message.startswith("saved ") and app.placed.is_saved
@@ -213,6 +217,7 @@ def test_a_wrong_point_is_marked_as_the_worst(window):
     app.placed.place("service_near_center", tuple(np.add(app.placed.points["service_near_center"], (40, 0))))
     app.frame()
     assert app.shows_worst and app.fitting.fit.worst == "service_near_center"
+    assert app.hint()[0].startswith("service near center is left out: 4")
     assert app.fitting.wrong == {"service_near_center"} and "service_near_center" not in app.fitting.fit.result.notes
 
 
@@ -316,6 +321,32 @@ def test_the_command_paints_the_window_without_a_screen(clip, tmp_path, capsys):
     assert pygame.image.load(tmp_path / "window.png").get_size() == (640, 360)
     with pytest.raises(CalibrationError, match="is not known from 'above'; its sides are side, end"):
         program.run(Options(str(clip), seen_from="above", **settings))
+
+
+@pytest.mark.parametrize("answer, has_screen, opened", [("\n", True, True), ("n\n", True, False), ("\n", False, False)])
+def test_where_lines_are_not_found_the_window_is_offered(
+    clip, tmp_path, monkeypatch, capsys, answer, has_screen, opened
+):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    calls = []
+    stub = types.SimpleNamespace(open_window=lambda *arguments: calls.append(arguments) or "saved")
+    monkeypatch.setattr(command, "load_window", lambda name: stub)
+    monkeypatch.setattr(program, "has_display", lambda: has_screen)
+    monkeypatch.setattr(sys, "stdin", Terminal(answer))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    options = Options(str(clip), sport="tennis", out=tmp_path / "court.yaml")
+    if opened:
+        program.run(options)
+        assert len(calls) == 1 and capsys.readouterr().out == "saved\n"
+    else:
+        with pytest.raises(CalibrationError, match="are not found in the picture"):
+            program.run(options)
+        assert not calls
+    asked = sys.stderr.getvalue()
+    assert asked.count("Open the window now? [Y/n]") == has_screen and "\n" not in asked
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,8 @@ PROGRAMS = {  # what python runs -> the module whose main() that is; the subcomm
     "-m ballcast.models.identify": "ballcast.models.identify",
     "-m ballcast.models.nets.export": "ballcast.models.nets.export",
     "-m ballcast.vision.calibrate": "ballcast.vision.calibrate",
-    "-m ballcast.vision render": "ballcast.vision.rendering",
+    "-m ballcast.vision.detect": "ballcast.vision.detect",
+    "-m ballcast.vision.rendering": "ballcast.vision.rendering",
     "-m ballcast.models.training.pixel_set": "ballcast.models.training.pixel_set",
     "-m ballcast warm": "ballcast.warm_up",
     **{f"-m lessons.{page.stem}": f"lessons.{page.stem}" for page in sorted((ROOT / "lessons").glob("[a-z]*.md"))},
@@ -55,10 +56,10 @@ SHORTENED = (  # (pattern, what is added, which overrides what is there); the fi
     (r"^train\.py .*--finetune", "--steps 1 --batch 32 --out run"),
     (r"^train\.py", "--steps 1 --batch 32 --units 8 --out run"),
     (r"^-m ballcast\.vision\.calibrate .*--window", "--headless"),
-    (r"^-m ballcast\.vision render", "--frames 2 --size 320 180"),
     (r"^-m ballcast\.sim .*--join", ""),
     (r"^-m ballcast\.sim .*--first", "--tracks 32 --first 32"),
     (r"^-m ballcast\.sim", "--tracks 32"),
+    (r"^-m ballcast\.vision\.rendering", "--frames 3 --size 320 180"),
 )  # fmt: skip
 BY_HAND = (  # (pattern, why it does not run here)
     (r"^play\.py --video 0", "needs a camera"),
@@ -84,7 +85,7 @@ NOT_RUN = (
 )  # fmt: skip  # all commands of these are in BY_HAND
 OTHERS = ("venv", "pip", "pytest", "ruff", "tools.typecheck")  # modules that are not Ballcast's programs, or check it
 EXTRAS = {"--record": "imageio_ffmpeg", "ukf": "filterpy", "train.py": "torch", "export": "onnx", "hdf5": "h5py",
-          "--report": "jinja2", "clip.mp4": "cv2"}  # fmt: skip
+          "--report": "jinja2", "clip.mp4": "cv2", "vision": "cv2"}  # fmt: skip
 
 
 class FirstOutput(BaseException):
@@ -189,6 +190,8 @@ def write_seen(track):
     write_track("truth/ball.csv", track)
     write_pixels("ball.csv", PixelTrack(track.time[seen], pixel[seen], np.zeros(seen.sum(), int), [camera]))
     shutil.copy("ball.csv", "seen/ball.csv")
+    shutil.copy("ball.csv", "pixels.csv")
+    shutil.copy("cameras.yaml", "camera.yaml")
 
 
 def write_clip():
@@ -385,7 +388,7 @@ def test_the_python_of_the_page_about_cameras_runs(folder):
     blocks = re.findall(r"```python\n(.+?)```", (ROOT / "docs/cameras.md").read_text(encoding="utf-8"), re.DOTALL)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", "\n".join(blocks)], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0 and len(blocks) == 4, done.stderr
+    assert done.returncode == 0 and len(blocks) == 5, done.stderr
     assert "Landing" in done.stdout or "None" in done.stdout
 
 

@@ -14,7 +14,7 @@ from ballcast import sim  # noqa: E402
 from ballcast.tracks import Camera, read_cameras, read_pixels, write_cameras  # noqa: E402
 from ballcast.vision import detect  # noqa: E402
 from ballcast.vision.arcs import find_arcs, find_kinks  # noqa: E402
-from ballcast.vision.bounces import drag_of, find_happenings  # noqa: E402
+from ballcast.vision.bounces import drag_of, find_happenings, refined  # noqa: E402
 from ballcast.vision.candidates import CandidateFinder  # noqa: E402
 from ballcast.vision.filming import looking  # noqa: E402
 from ballcast.vision.video import VideoError  # noqa: E402
@@ -28,19 +28,18 @@ def without_network(monkeypatch):
     monkeypatch.setattr("ballcast.vision.finders.open_finder", lambda network=None, **others: CandidateFinder())
 
 
-def beside(size=SIZE):
+def beside(size=SIZE, centre=(5.0, -0.4, 2.0)):
     """A camera beside a table, 5 m away and 2 m high."""
-    centre = np.array([5.0, -0.4, 2.0])
-    R = looking(centre, np.array([0.0, 0.0, 0.1]))
+    R = looking(np.array(centre), np.array([0.0, 0.0, 0.1]))
     K = np.array(
         [[1.1 * size[0], 0.0, 0.5 * (size[0] - 1)], [0.0, 1.1 * size[0], 0.5 * (size[1] - 1)], [0.0, 0.0, 1.0]]
     )
     return Camera(K, [], R, -R @ centre, size, "beside")
 
 
-def path(seed=0, rate=50.0, noise=1.0):
-    """Times, pixels, bounces and hits (s) of a rally that the camera beside the table sees, and its velocities."""
-    sport, camera = sim.load("table_tennis"), beside()
+def path(seed=0, rate=50.0, noise=1.0, camera=None):
+    """Sport, camera, rally, times (s), pixels and bounces (s, m) of table tennis as the camera beside it sees it."""
+    sport, camera = sim.load("table_tennis"), camera or beside()
     rally = sim.rally(sport, seed)
     times = np.arange(0.0, rally.end - 1.0, 1.0 / rate)
     pixels = camera.project(rally.position(times))
@@ -96,6 +95,19 @@ def test_bounces_are_where_and_as_fast_as_they_were(seed):
             assert near[0].speed_after == pytest.approx(after, rel=0.35)
     wrong = [event for event in found if min(abs(event.time - time) for time, _ in bounces) > 0.02]
     assert len(asked) >= 2 and right >= 0.75 * len(asked) and len(wrong) <= 2
+
+
+def test_a_camera_that_stands_still_knows_speeds_along_its_line_of_sight():
+    sport, camera, rally, times, pixels, bounces = path(2, 30.0, camera=beside(centre=(0.6, -6.5, 2.2)))
+    rough = find_happenings(times, pixels, SIZE, sport, lambda time: camera)
+    fine = refined(rough, times, pixels, sport, camera)
+    off: dict[str, list[float]] = {"rough": [], "fine": []}
+    for key, events in (("rough", rough), ("fine", fine)):
+        for time, _ in bounces:
+            near = [event for event in events if event.kind == "bounce" and abs(event.time - time) < 0.05]
+            off[key] += [abs(near[0].speed_before - np.linalg.norm(rally.state([time - 2e-3])[1]))] if near else []
+    assert len(off["rough"]) >= 2 and sum(off["fine"]) < 0.75 * sum(off["rough"])
+    assert [event.kind for event in fine] == [event.kind for event in rough]
 
 
 def test_hits_are_no_bounces():

@@ -31,6 +31,7 @@ FASTEST = 90.0  # m/s; a bend that needs more is no bounce
 VERTICAL, RISE = 0.15, 2.0  # m/s down before and up after, at the smallest; up over down, at the largest
 LEVEL, ALONG = 1.5, 0.3  # m/s, from which on a ball keeps its direction over the ground: cosine of the angle
 MISFIT = 2.0  # root mean square of what differs from USUAL, at the largest, on the ground
+FITTED_FRAMES, SAME = 6, (0.05, 0.5)  # frames of a flight that is fitted whole; s and m within which it is that bounce
 FASTER = 1.25  # speed after over that before, at the largest
 SIDEWAYS = 0.7  # without a camera: of a bounce's change of velocity, how much may be across
 TURNED = -0.5  # cosine of the angle between before and after, below which a ball was hit back
@@ -80,6 +81,37 @@ def find_happenings(
             found.append(_in_space(kink, contact))
         else:
             found.append(_in_picture(kink))
+    return found
+
+
+def refined(
+    happenings: "list[Happening]", times: np.ndarray, pixels: np.ndarray, sport: "Sport", camera: "Camera"
+) -> "list[Happening]":
+    """The happenings, with bounces as the fit of whole flights between hits knows them (fitted_bounces.py), with spin.
+
+    times (N,) s, pixels (N, 2) px, NaN where the ball is not seen; the camera stands still. A bounce that the fit puts
+    elsewhere, or does not have, stays as it is.
+    """
+    from ballcast.tracks.pixel_track import PixelTrack
+    from ballcast.vision.fitted_bounces import find_bounces
+
+    hits = np.array([event.time for event in happenings if event.kind == "hit"])
+    seen = np.flatnonzero(np.isfinite(pixels).all(axis=1))
+    flights, fits = np.searchsorted(hits, times[seen]), []
+    bounced = {int(np.searchsorted(hits, event.time)) for event in happenings if event.kind == "bounce"}
+    for flight in sorted(bounced):
+        rows = seen[flights == flight]
+        if len(rows) >= FITTED_FRAMES:
+            track = PixelTrack(times[rows], pixels[rows], np.zeros(len(rows), int), [camera])
+            fits += find_bounces(sport, track, rows.astype(float))
+    found = []
+    for event in happenings:
+        near = [fit for fit in fits if abs(fit.time - event.time) < SAME[0] and event.kind == "bounce"]
+        near = [fit for fit in near if event.place is None or np.linalg.norm(fit.place - event.place) < SAME[1]]
+        if near:
+            fit = min(near, key=lambda one: abs(one.time - event.time))
+            event = Happening(fit.time, "bounce", fit.pixel, fit.place, fit.speed_before, fit.speed_after)
+        found.append(event)
     return found
 
 

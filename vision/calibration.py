@@ -169,7 +169,7 @@ def calibrate_place(
         if second.misfit - best.misfit < CLEARER:
             raise CalibrationError(
                 f"the names fit {sport.name} seen from {side} ({best.rms:.1f} px) and from {other} "
-                f"({second.rms:.1f} px): add points, or say which with --seen-from"
+                f"({second.rms:.1f} px): add points, or say which with --seen-from; --window shows both"
             )
     return found[0]
 

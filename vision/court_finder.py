@@ -58,13 +58,15 @@ def find_lines_of(image: np.ndarray, sport: Sport) -> LineFit:
     lines = place_lines(sport)
     if len(lines.across) < 2 or len(lines.along) < 2:
         raise CalibrationError(f"{sport.name} has too few lines to be found in a picture; give --points or --window")
-    found, first = ridges(image), None
-    for search in (CLEAR, FAINT):
-        try:
-            return _sure_fit(found, lines, search, sport)
-        except CalibrationError as error:
-            first = first or error
-    raise first
+    found = ridges(image)
+    try:
+        return _sure_fit(found, lines, CLEAR, sport)
+    except CalibrationError as error:
+        first = error
+    try:
+        return _sure_fit(found, lines, FAINT, sport)
+    except CalibrationError:
+        raise first from None
 
 
 def _sure_fit(found, lines, search, sport):

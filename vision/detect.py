@@ -85,7 +85,7 @@ def run(options: Options) -> None:
     sport = None if options.sport is None else sim.load(options.sport)
     with open_video(options.video) as video:
         camera_at = None if options.camera is None else read_camera_at(options.camera, video.size, video.rate)
-        found = search(video, options, sport, camera_at)
+        found = search(video, options.network)
     command.print_notes(found.notes)
     happenings = events_of(found, sport, camera_at)
     flights = flights_of(found, happenings)
@@ -96,12 +96,12 @@ def run(options: Options) -> None:
     print(report(options, flights, happenings))
 
 
-def search(video: Any, options: Options, sport: Any, camera_at: CameraAt | None) -> Found:
-    """What is found in an open Video, frame by frame; the candidates of a frame are not kept."""
+def search(video: Any, network: Path | None = None) -> Found:
+    """What is found in an open Video, frame by frame, in the picture alone; the candidates of a frame are not kept."""
     from ballcast.vision.finders import open_finder
     from ballcast.vision.follow import Follower
 
-    follower = Follower(open_finder(options.network), video.size, sport=sport, camera=camera_at)
+    follower = Follower(open_finder(network), video.size)
     rows, notes, count = [], [], 0
     with _progress(video.count) as progress:
         task = progress.add_task(Path(video.name).name, total=video.count)
@@ -135,10 +135,15 @@ def _row(seen):
 
 
 def events_of(found: Found, sport: Any, camera_at: CameraAt | None) -> "list[Happening]":
-    """Hits and bounces, from all frames."""
-    from ballcast.vision.bounces import find_happenings
+    """Hits and bounces, from all frames; in space, if there are a sport and a camera."""
+    from ballcast.vision.bounces import find_happenings, refined
 
-    return find_happenings(found.time, found.pixel, found.size, sport, camera_at)
+    happenings = find_happenings(found.time, found.pixel, found.size, sport, camera_at)
+    if camera_at is None or not happenings:
+        return happenings
+    camera = camera_at(happenings[0].time)
+    is_still = camera is not None and all(camera_at(event.time) is camera for event in happenings)
+    return refined(happenings, found.time, found.pixel, sport, camera) if is_still else happenings
 
 
 def flights_of(found: Found, happenings: "list[Happening]") -> np.ndarray:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 VIEWS = "broadcast", "side", "behind", "corner", "phone"  # kinds of cameras that people film with
 TRIED = 40  # cameras, until one shows the rally well
 TRIED_TEES = 5  # the same of golf, where none does for long
-MIN_DIAMETER, MAX_DIAMETER = 4.5, 32.0  # px of the ball at 720 rows, in the median
+MIN_DIAMETER, MAX_DIAMETER = 4.5, 36.0  # px of the ball at 720 rows, in the median, and at the quantile NEAR
+NEAR, WIDEST = 0.85, 0.6  # WIDEST: by how much a camera zooms out for it
 MIN_SHARE = 0.75  # of the rally that is in the picture
 SHORT_SIDE = 720.0  # px, of a picture that MIN_DIAMETER is for
 SHOWN = 3.0  # s at the beginning of a rally that a camera has to show
@@ -67,8 +68,9 @@ def chosen_camera(
     for number in range(TRIED if rally.sport.strokes else TRIED_TEES):
         for camera in _zoomed(_tried(rally, (seed, purpose, number), size, kinds), points, wanted, rally.sport):
             share = float(camera.sees(points).mean())
-            diameter = float(np.nanmedian(camera.diameters(points, 2.0 * rally.sport.ball.radius)))
-            size_fits = min(diameter / wanted, MAX_DIAMETER / MIN_DIAMETER * wanted / diameter, 1.0)
+            diameters = camera.diameters(points, 2.0 * rally.sport.ball.radius)
+            usual, large = float(np.nanmedian(diameters)), float(np.nanquantile(diameters, NEAR))
+            size_fits = min(usual / wanted, MAX_DIAMETER / MIN_DIAMETER * wanted / large, 1.0)
             score = min(share / MIN_SHARE, 1.0) * size_fits
             if score > best[0]:
                 best = score, camera
@@ -111,17 +113,21 @@ def _behind_the_tee(rally, random, size):
 
 
 def _zoomed(camera, points, wanted, sport):
-    """The camera, and if balls are too small in it, ones that zoom in on the middle of the points."""
-    diameter = float(np.nanmedian(camera.diameters(points, 2.0 * sport.ball.radius)))
+    """The camera, and if balls are too small or too large in it, ones that zoom on the middle of the points."""
+    diameters = camera.diameters(points, 2.0 * sport.ball.radius)
+    usual, large = float(np.nanmedian(diameters)), float(np.nanquantile(diameters, NEAR))
     yield camera
-    if not (0.0 < diameter < wanted and sport.strokes):
+    if not (usual > 0.0 and sport.strokes):
         return
-    middle = 0.5 * (points.min(axis=0) + points.max(axis=0))
-    R = turned_to(camera, middle).R
+    zoom = max(1.0, wanted / usual) * min(1.0, max(WIDEST, MAX_DIAMETER / MIN_DIAMETER * wanted / large))
+    if zoom == 1.0:
+        return
+    R = turned_to(camera, 0.5 * (points.min(axis=0) + points.max(axis=0))).R
     for power in (0.5, 1.0):
         K = camera.K.copy()
-        K[[0, 1], [0, 1]] *= (wanted / diameter) ** power
-        yield Camera(K, camera.distortion * 0.0, R, -R @ camera.centre, camera.size, camera.name)
+        K[[0, 1], [0, 1]] *= zoom**power
+        lens = camera.distortion * 0.0 if zoom > 1.0 else camera.distortion
+        yield painted(Camera(K, lens, R, -R @ camera.centre, camera.size, camera.name))
 
 
 def looking(centre: np.ndarray, target: np.ndarray) -> np.ndarray:

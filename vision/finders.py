@@ -11,6 +11,7 @@ from ballcast.vision.network import NetworkFinder
 
 Finder = CandidateFinder | NetworkFinder
 FIRST, FALL = 0.35, 1.3  # probability of the best candidate, and the power of the rank with which it falls
+LIMITS = 1e-3, 0.999  # of the probabilities of a network
 SHIPPED = Path(__file__).resolve().parent / "ball.onnx"
 
 
@@ -26,10 +27,17 @@ def open_finder(network: str | os.PathLike | None = None, delay: int = 0, thread
 
 
 def probabilities(finder: Finder, candidates: Candidates) -> np.ndarray:
-    """How probable (N,) each candidate is the ball, by its looks alone."""
+    """How probable (N,) each candidate is the ball in play, by its looks alone: one of them is, or none."""
     if isinstance(finder, NetworkFinder):
-        return np.clip(candidates.score, 0.001, 0.999)
+        return of_one(candidates.score)
     return rank_probabilities(len(candidates))
+
+
+def of_one(scores: np.ndarray) -> np.ndarray:
+    """Probabilities (N,), sum below 1, of things of which at most one is true, from their own (N,) by themselves."""
+    odds = np.clip(scores, LIMITS[0], LIMITS[1])
+    odds = odds / (1.0 - odds)
+    return odds / (1.0 + odds.sum())
 
 
 def rank_probabilities(count: int) -> np.ndarray:

@@ -26,6 +26,7 @@ from ballcast.vision.image_tracker import LONGEST_DELAY, Flights, ImageForecast,
 from ballcast.vision.network import ALIGNED, NetworkFinder
 from ballcast.vision.pan import PanMeter
 from ballcast.vision.space_tracker import SpaceTracker
+from ballcast.vision.space_view import in_image, joined
 from ballcast.vision.video import Frame
 
 __all__ = ["SETTLED", "Follower", "ImageLanding", "Seen", "Turn", "VideoForecast", "settle"]
@@ -88,7 +89,7 @@ class Follower:
         weights = probabilities(self._finder, candidates)
         seen = self.image.observe(frame.number, frame.time, candidates, weights, shift, window)
         if self.space is not None:
-            self.space.observe(seen, weights, self._camera(frame.time))
+            self.space.observe(seen, weights, self._camera(frame.time), self.image.settled)
         return seen
 
     def _window(self, frame):
@@ -106,26 +107,25 @@ class Follower:
     def forecast(self, times: ArrayLike) -> VideoForecast | None:
         """Where the ball will be at times (H,) s, after the last frame; None if none is followed."""
         times = np.asarray(times, float)
-        in_image = self.image.forecast(times)
-        if in_image is None:
+        image = self.image.forecast(times)
+        if image is None:
             return None
-        in_space = None if self.space is None else self.space.forecast(times)
-        return VideoForecast(times, *in_image) if in_space is None else self._seen_by_camera(times, in_space, in_image)
+        space = None if self.space is None else self.space.forecast(times)
+        camera = None if self.space is None else self.space.camera
+        if space is None or camera is None:
+            return VideoForecast(times, *image)
+        return _seen_by_camera(times, space, image, camera)
 
-    def _seen_by_camera(self, times: np.ndarray, space: Forecast, in_image: ImageForecast) -> VideoForecast:
-        """A forecast in space as the camera of the last frame sees it. (Owner: branch assoc.)"""
-        camera = self.space.camera
-        pixel, jacobian = camera.project(space.mean), camera.jacobian(space.mean)
-        covariance = np.full((len(times), 2, 2), np.nan)
-        if space.covariance is not None:
-            covariance = jacobian @ space.covariance @ jacobian.swapaxes(-1, -2)
-        landing = space.landing
-        if landing is not None:
-            across = camera.jacobian(landing.position)
-            spread = np.full((2, 2), np.nan) if landing.covariance is None else (
-                across @ landing.covariance[1:, 1:] @ across.T)  # fmt: skip
-            landing = ImageLanding(landing.time, camera.project(landing.position), spread, landing.position)
-        return VideoForecast(times, pixel, covariance, space, landing)
+
+def _seen_by_camera(times: np.ndarray, space: Forecast, image: ImageForecast, camera: Camera) -> VideoForecast:
+    """A forecast in space as the camera of the last frame sees it, joined with that in the image."""
+    pixel, covariance = joined(*in_image(camera, space.mean, space.covariance), *image)
+    landing = space.landing
+    if landing is None:
+        return VideoForecast(times, pixel, covariance, space)
+    spread = None if landing.covariance is None else landing.covariance[1:, 1:]
+    at = ImageLanding(landing.time, *in_image(camera, landing.position, spread), landing.position)
+    return VideoForecast(times, pixel, covariance, space, at)
 
 
 def window_at(place: tuple[float, float], width: int, height: int) -> tuple[int, int, int, int]:

@@ -26,11 +26,12 @@ BOUNCE_RATE, HIT_RATE = 1.0, 0.7  # 1/s
 SEEN_AGAIN = 0.9, 0.5  # probability that the ball is a candidate, if it was in the frame before, and if not
 MAX_MISSED = 0.4  # s without a candidate after which a ball is lost
 AGAIN = 0.8  # share of the clutter that comes again near where it was
-NEAR = 0.0025, 0.06  # heights, and heights/s: how near
+NEAR = 0.0017, 0.05  # heights, and heights/s: how near
 ANGLE = 0.15  # rad, standard deviation of the direction of a streak
 LONGEST = 1.1  # streak over the way from frame to frame
 SIZE = 0.25  # of the logarithm of the diameter, standard deviation from frame to frame
 SIZES = 0.7  # of clutter
+REACH, RESTING = 0.02, -1.5  # heights; score of a frame in which a ball has not yet been so far from its start
 SAME_VELOCITY = 0.15  # heights/s, below which two hypotheses that end in one candidate are the same
 
 HYPOTHESIS = np.dtype(
@@ -39,6 +40,8 @@ HYPOTHESIS = np.dtype(
         ("mean", "f8", 6),
         ("covariance", "f8", (6, 6)),
         ("size", "f8"),  # logarithm of the diameter in heights
+        ("start", "f8", 2),  # heights, where it was first seen
+        ("reach", "f8"),  # heights, how far from there it has been
         ("missing", "f8"),  # s since the last candidate
         ("candidate", "i8"),  # number in the last frame; -1: none
         ("detections", "i8"),  # candidates since the birth
@@ -61,7 +64,7 @@ CANDIDATE = np.dtype(
         ("size", "f8"),  # logarithm of the diameter in heights
         ("streak", "f8"),  # heights, length less diameter
         ("angle", "f8"),  # rad
-        ("clutter", "f8"),  # log of the density of clutter here, over the average
+        ("fresh", "f8"), ("again", "f8"),  # densities of clutter here, over the average: new, and come again
     ],
     align=True,
 )  # fmt: skip
@@ -69,16 +72,26 @@ CANDIDATE = np.dtype(
 
 @strict
 def fill_clutter(candidates, before, shift_u, shift_v, dt, aspect):
-    """Fill the density of clutter at each candidate from the candidates of the frame before."""
+    """Fill the density of clutter at each candidate from the candidates of the frame before.
+
+    Clutter that comes again looks as it did: what looks like a ball, and rests, is not the likelier a ball.
+    """
     near2 = NEAR[0] ** 2 + (NEAR[1] * dt) ** 2
     count = max(len(before), 1)
+    share = AGAIN if len(before) else 0.0
     for c in candidates:
         total = 0.0
         for b in before:
             du, dv = c["u"] - b["u"] - shift_u, c["v"] - b["v"] - shift_v
-            total += (1.0 + (du * du + dv * dv) / near2) ** -1.5 / (2.0 * math.pi * near2)
-        share = AGAIN if len(before) else 0.0
-        c["clutter"] = math.log(1.0 - share + share * aspect * total / count)
+            alike = max(math.exp(min(b["looks"], c["looks"])), 1.0 / count)
+            total += alike * (1.0 + (du * du + dv * dv) / near2) ** -1.5 / (2.0 * math.pi * near2)
+        c["fresh"], c["again"] = 1.0 - share, share * aspect * total
+
+
+@strict
+def against_clutter(features, candidate):
+    """Log likelihood ratio of features (their own log ratio) and of the place against clutter, fresh or again."""
+    return features - math.log(candidate["fresh"] + candidate["again"] * math.exp(max(features, 0.0)))
 
 
 @strict
@@ -167,14 +180,15 @@ def propose(old, candidates, nothing, dt, laws, aspect, window, means, covarianc
                 c = candidates[n]
                 score = place_score(mean, covariance, c, aspect)
                 if score > -math.inf and count < room:
-                    score += streak_score(mean, covariance, c) + size_score(one["size"], c)
-                    score += length_score(mean, covariance, c, dt)
-                    score += base + math.log(seen) + c["looks"] - c["clutter"]
+                    features = streak_score(mean, covariance, c) + size_score(one["size"], c)
+                    score += length_score(mean, covariance, c, dt) + against_clutter(features, c)
+                    score += base + math.log(seen) + c["looks"] + (RESTING if one["reach"] < REACH else 0.0)
                     scores[count], parents[count], numbers[count], kinds[count] = score, h, n, kind
                     count += 1
     for n in range(len(candidates)):
         if count < room:
-            scores[count] = nothing + math.log(BIRTH_RATE * dt) + candidates[n]["looks"] - candidates[n]["clutter"]
+            scores[count] = nothing + math.log(BIRTH_RATE * dt) + candidates[n]["looks"]
+            scores[count] += against_clutter(0.0, candidates[n])
             parents[count], numbers[count], kinds[count] = -1, n, BIRTH
             count += 1
     return count
@@ -196,9 +210,10 @@ def select(old, candidates, laws, frame, dt, means, covariances, scores, parents
         one["total"], one["parent"], one["candidate"], one["kind"] = scores[m], h, n, kind
         if kind == BIRTH:
             c = candidates[n]
-            start(c["u"], c["v"], c["noise"], laws, one["mean"], one["covariance"])
+            start(c["u"], c["v"], c["noise"], math.exp(c["size"]), laws, one["mean"], one["covariance"])
             one["detections"] = one["since"] = 1
             one["turned"], one["bounced"] = frame, -1
+            one["start"][0], one["start"][1], one["reach"] = c["u"], c["v"], 0.0
             one["missing"], one["size"], one["origin"], one["birth"] = 0.0, c["size"], frame, frame
             aim(one, c)
         else:
@@ -216,6 +231,9 @@ def select(old, candidates, laws, frame, dt, means, covariances, scores, parents
                 correct(one["mean"], one["covariance"], c["u"], c["v"], c["noise"])
                 aim(one, c)
                 one["missing"], one["size"] = 0.0, 0.7 * parent["size"] + 0.3 * c["size"]
+            one["start"][:] = parent["start"]
+            du, dv = one["mean"][0] - one["start"][0], one["mean"][1] - one["start"][1]
+            one["reach"] = max(parent["reach"], math.sqrt(du * du + dv * dv) if n >= 0 else 0.0)
         if not is_repeated(new, count):
             if n >= 0:
                 held[n] += 1

@@ -47,6 +47,7 @@ class PlacedPoints:
     def __init__(self, sport: Sport, size: tuple[int, int], frame: int = 0) -> None:
         self.sport, self.size, self.frame = sport, size, frame
         self.sides = PlaceSide.all_of(sport) or (PlaceSide("", {}),)
+        self._whole_sides = self.sides
         self.own: dict[str, tuple[float, float, float]] = {}
         self.chosen: str | None = None
         self.version = 0  # rises with every change
@@ -57,8 +58,7 @@ class PlacedPoints:
     @property
     def side(self) -> PlaceSide:
         """The side from which the place is seen, with the points of one's own."""
-        side = self.sides[self._now.side]
-        return PlaceSide(side.seen_from, side.places | self.own) if self.own else side
+        return self._whole_sides[self._now.side]
 
     @property
     def points(self) -> dict[str, Pixel]:
@@ -91,7 +91,7 @@ class PlacedPoints:
 
     def next_name(self, skipped: frozenset[str] = frozenset()) -> str | None:
         """The point that is to be placed next: the first that is not there; None if all are."""
-        missing = [name for name in self.side.order() if name not in self.points]
+        missing = [name for name in self.side.order if name not in self.points]
         return next((name for name in missing if name not in skipped), missing[0] if missing else None)
 
     def place(self, name: str, pixel: Pixel, is_step: bool = True) -> None:
@@ -160,6 +160,7 @@ class PlacedPoints:
         for name, place in zip(named.names, places):
             if name not in known or not np.allclose(known[name], place, atol=1e-6):
                 self.own[name] = (float(place[0]), float(place[1]), float(place[2]))
+        self._whole_sides = tuple(PlaceSide(side.seen_from, side.places | self.own) for side in self.sides)
         self.place_all({name: (float(u), float(v)) for name, (u, v) in zip(named.names, named.pixels)}, False)
 
     def add_projected(self, camera: Camera) -> None:

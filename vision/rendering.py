@@ -1,6 +1,8 @@
-"""Render a synthetic video of a sport, with its truth beside it.
+"""Render a synthetic video of a sport, with its truth beside it: `ballcast render`.
 
-python -m ballcast.vision render --sport tennis --out clip.mp4 --seed 3
+ballcast render --sport tennis --out clip.mp4 --seed 3
+ballcast render --sport tennis --out phone.mp4 --view phone --size 720 1280 --rate 60
+ballcast render --sport tennis --out moving.mp4 --view broadcast --moving
 
 writes clip.mp4 and beside it
     clip.pixels.csv   t,camera,u,v,diameter,visible: where the ball is in each frame (s, px)
@@ -30,7 +32,7 @@ from ballcast import command
 if TYPE_CHECKING:
     from ballcast.vision.synthetic import SyntheticClip, Truth
 
-PROGRAM = "python -m ballcast.vision render"
+PROGRAM = "python -m ballcast.vision.rendering"
 QUALITY = 18, 30  # constant rate factor of H.264, from fine to coarse
 SIDES = 64, 4096  # px, of a picture
 

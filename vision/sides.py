@@ -55,8 +55,9 @@ class PlaceSide:
         """Points (..., 3) m seen from above: (..., 2) m to the right and away."""
         return np.asarray(points)[..., :2] @ np.stack([self.right, self.away], axis=1)
 
+    @cached_property
     def order(self) -> list[str]:
-        """The names, as they are asked for: four corners, what is above the ground, the others."""
+        """The names, as they are asked for: four corners, what is above the ground, the others; each far from those."""
         flat, names = self.flat(self.points), list(self.places)
         extent = np.maximum(np.ptp(flat, axis=0), 1e-9)
         low = self.points[:, 2] <= self.points[:, 2].min() + 1e-6
@@ -64,8 +65,12 @@ class PlaceSide:
         for across, away in ((-1, -1), (1, -1), (1, 1), (-1, 1)):
             reach = np.where(low, flat / extent @ np.array([across, away]), -np.inf)
             first.append(int(np.argmax(reach)))
-        rest = [k for k in np.argsort(low, kind="stable") if k not in first]
-        return [names[k] for k in (*dict.fromkeys(first), *rest)]
+        chosen = list(dict.fromkeys(first))
+        while len(chosen) < len(names):
+            gap = np.linalg.norm(self.points[:, None] - self.points[chosen], axis=2).min(axis=1)
+            rest = [k for k in range(len(names)) if k not in chosen]
+            chosen.append(max(rest, key=lambda k: (not low[k], gap[k])))
+        return [names[k] for k in chosen]
 
     def _between(self, low, high):
         """From the middle of the points with one word to that of the points with the other."""

@@ -15,7 +15,9 @@ what the other saw.
 """
 
 import math
-from typing import NamedTuple
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,6 +25,7 @@ from numpy.typing import ArrayLike
 from ballcast import models
 from ballcast.models.contract import Forecast, no_pixels
 from ballcast.models.estimation.candidates import Association
+from ballcast.models.estimation.flight_prior import flight_prior
 from ballcast.sim import Sport
 from ballcast.tracks.camera import Camera
 from ballcast.tracks.pixel_track import PixelTrack
@@ -32,13 +35,16 @@ from ballcast.vision.image_tracker import Seen
 FIRST_PICKS = 3  # frames of a flight that the stream starts from
 MIN_PICK = 0.5  # probability of a pick that counts
 UNEXPLAINED = 3  # picks in a row that the stream does not explain, before it starts anew from them
-MAX_GAP = 0.6  # s without the ball after which nothing is forecast
+MAX_MISSED = 0  # frames in a row without the ball, after which nothing is forecast: it may have been hit
 MAX_FRAMES = 600  # of a flight, that are kept
 MAX_FLIGHTS = 400  # whose bounces are kept
+REMEMBERED = 17  # frames whose cameras are known
 STEP = 1e-3  # s after the last frame, at which the state is asked for
 MAX_HIT_GAP = 0.25  # s between two flights of one ball
-# how far from where it was last seen a ball begins: this share of its way, at least at this speed, m/s, and this, m
-SHARE_OF_STEP, MIN_SPEED, RACKET = 0.5, 6.0, 0.1
+# how far from where it was last seen a ball begins: of its usual ways to the hit and from it, and m
+SHARE_OF_STEP, RACKET = 1.0, 0.1
+
+Settled = Callable[[int], tuple[Seen, int]]
 
 
 class _Row(NamedTuple):
@@ -60,20 +66,31 @@ class SpaceTracker:
     """
 
     def __init__(self, sport: str | Sport, predictor: str = "physics"):
-        self.stream = models.load(predictor, sport=sport).stream()
+        self.stream: Any = models.load(predictor, sport=sport).stream()
         if not hasattr(self.stream, "observe_candidates"):
             raise ValueError(no_pixels(self.stream.predictor.name))
         self.camera: Camera | None = None
         self.found: Association | None = None
         self.event = ""
         self._finished: list[list[Bounce]] = []
+        self._cameras: deque[tuple[int, Camera | None]] = deque(maxlen=REMEMBERED)
         self._reference: Camera | None = None
-        self._flight, self._is_open, self._rows = -1, False, []
+        self._flight, self._is_open, self._last_time = -1, False, -math.inf
+        self._rows: list[_Row] = []
+        self._picks: list[_Row] = []
+        prior = flight_prior(self.stream.predictor.sport)
+        self._speed = float(np.sqrt(prior.weights @ (prior.means[:, 3:6] ** 2).sum(axis=1)))  # m/s, usual after a hit
         self._begin(-1)
 
-    def observe(self, seen: Seen, probability: np.ndarray, camera: Camera | None) -> None:
-        """Take a frame as the image tracker understood it. probability (N,): of its candidates, by their looks."""
+    def observe(
+        self, seen: Seen, probability: np.ndarray, camera: Camera | None, settled: Settled | None = None
+    ) -> None:
+        """Take a frame as the image tracker understood it. probability (N,): of its candidates, by their looks.
+
+        settled: the image tracker's, by which the first frames of a flight are known better afterwards.
+        """
         self.camera, self.found, self.event = camera, None, ""
+        self._cameras.append((seen.number, camera))
         if seen.flight != self._flight:
             self._begin(seen.flight)
         if camera is None:
@@ -82,23 +99,39 @@ class SpaceTracker:
         if self._is_open:
             self._weigh(seen, probability, camera, pick)
         elif pick is not None:
-            self._picks.append(pick)
+            self._picks = self._path(settled) if settled else [*self._picks, pick]
             if len(self._picks) >= FIRST_PICKS:
                 self._open()
 
+    def _path(self, settled):
+        """The picks of the flight that is under way, as the image tracker knows them now."""
+        cameras, path, begun = dict(self._cameras), [], None
+        for delay in range(len(self._cameras)):
+            try:
+                seen, origin = settled(delay)
+            except ValueError:
+                break
+            if begun is not None and origin != begun:
+                break
+            begun, camera = origin, cameras.get(seen.number)
+            is_candidate = seen.pixel is not None and (seen.candidates.pixel == seen.pixel).all(axis=1).any()
+            pick = self._pick_of(seen, camera) if is_candidate and camera is not None else None
+            path = path if pick is None else [pick, *path]
+        return path
+
     def forecast(self, times: ArrayLike) -> Forecast | None:
-        """Where the ball will be at times (H,) s, after the last frame; None if too few frames have seen it."""
-        if self.camera is None or not self._is_open:
-            return None
-        if np.min(times, initial=math.inf) > self._rows[-1].time + MAX_GAP:
+        """Where the ball will be at times (H,) s, after the last frame; None if too few frames have seen it, or if the
+        last one has not: it may have been hit."""
+        if self.camera is None or not self._is_open or self._missed > MAX_MISSED:
             return None
         return self.stream.forecast(times)
 
     def expected(self, time: float) -> tuple[np.ndarray, np.ndarray] | None:
         """The pixel (2,) and its covariance (2, 2) px2 where the last camera will see the ball at `time` s; None if the
         ball is not known in space."""
-        if self.camera is None or not self._is_open or time < self._rows[-1].time:
+        if self.camera is None or not self._is_open or time <= self._last_time:
             return None
+        assert self._reference is not None
         found = self.stream.observe_candidates(time, np.empty((0, 2)), np.empty(0), self._reference)
         if not np.isfinite(found.pixel).all():
             return None
@@ -119,11 +152,11 @@ class SpaceTracker:
             self._finished = [*self._finished, self._bounces_of_flight()][-MAX_FLIGHTS:]
             self.stream.restart()
         self._flight, self._is_open, self._contact = flight, False, -math.inf
-        self._picks, self._strays, self._rows = [], [], []
+        self._picks, self._strays, self._rows, self._missed = [], [], [], 0
 
     def _where(self):
         """(time s, position (3,) m, its covariance, velocity (3,) m/s) of the ball when it was last seen, or None."""
-        time = self._rows[-1].time
+        time = self._last_time
         try:
             belief = self.stream.forecast([time + STEP]).belief
         except ValueError:
@@ -138,8 +171,8 @@ class SpaceTracker:
             return
         time, position, covariance, velocity = self._before
         gap = self._picks[0].time - time
-        if gap <= MAX_HIT_GAP:
-            reach = SHARE_OF_STEP * gap * max(float(np.linalg.norm(velocity)), MIN_SPEED) + RACKET
+        if 0.0 < gap <= MAX_HIT_GAP:
+            reach = SHARE_OF_STEP * gap * (float(np.linalg.norm(velocity)) + self._speed) + RACKET
             self.stream.restart_near(position, covariance + reach**2 * np.eye(3))
 
     def _pick_of(self, seen, camera):
@@ -157,6 +190,7 @@ class SpaceTracker:
         for row in self._picks:
             self.stream.observe_pixel(row.time, row.pixel, self._reference)
         self._rows, self._picks, self._is_open = self._picks, [], True
+        self._last_time = self._rows[-1].time
         self._contact = self.stream.last_contact
 
     def _weigh(self, seen, probability, camera, pick):
@@ -164,27 +198,33 @@ class SpaceTracker:
         pixels = moved(seen.candidates.pixel, camera, self._reference)
         sound = np.flatnonzero(np.isfinite(pixels).all(axis=1))
         found = self.stream.observe_candidates(seen.time, pixels[sound], probability[sound], self._reference)
-        if found.index >= 0:
-            found = found._replace(index=int(sound[found.index]))
-            self._rows = [*self._rows[1 - MAX_FRAMES :], _Row(seen.number, seen.time, pixels[found.index])]
+        if found.best >= 0:
+            found, self._last_time = found._replace(best=int(sound[found.best])), seen.time
+        is_seen = found.best >= 0 and found.probability > MIN_PICK
+        if is_seen:
+            self._missed = 0
+            self._rows = [*self._rows[1 - MAX_FRAMES :], _Row(seen.number, seen.time, pixels[found.best])]
+        else:
+            self._missed += 1
         self.found = found
         if self.stream.last_contact > self._contact:
             self.event, self._contact = "bounce", self.stream.last_contact + 0.03
-        is_same = pick is None or found.index >= 0 and np.array_equal(pixels[found.index], pick.pixel)
-        self._strays = [] if found.index >= 0 and is_same else [*self._strays, pick] if pick else self._strays
+        is_same = is_seen and (pick is None or np.array_equal(pixels[found.best], pick.pixel))
+        self._strays = [] if is_same else [*self._strays, pick] if pick else self._strays
         if len(self._strays) >= UNEXPLAINED:
             self._follow_strays()
 
     def _follow_strays(self):
         """Take picks that the stream does not explain: it fits anew, or the flight begins anew with them."""
         picks = self._strays
-        if picks[0].time <= self._rows[-1].time:
+        if picks[0].time <= self._last_time:
             self._begin(self._flight)
             self._picks = picks
             return self._open()
         for row in picks:
             self.stream.observe_pixel(row.time, row.pixel, self._reference)
-        self._rows, self._strays = [*self._rows[len(picks) - MAX_FRAMES :], *picks], []
+        self._rows, self._strays, self._missed = [*self._rows[len(picks) - MAX_FRAMES :], *picks], [], 0
+        self._last_time = picks[-1].time
 
     def _bounces_of_flight(self):
         """The Bounces of the flight that is under way."""

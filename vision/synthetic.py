@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 STREAM = 22  # apart from other random numbers of a set
 RATES = 25.0, 30.0, 50.0, 60.0  # frames/s
-EXPOSURE = 0.0005, 0.15, 0.8  # s, the shortest; of the frame interval, the shortest and longest of a broadcast's
+EXPOSURE = 0.0005, 0.1, 0.6  # s, the shortest; of the frame interval, those of broadcasts: labelled ones have 0.15-0.45
 SHORT_EXPOSURES = 0.35  # share of the clips with any exposure, as in bright light; others have a broadcast's
 SEEN = 0.25  # share of a streak from which on the ball counts as visible
 CONTRAST = 12.0  # of 255, by which a ball differs from what is behind it, at the smallest: else it is not visible

@@ -29,8 +29,8 @@ IN_FITS = 0.6  # probability from which on fits use a candidate
 class Association(NamedTuple):
     """What a filter made of the candidates of a frame."""
 
-    index: int  # of the likeliest candidate; -1: none of them is likely
-    probability: float  # that this one is the ball; with -1: that none is
+    best: int  # index of the likeliest candidate; -1: none is plausible, and the filter stays as it was
+    probability: float  # that this one is the ball; with -1: that none of them is
     pixel: np.ndarray  # (2,) px, where the filter expected the ball
     covariance: np.ndarray  # (2, 2) px2, of that
 
@@ -88,8 +88,11 @@ class Associator:
         area = float(width_height[0] * width_height[1])
         weigh_candidates(running.packed, predicted, index, *frame, area, self._probability, self._expected)
         u, v, uu, uv, vv = self._expected.tolist()
-        best, pixel, covariance = int(np.argmax(self._probability)), np.array([u, v]), np.array([[uu, uv], [uv, vv]])
-        return Association(best if best < len(frame.images) else -1, float(self._probability[best]), pixel, covariance)
+        pixel, covariance, own = np.array([u, v]), np.array([[uu, uv], [uv, vv]]), self._probability[:-1]
+        if not self.has_plausible:
+            return Association(-1, float(self._probability[-1]), pixel, covariance)
+        best = int(np.argmax(own))
+        return Association(best, float(own[best]), pixel, covariance)
 
     @property
     def has_plausible(self) -> bool:

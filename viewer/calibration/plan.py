@@ -17,6 +17,7 @@ RAISED = np.array([6.0, -8.0])  # units, of a point above the ground from the on
 RADIUS = 3.5  # units, of a point
 PICK = 12  # units within which a click takes a point
 CAMERA_GAP = 9  # units of the camera's mark from the plan's border
+PIECES = 48  # of a line, to find the part of it that is in the plan
 AIR = 0.02  # m above the lowest point, from which a point is drawn raised
 
 
@@ -81,10 +82,12 @@ def _layout(app, x, y, width, height):
 def _path(canvas, layout, flat, color):
     """A line of the plan, as far as it is between the points or little beyond."""
     spare = 0.04 * np.ptp(np.array([layout.low, layout.high]), axis=0).max()
-    inside = ((flat >= layout.low - spare) & (flat <= layout.high + spare)).all(axis=1)
-    for a, b in zip(np.flatnonzero(inside)[:-1], np.flatnonzero(inside)[1:]):
-        if b == a + 1:
-            canvas.path(layout.put(flat[[a, b]]), color)
+    share = np.linspace(0.0, 1.0, PIECES + 1)[:, None]
+    for a, b in zip(flat[:-1], flat[1:]):
+        pieces = a + share * (b - a)
+        inside = pieces[((pieces >= layout.low - spare) & (pieces <= layout.high + spare)).all(axis=1)]
+        if len(inside) > 1:
+            canvas.path(layout.put(inside[[0, -1]]), color)
 
 
 def _points(canvas, app, raised, flat):

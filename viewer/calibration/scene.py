@@ -118,18 +118,18 @@ def _points(canvas, app):
     if expected is not None:
         at = app.view.on_screen(expected)
         _diamond(canvas, at, NEXT_COLOR)
-        _label(canvas, app, at, f"{app.wanted.replace('_', ' ')}?", NEXT_COLOR)
+        _label(canvas, app, at, f"{app.wanted.replace('_', ' ')}?", NEXT_COLOR, up=28)
 
 
-def _label(canvas, app, at, words, color):
-    """A text beside a place, inside the picture's area."""
+def _label(canvas, app, at, words, color, up=-8):
+    """A text beside a place, `up` units above it, inside the picture's area."""
     x, y, width, height = app.view.area
     if x <= at[0] < x + width and y <= at[1] < y + height:
         size = canvas.text_size(words, SMALL)[0]
         left = at[0] / canvas.scale + 14
         if left + size + 8 > (x + width) / canvas.scale:
             left -= size + 28
-        canvas.plate(left, at[1] / canvas.scale + 8, words, SMALL, color)
+        canvas.plate(left, at[1] / canvas.scale - up, words, SMALL, color)
 
 
 def _ring(canvas, at, color):

@@ -245,6 +245,10 @@ class CalibrationApp:
             return "Two cameras fit. Which of them has the net in its place? 1 or 2", NEXT_COLOR
         if self.fitting.error:
             return "These points do not fit: see the right column. U takes the last step back.", WRONG_COLOR
+        if self.fitting.wrong:
+            name = max(self.fitting.wrong, key=lambda each: self.fitting.errors[each])
+            off = f"{self.fitting.errors[name]:.0f} px"
+            return f"{name.replace('_', ' ')} is left out: {off} from where the others put it. Move it.", WRONG_COLOR
         if self.wanted is None:
             return "All points are there. S saves.", TEXT_COLOR
         words = self.wanted.replace("_", " ")
@@ -274,12 +278,12 @@ class CalibrationApp:
         if name in self.placed.points:
             self.placed.chosen, self.loupe_at = name, np.array(self.placed.points[name])
         else:
-            missing = [each for each in self.placed.side.order() if each not in self.placed.points]
+            missing = [each for each in self.placed.side.order if each not in self.placed.points]
             self.skipped = frozenset(missing) - {name}
 
     def skip(self, step: int) -> None:
         """Ask for the next point that is not there, or for the one before."""
-        missing = [name for name in self.placed.side.order() if name not in self.placed.points]
+        missing = [name for name in self.placed.side.order if name not in self.placed.points]
         if missing:
             k = missing.index(self.wanted or missing[0])
             self.skipped = frozenset(missing) - {missing[(k + step) % len(missing)]}
