@@ -131,9 +131,9 @@ def latencies(path, sport, camera, options):
 
 def memory(path, sport, count):
     """MB of this process after a fifth, two fifths, ... of `count` frames of a clip in a loop, each of them painted."""
-    from ballcast.viewer.clip.headless import shown_of
     from ballcast.viewer.clip.options import DEFAULT
     from ballcast.viewer.clip.picture import ClipPicture
+    from ballcast.viewer.clip.shown import shown_of
     from ballcast.viewer.screen import open_screen
 
     video, found = Looped(path, is_paced=False), []

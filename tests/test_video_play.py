@@ -15,12 +15,13 @@ from ballcast.viewer import play
 from ballcast.viewer.clip import following, keys, panel
 from ballcast.viewer.clip import play as clip_play
 from ballcast.viewer.clip.clip import Clip, fitting, open_clip
-from ballcast.viewer.clip.headless import Reel, show, shown_of
+from ballcast.viewer.clip.headless import Reel, show
 from ballcast.viewer.clip.marks import Marks, Placement
 from ballcast.viewer.clip.options import ClipOptions
 from ballcast.viewer.clip.picture import ClipPicture
 from ballcast.viewer.clip.player import Player
 from ballcast.viewer.clip.results import MAX_RESULTS, Landing, Path, Result, Results
+from ballcast.viewer.clip.shown import shown_of
 from ballcast.viewer.clip.timeline import ClipTimeline
 from ballcast.viewer.panels.canvas import Canvas
 from ballcast.vision.candidates import NONE

@@ -28,9 +28,9 @@ class CourtSearch:
     """
 
     def __init__(self, sport: Sport, in_thread: bool = True):
-        self.sport, self.camera, self.found_at = sport, None, None
-        self.camera: Camera | None
-        self.found_at: float | None
+        self.sport = sport
+        self.camera: Camera | None = None
+        self.found_at: float | None = None
         self.message = "looking for the lines of the court"
         self._pool = ThreadPoolExecutor(1, "court") if in_thread else None
         self._job: Future | None = None

@@ -61,7 +61,7 @@ class ClipApp:
         """One picture: handle events, go on by `elapsed` s, paint what has changed."""
         for event in pygame.event.get():
             self._handle(event)
-        self.screen = pygame.display.get_surface()
+        self.screen = pygame.display.get_surface() or self.screen
         try:
             self.player.advance(elapsed)
         except (ValueError, OSError) as error:
@@ -141,14 +141,18 @@ class ClipApp:
         return is_small != self.options.swapped
 
     def turn_scene(self, azimuth: float, elevation: float) -> None:
-        self.picture.scene.view = self.picture.scene.view.orbited(azimuth, elevation)
+        self._move_scene(lambda view: view.orbited(azimuth, elevation))
 
     def move_scene(self, right: float, down: float) -> None:
-        self.picture.scene.view = self.picture.scene.view.panned(right, down)
+        self._move_scene(lambda view: view.panned(right, down))
 
     def zoom(self, factor: float) -> None:
-        if self.picture.has_space(self.player):
-            self.picture.scene.view = self.picture.scene.view.zoomed(factor)
+        self._move_scene(lambda view: view.zoomed(factor))
+
+    def _move_scene(self, move):
+        """Change the view of the 3D picture, where there is one."""
+        if self.picture.scene is not None and self.picture.has_space(self.player):
+            self.picture.scene.view = move(self.picture.scene.view)
 
     def save(self) -> None:
         """Save the picture under the next free name in the current folder."""

@@ -54,7 +54,8 @@ class Following:
             self.search.offer(frame)
             self.camera = self.search.camera
         seen = self._open().observe(frame)
-        span = IN_IMAGE if self.camera is None else self.clip.sport.sensor.duration * 2 / 3  # as in the viewer
+        sport = self.clip.sport
+        span = IN_IMAGE if sport is None or self.camera is None else sport.sensor.duration * 2 / 3  # as in the viewer
         forecast = self._open().forecast(frame.time + span * np.arange(1, COUNT + 1) / COUNT)
         return result_of(seen, forecast, self.camera)
 

@@ -1,30 +1,17 @@
 """A clip without a window and without a clock: every frame is searched and painted, the same every time."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pygame
 
 from ballcast import command
 from ballcast.viewer.clip.clip import Clip
-from ballcast.viewer.clip.following import Following
 from ballcast.viewer.clip.options import DEFAULT, ClipOptions
 from ballcast.viewer.clip.picture import ClipPicture
-from ballcast.viewer.clip.results import Results
+from ballcast.viewer.clip.shown import Shown, shown_of
 from ballcast.viewer.film import Film
 from ballcast.viewer.screen import open_screen, save_png
-from ballcast.vision.video import Frame
-
-
-class Shown(SimpleNamespace):
-    """A moment of the clip as the picture takes it, in place of a Player."""
-
-    def take(self, frame: Frame) -> None:
-        """Follow the ball to a frame, and show it."""
-        self.frame, self.image = self.following.take(frame), frame.image
-        self.now = self.shown_time = frame.time
-        self.results.add(self.frame)
-        self.end = max(self.end, self.now)
+from ballcast.vision.video import open_video
 
 
 def show(
@@ -36,7 +23,7 @@ def show(
     shown = shown_of(clip)
     reel = Reel(Film(record, size, clip.rate), screen) if record else None
     try:
-        with clip.opened as video:
+        with clip.opened or open_video(clip.source) as video:
             for count, frame in enumerate(video, 1):
                 if reel:
                     reel.hold(frame.time)
@@ -58,19 +45,12 @@ def show(
     return shown
 
 
-def shown_of(clip: Clip) -> Shown:
-    """A clip before its first frame."""
-    return Shown(
-        clip=clip, following=Following(clip, in_thread=False), results=Results(), frame=None, image=None, preview=False,
-        now=0.0, shown_time=0.0, end=clip.duration or 1e-3, paused=False, speed=1.0, is_over=False, dropped=0, notes=[],
-    )  # fmt: skip
-
-
 class Reel:
     """A Film in which each picture is held until the time of the next frame."""
 
     def __init__(self, film: Film, screen: pygame.Surface):
-        self.film, self._screen, self._begin = film, screen, None
+        self.film, self._screen = film, screen
+        self._begin: float | None = None
 
     def hold(self, time: float) -> None:
         """The next frame is of a time, s: hold the picture that is on the screen, once or more often."""

@@ -7,16 +7,17 @@ from ballcast import models
 from ballcast.render.palette import FORECAST_COLOR, MUTED_COLOR, TEXT_COLOR
 from ballcast.viewer.clip.player import Player
 from ballcast.viewer.clip.results import Result
+from ballcast.viewer.clip.shown import Shown
 from ballcast.viewer.panels.canvas import Canvas
 from ballcast.viewer.panels.layout import LEFT, MARGIN, PAD, WIDTH
 
 ROW, SIZE, HEAD = 21, 18, 22  # units
 SURE = 0.5  # probability from which on a ball is followed
 WARNING_COLOR = (255, 190, 90)
-Row = tuple[str, int, tuple[int, ...]]  # text, its size in units, its colour
+Row = tuple[str, int, tuple[int, int, int]]  # text, its size in units, its colour
 
 
-def rows(player: Player) -> list[Row]:
+def rows(player: Player | Shown) -> list[Row]:
     """All lines of the panel."""
     clip, result = player.clip, player.frame
     found = [(Path(clip.name).name, HEAD, TEXT_COLOR), (moment(player), SIZE, TEXT_COLOR)]
@@ -29,14 +30,14 @@ def rows(player: Player) -> list[Row]:
     return found + [(note, SIZE, WARNING_COLOR) for note in notes]
 
 
-def moment(player: Player) -> str:
+def moment(player: Player | Shown) -> str:
     """The frame's time and number."""
     if player.frame is None:
         return "not searched yet" if player.preview else "one moment ..."
     return f"{player.frame.time:.2f} s    frame {player.frame.number}"
 
 
-def who(player: Player) -> str:
+def who(player: Player | Shown) -> str:
     """The sport, and who forecasts."""
     sport = player.clip.sport
     place = "" if sport is None else f"{_plain(sport.name)}; "
@@ -45,7 +46,7 @@ def who(player: Player) -> str:
     return f"{place}{models.describe(player.clip.predictor).title}"
 
 
-def ball_line(player: Player, result: Result | None) -> str:
+def ball_line(player: Player | Shown, result: Result | None) -> str:
     """What is known of the ball."""
     if result is None:
         return ""

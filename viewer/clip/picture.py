@@ -14,6 +14,7 @@ from ballcast.viewer.clip.marks import CIRCLE, Marks, Placement
 from ballcast.viewer.clip.options import ClipOptions
 from ballcast.viewer.clip.player import Player
 from ballcast.viewer.clip.scene import Scene
+from ballcast.viewer.clip.shown import Shown
 from ballcast.viewer.clip.timeline import ClipTimeline
 from ballcast.viewer.panels import help as help_panel
 from ballcast.viewer.panels.canvas import Canvas, scale_of
@@ -43,20 +44,20 @@ class ClipPicture:
         unit, width, height = scale_of(size), round(SMALL * size[0]), round(SMALL * size[1])
         return pygame.Rect(round(size[0] - MARGIN * unit - width), round(MARGIN * unit), width, height)
 
-    def has_space(self, player: Player) -> bool:
+    def has_space(self, player: Player | Shown) -> bool:
         """Whether there is anything to be shown in 3D."""
         return self.scene is not None and player.following.camera is not None
 
-    def paint(self, surface: pygame.Surface, player: Player, options: ClipOptions, message: str = "") -> None:
+    def paint(self, surface: pygame.Surface, player: Player | Shown, options: ClipOptions, message: str = "") -> None:
         """Fill the surface with this moment."""
         has_space = self.has_space(player)
         is_swapped = options.swapped and has_space
         small = surface.subsurface(self.small_box(surface.get_size())) if has_space and options.inset else None
-        if is_swapped:
+        if is_swapped and self.scene is not None:
             self.scene.paint(surface, player.frame, self._camera(player))
         label = self._frame(surface if not is_swapped else small, player, options)
         if small is not None:
-            if not is_swapped:
+            if not is_swapped and self.scene is not None:
                 self.scene.paint(small, player.frame, self._camera(player))
             pygame.draw.rect(small, FAINT_COLOR, small.get_rect(), 1)
         self._texts(surface, player, options, label if not is_swapped else None, small is not None, message)

@@ -34,9 +34,9 @@ class Player:
 
     def __init__(self, clip: Clip):
         self.clip, self.results, self.paused, self.speed = clip, Results(), False, 1.0
-        self.now, self.frame, self.image, self.preview = 0.0, None, None, False
-        self.frame: Result | None
-        self.image: np.ndarray | None
+        self.now, self.preview = 0.0, False
+        self.frame: Result | None = None
+        self.image: np.ndarray | None = None
         self._thread, self._fresh = FollowThread(clip), {}
         self._stills = None if clip.is_camera else Stills(clip.source)
         self._begin, self._last = None, None  # s: of the run that is being followed, its first and its last frame

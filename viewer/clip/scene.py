@@ -54,11 +54,11 @@ class Moment:
         self.now = 0.0 if result is None else result.time
         path = None if result is None else result.path
         position = UNKNOWN if path is None or path.position is None else path.position
-        seen = result is not None and result.pixel is not None
-        pixel = result.pixel[None] if seen else UNKNOWN[None, :2]
+        seen = result.pixel if result is not None else None
+        pixel = UNKNOWN[None, :2] if seen is None else seen[None]
         pixels = SimpleNamespace(camera=np.zeros(1, int), time=np.array([self.now]), pixel=pixel)
         self.ball = SimpleNamespace(state_at=lambda time: (position, UNKNOWN, None), pixels=pixels)
-        self.observed_frames = np.arange(int(seen))
+        self.observed_frames = np.arange(int(seen is not None))
         self.cameras = [] if camera is None else [(0, camera)]
         self.forecasters = []
         if path is not None and path.mean is not None:

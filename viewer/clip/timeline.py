@@ -7,6 +7,7 @@ import numpy as np
 from ballcast.render import palette
 from ballcast.viewer.clip.marks import EVENT_COLORS
 from ballcast.viewer.clip.player import Player
+from ballcast.viewer.clip.shown import Shown
 from ballcast.viewer.panels.canvas import Canvas
 from ballcast.viewer.panels.layout import MARGIN
 from ballcast.viewer.panels.timeline import GRAB_HEIGHT, GRAB_MARGIN, LINE_OFFSET, STEP_WIDTH, STEPS, speed_words
@@ -17,7 +18,7 @@ STATE = 70  # units above the lower edge: the line of the state
 class ClipTimeline:
     """The line from the clip's beginning to its end; a camera has none."""
 
-    def __init__(self, canvas: Canvas, player: Player):
+    def __init__(self, canvas: Canvas, player: Player | Shown):
         self.canvas, self.player = canvas, player
         self.left, self.right = MARGIN + GRAB_MARGIN, canvas.width - MARGIN - GRAB_MARGIN
         self.y = canvas.height - LINE_OFFSET
