@@ -19,7 +19,6 @@ from ballcast.sim.dataset import draw_launches
 from ballcast.sim.kernels.layout import DRAG, POSITION, SPIN, VELOCITY
 from ballcast.sim.rallies import AFTERMATH, PlayedStroke, Rally
 from ballcast.tracks.camera import Camera, rotation_of
-from ballcast.tracks.distortion import fold_radius
 
 if TYPE_CHECKING:
     from ballcast.sim.sport import Sport
@@ -33,6 +32,7 @@ MIN_SHARE = 0.75  # of the rally that is in the picture
 SHORT_SIDE = 720.0  # px, of a picture that MIN_DIAMETER is for
 SHOWN = 3.0  # s at the beginning of a rally that a camera has to show
 TURN, ZOOM = 0.07, 0.08  # of the picture's width, and of the focal length: by how much a moving camera moves at most
+MARGIN, MAX_HALVED = 32.0, 8  # px round the picture that have to have rays; how often distortion is halved for that
 SLOW = 5.0, 12.0  # s, a turn to and fro
 TEE = (6.0, 14.0), (1.0, 2.2), (0.25, 0.9)  # m behind and above the tee, and s into the flight at which it looks
 
@@ -94,11 +94,14 @@ def _tried(rally, stream, size, kinds):
 
 def painted(camera: Camera) -> Camera:
     """The camera, with less distortion if pixels near its corners have no ray: all of its picture is to be painted."""
-    lens = camera.coefficients
-    corner = float(np.hypot(*(np.maximum(camera.K[:2, 2], camera.size - camera.K[:2, 2]) / camera.K[[0, 1], [0, 1]])))
-    while fold_radius(lens) < 1.3 * corner:
+    lens, (width, height) = camera.coefficients, camera.size
+    corners = np.array([(u, v) for u in (-MARGIN, width + MARGIN) for v in (-MARGIN, height + MARGIN)])
+    for _ in range(MAX_HALVED):
+        tried = Camera(camera.K, lens if lens.any() else np.empty(0), camera.R, camera.t, camera.size, camera.name)
+        if np.isfinite(tried.rays(corners)[1]).all():
+            return tried
         lens = 0.5 * lens
-    return Camera(camera.K, lens if lens.any() else np.empty(0), camera.R, camera.t, camera.size, camera.name)
+    return Camera(camera.K, np.empty(0), camera.R, camera.t, camera.size, camera.name)
 
 
 def _behind_the_tee(rally, random, size):
