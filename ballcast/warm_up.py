@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -178,11 +179,12 @@ def exercise_pixels(sport: sim.Sport) -> None:
         if name in models.available(sport):
             predictor = models.load(name, sport)
             predictor.forecast(track, times)
-            stream = predictor.stream()
+            stream: Any = predictor.stream()
             for time, pixel in zip(track.time, track.pixel, strict=True):
                 stream.observe_pixel(time, pixel, camera)
-            candidates = track.pixel[-1] + [[4.0, 0.0], [-4.0, 0.0]]  # both are plausible, and none
-            stream.observe_candidates(TIMES[-1] + 0.01, candidates, [0.3, 0.3], camera)
+            now = TIMES[-1] + 0.01
+            middle = stream.observe_candidates(now, [], [], camera).pixel
+            stream.observe_candidates(now, middle + [[4.0, 0.0], [-4.0, 0.0]], [0.3, 0.3], camera)  # both are plausible
             stream.forecast(times)
             stream.restart()
     models.smooth(track, sport)

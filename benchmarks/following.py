@@ -77,7 +77,7 @@ class Clip(NamedTuple):
     at_once: list[Seen]
     settled: list[Seen]
     forecasts: dict[int, ImageForecast | None]
-    milliseconds: float  # of the processor per frame, the median
+    milliseconds: float  # of the processor per frame, the mean
 
 
 def main() -> None:
@@ -142,7 +142,7 @@ def follow(name: str, finder: CandidateFinder | NetworkFinder, delay: int) -> Cl
                 settled.append(flights.numbered(*follower.image.settled(delay)))
         for left in range(min(delay, len(at_once)) - 1, -1, -1):
             settled.append(flights.numbered(*follower.image.settled(left)))
-    return Clip(name, height, labels, times, at_once, settled, forecasts, 1e3 * float(np.median(spent)))
+    return Clip(name, height, labels, times, at_once, settled, forecasts, 1e3 * float(np.mean(spent)))
 
 
 def score(clip: Clip, seen: Iterable[Seen]) -> Score:

@@ -32,7 +32,7 @@ def started():
 @pytest.fixture
 def stream(request):
     """A stream that has seen the first frames of a stroke, and the track."""
-    track, stream = stroke([SIDE], 0.6)[0], models.load(request.param, sport=SPORT).stream()
+    track, stream = stroke([SIDE], 0.46)[0], models.load(request.param, sport=SPORT).stream()
     for k in range(STARTED):
         stream.observe_pixel(track.time[k], track.pixel[k], SIDE)
     return stream, track
@@ -77,11 +77,11 @@ def test_weights_are_those_of_the_mixture(started):
     reference = expected(running, predicted, pixels, frame.prior, 1280.0 * 720.0)
     running.seen.rows[0] = camera_model
     np.testing.assert_allclose(associator._probability, reference, rtol=2e-3, atol=1e-6)
-    assert found.index == 0 and found.probability == associator._probability[0]
+    assert found.best == 0 and found.probability == associator._probability[0]
     assert frame.prior.sum() == pytest.approx(candidates.DETECTION)
 
 
-@pytest.mark.parametrize("stream", ["physics", "gru", "gru_physics"], indirect=True)
+@pytest.mark.parametrize("stream", ["physics", "gru"], indirect=True)
 def test_a_ball_among_clutter_is_followed_as_one_alone(stream):
     """With thirty false candidates a frame, and misses, through a bounce: nearly the forecast from true pixels."""
     stream, track = stream
@@ -96,7 +96,7 @@ def test_a_ball_among_clutter_is_followed_as_one_alone(stream):
             alone.observe_pixel(track.time[k], track.pixel[k], SIDE)
         found = stream.observe_candidates(track.time[k], pixels, np.full(30, 0.2), SIDE)
         assert np.isfinite(found.covariance).all()
-        picked += (found.index == 7) == bool(k % 5)
+        picked += (found.best == 7) == bool(k % 5)
     assert picked >= len(track) - 1 - STARTED - 1
     later = [track.time[-1] + 0.1]
     one, other = stream.forecast(later), alone.forecast(later)
@@ -104,12 +104,12 @@ def test_a_ball_among_clutter_is_followed_as_one_alone(stream):
     assert one.belief is None or one.belief.covariance[0, 0] > 0.0
 
 
-@pytest.mark.parametrize("stream", ["physics", "gru"], indirect=True)
+@pytest.mark.parametrize("stream", ["physics", "gru_physics"], indirect=True)
 def test_a_frame_without_candidates_changes_nothing(stream):
     stream, track = stream
     before = stream.forecast([TIME + 0.1])
     found = stream.observe_candidates(TIME, [], [], SIDE)
-    assert found.index == -1 and found.probability == 1.0
+    assert found.best == -1 and found.probability == 1.0
     offset = found.pixel - track.pixel[STARTED]
     assert offset @ np.linalg.solve(found.covariance, offset) < 16.0
     np.testing.assert_array_equal(stream.forecast([TIME + 0.1]).mean, before.mean)

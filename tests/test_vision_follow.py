@@ -68,8 +68,8 @@ def test_the_ball_is_found_among_clutter_over_a_bounce(seed):
     tracker, seen = follow(places, seed)
     recall, precision = rates(seen, places)
     assert recall > 0.75 and precision > 0.93
-    assert [one.event for one in seen if one.event] == ["bounce"]
-    assert {one.flight for one in seen if one.flight >= 0} == {0}
+    assert [one.event for one in seen if one.event in ("hit", "bounce")] == ["bounce"]
+    assert seen[10].flight == seen[-1].flight >= 0
     turn = tracker.turns[0]
     assert turn.kind == "bounce" and abs(turn.pixel[1] - 500.0) < 25.0
     assert turn.before[1] > 200.0 > -200.0 > turn.after[1]
@@ -102,8 +102,8 @@ def test_what_rests_or_jumps_is_not_in_play():
     random = np.random.default_rng(0)
     jumping = [(400.0, 300.0) + random.choice([-90.0, 90.0], 2) for _ in range(40)]
     for places in ([(640.0, 360.0)] * 40, jumping):
-        _, seen = follow([np.array(place) for place in places], 2)
-        assert sum(one.pixel is not None for one in seen) <= 3
+        _, seen = follow([np.array(place) for place in places], 2, clutter=4)
+        assert sum(one.pixel is not None for one in seen) <= 3  # clutter that lines up by chance
 
 
 def test_no_candidates_and_no_ball():
@@ -128,8 +128,8 @@ def test_a_ball_is_followed_while_the_camera_pans():
     shifts = np.zeros((30, 2))
     shifts[12:, 0] = 18.0
     places = flight(30, (150.0, 300.0), (-300.0, -500.0)) + np.cumsum(shifts, axis=0)
-    _, seen = follow(places, 5, shifts)
-    assert rates(seen, places)[0] > 0.8 and not any(one.event for one in seen)
+    _, seen = follow(places, 5, shifts, clutter=5, detected=1.0)
+    assert rates(seen, places)[0] > 0.85 and not any(one.event for one in seen)
 
 
 def test_ninety_percent_regions_hold_the_ball_nine_times_in_ten():
@@ -156,11 +156,13 @@ def test_a_forecast_says_more_of_the_ground_after_bounces():
 
 
 def test_time_that_jumps_or_goes_back_begins_anew():
-    tracker, _ = follow(flight(12), 0)
+    tracker, seen = follow(flight(12), 0, clutter=3)
+    numbers = [seen[-1].flight]
     for first in (500, 0):
-        _, seen = follow(flight(12), first, first=first, tracker=tracker)
-        assert seen[-1].pixel is not None
-    assert seen[-1].flight == 2
+        _, seen = follow(flight(12), first, first=first, tracker=tracker, clutter=3)
+        assert seen[0].event == "lost" and seen[-1].pixel is not None
+        numbers.append(seen[-1].flight)
+    assert numbers == [0, 1, 2]
 
 
 def test_memory_is_bounded():

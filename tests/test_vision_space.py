@@ -6,13 +6,14 @@ from test_pixels_fit import SIDE, SPORT, looking, stroke
 
 from ballcast.tracks import Camera
 from ballcast.tracks.camera import rotation_of
-from ballcast.vision.bounces import find_bounces
 from ballcast.vision.candidates import Candidates
+from ballcast.vision.fitted_bounces import find_bounces
 from ballcast.vision.image_tracker import Seen
 from ballcast.vision.space_tracker import SpaceTracker, moved
 from ballcast.vision.space_view import in_image, joined
 
 CLUTTER = 12
+BOUNCE = 0.338  # s, of the stroke
 
 
 def seen_in(number, time, pixels, pick, flight=0):
@@ -36,7 +37,7 @@ def follow(tracker, track, cameras, flight=0, first=0):
 
 @pytest.fixture(scope="module")
 def followed():
-    """(SpaceTracker, its Associations, track, truth) after a stroke that bounces at 0.37 s."""
+    """(SpaceTracker, its Associations, track, truth) after a stroke that bounces."""
     track, times, truth = stroke([SIDE], 0.5)
     tracker = SpaceTracker(SPORT)
     return tracker, follow(tracker, track, [SIDE] * len(track)), track, (times, truth)
@@ -44,7 +45,7 @@ def followed():
 
 def test_a_flight_is_followed_among_clutter(followed):
     tracker, found, track, (times, truth) = followed
-    assert all(one is None for one in found[:3]) and sum(one.index == 3 for one in found[3:]) >= len(track) - 4
+    assert all(one is None for one in found[:3]) and sum(one.best == 3 for one in found[3:]) >= len(track) - 4
     later = track.time[-1] + 0.1
     forecast = tracker.forecast(np.array([later]))
     wanted = np.array([np.interp(later, times, truth[:, k]) for k in range(3)])
@@ -57,7 +58,9 @@ def test_a_flight_is_followed_among_clutter(followed):
 def test_its_bounce_is_listed(followed):
     tracker, _, track, _ = followed
     (bounce,) = tracker.bounces
-    assert bounce.time == pytest.approx(0.37, abs=0.02) and bounce.frame == pytest.approx(50.0 * bounce.time, abs=1e-6)
+    assert bounce.time == pytest.approx(BOUNCE, abs=0.01) and bounce.frame == pytest.approx(
+        50.0 * bounce.time, abs=1e-6
+    )
     assert bounce.velocity_before[2] < 0.0 < bounce.velocity_after[2] and bounce.speed_after < bounce.speed_before
     assert np.abs(bounce.pixel - SIDE.project(bounce.place)).max() < 1e-9
     assert bounce.place[2] == pytest.approx(SPORT.ball.radius, abs=1e-6)
@@ -108,6 +111,6 @@ def test_forecasts_are_joined():
     assert np.isnan(in_image(camera, np.zeros((1, 3)), None)[1]).all()
     mean, spread = joined(pixel, covariance, pixel + 3.0, 9.0 * covariance)
     np.testing.assert_allclose(mean - pixel, [[0.3, 0.3]])
-    np.testing.assert_allclose(spread, covariance * 0.9 / 0.7)
+    np.testing.assert_allclose(spread, covariance * 0.9 / 0.5)
     alone = joined(pixel, np.full((1, 2, 2), np.nan), pixel + 3.0, covariance)
     np.testing.assert_allclose(alone[0], pixel + 3.0)

@@ -111,17 +111,21 @@ class Follower:
         if image is None:
             return None
         space = None if self.space is None else self.space.forecast(times)
-        return VideoForecast(times, *image) if space is None else self._seen_by_camera(times, space, image)
+        camera = None if self.space is None else self.space.camera
+        if space is None or camera is None:
+            return VideoForecast(times, *image)
+        return _seen_by_camera(times, space, image, camera)
 
-    def _seen_by_camera(self, times: np.ndarray, space: Forecast, image: ImageForecast) -> VideoForecast:
-        """A forecast in space as the camera of the last frame sees it, joined with that in the image."""
-        pixel, covariance = joined(*in_image(self.space.camera, space.mean, space.covariance), *image)
-        landing = space.landing
-        if landing is not None:
-            spread = None if landing.covariance is None else landing.covariance[1:, 1:]
-            place = in_image(self.space.camera, landing.position, spread)
-            landing = ImageLanding(landing.time, *place, landing.position)
-        return VideoForecast(times, pixel, covariance, space, landing)
+
+def _seen_by_camera(times: np.ndarray, space: Forecast, image: ImageForecast, camera: Camera) -> VideoForecast:
+    """A forecast in space as the camera of the last frame sees it, joined with that in the image."""
+    pixel, covariance = joined(*in_image(camera, space.mean, space.covariance), *image)
+    landing = space.landing
+    if landing is None:
+        return VideoForecast(times, pixel, covariance, space)
+    spread = None if landing.covariance is None else landing.covariance[1:, 1:]
+    at = ImageLanding(landing.time, *in_image(camera, landing.position, spread), landing.position)
+    return VideoForecast(times, pixel, covariance, space, at)
 
 
 def window_at(place: tuple[float, float], width: int, height: int) -> tuple[int, int, int, int]:

@@ -31,6 +31,7 @@ ANGLE = 0.15  # rad, standard deviation of the direction of a streak
 LONGEST = 1.1  # streak over the way from frame to frame
 SIZE = 0.25  # of the logarithm of the diameter, standard deviation from frame to frame
 SIZES = 0.7  # of clutter
+REACH, RESTING = 0.02, -1.5  # heights; score of a frame in which a ball has not yet been so far from its start
 SAME_VELOCITY = 0.15  # heights/s, below which two hypotheses that end in one candidate are the same
 
 HYPOTHESIS = np.dtype(
@@ -39,6 +40,8 @@ HYPOTHESIS = np.dtype(
         ("mean", "f8", 6),
         ("covariance", "f8", (6, 6)),
         ("size", "f8"),  # logarithm of the diameter in heights
+        ("start", "f8", 2),  # heights, where it was first seen
+        ("reach", "f8"),  # heights, how far from there it has been
         ("missing", "f8"),  # s since the last candidate
         ("candidate", "i8"),  # number in the last frame; -1: none
         ("detections", "i8"),  # candidates since the birth
@@ -179,7 +182,7 @@ def propose(old, candidates, nothing, dt, laws, aspect, window, means, covarianc
                 if score > -math.inf and count < room:
                     features = streak_score(mean, covariance, c) + size_score(one["size"], c)
                     score += length_score(mean, covariance, c, dt) + against_clutter(features, c)
-                    score += base + math.log(seen) + c["looks"]
+                    score += base + math.log(seen) + c["looks"] + (RESTING if one["reach"] < REACH else 0.0)
                     scores[count], parents[count], numbers[count], kinds[count] = score, h, n, kind
                     count += 1
     for n in range(len(candidates)):
@@ -207,9 +210,10 @@ def select(old, candidates, laws, frame, dt, means, covariances, scores, parents
         one["total"], one["parent"], one["candidate"], one["kind"] = scores[m], h, n, kind
         if kind == BIRTH:
             c = candidates[n]
-            start(c["u"], c["v"], c["noise"], laws, one["mean"], one["covariance"])
+            start(c["u"], c["v"], c["noise"], math.exp(c["size"]), laws, one["mean"], one["covariance"])
             one["detections"] = one["since"] = 1
             one["turned"], one["bounced"] = frame, -1
+            one["start"][0], one["start"][1], one["reach"] = c["u"], c["v"], 0.0
             one["missing"], one["size"], one["origin"], one["birth"] = 0.0, c["size"], frame, frame
             aim(one, c)
         else:
@@ -227,6 +231,9 @@ def select(old, candidates, laws, frame, dt, means, covariances, scores, parents
                 correct(one["mean"], one["covariance"], c["u"], c["v"], c["noise"])
                 aim(one, c)
                 one["missing"], one["size"] = 0.0, 0.7 * parent["size"] + 0.3 * c["size"]
+            one["start"][:] = parent["start"]
+            du, dv = one["mean"][0] - one["start"][0], one["mean"][1] - one["start"][1]
+            one["reach"] = max(parent["reach"], math.sqrt(du * du + dv * dv) if n >= 0 else 0.0)
         if not is_repeated(new, count):
             if n >= 0:
                 held[n] += 1

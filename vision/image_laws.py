@@ -8,7 +8,7 @@ not, and its spread stays wide.
 
 import numpy as np
 
-from ballcast.vision.image_motion import DRAG, GRAVITY, SPREAD_U, SPREAD_V
+from ballcast.vision.image_motion import DRAG, GRAVITY, LEARNED, SPREAD_U, SPREAD_V
 
 START = 2.0, 0.1  # gravity in heights/s^2 and drag in 1/height before the first flight
 UNKNOWN = 3.0, 0.4  # their standard deviations then
@@ -23,13 +23,13 @@ QUANTILES = np.array([-1.69, -1.1, -0.75, -0.47, -0.23, 0.0, 0.23, 0.47, 0.75, 1
 
 
 class Laws:
-    """Gravity and drag in the image. values (4,): what fly() wants."""
+    """Gravity and drag in the image. values (5,): what fly() wants."""
 
     def __init__(self) -> None:
         self.mean = np.array(START)
         self.covariance = np.diag(np.square(UNKNOWN))
         self._squares, self._count = COUNT * np.square(SPREAD), COUNT
-        self.values = np.empty(4)
+        self.values = np.zeros(5)
         self._fill(1.0)
 
     def learn(self, mean: np.ndarray, covariance: np.ndarray) -> None:
@@ -49,6 +49,7 @@ class Laws:
         self.covariance = self.covariance - gain @ H @ self.covariance
         self.mean = np.maximum(self.mean, 0.0)
         rest = innovation - H @ gain @ innovation
+        self.values[LEARNED] += 1.0
         self._squares, self._count = 0.9 * self._squares + np.minimum(rest**2, 9.0 * spread2), 0.9 * self._count + 1.0
         self._fill(speed)
 

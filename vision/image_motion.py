@@ -22,17 +22,25 @@ STEP = 0.05  # s, of the integration
 KEPT = 0.9, 0.2  # share of the horizontal velocity that a bounce leaves, and its standard deviation
 RISE = 1.7, 0.35  # by how much a bounce turns the vertical velocity upward, in falling speeds, and its deviation
 MIN_RISE = 0.3  # heights/s, and its standard deviation
-GRAVITY, DRAG, SPREAD_U, SPREAD_V = range(4)  # of the laws: see image_laws.py
+GRAVITY, DRAG, SPREAD_U, SPREAD_V, LEARNED = range(5)  # of the laws: see image_laws.py
+PER_DIAMETER = 114.0, 100.0  # 1/s^2, gravity over the diameter, and its deviation: balls of 4 to 24 cm, 9.81 m/s^2
+MIN_SPREAD = 0.3  # heights/s^2
 
 
 @strict
-def start(u, v, noise, laws, mean, covariance):
-    """Fill the state of a ball that is seen for the first time. noise (3,): variances uu, uv, vv of its place."""
+def start(u, v, noise, diameter, laws, mean, covariance):
+    """Fill the state of a ball that is seen for the first time. noise (3,): variances uu, uv, vv of its place.
+
+    Before any flight has taught how large gravity is in the image, the ball's diameter (heights) says it roughly.
+    """
     mean[:], covariance[:] = 0.0, 0.0
     mean[0], mean[1] = u, v
     covariance[0, 0], covariance[0, 1], covariance[1, 0], covariance[1, 1] = noise[0], noise[1], noise[1], noise[2]
     for k in range(2):
         covariance[2 + k, 2 + k], covariance[4 + k, 4 + k] = SPEED**2, laws[SPREAD_U + k] ** 2
+    if laws[LEARNED] == 0.0:
+        mean[5] = PER_DIAMETER[0] * diameter - laws[GRAVITY]
+        covariance[5, 5] = (PER_DIAMETER[1] * diameter + MIN_SPREAD) ** 2
 
 
 @strict

@@ -40,6 +40,7 @@ ENOUGH = 4  # candidates of a flight that teaches
 FILLED = 2  # frames without a candidate between two, in one flight, whose places are filled with hindsight
 FUTURES, WORSE = 5, 3.0  # hypotheses that are forecast, and by how much their scores may be below the best
 WELL_KNOWN, SURELY, DEVIATIONS = 4, 0.9, 4.0  # candidates, probability and standard deviations to search a window
+APART = 5  # frames for which two balls must have been two
 OTHER = 10.0, 6, 0.05  # of a second ball: score below the best, candidates, and heights from it at least
 
 
@@ -136,7 +137,10 @@ class ImageTracker:
         kept, left = self._continue(rows, move, dt, is_cut, searched)
         self._past.append(_Frame(number, time, candidates, kept, left, self._shift.copy()))
         event = self._confirm()
-        return self._flights.numbered(*self._describe(0), event)
+        found, origin = self._describe(0)
+        seen = self._flights.numbered(found, origin, event)
+        self._was_followed |= seen.pixel is not None and seen.flight >= 0
+        return seen
 
     def settled(self, delay: int) -> tuple[Seen, int]:
         """What is known now of the frame `delay` frames ago, and where its flight began: see Flights.
@@ -173,8 +177,11 @@ class ImageTracker:
         if 1.0 < SURELY * (1.0 + math.exp(self._nothing)):
             return None
         ahead = self.forecast([time])
+        if ahead is None:
+            return None
         spread = math.sqrt(np.linalg.eigvalsh(ahead.covariance[0])[-1])
-        return tuple(ahead.pixel[0]) if DEVIATIONS * spread < 0.5 * side else None
+        u, v = ahead.pixel[0]
+        return (float(u), float(v)) if DEVIATIONS * spread < 0.5 * side else None
 
     def _rows(self, candidates, probability):
         """The candidates as records in heights, the likelier ones of too many."""
@@ -202,6 +209,7 @@ class ImageTracker:
         hyp.fill_clutter(rows, self._candidates, move[0], move[1], dt, aspect)
         if move.any():
             old["mean"][:, :2] += move
+            old["start"] += move
             old["covariance"][:, [0, 1], [0, 1]] += PAN_NOISE**2
         count = hyp.propose(old, rows, self._nothing, dt, laws, aspect, window, self._means, self._covariances,
                             self._scores, parents, numbers, kinds)  # fmt: skip
@@ -245,7 +253,8 @@ class ImageTracker:
                        -1, "", "")  # fmt: skip
         best = int(mass.argmax())
         one = frame.hypotheses[ancestors[np.flatnonzero(taken == best)[0]]] if mass[best] > 0.0 else None
-        if mass[best] < SURE and not (mass[best] > 0.5 * SURE and self._second_ball(one)):
+        is_one_of_two = delay == 0 and mass.sum() > SURELY and mass[best] > 0.5 * SURE and self._second_ball(one)
+        if mass[best] < SURE and not is_one_of_two:
             return self._filled(nothing, delay) if delay else (nothing, -1)
         covariance = one["covariance"][:2, :2] * self.size[1] ** 2
         diameter, length, angle = (float(values[best]) for values in frame.candidates[2:])
@@ -294,15 +303,27 @@ class ImageTracker:
 
     def _second_ball(self, one):
         """A note if something else is followed that could be the ball in play as well."""
-        H = self.size[1]
-        for other in self._past[-1].hypotheses:
-            if other["total"] < -OTHER[0]:
-                break
-            is_other = other["birth"] != one["birth"] and other["detections"] >= OTHER[1] and other["candidate"] >= 0
-            if is_other and np.hypot(*(other["mean"][:2] - one["mean"][:2])) > OTHER[2]:
+        H, kept = self.size[1], self._past[-1].hypotheses
+        if len(self._past) <= APART:
+            return ""
+        for other in kept[kept["total"] > -OTHER[0]]:
+            is_sure = other["detections"] >= OTHER[1] and other["candidate"] >= 0
+            if is_sure and np.hypot(*(other["mean"][:2] - one["mean"][:2])) > OTHER[2] and self._are_apart(one, other):
                 (u, v), (x, y) = one["mean"][:2] * H, other["mean"][:2] * H
                 return f"two balls: the one at ({u:.0f}, {v:.0f}) is followed, not the one at ({x:.0f}, {y:.0f})"
         return ""
+
+    def _are_apart(self, one, other):
+        """Whether two hypotheses about the last frame have had nothing in common for a while."""
+        parents = np.array([one["parent"], other["parent"]])
+        for k in range(2, APART + 1):
+            if (parents < 0).any() or parents[0] == parents[1]:
+                return False
+            before = self._past[-k].hypotheses
+            if before["candidate"][parents[0]] == before["candidate"][parents[1]] >= 0:
+                return False
+            parents = before["parent"][parents]
+        return True
 
     def _confirm(self):
         """The event that this frame makes certain; what ended is learned from."""
@@ -311,7 +332,6 @@ class ImageTracker:
             event = "lost" if best is None and self._was_followed else ""
             self._was_followed &= best is not None
             return event
-        self._was_followed = True
         turned = int(best["turned"])
         if turned <= self._turned or best["since"] < CONFIRMED:
             return ""

@@ -17,7 +17,7 @@ what the other saw.
 import math
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -41,11 +41,8 @@ MAX_FLIGHTS = 400  # whose bounces are kept
 REMEMBERED = 17  # frames whose cameras are known
 STEP = 1e-3  # s after the last frame, at which the state is asked for
 MAX_HIT_GAP = 0.25  # s between two flights of one ball
-SHARE_OF_STEP, RACKET = (
-    0.5,
-    0.1,
-)  # how far from where it was last seen a ball begins: of its ways to the hit and from it; m
-
+# how far from where it was last seen a ball begins: of its usual ways to the hit and from it, and m
+SHARE_OF_STEP, RACKET = 1.0, 0.1
 
 Settled = Callable[[int], tuple[Seen, int]]
 
@@ -69,7 +66,7 @@ class SpaceTracker:
     """
 
     def __init__(self, sport: str | Sport, predictor: str = "physics"):
-        self.stream = models.load(predictor, sport=sport).stream()
+        self.stream: Any = models.load(predictor, sport=sport).stream()
         if not hasattr(self.stream, "observe_candidates"):
             raise ValueError(no_pixels(self.stream.predictor.name))
         self.camera: Camera | None = None
@@ -78,7 +75,9 @@ class SpaceTracker:
         self._finished: list[list[Bounce]] = []
         self._cameras: deque[tuple[int, Camera | None]] = deque(maxlen=REMEMBERED)
         self._reference: Camera | None = None
-        self._flight, self._is_open, self._rows, self._last_time = -1, False, [], -math.inf
+        self._flight, self._is_open, self._last_time = -1, False, -math.inf
+        self._rows: list[_Row] = []
+        self._picks: list[_Row] = []
         prior = flight_prior(self.stream.predictor.sport)
         self._speed = float(np.sqrt(prior.weights @ (prior.means[:, 3:6] ** 2).sum(axis=1)))  # m/s, usual after a hit
         self._begin(-1)
@@ -132,6 +131,7 @@ class SpaceTracker:
         ball is not known in space."""
         if self.camera is None or not self._is_open or time <= self._last_time:
             return None
+        assert self._reference is not None
         found = self.stream.observe_candidates(time, np.empty((0, 2)), np.empty(0), self._reference)
         if not np.isfinite(found.pixel).all():
             return None
@@ -198,18 +198,18 @@ class SpaceTracker:
         pixels = moved(seen.candidates.pixel, camera, self._reference)
         sound = np.flatnonzero(np.isfinite(pixels).all(axis=1))
         found = self.stream.observe_candidates(seen.time, pixels[sound], probability[sound], self._reference)
-        if found.index >= 0:
-            found, self._last_time = found._replace(index=int(sound[found.index])), seen.time
-        is_seen = found.index >= 0 and found.probability > MIN_PICK
+        if found.best >= 0:
+            found, self._last_time = found._replace(best=int(sound[found.best])), seen.time
+        is_seen = found.best >= 0 and found.probability > MIN_PICK
         if is_seen:
             self._missed = 0
-            self._rows = [*self._rows[1 - MAX_FRAMES :], _Row(seen.number, seen.time, pixels[found.index])]
+            self._rows = [*self._rows[1 - MAX_FRAMES :], _Row(seen.number, seen.time, pixels[found.best])]
         else:
             self._missed += 1
         self.found = found
         if self.stream.last_contact > self._contact:
             self.event, self._contact = "bounce", self.stream.last_contact + 0.03
-        is_same = is_seen and (pick is None or np.array_equal(pixels[found.index], pick.pixel))
+        is_same = is_seen and (pick is None or np.array_equal(pixels[found.best], pick.pixel))
         self._strays = [] if is_same else [*self._strays, pick] if pick else self._strays
         if len(self._strays) >= UNEXPLAINED:
             self._follow_strays()

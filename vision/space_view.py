@@ -8,7 +8,7 @@ import numpy as np
 
 from ballcast.tracks.camera import Camera
 
-SHARED = 0.7  # weight of each of two forecasts: what they have in common counts once
+SHARED = 0.5  # weight of each of two forecasts: covariance intersection, sound whatever they share
 
 
 def in_image(camera: Camera, mean: np.ndarray, covariance: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

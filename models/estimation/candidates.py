@@ -29,7 +29,7 @@ IN_FITS = 0.6  # probability from which on fits use a candidate
 class Association(NamedTuple):
     """What a filter made of the candidates of a frame."""
 
-    index: int  # of the likeliest candidate; -1: none is plausible, and the filter stays as it was
+    best: int  # index of the likeliest candidate; -1: none is plausible, and the filter stays as it was
     probability: float  # that this one is the ball; with -1: that none of them is
     pixel: np.ndarray  # (2,) px, where the filter expected the ball
     covariance: np.ndarray  # (2, 2) px2, of that

@@ -314,6 +314,7 @@ class NeuralStream(Stream):
         if state["frames"] and not (self._pixels and self._pixels.has_frames):
             raise ValueError("this stream has seen positions; begin another one for pixels")
         check_started(self.predictor.name, self._pixels is not None)
+        assert self._pixels is not None
         self._time[0] = time
         return self._pixels.observe_candidates(self.batch.packed, state, self._time, pixels, scores, camera, diameters)
 

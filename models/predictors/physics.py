@@ -165,6 +165,7 @@ class PhysicsStream(Stream):
         if self._end:
             raise ValueError("this stream has seen positions; begin another one for pixels")
         check_started(self.predictor.name, self._pixels is not None)
+        assert self._pixels is not None
         return self._pixels.observe_candidates(time, pixels, scores, camera, diameters)
 
     def forecast(self, times: ArrayLike) -> Forecast:
