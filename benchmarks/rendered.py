@@ -110,9 +110,9 @@ def clips(options: Options) -> Iterator[Clip]:
     """The clips in which the ball is found: of all sports, views, rates and sizes."""
     for k in range(options.clips):
         sport = options.sport or SPORTS[k % len(SPORTS)]
-        turn = k // len(SPORTS) + k
-        yield test_clip(sport, VIEWS[turn % len(VIEWS)], RATES[(k + k // 4) % 4], SIZES[k % len(SIZES)], seed=k,
-                        moving=k % 3 == 2)  # fmt: skip
+        again = k // len(SPORTS)  # so that a sport is not always seen from the same side
+        yield test_clip(sport, VIEWS[(k + 2 * again) % len(VIEWS)], RATES[(k + k // 4) % 4], SIZES[k % len(SIZES)],
+                        seed=k, moving=(k + again) % 3 == 2)  # fmt: skip
 
 
 def follow_ball(clip: Clip, finder: Any) -> Frames:

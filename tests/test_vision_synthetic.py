@@ -10,10 +10,11 @@ import pytest
 cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed (extra video)")
 
 from ballcast import sim  # noqa: E402
-from ballcast.tracks import read_cameras, read_pixels, read_track  # noqa: E402
+from ballcast.tracks import read_cameras, read_moving_camera, read_pixels, read_track  # noqa: E402
 from ballcast.tracks.camera import Camera  # noqa: E402
 from ballcast.vision import rendering  # noqa: E402
 from ballcast.vision.exposure import Light, SensorNoise, paint_ball, round_streak  # noqa: E402
+from ballcast.vision.figures import Figure  # noqa: E402
 from ballcast.vision.filming import resized  # noqa: E402
 from ballcast.vision.hall import PaintedPlace  # noqa: E402
 from ballcast.vision.synthetic import SyntheticClip  # noqa: E402
@@ -125,6 +126,52 @@ def test_the_command_writes_a_video_and_its_truth(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "clip.camera.yaml", "clip.events.csv", "clip.mp4", "clip.pixels.csv", "clip.truth.csv"
     ]  # fmt: skip
+
+
+def test_the_truth_of_a_camera_that_moves_is_a_camera_for_each_frame(tmp_path):
+    clip = SyntheticClip(sim.load("tennis"), 1, size=SIZE, rate=25.0, view="broadcast", moving=True)
+    truths = rendering.write_clip(clip, tmp_path / "clip.mp4", 4, 23)
+    camera_at = read_moving_camera(tmp_path / "clip.cameras.csv")
+    assert len(camera_at.times) == 4 and not (tmp_path / "clip.camera.yaml").exists()
+    for truth in truths:
+        np.testing.assert_allclose(camera_at(truth.time).project(truth.position), truth.pixel, atol=0.01)
+    first, last = camera_at.cameras[0], camera_at.cameras[-1]
+    np.testing.assert_allclose(first.centre, last.centre, atol=1e-4)
+    assert np.hypot(*(first.project([0.0, 0.0, 0.0]) - last.project([0.0, 0.0, 0.0]))) > 0.05
+
+
+def test_the_place_follows_a_camera_that_turns():
+    sport, camera = sim.load("table_tennis"), above()
+    turn = np.array([[np.cos(0.05), 0.0, np.sin(0.05)], [0.0, 1.0, 0.0], [-np.sin(0.05), 0.0, np.cos(0.05)]])
+    turned = Camera(camera.K, [], turn @ camera.R, turn @ camera.t, SIZE)
+    place = PaintedPlace(sport, [camera, turned], np.random.default_rng(0))
+    for one in (camera, turned):
+        table = max(place.seen_by(one).layers, key=lambda layer: layer.alpha.sum())
+        mask = np.zeros(SIZE[::-1], np.float32)
+        mask[table.rows, table.columns] = table.alpha
+        u, v = one.project(np.array([0.0, 0.0, 0.0]))
+        left, _ = one.project(np.array([0.0, -1.30, 0.0]))
+        beyond, _ = one.project(np.array([0.0, -1.45, 0.0]))
+        assert mask[round(v), round(u)] > 0.5 and (mask[:, round(left)] > 0.5).any()
+        assert not (mask[: round(v), round(beyond)] > 0.5).any()
+
+
+@pytest.mark.parametrize("name, size", [("golf", (320, 180)), ("volleyball", (180, 320))])
+def test_golf_and_upright_pictures_are_rendered(name, size):
+    clip = SyntheticClip(sim.load(name), 0, size=size)
+    images = [image for image, _ in clip.frames(2)]
+    assert all(image.shape == (size[1], size[0], 3) and image.std() > 3.0 for image in images)
+    assert clip.events and clip.events[0].kind == "hit"
+
+
+def test_a_figure_in_white_is_the_mask_of_the_figure():
+    figure = Figure.random(np.random.default_rng(3))
+    image, mask = np.full((200, 160, 3), 7, np.uint8), np.zeros((200, 160, 3), np.uint8)
+    figure.paint(image, (80.0, 190.0), 150.0, 0.4, 0.3)
+    figure.in_white().paint(mask, (80.0, 190.0), 150.0, 0.4, 0.3)
+    changed = (image != 7).any(axis=2)
+    assert changed.sum() > 2000 and (mask[changed].min(axis=1) > 0).mean() > 0.98
+    assert mask[~changed].max() < 30  # where little of a limb is in a pixel
 
 
 def test_a_camera_of_another_size_sees_the_same():

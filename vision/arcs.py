@@ -80,7 +80,8 @@ def fit_arc(frames: np.ndarray, times: np.ndarray, pixels: np.ndarray) -> Arc:
         found[: powers.shape[1]] = np.linalg.lstsq(powers * weights[:, None], pixels[frames] * weights[:, None])[0]
         off = np.hypot(*(pixels[frames] - powers @ found[: powers.shape[1]]).T)
         weights = 1.0 / np.maximum(1.0, off / max(2.0 * float(np.median(off)), 1e-6)) ** 0.5
-    return Arc(int(frames[0]), int(frames[-1]), middle, *found, float(t[0]), float(t[-1]))
+    place, velocity, bend = found
+    return Arc(int(frames[0]), int(frames[-1]), middle, place, velocity, bend, float(t[0]), float(t[-1]))
 
 
 def find_kinks(arcs: Sequence[Arc], height: float, interval: float) -> list[Kink]:

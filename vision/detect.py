@@ -142,8 +142,9 @@ def events_of(found: Found, sport: Any, camera_at: CameraAt | None) -> "list[Hap
     if camera_at is None or not happenings:
         return happenings
     camera = camera_at(happenings[0].time)
-    is_still = camera is not None and all(camera_at(event.time) is camera for event in happenings)
-    return refined(happenings, found.time, found.pixel, sport, camera) if is_still else happenings
+    if camera is None or any(camera_at(event.time) is not camera for event in happenings):
+        return happenings
+    return refined(happenings, found.time, found.pixel, sport, camera)
 
 
 def flights_of(found: Found, happenings: "list[Happening]") -> np.ndarray:
@@ -195,12 +196,11 @@ def event_text(found: Found, happenings: "list[Happening]") -> str:
     rows = []
     for event in happenings:
         frame = np.interp(event.time, found.time, found.frame)
-        in_space = event.place is not None
-        place = [f"{value:.4f}" for value in event.place] if in_space else [""] * 3
+        place = [""] * 3 if event.place is None else [f"{value:.4f}" for value in event.place]
         speeds = [f"{value:.2f}" for value in (event.speed_before, event.speed_after)]
         pixel = [f"{value:.2f}" for value in event.pixel]
         rows.append([f"{event.time:.6f}", f"{frame:.3f}", event.kind, *pixel, *place, *speeds,
-                     "m/s" if in_space else "px/s"])  # fmt: skip
+                     "px/s" if event.place is None else "m/s"])  # fmt: skip
     return _csv(EVENT_COLUMNS, rows)
 
 

@@ -19,7 +19,6 @@ from ballcast.sim.dataset import draw_launches
 from ballcast.sim.kernels.layout import DRAG, POSITION, SPIN, VELOCITY
 from ballcast.sim.rallies import AFTERMATH, PlayedStroke, Rally
 from ballcast.tracks.camera import Camera, rotation_of
-from ballcast.tracks.distortion import fold_radius
 
 if TYPE_CHECKING:
     from ballcast.sim.sport import Sport
@@ -33,6 +32,7 @@ MIN_SHARE = 0.75  # of the rally that is in the picture
 SHORT_SIDE = 720.0  # px, of a picture that MIN_DIAMETER is for
 SHOWN = 3.0  # s at the beginning of a rally that a camera has to show
 TURN, ZOOM = 0.07, 0.08  # of the picture's width, and of the focal length: by how much a moving camera moves at most
+MARGIN, MAX_HALVED = 32.0, 8  # px round the picture that have to have rays; how often distortion is halved for that
 SLOW = 5.0, 12.0  # s, a turn to and fro
 TEE = (6.0, 14.0), (1.0, 2.2), (0.25, 0.9)  # m behind and above the tee, and s into the flight at which it looks
 
@@ -47,11 +47,14 @@ def play_of(sport: "Sport", seed: int, number: int) -> Rally:
     launch = row[POSITION][None], row[VELOCITY][None], row[SPIN][None]
     parameters = row[None, DRAG:]
     flight = sim.simulate(sport, *launch, [0.0, sport.sensor.duration], parameters)
-    landings = flight.impacts.time[np.isin(flight.impacts.surface, sport.landing_surfaces)]
-    end = min(sport.sensor.duration, (landings[0] if len(landings) else np.inf) + AFTERMATH)
+    impacts = flight.impacts
+    assert impacts is not None
+    landings = impacts.time[np.isin(impacts.surface, sport.landing_surfaces)]
+    end = float(min(sport.sensor.duration, (landings[0] if len(landings) else np.inf) + AFTERMATH))
+    position, velocity, spin = (part[0] for part in launch)
     place = flight.position[0, -1]
-    stroke = PlayedStroke("launch", "launch", 0.0, float(end), *(part[0] for part in launch), flight.impacts,
-                          "landing", float(end), place, True, False)  # fmt: skip
+    stroke = PlayedStroke("launch", "launch", 0.0, end, position, velocity, spin, impacts, "landing", end, place, True,
+                          False)  # fmt: skip
     return Rally(sport, parameters[0], (stroke,), "winner")
 
 
@@ -91,11 +94,14 @@ def _tried(rally, stream, size, kinds):
 
 def painted(camera: Camera) -> Camera:
     """The camera, with less distortion if pixels near its corners have no ray: all of its picture is to be painted."""
-    lens = camera.coefficients
-    corner = float(np.hypot(*(np.maximum(camera.K[:2, 2], camera.size - camera.K[:2, 2]) / camera.K[[0, 1], [0, 1]])))
-    while fold_radius(lens) < 1.3 * corner:
+    lens, (width, height) = camera.coefficients, camera.size
+    corners = np.array([(u, v) for u in (-MARGIN, width + MARGIN) for v in (-MARGIN, height + MARGIN)])
+    for _ in range(MAX_HALVED):
+        tried = Camera(camera.K, lens if lens.any() else np.empty(0), camera.R, camera.t, camera.size, camera.name)
+        if np.isfinite(tried.rays(corners)[1]).all():
+            return tried
         lens = 0.5 * lens
-    return Camera(camera.K, lens if lens.any() else [], camera.R, camera.t, camera.size, camera.name)
+    return Camera(camera.K, np.empty(0), camera.R, camera.t, camera.size, camera.name)
 
 
 def _behind_the_tee(rally, random, size):
@@ -109,7 +115,7 @@ def _behind_the_tee(rally, random, size):
     K = np.array([[focal, 0.0, 0.5 * (size[0] - 1)], [0.0, focal, 0.5 * (size[1] - 1)], [0.0, 0.0, 1.0]])
     target = 0.5 * (start + rally.position([look])[0])
     R = looking(centre, target)
-    return Camera(K, [], R, -R @ centre, size, "tee_1")
+    return Camera(K, np.empty(0), R, -R @ centre, size, "tee_1")
 
 
 def _zoomed(camera, points, wanted, sport):
@@ -157,7 +163,7 @@ def turning(camera: Camera, random: np.random.Generator) -> tuple[CameraAt, list
     width, height = camera.size
     wide = camera.K.copy()
     wide[[0, 1], [0, 1]] *= math.exp(-ZOOM)
-    k1 = [camera.coefficients[0], 0.0, 0.0, 0.0]
+    k1 = np.array([camera.coefficients[0], 0.0, 0.0, 0.0])
     lens = painted(Camera(wide, k1, camera.R, camera.t, camera.size)).distortion
     rates = 2.0 * np.pi / random.uniform(*SLOW, 3)
     phases = random.uniform(0.0, 2.0 * np.pi, 3)
