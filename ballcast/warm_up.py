@@ -8,6 +8,7 @@ Two processes share the work: one compiles what reads frames, the other what sim
 the other the rest. Compiled code depends on no sport: another sport needs nothing more.
 """
 
+import importlib.util
 import subprocess
 import sys
 import threading
@@ -33,6 +34,7 @@ from ballcast.tracks import Camera, PixelTrack, Track
 
 PROGRAM = "ballcast warm"
 SIMULATOR = "simulator"  # in place of a predictor: what live throws and generated balls need
+VIDEO = "video"  # in place of a predictor: what following a ball in a video needs; nothing without OpenCV
 PIXELS = "pixels"  # in place of a predictor: what balls seen by cameras need, whatever the predictor
 TAKE_PIXELS = ("physics", "gru", "gru_physics")
 SIMULATE_SAMPLES = ("gru_physics", "physics")  # predictors whose compiling is shared by two processes
@@ -45,8 +47,8 @@ class Options:
     """Compile ahead of time what predictors need, so that nothing is compiled when a program uses them."""
 
     predictor: tuple[str, ...] = ()
-    """names, files of weights, `simulator` for live throws, `pixels` for balls seen by cameras; all of these and the
-    viewer if none is named"""
+    """names, files of weights, `simulator` for live throws, `pixels` for balls seen by cameras, `video` for balls in
+    videos; all of these and the viewer if none is named"""
     sport: tuple[str, ...] = ("table_tennis",)  # sports' names, or .toml files of your own
     second: bool = False  # compile the half that the first process leaves to a second one
 
@@ -82,6 +84,7 @@ def warm_all(sports: list[sim.Sport], names: tuple[str, ...], progress: "Progres
                 beside = start_beside("--predictor", PIXELS, "--sport", names[0])
                 progress.follow_beside(beside)
     compile_kernels()
+    warm(VIDEO, sports[0], progress)
     if beside:
         beside.wait()
     for sport in sports:
@@ -118,14 +121,16 @@ class Progress:
 def warm(
     predictor: str = "gru_physics", sport: sim.Sport | str = "table_tennis", progress: Progress | None = None
 ) -> None:
-    """Compile what a predictor of a sport needs, or "simulator", or "pixels", unless compiled code of today's source is
-    kept."""
+    """Compile what a predictor of a sport needs, or "simulator", "pixels" or "video", unless compiled code of today's
+    source is kept."""
     loaded_sport = sport if isinstance(sport, sim.Sport) else sim.load(sport)
     if predictor == SIMULATOR:
         sim.draw(loaded_sport, 1, purpose="play", cameras=sim.random_cameras(loaded_sport, 1))
         return
     if predictor == PIXELS:
         return exercise_pixels(loaded_sport)
+    if predictor == VIDEO:
+        return exercise_video()
     loaded = models.load(predictor, loaded_sport)
     if predictor in SIMULATE_SAMPLES and not jit.is_kept(fly_lanes):
         arguments = ["--predictor", predictor, "--sport", str(getattr(sport, "name", sport)), "--second"]
@@ -134,6 +139,14 @@ def warm(
                 progress.follow_beside(second)
             observe(loaded)
     exercise(loaded)
+
+
+def exercise_video() -> None:
+    """Follow a ball in a made-up video, where OpenCV is installed."""
+    if importlib.util.find_spec("cv2"):
+        from ballcast.vision.warm import follow_made_up
+
+        follow_made_up()
 
 
 def compile_second_half(predictor: str, sport: str) -> None:

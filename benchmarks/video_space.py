@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-import yaml
 
 from ballcast import command, models, sim
 from ballcast.tracks import Camera
 from ballcast.tracks.camera import rotation_of
+from ballcast.tracks.yaml_file import read_yaml
 from ballcast.vision.filming import resized
 from ballcast.vision.finders import open_finder
 from ballcast.vision.follow import Follower
@@ -242,7 +242,7 @@ def bounce_errors(name: str, follower: Follower) -> tuple[list[float], int]:
 
 def camera_of(name: str, size: tuple[int, int]) -> Callable[[int], Camera]:
     """The camera of a labelled clip by the number of the frame: files NAME_camera.yaml and NAME_cameras_moving.csv."""
-    still = yaml.safe_load((DATA / f"{name}_camera.yaml").read_text())
+    still = read_yaml(name, (DATA / f"{name}_camera.yaml").read_bytes())
     last, best = still["valid_frames"][1], {**still, **still.get("k1_model", {})}
     first, moving = _camera(best["f"], best["rvec"], best["tvec"], best.get("k1", 0.0), size), {}
     file = DATA / f"{name}_cameras_moving.csv"

@@ -170,7 +170,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("stream", ["physics"], indirect=True)
-def test_wrong_input_gets_one_line(stream):
+def test_wrong_input_raises_one_line(stream):
     for words, (arguments, error) in WRONG.items():
         with pytest.raises(error, match=words) as raised:
             stream[0].observe_candidates(*arguments)
