@@ -27,12 +27,13 @@ SIDE = 192  # px
 FRAMES = 3
 CANVAS = 448  # px, side of the painted backgrounds
 PER_CANVAS = 8  # samples that share a background; of one purpose, so sets share none
-DIAMETER, SMALL = (1.6, 18.0), (1.6, 5.0)  # px at half resolution, even in logarithms; of small ones, half of all
+DIAMETER, SMALL = (1.6, 26.0), (1.6, 5.0)  # px at half resolution, even in logarithms; of small ones, half of all
 SPEED, FAST = (0.3, 60.0), (6.0, 60.0)  # px per frame, even in logarithms; of fast ones, half of all
 EXPOSURE, OPEN = (0.03, 1.0), (0.75, 1.0)  # of the frame interval; of an open shutter, as many broadcasts have
 CONTRAST = 8.0  # of 255, that a streak changes the picture, at the smallest
 WITHOUT_BALL, SECOND_BALL, RESTING = 0.12, 0.12, 0.3  # shares of the samples; resting balls are given no weight
 FOLDS = 128  # px, side of the pattern on players' clothes
+BEFORE_PEOPLE = 0.4  # share of the samples with players in which the ball is at one of them
 SEEN = 0.35  # share of a ball that must be seen for it to be asked for
 BALL_FIELDS = 6  # u, v (px), diameter (px), streak (px, its two components), weight 0 or 1
 
@@ -55,6 +56,9 @@ def draw_sample(number: int, seed: int = 0, purpose: str = "train", side: int = 
     rests = _lay_balls(random, frames) if random.random() < RESTING else []
     flights = [_Flight(random, side) for _ in range(_count_of_balls(random))]
     people = [_Runner(random, side) for _ in range(int(random.choice([0, 0, 1, 1, 2, 3])))]
+    if people and random.random() < BEFORE_PEOPLE:
+        for flight in flights:
+            flight.middle = people[0].place(random)
     blobs = [_Blob(random, side) for _ in range(int(random.choice([0, 0, 1, 2, 5])))]
     behind = random.random() < 0.25  # the ball flies behind the people
     balls = []
@@ -152,7 +156,9 @@ class _Flight:
 
     def __init__(self, random, side):
         self.diameter = _between_logs(random, SMALL if random.random() < 0.5 else DIAMETER)
-        speed = _between_logs(random, FAST if random.random() < 0.5 else SPEED)
+        speed, is_long = _between_logs(random, FAST if random.random() < 0.5 else SPEED), random.random() < 0.25
+        if is_long:  # a streak as long as the way of the ball
+            speed, self.diameter = _between_logs(random, FAST), _between_logs(random, SMALL)
         direction = random.uniform(0.0, 2.0 * np.pi)
         self.velocity = speed * np.array([math.cos(direction), 0.6 * math.sin(direction)])
         self.middle = random.uniform(-0.02, 1.02, 2) * side
@@ -167,6 +173,8 @@ class _Flight:
         self.exposure = (
             random.uniform(*(OPEN if draw < 0.3 else EXPOSURE)) if draw < 0.7 else _between_logs(random, EXPOSURE)
         )
+        if is_long:
+            self.exposure = random.uniform(*OPEN)
         self.color, self.light = _ball_color(random), _light(random)
         self.blur = 0.5 + random.choice([0.0, random.uniform(0.0, 1.0)])
         self.shadow = None
@@ -210,6 +218,10 @@ class _Runner:
         self.swing, self.swinging = random.uniform(-1.0, 1.0), random.normal(0.0, 0.25)
         self.blurred = random.random() < 0.5
         self.folds = textures.noise(random, (FOLDS, FOLDS), 2.0, 0.8) * random.uniform(4.0, 25.0)
+
+    def place(self, random):
+        """A place (2,) px on the player or within reach of his hands, in the middle frame."""
+        return self.feet + self.velocity + self.height * np.array([random.normal(0.0, 0.3), -random.uniform(0.1, 1.0)])
 
     def paint(self, image, k):
         import cv2

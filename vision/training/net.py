@@ -10,7 +10,7 @@ from torch import nn
 from ballcast.vision.network import ANSWERED, PLANES
 
 WIDTHS = 16, 32, 64  # channels at 1/2, 1/4 and 1/8 of its pictures
-VALUES = 0.1, 0.05  # weights in the loss of offsets, and of size and streak
+VALUES = 0.25, 0.05  # weights in the loss of offsets, and of size and streak
 NEAR = 0.3  # heat from which on offsets, size and streak are asked for
 RARE = 0.02  # probability of a ball in a cell with which training begins
 
