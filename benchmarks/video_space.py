@@ -9,7 +9,11 @@ false candidates anywhere in the picture and --near of them 40 px round the ball
 the stream of `physics` weighs them; beside it a stream that is given the ball. rendered: Follower with the true camera,
 against a stream that is given the true pixels of every visible frame, and the hits. Both: error in space at +0.2 s,
 from all frames after a bounce, if the ball is not hit until then. A frame without a forecast counts as infinitely
-wrong. `held`: fraction of the true positions in the 90 % region.
+wrong. `paired`: median of the ratios of single forecasts; `held`: fraction of the true positions in the 90 % region.
+
+rendered asks only in frames until which the ball was clear in at least CLEAR_SHARE of the last CLEAR_FRAMES: visible by
+the truth, and CONTRAST grey levels off what is round it and off the picture without it. A white ball before a white
+wall is not clear.
 
 labelled: clips and labels as in following.py, with the cameras that were fitted to the labelled points. image: error px
 of Follower's forecast at +0.2 s; bounces: those of SpaceTracker against the labelled ones, m on the table or court.
@@ -33,6 +37,7 @@ from ballcast.vision.follow import Follower
 from ballcast.vision.video import open_video
 from benchmarks.detection import DATA, read_labels
 from benchmarks.following import AHEAD, ERROR, POOL, REGION, Clip, targets
+from benchmarks.rendered_clips import Clip as RenderedClip
 from benchmarks.rendered_clips import test_clip
 
 SPORTS, RATES = ("table_tennis", "tennis"), (30.0, 60.0)
@@ -40,6 +45,9 @@ IN_SPACE = 6.251  # squared Mahalanobis distance that holds 90 % of a Gaussian i
 NOISE, MISSED, ROUND = 1.0, 0.1, 40.0  # px, fraction of the frames, px
 FIRST = 4  # frames of a flight that are given
 SIZE = 1280, 720
+CONTRAST, CLEAR_FRAMES, CLEAR_SHARE = 15.0, 6, 0.5
+EMPTY_FRAMES = 15
+RING = 1.5, 3.0  # diameters, of what is round the ball
 BOUNCE_WITHIN = 2.0  # frames, of a labelled bounce
 
 
@@ -85,7 +93,11 @@ def run_rendered(options: Options) -> None:
     """Print the errors end to end."""
     for sport in options.sports:
         for rate in options.rates:
-            pairs = [p for seed in range(options.clips) for p in of_clip(sport, rate, seed, options)]
+            pairs = []
+            for seed in range(options.clips):
+                own = list(of_clip(sport, rate, seed, options))
+                print_pairs(f"{sport} {rate:g}/s, clip {seed}", own)
+                pairs += own
             print_pairs(f"{sport} {rate:g}/s, rendered", pairs)
 
 
@@ -96,8 +108,9 @@ def print_pairs(name: str, pairs: list[Pair]) -> None:
         return
     error, alone, held = (np.array(values) for values in zip(*pairs))
     middle, other = np.median(error), np.median(alone)
+    none = np.mean(np.isinf(error))
     print(f"{name}: {len(pairs)} forecasts, median {middle:.3f} m, from true pixels {other:.3f} m, ratio "
-          f"{middle / other:.2f}; without a forecast {np.mean(np.isinf(error)):.2f}, "
+          f"{middle / other:.2f}, paired {np.median(error / alone):.2f}; without a forecast {none:.2f}, "
           f"held {held[np.isfinite(error)].mean():.2f}", flush=True)  # fmt: skip
 
 
@@ -153,13 +166,15 @@ def of_clip(name: str, rate: float, seed: int, options: Options) -> Iterator[Pai
     camera = clip.camera_at(0.0)
     hits = np.array([event.time for event in clip.events if event.kind == "hit"])
     bounces = np.array([event.time for event in clip.events if event.kind == "bounce"])
+    empty = empty_picture(clip)
     finder, alone = open_finder(options.network, 0, options.threads), models.load("physics", sport=name).stream()
-    steps, last, given = round(AHEAD * rate), 0, 0
+    steps, last, given, clear = round(AHEAD * rate), 0, 0, []
     with open_video(clip.path) as video:
         follower = Follower(finder, video.size, sport=name, camera=camera)
         for frame in video:
             k, t = int(np.abs(clip.time - frame.time).argmin()), frame.time
             follower.observe(frame)
+            clear.append(clip.visible[k] and contrast(frame.image, empty, clip.pixel[k], clip.diameter[k]) >= CONTRAST)
             flight = int((hits <= clip.time[k]).sum())
             if flight != last:
                 alone.restart()
@@ -168,12 +183,32 @@ def of_clip(name: str, rate: float, seed: int, options: Options) -> Iterator[Pai
                 alone.observe_pixel(clip.time[k], clip.pixel[k], camera)
                 given += 1
             later = k + steps
-            if later >= len(clip.time) or not flight or given < FIRST or not clip.visible[k]:
+            is_clear = np.mean(clear[-CLEAR_FRAMES:]) >= CLEAR_SHARE and clip.visible[k]
+            if later >= len(clip.time) or not flight or given < FIRST or not is_clear:
                 continue
             is_free = int((hits <= clip.time[later]).sum()) == flight
             if is_free and ((bounces > hits[flight - 1]) & (bounces < clip.time[k])).any():
                 found = follower.forecast([t + clip.time[later] - clip.time[k]])
                 yield pair(found and found.space, alone.forecast([clip.time[later]]), clip.position[later])
+
+
+def contrast(image: np.ndarray, empty: np.ndarray, pixel: np.ndarray, diameter: float) -> float:
+    """How many grey levels the ball differs from what is round it and from the empty picture, the smaller of both; each
+    in the channel in which it differs the more."""
+    u, v = np.meshgrid(np.arange(image.shape[1]), np.arange(image.shape[0]))
+    off = np.hypot(u - pixel[0], v - pixel[1]) / max(diameter, 2.0)
+    is_ball, is_ring = off < 0.5, (off > RING[0]) & (off < RING[1])
+    if not (is_ball.any() and is_ring.any()):
+        return 0.0
+    ball = image[is_ball].mean(axis=0)
+    return min(float(np.abs(ball - other.mean(axis=0)).max()) for other in (image[is_ring], empty[is_ball]))
+
+
+def empty_picture(clip: RenderedClip) -> np.ndarray:
+    """The median of frames of a clip whose camera stands still: without what moves."""
+    with open_video(clip.path) as video:
+        every = max(1, len(clip.time) // EMPTY_FRAMES)
+        return np.median([frame.image for frame in video if frame.number % every == 0], axis=0)
 
 
 def run_labelled(options: Options) -> None:

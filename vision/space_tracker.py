@@ -7,8 +7,8 @@
     tracker.bounces                                # of the flights until now: place, speed before and after
 
 The first frames of a flight are the image tracker's picks; from then on the stream weighs all candidates itself
-(observe_candidates). A new flight of the image tracker, after a hit, begins a new one here. So do picks that the
-stream does not explain.
+(observe_candidates); their probabilities by looks are mixed with the image tracker's. A new flight of the image
+tracker, after a hit, begins a new one here. So do picks that the stream does not explain.
 
 A camera that turns or zooms is replaced by that of the first frame: pixels are moved to where this one would have seen
 what the other saw.
@@ -34,6 +34,7 @@ from ballcast.vision.image_tracker import Seen
 
 FIRST_PICKS = 3  # frames of a flight that the stream starts from
 MIN_PICK = 0.5  # probability of a pick that counts
+TRUST = 0.5  # share of the image tracker in the probabilities of candidates
 UNEXPLAINED = 3  # picks in a row that the stream does not explain, before it starts anew from them
 MAX_MISSED = 0  # frames in a row without the ball, after which nothing is forecast: it may have been hit
 MAX_FRAMES = 600  # of a flight, that are kept
@@ -97,7 +98,7 @@ class SpaceTracker:
             return
         pick = self._pick_of(seen, camera)
         if self._is_open:
-            self._weigh(seen, probability, camera, pick)
+            self._weigh(seen, with_pick(probability, seen), camera, pick)
         elif pick is not None:
             self._picks = self._path(settled) if settled else [*self._picks, pick]
             if len(self._picks) >= FIRST_PICKS:
@@ -234,6 +235,15 @@ class SpaceTracker:
         time, pixel = np.array([row.time for row in self._rows]), np.array([row.pixel for row in self._rows])
         track = PixelTrack(time, pixel, np.zeros(len(time), int), [self._reference])
         return find_bounces(self.stream.predictor.sport, track, numbers, self._flight)
+
+
+def with_pick(probability: np.ndarray, seen: Seen) -> np.ndarray:
+    """The probabilities (N,) of candidates by their looks, mixed with the image tracker's of its ball."""
+    if seen.pixel is None:
+        return probability
+    mixed = (1.0 - TRUST) * probability
+    mixed[(seen.candidates.pixel == seen.pixel).all(axis=1)] += TRUST * seen.probability
+    return mixed
 
 
 def moved(pixels: np.ndarray, camera: Camera, other: Camera) -> np.ndarray:
