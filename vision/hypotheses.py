@@ -31,7 +31,7 @@ ANGLE = 0.15  # rad, standard deviation of the direction of a streak
 LONGEST = 1.1  # streak over the way from frame to frame
 SIZE = 0.25  # of the logarithm of the diameter, standard deviation from frame to frame
 SIZES = 0.7  # of clutter
-REACH, RESTING = 0.02, -1.5  # heights; score of a frame in which a ball has not yet been so far from its start
+REACH, RESTING = 0.008, -1.5  # heights; score of a frame in which a ball has not yet been so far from its start
 SAME_VELOCITY = 0.15  # heights/s, below which two hypotheses that end in one candidate are the same
 
 HYPOTHESIS = np.dtype(
