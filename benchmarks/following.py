@@ -1,6 +1,6 @@
 """How well the ball is followed in the labelled clips, and forecast in the image.
 
-python -m benchmarks.following [--network ball.onnx] [--delay 12]
+python -m benchmarks.following [--network runs/ball/ball.onnx] [--delay 12]
 
 The clips lie in the folder of recorded balls, in video/ (NOTES.md there); they are not ours to publish, these figures
 are. Nothing in vision/ was trained on them; settings of the tracker were changed where these clips showed a mistake, so
@@ -31,6 +31,7 @@ import numpy as np
 
 from ballcast import command
 from ballcast.vision.candidates import CandidateFinder
+from ballcast.vision.finders import SHIPPED
 from ballcast.vision.follow import Follower, Seen
 from ballcast.vision.image_tracker import LONGEST_DELAY, Flights, ImageForecast
 from ballcast.vision.network import NetworkFinder
@@ -49,7 +50,7 @@ class Options:
     """Measure how well the ball is followed and forecast in the labelled clips."""
 
     clips: tuple[str, ...] = CLIPS
-    network: Path | None = None  # a file of weights: the network, too
+    network: Path = SHIPPED  # a file of weights
     delay: int = 12  # frames, of the decisions with hindsight
     threads: int = 1  # of the network
 
@@ -93,11 +94,10 @@ def run(options: Options) -> None:
     for name in options.clips:
         if not (DATA / f"{name}.mp4").is_file():
             raise ValueError(f"{DATA / name}.mp4 is not there; BALLCAST_DATA names the folder of recorded balls")
-    finders = {"classical": CandidateFinder} | ({} if options.network is None else {"network": None})
     print(f"{'':10} {'':8} {'at once':>16} {f'{options.delay} frames later':>18} {'forecast at +0.2 s, px':>36}")
     print(f"{'finder':10} {'clip':8} {'recall':>6} {'precision':>9}   {'recall':>6} {'precision':>9}   "
           f"{'targets':>7} {'median':>7} {'fit':>4} {'ratio':>5} {'region':>6}     ms")  # fmt: skip
-    for kind in finders:
+    for kind in ("classical", "network"):
         pooled, inside = [], []
         for name in options.clips:
             finder = CandidateFinder() if kind == "classical" else NetworkFinder(options.network, 0, options.threads)

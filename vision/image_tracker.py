@@ -10,8 +10,8 @@ it is more probable than not. A bounce or a hit is one of the things that may ha
 is decided by what comes after it. What a flight teaches about gravity, drag and the ground in this picture
 (image_laws.py) serves the next ones.
 
-Settings are physical guesses. They were not fitted, but some of them were changed when the labelled clips of
-benchmarks/following.py or rendered ones showed what was wrong.
+Settings are physical guesses. Some were chosen on the labelled clips of benchmarks/following.py, or changed where these
+or rendered clips showed what was wrong, so those clips are not held out.
 """
 
 import math
@@ -28,7 +28,7 @@ from ballcast.vision.image_laws import Ground, Laws
 
 NOISE = 0.0017, 0.1  # heights, and share of a streak's length, standard deviations of a candidate's place
 ODDS = 5.0  # the logarithm of the odds by looks is at most so large
-SURE = 0.3  # probability from which on a candidate is named as the ball; chosen on the labelled clips, between 0.3 and 0.5
+SURE = 0.3  # probability from which on a candidate is named as the ball; chosen on the labelled clips
 PAN_NOISE = 0.0007  # heights
 DRIFT = 0.3  # share of a new shift in the speed of the pan
 USUAL_STEP, MAX_STEP = 0.04, 0.5  # s between frames; after a longer step everything begins anew
