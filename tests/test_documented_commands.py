@@ -39,6 +39,7 @@ PROGRAMS = {  # what python runs -> the module whose main() that is; the subcomm
     "-m ballcast.models": "ballcast.models.__main__",
     "-m ballcast.models.identify": "ballcast.models.identify",
     "-m ballcast.models.nets.export": "ballcast.models.nets.export",
+    "-m ballcast.vision.training": "ballcast.vision.training.train",
     "-m ballcast.vision.calibrate": "ballcast.vision.calibrate",
     "-m ballcast.vision.detect": "ballcast.vision.detect",
     "-m ballcast.vision.rendering": "ballcast.vision.rendering",
@@ -71,6 +72,7 @@ BY_HAND = (  # (pattern, why it does not run here)
     (r"^-m ballcast\.models\.identify", "needs ten recordings of a place; test_identification.py runs it"),
     (r"^-m ballcast\.models\.training\.pixel_set", "takes an hour; test_pixel_training.py makes a small set"),
     (r"^-m ballcast warm", "compiles everything"),
+    (r"^-m ballcast\.vision\.training", "takes an hour; test_vision_training.py trains a small one"),
     (r"^-m ballcast\.evaluation\.splits", "needs recorded sets"),
     (r"^train\.py .*--finetune .*--tracks", "needs several recordings: tests/test_finetune.py"),
     (r"^train\.py .*--finetune .*--pixels", "needs a set of pixels: tests/test_pixel_training.py"),
@@ -82,6 +84,7 @@ BY_HAND = (  # (pattern, why it does not run here)
 )  # fmt: skip
 NOT_RUN = (
     "-m ballcast warm", "-m ballcast.models.identify", "-m ballcast.models.training.pixel_set",
+    "-m ballcast.vision.training",
 )  # fmt: skip  # all commands of these are in BY_HAND
 OTHERS = ("venv", "pip", "pytest", "ruff", "tools.typecheck")  # modules that are not Ballcast's programs, or check it
 EXTRAS = {"--record": "imageio_ffmpeg", "ukf": "filterpy", "train.py": "torch", "export": "onnxscript", "hdf5": "h5py",
