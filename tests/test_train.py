@@ -39,6 +39,10 @@ def interrupting_replace(temporary, path):
 os.replace = interrupting_replace
 train.main()
 """  # train.py, which sends itself a signal as it writes the checkpoint of step 9
+NEED_PROCESS = (
+    "a multiple of 8",
+    "a multiple of 32",
+)  # mistakes that are found after threads are set up: once per process
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 
@@ -192,11 +196,14 @@ def test_wrong_input_ends_in_one_line(tmp_path, arguments, message, monkeypatch,
     arguments = [a.format(**names) for a in arguments]
     if "--out" not in arguments:
         arguments += ["--out", str(tmp_path / "out")]
-    monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
-    with pytest.raises(SystemExit) as stop:
-        train.main()
-    err = capsys.readouterr().err
-    assert stop.value.code == 2 and message in err and len(err.strip().splitlines()) == 1
+    if message in NEED_PROCESS:
+        code, _, err = ran(*arguments)
+    else:
+        monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            train.main()
+        code, err = stop.value.code, capsys.readouterr().err
+    assert code == 2 and message in err and len(err.strip().splitlines()) == 1
     assert (tmp_path / "full" / "notes.txt").read_text() == "mine"
     assert not (tmp_path / "out").exists()
 
