@@ -103,7 +103,7 @@ def test_what_rests_or_jumps_is_not_in_play():
     jumping = [(400.0, 300.0) + random.choice([-90.0, 90.0], 2) for _ in range(40)]
     for places in ([(640.0, 360.0)] * 40, jumping):
         _, seen = follow([np.array(place) for place in places], 2, clutter=4)
-        assert sum(one.pixel is not None for one in seen) <= 3  # clutter that lines up by chance
+        assert sum(one.pixel is not None for one in seen) <= 6  # clutter that lines up by chance
 
 
 def test_no_candidates_and_no_ball():
