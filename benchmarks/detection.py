@@ -12,6 +12,7 @@ within 5 px of the label, 7 px at 1080p. The time is that of the process, on one
 import csv
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -67,9 +68,7 @@ def run(options: Options) -> None:
     import cv2
 
     cv2.setNumThreads(1)
-    for name in options.clips:
-        if not (DATA / f"{name}.mp4").is_file():
-            raise ValueError(f"{DATA / name}.mp4 is not there; BALLCAST_DATA names the folder of recorded balls")
+    check_clips(options.clips)
     ranks = " ".join(f"{f'first {n}':>8}" for n in FIRST)
     speeds = " ".join(f"{f'{low:.0f}-{high:.0f}':>8}" for low, high in zip(SPEEDS, SPEEDS[1:]))
     print(f"{'clip':8} {'frames':>6} {'recall':>6} {ranks} | px/frame {speeds} | median candidates, ms")
@@ -80,6 +79,13 @@ def run(options: Options) -> None:
             finder = NetworkFinder(options.network, options.delay, threads=1)
         result = measure(name, finder, options.delay)
         print(line(name, result), flush=True)
+
+
+def check_clips(names: Sequence[str]) -> None:
+    """Refuse clips that are not there. Raises ValueError."""
+    for name in names:
+        if not (DATA / f"{name}.mp4").is_file():
+            raise ValueError(f"{DATA / name}.mp4 is not there; BALLCAST_DATA names the folder of recorded balls")
 
 
 def line(name: str, result: Found) -> str:

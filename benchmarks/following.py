@@ -22,7 +22,7 @@ the labels' error of 1 px (1080p: 1.5 px) is added.
 
 import csv
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -36,7 +36,7 @@ from ballcast.vision.follow import Follower, Seen
 from ballcast.vision.image_tracker import LONGEST_DELAY, Flights, ImageForecast
 from ballcast.vision.network import NetworkFinder
 from ballcast.vision.video import open_video
-from benchmarks.detection import CLIPS, DATA, EXCEPTED, TOLERANCE, TOLERANCE_1080, Label, read_labels
+from benchmarks.detection import CLIPS, DATA, EXCEPTED, TOLERANCE, TOLERANCE_1080, Label, check_clips, read_labels
 
 POOL = "tt00", "tennis3", "tennis5"
 AHEAD = 0.2  # s
@@ -91,9 +91,7 @@ def run(options: Options) -> None:
     import cv2
 
     cv2.setNumThreads(1)
-    for name in options.clips:
-        if not (DATA / f"{name}.mp4").is_file():
-            raise ValueError(f"{DATA / name}.mp4 is not there; BALLCAST_DATA names the folder of recorded balls")
+    check_clips(options.clips)
     print(f"{'':10} {'':8} {'at once':>16} {f'{options.delay} frames later':>18} {'forecast at +0.2 s, px':>36}")
     print(f"{'finder':10} {'clip':8} {'recall':>6} {'precision':>9}   {'recall':>6} {'precision':>9}   "
           f"{'targets':>7} {'median':>7} {'fit':>4} {'ratio':>5} {'region':>6}     ms")  # fmt: skip
@@ -117,7 +115,7 @@ def run(options: Options) -> None:
             print(f"{kind:10} {'pool':8} {total[0].line}   {total[1].line}   {len(inside):7} {'':18} {mean(inside)}")
 
 
-def mean(values):
+def mean(values: Sequence[bool]) -> str:
     """The mean as text."""
     return f"{np.mean(values):6.2f}" if len(values) else f"{'-':>6}"
 

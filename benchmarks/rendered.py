@@ -26,10 +26,9 @@ import numpy as np
 from ballcast import command, sim
 from ballcast.vision.candidates import CandidateFinder
 from ballcast.vision.court_finder import find_court
-from ballcast.vision.detect import SETTLED
 from ballcast.vision.filming import VIEWS
 from ballcast.vision.finders import SHIPPED, open_finder
-from ballcast.vision.follow import Follower
+from ballcast.vision.follow import SETTLED, Follower
 from ballcast.vision.landmarks import CalibrationError
 from ballcast.vision.video import Frame, open_video
 from benchmarks.rendered_clips import Clip, test_clip

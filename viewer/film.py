@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pygame
 
+from ballcast.viewer.screen import free_name
+
 FRAME_RATE = 60  # frames/s
 PALETTE_FILTER = "split[a][b];[a]palettegen=stats_mode=diff[p];[b][p]paletteuse=dither=bayer"
 GIF_FILTER = "fps=20,scale=640:-1:flags=lanczos," + PALETTE_FILTER
@@ -54,3 +56,16 @@ class Film:
         if self.frames:
             os.replace(self._temporary_path, self.path)
         self._temporary_path.unlink(missing_ok=True)
+
+
+def start_or_stop(film: Film | None, size: tuple[int, int]) -> tuple[Film | None, str]:
+    """Start a film under the next free name in the current folder, or finish the one that runs: the film that runs
+    now, and what to say of it."""
+    try:
+        if film is not None:
+            film.close()
+            return None, f"saved {film.path}"
+        film = Film(free_name(".mp4"), size)
+        return film, f"recording {film.path}"
+    except (ImportError, OSError, ValueError) as error:
+        return None, str(error)

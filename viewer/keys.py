@@ -1,12 +1,11 @@
-"""What the keys do. The table GROUPS is also the help that H shows.
+"""What the keys do. The table GROUPS is also the help that H shows."""
 
-A key is named by the character it types, else by pygame's name of it, in small letters.
-"""
-
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pygame
+
+from ballcast.viewer import bindings
+from ballcast.viewer.bindings import Binding
 
 if TYPE_CHECKING:
     from ballcast.viewer.window import App
@@ -17,14 +16,6 @@ ZOOM = 1.12  # per press, per notch of the wheel
 PAN = 5.0  # px in place of a degree
 
 _ARROWS = {pygame.K_LEFT: (-1, 0), pygame.K_RIGHT: (1, 0), pygame.K_UP: (0, 1), pygame.K_DOWN: (0, -1)}
-
-
-class Binding(NamedTuple):
-    keys: tuple
-    label: str  # the name of the keys in the help
-    help: str
-    act: Callable | None  # takes the App
-    repeats: bool = False  # while held down
 
 
 def _arrow(app, key, move_slider, step):
@@ -114,8 +105,7 @@ GROUPS = {  # as the help shows them, sorted by use
 }  # fmt: skip
 BINDINGS = tuple(binding for group in GROUPS.values() for binding in group)
 QUIT = BINDINGS[-1].keys
-HELP = {title: tuple((b.label, b.help) for b in group if b.label) for title, group in GROUPS.items()}
-_BY_KEY = {key: binding for binding in BINDINGS for key in binding.keys}
+HELP, _BY_KEY = bindings.help_of(GROUPS), bindings.by_key(GROUPS)
 _MENU_KEYS = {
     pygame.K_LEFT: lambda app: app.choices.menu.move(-1, 0),
     pygame.K_RIGHT: lambda app: app.choices.menu.move(1, 0),
@@ -131,13 +121,7 @@ _MENU_KEYS = {
 
 def name_of(event: pygame.event.Event) -> str | None:
     """The name that a KEYDOWN event has in BINDINGS; None for another event."""
-    if event.type != pygame.KEYDOWN:
-        return None
-    shifted = f"shift+{pygame.key.name(event.key)}"
-    if getattr(event, "mod", 0) & pygame.KMOD_SHIFT and shifted in _BY_KEY:
-        return shifted
-    typed = getattr(event, "unicode", "").lower()
-    return typed if typed in _BY_KEY else pygame.key.name(event.key)
+    return bindings.name_of(event, _BY_KEY) if event.type == pygame.KEYDOWN else None
 
 
 def handle(app: "App", event: pygame.event.Event) -> None:

@@ -60,3 +60,13 @@ def save_png(surface: pygame.Surface, path: str | Path) -> None:
     buffer = io.BytesIO()
     pygame.image.save(surface, buffer, "picture.png")
     write_atomically(path, buffer.getvalue())
+
+
+def save_next_png(surface: pygame.Surface) -> str:
+    """Write a PNG under the next free name in the current folder: what to say of it, the name or the reason."""
+    name = free_name(".png")
+    try:
+        save_png(surface, name)
+        return f"saved {name}"
+    except OSError as error:
+        return f"{name} cannot be written: {error.strerror}"

@@ -13,7 +13,7 @@ import pygame
 from ballcast.render.painter import compile_kernels
 from ballcast.viewer import introduction, keys
 from ballcast.viewer.choices import COMPILING, Choices
-from ballcast.viewer.film import Film
+from ballcast.viewer.film import Film, start_or_stop
 from ballcast.viewer.game import Game, is_ready
 from ballcast.viewer.mouse import Mouse
 from ballcast.viewer.options import DEFAULT
@@ -23,7 +23,7 @@ from ballcast.viewer.picture import Overlays, Picture
 from ballcast.viewer.playback.attribution import Attribution
 from ballcast.viewer.playback.overrides import OVERRIDES
 from ballcast.viewer.playback.session import FRAME_TIME, Session
-from ballcast.viewer.screen import free_name, open_screen, save_png, write_line
+from ballcast.viewer.screen import open_screen, save_next_png, save_png, write_line
 
 FRAME_RATE = 60  # frames/s
 COMPILING_RATE = 30  # frames/s while a process beside the window compiles: it needs the processor
@@ -260,25 +260,12 @@ class App:
 
     def save(self):
         """Save the picture under the next free name in the current folder; a message gives the name or the reason."""
-        name = free_name(".png")
-        try:
-            save_png(self.screen, name)
-            self.show_message(f"saved {name}")
-        except OSError as error:
-            self.show_message(f"{name} cannot be written: {error.strerror}")
+        self.show_message(save_next_png(self.screen))
 
     def record(self):
         """Start a film under the next free name in the current folder, or finish the current one."""
-        try:
-            if self.film:
-                film, self.film = self.film, None
-                film.close()
-                self.show_message(f"saved {film.path}")
-            else:
-                self.film = Film(free_name(".mp4"), self.screen.get_size())
-                self.show_message(f"recording {self.film.path}")
-        except (ImportError, OSError, ValueError) as error:
-            self.show_message(str(error))
+        self.film, message = start_or_stop(self.film, self.screen.get_size())
+        self.show_message(message)
 
     def show_message(self, message):
         self.message, self.message_frames = message, MESSAGE_FRAMES

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 PROGRAM = "python -m ballcast.vision.detect"
 PIXEL_COLUMNS = "frame", "t", "u", "v", "diameter", "length", "angle", "probability", "flight"
 EVENT_COLUMNS = ("t", "frame", "kind", "u", "v", "x", "y", "z", "speed_before", "speed_after", "unit")
-SETTLED = 12  # frames after which it is decided where the ball was: what comes after a frame says much about it
 NEW_BALL = 1.0  # s without a ball after which it is another one
 
 CameraAt = Callable[[float], "Camera | None"]
@@ -99,7 +98,7 @@ def run(options: Options) -> None:
 def search(video: Any, network: Path | None = None) -> Found:
     """What is found in an open Video, frame by frame, in the picture alone; the candidates of a frame are not kept."""
     from ballcast.vision.finders import open_finder
-    from ballcast.vision.follow import Follower
+    from ballcast.vision.follow import SETTLED, Follower
 
     follower = Follower(open_finder(network), video.size)
     rows, notes, count = [], [], 0

@@ -14,7 +14,6 @@ from ballcast.vision.image_motion import DRAG, GRAVITY, KEPT, RISE, fly
 ANYWHERE, SOMEWHERE = 6, 0.5  # rows of a ground that is not known, and the chance of a bounce at one of them
 LOWEST, MIN_FALL = 1.0, 0.1  # heights, the lowest of these rows, and how far they reach below the ball at least
 FINE = 0.01  # s, of the integration
-MAX_TIMES = 64
 
 
 @strict

@@ -81,10 +81,6 @@ class PlacedPoints:
         return self._now == self._saved or not self.frames
 
     @property
-    def can_undo(self) -> bool:
-        return bool(self._before)
-
-    @property
     def untouched(self) -> int:
         """How many points of the picture are where a camera put them: they agree with it by themselves."""
         return sum(self._projected.get((self.frame, name)) == pixel for name, pixel in self.points.items())

@@ -63,7 +63,6 @@ class SpaceTracker:
 
     camera   that of the last frame, by which forecasts are projected; None: not calibrated in this frame
     found    the Association of the last frame; None where the stream did not weigh it
-    event    "bounce" if the ball is known since the last frame to have bounced, else ""
     """
 
     def __init__(self, sport: str | Sport, predictor: str = "physics"):
@@ -72,8 +71,7 @@ class SpaceTracker:
             raise ValueError(no_pixels(self.stream.predictor.name))
         self.camera: Camera | None = None
         self.found: Association | None = None
-        self.event = ""
-        self._finished: list[list[Bounce]] = []
+        self._finished: deque[tuple[int, list[_Row]]] = deque(maxlen=MAX_FLIGHTS)
         self._cameras: deque[tuple[int, Camera | None]] = deque(maxlen=REMEMBERED)
         self._reference: Camera | None = None
         self._flight, self._is_open, self._last_time = -1, False, -math.inf
@@ -90,7 +88,7 @@ class SpaceTracker:
 
         settled: the image tracker's, by which the first frames of a flight are known better afterwards.
         """
-        self.camera, self.found, self.event = camera, None, ""
+        self.camera, self.found = camera, None
         self._cameras.append((seen.number, camera))
         if seen.flight != self._flight:
             self._begin(seen.flight)
@@ -143,16 +141,17 @@ class SpaceTracker:
 
     @property
     def bounces(self) -> list[Bounce]:
-        """The bounces of the flights until now, in the order of time, by a fit of each whole flight."""
-        return [bounce for flight in self._finished for bounce in flight] + self._bounces_of_flight()
+        """The bounces of the flights until now, in the order of time: each whole flight is fitted now."""
+        flights = [*self._finished, (self._flight, self._rows)]
+        return [bounce for flight, rows in flights for bounce in self._bounces_of(flight, rows)]
 
     def _begin(self, flight):
         """Begin a flight of that number; the one before is over."""
         self._before = self._where() if self._is_open else None
         if self._is_open:
-            self._finished = [*self._finished, self._bounces_of_flight()][-MAX_FLIGHTS:]
+            self._finished.append((self._flight, self._rows))
             self.stream.restart()
-        self._flight, self._is_open, self._contact = flight, False, -math.inf
+        self._flight, self._is_open = flight, False
         self._picks, self._strays, self._rows, self._missed = [], [], [], 0
 
     def _where(self):
@@ -192,7 +191,6 @@ class SpaceTracker:
             self.stream.observe_pixel(row.time, row.pixel, self._reference)
         self._rows, self._picks, self._is_open = self._picks, [], True
         self._last_time = self._rows[-1].time
-        self._contact = self.stream.last_contact
 
     def _weigh(self, seen, probability, camera, pick):
         """Let the stream weigh the candidates of a frame."""
@@ -208,8 +206,6 @@ class SpaceTracker:
         else:
             self._missed += 1
         self.found = found
-        if self.stream.last_contact > self._contact:
-            self.event, self._contact = "bounce", self.stream.last_contact + 0.03
         is_same = is_seen and (pick is None or np.array_equal(pixels[found.best], pick.pixel))
         self._strays = [] if is_same else [*self._strays, pick] if pick else self._strays
         if len(self._strays) >= UNEXPLAINED:
@@ -227,14 +223,14 @@ class SpaceTracker:
         self._rows, self._strays, self._missed = [*self._rows[len(picks) - MAX_FRAMES :], *picks], [], 0
         self._last_time = picks[-1].time
 
-    def _bounces_of_flight(self):
-        """The Bounces of the flight that is under way."""
-        if self._reference is None or len(self._rows) < FIRST_PICKS:
+    def _bounces_of(self, flight, rows):
+        """The Bounces of a flight, by its number and its _Rows."""
+        if self._reference is None or len(rows) < FIRST_PICKS:
             return []
-        numbers = np.array([row.number for row in self._rows])
-        time, pixel = np.array([row.time for row in self._rows]), np.array([row.pixel for row in self._rows])
+        numbers = np.array([row.number for row in rows])
+        time, pixel = np.array([row.time for row in rows]), np.array([row.pixel for row in rows])
         track = PixelTrack(time, pixel, np.zeros(len(time), int), [self._reference])
-        return find_bounces(self.stream.predictor.sport, track, numbers, self._flight)
+        return find_bounces(self.stream.predictor.sport, track, numbers, flight)
 
 
 def with_pick(probability: np.ndarray, seen: Seen) -> np.ndarray:

@@ -1,26 +1,10 @@
-"""The keys of the calibration window. The table GROUPS is also the help that H shows.
+"""The keys of the calibration window. The table GROUPS is also the help that H shows."""
 
-A key is named as in viewer/keys.py: by the character it types, else by pygame's name of it, in small letters.
-"""
-
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
-
-import pygame
-
-if TYPE_CHECKING:
-    from ballcast.viewer.calibration.window import CalibrationApp
+from ballcast.viewer import bindings
+from ballcast.viewer.bindings import Binding
 
 STEP, LARGE_STEP = 0.25, 2.0  # px of the video, of an arrow; with Shift
 ZOOM = 1.25  # of a key or a notch of the wheel
-
-
-class Binding(NamedTuple):
-    keys: tuple[str, ...]
-    label: str  # the name of the keys in the help
-    help: str
-    act: Callable[["CalibrationApp"], object] | None
-    repeats: bool = False  # while held down
 
 
 def _arrow(key, right, down):
@@ -72,16 +56,4 @@ GROUPS = {
     ),
 }  # fmt: skip
 BINDINGS = tuple(binding for group in GROUPS.values() for binding in group)
-HELP = {title: tuple((b.label, b.help) for b in group if b.label) for title, group in GROUPS.items()}
-BY_KEY = {key: binding for binding in BINDINGS for key in binding.keys}
-
-
-def name_of(event: pygame.event.Event) -> str:
-    """What BY_KEY calls the key of an event."""
-    name, mods = pygame.key.name(event.key), getattr(event, "mod", 0)
-    if mods & pygame.KMOD_CTRL:
-        return f"ctrl+{name}"
-    if mods & pygame.KMOD_SHIFT and f"shift+{name}" in BY_KEY:
-        return f"shift+{name}"
-    typed = event.unicode.lower()
-    return typed if typed in BY_KEY else name
+HELP, BY_KEY = bindings.help_of(GROUPS), bindings.by_key(GROUPS)

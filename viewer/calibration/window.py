@@ -14,6 +14,7 @@ import pygame
 from ballcast import sim
 from ballcast.render.palette import MUTED_COLOR, TEXT_COLOR
 from ballcast.tracks import write_cameras
+from ballcast.viewer.bindings import name_of
 from ballcast.viewer.calibration import keys, scene
 from ballcast.viewer.calibration.colors import NEXT_COLOR, WRONG_COLOR
 from ballcast.viewer.calibration.fitting import Fitting
@@ -184,9 +185,9 @@ class CalibrationApp:
         if event.type == pygame.QUIT:
             self.leave()
         elif event.type == pygame.KEYDOWN and self.is_asking:
-            self._answer(keys.name_of(event))
+            self._answer(name_of(event, keys.BY_KEY))
         elif event.type == pygame.KEYDOWN:
-            self._press(keys.name_of(event))
+            self._press(name_of(event, keys.BY_KEY))
         elif not self.is_asking:
             self.mouse.handle(event)
 

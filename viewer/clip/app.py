@@ -13,9 +13,9 @@ from ballcast.viewer.clip.mouse import ClipMouse
 from ballcast.viewer.clip.options import DEFAULT, ClipOptions
 from ballcast.viewer.clip.picture import ClipPicture
 from ballcast.viewer.clip.player import Player
-from ballcast.viewer.film import Film
+from ballcast.viewer.film import Film, start_or_stop
 from ballcast.viewer.panels.timeline import speed_words
-from ballcast.viewer.screen import free_name, open_screen, save_png
+from ballcast.viewer.screen import open_screen, save_next_png, save_png
 
 FRAME_RATE = 60  # frames/s
 MAX_FRAME_TIME = 0.1  # s; a frame that took longer counts as this much
@@ -155,26 +155,13 @@ class ClipApp:
             self.picture.scene.view = move(self.picture.scene.view)
 
     def save(self) -> None:
-        """Save the picture under the next free name in the current folder."""
-        name = free_name(".png")
-        try:
-            save_png(self.screen, name)
-            self.show_message(f"saved {name}")
-        except OSError as error:
-            self.show_message(f"{name} cannot be written: {error.strerror}")
+        """Save the picture under the next free name in the current folder; a message gives the name or the reason."""
+        self.show_message(save_next_png(self.screen))
 
     def record(self) -> None:
         """Start a film under the next free name in the current folder, or finish the current one."""
-        try:
-            if self.film:
-                film, self.film = self.film, None
-                film.close()
-                self.show_message(f"saved {film.path}")
-            else:
-                self.film = Film(free_name(".mp4"), self.screen.get_size())
-                self.show_message(f"recording {self.film.path}")
-        except (ImportError, OSError, ValueError) as error:
-            self.show_message(str(error))
+        self.film, message = start_or_stop(self.film, self.screen.get_size())
+        self.show_message(message)
 
     def show_message(self, message: str) -> None:
         self.message, self._message_until = message, time.perf_counter() + MESSAGE_TIME

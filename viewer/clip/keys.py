@@ -1,22 +1,16 @@
 """What the keys do while a clip is shown. The table GROUPS is also the help that H shows."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pygame
+
+from ballcast.viewer import bindings
+from ballcast.viewer.bindings import Binding
 
 if TYPE_CHECKING:
     from ballcast.viewer.clip.app import ClipApp
 
 JUMP, LONG_JUMP = 1.0, 10.0  # s
-
-
-class Binding(NamedTuple):
-    keys: tuple
-    label: str  # the name of the keys in the help
-    help: str
-    act: Callable | None  # takes the ClipApp
-    repeats: bool = False  # while held down
 
 
 GROUPS = {
@@ -53,22 +47,12 @@ GROUPS = {
     ),
 }  # fmt: skip
 BINDINGS = tuple(binding for group in GROUPS.values() for binding in group)
-HELP = {title: tuple((b.label, b.help) for b in group if b.label) for title, group in GROUPS.items()}
-_BY_KEY = {key: binding for binding in BINDINGS for key in binding.keys}
-
-
-def name_of(event: pygame.event.Event) -> str:
-    """The name that a KEYDOWN event has in BINDINGS."""
-    name = pygame.key.name(event.key)
-    if getattr(event, "mod", 0) & pygame.KMOD_SHIFT and f"shift+{name}" in _BY_KEY:
-        return f"shift+{name}"
-    typed = getattr(event, "unicode", "").lower()
-    return typed if typed in _BY_KEY else name
+HELP, _BY_KEY = bindings.help_of(GROUPS), bindings.by_key(GROUPS)
 
 
 def press(app: "ClipApp", event: pygame.event.Event) -> None:
     """Do what a key does; Esc closes the help first."""
-    binding = _BY_KEY.get(name_of(event))
+    binding = _BY_KEY.get(bindings.name_of(event, _BY_KEY))
     if app.options.help and event.key == pygame.K_ESCAPE:
         app.toggle("help")
     elif binding is not None and binding.act is not None and (binding.repeats or event.key not in app.held):
