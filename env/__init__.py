@@ -18,8 +18,8 @@ def register() -> None:
     except ModuleNotFoundError as error:
         raise ImportError("ballcast.env needs gymnasium: pip install 'ballcast[env]'") from error
     if NAME not in gymnasium.registry:
-        entry_points = {"entry_point": "ballcast.env.catch:Catch", "vector_entry_point": "ballcast.env.catch:CatchVector"}
-        gymnasium.register(NAME, **entry_points)
+        one, many = "ballcast.env.catch:Catch", "ballcast.env.catch:CatchVector"
+        gymnasium.register(NAME, entry_point=one, vector_entry_point=many)
 
 
 register()

@@ -76,7 +76,7 @@ class ForecastObserver:
         self.streams.observe(rounds.time, frame[:, :3])
 
     def paths(self, rounds: Rounds) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The forecast of all rounds: times (B, H) s since the first frame, mean (B, H, 3) m, covariance (B, H, 3, 3)."""
+        """The forecast of all rounds: times (B, H) s since the first frame, mean (B, H, 3) m, covariance m2."""
         task, now = self.task, rounds.time
         span = np.maximum(task.times[1] - now, 2.0 / task.rate) / COUNT
         times = now[:, None] + span[:, None] * np.arange(1, COUNT + 1)

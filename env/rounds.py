@@ -26,6 +26,7 @@ class Rounds:
 
     place, velocity  (B, 2) m, m/s: of the disc, in the plane
     step             (B,) steps since the first frame
+    is_over          (B,) whether the ball has crossed the plane
     episodes         Episodes: the ball of each round. Only rewards and pictures use its true crossing
     """
 
@@ -36,6 +37,7 @@ class Rounds:
         self.episodes = Episodes(table, *(np.zeros((count, n)) for n in (3, 2)), np.zeros(count, int), np.zeros(count))
         self.place, self.velocity = np.zeros((count, 2)), np.zeros((count, 2))
         self.step, self.distance = np.zeros(count, int), np.zeros(count)
+        self.is_over = np.zeros(count, bool)
 
     def begin(self, rows: np.ndarray, seed: int | None = None) -> None:
         """New balls for rounds `rows` (n,); with a seed, from its first ball on."""
@@ -46,6 +48,7 @@ class Rounds:
         for own, drawn in zip(self.episodes[1:], new[1:]):
             own[rows] = drawn
         self.place[rows], self.velocity[rows], self.step[rows] = new.start, 0.0, 0
+        self.is_over[rows] = False
         self.distance[rows] = np.hypot(*(new.crossing[:, 1:] - new.start).T)
 
     @property
@@ -71,7 +74,7 @@ class Rounds:
         reward = is_caught.astype(float)
         if task.options.reward == "dense":
             reward += self.distance - distance
-        self.distance = distance
+        self.distance, self.is_over = distance, is_over
         return Outcome(reward, is_over, is_caught, distance)
 
     @property

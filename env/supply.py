@@ -74,8 +74,8 @@ class Supply:
 
 def _none(task):
     """No Episodes."""
-    shapes = (0, task.steps, 4), (0, 3), (0, 2), (0,), (0,)
-    return Episodes(*(np.empty(shape, kind) for shape, kind in zip(shapes, (np.float32, float, float, np.int64, float))))
+    frames, number = np.empty((0, task.steps, 4), np.float32), np.empty(0, np.int64)
+    return Episodes(frames, np.empty((0, 3)), np.empty((0, 2)), number, np.empty(0))
 
 
 def frame_table(task: Task, balls: sim.Balls) -> tuple[np.ndarray, np.ndarray]:

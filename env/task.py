@@ -17,6 +17,7 @@ from ballcast.sim.rng import PURPOSES
 from ballcast.sim.sport import Sport
 
 TASKS = Path(__file__).parent / "tasks.toml"
+SETTINGS = ("plane", "falling", "radius", "start", "times")  # of tasks.toml
 OBSERVED, REWARDS = ("track", "forecast"), ("dense", "sparse")
 MAX_FRAMES = 64  # that an observation may hold
 
@@ -83,8 +84,8 @@ class Task:
         sport = sim.load(options.sport)
         rows = tomllib.loads(TASKS.read_text(encoding="utf-8"))
         row = {"falling": False} | rows.get(sport.name, {})
-        row |= {k: v for k in ("plane", "falling", "radius", "start", "times") if (v := getattr(options, k)) is not None}
-        if lacking := [name for name in ("plane", "radius", "start", "times") if name not in row]:
+        row |= {name: value for name in SETTINGS if (value := getattr(options, name)) is not None}
+        if lacking := [name for name in SETTINGS if name not in row]:
             raise ValueError(f"nothing is known of catching in {sport.name}: give {', '.join(lacking)}, too")
         axis, offset = parse_plane(row["plane"])
         start, times = np.array(row["start"], float), tuple(map(float, row["times"]))
