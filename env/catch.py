@@ -11,7 +11,8 @@ from gymnasium.spaces import Box, Dict
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from ballcast.env.observations import OBSERVERS, ForecastObserver, TrackObserver
+from ballcast.env.observations import OBSERVERS
+from ballcast.env.picture import Picture
 from ballcast.env.rounds import Outcome, Rounds
 from ballcast.env.task import CatchOptions, Task
 
@@ -40,8 +41,8 @@ class Catch(gymnasium.Env):
         self._rounds, self._row = Rounds(self.task, 1), np.zeros(1, int)
         self._observer = OBSERVERS[self.task.options.observe](self.task, 1)
         self.observation_space = observation_space(self._observer.bounds)
-        self.action_space, self._picture = action_space(), None
-        self._began = False
+        self.action_space, self._began = action_space(), False
+        self._picture: Picture | None = None
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict, dict]:
         """A new ball: the first of a seed's set, or the next one. No options are known."""
@@ -69,8 +70,6 @@ class Catch(gymnasium.Env):
         """The picture (H, W, 3) uint8, with render_mode="rgb_array"."""
         if self.render_mode is None:
             return None
-        from ballcast.env.picture import Picture  # here: it compiles what paints
-
         self._picture = self._picture or Picture(self.task)
         return self._picture.paint(self._rounds, self._observer)
 
@@ -88,7 +87,7 @@ class CatchVector(VectorEnv):
             raise ValueError("many balls at once have no picture; gymnasium.make gives one environment, which has")
         self.task, self.num_envs, self.render_mode = Task.of(CatchOptions.of(**options)), num_envs, None
         self._rounds = Rounds(self.task, num_envs)
-        self._observer: TrackObserver | ForecastObserver = OBSERVERS[self.task.options.observe](self.task, num_envs)
+        self._observer = OBSERVERS[self.task.options.observe](self.task, num_envs)
         self.single_observation_space = observation_space(self._observer.bounds)
         self.single_action_space = action_space()
         self.observation_space = batch_space(self.single_observation_space, num_envs)

@@ -1,7 +1,9 @@
 """What an agent sees: the disc, and the measured track or the forecast at the plane. The true flight is not here.
 
-Each observer gives numbers of B rounds by name, and the bounds of each: `spaces` of catch.py makes them known.
+Each observer gives numbers of B rounds by name, and the bounds of each, from which catch.py makes spaces.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -25,26 +27,37 @@ def disc_bounds(task: Task) -> np.ndarray:
     return np.concatenate([place, [acceleration * seconds] * 2])
 
 
-class TrackObserver:
+class Observer:
+    """What all observers do. `bounds` are the largest absolute values of an observation, by name."""
+
+    bounds: dict[str, np.ndarray]
+
+    def begin(self, rounds: Rounds, rows: np.ndarray) -> None:
+        """New balls in rounds `rows`, before their first frame."""
+
+    def advance(self, rounds: Rounds, rows: np.ndarray) -> None:
+        """A new frame in rounds `rows`."""
+
+    def observe(self, rounds: Rounds) -> dict[str, np.ndarray]:
+        """The observation of all rounds, float32."""
+        raise NotImplementedError
+
+
+class TrackObserver(Observer):
     """disc (B, 4), frames (B, F, 4)."""
 
     def __init__(self, task: Task, count: int):
         self.bounds = {"disc": disc_bounds(task), "frames": np.tile([*[MAX_SPAN] * 3, 1.0], (task.options.frames, 1))}
 
     def begin(self, rounds: Rounds, rows: np.ndarray) -> None:
-        """New balls in rounds `rows`."""
         seen = rounds.episodes.frames
         seen[rows] = np.clip(seen[rows], -MAX_SPAN, MAX_SPAN)
 
-    def advance(self, rounds: Rounds, rows: np.ndarray) -> None:
-        """A new frame in rounds `rows`."""
-
     def observe(self, rounds: Rounds) -> dict[str, np.ndarray]:
-        """The observation of all rounds."""
         return {"disc": _disc(rounds), "frames": rounds.recent_frames()}
 
 
-class ForecastObserver:
+class ForecastObserver(Observer):
     """disc (B, 4), crossing (B, 3), covariance (B, 3, 3), crosses (B, 1)."""
 
     def __init__(self, task: Task, count: int):
@@ -62,12 +75,10 @@ class ForecastObserver:
         }
 
     def begin(self, rounds: Rounds, rows: np.ndarray) -> None:
-        """New balls in rounds `rows`."""
         self.streams.restart(rows)
         self._seen[rows] = 0
 
     def advance(self, rounds: Rounds, rows: np.ndarray) -> None:
-        """A new frame in rounds `rows`."""
         frame = rounds.frame.astype(float)
         is_seen = np.zeros(self.count, bool)
         is_seen[rows] = frame[rows, 3] > 0.0
@@ -84,7 +95,6 @@ class ForecastObserver:
         return times, batch.mean if frame is None else to_tracker_frame(frame, batch.mean), batch.covariance
 
     def observe(self, rounds: Rounds) -> dict[str, np.ndarray]:
-        """The observation of all rounds."""
         task, now = self.task, rounds.time
         times, mean, covariance = self.paths(rounds)
         value, spread, found = crossings(times, mean, covariance, task.axis, task.offset, task.direction)
@@ -104,4 +114,4 @@ def _disc(rounds):
     return np.concatenate([rounds.place, rounds.velocity], axis=1).astype(np.float32)
 
 
-OBSERVERS = {"track": TrackObserver, "forecast": ForecastObserver}
+OBSERVERS: dict[str, Callable[[Task, int], Observer]] = {"track": TrackObserver, "forecast": ForecastObserver}

@@ -32,7 +32,7 @@ def follow_last_frame(observation: dict[str, np.ndarray], task: Task) -> np.ndar
     distance = np.maximum(np.linalg.norm(off, axis=-1, keepdims=True), 1e-9)
     speed = np.minimum(np.sqrt(2.0 * BRAKING * task.options.acceleration * distance), distance * task.rate)
     wanted = task.rate * (off / distance * speed - disc[..., 2:])
-    return _bounded(np.where(seen.any(axis=-1)[..., None], wanted, -task.rate * disc[..., 2:]), task)
+    return _bounded(np.where(seen.any(axis=-1, keepdims=True), wanted, -task.rate * disc[..., 2:]), task)
 
 
 def _bounded(acceleration, task):

@@ -33,8 +33,8 @@ class Rounds:
     def __init__(self, task: Task, count: int):
         self.task, self.count, self.supply = task, count, Supply(task, 0)
         self.padding = task.options.frames - 1  # rows before the first frame
-        table = np.zeros((count, self.padding + task.steps, 4), np.float32)
-        self.episodes = Episodes(table, *(np.zeros((count, n)) for n in (3, 2)), np.zeros(count, int), np.zeros(count))
+        table, number = np.zeros((count, self.padding + task.steps, 4), np.float32), np.zeros(count, np.int64)
+        self.episodes = Episodes(table, np.zeros((count, 3)), np.zeros((count, 2)), number, np.zeros(count))
         self.place, self.velocity = np.zeros((count, 2)), np.zeros((count, 2))
         self.step, self.distance = np.zeros(count, int), np.zeros(count)
         self.is_over = np.zeros(count, bool)

@@ -53,8 +53,8 @@ class Supply:
     def balls(self, number: int, count: int = 1) -> sim.Balls:
         """Balls `number` on of the set, as they are drawn here."""
         task, duration = self.task, (self.task.steps + 1) / self.task.rate
-        options = {"seed": self.seed, "purpose": task.options.purpose, "rate": task.rate, "duration": duration}
-        return sim.draw(task.sport, count, number, **options)
+        seed, purpose = self.seed, task.options.purpose
+        return sim.draw(task.sport, count, number, seed, purpose, rate=task.rate, duration=duration)
 
     def _draw(self):
         """The fair balls among the next BLOCK."""
