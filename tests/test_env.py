@@ -1,5 +1,8 @@
 """ballcast/Catch-v0: gymnasium's own check, seeds, fairness, rewards, what the policies catch, pictures, mistakes."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -163,3 +166,11 @@ def test_a_wrong_option_is_refused_in_one_line(options, message, tmp_path, monke
     with pytest.raises(ValueError, match=message.replace("(", r"\(")) as error:
         Catch(**options)
     assert "\n" not in str(error.value)
+
+
+def test_the_python_of_the_page_runs(capsys):
+    text = (Path(__file__).parents[1] / "docs" / "environment.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.+?)```", text, re.DOTALL)
+    exec("\n".join(blocks), {})
+    out = capsys.readouterr().out
+    assert len(blocks) == 2 and "'caught': True" in out and "(64, 8, 4)" in out

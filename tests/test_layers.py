@@ -66,6 +66,7 @@ LIVES_IN = {  # library -> the only places that import it
     "mujoco": ("benchmarks/",),
     "cv2": ("vision/", "benchmarks/court_finder.py", "benchmarks/detection.py", "benchmarks/following.py"),
     "gymnasium": ("env/", "benchmarks/catch.py"),
+    "rerun": ("render/rerun_file.py",),
     "h5py": ("tracks/hdf5.py",),
     "yaml": ("tracks/yaml_file.py",),
     "matplotlib": (
