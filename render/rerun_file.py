@@ -58,6 +58,8 @@ class RerunFile:
 
         self._rr, self.path, self._aside = rerun, Path(path), aside(path)
         self._stream = rerun.RecordingStream("ballcast")
+        self._stream.set_log_time_enabled(False)  # the wall clock is not the ball's
+        self._stream.set_log_tick_enabled(False)
         self._stream.save(self._aside)
         self._trail: deque = deque(maxlen=TRAIL)
         self._cameras: dict[str, Any] = {}
