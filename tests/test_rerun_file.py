@@ -2,6 +2,8 @@
 other tests need no more than a stand-in that keeps what is logged."""
 
 import importlib.util
+import pathlib as files
+import re
 import sys
 from types import SimpleNamespace
 
@@ -12,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from ballcast import models, sim
 from ballcast.render import rerun_file
 from ballcast.render.rerun_file import RerunFile, quaternions
-from ballcast.tracks import Camera, Track
+from ballcast.tracks import Camera, read_track
 from ballcast.viewer import play
 from ballcast.viewer.clip.results import Landing, Path, Result
 from ballcast.viewer.rerun_log import ClipLog
@@ -152,20 +154,14 @@ def test_what_cannot_be_written_is_refused_in_one_line(path, message, monkeypatc
     assert not list(tmp_path.iterdir())
 
 
-def test_the_reader_of_rerun_opens_it_with_all_entities(tmp_path):
+def test_the_reader_of_rerun_opens_it_with_all_entities(tmp_path, monkeypatch):
     pytest.importorskip("rerun", reason="rerun-sdk (167 MB) is an extra of its own")
     from rerun.chunk import RrdReader
 
-    sport, camera = sim.load("table_tennis"), make_camera()
-    track = Track(np.arange(10) / 50.0, np.linspace((0, -1, 0.3), (0, 0, 0.4), 10))
-    stream = models.load("ukf" if importlib.util.find_spec("filterpy") else "parabola", sport=sport).stream()
-    with RerunFile(tmp_path / "stream.rrd", sport) as file:
-        for time, position in zip(track.time, track.position):
-            stream.observe(time, position)
-            file.frame(time, position)
-            file.event(time, "seen")
-            if time > 0.1:
-                file.forecast(time, time + np.array([0.1, 0.2]), stream.forecast(time + np.array([0.1, 0.2])))
+    monkeypatch.chdir(tmp_path)
+    page = (files.Path(__file__).parents[1] / "docs" / "viewer.md").read_text(encoding="utf-8")
+    exec(re.findall(r"```python\n(.+?)```", page, re.DOTALL)[-1], {})
+    sport, camera, track = sim.load("table_tennis"), make_camera(), read_track("rally").until(0.5)
     with ClipLog(tmp_path / "clip.rrd", sport) as log:
         for result in clip_results(camera):
             log.add(result, np.zeros((180, 320, 3), np.uint8))
