@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NEEDED = "needs rerun-sdk: pip install rerun-sdk, or ballcast[rerun]"
 TIMELINE = "time"  # s
 TRAIL = 240  # measured frames that are shown, the last ones
-REGIONS = 12  # ellipsoids of a forecast, evenly over its times
+REGIONS = 8  # ellipsoids of a forecast, evenly over its times
 IMAGE_QUALITY = 80  # of JPEG, percent
 LINE, DOT = 0.005, 0.006  # m, the radii of lines and dots, in a place of USUAL_SIZE
 USUAL_SIZE = 3.0  # m from where a place is seen whose lines and dots have these radii
@@ -60,7 +60,7 @@ class RerunFile:
         self._stream = rerun.RecordingStream("ballcast")
         self._stream.set_log_time_enabled(False)  # the wall clock is not the ball's
         self._stream.set_log_tick_enabled(False)
-        self._stream.save(self._aside)
+        self._stream.save(self._aside, default_blueprint=self._layout(sport))
         self._trail: deque = deque(maxlen=TRAIL)
         self._cameras: dict[str, Any] = {}
         self._scale, self._ball_radius, self._is_open, self.offset = 1.0, 3.0 * DOT, True, 0.0
@@ -169,14 +169,21 @@ class RerunFile:
     def _log(self, path, what, static=False):
         self._stream.log(path, what, static=static)
 
+    def _layout(self, sport):
+        """How the recording is first shown: space as the sport is seen elsewhere, and whatever else there is."""
+        blueprint, view = self._rr.blueprint, None
+        if sport is not None:
+            place = {"position": sport.view.eye, "look_target": sport.view.target, "eye_up": (0.0, 0.0, 1.0)}
+            view = blueprint.EyeControls3D(**place)
+        return blueprint.Blueprint(blueprint.Spatial3DView(origin="world", eye_controls=view), auto_views=True)
+
     def _ellipsoids(self, centers, covariance, color):
         """The regions of 90 % at points (N, 3) m with covariances (N, 3, 3) m2."""
         variance, axes = np.linalg.eigh(covariance)
         axes[np.linalg.det(axes) < 0.0] *= -1.0  # rotations
         half = CHI_90_3DOF * np.sqrt(np.maximum(variance, 0.0))
-        return self._rr.Ellipsoids3D(
-            centers=centers, half_sizes=half, quaternions=quaternions(axes), colors=(*color, 40), line_radii=0.3 * LINE
-        )
+        shape = {"centers": centers, "half_sizes": half, "quaternions": quaternions(axes)}
+        return self._rr.Ellipsoids3D(**shape, colors=color, line_radii=0.1 * self._scale * LINE)
 
     def place(self, sport: "Sport") -> None:
         """The place, which does not move: what can be seen through is left out, walls are outlines."""

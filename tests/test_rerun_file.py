@@ -26,13 +26,13 @@ class StandIn:
     """In place of the module rerun: what is logged is kept as (time, path, name of the archetype, its arguments)."""
 
     def __init__(self):
-        self.logged, self.now = [], None
+        self.logged, self.now, self.blueprint = [], None, self
         self.ViewCoordinates = SimpleNamespace(RIGHT_HAND_Z_UP="z up", RDF="right down forward")
 
     def RecordingStream(self, _):
         return self
 
-    def save(self, path):
+    def save(self, path, default_blueprint):
         path.write_bytes(b"")
 
     def set_time(self, timeline, duration):
