@@ -57,9 +57,12 @@ class Rounds:
         return self.step / self.task.rate
 
     def move(self, action: np.ndarray) -> Outcome:
-        """A step of all rounds by actions (B, 2): accelerations over the largest one; one longer than 1 counts as 1."""
+        """A step of all rounds by actions (B, 2): accelerations over the largest one; one longer than 1 counts as 1.
+        ValueError if they are not finite."""
         task, interval = self.task, 1.0 / self.task.rate
         action = np.asarray(action, float)
+        if action.shape != (self.count, 2) or not np.isfinite(action).all():
+            raise ValueError(f"an action is two finite numbers for each of {self.count} discs, not {action!r:.60}")
         length = np.sqrt(np.einsum("bi,bi->b", action, action))
         acceleration = action * (task.options.acceleration / np.maximum(length, 1.0))[:, None]
         left = self.episodes.crossing[:, 0] - self.time

@@ -46,7 +46,9 @@ class Supply:
             empty = 0 if len(self._ready[-1]) else empty + 1
             if empty == MAX_EMPTY_BLOCKS:
                 raise ValueError(f"of {empty * BLOCK} balls of {self.task.sport.name} none crosses the plane in time")
-        whole = Episodes(*map(np.concatenate, zip(*self._ready)))
+        if len(self._ready) > 1:
+            self._ready = [Episodes(*map(np.concatenate, zip(*self._ready)))]
+        whole = self._ready[0]
         self._ready = [Episodes(*(a[count:] for a in whole))]
         return Episodes(*(a[:count] for a in whole))
 

@@ -63,6 +63,7 @@ class RerunFile:
         self._stream.save(self._aside, default_blueprint=self._layout(sport))
         self._trail: deque = deque(maxlen=TRAIL)
         self._cameras: dict[str, Any] = {}
+        self._has_content = False  # whether anything is logged beside the place
         self._scale, self._ball_radius, self._is_open, self.offset = 1.0, 3.0 * DOT, True, 0.0
         self._log("world", rerun.ViewCoordinates.RIGHT_HAND_Z_UP, static=True)
         if sport is not None:
@@ -71,16 +72,19 @@ class RerunFile:
     def __enter__(self) -> "RerunFile":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, *_: object) -> None:
+        """Finish the file; after an error before anything was logged there is none."""
+        self.close(keep=kind is None or self._has_content)
 
-    def close(self) -> None:
-        """Finish the file and give it its name; nothing more can be logged."""
+    def close(self, keep: bool = True) -> None:
+        """Finish the file and give it its name, or remove it; nothing more can be logged."""
         if self._is_open:
             self._is_open = False
             self._stream.flush()
             self._stream.disconnect()
-            sync_and_rename(self._aside, self.path)
+            if keep:
+                sync_and_rename(self._aside, self.path)
+            self._aside.unlink(missing_ok=True)
 
     def frame(self, time: float, position: np.ndarray) -> None:
         """A measured frame: time s, position (3,) m."""
@@ -164,6 +168,7 @@ class RerunFile:
         self._log("events", self._rr.TextLog(text))
 
     def _at(self, time):
+        self._has_content = True
         self._stream.set_time(TIMELINE, duration=float(time) + self.offset)
 
     def _log(self, path, what, static=False):

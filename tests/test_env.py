@@ -168,6 +168,12 @@ def test_a_wrong_option_is_refused_in_one_line(options, message, tmp_path, monke
     assert "\n" not in str(error.value)
 
 
+def test_an_action_that_is_no_number_is_refused(track):
+    track.reset(seed=1)
+    with pytest.raises(ValueError, match="two finite numbers for each of 48 discs"):
+        track.step(np.full((COUNT, 2), np.nan))
+
+
 def test_the_python_of_the_page_runs(capsys):
     text = (Path(__file__).parents[1] / "docs" / "environment.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.+?)```", text, re.DOTALL)

@@ -140,6 +140,15 @@ def test_regions_are_those_of_nine_balls_in_ten(library, tmp_path):
     assert np.abs((quaternions(turns.as_matrix()) * turns.as_quat()).sum(axis=1)) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("frames", [0, 1])
+def test_an_error_leaves_what_was_logged_and_no_empty_file(library, tmp_path, frames):
+    with pytest.raises(ZeroDivisionError), RerunFile(tmp_path / "out.rrd") as file:
+        for time in range(frames):
+            file.frame(time, np.zeros(3))
+        raise ZeroDivisionError
+    assert [found.name for found in tmp_path.iterdir()] == ["out.rrd"] * frames
+
+
 @pytest.mark.parametrize(
     "path, message", [("out.txt", "name a file that ends in .rrd"), ("no/out.rrd", "is not a folder"),
                       ("out.rrd", "--rerun needs rerun-sdk: pip install rerun-sdk, or ballcast[rerun]")]
