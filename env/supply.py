@@ -69,7 +69,7 @@ class Supply:
         crossing[:, 0] -= begin
         seconds = np.nan_to_num(crossing[:, 0], nan=-1.0)
         reach = task.radius + 0.5 * task.options.acceleration * seconds**2
-        is_fair = (seconds >= task.times[0]) & (seconds <= task.times[1])
+        is_fair = (seconds >= task.times[0]) & (seconds <= task.times[1]) & frames[..., 3].any(axis=1)
         is_fair &= np.hypot(*(crossing[:, 1:] - start).T) <= reach
         return Episodes(*(a[is_fair] for a in (frames, crossing, start, number, begin)))
 

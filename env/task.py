@@ -88,7 +88,7 @@ class Task:
         if lacking := [name for name in SETTINGS if name not in row]:
             raise ValueError(f"nothing is known of catching in {sport.name}: give {', '.join(lacking)}, too")
         axis, offset = parse_plane(row["plane"])
-        start, times = np.array(row["start"], float), tuple(map(float, row["times"]))
+        start, times = np.array(row["start"], float), tuple(np.ravel(row["times"]).tolist())
         if start.shape != (2, 2) or not (np.isfinite(start).all() and (start[:, 0] < start[:, 1]).all()):
             raise ValueError(f"start={row['start']!r}: ((low, high), (low, high)) in m, low below high")
         if not (len(times) == 2 and 0.0 < times[0] < times[1] < math.inf):

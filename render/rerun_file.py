@@ -180,7 +180,8 @@ class RerunFile:
         if sport is not None:
             place = {"position": sport.view.eye, "look_target": sport.view.target, "eye_up": (0.0, 0.0, 1.0)}
             view = blueprint.EyeControls3D(**place)
-        return blueprint.Blueprint(blueprint.Spatial3DView(origin="world", eye_controls=view), auto_views=True)
+        space = blueprint.Spatial3DView(origin="world", eye_controls=view)
+        return blueprint.Blueprint(blueprint.Grid(space), auto_views=True)
 
     def _ellipsoids(self, centers, covariance, color):
         """The regions of 90 % at points (N, 3) m with covariances (N, 3, 3) m2."""
