@@ -11,7 +11,7 @@ define LINE
 
 
 endef
-BENCH ?= sim_speed latency fidelity viewer_speed train_speed scan_speed net_clip robustness spin feeds beliefs filter_speed
+BENCH ?= sim_speed latency fidelity viewer_speed train_speed scan_speed net_clip robustness spin feeds beliefs filter_speed catch
 IN = @sh -c "$$IN_ENVIRONMENT" make
 
 .PHONY: play train evaluate weights leaderboard demo lessons test lint format bench setup

@@ -21,9 +21,9 @@ MAX_NOTES = 20  # of one command
 CALLED_AS: dict[str, str] = {}  # a program's own name -> how the user called it: play.py -> ballcast play
 EXTRAS = {  # a library that is not in the core -> the extra of pyproject.toml that installs it
     "torch": "train", "matplotlib": "report", "jinja2": "report", "filterpy": "filters", "imageio_ffmpeg": "record",
-    "onnx": "export", "onnxscript": "export", "cv2": "video",
+    "onnx": "export", "onnxscript": "export", "cv2": "video", "rerun": "rerun",
 }  # fmt: skip
-PACKAGES = {"cv2": "opencv-python-headless"}  # a library -> what pip calls it, where that is another name
+PACKAGES = {"cv2": "opencv-python-headless", "rerun": "rerun-sdk"}  # a library -> what pip calls it, if that is another
 
 
 REPORTS = {"identification": "ballcast.evaluation.identification_report"}  # loaded only where somebody asks for them

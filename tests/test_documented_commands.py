@@ -88,7 +88,7 @@ NOT_RUN = (
 )  # fmt: skip  # all commands of these are in BY_HAND
 OTHERS = ("venv", "pip", "pytest", "ruff", "tools.typecheck")  # modules that are not Ballcast's programs, or check it
 EXTRAS = {"--record": "imageio_ffmpeg", "ukf": "filterpy", "train.py": "torch", "export": "onnxscript", "hdf5": "h5py",
-          "--report": "jinja2", "clip.mp4": "cv2", "vision": "cv2"}  # fmt: skip
+          "--report": "jinja2", "--rerun": "rerun", "clip.mp4": "cv2", "vision": "cv2"}  # fmt: skip
 
 
 class FirstOutput(BaseException):

@@ -5,7 +5,7 @@ import ast
 import pytest
 import source
 
-PACKAGES = ("ballcast/", "sim/", "tracks/", "render/", "models/", "evaluation/")
+PACKAGES = ("ballcast/", "sim/", "tracks/", "render/", "models/", "env/", "evaluation/")
 VIEWER = ("viewer/panels/", "viewer/calibration/", *(f"viewer/{name}.py" for name in (
     "choices", "film", "framing", "introduction", "keys", "menu", "mouse", "options", "screen", "units", "warm_start",
 )))  # fmt: skip

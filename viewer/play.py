@@ -8,6 +8,7 @@ python play.py --game                            # beat the network
 python play.py --headless --frames 120 --screenshot out.png
 """
 
+import contextlib
 import os
 import pkgutil
 import re
@@ -65,6 +66,7 @@ class Options:
     frames: int = 0  # stop after this many frames; 0: when the window is closed, or after 120 if headless
     screenshot: Path | None = None  # save the last picture as this PNG
     record: Path | None = None  # save a film of it, .mp4 or .gif, 60 frames per second; also with --headless
+    rerun: Path | None = None  # save a recording for the viewer of Rerun, .rrd: tracks, forecasts, cameras, images
 
 
 def picture_size(text):
@@ -96,6 +98,10 @@ def check(options):
         from ballcast.viewer import film
 
         film.check(options.record)
+    if options.rerun is not None:
+        from ballcast.render import rerun_file
+
+        rerun_file.check(options.rerun, "--rerun")
 
 
 def check_sight(options):
@@ -255,11 +261,21 @@ def run(options):
 
     frames = options.frames or (HEADLESS_FRAMES if options.headless else None)
     display_options = DisplayOptions(**dict.fromkeys(options.show, True))
-    App(
-        source, pool, size, options.headless, frames=frames, screenshot=options.screenshot, shown=shown,
-        record=options.record, options=display_options, warm_start=warm_start, introduce=is_introduced(options),
-        seed=options.seed, sources=recordings(options, source), game=options.game,
-    ).run()  # fmt: skip
+    with session_log(options, sport) as log:
+        App(
+            source, pool, size, options.headless, frames=frames, screenshot=options.screenshot, shown=shown,
+            record=options.record, options=display_options, warm_start=warm_start, introduce=is_introduced(options),
+            seed=options.seed, sources=recordings(options, source), game=options.game, log=log,
+        ).run()  # fmt: skip
+
+
+def session_log(options, sport):
+    """What logs the session for Rerun, if that was asked for."""
+    if options.rerun is None:
+        return contextlib.nullcontext()
+    from ballcast.viewer.rerun_log import SessionLog
+
+    return SessionLog(options.rerun, sport)
 
 
 def main():

@@ -44,14 +44,17 @@ class App:
     game        whether it begins with the game, as soon as everything is compiled
     introduce   whether it begins with the introduction
     seed        of live balls, also after a change of the sport; None: the seed of the sport's introduction
+    log         a rerun_log.SessionLog that gets every moment, or None
     sources     SourceChoices of the menu besides live play; the first of them is shown if `source` is not live
     """
 
     def __init__(
         self, source, pool, size=(1280, 720), headless=False, *, frames=None, screenshot=None,
         shown=(0,), record=None, options=DEFAULT, warm_start=None, introduce=False, seed=None, sources=(), game=False,
+        log=None,
     ):  # fmt: skip
         self.headless, self.frames, self.screenshot, self.warm_start = headless, frames, screenshot, warm_start
+        self.log = log
         self.screen, self.running, self.film = open_screen(size, headless), True, None
         if warm_start and not self._wait(source):
             return
@@ -119,6 +122,8 @@ class App:
             self._introduce(elapsed)
         self._play_game()
         (self.game or self.session).advance(0.0 if self.mouse.throw else elapsed)
+        if self.log:
+            self.log.update(self.session)
         seen = game_panel.WithoutForecasts(self.session) if self.game else self.session  # the camera shall not betray
         self.camera = self.picture.framed_camera(seen, self.camera, self.screen.get_size(), self.options)
         self._update_attribution()

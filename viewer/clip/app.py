@@ -4,6 +4,7 @@ import dataclasses
 import gc
 import time
 from pathlib import Path
+from typing import Any
 
 import pygame
 
@@ -25,14 +26,15 @@ NOT_BACK = "a camera cannot be wound back"
 
 
 class ClipApp:
-    """A window that shows a Clip. frames: how many pictures; None: until it is closed. record: a film of it."""
+    """A window that shows a Clip. frames: how many pictures; None: until it is closed. record: a film of it.
+    log: a rerun_log.ClipLog that gets every frame, or None."""
 
     def __init__(
         self, clip: Clip, size: tuple[int, int], *, frames: int | None = None, screenshot: Path | None = None,
-        record: Path | None = None, options: ClipOptions = DEFAULT,
+        record: Path | None = None, options: ClipOptions = DEFAULT, log: Any = None,
     ):  # fmt: skip
         self.screen = open_screen(size, False)
-        self.clip, self.player, self.picture, self.options = clip, Player(clip), ClipPicture(clip), options
+        self.clip, self.player, self.picture, self.options = clip, Player(clip, log), ClipPicture(clip), options
         self.frames, self.screenshot, self.mouse = frames, screenshot, ClipMouse(self)
         self.held, self.message, self._message_until, self.running = set(), "", 0.0, True
         self.film = Film(record, self.screen.get_size()) if record else None

@@ -1,6 +1,7 @@
 """A clip without a window and without a clock: every frame is searched and painted, the same every time."""
 
 from pathlib import Path
+from typing import Any
 
 import pygame
 
@@ -16,9 +17,9 @@ from ballcast.vision.video import open_video
 
 def show(
     clip: Clip, size: tuple[int, int], *, frames: int | None = None, screenshot: Path | None = None,
-    record: Path | None = None, options: ClipOptions = DEFAULT,
+    record: Path | None = None, options: ClipOptions = DEFAULT, log: Any = None,
 ) -> Shown:  # fmt: skip
-    """Show up to `frames` frames, None for all of them; the last one is the screenshot."""
+    """Show up to `frames` frames, None for all of them; the last one is the screenshot. log: a rerun_log.ClipLog."""
     screen, picture = open_screen(size, True), ClipPicture(clip)
     shown = shown_of(clip)
     reel = Reel(Film(record, size, clip.rate), screen) if record else None
@@ -28,6 +29,8 @@ def show(
                 if reel:
                     reel.hold(frame.time)
                 shown.take(frame)
+                if log:
+                    log.add(shown.frame, shown.image)
                 if reel:
                     picture.paint(screen, shown, options)
                 if count == frames:

@@ -1,5 +1,6 @@
 """What `play.py --video` does: check the options, open the clip, show it."""
 
+import contextlib
 from typing import Any
 
 from ballcast.viewer.clip.options import ClipOptions
@@ -21,15 +22,27 @@ def run_clip(options: Any, size: tuple[int, int]) -> None:
     clip = open_clip(options.video, sport, options.camera, predictor_name(options, sport))
     chosen = ClipOptions(**dict.fromkeys(options.show, True))
     asked = {"screenshot": options.screenshot, "record": options.record, "options": chosen}
-    if not options.headless:
-        from ballcast.viewer.clip.app import ClipApp
-
-        return ClipApp(clip, size, frames=options.frames or None, **asked).run()
-    from ballcast.viewer.clip.headless import show
-
-    if clip.is_camera and not options.frames:
+    if clip.is_camera and options.headless and not options.frames:
         raise ValueError(f"--video {options.video}: a camera has no end; with --headless, say --frames N")
-    show(clip, size, frames=options.frames or None, **asked)
+    with clip_log(options, sport) as log:
+        asked |= {"frames": options.frames or None, "log": log}
+        if options.headless:
+            from ballcast.viewer.clip.headless import show
+
+            show(clip, size, **asked)
+        else:
+            from ballcast.viewer.clip.app import ClipApp
+
+            ClipApp(clip, size, **asked).run()
+
+
+def clip_log(options: Any, sport: Any) -> Any:
+    """What logs the clip for Rerun, if that was asked for."""
+    if options.rerun is None:
+        return contextlib.nullcontext()
+    from ballcast.viewer.rerun_log import ClipLog
+
+    return ClipLog(options.rerun, sport)
 
 
 def check(options: Any) -> None:

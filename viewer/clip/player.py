@@ -9,6 +9,8 @@ shows what was found when these frames were followed, and their images are read 
 starts there anew.
 """
 
+from typing import Any
+
 import numpy as np
 
 from ballcast.viewer.clip.clip import Clip
@@ -32,7 +34,9 @@ class Player:
     preview   whether the image is of a frame in which nothing was looked for yet
     """
 
-    def __init__(self, clip: Clip):
+    def __init__(self, clip: Clip, log: Any = None):
+        """log: a rerun_log.ClipLog, or None."""
+        self.log = log
         self.clip, self.results, self.paused, self.speed = clip, Results(), False, 1.0
         self.now, self.preview = 0.0, False
         self.frame: Result | None = None
@@ -153,6 +157,8 @@ class Player:
         """Take what has been followed since the last call."""
         for result, image in self._thread.results():
             self.results.add(result)
+            if self.log:
+                self.log.add(result, image)
             self._fresh[result.number] = image
             self._begin = result.time if self._begin is None else self._begin
             self._last = result.time
