@@ -4,6 +4,9 @@ A command is a line of a fenced block, or inline code, that begins with python, 
 pipes into one of them. It runs in this process, in a folder with the files that the documents name, with few frames,
 balls or steps (SHORTENED). Commands that take minutes are listed in BY_HAND, with the reason; their program must exist
 and take the options. A renamed option, a predictor that is gone and a file that does not ship fail here.
+
+Blocks marked python run too, those of one page one after the other, to the end; but for PYTHON_BY_HAND. (Those of the
+lessons are the source that made the page: test_lessons.py.)
 """
 
 import contextlib
@@ -27,7 +30,8 @@ from test_tracks_formats import launcher, motive
 
 from ballcast import command, sim
 from ballcast.__main__ import SUBCOMMANDS
-from ballcast.tracks import Camera, PixelTrack, read_track, write_cameras, write_pixels, write_track
+from ballcast.tracks import Camera, PixelTrack, read_cameras, read_track, write_cameras, write_pixels, write_track
+from tools import documents
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ["README.md", *(f"{d}/{f.name}" for d in ("docs", "lessons") for f in sorted((ROOT / d).glob("*.md")))]
@@ -86,9 +90,24 @@ NOT_RUN = (
     "-m ballcast warm", "-m ballcast.models.identify", "-m ballcast.models.training.pixel_set",
     "-m ballcast.vision.training",
 )  # fmt: skip  # all commands of these are in BY_HAND
-OTHERS = ("venv", "pip", "pytest", "ruff", "tools.typecheck")  # modules that are not Ballcast's programs, or check it
+OTHERS = (
+    "venv",
+    "pip",
+    "pytest",
+    "ruff",
+    "tools.typecheck",
+    "mkdocs",
+)  # modules that are not Ballcast's programs, or check it
 EXTRAS = {"--record": "imageio_ffmpeg", "ukf": "filterpy", "train.py": "torch", "export": "onnxscript", "hdf5": "h5py",
           "--report": "jinja2", "clip.mp4": "cv2", "vision": "cv2"}  # fmt: skip
+
+
+PYTHON_BY_HAND = (  # (page, what its block begins with, why it does not run here)
+    ("docs/benchmark.md", "import csv, math, sys", "is a program of its own; test_benchmark.py runs it"),
+    ("docs/commands.md", "import numpy as np\nimport torch\n", "needs an NVIDIA GPU"),
+    ("docs/commands.md", "from ballcast.sim.cuda.engine import empty", "needs an NVIDIA GPU"),
+)
+PYTHON_EXTRAS = {"docs/cameras.md": "cv2", "docs/video.md": "cv2"}
 
 
 class FirstOutput(BaseException):
@@ -380,19 +399,39 @@ def prepare_results(run, folder):
         assert run("evaluate.py", [*quick.split(), "--json", file]) is None
 
 
-def test_the_python_in_the_readme_runs(tmp_path):
-    code = re.search(r"```python\n(.+?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)[1]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+def python_blocks(page):
+    """The blocks of Python of a page that run here."""
+    blocks = [block for block in documents.blocks(documents.read(page)) if block.language == "python"]
+    by_hand = [first for name, first, _ in PYTHON_BY_HAND if name == page]
+    return [block for block in blocks if not block.text.startswith(tuple(by_hand))]
 
 
-def test_the_python_of_the_page_about_cameras_runs(folder):
-    blocks = re.findall(r"```python\n(.+?)```", (ROOT / "docs/cameras.md").read_text(encoding="utf-8"), re.DOTALL)
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", "\n".join(blocks)], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0 and len(blocks) == 5, done.stderr
-    assert "Landing" in done.stdout or "None" in done.stdout
+PAGES_OF_PYTHON = [page for page in DOCUMENTS if not page.startswith("lessons/") and python_blocks(page)]
+
+
+@pytest.mark.parametrize("page", PAGES_OF_PYTHON)
+def test_the_python_of_a_page_runs(page, folder, monkeypatch):
+    if (library := PYTHON_EXTRAS.get(page)) and importlib.util.find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    names = {"__name__": page}
+    for block in python_blocks(page):
+        lines = "\n" * (block.line - 1)  # so that a traceback names the line of the page
+        exec(compile(lines + block.text, page, "exec"), names)
+    if page == "docs/architecture.md":
+        predictor, track = names["ConstantAcceleration"](sim.load("table_tennis")), read_track("rally").until(0.2)
+        assert predictor.forecast(track, [0.21]).mean == pytest.approx(track.position[-1:], abs=0.1)
+
+
+def test_every_block_of_python_that_does_not_run_here_is_there():
+    for page, first, _ in PYTHON_BY_HAND:
+        assert any(block.text.startswith(first) for block in documents.blocks(documents.read(page))), (page, first)
+
+
+def test_the_file_of_cameras_on_the_page_about_them_is_one(tmp_path):
+    (block,) = (block for block in documents.blocks(documents.read("docs/cameras.md")) if block.language == "yaml")
+    (tmp_path / "cameras.yaml").write_text(block.text)
+    assert [camera.name for camera in read_cameras(tmp_path / "cameras.yaml")] == ["left"]
 
 
 def test_films_and_screenshots_of_the_window_are_ignored_by_git():
