@@ -8,6 +8,7 @@ copied beside them; a folder's link becomes plain text. docs/api.md lists public
 import posixpath
 import re
 import tempfile
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from mkdocs.structure.pages import Page
 
 from tools import documents, typecheck
 
-PLANNED = {"docs/robots.md", "docs/environment.md", "docs/data.md", "docs/model.md"}  # in nav before they are written
 API = "docs/api.md"
 STAGED = tempfile.TemporaryDirectory()  # the packages as ballcast/NAME, where griffe finds them; lives as the process
 
@@ -39,7 +39,7 @@ def _without_planned(entry: Any) -> Any:
         return [kept for kept in map(_without_planned, entry) if kept]
     if isinstance(entry, dict):
         return {title: kept for title, below in entry.items() if (kept := _without_planned(below))}
-    return None if entry in PLANNED and not (documents.ROOT / entry).exists() else entry
+    return None if entry in documents.PLANNED and not (documents.ROOT / entry).exists() else entry
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -74,13 +74,13 @@ def on_page_content(html: str, **_: Any) -> str:
     r"""Formulas, which arithmatex has left as \(...\) and \[...\], as MathML: browsers draw it without a script."""
     return re.sub(
         r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>',
-        lambda found: _formula(found[2], "block" if found[1] == "div" else "inline"),
+        lambda found: _formula(found[2], found[1] == "div"),
         html,
         flags=re.DOTALL,
     )
 
 
-def _formula(escaped: str, display: str) -> str:
-    from html import unescape
-
-    return convert(unescape(escaped).strip(), display=display)
+def _formula(escaped: str, is_block: bool) -> str:
+    formula = convert(unescape(escaped).strip(), display="block" if is_block else "inline")
+    formula = formula.replace(">&#x0007C;</mo>", ' lspace="0" rspace="0">|</mo>')  # bars of |u| stand close to it
+    return f'<div class="formula">{formula}</div>' if is_block else formula

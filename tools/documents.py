@@ -16,6 +16,12 @@ from markdown_it.token import Token
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = (".", "docs", "lessons", "examples")
+PLANNED = {
+    "docs/robots.md",
+    "docs/environment.md",
+    "docs/data.md",
+    "docs/model.md",
+}  # in the site's nav, not written yet
 PARSER = MarkdownIt("commonmark").enable("table")
 
 

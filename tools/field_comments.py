@@ -27,12 +27,7 @@ class FieldComments(Extension):
 
 def _rows(cls: Class) -> Iterator[str]:
     for name, field in cls.members.items():
-        if (
-            isinstance(field, Attribute)
-            and field.annotation
-            and not name.startswith("_")
-            and "property" not in field.labels
-        ):
+        if isinstance(field, Attribute) and field.annotation and not ("property" in field.labels or name[0] == "_"):
             line = field.lines_collection[field.filepath][(field.endlineno or 1) - 1]
             kind = str(field.annotation).strip("\"'").removeprefix("np.")
             comment = trailing_comment(line).replace("|", r"\|")
