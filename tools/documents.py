@@ -21,7 +21,7 @@ PLANNED = {
     "docs/environment.md",
     "docs/data.md",
     "docs/model.md",
-}  # in the site's nav, not written yet
+}  # in nav, not yet written
 PARSER = MarkdownIt("commonmark").enable("table")
 
 
