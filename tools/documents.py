@@ -16,12 +16,8 @@ from markdown_it.token import Token
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = (".", "docs", "lessons", "examples")
-PLANNED = {
-    "docs/robots.md",
-    "docs/environment.md",
-    "docs/data.md",
-    "docs/model.md",
-}  # in nav, not yet written
+# pages that the site's nav has a place for, before they are written
+PLANNED = {"docs/robots.md", "docs/environment.md", "docs/data.md", "docs/model.md", "docs/model_card.md"}
 PARSER = MarkdownIt("commonmark").enable("table")
 
 
