@@ -52,7 +52,7 @@ def test_every_page_is_in_the_site_once():
 
 def test_lists_are_indented_for_the_site():
     text = "a\n- b\n  c\n\n  ```\n    d\n  ```\n- e\n\n10. f\n    1. g\n\n    h\n\ni\n"
-    wide = "a\n\n- b\n    c\n\n    ```\n      d\n    ```\n- e\n\n10. f\n\n    1. g\n\n    h\n\ni\n"
+    wide = "a\n\n- b\n    c\n\n    ```\n      d\n    ```\n\n- e\n\n10. f\n\n    1. g\n\n    h\n\ni\n"
     assert documents.with_wide_lists(text) == wide
 
 

@@ -67,7 +67,7 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     for link in documents.links(markdown):
         if (documents.ROOT / name).parent.joinpath(link.target).is_dir():
             markdown = re.sub(rf"\[([^\]]+)\]\({re.escape(link.target)}\)", r"\1", markdown)
-    return documents.with_wide_lists(markdown)
+    return documents.with_wide_lists(markdown).replace("<details>", '<details markdown="1">')
 
 
 def on_page_content(html: str, **_: Any) -> str:

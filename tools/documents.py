@@ -107,21 +107,28 @@ def broken_links(name: str) -> list[str]:
 
 
 def with_wide_lists(text: str) -> str:
-    """The text with what belongs to a list's item indented by four, and a blank line before each list.
+    """The text with what belongs to a list's item indented by four, and blank lines before lists and long items.
 
-    GitHub takes the indentation that the marker has, Python-Markdown (mkdocs) wants four spaces for each level.
+    GitHub takes the indentation that the marker has, Python-Markdown (mkdocs) wants four spaces for each level. It also
+    takes an item for more of the paragraph before it, if that belongs to the item before.
     """
     lines = text.split("\n")
     cut, depth, starts = [0] * len(lines), [0] * len(lines), set()
+    within: list[bool] = []  # of each list that we are in: whether it has paragraphs, blocks or lists in its items
     for token in PARSER.parse(text):
         first, last = token.map or (0, 0)
         if token.type == "list_item_open":
+            if within[-1]:
+                starts.add(first)
             inside = _content_column(lines[first], token)
             for n in range(first, last):
                 cut[n] = inside if n > first else _indentation(lines[n])
                 depth[n] += n > first
         elif token.type in ("bullet_list_open", "ordered_list_open"):
             starts.add(first)
+            within.append(any(_has_more(line) for line in lines[first + 1 : last]))
+        elif token.type in ("bullet_list_close", "ordered_list_close"):
+            within.pop()
     wide = []
     for n, line in enumerate(lines):
         if n in starts and n and lines[n - 1].strip():
@@ -129,6 +136,11 @@ def with_wide_lists(text: str) -> str:
         own = min(cut[n], _indentation(line))
         wide.append((" " * 4 * depth[n] + line[own:]) if line.strip() else line)
     return "\n".join(wide)
+
+
+def _has_more(line: str) -> bool:
+    """Whether a line within a list ends a paragraph, or begins a list of its own."""
+    return not line.strip() or re.match(r"\s+([-*+]|\d+[.)])\s", line) is not None
 
 
 def _indentation(line: str) -> int:
