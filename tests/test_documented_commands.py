@@ -21,6 +21,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tomllib
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -30,7 +31,9 @@ from test_tracks_formats import launcher, motive
 
 from ballcast import command, sim
 from ballcast.__main__ import SUBCOMMANDS
+from ballcast.evaluation import splits
 from ballcast.tracks import Camera, PixelTrack, read_cameras, read_track, write_cameras, write_pixels, write_track
+from ballcast.vision import landmarks
 from tools import documents
 
 ROOT = Path(__file__).parents[1]
@@ -428,10 +431,18 @@ def test_every_block_of_python_that_does_not_run_here_is_there():
         assert any(block.text.startswith(first) for block in documents.blocks(documents.read(page))), (page, first)
 
 
-def test_the_file_of_cameras_on_the_page_about_them_is_one(tmp_path):
-    (block,) = (block for block in documents.blocks(documents.read("docs/cameras.md")) if block.language == "yaml")
-    (tmp_path / "cameras.yaml").write_text(block.text)
-    assert [camera.name for camera in read_cameras(tmp_path / "cameras.yaml")] == ["left"]
+def test_the_files_that_pages_print_can_be_read(tmp_path, monkeypatch):
+    def write(page, begins, file):
+        (block,) = (block for block in documents.blocks(documents.read(page)) if block.text.startswith(begins))
+        (tmp_path / file).write_text(block.text)
+        return tmp_path / file
+
+    assert [camera.name for camera in read_cameras(write("docs/cameras.md", "cameras:", "cameras.yaml"))] == ["left"]
+    named = landmarks.read_points(write("docs/video.md", "name,u,v", "points.csv"))
+    assert len(named.names) == 5 and landmarks.places(named, sim.load("tennis"))
+    garage = tomllib.loads(write("docs/benchmark.md", "[sets.", "splits.toml").read_text())
+    monkeypatch.setattr(splits, "_table", lambda: garage)
+    assert splits.recorded_sets()["garage"].sport == "table_tennis"
 
 
 def test_films_and_screenshots_of_the_window_are_ignored_by_git():
