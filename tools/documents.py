@@ -17,7 +17,7 @@ from markdown_it.token import Token
 ROOT = Path(__file__).parents[1]
 FOLDERS = (".", "docs", "lessons", "examples")
 # pages that the site's nav has a place for, before they are written
-PLANNED = {"docs/robots.md", "docs/environment.md", "docs/data.md", "docs/model.md", "docs/model_card.md"}
+PLANNED = {"docs/robots.md", "docs/environment.md", "docs/data.md", "docs/own_model.md", "docs/model_card.md"}
 PARSER = MarkdownIt("commonmark").enable("table")
 
 
