@@ -5,8 +5,8 @@ pipes into one of them. It runs in this process, in a folder with the files that
 balls or steps (SHORTENED). Commands that take minutes are listed in BY_HAND, with the reason; their program must exist
 and take the options. A renamed option, a predictor that is gone and a file that does not ship fail here.
 
-Blocks marked python run too, those of one page one after the other, to the end; but for PYTHON_BY_HAND. (Those of the
-lessons are the source that made the page: test_lessons.py.)
+Blocks marked python run too, those of one page one after the other, to the end. Left out are those of PYTHON_BY_HAND
+and PYTHON_ELSEWHERE, and of the lessons, which are the source that made the page (test_lessons.py).
 """
 
 import contextlib
@@ -105,8 +105,14 @@ EXTRAS = {"--record": "imageio_ffmpeg", "ukf": "filterpy", "train.py": "torch", 
           "--report": "jinja2", "clip.mp4": "cv2", "vision": "cv2"}  # fmt: skip
 
 
+PYTHON_ELSEWHERE = {  # page -> the test that runs its blocks, with what they need; pages that are not there yet, too
+    "docs/benchmark.md": "test_benchmark.py",
+    "docs/robots.md": "test_robots.py",
+    "docs/environment.md": "test_env.py",
+    "docs/data.md": "test_data.py",
+    "docs/own_model.md": "test_raw_network.py",
+}
 PYTHON_BY_HAND = (  # (page, what its block begins with, why it does not run here)
-    ("docs/benchmark.md", "import csv, math, sys", "is a program of its own; test_benchmark.py runs it"),
     ("docs/commands.md", "import numpy as np\nimport torch\n", "needs an NVIDIA GPU"),
     ("docs/commands.md", "from ballcast.sim.cuda.engine import empty", "needs an NVIDIA GPU"),
 )
@@ -404,15 +410,14 @@ def prepare_results(run, folder):
 
 def python_blocks(page):
     """The blocks of Python of a page that run here."""
+    if page.startswith("lessons/") or page in PYTHON_ELSEWHERE:
+        return []
     blocks = [block for block in documents.blocks(documents.read(page)) if block.language == "python"]
     by_hand = [first for name, first, _ in PYTHON_BY_HAND if name == page]
     return [block for block in blocks if not block.text.startswith(tuple(by_hand))]
 
 
-PAGES_OF_PYTHON = [page for page in DOCUMENTS if not page.startswith("lessons/") and python_blocks(page)]
-
-
-@pytest.mark.parametrize("page", PAGES_OF_PYTHON)
+@pytest.mark.parametrize("page", list(filter(python_blocks, DOCUMENTS)))
 def test_the_python_of_a_page_runs(page, folder, monkeypatch):
     if (library := PYTHON_EXTRAS.get(page)) and importlib.util.find_spec(library) is None:
         pytest.skip(f"{library} is not installed")
@@ -426,7 +431,9 @@ def test_the_python_of_a_page_runs(page, folder, monkeypatch):
         assert predictor.forecast(track, [0.21]).mean == pytest.approx(track.position[-1:], abs=0.1)
 
 
-def test_every_block_of_python_that_does_not_run_here_is_there():
+def test_the_python_that_does_not_run_here_is_there_and_has_another_test():
+    for page, file in PYTHON_ELSEWHERE.items():
+        assert page not in DOCUMENTS or page.rpartition("/")[2] in (ROOT / "tests" / file).read_text(encoding="utf-8")
     for page, first, _ in PYTHON_BY_HAND:
         assert any(block.text.startswith(first) for block in documents.blocks(documents.read(page))), (page, first)
 
