@@ -1,4 +1,4 @@
-# make play | train | evaluate | weights | leaderboard | demo | lessons | test | lint | format | bench | setup     ARGS="..." is passed on
+# make play | train | evaluate | weights | leaderboard | demo | lessons | docs | test | lint | format | bench | setup     ARGS="..." is passed on
 #
 # Each target first installs what it needs into .venv, or into a folder of the user's cache where the checkout is
 # read-only. A missing environment is made; one is updated when pyproject.toml or constraints.txt has changed. An active
@@ -14,7 +14,7 @@ endef
 BENCH ?= sim_speed latency fidelity viewer_speed train_speed scan_speed net_clip robustness spin feeds beliefs filter_speed catch
 IN = @sh -c "$$IN_ENVIRONMENT" make
 
-.PHONY: play train evaluate weights leaderboard demo lessons test lint format bench setup
+.PHONY: play train evaluate weights leaderboard demo lessons docs test lint format bench setup
 .NOTPARALLEL:
 
 play:
@@ -55,6 +55,11 @@ demo:
 lessons:
 	$(foreach name,$(LESSONS),$(IN) "core train report" -m lessons.$(name) $(ARGS)$(LINE))
 
+# without the variable the theme advertises another program at every start
+docs: export NO_MKDOCS_2_WARNING = 1
+docs:
+	$(IN) "core docs" -m mkdocs build --strict $(ARGS)
+
 # two processes that compile the same kernel at once would both pay for it, so everything is compiled first
 test:
 	$(IN) "core train test" -m ballcast warm
@@ -73,7 +78,7 @@ bench:
 	$(foreach name,$(BENCH),$(IN) "core train test" -m benchmarks.$(name) $(ARGS)$(LINE))
 
 setup:
-	$(IN) "core train test lint" -c "import sys; print('Ballcast: environment ready,', sys.executable)"
+	$(IN) "core train test lint docs" -c "import sys; print('Ballcast: environment ready,', sys.executable)"
 
 # sh -c "$IN_ENVIRONMENT" make "PARTS" ARGUMENTS: run python with these arguments, in an environment with these parts of
 # pyproject.toml (core, or an extra). A part is installed when its stamp in the environment holds the checksum of

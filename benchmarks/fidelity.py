@@ -7,6 +7,7 @@ Prints a table, writes it to docs/fidelity.md, and ends with one JSON object wit
 Measured flights are read from the folder that BALLCAST_DATA names; without it those checks are skipped, with a note.
 """
 
+import itertools
 import json
 import math
 import os
@@ -31,8 +32,8 @@ from benchmarks.other_laws import carry, fly_linear
 ROOT = Path(__file__).parents[1]
 HEAD = """# Fidelity
 
-The engine (float64) against exact answers and published measurements. Made by `python -m benchmarks.fidelity`. The \
-balls and launches are in `benchmarks/fidelity.toml`."""
+The engine (float64) against exact answers and published measurements; [the physics](physics.md) says what it \
+computes. Made by `python -m benchmarks.fidelity`. The balls and launches are in `benchmarks/fidelity.toml`."""
 UNITS = {"mph": 0.44704, "ft": 0.3048, "yd": 0.9144, "rpm": 2 * math.pi / 60, "rps": 2 * math.pi}  # in SI
 FORMS = {"drag": DRAG_FORMS, "lift": LIFT_FORMS, "spin_decay": SPIN_DECAY_FORMS}
 GRID = np.arange(0, 8, 0.002)  # s
@@ -314,26 +315,29 @@ def all_checks(book):
         if (data / table["file"]).is_file():
             checks += check_measured(table, balls, data)
         else:
-            skipped.append(f"{table['section']} {table['name']}: BALLCAST_DATA has no {table['file']}")
+            skipped.append(f"{table['name']}: BALLCAST_DATA has no {table['file']}")
     table = book["spindoe"]
     if (data / "spindoe" / "index.csv").is_file():
         checks += check_spindoe(table, data)
     else:
-        skipped.append(f"{table['section']} {table['name']}: BALLCAST_DATA has no spindoe/index.csv")
+        skipped.append(f"{table['name']}: BALLCAST_DATA has no spindoe/index.csv")
     table = book["match_play"]
     if (data / match_play.FILE).is_file():
         checks += check_match_play(table, data)
     else:
-        skipped.append(f"{table['section']} {table['name']}: BALLCAST_DATA has no {match_play.FILE}")
+        skipped.append(f"{table['name']}: BALLCAST_DATA has no {match_play.FILE}")
     return sorted(checks, key=lambda c: [int(n) for n in c.section.split(".")]), skipped
 
 
-def page(checks, skipped, left_out):
+def page(checks, skipped, book):
     failed = sum(not check.passed for check in checks)
-    lines = [HEAD, f"\n{len(checks)} checks, {failed} failed.\n",
-             "| | check | expected | got | tolerance | |\n|---|---|---|---|---|---|"]  # fmt: skip
-    lines += [f"| {' | '.join(c[:5])} | {'pass' if c.passed else '**fail**'} |" for c in checks]
-    lines += ["\nNot checked:\n", *(f"- {x['section']} {x['what']}: {x['why']}" for x in left_out)]
+    lines = [HEAD, f"\n{len(checks)} checks, {failed} failed."]
+    for section, rows in itertools.groupby(checks, lambda check: check.section):
+        part = book["part"][section]
+        lines += [f"\n## {part['title']}\n\n{part['source']}\n",
+                  "| check | expected | got | tolerance | |\n|---|---|---|---|---|"]  # fmt: skip
+        lines += [f"| {' | '.join(c[1:5])} | {'pass' if c.passed else '**fail**'} |" for c in rows]
+    lines += ["\n## Not checked\n", *(f"- {x['what']}: {x['why']}" for x in book["left_out"])]
     lines += [f"- {reason}" for reason in skipped]
     return "\n".join(lines) + "\n"
 
@@ -345,7 +349,7 @@ def main(out: Path = ROOT / "docs" / "fidelity.md"):
         result = "pass" if c.passed else "FAIL"
         print(f"{result:5}{c.section:5}{c.name[:110]:111}{c.expected:>24}{c.got:>30} {c.tolerance}")
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(out, page(checks, skipped, book["left_out"]).encode())
+    write_atomically(out, page(checks, skipped, book).encode())
     failed = sum(not check.passed for check in checks)
     print(json.dumps({"checks": len(checks), "failed": failed, "skipped": len(skipped)}))
 

@@ -182,6 +182,8 @@ class ParameterSpread:
 
 @dataclass(frozen=True)
 class Sport:
+    """A ball, its air, the surfaces it can hit, how it is launched, measured and drawn: what a file says of it."""
+
     name: str
     version: int
     ball: Ball

@@ -1,6 +1,6 @@
 """What is drawn of a sport: from where it is seen, in which colours, and what lies and stands in its place.
 
-The table [view] of a sport's file; docs/architecture.md lists its keys. Only pictures use it: those that are drawn, and
+The table [view] of a sport's file; docs/sport.md lists its keys. Only pictures use it: those that are drawn, and
 those of cameras, which are calibrated with its landmarks. No flight depends on it. Lengths in m, points (x, y, z) in
 the sport's frame, colours (red, green, blue) from 0 to 255.
 """

@@ -4,6 +4,9 @@ A command is a line of a fenced block, or inline code, that begins with python, 
 pipes into one of them. It runs in this process, in a folder with the files that the documents name, with few frames,
 balls or steps (SHORTENED). Commands that take minutes are listed in BY_HAND, with the reason; their program must exist
 and take the options. A renamed option, a predictor that is gone and a file that does not ship fail here.
+
+Blocks marked python run too, those of one page one after the other, to the end. Left out are those of PYTHON_BY_HAND
+and PYTHON_ELSEWHERE, and of the lessons, which are the source that made the page (test_lessons.py).
 """
 
 import contextlib
@@ -18,6 +21,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tomllib
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -27,7 +31,10 @@ from test_tracks_formats import launcher, motive
 
 from ballcast import command, sim
 from ballcast.__main__ import SUBCOMMANDS
-from ballcast.tracks import Camera, PixelTrack, read_track, write_cameras, write_pixels, write_track
+from ballcast.evaluation import splits
+from ballcast.tracks import Camera, PixelTrack, read_cameras, read_track, write_cameras, write_pixels, write_track
+from ballcast.vision import landmarks
+from tools import documents
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ["README.md", *(f"{d}/{f.name}" for d in ("docs", "lessons") for f in sorted((ROOT / d).glob("*.md")))]
@@ -86,9 +93,30 @@ NOT_RUN = (
     "-m ballcast warm", "-m ballcast.models.identify", "-m ballcast.models.training.pixel_set",
     "-m ballcast.vision.training",
 )  # fmt: skip  # all commands of these are in BY_HAND
-OTHERS = ("venv", "pip", "pytest", "ruff", "tools.typecheck")  # modules that are not Ballcast's programs, or check it
+OTHERS = (
+    "venv",
+    "pip",
+    "pytest",
+    "ruff",
+    "tools.typecheck",
+    "mkdocs",
+)  # modules that are not Ballcast's programs, or check it
 EXTRAS = {"--record": "imageio_ffmpeg", "ukf": "filterpy", "train.py": "torch", "export": "onnxscript", "hdf5": "h5py",
           "--report": "jinja2", "--rerun": "rerun", "clip.mp4": "cv2", "vision": "cv2"}  # fmt: skip
+
+
+PYTHON_ELSEWHERE = {  # page -> the test that runs its blocks, with what they need; pages that are not there yet, too
+    "docs/benchmark.md": "test_benchmark.py",
+    "docs/robots.md": "test_robots.py",
+    "docs/environment.md": "test_env.py",
+    "docs/data.md": "test_data.py",
+    "docs/own_model.md": "test_raw_network.py",
+}
+PYTHON_BY_HAND = (  # (page, what its block begins with, why it does not run here)
+    ("docs/commands.md", "import numpy as np\nimport torch\n", "needs an NVIDIA GPU"),
+    ("docs/commands.md", "from ballcast.sim.cuda.engine import empty", "needs an NVIDIA GPU"),
+)
+PYTHON_EXTRAS = {"docs/cameras.md": "cv2", "docs/video.md": "cv2"}
 
 
 class FirstOutput(BaseException):
@@ -380,19 +408,52 @@ def prepare_results(run, folder):
         assert run("evaluate.py", [*quick.split(), "--json", file]) is None
 
 
-def test_the_python_in_the_readme_runs(tmp_path):
-    code = re.search(r"```python\n(.+?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)[1]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+def python_blocks(page):
+    """The blocks of Python of a page that run here."""
+    if page.startswith("lessons/") or page in PYTHON_ELSEWHERE:
+        return []
+    blocks = [block for block in documents.blocks(documents.read(page)) if block.language == "python"]
+    by_hand = [first for name, first, _ in PYTHON_BY_HAND if name == page]
+    return [block for block in blocks if not block.text.startswith(tuple(by_hand))]
 
 
-def test_the_python_of_the_page_about_cameras_runs(folder):
-    blocks = re.findall(r"```python\n(.+?)```", (ROOT / "docs/cameras.md").read_text(encoding="utf-8"), re.DOTALL)
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", "\n".join(blocks)], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0 and len(blocks) == 5, done.stderr
-    assert "Landing" in done.stdout or "None" in done.stdout
+def run_python(page):
+    """Run the blocks of a page one after the other: the names that they leave. A traceback names the page's line."""
+    names = {"__name__": page}
+    for block in python_blocks(page):
+        exec(compile("\n" * (block.line - 1) + block.text, page, "exec"), names)
+    return names
+
+
+def test_the_python_of_the_pages_runs(folder, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    pages = [page for page in DOCUMENTS if importlib.util.find_spec(PYTHON_EXTRAS.get(page, "numpy"))]
+    left = {page: run_python(page) for page in pages}
+    predictor = left["docs/architecture.md"]["ConstantAcceleration"](sim.load("table_tennis"))
+    track = read_track("rally").until(0.2)
+    assert predictor.forecast(track, [0.21]).mean == pytest.approx(track.position[-1:], abs=0.1)
+    assert sum(map(bool, map(python_blocks, pages))) > 5
+
+
+def test_the_python_that_does_not_run_here_is_there_and_has_another_test():
+    for page, file in PYTHON_ELSEWHERE.items():
+        assert page not in DOCUMENTS or page.rpartition("/")[2] in (ROOT / "tests" / file).read_text(encoding="utf-8")
+    for page, first, _ in PYTHON_BY_HAND:
+        assert any(block.text.startswith(first) for block in documents.blocks(documents.read(page))), (page, first)
+
+
+def test_the_files_that_pages_print_can_be_read(tmp_path, monkeypatch):
+    def write(page, begins, file):
+        (block,) = (block for block in documents.blocks(documents.read(page)) if block.text.startswith(begins))
+        (tmp_path / file).write_text(block.text)
+        return tmp_path / file
+
+    assert [camera.name for camera in read_cameras(write("docs/cameras.md", "cameras:", "cameras.yaml"))] == ["left"]
+    named = landmarks.read_points(write("docs/video.md", "name,u,v", "points.csv"))
+    assert len(named.names) == 5 and landmarks.places(named, sim.load("tennis"))
+    garage = tomllib.loads(write("docs/benchmark.md", "[sets.", "splits.toml").read_text())
+    monkeypatch.setattr(splits, "_table", lambda: garage)
+    assert splits.recorded_sets()["garage"].sport == "table_tennis"
 
 
 def test_films_and_screenshots_of_the_window_are_ignored_by_git():
