@@ -82,7 +82,7 @@ class NeuralPredictor(Predictor):
         super().__init__(sport)
         path = path or require_weights(self.name, sport)
         self.info, tensors = weights.read(path)
-        check_weights(self.info, WEIGHTS_OF[self.name], sport, path)
+        check_weights(self.info, WEIGHTS_OF.get(self.name, self.info["model"]), sport, path)
         feature_set = self.info["kind"]
         if self.info["shape"]["features"] != FEATURE_SIZES[feature_set] + 1:
             raise ValueError(f"{path}: weights of another Ballcast, which read other features; train them anew")
