@@ -111,7 +111,9 @@ class WholeNetwork(nn.Module):
         velocity = torch.where(is_moving, moved[:, 1:] / torch.where(is_moving, moved[:, :1], 1.0), 0.0).float()
         line = history[:, :1, 1:].float() + self.times[:, None] * velocity[:, None]
         network = self.network
-        factor = regression_factor(rows[..., 3:6], rows[..., 6:]) * (network.path_scale * self.spread[:, None])[..., None]
+        factor = (
+            regression_factor(rows[..., 3:6], rows[..., 6:]) * (network.path_scale * self.spread[:, None])[..., None]
+        )
         return line + network.path_mean + network.path_scale * rows[..., :3], factor @ factor.transpose(2, 3)
 
     def landing(self, outputs: Tensor, history: Tensor) -> tuple[Tensor, Tensor]:

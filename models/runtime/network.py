@@ -38,7 +38,8 @@ def pack_weights(shape: dict, tensors: dict[str, np.ndarray]) -> NetworkWeights:
     """The weights of a NetworkShape, as a dict, from tensors with the names of models/nets/network.py."""
     names = "feature", "nominal"
     scaling = (a for n in names for a in (tensors[f"{n}_mean"], float32(1.0) / tensors[f"{n}_scale"]))
-    layers = (a for name in (*TRUNK_LAYERS.get(shape["model"], ("", "")), *HEAD_LAYERS) for a in pack_linear(tensors, name))
+    of_layers = *TRUNK_LAYERS.get(shape["model"], ("", "")), *HEAD_LAYERS
+    layers = (a for name in of_layers for a in pack_linear(tensors, name))
     kind = "own" if ":" in shape["model"] else shape["model"]
     parts = TRUNK_KINDS.index(kind), *scaling, *layers, pack_blocks(shape, tensors)
     return NetworkWeights._make(parts)
