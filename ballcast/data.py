@@ -30,7 +30,7 @@ FRAMES = 96  # of a ball, by default
 
 
 class _BallData(IterableDataset):
-    """Balls as dicts of float32 tensors, block by block."""
+    """Balls as dicts of float32 tensors, and their number, block by block."""
 
     def __init__(self, frames: int, horizons: Sequence[float], first: int, count: int | None, rank: int, ranks: int):
         if frames < 1 or first < 0 or (count is not None and count < 1):
@@ -63,7 +63,7 @@ class _BallData(IterableDataset):
     def _items(self, begin, count):
         balls = self._balls(begin, count)
         columns = to_columns(balls, self.frames, self.horizons)
-        columns["number"] = torch.arange(begin, begin + count, dtype=torch.float32)
+        columns["number"] = torch.arange(begin, begin + count)
         for n in range(count):
             yield {name: column[n] for name, column in columns.items()}
 

@@ -48,6 +48,7 @@ FILTER_LAYOUT = {  # of `filter`, in this order: name -> numbers; (s): seconds e
 }
 RAW_LAYOUT = {  # of `raw`, in this order; a frame that was missed is no frame: the gap says that time has passed
     "place": 3,  # position over U^2 / g
+    "nearness": 3,  # asinh of position over R: where the table and the net are, to the millimetre
     "velocity": 3,  # mean velocity since VELOCITY_LAG frames ago, or the first frame, over U
     "lags": 4
     * len(FRAME_LAGS),  # for each lag: (s) seconds over 0.01 s; asinh of how much the mean velocity since then
@@ -141,8 +142,9 @@ def _raw_features(scales, known, gap, out):
     recent_velocity(known, VELOCITY_LAG, velocity)
     out[:] = 0.0
     for i in range(3):
-        out[i], out[3 + i] = now[1 + i] / length, velocity[i] / scales.speed
-    k = 6
+        out[i], out[3 + i] = now[1 + i] / length, math.asinh(now[1 + i] / scales.radius)
+        out[6 + i] = velocity[i] / scales.speed
+    k = 9
     for lag in FRAME_LAGS:
         if lag < known.frames:
             then = known.recent_frames[lag]

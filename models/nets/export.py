@@ -68,7 +68,8 @@ class WholeNetwork(nn.Module):
         super().__init__()
         self.network, frontend = network, make_frontend(sport, "raw")
         scales = frontend.scales
-        self.speed, self.length = float(scales.speed), float(scales.speed**2 / scales.gravity)
+        self.speed, self.radius = float(scales.speed), float(scales.radius)
+        self.length = float(scales.speed**2 / scales.gravity)
         constants = {
             "lags": np.array(FRAME_LAGS),
             "ending": np.append(scales.descriptors, frontend.surfaces_absent).astype(np.float32),
@@ -108,8 +109,9 @@ class WholeNetwork(nn.Module):
         lags = torch.where(known, lags, 0.0).flatten(1)
         gap = torch.where(known[:, 0], seconds[:, 0], 0.0)
         others = torch.cat([torch.log(gap / USUAL_GAP + 0.1), torch.log(count.clamp(1, MAX_FRAMES))], 1)
-        place = (now[:, 0, 1:] / self.length).float()
-        return torch.cat([place, velocity / self.speed, lags, others, self.ending + torch.zeros_like(count)], 1)
+        position = now[:, 0, 1:].float()
+        place = [position / self.length, torch.asinh(position / self.radius)]
+        return torch.cat([*place, velocity / self.speed, lags, others, self.ending + torch.zeros_like(count)], 1)
 
     def path(self, outputs: Tensor, history: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
         """Means (B, HORIZONS, 3) and covariances (B, HORIZONS, 3, 3): residuals to a straight line, in metres."""
