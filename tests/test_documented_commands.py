@@ -44,7 +44,6 @@ PROGRAMS = {  # what python runs -> the module whose main() that is; the subcomm
     "-m ballcast.vision.detect": "ballcast.vision.detect",
     "-m ballcast.vision.rendering": "ballcast.vision.rendering",
     "-m ballcast.models.training.pixel_set": "ballcast.models.training.pixel_set",
-    "-m ballcast.evaluation.model_card": "ballcast.evaluation.model_card",
     "-m ballcast warm": "ballcast.warm_up",
     **{f"-m lessons.{page.stem}": f"lessons.{page.stem}" for page in sorted((ROOT / "lessons").glob("[a-z]*.md"))},
 }
@@ -79,7 +78,8 @@ BY_HAND = (  # (pattern, why it does not run here)
     (r"^train\.py .*--finetune .*--pixels", "needs a set of pixels: tests/test_pixel_training.py"),
     (r"^evaluate\.py .*--predictor runs/mine", "needs what the command before it makes"),
     (r"--suite (real|pixels)", "needs the recorded sets, and minutes"),
-    (r"^evaluate\.py .*--predictor (\S+ )*runs/(my_trunk|seeds)", "needs the runs before it; test_examples.py has some"),
+    (r"^evaluate\.py .*--predictor (\S+ )*runs/(my_trunk|seeds)", "needs runs; test_examples.py has some"),
+    (r"^-m ballcast\.evaluation\.model_card", "writes a page of this repository; test_examples.py compares it"),
     (r"^-m examples\.own_model", "takes a minute; test_examples.py trains for two steps"),
     (r"^-m ballcast\.models\.nets\.export runs/", "needs a run; test_raw_network.py exports one"),
     (r"^answer\.py", "is the program that docs/benchmark.md prints; tests/test_benchmark.py runs it"),

@@ -8,12 +8,13 @@ import pytest
 from rich.console import Console
 from test_documented_commands import Inline
 
-from ballcast.evaluation import evaluate, harness, seeds
+from ballcast.evaluation import evaluate, harness, model_card, seeds
 from ballcast.evaluation.results import Results, Row
 from ballcast.evaluation.table import tables
 from ballcast.evaluation.table_files import to_csv, to_markdown
 from examples import own_camera, own_recordings, own_sport
 
+MAX_WEIGHTS = 6_200_000  # bytes, in models/weights
 RUNS = ["a/1/weights.safetensors", "a/2/weights.safetensors"]
 
 
@@ -98,6 +99,14 @@ def test_runs_become_one_row_with_mean_and_spread(tmp_path):
     found.write(tmp_path / "r.json")
     assert Results.read(tmp_path / "r.json") == found
     Console(quiet=True).print(*tables(found))
+
+
+def test_the_model_card_is_made_from_the_files_and_results_that_are_there():
+    page = model_card.render()
+    assert model_card.PAGE.read_text(encoding="utf-8") == page
+    assert all(f"`{path.name}`" in page for path in model_card.WEIGHTS_FOLDER.glob("*"))
+    size = sum(path.stat().st_size for path in model_card.WEIGHTS_FOLDER.glob("*"))
+    assert size <= MAX_WEIGHTS, "what ships is downloaded by everybody"
 
 
 def test_a_folder_without_runs_is_refused_and_a_predictor_of_that_name_is_none(tmp_path, monkeypatch):
