@@ -1,8 +1,8 @@
 """python -m ballcast.evaluation.leaderboard [NAME ...]: score everything that ships, or the named parts.
 
 NAME is a sport that ships; `real`, the recorded balls, zero-shot; `adapted`, predictors adapted to each recorded set;
-`pixels`, forecasts from cameras; or `latency`. Writes results/*.json, LEADERBOARD.md, and the table of networks in
-docs/predictors.md. Two runs on the same machine write the same files.
+`pixels`, forecasts from cameras; or `latency`. Writes results/*.json, LEADERBOARD.md, docs/model_card.md, and the
+table of networks in docs/predictors.md. Two runs on the same machine write the same files.
 
 Recorded balls are read from the folder that BALLCAST_DATA names (else ../shared/data); without it their last results
 are kept. Latency depends on the machine as much as on the predictor: only docs/predictors.md shows it, and only the
@@ -20,12 +20,13 @@ from pathlib import Path
 import jinja2
 
 from ballcast import sim
+from ballcast.evaluation import model_card
 from ballcast.evaluation.adaptation import LEARNT, TWINS, adapted_results, adapted_standings, merged
 from ballcast.evaluation.networks import insert_network_table
 from ballcast.evaluation.pixel_limits import LIMIT
 from ballcast.evaluation.pixel_scores import times_limit
 from ballcast.evaluation.real import split_tracks
-from ballcast.evaluation.results import MIN_TRACKS, Results
+from ballcast.evaluation.results import MIN_TRACKS, Results, Row
 from ballcast.evaluation.splits import data_folder, recorded_sets
 from ballcast.evaluation.standings import GIVEN_MORE, standings
 from ballcast.models.registry import WEIGHTS_OF
@@ -71,6 +72,7 @@ def main() -> None:
     page = ROOT / "docs" / "predictors.md"
     write_atomically(page, insert_network_table(page.read_text("utf-8"), tables["table_tennis"], latency).encode())
     write_atomically(ROOT / "LEADERBOARD.md", render([*tables.values()]).encode())
+    model_card.main()
 
 
 def parts(data: Path) -> dict[str, Part]:
@@ -117,7 +119,7 @@ def condense_pixels(results: Results, command: str, suite: str) -> dict:
     kept = condense(results, command, suite)
     rows = [row for row in results.rows if row.metric in PIXEL_METRICS and row.suite == suite]
     rows = [row for row in rows if row.protocol != "latency"]
-    kept["rows"] = [vars(row) | {k: _four_digits(getattr(row, k)) for k in ("value", "low", "high")} for row in rows]
+    kept["rows"] = [_kept(row) for row in rows]
     ratios = []
     for row in rows:
         cell = row.protocol, row.history, row.horizon
@@ -166,14 +168,20 @@ def condense(results: Results, command: str, suite: str) -> dict:
     """The part of Results that is kept of a suite: standings and rows of KEPT_METRICS, to four digits; no errors of
     tracks."""
     rows = [row for row in results.rows if row.metric in KEPT_METRICS and row.suite == suite]
-    rows = [vars(row) | {k: _four_digits(getattr(row, k)) for k in ("value", "low", "high")} for row in rows]
+    kept = [_kept(row) for row in rows]
     table = [{"predictor": s.name, "times": _four_digits(s.ratio_to_limit), "first": s.first, "cells": s.cells}
              for s in standings(results, suite)]  # fmt: skip
-    known = {row["predictor"] for row in rows}
+    known = {row["predictor"] for row in kept}
     knows = {name: text for name, text in results.side_information.items() if name in known}
     setting = next((note.partition(": ")[2] for note in results.notes if note.startswith(f"{suite}: ")), "")
     head = {"command": command, "version": results.version, "seed": results.seed, "suite": suite, "setting": setting}
-    return head | {"side_information": knows, "standings": table, "rows": rows}
+    return head | {"side_information": knows, "standings": table, "rows": kept}
+
+
+def _kept(row: Row) -> dict:
+    """A Row as it is kept: to four digits, and without a spread between runs, of which there is one here."""
+    rounded = {k: _four_digits(getattr(row, k)) for k in ("value", "low", "high")}
+    return {k: v for k, v in vars(row).items() if k != "spread"} | rounded
 
 
 def _four_digits(value):
