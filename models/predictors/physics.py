@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ballcast.models.contract import Forecast, Predictor, Stream, compiled_arrays
+from ballcast.models.contract import Forecast, FrameStatus, Predictor, Stream, compiled_arrays, with_times
 from ballcast.models.estimation.camera_model import CameraModel
 from ballcast.models.estimation.fit import Fit, marginalise
 from ballcast.models.estimation.fit_spread import read_fit_spread
@@ -130,10 +130,14 @@ class PhysicsStream(Stream):
         if self._pixels is not None:
             self.cameras = self._pixels.restart()
 
-    def observe(self, time: float, position: ArrayLike) -> None:
+    @property
+    def last_time(self) -> float:
+        return self._pixels.frames.last_time if self._pixels is not None and self._pixels.has_frames else super().last_time
+
+    def observe(self, time: float, position: ArrayLike) -> FrameStatus:
         if self._pixels is not None and self._pixels.has_frames:
             raise ValueError("this stream has seen pixels; begin another one for positions")
-        super().observe(time, position)
+        return super().observe(time, position)
 
     def observe_pixel(self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None = None) -> None:
         if self._end:
@@ -185,7 +189,8 @@ class PhysicsStream(Stream):
         seen = Seen(frames, self._has_contact or fit.last_contact > -math.inf)
         if not first:
             self._marginalise_old_frames(time, position, fit)
-        return self.predictor.to_tracker_frame(self.predictor.forecast_fit(fit, seen, times, time[-1]))
+        forecast = self.predictor.forecast_fit(fit, seen, times, time[-1])
+        return self.predictor.to_tracker_frame(with_times(forecast, times))
 
     def _reset(self, since: float) -> None:
         """Restart with the frames from `since` s on."""

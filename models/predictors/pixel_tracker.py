@@ -77,7 +77,8 @@ class PixelTracker:
         mean = prediction.positions[0].astype(float)
         keep_above(self.sport.ground, mean)
         belief = to_belief(state["x"].copy(), state["P"] + self.next_contact)
-        return Forecast(mean, prediction.covariance, prediction.positions, landing, belief)
+        moving = prediction.velocity, prediction.velocity_covariance
+        return Forecast(mean, prediction.covariance, prediction.positions, landing, belief, *moving, times)
 
     def restart(self) -> CameraModel:
         """Forget the ball; what is known of the cameras now that it has been seen."""
