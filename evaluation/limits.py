@@ -117,10 +117,12 @@ class Limit:
 
         frames = compiled_arrays(history.time, history.position)
         given = self.compiled_sport, self.lane_sport, *frames, true_unknowns, prior
-        informed_fit, *rest = _limit(*given, self.launch_density, self.proposals, times - history.time[-1])
-        prediction = Prediction(*rest, velocity=np.empty((0, 3)), velocity_covariance=np.empty((0, 3, 3)))
-        found = to_forecast(informed_fit.final, informed_fit.final_covariance, prediction, history.time[-1])
-        return with_times(found, times)
+        found = _limit(*given, self.launch_density, self.proposals, times - history.time[-1])
+        informed_fit, positions, spread, probability, landing, landing_spread = found
+        no_velocity = np.empty((0, 3)), np.empty((0, 3, 3))
+        prediction = Prediction(positions, spread, probability, landing, landing_spread, *no_velocity)
+        forecast = to_forecast(informed_fit.final, informed_fit.final_covariance, prediction, history.time[-1])
+        return with_times(forecast, times)
 
     def _prior(self, mean, sd, truth):
         """The Prior of a track whose sensor is known, but not where its frame of reference lies."""

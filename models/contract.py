@@ -201,7 +201,7 @@ class Predictor:
 class Stream:
     """One ball observed live: constant time and memory per frame, however long.
 
-    A frame that measures nothing or cannot be true is left out; `observe` says so and raises nothing, see frame_gate.py.
+    A frame that measures nothing or cannot be true is left out: `observe` says so, see frame_gate.py.
     """
 
     def __init__(self, predictor: Predictor):
@@ -267,8 +267,8 @@ class Stream:
         return self.predictor.to_tracker_frame(with_times(self.predictor.predict(time, position, times), times))
 
     def forecast_at(self, time: float) -> Moment | None:
-        """The Moment at one time, s on the clock of the frames: `now + latency` of a robot. None while there are too few
-        frames, and for a time that does not come after the last one."""
+        """The Moment at one time, s on the clock of the frames: `now + latency` of a robot. None while there are too
+        few frames, and for a time that does not come after the last one."""
         if not self.last_time < time < math.inf:
             return None
         forecast = self._forecast_if_known([time])
@@ -278,8 +278,8 @@ class Stream:
         return Moment(float(time), forecast.mean[0], *(None if a is None else a[0] for a in rest))
 
     def at_plane(self, normal: ArrayLike, offset: float, within: float = AHEAD) -> Crossing | None:
-        """The first Crossing of a plane within so many seconds after the last frame, as Forecast.at_plane; None too while
-        there are too few frames."""
+        """The first Crossing of a plane within so many seconds after the last frame, as Forecast.at_plane; None too
+        while there are too few frames."""
         forecast = self._forecast_if_known(self.last_time + times_ahead(within))
         return None if forecast is None else forecast.at_plane(normal, offset)
 

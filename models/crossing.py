@@ -6,14 +6,15 @@ than before and after, the ball bounces in between: both ends then go on with th
 The spread. A ball that is off by d when the mean path crosses, with speed n.v across the surface of normal n, crosses
 later by -n.d / n.v, and by d - v n.d / n.v beside. So the covariance P of the position becomes J P J^T with
 J = [-n^T / n.v; 1 - v n^T / n.v]. A forecast with samples says more: each sample crosses by itself, through its own
-bounces, or never. Their spread about the mean path is then scaled as the forecast scales that of its positions.
+bounces, or never. The crossing is then their median: after a bounce that may grip or slip they are skewed, and the mean
+path is not in their middle. Their spread about it is scaled as the forecast scales that of its positions.
 
 The probability is the fraction of the samples that cross; without samples, the largest probability, over the times,
 that the ball is on the other side.
 """
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -45,8 +46,9 @@ class BatchCrossing(NamedTuple):
 
 def plane(normal: ArrayLike, offset: float) -> np.ndarray:
     """The surface normal . position = offset as (5,): its kind, its unit normal, its offset in m."""
+    values: Any = normal
     try:
-        a, b, c = (float(v) for v in normal)  # type: ignore[union-attr]
+        a, b, c = (float(v) for v in values)
         length, offset = math.hypot(a, b, c), float(offset)
     except (TypeError, ValueError):
         length = math.nan
@@ -57,8 +59,9 @@ def plane(normal: ArrayLike, offset: float) -> np.ndarray:
 
 def sphere(centre: ArrayLike, radius: float) -> np.ndarray:
     """The surface of a sphere as (5,): its kind, its centre and its radius in m."""
+    values: Any = centre
     try:
-        x, y, z = (float(v) for v in centre)  # type: ignore[union-attr]
+        x, y, z = (float(v) for v in values)
         radius = float(radius)
         is_sphere = math.isfinite(x + y + z) and 0.0 < radius < math.inf
     except (TypeError, ValueError):
@@ -314,30 +317,48 @@ def _first_along(surface, times, path, out):
 
 @kernel
 def _cross_samples(surface, times, mean, covariance, samples, is_met, at, spread):
-    """Fill spread (4, 4) with that of the samples' crossings; the fraction of them that cross. Where the mean path does
-    not, at (7,) becomes the mean of those that do."""
-    count, crossed, reference, one = len(samples), 0, np.zeros(4), np.empty((len(samples), 4))
+    """The fraction of the samples that cross. Fills spread (4, 4) with that of their crossings, and moves at (7,) from
+    the crossing of the mean path to their median: where the mean path does not cross, to their median alone."""
+    count, crossed, reference, one = len(samples), 0, np.zeros(4), np.empty((4, len(samples)))
     for n in range(count):
-        if _first_along(surface, times, samples[n], one[crossed]):
+        if _first_along(surface, times, samples[n], reference):
+            one[:, crossed] = reference
             crossed += 1
     if crossed == 0:
         return 0.0
-    scale = 1.0
-    if is_met and _first_along(surface, times, mean, reference):  # of straight pieces, as the samples are
-        scale = _spread_scale(times, mean, covariance, samples, at[0])
-    else:
-        for n in range(crossed):
-            reference += one[n] / crossed
-        k, _ = _interval(times, reference[0])
-        at[:4] = reference
+    is_met = is_met and _first_along(surface, times, mean, reference)  # of straight pieces, as the samples are
+    scale = _spread_scale(times, mean, covariance, samples, at[0]) if is_met else 1.0
+    if not is_met:
+        k, _ = _interval(times, _median(one[0, :crossed]))
+        reference[:], at[:4] = 0.0, 0.0
         for i in range(3):
             at[4 + i] = (mean[k + 1, i] - mean[k, i]) / (times[k + 1] - times[k]) if len(times) > 1 else 0.0
-    scale /= max(crossed - 1, 1)
+    for i in range(4):
+        middle = _median(one[i, :crossed])
+        at[i] += middle - reference[i]
+        reference[i] = middle
+    _move_onto(surface, at)
     for n in range(crossed):
         for i in range(4):
             for j in range(4):
-                spread[i, j] += scale * (one[n, i] - reference[i]) * (one[n, j] - reference[j])
+                off = (one[i, n] - reference[i]) * (one[j, n] - reference[j])
+                spread[i, j] += scale * off / max(crossed - 1, 1)
     return crossed / count
+
+
+@kernel
+def _median(values):
+    """The median of values (n,)."""
+    ordered, count = np.sort(values), len(values)
+    return 0.5 * (ordered[(count - 1) // 2] + ordered[count // 2])
+
+
+@inlined
+def _move_onto(surface, at):
+    """Move the position at[1:4] onto the surface: medians of each axis may lie beside it."""
+    off, n = _distance(surface, at[1], at[2], at[3]), _normal(surface, at[1], at[2], at[3])
+    for i in range(3):
+        at[1 + i] -= off * n[i]
 
 
 @kernel

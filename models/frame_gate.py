@@ -9,6 +9,7 @@ begins with the last of them.
 
 import enum
 import math
+from typing import Any
 
 from numpy.typing import ArrayLike
 
@@ -46,7 +47,10 @@ class FrameGate:
     def restart(self) -> None:
         """Forget the frames: a new ball begins."""
         self._taken: tuple[float, ...] | None = None  # t, x, y, z of the last frame that was taken
-        self._other, self._count = (-math.inf, 0.0, 0.0, 0.0), 0  # the last one that was late or far off; how many agree
+        self._other, self._count = (
+            (-math.inf, 0.0, 0.0, 0.0),
+            0,
+        )  # the last one that was late or far off; how many agree
         self._repeats.restart()
 
     def check(self, t: float, x: float, y: float, z: float) -> FrameStatus:
@@ -77,8 +81,9 @@ def _can_follow(before, after):
 
 def four_numbers(time: float, position: ArrayLike) -> tuple[float, float, float, float]:
     """A frame as t, x, y, z. ValueError if it is none."""
+    values: Any = position
     try:
-        x, y, z = position  # type: ignore[misc]
-        return float(time), float(x), float(y), float(z)  # type: ignore[arg-type]
+        x, y, z = values
+        return float(time), float(x), float(y), float(z)
     except (TypeError, ValueError):
         raise ValueError(f"a frame is a time and a position (3,), not {time!r}, {position!r}") from None

@@ -82,12 +82,9 @@ def position_factor(feature_set, state, out):
 
 
 @kernel
-def decode_path(
-    outputs, mean, scale, variance_factor, now, variances, times, nominal, out, covariance, velocity,
-    velocity_covariance,
-):  # fmt: skip
-    """Fill the mean, out (H, 3) m, and the covariance (H, 3, 3) m2 at times (H,) s, about a nominal path (H, 6), its
-    positions and velocities; and the path's velocity (H, 3) m/s with its covariance, see _fill_velocity.
+def decode_path(outputs, mean, scale, variance_factor, now, variances, times, nominal, out, covariance, velocity):
+    """Fill the mean, out (H, 3) m, its covariance (H, 3, 3) m2 and its velocity (H, 3) m/s at times (H,) s, about a
+    nominal path (H, 6), its positions and velocities.
 
     mean and scale (20, 3): the scaling of the outputs, in standard deviations of free flight; variance_factor (21,):
     the calibration of variances, at the last frame and at the horizons; now (3, 3): position_factor. Residuals are
@@ -115,33 +112,19 @@ def decode_path(
         covariance[n, 0, 1] = covariance[n, 1, 0] = xx * yx
         covariance[n, 0, 2] = covariance[n, 2, 0] = xx * zx
         covariance[n, 1, 2] = covariance[n, 2, 1] = yx * zx + yy * zy
-        _fill_velocity(nodes, variances, times[n], nominal[n], position_sd, velocity[n], velocity_covariance[n])
+        _fill_velocity(nodes, variances, times[n], nominal[n], position_sd, velocity[n])
 
 
 @inlined
-def _fill_velocity(nodes, variances, t, nominal, position_sd, out, covariance):
-    """Fill a velocity, out (3,) m/s, and its covariance (3, 3) at t s: the derivative of the path by the time.
-
-    An error of the path is taken to be its factor times the same normal numbers at all times, so the derivative of the
-    factor is that of the velocity. What of the filter's variance of the velocity this does not hold is added.
-    """
+def _fill_velocity(nodes, variances, t, nominal, position_sd, out):
+    """Fill a velocity, out (3,) m/s: the derivative of the mean path by the time, at t s."""
     grid_position = min(t / HORIZON_STEP, float(HORIZONS))
     segment = min(int(grid_position), HORIZONS - 1)
     after, per_second = grid_position - segment, 1.0 / HORIZON_STEP if t < HORIZONS * HORIZON_STEP else 0.0
-    low, high, k, factor = nodes[segment], nodes[segment + 1], 3, np.zeros((3, 3))
     for i in range(3):
-        sd, rate = position_sd[i], free_flight_sd_rate(variances[:, i], t, position_sd[i])
-        out[i] = nominal[3 + i] + rate * (low[i] + after * (high[i] - low[i])) + sd * per_second * (high[i] - low[i])
-        for j in range(i + 1):
-            factor[i, j] = rate * (low[k] + after * (high[k] - low[k])) + sd * per_second * (high[k] - low[k])
-            k += 1
-    for i in range(3):
-        for j in range(3):
-            covariance[i, j] = 0.0
-            for m in range(min(i, j) + 1):
-                covariance[i, j] += factor[i, m] * factor[j, m]
-    for i in range(3):
-        covariance[i, i] += max(variances[2, i] - covariance[i, i], 0.0)
+        low, step = nodes[segment, i], nodes[segment + 1, i] - nodes[segment, i]
+        rate = free_flight_sd_rate(variances[:, i], t, position_sd[i])
+        out[i] = nominal[3 + i] + rate * (low + after * step) + position_sd[i] * per_second * step
 
 
 @inlined

@@ -63,8 +63,8 @@ def fly_samples(lane_sport, samples, times, contacts):
 
 @kernel
 def fly_samples_into(lane_sport, samples, times, contacts, positions, velocities):
-    """As fly_samples, into positions (K, H, 3) m and velocities (K, H, 3) m/s, which may be empty; times (N, H) s: a row
-    is of K / N samples that follow one another."""
+    """As fly_samples, into positions (K, H, 3) m and velocities (K, H, 3) m/s, which may be empty; times (N, H) s: a
+    row is of K / N samples that follow one another."""
     count, (time_rows, horizons) = len(samples), times.shape
     launches, padded_times = np.empty((count, LAUNCH_SIZE)), np.full((time_rows, horizons + CHUNK), np.inf)
     for n in range(count):
@@ -161,8 +161,8 @@ def modal_landing(landings, surfaces):
 
 @kernel
 def simulate_samples(lane_sport, samples, times, K, positions, velocities):
-    """Fill positions (B K, H, 3) m and velocities (B K, H, 3) m/s of K samples of each of B balls at times (B or 1, H) s:
-    first landings (B K, 5).
+    """Fill positions (B K, H, 3) m and velocities (B K, H, 3) m/s of K samples of each of B balls at times (B or 1, H)
+    s: first landings (B K, 5).
 
     If too many samples of a ball have not landed by the last time, those are simulated further.
     """

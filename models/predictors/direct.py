@@ -91,7 +91,7 @@ def forecast_paths(balls, constants, times, out):
     for b in range(count):
         path_scaling = scaling.mean, scaling.scale, scaling.variance_factor
         landing_scaling = scaling.landing_mean, scaling.landing_scale, scaling.landing_variance_factor
-        path = positions[b], out.mean[b], out.covariance[b], out.velocity[b], out.velocity_covariance[b]
+        path = positions[b], out.mean[b], out.covariance[b], out.velocity[b]
         position_factor(feature_set, memory.filter_states[b], now)
         decode_path(outputs[b], *path_scaling, now, variances[b], times[b], *path)
         out.probability[b], out.landing[b], out.landing_covariance[b] = decode_landing(

@@ -30,6 +30,7 @@ class GruPhysics(NeuralPredictor):
 
     name = "gru_physics"
     sample_count, sample_dtype, has_belief = SAMPLES, np.float32, True
+    has_velocity_covariance = True
 
     def __init__(self, sport: Sport, path: Path | str | None = None):
         super().__init__(sport, path)

@@ -86,7 +86,7 @@ class NeuralPredictor(Predictor):
 
     side_information = "sport, by its weights"
     window = filter_state.HISTORY_FRAMES  # frames that are kept
-    sample_count, has_belief, has_velocity = 0, False, True  # what its forecasts hold
+    sample_count, has_belief, has_velocity, has_velocity_covariance = 0, False, True, False  # what its forecasts hold
     sample_dtype: type[np.floating] = np.float64
 
     def __init__(self, sport: Sport, path: Path | str | None = None):
@@ -174,8 +174,8 @@ class NeuralPredictor(Predictor):
         samples = np.empty((count, self.sample_count, horizons, 3), self.sample_dtype)
         belief = np.zeros((count, size)), np.zeros((count, size, size))
         landing = np.empty(count), np.empty((count, 4)), np.empty((count, 4, 4))
-        moving = path if self.has_velocity else (count, 0)
-        velocity = np.empty((*moving, 3)), np.empty((*moving, 3, 3))
+        horizons_of = [horizons if has_it else 0 for has_it in (self.has_velocity, self.has_velocity_covariance)]
+        velocity = np.empty((count, horizons_of[0], 3)), np.empty((count, horizons_of[1], 3, 3))
         return BatchForecast(np.empty((*path, 3)), np.empty((*path, 3, 3)), samples, *landing, *velocity, *belief)
 
     def pack(self, memory: Memory) -> Packed:
@@ -189,10 +189,11 @@ class NeuralPredictor(Predictor):
     def to_forecast(self, batch: BatchForecast, n: int, last: float, times: np.ndarray) -> Forecast:
         """The Forecast of ball n at times (H,) s, in the tracker's frame; its last frame is at `last` s."""
         mean, covariance, samples, *landing, velocity, velocity_covariance, x, P = (a[n] for a in batch)
-        belief, samples = unknowns.to_belief(x, P) if self.has_belief else None, samples if self.sample_count else None
-        moving = (velocity, velocity_covariance) if self.has_velocity else (None, None)
-        landing = expected_landing(last, *landing)
-        return self.to_tracker_frame(Forecast(mean, covariance, samples, landing, belief, *moving, times))
+        belief = unknowns.to_belief(x, P) if self.has_belief else None
+        paths, expected = samples if self.sample_count else None, expected_landing(last, *landing)
+        moving, spread = (a if len(a) else None for a in (velocity, velocity_covariance))
+        forecast = Forecast(mean, covariance, paths, expected, belief, moving, spread, times)
+        return self.to_tracker_frame(forecast)
 
 
 class StreamBatch:
@@ -322,7 +323,9 @@ class NeuralStream(Stream):
         observe_frame(self.batch.packed, self._row, self._time, self._position)
         return FAR_OFF if status is TAKEN and self.batch.filter_states["consecutive_outliers"][0] else status
 
-    def observe_pixel(self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None = None) -> None:
+    def observe_pixel(
+        self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None = None
+    ) -> FrameStatus:
         state = self.batch.filter_states[0]
         if self._pixels is None:
             from ballcast.models.predictors.pixel_stream import PixelStreamFilter  # when it is used: few take pixels
@@ -332,10 +335,15 @@ class NeuralStream(Stream):
         if state["frames"] and not self._pixels.has_frames:
             raise ValueError("this stream has seen positions; begin another one for pixels")
         self._time[0] = time
-        self._pixels.observe(self.batch.packed, state, self._row, self._time, pixel, camera, diameter)
+        frame = self._row, self._time, pixel, camera, diameter
+        status = self._pixels.observe(self.batch.packed, state, *frame)
+        if status is RESTARTED:
+            self.restart()
+            self._pixels.observe(self.batch.packed, state, *frame)
         forecaster = self.predictor.of_cameras(self._pixels.camera_count)
         if self._forecaster is not forecaster:
             self._use(forecaster)
+        return status
 
     def restart_near(self, position: ArrayLike, covariance: ArrayLike) -> None:
         """As restart, where the new ball is first seen by cameras near a position (3,) m, known with a covariance

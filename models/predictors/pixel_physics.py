@@ -77,8 +77,8 @@ class PixelForecaster:
         mean = prediction.positions[0].astype(float)
         keep_above(self.sport.ground, mean)
         belief = to_belief(x, covariance + self.next_contact)
-        moving = prediction.velocity, prediction.velocity_covariance
-        return Forecast(mean, prediction.covariance, prediction.positions, landing, belief, *moving, times)
+        moving, spread = prediction.velocity, prediction.velocity_covariance
+        return Forecast(mean, prediction.covariance, prediction.positions, landing, belief, moving, spread, times)
 
 
 @kernel
