@@ -64,12 +64,12 @@ class Asked:
 
     def _forecast(self, stream, t, times):
         """The Forecast at the asked times, and at those that a crossing needs; the rows of the asked ones."""
-        from ballcast.models.contract import AHEAD, times_ahead
+        from ballcast.models.contract import AHEAD, times_ahead, with_times
 
         if self.plane is None:
             return stream.forecast(times), range(len(times))
         every = np.unique(np.concatenate([times, t + times_ahead(max(AHEAD, times[-1] - t))]))
-        return stream.forecast(every), np.searchsorted(every, times)
+        return with_times(stream.forecast(every), every), np.searchsorted(every, times)
 
     def _as_json(self, forecast, rows, t, times, crossing, ball):
         """The answer as plain lists and numbers."""
