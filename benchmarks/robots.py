@@ -9,7 +9,7 @@ crossing   simulated table-tennis balls that cross y = 1.2 m, 0.3 s after the la
 cost       what at_plane takes beyond a forecast, in turns, us
 loop       a control loop at 200 Hz after ballcast.warm, its first call included, beside a process that is always busy:
            observe, at_plane and forecast_at; 5 % of the frames are bad (NaN, late, repeated, far off). Times of the
-           clock on the wall, and of the processor alone
+           clock on the wall, and of the processor alone, which other programs change less; --realtime keeps them away
 first      in a fresh process after ballcast.warm: the first observe, and the first at_plane, ms
 
 Keys of the last line: PREDICTOR_time_ratio, _position_ratio, _time_interval, _region (fractions), _none; _cost_us;
@@ -53,6 +53,7 @@ class Options:
     balls: int = 1000
     seconds: float = 60.0  # of the loop
     purpose: str = "test"  # the balls; `validation` for choices that are made with this
+    realtime: bool = False  # run the loop with real-time priority (SCHED_FIFO), as a robot's does; needs the right to
     child: bool = False  # measure the first calls in this process
 
 
@@ -208,8 +209,12 @@ def measure_loop(options):
         busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
         try:
             ballcast.warm(name)
+            if options.realtime:
+                os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
             wall, processor, exceptions, growth = run_loop(predictor.stream(), frames)
         finally:
+            if options.realtime:
+                os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
             busy.kill()
             busy.wait()
         p50, p99, p999, worst = 1e6 * np.percentile(wall, (50, 99, 99.9, 100))

@@ -230,9 +230,7 @@ class Stream:
             self.restart()
             self._gate.check(*frame)
         if status in ACCEPTED:
-            row = np.array(frame)
-            row[1:] = self.predictor.to_sport_frame(row[1:])
-            self._add(row)
+            self._take(frame)
         return FAR_OFF if status is TAKEN and self._is_outlier() else status
 
     def observe_pixel(
@@ -247,6 +245,12 @@ class Stream:
         """Forget everything: a new ball begins, on any clock. The same as a fresh stream, without allocating one."""
         self._end = 0
         self._gate.restart()
+
+    def _take(self, frame: tuple[float, float, float, float]) -> None:
+        """Take a frame of the tracker: t, x, y, z."""
+        row = np.array(frame)
+        row[1:] = self.predictor.to_sport_frame(row[1:])
+        self._add(row)
 
     def _is_outlier(self) -> bool:
         """Whether the last frame was taken, but given little weight, as far as is known."""
@@ -271,7 +275,7 @@ class Stream:
         few frames, and for a time that does not come after the last one."""
         if not self.last_time < time < math.inf:
             return None
-        forecast = self._forecast_if_known([time])
+        forecast = self._forecast_if_known(np.array([time], float))
         if forecast is None:
             return None
         rest = (forecast.velocity, forecast.covariance, forecast.velocity_covariance)
@@ -292,7 +296,7 @@ class Stream:
     def _forecast_if_known(self, times):
         """The Forecast; None while there are too few frames."""
         try:
-            return self.forecast(times)
+            return with_times(self.forecast(times), times)
         except HistoryTooShort:
             return None
 

@@ -85,10 +85,14 @@ def first_crossing(forecast: "Forecast", surface: np.ndarray) -> Crossing | None
     return Crossing(float(at[0, 0]), at[0, 1:4], at[0, 4:], covariance, float(probability[0]))
 
 
-def first_crossings(surface: np.ndarray, times: np.ndarray, forecast: "BatchForecast") -> BatchCrossing:
-    """The BatchCrossing of the balls of a BatchForecast, made for times (B, H) s, with a surface (5,)."""
+def first_crossings(
+    surface: np.ndarray, times: np.ndarray, forecast: "BatchForecast", is_known: np.ndarray
+) -> BatchCrossing:
+    """The BatchCrossing of the balls of a BatchForecast, made for times (B, H) s, with a surface (5,); of those alone
+    that are known, (B,)."""
     arrays = (np.array(a, float, order="C") for a in (times, forecast.mean, *forecast.path_spread))
     probability, at, spread = cross_all(surface, *arrays)
+    probability = np.where(is_known, np.nan_to_num(probability), 0.0)
     is_none = ~(probability >= MIN_LANDING_PROBABILITY)
     at[is_none], spread[is_none] = np.nan, np.nan
     return BatchCrossing(at[:, 0], at[:, 1:4], at[:, 4:], spread, probability)

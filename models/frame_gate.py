@@ -58,18 +58,21 @@ class FrameGate:
         if not math.isfinite(t + x + y + z):
             return NOT_FINITE
         frame, last = (t, x, y, z), self._taken
-        if last is not None and not (t > last[0] and _can_follow(last, frame)):
-            status = FAR_OFF if t > last[0] else LATE
-            return RESTARTED if self._agrees(frame) else status
-        if not self._repeats.is_measured(*frame):
+        if last is None or (t > last[0] and _can_follow(last, frame)):
+            if not self._repeats.is_measured(*frame):
+                return HELD
+            self._taken, self._count = frame, 0
+            return TAKEN
+        if not (x or y or z):  # where no ball was seen; none of these agree
             return HELD
-        self._taken, self._count = frame, 0
-        return TAKEN
+        status = FAR_OFF if t > last[0] else LATE
+        return RESTARTED if self._agrees(frame) else status
 
     def _agrees(self, frame):
         """Whether enough frames that were left out fit one another, this one the last of them."""
         other, self._other = self._other, frame
-        does_follow = 0.0 < frame[0] - other[0] <= MAX_GAP and _can_follow(other, frame)
+        is_held = frame[1:] == other[1:]
+        does_follow = 0.0 < frame[0] - other[0] <= MAX_GAP and not is_held and _can_follow(other, frame)
         self._count = self._count + 1 if does_follow and self._count else 1
         return self._count >= MIN_AGREEING
 

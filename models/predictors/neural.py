@@ -31,7 +31,7 @@ from ballcast.models.contract import (
 from ballcast.models.encoding.features import FEATURE_SIZES, extract, make_frontend
 from ballcast.models.estimation import filter_state, unknowns
 from ballcast.models.estimation.posterior import keep_above
-from ballcast.models.frame_gate import ACCEPTED, FAR_OFF, RESTARTED, TAKEN, FrameGate, FrameStatus, four_numbers
+from ballcast.models.frame_gate import RESTARTED, FrameGate, FrameStatus
 from ballcast.models.predictors.pixel_frames import check_started
 from ballcast.models.registry import WEIGHTS_OF, check_weights, require_weights, variance_factors
 from ballcast.models.runtime import weights
@@ -209,18 +209,20 @@ class StreamBatch:
         self.filter_states, self.hidden, self.cell_state, self.features, _ = self.memory
         self.packed = predictor.pack(self.memory)
 
-    def observe(self, time: ArrayLike, position: ArrayLike) -> None:
-        """Add a frame of each ball: time (B,) s, position (B, 3) m; NaN if a ball was not seen.
-        Frames that measure nothing, held or (0, 0, 0), are left out, see tracks/held.py."""
+    def observe(self, time: ArrayLike, position: ArrayLike) -> np.ndarray:
+        """Add a frame of each ball: time (B,) s, position (B, 3) m; NaN if a ball was not seen. Which (B,) were taken.
+        Late frames, and those that measure nothing, held or (0, 0, 0), are left out, see tracks/held.py."""
         time, position = compiled_arrays(time, position)
         placed = self.predictor.to_sport_frame(position)
         rows = np.flatnonzero(np.isfinite(time) & np.isfinite(position).all(axis=1))
-        has_frames = self.filter_states["frames"][rows] > 0
-        if (time[rows] <= filter_state.last_times(self.filter_states)[rows])[has_frames].any():
-            raise ValueError("a frame does not come after the one before")
+        is_late = time[rows] <= filter_state.last_times(self.filter_states)[rows]
+        rows = rows[~(is_late & (self.filter_states["frames"][rows] > 0))]
         rows = rows[self._repeats.measured(rows, time[rows], position[rows])]
         packed = self.packed
         run_in_threads(lambda a, b: observe_frame(packed, rows[a:b], time, placed), len(rows), MIN_BALLS_PER_THREAD)
+        is_taken = np.zeros(len(time), bool)
+        is_taken[rows] = True
+        return is_taken
 
     def restart(self, rows: ArrayLike | None = None) -> None:
         """Forget everything about balls `rows` (n,), by default all: new balls begin."""
@@ -273,7 +275,8 @@ class StreamBatch:
         from ballcast.models import crossing
 
         times = filter_state.last_times(self.filter_states)[:, None] + times_ahead(within)
-        return crossing.first_crossings(surface, times, self.forecast(times))
+        is_known = self.filter_states["frames"] >= self.predictor.min_frames
+        return crossing.first_crossings(surface, times, self.forecast(times), is_known)
 
 
 class NeuralStream(Stream):
@@ -307,21 +310,19 @@ class NeuralStream(Stream):
         return float(state["recent_frames"][0, 0]) if state["frames"] else -math.inf
 
     def observe(self, time: float, position: ArrayLike) -> FrameStatus:
-        frame = four_numbers(time, position)
         if self._pixels and self._pixels.has_frames:
             raise ValueError("this stream has seen pixels; begin another one for positions")
-        status = self._gate.check(*frame)
-        if status is RESTARTED:
-            self.restart()
-            self._gate.check(*frame)
-        if status not in ACCEPTED:
-            return status
+        return super().observe(time, position)
+
+    def _take(self, frame: tuple[float, float, float, float]) -> None:
         self._time[0], self._position[0] = frame[0], frame[1:]
         self._position[0] = self.predictor.to_sport_frame(self._position[0])
         if self._forecaster is not self.predictor:
             self._use(self.predictor)
         observe_frame(self.batch.packed, self._row, self._time, self._position)
-        return FAR_OFF if status is TAKEN and self.batch.filter_states["consecutive_outliers"][0] else status
+
+    def _is_outlier(self) -> bool:
+        return bool(self.batch.filter_states["consecutive_outliers"][0])
 
     def observe_pixel(
         self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None = None
