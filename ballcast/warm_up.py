@@ -1,4 +1,5 @@
-"""Compile ahead of time, for images, robots and tests: no forecast waits for the compiler afterwards.
+"""Compile ahead of time, for images, robots and tests: no forecast waits for the compiler afterwards. In a process that
+calls ballcast.warm, what is compiled is loaded too: its first forecast takes no longer than the others.
 
     ballcast warm --predictor gru_physics --sport table_tennis
     ballcast warm                                               # every predictor with weights for table tennis
@@ -179,6 +180,7 @@ def exercise(predictor: models.Predictor) -> None:
     for time, position in zip(TRACK.time, TRACK.position, strict=True):
         stream.observe(time, position)
     stream.forecast(times)
+    stream.at_plane((0.0, 1.0, 0.0), 0.5)
 
 
 def exercise_pixels(sport: sim.Sport) -> None:

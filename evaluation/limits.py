@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ballcast import sim
-from ballcast.models.contract import Forecast, compiled_arrays
+from ballcast.models.contract import Forecast, compiled_arrays, with_times
 from ballcast.models.estimation.correlated_noise import factor_of
 from ballcast.models.estimation.fit import map_fit
 from ballcast.models.estimation.likelihood import OUTLIER_DENSITY
@@ -117,8 +117,12 @@ class Limit:
 
         frames = compiled_arrays(history.time, history.position)
         given = self.compiled_sport, self.lane_sport, *frames, true_unknowns, prior
-        informed_fit, *rest = _limit(*given, self.launch_density, self.proposals, times - history.time[-1])
-        return to_forecast(informed_fit.final, informed_fit.final_covariance, Prediction(*rest), history.time[-1])
+        found = _limit(*given, self.launch_density, self.proposals, times - history.time[-1])
+        informed_fit, positions, spread, probability, landing, landing_spread = found
+        no_velocity = np.empty((0, 3)), np.empty((0, 3, 3))
+        prediction = Prediction(positions, spread, probability, landing, landing_spread, *no_velocity)
+        forecast = to_forecast(informed_fit.final, informed_fit.final_covariance, prediction, history.time[-1])
+        return with_times(forecast, times)
 
     def _prior(self, mean, sd, truth):
         """The Prior of a track whose sensor is known, but not where its frame of reference lies."""

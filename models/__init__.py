@@ -3,7 +3,18 @@
 if __name__ != "ballcast.models":
     raise ImportError("this package is ballcast.models: write `from ballcast import models`")
 
-from ballcast.models.contract import Belief, Forecast, HistoryTooShort, Landing, Predictor, Stream, TooShort
+from ballcast.models.contract import (
+    Belief,
+    Crossing,
+    Forecast,
+    HistoryTooShort,
+    Landing,
+    Moment,
+    Predictor,
+    Stream,
+    TooShort,
+)
+from ballcast.models.frame_gate import FrameStatus
 from ballcast.models.registry import PREDICTORS, Description, available, describe, load, missing
 
 
@@ -16,5 +27,5 @@ def __getattr__(name: str):
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-__all__ = ["PREDICTORS", "Belief", "Description", "Forecast", "HistoryTooShort", "Landing", "Predictor", "Stream",
-           "TooShort", "available", "describe", "load", "missing"]  # fmt: skip
+__all__ = ["PREDICTORS", "Belief", "Crossing", "Description", "Forecast", "FrameStatus", "HistoryTooShort", "Landing",
+           "Moment", "Predictor", "Stream", "TooShort", "available", "describe", "load", "missing"]  # fmt: skip

@@ -3,6 +3,7 @@
     predictor = models.load("physics", sport="table_tennis")
     forecast = predictor.forecast(history, times)      # times (H,) s, all after the last frame
     stream = predictor.stream()                        # live: stream.observe(t, p); stream.forecast(times)
+    crossing = stream.at_plane((0, 1, 0), 1.2)         # when and where the ball crosses the plane y = 1.2 m, or None
 
 A predictor gets the history, never the truth. It declares what else it knows as `side_information`.
 
@@ -11,24 +12,27 @@ frame (`sensor.frame.offset`), frames are brought into it where they come in, an
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ballcast.models.frame_gate import ACCEPTED, FAR_OFF, RESTARTED, TAKEN, FrameGate, FrameStatus, four_numbers
 from ballcast.sim.sensor import known_frame, to_sport_frame, to_tracker_frame
 from ballcast.sim.sport import Sport
-from ballcast.tracks.held import RepeatFilter, measured_frames
+from ballcast.tracks.held import measured_frames
 from ballcast.tracks.track import Track
 
 if TYPE_CHECKING:  # an import would make every edit of them compile what imports this module anew
     from ballcast.tracks.camera import Camera
     from ballcast.tracks.pixel_track import PixelTrack
 
-MIN_LANDING_PROBABILITY = 0.5  # a forecast names no landing that is less likely
+MIN_LANDING_PROBABILITY = 0.5  # a forecast names no landing, and no crossing, that is less likely
+AHEAD, AHEAD_TIMES, FIRST_AHEAD = 1.0, 60, 1e-3  # s, number, s: of the times at which a crossing is looked for
 
 
 class HistoryTooShort(ValueError):
@@ -60,6 +64,27 @@ class Belief:
 
 
 @dataclass(frozen=True, eq=False)
+class Crossing:
+    """When and where the ball first crosses a plane, or first comes within reach of a point."""
+
+    time: float  # s
+    position: np.ndarray  # (3,) m, the ball's centre then
+    velocity: np.ndarray  # (3,) m/s then
+    covariance: np.ndarray | None = None  # (4, 4) of time and position: that in the plane, across it nothing is left
+    probability: float = 1.0  # that it crosses before the forecast ends
+
+
+class Moment(NamedTuple):
+    """Where the ball is at one time."""
+
+    time: float  # s
+    position: np.ndarray  # (3,) m
+    velocity: np.ndarray | None  # (3,) m/s
+    covariance: np.ndarray | None  # (3, 3) m2 of the position
+    velocity_covariance: np.ndarray | None  # (3, 3) (m/s)2
+
+
+@dataclass(frozen=True, eq=False)
 class Forecast:
     """Where the ball will be at the asked times."""
 
@@ -68,6 +93,26 @@ class Forecast:
     samples: np.ndarray | None = None  # (K, H, 3) m
     landing: Landing | None = None
     belief: Belief | None = None
+    velocity: np.ndarray | None = None  # (H, 3) m/s
+    velocity_covariance: np.ndarray | None = None  # (H, 3, 3) (m/s)2, of the true velocity
+    times: np.ndarray | None = None  # (H,) s, as asked
+
+    def at_plane(self, normal: ArrayLike, offset: float) -> Crossing | None:
+        """The first Crossing of the plane normal . position = offset, from either side, between the first of the times
+        and the last; None if it is less likely than 0.5. normal (3,) of any length; offset in m times that length.
+
+        Between two times the path is the cubic through positions and velocities, or two straight ends that meet where
+        a bounce lies between. Times 20 ms apart or closer are right for a flying ball. ValueError for a wrong plane."""
+        from ballcast.models import crossing  # here: what is compiled does not depend on it
+
+        return crossing.first_crossing(self, crossing.plane(normal, offset))
+
+    def at_sphere(self, centre: ArrayLike, radius: float) -> Crossing | None:
+        """As at_plane: when the ball's centre first comes within radius (m) of centre (3,) m, the reach of a robot. A
+        ball that is within it at the first of the times enters then. ValueError for a wrong sphere."""
+        from ballcast.models import crossing
+
+        return crossing.first_crossing(self, crossing.sphere(centre, radius))
 
 
 def _increase(times):
@@ -105,8 +150,9 @@ class Predictor:
                        for k in ("position", "velocity", "spin")}  # fmt: skip
             belief = dataclasses.replace(belief, **vectors)
         samples = None if forecast.samples is None else to_tracker_frame(frame, forecast.samples)
-        mean = to_tracker_frame(frame, forecast.mean)
-        return Forecast(mean, forecast.covariance, samples, landing, belief)
+        velocity = None if forecast.velocity is None else to_tracker_frame(frame, forecast.velocity, False)
+        return dataclasses.replace(forecast, mean=to_tracker_frame(frame, forecast.mean), samples=samples,
+                                   landing=landing, belief=belief, velocity=velocity)  # fmt: skip
 
     def predict(self, time: np.ndarray, position: np.ndarray, times: np.ndarray) -> Forecast:
         """The Forecast at times (H,) s from the frames time (T,) s and position (T, 3) m, all of them checked.
@@ -123,7 +169,7 @@ class Predictor:
         history = measured(history)
         times = self.check_times(history.time, times)
         position = self.to_sport_frame(history.position[-self.window :])
-        return self.to_tracker_frame(self.predict(history.time[-self.window :], position, times))
+        return self.to_tracker_frame(with_times(self.predict(history.time[-self.window :], position, times), times))
 
     def forecast_pixels(self, history: "PixelTrack", times: ArrayLike) -> Forecast:
         """As `forecast`, from a PixelTrack. ValueError if this predictor cannot take one."""
@@ -155,14 +201,14 @@ class Predictor:
 class Stream:
     """One ball observed live: constant time and memory per frame, however long.
 
-    Frames that measure nothing, held or (0, 0, 0), are left out, see tracks/held.py.
+    A frame that measures nothing or cannot be true is left out: `observe` says so, see frame_gate.py.
     """
 
     def __init__(self, predictor: Predictor):
         self.predictor = predictor
         self._frames = np.empty((2 * predictor.window, 4))  # t, x, y, z; the last `window` of them count
         self._end = 0
-        self._repeats = RepeatFilter()
+        self._gate = FrameGate()
 
     @property
     def frames(self) -> tuple[np.ndarray, np.ndarray]:
@@ -170,22 +216,45 @@ class Stream:
         frames = self._frames[max(0, self._end - self.predictor.window) : self._end]
         return frames[:, 0], frames[:, 1:]
 
-    def observe(self, time: float, position: ArrayLike) -> None:
-        """Add a frame: time in s, after the previous one; position (3,) m. ValueError for anything else."""
-        frame = check_frame(time, position, self._frames[self._end - 1, 0] if self._end else None)
-        if self._repeats.is_measured(*frame.tolist()):
-            frame[1:] = self.predictor.to_sport_frame(frame[1:])
-            self._add(frame)
+    @property
+    def last_time(self) -> float:
+        """The time of the last frame that was taken, s; -inf before the first."""
+        return float(self._frames[self._end - 1, 0]) if self._end else -math.inf
 
-    def observe_pixel(self, time: float, pixel: ArrayLike, camera: "Camera", diameter: float | None = None) -> None:
-        """Add a frame of a Camera: time in s, not before the previous one; pixel (2,); diameter of the ball's image,
-        px, if it was measured. ValueError for anything else, or if this predictor cannot take pixels."""
+    def observe(self, time: float, position: ArrayLike) -> FrameStatus:
+        """Add a frame: time in s, after the previous one; position (3,) m, NaN where the ball was not seen. The
+        FrameStatus says whether it was taken. ValueError if these are not four numbers."""
+        frame = four_numbers(time, position)
+        status = self._gate.check(*frame)
+        if status is RESTARTED:
+            self.restart()
+            self._gate.check(*frame)
+        if status in ACCEPTED:
+            self._take(frame)
+        return FAR_OFF if status is TAKEN and self._is_outlier() else status
+
+    def observe_pixel(
+        self, time: float, pixel: ArrayLike, camera: "Camera", diameter: float | None = None
+    ) -> FrameStatus:
+        """Add a frame of a Camera: time in s, not before the previous one; pixel (2,), NaN where the ball was not seen;
+        diameter of the ball's image, px, if it was measured. The FrameStatus says whether it was taken. ValueError for
+        anything else, or if this predictor cannot take pixels."""
         raise ValueError(no_pixels(self.predictor.name))
 
     def restart(self) -> None:
         """Forget everything: a new ball begins, on any clock. The same as a fresh stream, without allocating one."""
         self._end = 0
-        self._repeats.restart()
+        self._gate.restart()
+
+    def _take(self, frame: tuple[float, float, float, float]) -> None:
+        """Take a frame of the tracker: t, x, y, z."""
+        row = np.array(frame)
+        row[1:] = self.predictor.to_sport_frame(row[1:])
+        self._add(row)
+
+    def _is_outlier(self) -> bool:
+        """Whether the last frame was taken, but given little weight, as far as is known."""
+        return False
 
     def _add(self, frame: np.ndarray) -> None:
         """Remember a frame (4,)."""
@@ -198,8 +267,51 @@ class Stream:
     def forecast(self, times: ArrayLike) -> Forecast:
         """The Forecast at times (H,) s, as Predictor.forecast."""
         time, position = self.frames
-        forecast = self.predictor.predict(time, position, self.predictor.check_times(time, times))
-        return self.predictor.to_tracker_frame(forecast)
+        times = self.predictor.check_times(time, times)
+        return self.predictor.to_tracker_frame(with_times(self.predictor.predict(time, position, times), times))
+
+    def forecast_at(self, time: float) -> Moment | None:
+        """The Moment at one time, s on the clock of the frames: `now + latency` of a robot. None while there are too
+        few frames, and for a time that does not come after the last one."""
+        if not self.last_time < time < math.inf:
+            return None
+        forecast = self._forecast_if_known(np.array([time], float))
+        if forecast is None:
+            return None
+        rest = (forecast.velocity, forecast.covariance, forecast.velocity_covariance)
+        return Moment(float(time), forecast.mean[0], *(None if a is None else a[0] for a in rest))
+
+    def at_plane(self, normal: ArrayLike, offset: float, within: float = AHEAD) -> Crossing | None:
+        """The first Crossing of a plane within so many seconds after the last frame, as Forecast.at_plane; None too
+        while there are too few frames."""
+        forecast = self._forecast_if_known(self.last_time + times_ahead(within))
+        return None if forecast is None else forecast.at_plane(normal, offset)
+
+    def at_sphere(self, centre: ArrayLike, radius: float, within: float = AHEAD) -> Crossing | None:
+        """When the ball first comes within reach, within so many seconds after the last frame, as Forecast.at_sphere;
+        None too while there are too few frames."""
+        forecast = self._forecast_if_known(self.last_time + times_ahead(within))
+        return None if forecast is None else forecast.at_sphere(centre, radius)
+
+    def _forecast_if_known(self, times):
+        """The Forecast; None while there are too few frames."""
+        try:
+            return with_times(self.forecast(times), times)
+        except HistoryTooShort:
+            return None
+
+
+@functools.lru_cache(maxsize=8)
+def times_ahead(within: float) -> np.ndarray:
+    """Times (60,) s after the last frame, at which a crossing is looked for."""
+    if not FIRST_AHEAD < within < math.inf:
+        raise ValueError(f"within {within!r}: seconds above {FIRST_AHEAD:g}")
+    return np.array([FIRST_AHEAD, *np.linspace(0.0, within, AHEAD_TIMES)[1:]])
+
+
+def with_times(forecast: Forecast, times: np.ndarray) -> Forecast:
+    """A Forecast that holds its times (H,) s."""
+    return forecast if forecast.times is not None else dataclasses.replace(forecast, times=times)
 
 
 def no_pixels(name: str) -> str:
@@ -211,16 +323,6 @@ def measured(history: Track) -> Track:
     """The history without the frames that measure nothing: itself if there are none."""
     mask = measured_frames(history.time, history.position)
     return history if mask.all() else history[mask]
-
-
-def check_frame(time: float, position: ArrayLike, previous: float | None = None) -> np.ndarray:
-    """A frame as (4,): t, x, y, z. ValueError if it is none, or not after the previous time (s)."""
-    frame = np.array([time, *np.asarray(position)], float)
-    if frame.shape != (4,) or not np.isfinite(frame).all():
-        raise ValueError(f"a frame is a finite time and position (3,), not {time!r}, {position!r}")
-    if previous is not None and frame[0] <= previous:
-        raise ValueError(f"frame at {frame[0]:g} s does not come after the one before, at {previous:g} s")
-    return frame
 
 
 def compiled_arrays(*arrays: ArrayLike) -> tuple[np.ndarray, ...]:

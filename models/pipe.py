@@ -1,20 +1,16 @@
-"""Lines in and rows of forecasts out: what `python -m ballcast.models` does alike with positions and with pixels."""
+"""Lines in: what `python -m ballcast.models` does alike with positions and with pixels. What comes out: answers.py."""
 
 import itertools
-import math
+import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ballcast.models import Forecast, Stream
-    from ballcast.tracks import Camera
+from collections.abc import Callable, Iterable, Iterator
 
 PROGRAM = "python -m ballcast.models"
-HEADER = "t,at,x,y,z,sd_x,sd_y,sd_z,landing_t,landing_x,landing_y,landing_z,landing_probability"
+SEPARATOR = "\t"  # of the rows that lines of JSON become
+Lines = Iterator[tuple[int, str]]
 
 
-def begin_reading(header: str) -> tuple[tuple[int, str], str, Iterator[tuple[int, str]]]:
+def begin_reading(header: str) -> tuple[tuple[int, str], str, Lines]:
     """The first line (row, line) of standard input, the comment before it, and an iterator over the lines after it.
 
     header: what the first line should be, for the message if nothing comes."""
@@ -28,6 +24,33 @@ def begin_reading(header: str) -> tuple[tuple[int, str], str, Iterator[tuple[int
     else:
         raise ValueError(f"standard input: nothing came; it should start with the line {header}")
     return first, comment, ((row, line) for row, line in lines if not line.lstrip().startswith("#"))
+
+
+def begin_json(header: str) -> tuple[tuple[int, str], Lines, Callable[[str], str]]:
+    """As begin_reading, of lines of JSON: the header of their rows, all of the lines, and what makes a row of a line.
+
+    The keys of the first line name the columns; what a later line has beyond them is ignored."""
+    keys = ",".join(f'"{name}": 0' for name in header.split(","))
+    first, _, lines = begin_reading(f"{{{keys}}}")
+    names = list(json_object(first[1]))
+
+    def to_row(line):
+        found = json_object(line)
+        cells = ("" if found.get(name) is None else str(found[name]) for name in names)
+        return SEPARATOR.join(" ".join(cell.split()) for cell in cells)
+
+    return (first[0], SEPARATOR.join(names)), itertools.chain([first], lines), to_row
+
+
+def json_object(line: str) -> dict[str, object]:
+    """The object in a line of JSON, its numbers as they are written; ValueError if there is none."""
+    try:
+        found = json.loads(line.lstrip("\ufeff"), parse_float=str, parse_int=str, parse_constant=str)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError(f'no JSON object such as {{"t": 0.0, "x": 0.1, "y": 1.2, "z": 0.3}}: {line.strip()[:60]}')
+    return found
 
 
 def answer_lines(lines: Iterable[tuple[int, str]], answer: Callable[[int, str], None]) -> int:
@@ -44,36 +67,3 @@ def answer_lines(lines: Iterable[tuple[int, str]], answer: Callable[[int, str], 
             where = "" if isinstance(error, TrackError) else f"standard input, row {row}: "
             print(f"{PROGRAM}: left out: {where}{' '.join(str(error).split())}", file=sys.stderr, flush=True)
     return int(bad > 0)
-
-
-def print_forecasts(
-    stream: "Stream", t: float, lead_times: tuple[float, ...], end: Sequence[str] = (), cameras: Sequence["Camera"] = ()
-) -> None:
-    """Print a stream's forecasts after its frame at t s, if it has enough frames.
-
-    cameras: those in whose images the ball is forecast too; end: further cells of each row."""
-    from ballcast.models import HistoryTooShort
-
-    try:
-        forecast = stream.forecast([t + lead_time for lead_time in lead_times])
-    except HistoryTooShort:
-        return
-    landing = forecast.landing
-    landing_cells = [f"{landing.time:.6f}", *landing.position, landing.probability] if landing else [""] * 5
-    for k, lead_time in enumerate(lead_times):
-        sd = [""] * 3 if forecast.covariance is None else forecast.covariance[k].diagonal() ** 0.5
-        images = [in_image(camera, forecast, k) for camera in cameras]
-        values = (f"{t:.6f}", lead_time, *forecast.mean[k], *sd, *landing_cells, *itertools.chain(*images))
-        cells = [f"{v:.6g}" if isinstance(v, float) else v for v in values]
-        print(",".join([*cells, *end]))
-
-
-def in_image(camera: "Camera", forecast: "Forecast", k: int) -> list[float | str]:
-    """Where a camera will see the ball at the k-th asked time: u, v, their standard deviations, px; "" if unknown."""
-    u, v = camera.project(forecast.mean[k]).tolist()
-    if not math.isfinite(u + v):  # behind the camera
-        return [""] * 4
-    if forecast.covariance is None:
-        return [u, v, "", ""]
-    jacobian = camera.jacobian(forecast.mean[k])
-    return [u, v, *((jacobian @ forecast.covariance[k] @ jacobian.T).diagonal() ** 0.5).tolist()]

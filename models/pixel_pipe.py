@@ -9,13 +9,15 @@ tracks/live_pixels.py for those that come late, and for where a new ball begins.
 """
 
 import contextlib
+import io
 import itertools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ballcast import command
-from ballcast.models.pipe import HEADER, answer_lines, begin_reading, print_forecasts
+from ballcast.models.answers import Asked, parse_plane
+from ballcast.models.pipe import answer_lines, begin_json, begin_reading
 from ballcast.models.sight_check import check_sight
 
 if TYPE_CHECKING:
@@ -36,15 +38,15 @@ def recorded(predictor: "Predictor", options: "Options", camera_file: str) -> in
     tracks = read_pixel_tracks(options.file, cameras, **vars(options.reading))
     command.print_notes(note for track in tracks for note in track.notes)
     check_sight(predictor.sport, cameras, camera_file)
-    has_names, shown = len(tracks) > 1, cameras if options.image else []
-    print(header(shown) + ",ball" * has_names)
+    has_names, question = len(tracks) > 1, asked(options, cameras)
+    question.print_header(has_names)
     stream = predictor.stream()
     for track in tracks:
         stream.restart()
         sizes = [math.nan] * len(track) if track.diameter is None else track.diameter
         for t, pixel, c, size in zip(track.time, track.pixel, track.camera, sizes, strict=True):
             stream.observe_pixel(t, pixel, cameras[c], None if math.isnan(size) else size)
-            print_forecasts(stream, t, options.at, [track.name] * has_names, shown)
+            question.answer(stream, float(t), track.name if has_names else None)
     return 0
 
 
@@ -52,38 +54,42 @@ def live(predictor: "Predictor", options: "Options", camera_file: str) -> int:
     """Answer every line as it comes; returns 1 if lines were left out, else 0."""
     from ballcast.tracks import LivePixels, PixelLineReader, read_cameras
 
-    cameras = read_cameras(camera_file)
+    cameras, to_row = read_cameras(camera_file), str
     check_sight(predictor.sport, cameras, camera_file)
-    warm_up(predictor, cameras, options.at)
-    first, _, lines = begin_reading("t,camera,u,v")
+    question = asked(options, cameras)
+    warm_up(predictor, cameras, question)
+    if options.json:
+        first, lines, to_row = begin_json("t,camera,u,v")
+    else:
+        first, _, lines = begin_reading("t,camera,u,v")
     reader = PixelLineReader(first[1], cameras, **vars(options.reading))
     if reader.has_no_header:
         lines = itertools.chain([first], lines)
     pixels = LivePixels(reader, lambda note: command.print_notes([note]), options.wait)
-    shown, stream = cameras if options.image else [], predictor.stream()
-    print(header(shown), flush=True)
+    stream = predictor.stream()
+    question.print_header(False)
 
     def answer_frames(frames):
         for frame in frames:
-            if frame.is_new:
+            if frame.is_new or frame.time - stream.last_time > options.silence:
                 stream.restart()
             stream.observe_pixel(frame.time, frame.pixel, cameras[frame.camera], frame.diameter)
-            print_forecasts(stream, frame.time, options.at, cameras=shown)
+            question.answer(stream, frame.time)
 
-    status = answer_lines(lines, lambda row, line: answer_frames(pixels.frames(row, line)))
+    status = answer_lines(lines, lambda row, line: answer_frames(pixels.frames(row, to_row(line))))
     answer_frames(pixels.rest())
     return status
 
 
-def header(cameras: Sequence["Camera"]) -> str:
-    """The header of the rows, with the columns of cameras."""
-    return ",".join([HEADER, *(f"{camera.name}_{key}" for camera in cameras for key in ("u", "v", "sd_u", "sd_v"))])
+def asked(options: "Options", cameras: Sequence["Camera"]) -> Asked:
+    """What the options ask for, with --image in the images of these cameras too."""
+    plane = parse_plane(options.plane) if options.plane else None
+    return Asked(options.at, options.latency, plane, options.json, cameras if options.image else ())
 
 
-def warm_up(predictor: "Predictor", cameras: Sequence["Camera"], lead_times: Sequence[float]) -> None:
+def warm_up(predictor: "Predictor", cameras: Sequence["Camera"], question: Asked) -> None:
     """Forecast simulated balls as these cameras see them, so that no frame of the real one waits for the compiler."""
     from ballcast import sim
-    from ballcast.models import HistoryTooShort
 
     pixels = sim.draw(predictor.sport, WARM_UP_BALLS, purpose="play", cameras=cameras).pixels
     for ball in range(len(pixels)):
@@ -91,5 +97,5 @@ def warm_up(predictor: "Predictor", cameras: Sequence["Camera"], lead_times: Seq
         for k, (t, pixel, camera, _) in enumerate(zip(*pixels.of(ball), strict=True)):
             stream.observe_pixel(t, pixel, cameras[camera])
             if k % WARM_UP_STEP == 0:
-                with contextlib.suppress(HistoryTooShort):
-                    stream.forecast([t + lead_time for lead_time in lead_times])
+                with contextlib.redirect_stdout(io.StringIO()):
+                    question.answer(stream, t)

@@ -14,6 +14,7 @@ import glob
 import importlib
 import importlib.util
 import io
+import json
 import os
 import re
 import shlex
@@ -248,6 +249,8 @@ def write_clip():
 def write_tracks(track):
     """The recordings of the examples in docs/commands.md: other units, axes, columns and formats."""
     t, (x, y, z) = track.time, track.position.T
+    lines = [json.dumps(dict(zip("txyz", row, strict=True))) for row in np.column_stack([t, x, y, z]).tolist()]
+    Path("growing.json").write_text("\n".join(lines))
     for name in ("recordings/one.csv", "stroke.csv", "growing.csv"):
         np.savetxt(name, np.column_stack([t, x, y, z]), delimiter=",", header="t,x,y,z", comments="", fmt="%.6f")
     unity = np.column_stack([t, 1e3 * x, 1e3 * (z + 0.76), -1e3 * y])
@@ -391,7 +394,7 @@ def test_every_command_runs_to_its_first_output(commands, folder, run, name, mon
         if (missing := missing_extra(" ".join([name, *arguments]))) is not None:
             skipped.append(f"{missing} is not installed: {places[0]}")
             continue
-        lines = "ball.csv" if "--cameras" in arguments else "growing.csv"
+        lines = "ball.csv" if "--cameras" in arguments else f"growing.{'json' if '--json' in arguments else 'csv'}"
         stdin = io.TextIOWrapper(io.BytesIO(Path(lines).read_bytes()))
         monkeypatch.setattr(sys, "stdin", stdin)
         if (message := run(name, expanded(arguments))) is not None:

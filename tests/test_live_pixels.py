@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from ballcast.models.pixel_pipe import header
+from ballcast.models.answers import Asked
 from ballcast.tracks import Camera, LivePixels, PixelLineReader, TrackError
 
 K = [[1200.0, 0.0, 640.0], [0.0, 1200.0, 360.0], [0.0, 0.0, 1.0]]
@@ -152,5 +152,7 @@ def test_memory_is_bounded():
     assert held < 20_000
 
 
-def test_each_camera_has_columns_of_its_own():
-    assert header(BOTH).endswith("probability,left_u,left_v,left_sd_u,left_sd_v,right_u,right_v,right_sd_u,right_sd_v")
+def test_each_camera_has_columns_of_its_own(capsys):
+    Asked((0.1,), cameras=BOTH).print_header(False)
+    columns = "probability,left_u,left_v,left_sd_u,left_sd_v,right_u,right_v,right_sd_u,right_sd_v\n"
+    assert capsys.readouterr().out.endswith(columns)

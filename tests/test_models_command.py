@@ -2,6 +2,7 @@
 
 import gc
 import io
+import json
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from ballcast import sim
 from ballcast.models import Forecast, HistoryTooShort, Predictor, Stream
 from ballcast.models.__main__ import Options, run
-from ballcast.models.pipe import HEADER
+from ballcast.models.answers import HEADER
 from ballcast.tracks import Camera, PixelTrack, Track, write_cameras, write_pixels, write_track
 
 ROOT = Path(__file__).parents[1]
@@ -91,6 +92,86 @@ def test_a_pipe_takes_the_options_of_files():
     assert run.returncode == 0 and err == ""
     t, _, x, y, z = map(float, out.splitlines()[-1].split(",")[:5])
     assert (t, x) == (0.004, -1.0) and y > 0.4 and abs(z - (1.0 - 4.905 * 0.2**2)) < 0.1
+
+
+PARABOLA = {"predictor": "parabola", "at": (0.0, 0.1), "latency": 0.03, "plane": "y=0.3"}
+
+
+@pytest.fixture
+def answer(monkeypatch, capsys):
+    """answer(lines, **options) -> (exit status, rows of standard output, lines of standard error) of a pipe."""
+
+    def answer(lines, **options):
+        text = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        status = run(Options("-", **(PARABOLA | options)))
+        out, err = capsys.readouterr()
+        return status, out.splitlines(), err.splitlines()
+
+    return answer
+
+
+def frames_of(ball, shift=0.0, begin=0.0):
+    rows = zip((TIME + begin).tolist(), (POSITION + [shift, 0, 0]).tolist(), strict=True)
+    return [{"id": ball, "t": t, "x": x, "y": y, "z": z} for t, (x, y, z) in rows]
+
+
+def test_lines_of_json_are_answered_with_lines_of_json_ball_by_ball(answer):
+    pairs = zip(frames_of("a"), frames_of("b, the other", 0.1), strict=True)
+    lines = [line for pair in pairs for line in pair]
+    bad = ['{"t": 1', "[1]", {"t": 0.2, "x": None, "id": "a"}, {"t": 0.3, "x": 1, "y": "far", "z": 1, "id": "a"}]
+    status, rows, errors = answer([*lines, *bad], json=True)
+    assert status == 1 and len(errors) == 4 and "row 25: no JSON object" in errors[0] and "'far'" in errors[3]
+    assert "missed frame" in errors[2]
+    found = [json.loads(row) for row in rows]
+    assert [row["ball"] for row in found] == ["a", "b, the other"] * 10
+    last, other = found[-2:]
+    assert last["t"] == pytest.approx(TIME[-1], abs=1e-6) and last["landing"] is None
+    assert [ahead["at"] for ahead in last["forecast"]] == [0.0, 0.1]
+    assert last["forecast"][1]["t"] == pytest.approx(TIME[-1] + 0.13, abs=1e-6)
+    crossing = last["crossing"]
+    assert crossing["position"][1] == pytest.approx(0.3) and crossing["velocity"][1] > 4.0
+    assert other["crossing"]["position"][0] == pytest.approx(crossing["position"][0] + 0.1, abs=1e-3)
+
+
+def test_a_plane_has_columns_and_a_latency_moves_the_forecast(answer):
+    lines = ["t,x,y,z", *(f"{t:.6f},{x:.6f},{y:.6f},{z:.6f}" for t, (x, y, z) in zip(TIME, POSITION, strict=True))]
+    _, rows, _ = answer(lines)
+    header = rows[0].split(",")
+    cells = dict(zip(header, rows[-1].split(","), strict=True))
+    assert header[13:25] == [f"crossing_{name}" for name in "t x y z vx vy vz sd_t sd_x sd_y sd_z probability".split()]
+    assert float(cells["crossing_y"]) == pytest.approx(0.3) and cells["crossing_sd_t"] == ""
+    _, same, _ = answer(lines, plane="0,-2,0,-0.6")
+    assert [row.split(",")[13:] for row in same] == [row.split(",")[13:] for row in rows]
+    _, ahead, _ = answer(lines, latency=0.0, at=(0.03, 0.13), plane="")
+    assert [row.split(",")[2:5] for row in ahead[1:]] == [row.split(",")[2:5] for row in rows[1:]]
+    assert answer(lines, plane="y=9")[1][-1].split(",")[13:] == [""] * 12
+
+
+def test_a_ball_that_was_silent_is_closed_and_begins_anew(answer):
+    both = [*frames_of("a"), *frames_of("b", begin=5.0), *frames_of("a", begin=5.0)]
+    _, rows, errors = answer(both, json=True, silence=2.0)
+    counts = [json.loads(row)["ball"] for row in rows]
+    assert not errors and counts == ["a"] * 10 + ["b"] * 10 + ["a"] * 10  # two frames of each are too few
+    _, rows, _ = answer(both, json=True, silence=60.0)
+    assert len(rows) == 32  # the second `a` goes on
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"plane": "w=1"}, "--plane w=1: write y=1.2, or a,b,c,d for the plane"),
+        ({"plane": "0,0,0,1"}, "--plane 0,0,0,1"),
+        ({"latency": -1.0}, "--latency -1: seconds, 0 or more"),
+        ({"silence": 0.0}, "--silence 0: seconds above 0"),
+        ({"latency": 0.0}, "--at 0 0.1: seconds above 0 that increase"),
+        ({"json": True}, "no JSON object such as"),
+    ],
+)
+def test_what_cannot_be_asked_ends_with_one_line(answer, options, message):
+    with pytest.raises(ValueError, match=message) as error:
+        answer(["t,x,y,z"], **options)
+    assert "\n" not in str(error.value)
 
 
 # --- pixels -----------------------------------------------------------------------------------------------------------
@@ -209,3 +290,12 @@ def test_an_hour_of_pixels_takes_no_more_memory_than_its_first_minutes(ask):
         held.append(tracemalloc.get_traced_memory()[0])
         tracemalloc.stop()
     assert held[1] < held[0] + 500_000  # 5000 frames more would be 1.5 MB
+
+
+def test_pixels_are_asked_in_json_too(ask):
+    lines = [dict(zip("t camera u v".split(), line.strip().split(","), strict=True)) for line in as_lines(seen())]
+    text = "\n".join(json.dumps(line | {"t": float(line["t"])}) for line in lines)
+    status, rows, errors = ask(text, json=True, image=True, plane="y=1")
+    found = json.loads(rows[-1])
+    assert status == 0 and not errors and found["crossing"] is None and found["forecast"][0]["sd"] == [0.01] * 3
+    assert found["forecast"][0]["images"]["behind"]["u"] == 640.0

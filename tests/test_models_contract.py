@@ -45,6 +45,8 @@ def test_a_forecast_holds_what_its_predictor_gives(predictor, history):
     given = [name for name in ("covariance", "samples", "landing", "belief") if getattr(forecast, name) is not None]
     assert given == list(GIVES[predictor.name])
     assert forecast.mean.shape == (len(times), 3) and np.isfinite(forecast.mean).all()
+    crossing = forecast.at_plane((0, 1, 0), 0.2)  # before the bounce
+    assert abs(crossing.position[1] - 0.2) < 1e-6 and (crossing.covariance is None) == ("covariance" not in given)
     assert np.linalg.norm(forecast.mean[0] - history.position[-1]) < 0.2  # the ball does not jump
     if "covariance" in given:
         assert forecast.covariance.shape == (len(times), 3, 3) and is_covariance(forecast.covariance)
@@ -160,19 +162,36 @@ def test_a_stream_that_restarts_is_as_a_fresh_one(predictor, history):
     assert first.covariance is None or np.array_equal(again.covariance, first.covariance)
 
 
-def test_a_stream_refuses_impossible_frames(predictor):
+def test_a_stream_leaves_out_impossible_frames_and_says_so(predictor):
     stream = predictor.stream()
-    stream.observe(1.0, (0.0, 0.0, 1.0))
-    for time, position in [
-        (1.0, (0, 0, 1)),
-        (0.5, (0, 0, 1)),
-        (2.0, (0, 0, np.nan)),
-        (np.inf, (0, 0, 1)),
-        (2.0, (0, 1)),
+    assert stream.observe(1.0, (0.0, 0.0, 1.0)) == "taken"
+    for time, position, status in [
+        (1.0, (0, 0, 1), "late"),
+        (0.5, (0, 0, 1), "late"),
+        (2.0, (0, 0, np.nan), "not finite"),
+        (np.inf, (0, 0, 1), "not finite"),
+        (1.01, (0, 9, 1), "far off"),
     ]:
-        with pytest.raises(ValueError):
-            stream.observe(time, position)
-    stream.observe(1.1, (0.0, 0.0, 1.0))
+        assert stream.observe(time, position) == status
+    with pytest.raises(ValueError):
+        stream.observe(2.0, (0, 1))
+    assert stream.last_time == 1.0 and stream.observe(1.1, (0.0, 0.0, 1.0)) == "taken"
+
+
+def test_the_velocity_is_that_of_the_path(predictor, history):
+    times = history.time[-1] + np.arange(1, 100) * 0.002
+    forecast = predictor.forecast(history, times)
+    np.testing.assert_array_equal(forecast.times, times)
+    assert (forecast.velocity is None) == (predictor.name == "tokens")
+    has_spread = predictor.name in ("gru_physics", "physics", "ukf")
+    assert (forecast.velocity_covariance is not None) == has_spread
+    if forecast.velocity is None:
+        return
+    slope = (forecast.mean[2:] - forecast.mean[:-2]) / 0.004
+    off = np.abs(forecast.velocity[1:-1] - slope).max(axis=1)
+    assert np.median(off) < 0.02 and (off > 0.2).mean() < 0.1  # but for a bounce, and bends at the horizons
+    if has_spread:
+        assert is_covariance(forecast.velocity_covariance)
 
 
 def test_a_stream_keeps_no_more_than_its_window(predictor):

@@ -193,8 +193,9 @@ def test_refusals_are_one_line():
         physics.forecast(track[:2], [0.5])
     stream = physics.stream()
     stream.observe_pixel(0.0, [640.0, 300.0], SIDE)
-    for bad, match in (((0.0, [1.0], SIDE), "finite time and pixel"), ((-0.1, [1.0, 2.0], SIDE), "comes before"),
-                       ((0.0, [1.0, 2.0], SIDE), "two frames"), ((0.1, [1.0, 2.0], "side"), "must be a Camera"),
+    assert stream.observe_pixel(-0.1, [1.0, 2.0], SIDE) == stream.observe_pixel(0.0, [1.0, 2.0], SIDE) == "late"
+    assert stream.observe_pixel(0.1, [np.nan, 2.0], SIDE) == "not finite"
+    for bad, match in (((0.0, [1.0], SIDE), "time and a pixel"), ((0.1, [1.0, 2.0], "side"), "must be a Camera"),
                        ((0.1, [1.0, 2.0], SIDE, -1.0), "diameter")):  # fmt: skip
         with pytest.raises(ValueError, match=match):
             stream.observe_pixel(*bad)

@@ -11,7 +11,7 @@ balls apart, and what looks wrong gets one note of each kind. Beyond that, a clo
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -95,10 +95,17 @@ class LiveTracks:
 
     notify   called with each note, a line
     ground   height of the lowest ground that a ball can lie on, m, for a note
+    silence  s: a ball that was not seen for so long is closed; a later frame under its id begins a new one
     """
 
-    def __init__(self, reader: TrackLineReader, notify: Callable[[str], None], ground: float | None = None):
-        self.reader, self._notify, self._ground = reader, notify, ground
+    def __init__(
+        self,
+        reader: TrackLineReader,
+        notify: Callable[[str], None],
+        ground: float | None = None,
+        silence: float = math.inf,
+    ):
+        self.reader, self._notify, self._ground, self._silence = reader, notify, ground, silence
         self._balls: dict[str, _Ball] = {}
         self._noted: set[str] = set()
 
@@ -112,6 +119,7 @@ class LiveTracks:
             return []
         if bad := first_invalid_row(np.array([time]), position[None]):
             raise TrackError(f"{where}: {bad[1]}")
+        self._close_silent(time)
         ball = self._balls.get(name) or self._begin(name)
         frames = [(time, position)]
         if time <= ball.last:
@@ -119,6 +127,16 @@ class LiveTracks:
             ball = self._begin(name)
         ball.late = None
         return [frame for frame in (self._add(where, name, ball, *each) for each in frames) if frame]
+
+    @property
+    def open(self) -> Set[str]:
+        """The names of the balls that are followed now."""
+        return self._balls.keys()
+
+    def _close_silent(self, time):
+        """Forget the balls that have not been seen for so long."""
+        for name in [name for name, ball in self._balls.items() if self._silence < time - ball.last < math.inf]:
+            del self._balls[name]
 
     def _restarted(self, where, ball, time, position):
         """The frames with which a new ball begins; TrackError if this one is merely late."""

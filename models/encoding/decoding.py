@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from ballcast.models.encoding.features import FILTER, JITTER
-from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS, free_flight_sd
+from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS, free_flight_sd, free_flight_sd_rate
 from ballcast.models.estimation.filter_state import summary
 from ballcast.models.estimation.linear import cholesky_with_jitter
 from ballcast.models.estimation.unknowns import HEIGHT, UNKNOWNS
@@ -81,8 +81,9 @@ def position_factor(feature_set, state, out):
 
 
 @kernel
-def decode_path(outputs, mean, scale, variance_factor, now, variances, times, positions, out, covariance):
-    """Fill the mean, out (H, 3) m, and the covariance (H, 3, 3) m2 at times (H,) s, about nominal positions (H, 3) m.
+def decode_path(outputs, mean, scale, variance_factor, now, variances, times, nominal, out, covariance, velocity):
+    """Fill the mean, out (H, 3) m, its covariance (H, 3, 3) m2 and its velocity (H, 3) m/s at times (H,) s, about a
+    nominal path (H, 6), its positions and velocities.
 
     mean and scale (20, 3): the scaling of the outputs, in standard deviations of free flight; variance_factor (21,):
     the calibration of variances, at the last frame and at the horizons; now (3, 3): position_factor. Residuals are
@@ -99,9 +100,9 @@ def decode_path(outputs, mean, scale, variance_factor, now, variances, times, po
         before, low, high = 1.0 - after, nodes[segment], nodes[segment + 1]
         free_flight_sd(variances, times[n], position_sd)
         sx, sy, sz = position_sd[0], position_sd[1], position_sd[2]
-        out[n, 0] = positions[n, 0] + sx * (before * low[0] + after * high[0])
-        out[n, 1] = positions[n, 1] + sy * (before * low[1] + after * high[1])
-        out[n, 2] = positions[n, 2] + sz * (before * low[2] + after * high[2])
+        out[n, 0] = nominal[n, 0] + sx * (before * low[0] + after * high[0])
+        out[n, 1] = nominal[n, 1] + sy * (before * low[1] + after * high[1])
+        out[n, 2] = nominal[n, 2] + sz * (before * low[2] + after * high[2])
         xx = sx * (before * low[3] + after * high[3])
         yx, yy = sy * (before * low[4] + after * high[4]), sy * (before * low[5] + after * high[5])
         zx, zy = sz * (before * low[6] + after * high[6]), sz * (before * low[7] + after * high[7])
@@ -111,6 +112,19 @@ def decode_path(outputs, mean, scale, variance_factor, now, variances, times, po
         covariance[n, 0, 1] = covariance[n, 1, 0] = xx * yx
         covariance[n, 0, 2] = covariance[n, 2, 0] = xx * zx
         covariance[n, 1, 2] = covariance[n, 2, 1] = yx * zx + yy * zy
+        _fill_velocity(nodes, variances, times[n], nominal[n], position_sd, velocity[n])
+
+
+@inlined
+def _fill_velocity(nodes, variances, t, nominal, position_sd, out):
+    """Fill a velocity, out (3,) m/s: the derivative of the mean path by the time, at t s."""
+    grid_position = min(t / HORIZON_STEP, float(HORIZONS))
+    segment = min(int(grid_position), HORIZONS - 1)
+    after, per_second = grid_position - segment, 1.0 / HORIZON_STEP if t < HORIZONS * HORIZON_STEP else 0.0
+    for i in range(3):
+        low, step = nodes[segment, i], nodes[segment + 1, i] - nodes[segment, i]
+        rate = free_flight_sd_rate(variances[:, i], t, position_sd[i])
+        out[i] = nominal[3 + i] + rate * (low + after * step) + position_sd[i] * per_second * step
 
 
 @inlined

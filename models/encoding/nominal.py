@@ -57,16 +57,25 @@ def free_flight_sd(variances, t, out):
         out[i] = np.sqrt(max(variance, MIN_POSITION_SD**2))
 
 
+@inlined
+def free_flight_sd_rate(variances, t, sd):
+    """The derivative by t, m/s, of one axis' standard deviation `sd` (m), whose variances are (3,)."""
+    return (variances[1] + t * variances[2]) / sd if sd > MIN_POSITION_SD else 0.0
+
+
 @kernel
 def nominal_trajectory(
     feature_set, sport, x, variances, times, positions, nominal_landing, landing_sd, contact_features
 ):
     """Fill positions (H, 3) m at times (H,) s, the landing's time and position (4,), their sd (4,), and the contact
-    features (3,): times of the first two contacts, s, and how far from the surface's edge the first one is."""
+    features (3,): times of the first two contacts, s, and how far from the surface's edge the first one is. Positions
+    (H, 6) get velocities too."""
+    columns = positions.shape[1]
     contact_features[:2], contact_features[2] = LANDING_HORIZON, math.asinh(MAX_MARGIN)
     if feature_set != FILTER:
         for k in range(len(times)):
-            positions[k] = x[:3] + times[k] * x[3:6]
+            positions[k, :3] = x[:3] + times[k] * x[3:6]
+            positions[k, 3:] = x[3 : 3 + columns - 3]
         nominal_landing[0], landing_sd[:] = 0.0, 1.0
         nominal_landing[1:] = x[:3]
         return
@@ -74,13 +83,14 @@ def nominal_trajectory(
     for k in range(len(times)):
         until[k] = times[k]
     until[-1] = max(LANDING_HORIZON, times[-1] + 1e-6)
-    trajectory, contacts = np.empty((len(until), 3)), np.empty(MAX_CONTACTS, CONTACT_DTYPE)
+    trajectory, contacts = np.empty((len(until), columns)), np.empty(MAX_CONTACTS, CONTACT_DTYPE)
     flight = fly_ball(sport, to_launch(x), until, none, trajectory, np.empty((0, 3, 0)), contacts)
     for k in range(len(times)):
-        positions[k, 0], positions[k, 1] = trajectory[k, 0], trajectory[k, 1]
-        positions[k, 2] = trajectory[k, 2] + x[HEIGHT]
+        for i in range(columns):
+            positions[k, i] = trajectory[k, i]
+        positions[k, 2] += x[HEIGHT]
     nominal_landing[0] = LANDING_HORIZON
-    nominal_landing[1:] = trajectory[-1]
+    nominal_landing[1:] = trajectory[-1, :3]
     landing_speed = MIN_LANDING_SPEED
     for n in range(min(flight.contact_count, 2)):
         contact_features[n] = min(contacts[n]["time"], LANDING_HORIZON)
@@ -173,7 +183,8 @@ def crossing_axis(surface):
 def nominal_trajectories(
     feature_set, sport, x, variances, times, positions, horizon_positions, nominal_landing, landing_sd, contact_features
 ):
-    """As nominal_trajectory, at times (H,) s and at the horizons (20, 3), in one flight."""
+    """As nominal_trajectory, at times (H,) s, positions and velocities (H, 6), and at the horizons (20, 3), in one
+    flight."""
     all_times, order = np.empty(len(times) + HORIZONS), np.empty(len(times) + HORIZONS, np.int64)
     n, k = 0, 0
     for i in range(len(all_times)):
@@ -182,12 +193,13 @@ def nominal_trajectories(
             all_times[i], order[i], n = times[n], HORIZONS + n, n + 1
         else:
             all_times[i], order[i], k = horizon, k, k + 1
-    out = np.empty((len(all_times), 3))
+    out = np.empty((len(all_times), 6))
     nominal_trajectory(feature_set, sport, x, variances, all_times, out, nominal_landing, landing_sd, contact_features)
     for i in range(len(all_times)):
         k = order[i]
-        for j in range(3):
-            if k < HORIZONS:
+        if k < HORIZONS:
+            for j in range(3):
                 horizon_positions[k, j] = out[i, j]
-            else:
+        else:
+            for j in range(6):
                 positions[k - HORIZONS, j] = out[i, j]

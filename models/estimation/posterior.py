@@ -30,6 +30,8 @@ class Prediction(NamedTuple):
     probability: float  # of a landing
     landing: np.ndarray  # (4,) time (s after the last frame) and position (m)
     landing_covariance: np.ndarray  # (4, 4)
+    velocity: np.ndarray  # (H, 3) m/s of the first sample; may be empty
+    velocity_covariance: np.ndarray  # (H, 3, 3) (m/s)2 about it; may be empty
 
 
 def standard_normal_samples(count: int, seed: int = 0) -> np.ndarray:
@@ -55,19 +57,22 @@ def fly_samples(lane_sport, samples, times, contacts):
     Returns measured positions (K, H, 3) m, in the precision of lane_sport, and the number of contacts in the log.
     """
     positions = np.empty((len(samples), times.shape[1], 3), lane_sport.boxes.dtype)
-    return positions, fly_samples_into(lane_sport, samples, times, contacts, positions)
+    none = np.empty((0, 0, 0), lane_sport.boxes.dtype)
+    return positions, fly_samples_into(lane_sport, samples, times, contacts, positions, none)
 
 
 @kernel
-def fly_samples_into(lane_sport, samples, times, contacts, positions):
-    """As fly_samples, into positions (K, H, 3) m; times (N, H) s: a row is of K / N samples that follow one another."""
+def fly_samples_into(lane_sport, samples, times, contacts, positions, velocities):
+    """As fly_samples, into positions (K, H, 3) m and velocities (K, H, 3) m/s, which may be empty; times (N, H) s: a
+    row is of K / N samples that follow one another."""
     count, (time_rows, horizons) = len(samples), times.shape
     launches, padded_times = np.empty((count, LAUNCH_SIZE)), np.full((time_rows, horizons + CHUNK), np.inf)
     for n in range(count):
         fill_launch(samples[n], launches[n])
     padded_times[:, :horizons] = times
-    counts, out, none = np.full(count, horizons), positions.reshape(-1), np.empty((0, 0, 0), lane_sport.boxes.dtype)
-    task = LaneTask(lane_sport, launches, padded_times, counts, out, none, none, np.empty(count, np.int8), contacts)
+    counts, out, spins = np.full(count, horizons), positions.reshape(-1), np.empty_like(velocities)
+    status = np.empty(count, np.int8)
+    task = LaneTask(lane_sport, launches, padded_times, counts, out, velocities, spins, status, contacts)
     used = fly_lanes(task, np.int64(0), count)
     for n in range(count):
         for k in range(horizons):
@@ -155,13 +160,14 @@ def modal_landing(landings, surfaces):
 
 
 @kernel
-def simulate_samples(lane_sport, samples, times, K, positions):
-    """Fill positions (B K, H, 3) m of K samples of each of B balls at times (B or 1, H) s: first landings (B K, 5).
+def simulate_samples(lane_sport, samples, times, K, positions, velocities):
+    """Fill positions (B K, H, 3) m and velocities (B K, H, 3) m/s of K samples of each of B balls at times (B or 1, H)
+    s: first landings (B K, 5).
 
     If too many samples of a ball have not landed by the last time, those are simulated further.
     """
     contacts = np.empty(CONTACTS_PER_SAMPLE * len(samples), CONTACT_DTYPE)
-    used = fly_samples_into(lane_sport, samples, times, contacts, positions)
+    used = fly_samples_into(lane_sport, samples, times, contacts, positions, velocities)
     landings, is_late = first_landings(lane_sport, contacts, used, samples, 0.0), np.zeros(len(samples), np.bool_)
     for first in range(0, len(samples), K):
         is_unlanded, end = landings[first : first + K, 0] == np.inf, times[min(first // K, len(times) - 1), -1]
@@ -182,8 +188,12 @@ def predict_ahead(lane_sport, standard_normal, x, covariance, times):
     """
     samples = transform_samples(x, covariance, standard_normal)
     positions = np.empty((len(samples), len(times), 3), lane_sport.boxes.dtype)
-    landings = simulate_samples(lane_sport, samples, times.reshape((1, len(times))), len(samples), positions)
-    return Prediction(positions, covariance_about_first(positions), *modal_landing(landings, len(lane_sport.boxes)))
+    velocities = np.empty_like(positions)
+    row = times.reshape((1, len(times)))
+    landings = simulate_samples(lane_sport, samples, row, len(samples), positions, velocities)
+    landing = modal_landing(landings, len(lane_sport.boxes))
+    moving = velocities[0].astype(np.float64), covariance_about_first(velocities)
+    return Prediction(positions, covariance_about_first(positions), *landing, *moving)
 
 
 def to_forecast(
@@ -197,7 +207,9 @@ def to_forecast(
     positions = prediction.positions
     mean = positions[0].astype(float)
     keep_above(ground, mean)
-    return Forecast(mean, prediction.covariance, positions, landing, to_belief(x, covariance))
+    belief, has_velocity = to_belief(x, covariance), len(prediction.velocity) == len(mean)
+    moving = (prediction.velocity, prediction.velocity_covariance) if has_velocity else (None, None)
+    return Forecast(mean, prediction.covariance, positions, landing, belief, *moving)
 
 
 def keep_above(ground: float | None, mean: np.ndarray) -> None:

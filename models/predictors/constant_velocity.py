@@ -14,4 +14,5 @@ class ConstantVelocity(Predictor):
     def predict(self, time: np.ndarray, position: np.ndarray, times: np.ndarray) -> Forecast:
         t, middle = time - time.mean(), position.mean(axis=0)
         velocity = t @ (position - middle) / (t @ t)
-        return Forecast(middle + np.multiply.outer(times - time.mean(), velocity))
+        mean = middle + np.multiply.outer(times - time.mean(), velocity)
+        return Forecast(mean, velocity=np.tile(velocity, (len(times), 1)))

@@ -75,7 +75,7 @@ def forecast_paths(balls, constants, times, out):
         belief_outputs = belief_head(network, features, h)
     starts, variances = np.empty((count, UNKNOWNS)), np.empty((count, 3, 3))
     landings, landing_sds = np.empty((count, 4)), np.empty((count, 4))
-    positions, horizon_positions = np.empty((count, horizons, 3)), np.empty((HORIZONS, 3))
+    positions, horizon_positions = np.empty((count, horizons, 6)), np.empty((HORIZONS, 3))
     nominal_features, now = np.empty((count, len(network.nominal_mean))), np.empty((3, 3))
     for b in range(count):
         nominal.fill_nominal_start(feature_set, memory.filter_states[b], starts[b], variances[b])
@@ -92,7 +92,7 @@ def forecast_paths(balls, constants, times, out):
     for b in range(count):
         path_scaling = scaling.mean, scaling.scale, scaling.variance_factor
         landing_scaling = scaling.landing_mean, scaling.landing_scale, scaling.landing_variance_factor
-        path = positions[b], out.mean[b], out.covariance[b]
+        path = positions[b], out.mean[b], out.covariance[b], out.velocity[b]
         position_factor(feature_set, memory.filter_states[b], now)
         decode_path(outputs[b], *path_scaling, now, variances[b], times[b], *path)
         out.probability[b], out.landing[b], out.landing_covariance[b] = decode_landing(

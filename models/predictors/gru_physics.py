@@ -30,6 +30,7 @@ class GruPhysics(NeuralPredictor):
 
     name = "gru_physics"
     sample_count, sample_dtype, has_belief = SAMPLES, np.float32, True
+    has_velocity_covariance = True
 
     def __init__(self, sport: Sport, path: Path | str | None = None):
         super().__init__(sport, path)
@@ -61,6 +62,7 @@ def simulate_ahead(balls, constants, times, out):
     (count, horizons), K = times.shape, standard_normal.shape[1]
     outputs = belief_head(network, memory.features, memory.hidden).astype(np.float64)
     buffer = np.empty((BALLS_PER_LANES * K, horizons, 3), out.samples.dtype)  # stays in the cache, as `out` does not
+    velocity_buffer = np.empty_like(buffer)
     for first in range(0, count, BALLS_PER_LANES):
         last = min(first + BALLS_PER_LANES, count)
         samples = np.empty(((last - first) * K, UNKNOWNS))
@@ -71,8 +73,8 @@ def simulate_ahead(balls, constants, times, out):
                 memory.filter_states[b], outputs[b], active_unknowns, standard_normal, *belief, samples[rows]
             )
             out.P[b, 3:9, 3:9] += memory.filter_states[b].jump  # the samples do without: both sides fly the same path
-        positions = buffer[: (last - first) * K]
-        landings = posterior.simulate_samples(lane_sport, samples, times[first:last], K, positions)
+        positions, velocities = buffer[: (last - first) * K], velocity_buffer[: (last - first) * K]
+        landings = posterior.simulate_samples(lane_sport, samples, times[first:last], K, positions, velocities)
         for b in range(first, last):
             rows = slice((b - first) * K, (b - first + 1) * K)
             probability, landing, landing_covariance = posterior.modal_landing(landings[rows], len(lane_sport.boxes))
@@ -81,13 +83,15 @@ def simulate_ahead(balls, constants, times, out):
             flat, copy = positions[rows].reshape(-1), out.samples[b].reshape(-1)
             for m in range(len(flat)):
                 copy[m] = flat[m]
-            out.mean[b] = positions[rows.start]
+            out.mean[b], out.velocity[b] = positions[rows.start], velocities[rows.start]
             posterior.fill_covariance_about_first(positions[rows], out.covariance[b])
+            posterior.fill_covariance_about_first(velocities[rows], out.velocity_covariance[b])
             for k in range(horizons):
                 factor = _interpolate(variance_factors[0], times[b, k] / HORIZON_STEP)
                 for i in range(3):
                     for j in range(3):
                         out.covariance[b, k, i, j] *= factor
+                        out.velocity_covariance[b, k, i, j] *= factor
 
 
 @kernel

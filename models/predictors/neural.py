@@ -10,6 +10,7 @@ Everything between the frames and the forecast is compiled; torch is not importe
 """
 
 import copy
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,17 +19,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ballcast.models.contract import (
+    AHEAD,
     Forecast,
     Predictor,
     Stream,
-    check_frame,
     compiled_arrays,
     expected_landing,
     measured,
+    times_ahead,
 )
 from ballcast.models.encoding.features import FEATURE_SIZES, extract, make_frontend
 from ballcast.models.estimation import filter_state, unknowns
 from ballcast.models.estimation.posterior import keep_above
+from ballcast.models.frame_gate import RESTARTED, FrameGate, FrameStatus
 from ballcast.models.predictors.pixel_frames import check_started
 from ballcast.models.registry import WEIGHTS_OF, check_weights, require_weights, variance_factors
 from ballcast.models.runtime import weights
@@ -38,9 +41,10 @@ from ballcast.sim.engine import run_in_threads
 from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.borrowed import borrowed
 from ballcast.sim.kernels.packed import Packed, pack
-from ballcast.tracks import Camera, PixelTrack, RepeatFilter, RepeatFilters, Track
+from ballcast.tracks import Camera, PixelTrack, RepeatFilters, Track
 
 if TYPE_CHECKING:
+    from ballcast.models.crossing import BatchCrossing
     from ballcast.models.estimation.candidates import Association
     from ballcast.models.predictors.pixel_stream import PixelStreamFilter
 
@@ -67,8 +71,15 @@ class BatchForecast(NamedTuple):
     probability: np.ndarray  # (B,) of a landing
     landing: np.ndarray  # (B, 4) its time (s after the last frame) and position (m)
     landing_covariance: np.ndarray  # (B, 4, 4)
+    velocity: np.ndarray  # (B, H, 3) m/s
+    velocity_covariance: np.ndarray  # (B, H, 3, 3) (m/s)2
     x: np.ndarray  # (B, 16) the unknowns at the last frame
     P: np.ndarray  # (B, 16, 16)
+
+    @property
+    def path_spread(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What a crossing needs beside the mean: velocity, covariance and samples."""
+        return self.velocity, self.covariance, self.samples
 
 
 class NeuralPredictor(Predictor):
@@ -76,7 +87,7 @@ class NeuralPredictor(Predictor):
 
     side_information = "sport, by its weights"
     window = filter_state.HISTORY_FRAMES  # frames that are kept
-    sample_count, has_belief = 0, False  # what its forecasts hold
+    sample_count, has_belief, has_velocity, has_velocity_covariance = 0, False, True, False  # what its forecasts hold
     sample_dtype: type[np.floating] = np.float64
 
     def __init__(self, sport: Sport, path: Path | str | None = None):
@@ -165,7 +176,9 @@ class NeuralPredictor(Predictor):
         samples = np.empty((count, self.sample_count, horizons, 3), self.sample_dtype)
         belief = np.zeros((count, size)), np.zeros((count, size, size))
         landing = np.empty(count), np.empty((count, 4)), np.empty((count, 4, 4))
-        return BatchForecast(np.empty((*path, 3)), np.empty((*path, 3, 3)), samples, *landing, *belief)
+        horizons_of = [horizons if has_it else 0 for has_it in (self.has_velocity, self.has_velocity_covariance)]
+        velocity = np.empty((count, horizons_of[0], 3)), np.empty((count, horizons_of[1], 3, 3))
+        return BatchForecast(np.empty((*path, 3)), np.empty((*path, 3, 3)), samples, *landing, *velocity, *belief)
 
     def pack(self, memory: Memory) -> Packed:
         """What the kernels of a network take: what turns frames into features, the network, and a Memory."""
@@ -175,11 +188,14 @@ class NeuralPredictor(Predictor):
         """Fill `out` with forecasts of the balls of a packed Memory at times (B, H) s after their last frames."""
         raise NotImplementedError
 
-    def to_forecast(self, batch: BatchForecast, n: int, last: float) -> Forecast:
-        """The Forecast of ball n, in the tracker's frame; its last frame is at `last` s."""
-        mean, covariance, samples, *landing, x, P = (a[n] for a in batch)
-        belief, samples = unknowns.to_belief(x, P) if self.has_belief else None, samples if self.sample_count else None
-        return self.to_tracker_frame(Forecast(mean, covariance, samples, expected_landing(last, *landing), belief))
+    def to_forecast(self, batch: BatchForecast, n: int, last: float, times: np.ndarray) -> Forecast:
+        """The Forecast of ball n at times (H,) s, in the tracker's frame; its last frame is at `last` s."""
+        mean, covariance, samples, *landing, velocity, velocity_covariance, x, P = (a[n] for a in batch)
+        belief = unknowns.to_belief(x, P) if self.has_belief else None
+        paths, expected = samples if self.sample_count else None, expected_landing(last, *landing)
+        moving, spread = (a if len(a) else None for a in (velocity, velocity_covariance))
+        forecast = Forecast(mean, covariance, paths, expected, belief, moving, spread, times)
+        return self.to_tracker_frame(forecast)
 
 
 class StreamBatch:
@@ -195,18 +211,20 @@ class StreamBatch:
         self.filter_states, self.hidden, self.cell_state, self.features, _ = self.memory
         self.packed = predictor.pack(self.memory)
 
-    def observe(self, time: ArrayLike, position: ArrayLike) -> None:
-        """Add a frame of each ball: time (B,) s, position (B, 3) m; NaN if a ball was not seen.
-        Frames that measure nothing, held or (0, 0, 0), are left out, see tracks/held.py."""
+    def observe(self, time: ArrayLike, position: ArrayLike) -> np.ndarray:
+        """Add a frame of each ball: time (B,) s, position (B, 3) m; NaN if a ball was not seen. Which (B,) were taken.
+        Late frames, and those that measure nothing, held or (0, 0, 0), are left out, see tracks/held.py."""
         time, position = compiled_arrays(time, position)
         placed = self.predictor.to_sport_frame(position)
         rows = np.flatnonzero(np.isfinite(time) & np.isfinite(position).all(axis=1))
-        has_frames = self.filter_states["frames"][rows] > 0
-        if (time[rows] <= filter_state.last_times(self.filter_states)[rows])[has_frames].any():
-            raise ValueError("a frame does not come after the one before")
+        is_late = time[rows] <= filter_state.last_times(self.filter_states)[rows]
+        rows = rows[~(is_late & (self.filter_states["frames"][rows] > 0))]
         rows = rows[self._repeats.measured(rows, time[rows], position[rows])]
         packed = self.packed
         run_in_threads(lambda a, b: observe_frame(packed, rows[a:b], time, placed), len(rows), MIN_BALLS_PER_THREAD)
+        is_taken = np.zeros(len(time), bool)
+        is_taken[rows] = True
+        return is_taken
 
     def restart(self, rows: ArrayLike | None = None) -> None:
         """Forget everything about balls `rows` (n,), by default all: new balls begin."""
@@ -239,7 +257,28 @@ class StreamBatch:
     def forecasts(self, times: ArrayLike) -> list[Forecast]:
         """One Forecast per ball."""
         prediction, last = self.forecast(times), filter_state.last_times(self.filter_states)
-        return [self.predictor.to_forecast(prediction, n, last[n]) for n in range(len(last))]
+        rows = np.broadcast_to(np.asarray(times, float), (len(last), np.shape(times)[-1]))
+        return [self.predictor.to_forecast(prediction, n, last[n], rows[n]) for n in range(len(last))]
+
+    def at_plane(self, normal: ArrayLike, offset: float, within: float = AHEAD) -> "BatchCrossing":
+        """The first crossings of a plane by all balls within so many seconds after their last frames, in the sport's
+        frame, as Forecast.at_plane."""
+        from ballcast.models import crossing  # here: what is compiled does not depend on it
+
+        return self._first_crossings(crossing.plane(normal, offset), within)
+
+    def at_sphere(self, centre: ArrayLike, radius: float, within: float = AHEAD) -> "BatchCrossing":
+        """When all balls first come within reach, as Forecast.at_sphere."""
+        from ballcast.models import crossing
+
+        return self._first_crossings(crossing.sphere(centre, radius), within)
+
+    def _first_crossings(self, surface, within):
+        from ballcast.models import crossing
+
+        times = filter_state.last_times(self.filter_states)[:, None] + times_ahead(within)
+        is_known = self.filter_states["frames"] >= self.predictor.min_frames
+        return crossing.first_crossings(surface, times, self.forecast(times), is_known)
 
 
 class NeuralStream(Stream):
@@ -250,7 +289,7 @@ class NeuralStream(Stream):
     def __init__(self, predictor: NeuralPredictor):
         self.predictor, self.batch = predictor, predictor.streams(1)
         self._row, self._time, self._position = np.zeros(1, int), np.zeros(1), np.zeros((1, 3))
-        self._repeats, self._forecaster = RepeatFilter(), predictor
+        self._gate, self._forecaster = FrameGate(), predictor
         self._pixels: "PixelStreamFilter | None" = None  # noqa: UP037
 
     @property
@@ -267,19 +306,29 @@ class NeuralStream(Stream):
         """The features of the last frame, (F + 1,), standardised."""
         return self.batch.features[0].copy()
 
-    def observe(self, time: float, position: ArrayLike) -> None:
+    @property
+    def last_time(self) -> float:
         state = self.batch.filter_states[0]
-        frame = check_frame(time, position, state["recent_frames"][0, 0] if state["frames"] else None)
-        if not self._repeats.is_measured(*frame.tolist()):
-            return
-        self._time[0], self._position[0] = frame[0], self.predictor.to_sport_frame(frame[1:])
+        return float(state["recent_frames"][0, 0]) if state["frames"] else -math.inf
+
+    def observe(self, time: float, position: ArrayLike) -> FrameStatus:
         if self._pixels and self._pixels.has_frames:
             raise ValueError("this stream has seen pixels; begin another one for positions")
+        return super().observe(time, position)
+
+    def _take(self, frame: tuple[float, float, float, float]) -> None:
+        self._time[0], self._position[0] = frame[0], frame[1:]
+        self._position[0] = self.predictor.to_sport_frame(self._position[0])
         if self._forecaster is not self.predictor:
             self._use(self.predictor)
         observe_frame(self.batch.packed, self._row, self._time, self._position)
 
-    def observe_pixel(self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None = None) -> None:
+    def _is_outlier(self) -> bool:
+        return bool(self.batch.filter_states["consecutive_outliers"][0])
+
+    def observe_pixel(
+        self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None = None
+    ) -> FrameStatus:
         state = self.batch.filter_states[0]
         if self._pixels is None:
             from ballcast.models.predictors.pixel_stream import PixelStreamFilter  # when it is used: few take pixels
@@ -289,10 +338,15 @@ class NeuralStream(Stream):
         if state["frames"] and not self._pixels.has_frames:
             raise ValueError("this stream has seen positions; begin another one for pixels")
         self._time[0] = time
-        self._pixels.observe(self.batch.packed, state, self._row, self._time, pixel, camera, diameter)
+        frame = self._row, self._time, pixel, camera, diameter
+        status = self._pixels.observe(self.batch.packed, state, *frame)
+        if status is RESTARTED:
+            self.restart()
+            self._pixels.observe(self.batch.packed, state, *frame)
         forecaster = self.predictor.of_cameras(self._pixels.camera_count)
         if self._forecaster is not forecaster:
             self._use(forecaster)
+        return status
 
     def restart_near(self, position: ArrayLike, covariance: ArrayLike) -> None:
         """As restart, where the new ball is first seen by cameras near a position (3,) m, known with a covariance
@@ -334,7 +388,7 @@ class NeuralStream(Stream):
 
     def restart(self) -> None:
         self.batch.restart()
-        self._repeats.restart()
+        self._gate.restart()
         if self._pixels is not None:
             self._pixels.restart()
 
@@ -345,7 +399,7 @@ class NeuralStream(Stream):
         prediction = self.predictor.allocate(1, len(times))
         self._forecaster.predict_into(self.batch.packed, times[None] - frame_times[-1], prediction)
         keep_above(self.predictor.ground, prediction.mean)
-        return self.predictor.to_forecast(prediction, 0, frame_times[-1])
+        return self.predictor.to_forecast(prediction, 0, frame_times[-1], times)
 
 
 @kernel

@@ -21,7 +21,9 @@ class Parabola(Predictor):
     def predict(self, time: np.ndarray, position: np.ndarray, times: np.ndarray) -> Forecast:
         last = time[-1]
         start, velocity = last_arc(time - last, position, self.sport.world.gravity)
-        return Forecast(arc(start, velocity, self.sport.world.gravity, times - last))
+        gravity, path_velocity = self.sport.world.gravity, np.tile(velocity, (len(times), 1))
+        path_velocity[:, 2] -= gravity * (times - last)
+        return Forecast(arc(start, velocity, gravity, times - last), velocity=path_velocity)
 
 
 def arc(start: np.ndarray, velocity: np.ndarray, gravity: float, t: np.ndarray) -> np.ndarray:

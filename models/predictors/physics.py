@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ballcast.models.contract import Forecast, Predictor, Stream, compiled_arrays
+from ballcast.models.contract import Forecast, Predictor, Stream, compiled_arrays, with_times
 from ballcast.models.estimation.camera_model import CameraModel
 from ballcast.models.estimation.fit import Fit, marginalise
 from ballcast.models.estimation.fit_spread import read_fit_spread
@@ -20,6 +20,7 @@ from ballcast.models.estimation.launch import Launches
 from ballcast.models.estimation.posterior import predict_ahead, standard_normal_samples, to_forecast
 from ballcast.models.estimation.prior import Prior, next_contact_covariance, sport_prior
 from ballcast.models.estimation.segment import fit_last_segment
+from ballcast.models.frame_gate import RESTARTED, FrameStatus
 from ballcast.models.predictors.pixel_frames import check_enough, check_started
 from ballcast.sim import Sport
 from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
@@ -130,19 +131,31 @@ class PhysicsStream(Stream):
         if self._pixels is not None:
             self.cameras = self._pixels.restart()
 
-    def observe(self, time: float, position: ArrayLike) -> None:
+    @property
+    def last_time(self) -> float:
+        return (
+            self._pixels.frames.last_time if self._pixels is not None and self._pixels.has_frames else super().last_time
+        )
+
+    def observe(self, time: float, position: ArrayLike) -> FrameStatus:
         if self._pixels is not None and self._pixels.has_frames:
             raise ValueError("this stream has seen pixels; begin another one for positions")
-        super().observe(time, position)
+        return super().observe(time, position)
 
-    def observe_pixel(self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None = None) -> None:
+    def observe_pixel(
+        self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None = None
+    ) -> FrameStatus:
         if self._end:
             raise ValueError("this stream has seen positions; begin another one for pixels")
         if self._pixels is None:
             from ballcast.models.predictors.pixel_tracker import PixelTracker  # when it is used: few take pixels
 
             self._pixels = PixelTracker(self.predictor.sport, self.predictor.next_contact)
-        self._pixels.observe(time, pixel, camera, diameter)
+        status = self._pixels.observe(time, pixel, camera, diameter)
+        if status is RESTARTED:
+            self.restart()
+            self._pixels.observe(time, pixel, camera, diameter)
+        return status
 
     def restart_near(self, position: ArrayLike, covariance: ArrayLike) -> None:
         """As restart, where the new ball is first seen by cameras near a position (3,) m, known with a covariance
@@ -185,7 +198,8 @@ class PhysicsStream(Stream):
         seen = Seen(frames, self._has_contact or fit.last_contact > -math.inf)
         if not first:
             self._marginalise_old_frames(time, position, fit)
-        return self.predictor.to_tracker_frame(self.predictor.forecast_fit(fit, seen, times, time[-1]))
+        forecast = self.predictor.forecast_fit(fit, seen, times, time[-1])
+        return self.predictor.to_tracker_frame(with_times(forecast, times))
 
     def _reset(self, since: float) -> None:
         """Restart with the frames from `since` s on."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from numpy.typing import ArrayLike
 
 from ballcast.models.contract import HistoryTooShort
+from ballcast.models.frame_gate import LATE, MIN_AGREEING, NOT_FINITE, RESTARTED, TAKEN, FrameStatus
 from ballcast.tracks.camera import Camera
 from ballcast.tracks.pixel_track import PixelTrack, check_names
 
@@ -23,23 +24,34 @@ class PixelFrames:
         """Forget the frames; the cameras are kept."""
         self.times: list[float] = []
         self.last_time, self._last_times = -math.inf, [-math.inf] * len(self.cameras)  # s; of each camera
+        self._late_time, self._late_count = -math.inf, 0  # of late frames in a row that increase
 
     @property
     def camera_count(self) -> int:
         """The number of cameras that have seen the ball."""
         return sum(last > -math.inf for last in self._last_times)
 
-    def check(self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None) -> tuple[float, float, int]:
-        """The pixel u, v and the camera's number of the next frame; ValueError if it is none, or comes too late."""
-        u, v = _pair(time, pixel)
+    def check(
+        self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None
+    ) -> tuple[FrameStatus, float, float, int]:
+        """The FrameStatus, the pixel u, v and the camera's number of the next frame. RESTARTED says that the clock was
+        set back, and that the frame counts if it is checked once more after restart(). ValueError if it is none."""
+        t, u, v = _three_numbers(time, pixel)
         if diameter is not None and not 0.0 < diameter < math.inf:
             raise ValueError(f"diameter {diameter!r} px must be above 0; leave it out where it was not measured")
-        index = self.check_time(time, camera)
-        self.note(time, index)
-        return u, v, index
+        index = self._index(camera)
+        if not math.isfinite(t + u + v):
+            return NOT_FINITE, u, v, index
+        if t < self.last_time or t == self._last_times[index]:
+            self._late_count = self._late_count + 1 if t > self._late_time else 1
+            self._late_time = t
+            return RESTARTED if self._late_count >= MIN_AGREEING else LATE, u, v, index
+        self.note(t, index)
+        return TAKEN, u, v, index
 
     def note(self, time: float, index: int) -> None:
         """Count a frame of the camera of that number."""
+        self._late_time, self._late_count = -math.inf, 0
         self.last_time = self._last_times[index] = time
         self.times = [*self.times[1 - MIN_FRAMES :], time]
 
@@ -65,17 +77,13 @@ class PixelFrames:
         return len(self.cameras) - 1
 
 
-def _pair(time, pixel):
-    """The two numbers of a pixel; ValueError if it has not two, or if they or the time are not finite."""
+def _three_numbers(time, pixel):
+    """A time and a pixel as three numbers; ValueError if they are not."""
     try:
         u, v = pixel
-        u, v = float(u), float(v)
-        is_frame = math.isfinite(time) and math.isfinite(u) and math.isfinite(v)
+        return float(time), float(u), float(v)
     except (TypeError, ValueError):
-        is_frame = False
-    if not is_frame:
-        raise ValueError(f"a frame is a finite time and pixel (2,), not {time!r}, {pixel!r}")
-    return u, v
+        raise ValueError(f"a frame is a time and a pixel (2,), not {time!r}, {pixel!r}") from None
 
 
 def check_started(name: str, is_started: bool) -> None:

@@ -77,15 +77,20 @@ class PixelForecaster:
         mean = prediction.positions[0].astype(float)
         keep_above(self.sport.ground, mean)
         belief = to_belief(x, covariance + self.next_contact)
-        return Forecast(mean, prediction.covariance, prediction.positions, landing, belief)
+        moving, spread = prediction.velocity, prediction.velocity_covariance
+        return Forecast(mean, prediction.covariance, prediction.positions, landing, belief, moving, spread, times)
 
 
 @kernel
 def predict_samples(lane_sport, samples, times):
     """The Prediction of samples (K, 16) at times (H,) s after the last frame. The first of its positions are means."""
     positions = np.empty((len(samples), len(times), 3), lane_sport.boxes.dtype)
-    landings = simulate_samples(lane_sport, samples, times.reshape((1, len(times))), len(samples), positions)
+    velocities, row = np.empty_like(positions), times.reshape((1, len(times)))
+    landings = simulate_samples(lane_sport, samples, row, len(samples), positions, velocities)
     for k in range(len(times)):
         for i in range(3):
             positions[0, k, i] = positions[:, k, i].mean()
-    return Prediction(positions, covariance_about_first(positions), *modal_landing(landings, len(lane_sport.boxes)))
+            velocities[0, k, i] = velocities[:, k, i].mean()
+    landing = modal_landing(landings, len(lane_sport.boxes))
+    moving = velocities[0].astype(np.float64), covariance_about_first(velocities)
+    return Prediction(positions, covariance_about_first(positions), *landing, *moving)

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from ballcast.models.encoding.features import FILTER, FeatureFrontend
 from ballcast.models.estimation.candidates import Association, Associator, check_candidates
 from ballcast.models.estimation.pixel_filter import PixelFilter
+from ballcast.models.frame_gate import TAKEN, FrameStatus
 from ballcast.models.predictors.pixel_features import advance_network, observe_and_read, read_again
 from ballcast.models.predictors.pixel_frames import PixelFrames, check_started
 from ballcast.sim import Sport
@@ -45,10 +46,13 @@ class PixelStreamFilter:
     def observe(
         self, packed: Packed, state: np.record, row: np.ndarray, time: np.ndarray, pixel: ArrayLike, camera: Camera,
         diameter: float | None,
-    ) -> None:  # fmt: skip
-        """Take a frame at time (1,) s; ValueError if it is none. `state` is the filter's, packed the Memory of it."""
+    ) -> FrameStatus:  # fmt: skip
+        """Take a frame at time (1,) s, if it can be: its FrameStatus. ValueError if it is none. `state` is the
+        filter's, packed the Memory of it."""
         running, t, before = self.filter, float(time[0]), self.frames.last_time
-        u, v, index = self.frames.check(t, pixel, camera, diameter)
+        status, u, v, index = self.frames.check(t, pixel, camera, diameter)
+        if status is not TAKEN:
+            return status
         if index == len(running.cameras):
             running.index(camera)
         running.add(t, u, v, index, diameter)
@@ -58,11 +62,12 @@ class PixelStreamFilter:
             running.work(state, is_lost)
             if is_lost or running.fits != fits:
                 read_again(packed, 0, self._gap, time, self._memory_before)
-            return
+            return status
         running.work(state, False)
         if running.has_started:
             self._gap, self._memory_before[:] = 0.0, 0.0
             advance_network(packed, row, 0.0, time)
+        return status
 
     def observe_candidates(
         self, packed: Packed, state: np.record, time: np.ndarray, pixels: ArrayLike, scores: ArrayLike, camera: Camera,

@@ -18,6 +18,7 @@ from ballcast.models.estimation.pixel_filter import MIN_FRAMES, PixelFilter
 from ballcast.models.estimation.pixel_measurement import mixture_samples, observe_pixel
 from ballcast.models.estimation.posterior import keep_above, standard_normal_samples, transform_samples
 from ballcast.models.estimation.unknowns import UNKNOWNS, to_belief
+from ballcast.models.frame_gate import TAKEN, FrameStatus
 from ballcast.models.predictors.pixel_frames import PixelFrames, check_started
 from ballcast.models.predictors.pixel_physics import predict_samples
 from ballcast.sim import Sport
@@ -42,10 +43,12 @@ class PixelTracker:
         """Whether the ball has been seen."""
         return self.frames.last_time > -math.inf
 
-    def observe(self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None) -> None:
-        """Take a frame; ValueError if it is none."""
-        u, v, _ = self.frames.check(time, pixel, camera, diameter)
-        self.filter.observe(self.state, time, np.array([u, v]), camera, diameter)
+    def observe(self, time: float, pixel: ArrayLike, camera: Camera, diameter: float | None) -> FrameStatus:
+        """Take a frame, if it can be: its FrameStatus. ValueError if it is none."""
+        status, u, v, _ = self.frames.check(time, pixel, camera, diameter)
+        if status is TAKEN:
+            self.filter.observe(self.state, time, np.array([u, v]), camera, diameter)
+        return status
 
     def observe_candidates(
         self, time: float, pixels: ArrayLike, scores: ArrayLike, camera: Camera, diameters: ArrayLike | None
@@ -77,7 +80,8 @@ class PixelTracker:
         mean = prediction.positions[0].astype(float)
         keep_above(self.sport.ground, mean)
         belief = to_belief(state["x"].copy(), state["P"] + self.next_contact)
-        return Forecast(mean, prediction.covariance, prediction.positions, landing, belief)
+        moving, spread = prediction.velocity, prediction.velocity_covariance
+        return Forecast(mean, prediction.covariance, prediction.positions, landing, belief, moving, spread, times)
 
     def restart(self) -> CameraModel:
         """Forget the ball; what is known of the cameras now that it has been seen."""

@@ -33,7 +33,7 @@ class Tokens(NeuralPredictor):
     """Samples of the future, generated token by token."""
 
     name = "tokens"
-    sample_count = SAMPLES
+    sample_count, has_velocity = SAMPLES, False
 
     def __init__(self, sport: Sport, path: Path | str | None = None):
         super().__init__(sport, path)

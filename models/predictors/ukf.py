@@ -13,7 +13,7 @@ import numpy as np
 from filterpy.kalman import MerweScaledSigmaPoints, UnscentedKalmanFilter
 from numpy.typing import ArrayLike
 
-from ballcast.models.contract import Forecast, Predictor, Stream, measured
+from ballcast.models.contract import Forecast, Predictor, Stream, measured, with_times
 from ballcast.models.estimation import linear, posterior, prior
 from ballcast.models.estimation.gaps import shortest_gap
 from ballcast.models.estimation.unknowns import UNKNOWNS, active_unknowns, clamp, to_launch
@@ -83,6 +83,9 @@ class UkfStream(Stream):
                 self.filter = _Filter(self.predictor, y)
                 self.filter.update_frame(y)
 
+    def _is_outlier(self) -> bool:
+        return self.consecutive_outliers > 0
+
     def _predict(self, dt, y):
         """Take the filter dt s ahead, to a frame y (3,) m; returns whether the filter goes on.
 
@@ -102,7 +105,7 @@ class UkfStream(Stream):
         predictor, (x, P) = self.predictor, self.filter.estimate()
         prediction = posterior.predict_ahead(predictor.lane_sport, predictor.standard_normal, x, P, times - last)
         forecast = posterior.to_forecast(x, P, prediction, last, predictor.sport.ground)
-        return predictor.to_tracker_frame(forecast)
+        return predictor.to_tracker_frame(with_times(forecast, times))
 
 
 class _Filter(UnscentedKalmanFilter):
