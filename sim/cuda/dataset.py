@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numba import cuda
 
-from ballcast.sim.cuda import engine
+from ballcast.sim.cuda import engine, memory
 from ballcast.sim.cuda.arrays import DeviceArray
 from ballcast.sim.cuda.device_functions import device
 from ballcast.sim.cuda.flight import BLOCK, Frames, Written
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DTYPE = np.float32  # of flights
 CAMERAS = MAX_CAMERAS, 3
+STREAM_SIZE = 4
 COLUMNS = 14  # of Columns.sensor
 FRAME_ARRAYS = 13  # so many arrays of positions take the memory of all that there is of a frame
 
@@ -29,7 +30,7 @@ FRAME_ARRAYS = 13  # so many arrays of positions take the memory of all that the
 class Tracks(NamedTuple):
     """Balls and sensors, T frames of B of them, frames first."""
 
-    streams: Any  # (B, 4) random streams
+    streams: Any  # (STREAM_SIZE, B) random streams
     sensors: Any  # (B,) TRACK_SENSOR_DTYPE
     launches: Any  # (LAUNCH_SIZE, B)
     flown: Any  # the same in float32
@@ -59,26 +60,26 @@ def draw_balls(sport: "Sport", setting: Any, count: int, first: int) -> Balls:
     setting = type(setting)(*(cuda.to_device(v) if isinstance(v, np.ndarray) else v for v in setting))
     tracks = _allocate(shape)
     _launch(initialise_balls, count, setting, first, tracks)
-    exposed, true = (engine.written_to(*(cuda.device_array(shape, DTYPE) for _ in range(n))) for n in (1, 3))
+    exposed, true = (engine.written_to(*(memory.empty(shape, DTYPE) for _ in range(n))) for n in (1, 3))
     engine.fly_batch(sport, tracks.flown, tracks.exposure_frames, exposed)
     engine.fly_batch(sport, tracks.flown, tracks.stamp_frames, true)
     _launch(measure_balls, count, setting.ranges, tracks, exposed.position)
     offsets = np.concatenate([[0], np.cumsum(tracks.lengths.copy_to_host(), dtype=np.int64)])
     total = int(offsets[-1])
-    columns = Columns(cuda.to_device(offsets), cuda.device_array(total), cuda.device_array((4, total, 3), DTYPE),
-                      cuda.device_array((COLUMNS, count)))  # fmt: skip
+    columns = Columns(cuda.to_device(offsets), memory.empty(total), memory.empty((4, total, 3), DTYPE),
+                      memory.empty((COLUMNS, count)))  # fmt: skip
     _launch(collect_balls, count, tracks, true, columns)
     return _balls(sport, tracks.launches, columns)
 
 
 def _allocate(shape):
     frames, _, count = shape
-    room = cuda.device_array
+    room = memory.empty
     counts = room(count, np.int32)
     blocks, rests, other_blocks, other_rests = (room((frames, count), DTYPE) for _ in range(4))
     stamp_frames, exposure_frames = Frames(blocks, rests, counts), Frames(other_blocks, other_rests, counts)
     return Tracks(
-        room((count, 4), np.uint64), room(count, TRACK_SENSOR_DTYPE), room((LAUNCH_SIZE, count)),
+        room((STREAM_SIZE, count), np.uint64), room(count, TRACK_SENSOR_DTYPE), room((LAUNCH_SIZE, count)),
         room((LAUNCH_SIZE, count), DTYPE), room((frames, count)), room((frames, count)), stamp_frames, exposure_frames,
         room(shape, DTYPE), room((frames, count), np.bool_), room(count, np.int32),
     )  # fmt: skip
@@ -103,7 +104,10 @@ def initialise_balls(setting: Any, first: int, tracks: Tracks) -> None:
     if b >= tracks.launches.shape[1]:
         return
     launch, stamps, exposures = tracks.launches[:, b], tracks.stamps[:, b], tracks.exposures[:, b]
-    count = initialise_ball(setting, first + b, tracks.streams[b], launch, tracks.sensors[b], stamps, exposures)
+    stream = cuda.local.array(STREAM_SIZE, np.uint64)  # the GPU's memory at large is slow for what every draw changes
+    count = initialise_ball(setting, first + b, stream, launch, tracks.sensors[b], stamps, exposures)
+    for k in range(STREAM_SIZE):
+        tracks.streams[k, b] = stream[k]
     for k in range(LAUNCH_SIZE):
         tracks.flown[k, b] = launch[k]
     tracks.stamp_frames.counts[b] = count
@@ -124,9 +128,11 @@ def measure_balls(ranges: Any, tracks: Tracks, exposed: Any) -> None:
     b = cuda.grid(1)
     if b >= exposed.shape[2]:
         return
-    drift = cuda.local.array(CAMERAS, np.float64)
+    drift, stream = cuda.local.array(CAMERAS, np.float64), cuda.local.array(STREAM_SIZE, np.uint64)
+    for k in range(STREAM_SIZE):
+        stream[k] = tracks.streams[k, b]
     path, measured, is_observed = exposed[:, :, b], tracks.measured[:, :, b], tracks.is_observed[:, b]
-    stream, count = tracks.streams[b], tracks.stamp_frames.counts[b]
+    count = tracks.stamp_frames.counts[b]
     tracks.lengths[b] = measure(stream, tracks.sensors[b], ranges[0], count, path, measured, is_observed, drift)
 
 
