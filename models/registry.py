@@ -8,7 +8,7 @@ import importlib.util
 import os
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ballcast import sim
 from ballcast.models.contract import Predictor
@@ -21,6 +21,7 @@ PREDICTORS = {  # name -> "module:Class", imported when used
     "ukf": "ballcast.models.predictors.ukf:Ukf",
     "parabola": "ballcast.models.predictors.parabola:Parabola",
     "constant_velocity": "ballcast.models.predictors.constant_velocity:ConstantVelocity",
+    "gru_raw": "ballcast.models.predictors.direct:GruRaw",
     "lstm": "ballcast.models.predictors.direct:Lstm",
     "rnn": "ballcast.models.predictors.direct:Rnn",
     "mingru": "ballcast.models.predictors.direct:MinGru",
@@ -51,6 +52,7 @@ DESCRIPTIONS = {
     "ukf": Description("Kalman filter", "The standard filter, with the physics of the sport."),
     "parabola": Description("Parabola", "Gravity alone: no air, no spin, no bounce."),
     "constant_velocity": Description("Straight line", "The ball goes on as it flies now."),
+    "gru_raw": Description("GRU without filter", "As the GRU, from the measured positions alone: no filter helps it."),
     "lstm": Description("Recurrent network (LSTM)", "As the GRU, with a memory of another kind."),
     "rnn": Description("Simple recurrent network", "As the GRU, with the simplest memory."),
     "mingru": Description("Parallel network (minGRU)", "A recurrent network that is trained in parallel."),
@@ -59,14 +61,16 @@ DESCRIPTIONS = {
     "tokens": Description("Motion as language", "A network that writes futures, token by token."),
 }
 SHORT_TITLES = {
-    "Network and simulator": "GRU + sim", "Recurrent network (GRU)": "GRU", "Simulator fit": "Sim fit",
+    "Network and simulator": "GRU + sim", "GRU without filter": "GRU raw", "Recurrent network (GRU)": "GRU", "Simulator fit": "Sim fit",
     "Kalman filter": "Kalman", "Straight line": "Line", "Recurrent network (LSTM)": "LSTM",
     "Simple recurrent network": "RNN", "Parallel network (minGRU)": "minGRU", "Network without memory": "MLP",
     "Motion as language": "Tokens",
 }  # fmt: skip
-DIRECT_PREDICTORS = ("gru", "lstm", "rnn", "mlp", "mingru", "transformer")
+DIRECT_PREDICTORS = ("gru", "gru_raw", "lstm", "rnn", "mlp", "mingru", "transformer")
 WEIGHTS_OF = {"gru_physics": "gru", "tokens": "tokens"} | {name: name for name in DIRECT_PREDICTORS}  # whose weights
 REQUIRED_LIBRARY = {"ukf": "filterpy"}  # name -> a library beyond the core
+OWN_TRUNK = "own_trunk"  # how the weights of a trunk of your own are loaded; not in PREDICTORS: it needs a file
+OWN_TRUNK_CLASS = "ballcast.models.own_trunk:OwnTrunk"
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 
 
@@ -154,6 +158,8 @@ def load(name: str | Path, sport: sim.Sport | str | Path = "table_tennis") -> Pr
     `module:Class` names one of your own, made as Class(sport): a subclass of Predictor. ValueError (SportError), one
     line, lists the known names."""
     path, model = _weights_and_name(str(name))
+    if model == OWN_TRUNK and path:
+        model = OWN_TRUNK_CLASS
     if model not in PREDICTORS and ":" not in model:
         known = ", ".join(PREDICTORS)
         raise ValueError(f"no predictor is called {model!r}; there are {known}, files of weights, or module:Class")
@@ -175,19 +181,25 @@ def _weights_and_name(name):
     return path, model or weights.read(path)[0]["predictor"]
 
 
-def _import_class(where):
-    """The class at `module:Class`, of an installed module or one in the current folder."""
+def import_object(where: str, what: str = "a class") -> Any:
+    """The object at `module:Name`, of an installed module or one in the current folder. ValueError, one line."""
     module, _, name = where.partition(":")
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     try:
-        cls = getattr(importlib.import_module(module), name, None)
+        found = getattr(importlib.import_module(module), name, None)
     except ModuleNotFoundError as error:
-        raise ValueError(f"{where}: there is no module {error.name!r}; name a predictor module:Class") from None
+        raise ValueError(f"{where}: there is no module {error.name!r}; name {what} module:Class") from None
     except Exception as error:  # whatever a user's module does when it is imported
         raise ValueError(f"{where}: {module!r} cannot be imported ({type(error).__name__}: {error})") from error
-    if cls is None:
-        raise ValueError(f"{where}: {module} has no {name!r}; name a predictor module:Class")
+    if found is None:
+        raise ValueError(f"{where}: {module} has no {name!r}; name {what} module:Class")
+    return found
+
+
+def _import_class(where):
+    """The Predictor at `module:Class`."""
+    cls = import_object(where, "a predictor")
     if not (isinstance(cls, type) and issubclass(cls, Predictor)):
         raise ValueError(f"{where}: not a subclass of models.Predictor, which a predictor must be")
     return cls

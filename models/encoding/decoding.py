@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from ballcast.models.encoding.features import FRAMES, JITTER
+from ballcast.models.encoding.features import FILTER, JITTER
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS, free_flight_sd
 from ballcast.models.estimation.filter_state import summary
 from ballcast.models.estimation.linear import cholesky_with_jitter
@@ -59,10 +59,9 @@ def active_outputs(outputs, active_unknowns):
 @kernel
 def position_factor(feature_set, state, out):
     """Fill the lower triangle of out (3, 3) with the Cholesky factor of the correlation of the filter's position at the
-    last frame: one camera leaves it long along the line of sight. The identity for networks without a filter."""
+    last frame: one camera leaves it long along the line of sight. 0, not known, for networks without a filter."""
     out[:] = 0.0
-    if feature_set == FRAMES:
-        out[0, 0] = out[1, 1] = out[2, 2] = 1.0
+    if feature_set != FILTER:
         return
     P, block = summary(state).covariance, np.empty((3, 3))
     for i in range(3):
@@ -87,7 +86,8 @@ def decode_path(outputs, mean, scale, variance_factor, now, variances, times, po
 
     mean and scale (20, 3): the scaling of the outputs, in standard deviations of free flight; variance_factor (21,):
     the calibration of variances, at the last frame and at the horizons; now (3, 3): position_factor. Residuals are
-    interpolated linearly between horizons; they are 0 at the last frame.
+    interpolated linearly between horizons; they are 0 at the last frame. Where `now` is 0, the spread before the first
+    horizon is that at the first horizon.
     """
     nodes = _path_nodes(outputs, mean, scale, variance_factor, now)
     position_sd = np.empty(3)
@@ -132,6 +132,8 @@ def _path_nodes(outputs, mean, scale, variance_factor, now):
             for j in range(i + 1):
                 node[k] = scale[segment, i] * (factor * L[i, j])
                 k += 1
+    if now[0, 0] == 0.0:
+        nodes[0, 3:] = nodes[1, 3:]
     return nodes
 
 

@@ -1,8 +1,9 @@
 """What a network reads of every frame, from times and positions alone. Compiled.
 
-Two sets of features, by name:
+Three sets of features, by name:
     filter    the running filter's estimate (gaussian_sum.py), its uncertainty, and the innovation of the frame
-    frames    the last frames: displacements and gaps, no memory beyond them
+    frames    the last frames: displacements and gaps, no memory beyond them (what `mlp` reads)
+    raw       the measured positions without a filter: as `frames`, with the gap, the count and what the sport is
 Missing frames are absent; the gaps in time are features. Features are dimensionless (scales.py), and as many for every
 sport. A change of what they are needs another FEATURES_VERSION (models/runtime/weights.py).
 """
@@ -23,9 +24,9 @@ from ballcast.sim.jit import kernel
 from ballcast.sim.kernels.compiled_sport import CompiledSport, compile_sport
 from ballcast.sim.sport import Sport
 
-FILTER, FRAMES = 0, 1
-FEATURE_SETS = {"filter": FILTER, "frames": FRAMES}
-FRAME_LAGS = (1, 2, 3, 4, 6, 8, 12, 16)  # frames back, of `frames`
+FILTER, FRAMES, RAW = 0, 1, 2
+FEATURE_SETS = {"filter": FILTER, "frames": FRAMES, "raw": RAW}
+FRAME_LAGS = (1, 2, 3, 4, 6, 8, 12, 16)  # frames back, of `frames` and `raw`
 FILTER_LAGS = (2, 4, 8)  # of `filter`
 FILTER_LAYOUT = {  # of `filter`, in this order: name -> numbers; (s): seconds enter
     "innovation": 3,  # of the frame, in its standard deviations
@@ -45,7 +46,15 @@ FILTER_LAYOUT = {  # of `filter`, in this order: name -> numbers; (s): seconds e
     "time": 3,  # (s) age, how recent the last contact is, log gap over 0.01 s
     "sport": len(DESCRIPTORS),
 }
-FEATURE_SIZES = {"filter": sum(FILTER_LAYOUT.values()), "frames": 3 + 4 * len(FRAME_LAGS)}
+LAG_FEATURES = 3 + 4 * len(FRAME_LAGS)
+RAW_LAYOUT = {  # of `raw`, in this order; a frame that was missed is no frame: the gap says that time has passed
+    "place": 3,  # position over U^2 / g
+    "lags": 4 * len(FRAME_LAGS),  # for each lag: (s) seconds over 0.01 s, mean velocity over U; 0 where none was seen
+    "log gap": 1,  # (s) to the frame before, over 0.01 s
+    "log frames": 1,  # that were seen, at most MAX_FRAMES
+    "sport": len(DESCRIPTORS),
+}
+FEATURE_SIZES = {"filter": sum(FILTER_LAYOUT.values()), "frames": LAG_FEATURES, "raw": sum(RAW_LAYOUT.values())}
 MIN_SD = 1e-9
 JITTER = 1e-6  # fraction of the variances, added to them
 MAX_AGE, CONTACT_DECAY, USUAL_GAP = 2.0, 0.1, 0.01  # s
@@ -58,7 +67,7 @@ assert max(FRAME_LAGS) < HISTORY_FRAMES
 class FeatureFrontend(NamedTuple):
     """What turns frames into features."""
 
-    feature_set: int  # FILTER or FRAMES
+    feature_set: int  # FILTER, FRAMES or RAW
     sport: CompiledSport
     filter_prior: FilterPrior
     scales: FeatureScales
@@ -78,9 +87,13 @@ def extract(frontend, state, t, y, out):
     """Update the filter state with a frame at t s, y (3,) m, and fill its features (F + 1,)."""
     known = summary(state)
     gap = t - known.recent_frames[0, 0] if known.frames > 0 else 0.0
-    if frontend.feature_set == FRAMES:
+    if frontend.feature_set != FILTER:
         store_frame(state, t, y)
-        _lag_features(frontend.scales, summary(state), out[:-1])
+        _lag_features(frontend.scales, summary(state), out[:LAG_FEATURES])
+        if frontend.feature_set == RAW:
+            out[LAG_FEATURES] = math.log(gap / USUAL_GAP + 0.1)
+            out[LAG_FEATURES + 1] = math.log(float(min(summary(state).frames, MAX_FRAMES)))
+            out[LAG_FEATURES + 2 : -1] = frontend.scales.descriptors
     else:
         observe(frontend.sport, frontend.filter_prior, state, t, y)
         _filter_features(frontend.sport, frontend.scales, summary(state), gap, out[:-1])

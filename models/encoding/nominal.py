@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from ballcast.models.encoding.features import FRAMES
+from ballcast.models.encoding.features import FILTER, RAW
 from ballcast.models.estimation.filter_state import summary
 from ballcast.models.estimation.unknowns import HEIGHT, to_launch
 from ballcast.sim.jit import inlined, kernel
@@ -23,8 +23,9 @@ MAX_CONTACTS = 8  # the landing is one of these, or none
 SD_HORIZONS = (1, 5, 11, 19)  # horizons whose spread a network reads
 CONTACT_FEATURES = 3  # times of the first two contacts, and how far inside its surface the first one is
 NOMINAL_FEATURES = 3 * HORIZONS + 4 + len(SD_HORIZONS) + CONTACT_FEATURES + 2  # numbers that a network reads
+NOMINAL_SIZES = {"filter": NOMINAL_FEATURES, "frames": NOMINAL_FEATURES, "raw": 0}  # by the name of the features
 MIN_LANDING_SPEED = 0.5  # m/s, lower bound where the uncertainty of the moment is computed
-VELOCITY_LAG = 4  # frames that the straight line of `frames` is drawn through
+VELOCITY_LAG = 4  # frames that the straight line of `frames` and `raw` is drawn through; `raw` may take fewer
 MAX_MARGIN = 1e3  # standard deviations: no surface has an edge near the trajectory
 
 
@@ -35,12 +36,13 @@ def fill_nominal_start(feature_set, state, x, variances):
     variances (3, 3): variance of position, its covariance with velocity, variance of velocity; a column for each axis.
     """
     known = summary(state)
-    if feature_set == FRAMES:
+    if feature_set != FILTER:
         x[:], variances[:] = 0.0, 0.0
         variances[0] = 1.0
-        now, then = known.recent_frames[0], known.recent_frames[VELOCITY_LAG]
+        lag = min(VELOCITY_LAG, known.frames - 1) if feature_set == RAW else VELOCITY_LAG
+        now, then = known.recent_frames[0], known.recent_frames[lag]
         x[:3] = now[1:]
-        if known.frames > VELOCITY_LAG:
+        if 0 < lag < known.frames:
             x[3:6] = (now[1:] - then[1:]) / (now[0] - then[0])
         return
     x[:], P = known.mean, known.covariance
@@ -65,7 +67,7 @@ def nominal_trajectory(
     """Fill positions (H, 3) m at times (H,) s, the landing's time and position (4,), their sd (4,), and the contact
     features (3,): times of the first two contacts, s, and how far from the surface's edge the first one is."""
     contact_features[:2], contact_features[2] = LANDING_HORIZON, math.asinh(MAX_MARGIN)
-    if feature_set == FRAMES:
+    if feature_set != FILTER:
         for k in range(len(times)):
             positions[k] = x[:3] + times[k] * x[3:6]
         nominal_landing[0], landing_sd[:] = 0.0, 1.0

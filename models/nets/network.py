@@ -4,7 +4,8 @@
     belief, path = network(features, times, loss_frames, nominal)     # at the loss frames of every sequence
 
 There is one class for all. The trunk is a cell that runs from frame to frame (`gru`, `lstm`, `rnn`), a stack that
-computes all frames at once (`mingru`, `transformer`), or `mlp`, the baseline without memory.
+computes all frames at once (`mingru`, `transformer`), a module of your own (own_trunk.py), or `mlp`, the baseline
+without memory.
     belief   the residual of the true state to the running filter's estimate, in the filter's standard deviations: mean,
              log-scales and regressions. The simulator propagates it.
     path     the network's own forecast: positions and spreads at a grid of horizons, and the next landing, as residuals
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from ballcast.models.encoding.decoding import LANDING_OUTPUTS, PATH_OUTPUTS
 from ballcast.models.encoding.nominal import HORIZONS, NOMINAL_FEATURES
+from ballcast.models.nets import own_trunk
 from ballcast.models.nets.attention import Attention
 from ballcast.models.nets.blocks import Stack
 from ballcast.models.nets.mingru import MinGRU
@@ -33,7 +35,7 @@ INITIAL_OUTPUT_SCALE = 0.1  # of the last layers: an untrained network stays clo
 class NetworkShape:
     """The sizes of a network."""
 
-    model: str  # gru, lstm, rnn, mlp, mingru or transformer
+    model: str  # gru, lstm, rnn, mlp, mingru, transformer or module:Class
     features: int  # of a frame
     unknowns: int  # of the belief; 0 if there is no belief head
     units: int = 192  # of the trunk
@@ -42,6 +44,7 @@ class NetworkShape:
     layers: int = 2  # of mingru and transformer
     mlp_ratio: int = 2  # hidden units of their mlp over units
     window: int = 48  # frames that a transformer attends to, the current one included
+    nominal: int = NOMINAL_FEATURES  # numbers of the nominal forecast that the path head reads; 0 for raw features
 
     @property
     def belief_outputs(self) -> int:
@@ -55,20 +58,20 @@ class Network(nn.Module):
     def __init__(self, shape: NetworkShape):
         super().__init__()
         self.shape, self.attached = shape, False  # whether the gradient of the path reaches the trunk
-        sizes = {"feature": (shape.features,), "nominal": (NOMINAL_FEATURES,), "path": (HORIZONS, 3), "landing": (4,)}
+        sizes = {"feature": (shape.features,), "nominal": (shape.nominal,), "path": (HORIZONS, 3), "landing": (4,)}
         for name, size in sizes.items():
             self.register_buffer(f"{name}_mean", torch.zeros(size))
             self.register_buffer(f"{name}_scale", torch.ones(size))
         self.trunk = make_trunk(shape)
         inputs, outputs = shape.units + shape.features, PATH_OUTPUTS * HORIZONS + LANDING_OUTPUTS
         self.belief = mlp_head(inputs, shape.belief_hidden, shape.belief_outputs) if shape.unknowns else None
-        self.path = mlp_head(inputs + NOMINAL_FEATURES + 2 * shape.unknowns, shape.path_hidden, outputs)
+        self.path = mlp_head(inputs + shape.nominal + 2 * shape.unknowns, shape.path_hidden, outputs)
 
     def forward(
         self, features: Tensor, times: Tensor, loss_frames: Tensor, nominal: Tensor
     ) -> tuple[Tensor | None, Tensor]:
         """Outputs (B, N, ...) of the belief head, or None, and of the path head, at loss_frames (B, N).
-        features (B, T, F) at times (B, T) s; nominal (B, N, NOMINAL_FEATURES)."""
+        features (B, T, F) at times (B, T) s; nominal (B, N, shape.nominal)."""
         features = self.standardise(features)
         hidden = self.hidden(features, times)
         hidden, features = (gather_frames(a, loss_frames) for a in (hidden, features))
@@ -105,6 +108,8 @@ def make_trunk(shape: NetworkShape) -> nn.Module:
     """The trunk of a network with this shape."""
     if shape.model in CELLS:
         return CELLS[shape.model](shape.features, shape.units, batch_first=True)
+    if own_trunk.is_own(shape.model):
+        return own_trunk.make(shape.model, shape.features, shape.units)
     return Stack(shape, MIXERS[shape.model]) if shape.model in MIXERS else FrameMLP(shape)
 
 

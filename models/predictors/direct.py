@@ -1,7 +1,7 @@
 """Networks that output the future themselves: positions and covariances at a grid of horizons, and the next landing.
 
-Outputs are residuals to the running filter's own forecast, in its standard deviations. `mlp`, which has no filter,
-outputs residuals to a straight line.
+Outputs are residuals to the running filter's own forecast, in its standard deviations. `mlp` and `gru_raw`, which have
+no filter, output residuals to a straight line, in metres.
 """
 
 from pathlib import Path
@@ -76,17 +76,18 @@ def forecast_paths(balls, constants, times, out):
     starts, variances = np.empty((count, UNKNOWNS)), np.empty((count, 3, 3))
     landings, landing_sds = np.empty((count, 4)), np.empty((count, 4))
     positions, horizon_positions = np.empty((count, horizons, 3)), np.empty((HORIZONS, 3))
-    nominal_features, now = np.empty((count, nominal.NOMINAL_FEATURES)), np.empty((3, 3))
+    nominal_features, now = np.empty((count, len(network.nominal_mean))), np.empty((3, 3))
     for b in range(count):
         nominal.fill_nominal_start(feature_set, memory.filter_states[b], starts[b], variances[b])
         nominal.nominal_trajectories(
             feature_set, sport, starts[b], variances[b], times[b],
             positions[b], horizon_positions, landings[b], landing_sds[b], contact_features,
         )  # fmt: skip
-        nominal.fill_nominal_features(
-            scales, sport, starts[b], variances[b], horizon_positions, landings[b], contact_features,
-            nominal_features[b],
-        )  # fmt: skip
+        if nominal_features.shape[1] > 0:  # else the network reads none
+            nominal.fill_nominal_features(
+                scales, sport, starts[b], variances[b], horizon_positions, landings[b], contact_features,
+                nominal_features[b],
+            )  # fmt: skip
     outputs = path_head(network, features, h, nominal_features, belief_outputs).astype(np.float64)
     for b in range(count):
         path_scaling = scaling.mean, scaling.scale, scaling.variance_factor
@@ -101,6 +102,12 @@ def forecast_paths(balls, constants, times, out):
 
 class Gru(Direct):
     name = "gru"
+
+
+class GruRaw(Direct):
+    """A GRU that reads the measured positions themselves: no filter runs before it."""
+
+    name = "gru_raw"
 
 
 class Lstm(Direct):

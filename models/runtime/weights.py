@@ -33,6 +33,8 @@ def save(path: str | Path, tensors: dict[str, np.ndarray], info: dict) -> None:
 def training_command(info: dict) -> str:
     """The command that trains weights like those of that info."""
     model = info.get("predictor", info.get("model", "gru"))
+    if ":" in info.get("model", ""):  # a trunk of your own
+        model = f"{info['model']} --features {info['kind']}"
     sports = list(info.get("sports", [info.get("sport", "table_tennis")]))
     serves_all = model in GENERAL_MODELS or len(sports) > 1
     return f"python train.py --model {model} --sport {'all' if serves_all else sports[0]}"

@@ -3,6 +3,15 @@
 from typing import Any
 
 
+def network_of(config: dict) -> tuple[str, str]:
+    """The trunk of a run's network, and the name of the features that it reads (models/encoding/features.py)."""
+    model = config["model"]
+    if ":" in model:
+        return model, config.get("features") or "filter"
+    usual = "frames" if model == "mlp" else "raw" if model == "gru_raw" else "filter"
+    return model.removesuffix("_physics").removesuffix("_raw"), config.get("features") or usual
+
+
 def make_learner(config: dict, rank: int = 0, ranks: int = 1) -> Any:
     """The learner for a run's config: a FineTuner with recorded tracks, a PixelLearner with pixels, a TokenLearner for
     `tokens`, else a Learner."""

@@ -20,7 +20,7 @@ from ballcast import sim
 from ballcast.models.encoding.features import (
     FEATURE_SETS,
     FEATURE_SIZES,
-    FRAMES,
+    FILTER,
     FeatureFrontend,
     active_cholesky,
     extract,
@@ -31,6 +31,7 @@ from ballcast.models.encoding.nominal import (
     HORIZONS,
     LANDING_HORIZON,
     NOMINAL_FEATURES,
+    NOMINAL_SIZES,
     fill_nominal_features,
     fill_nominal_start,
     free_flight_sd,
@@ -182,7 +183,8 @@ def residual_batch(
     truth, whole = np.zeros((*shape, len(active))), np.zeros((*shape, UNKNOWNS), np.float32)
     if targets.truth is not None:
         truth[:] = targets.truth[..., active] - starts.x[..., active]
-    nominal, positions = np.empty((*shape, NOMINAL_FEATURES), np.float32), np.empty((*shape, HORIZONS, 3))
+    size = NOMINAL_SIZES[FEATURE_SET_NAMES[frontend.feature_set]]
+    nominal, positions = np.empty((*shape, size), np.float32), np.empty((*shape, HORIZONS, 3))
     residuals, sd = (truth, targets.future, targets.landing), np.empty(positions.shape)
     _residuals(frontend, starts, nominal, positions, sd, residuals)
     targets.landing[:] *= (targets.has_landing > 0)[..., None]
@@ -295,10 +297,11 @@ def _residuals(frontend, starts, nominal, all_positions, position_sds, targets):
                 frontend.feature_set, sport, x, variances, times, positions, nominal_landing, landing_sd,
                 contact_features,
             )  # fmt: skip
-            fill_nominal_features(
-                frontend.scales, sport, x, variances, positions, nominal_landing, contact_features, row
-            )
-            nominal[b, n] = row
+            if nominal.shape[2] > 0:  # else the network reads none
+                fill_nominal_features(
+                    frontend.scales, sport, x, variances, positions, nominal_landing, contact_features, row
+                )
+                nominal[b, n] = row
             for k in range(HORIZONS):
                 free_flight_sd(variances, times[k], axis_sd)
                 for i in range(3):
@@ -306,7 +309,7 @@ def _residuals(frontend, starts, nominal, all_positions, position_sds, targets):
                     future[b, n, k, i] = (future[b, n, k, i] - positions[k, i]) / axis_sd[i]
             for i in range(4):
                 landings[b, n, i] = (landings[b, n, i] - nominal_landing[i]) / landing_sd[i]
-            if frontend.feature_set == FRAMES:
+            if frontend.feature_set != FILTER:
                 continue
             for i in range(truth.shape[2]):
                 a = truth[b, n, i]

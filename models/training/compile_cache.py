@@ -14,6 +14,7 @@ from ballcast import sim
 from ballcast.models.encoding.nominal import HORIZONS
 from ballcast.models.encoding.tokenizer import CONTEXT_FEATURES, tokenize
 from ballcast.models.estimation.unknowns import UNKNOWNS
+from ballcast.models.training import network_of
 from ballcast.models.training.batches import GROUP, Batches
 from ballcast.models.training.recorded import RecordedSet
 from ballcast.models.training.sports import sports_of
@@ -25,7 +26,7 @@ RESTARTED = "BALLCAST_RESTARTED"  # set after a restart: if nothing can be cache
 
 def warm_up(config: dict) -> None:
     """Compile what a run with this config needs. If anything was compiled, restart the process."""
-    batches = Batches(sports_of(config["sport"])[0], "frames" if config["model"] == "mlp" else "filter", GROUP)
+    batches = Batches(sports_of(config["sport"])[0], network_of(config)[1], GROUP)
     batches[0]
     if config["tracks"]:
         warm_up_recorded(batches)

@@ -17,12 +17,13 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from ballcast import sim
-from ballcast.models.encoding.nominal import NOMINAL_FEATURES
+from ballcast.models.encoding.nominal import NOMINAL_SIZES
 from ballcast.models.estimation.unknowns import UNKNOWNS
 from ballcast.models.nets.losses import belief_loss, landing_loss, path_loss
 from ballcast.models.nets.network import DEFAULT_SIZES, Network, NetworkShape
-from ballcast.models.registry import serves
+from ballcast.models.registry import OWN_TRUNK, serves
 from ballcast.models.runtime import weights
+from ballcast.models.training import network_of
 from ballcast.models.training.batches import Batch, Batches, Later, prefetch
 from ballcast.models.training.sports import random_count_of, sports_of
 
@@ -46,8 +47,7 @@ class Learner:
     def __init__(self, config: dict, rank: int = 0, ranks: int = 1):
         self.config, self.device = config, torch.device(config["device"])
         self.sports = sports_of(config["sport"])
-        self.model = config["model"].removesuffix("_physics")
-        feature_set = "frames" if self.model == "mlp" else "filter"
+        self.model, feature_set = network_of(config)
         balls = sim.open_set(config["data"]) if config["data"] else None
         options = self.batch_options | {"random_sports": random_count_of(config["sport"])}
         own = options | {"seed": config["seed"], "rank": rank, "ranks": ranks, "balls": balls}
@@ -67,9 +67,15 @@ class Learner:
         if not (path := self.config["finetune"]):
             return new_network(shape, self.batches, self.config["seed"])
         info, tensors = weights.read(path)
-        if NetworkShape(**info["shape"]) != shape or not all(serves(info, sport) for sport in self.sports):
+        if (
+            NetworkShape(**info["shape"]) != shape
+            or info["kind"] != self.batches.feature_set
+            or not all(serves(info, sport) for sport in self.sports)
+        ):
             found = f"{info['model']} for {', '.join(info['sports'])} with {info['shape'].get('units')} units"
-            raise ValueError(f"--finetune {path}: weights of a {found}; set --model, --sport and --units to match")
+            raise ValueError(
+                f"--finetune {path}: weights of a {found}; set --model, --features, --sport and --units to match"
+            )
         network = Network(shape)
         network.load_state_dict({name: torch.from_numpy(a) for name, a in tensors.items()})
         return network
@@ -130,8 +136,10 @@ class Learner:
 
     def metadata(self) -> dict:
         """The description in the file of weights."""
+        named = self.config["model"]
         return {
-            "model": self.model, "predictor": self.config["model"], "seed": self.config["seed"],
+            "model": named if named == "gru_raw" else self.model, "seed": self.config["seed"],
+            "predictor": OWN_TRUNK if ":" in named else named,
             "sports": {sport.name: sport.version for sport in self.sports},
             "random_sports": random_count_of(self.config["sport"]), "kind": self.batches.feature_set,
             "shape": asdict(self.network.shape),
@@ -154,7 +162,7 @@ def new_network(shape: NetworkShape, batches: Batches, seed: int) -> Network:
     future = np.concatenate([b.future for b in survey])
     rows = {
         "feature": np.concatenate([b.features[b.features[..., :-1].any(-1)] for b in survey]),  # without the padding
-        "nominal": np.concatenate([b.nominal.reshape(-1, NOMINAL_FEATURES) for b in survey]),
+        "nominal": np.concatenate([b.nominal.reshape(-1, max(shape.nominal, 1)) for b in survey]),
         "path": future.reshape(-1, *future.shape[2:]),
         "landing": np.concatenate([b.landing[b.has_landing > 0] for b in survey]),
     }
@@ -179,7 +187,8 @@ def robust_scaling(a: np.ndarray) -> tuple[Tensor, Tensor]:
 def network_shape(model: str, batches: Batches, **sizes: int) -> NetworkShape:
     """The NetworkShape of a model for these batches, with its default sizes where none are given."""
     unknowns = UNKNOWNS if batches.feature_set == "filter" else 0
-    return NetworkShape(model, batches.size, unknowns, **DEFAULT_SIZES.get(model, {}) | sizes)
+    defaults = DEFAULT_SIZES.get(model, {}) | {"nominal": NOMINAL_SIZES[batches.feature_set]}
+    return NetworkShape(model, batches.size, unknowns, **defaults | sizes)
 
 
 def to_tensors(batch: Batch, device: str | torch.device = "cpu") -> Batch:

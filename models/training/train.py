@@ -3,6 +3,8 @@
 python train.py --minutes 3                                  # table tennis, a GRU, into runs/table_tennis-gru
 python train.py --sport all --frames 4e8                     # one network for every sport: nine, and random ones
 python train.py --sport tennis --model lstm --steps 20000 --out runs/mine
+python train.py --features raw --minutes 30                  # a GRU that reads positions, without the filter
+python train.py --model my_module:MyTrunk --features raw     # a trunk of your own: docs/own_model.md
 python train.py --out runs/mine --resume                     # continue where it stopped, to the bit
 python train.py --out runs/mine --resume --steps 40000       # the same to a later step
 torchrun --nproc-per-node 2 train.py --minutes 30            # data-parallel
@@ -39,7 +41,7 @@ TIMED_STEPS = 100  # steps that are timed to turn --minutes into steps
 MAX_GRADIENT_NORM = 1.0  # gradients are clipped to this, the path head and the rest separately
 LOG_INTERVAL = 25  # steps
 SAVE_INTERVAL = 20.0  # s between checkpoints
-MODELS = ("gru", "gru_physics", "lstm", "rnn", "mlp", "mingru", "transformer", "tokens")
+MODELS = ("gru", "gru_physics", "gru_raw", "lstm", "rnn", "mlp", "mingru", "transformer", "tokens")
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,11 @@ class Options:
 
     model: str = "gru"
     """gru, lstm, rnn; gru_physics (the same weights as gru, with the simulator); mingru or transformer, which train on
-    all frames at once; mlp, which has no memory; tokens, which generates paths on top of a gru"""
+    all frames at once; mlp, which has no memory; tokens, which generates paths on top of a gru; gru_raw, a gru with
+    --features raw; or my_module:MyTrunk, a trunk of your own"""
+    features: str | None = None
+    """what the network reads: filter, the state and spread of the running filter, the default; or raw, the measured
+    positions, without the filter. mlp reads raw frames and nothing older"""
     sport: tuple[str, ...] = ("table_tennis",)
     """names of sports, or .toml files of your own; all for those that ship and random ones, mixed. A network that
     learns from several sports serves every sport"""
@@ -185,8 +191,11 @@ def shorten(config: dict, state: "RunState", allowed: float) -> None:
 
 def check(options: Options) -> None:
     """Refuse wrong options before anything takes time. Raises ValueError."""
-    if options.model not in MODELS:
-        raise ValueError(f"--model {options.model}: there are {', '.join(MODELS)}")
+    if options.model not in MODELS and ":" not in options.model:
+        raise ValueError(f"--model {options.model}: there are {', '.join(MODELS)}, and my_module:MyTrunk for your own")
+    if options.features not in (None, "filter", "raw"):
+        raise ValueError(f"--features {options.features}: there are filter and raw")
+    _check_features(options)
     for name in ("minutes", "rate", "units", "batch", "workers"):
         if (value := getattr(options, name)) is not None and not value > 0:
             raise ValueError(f"{_option(name)} {value}: must be above 0")
@@ -212,10 +221,19 @@ def check(options: Options) -> None:
     if options.pixels and (options.tracks or options.data):
         raise ValueError(f"--pixels are mixed with fresh balls: {'--tracks' if options.tracks else '--data'} cannot be "
                          "given too")  # fmt: skip
-    if options.pixels and options.model in ("mlp", "tokens"):
-        raise ValueError(f"--model {options.model} does not read the filter, and takes no pixels")
     if options.tracks and options.model == "tokens":
         raise ValueError("--model tokens trains on simulated balls; fine-tune its gru on --tracks first")
+
+
+def _check_features(options):
+    """Refuse features that the model does not read."""
+    if options.features == "raw" and options.model in ("gru_physics", "tokens"):
+        raise ValueError(f"--model {options.model} is built on the filter: it cannot read --features raw")
+    if options.features == "filter" and options.model in ("gru_raw", "mlp"):
+        raise ValueError(f"--model {options.model} reads no filter; leave --features out, or name another model")
+    reads_raw = options.features == "raw" or options.model in ("gru_raw", "mlp", "tokens")
+    if options.pixels and reads_raw:
+        raise ValueError(f"--model {_model_of(options)} does not read the filter, and takes no pixels")
 
 
 def _check_mixed(options):
@@ -241,7 +259,7 @@ def run_folder(options: Options) -> "RunFolder":
     from ballcast.models.training.run_folder import RunFolder
 
     names = "-".join(Path(name).stem for name in options.sport)
-    return RunFolder(options.out or Path("runs") / f"{names}-{options.model}")
+    return RunFolder(options.out or Path("runs") / f"{names}-{_model_of(options).rpartition(':')[2]}")
 
 
 def to_config(options: Options) -> dict:
@@ -250,7 +268,12 @@ def to_config(options: Options) -> dict:
               for name, v in asdict(options).items() if name not in ("resume", "out")}  # fmt: skip
     for name, values in DEFAULTS.items():
         config[name] = values[bool(options.tracks)] if config[name] is None else config[name]
-    return config | {"steps": options.steps or None}
+    return config | {"steps": options.steps or None, "model": _model_of(options)}
+
+
+def _model_of(options):
+    """The model of a run: a gru that reads raw positions has a name of its own."""
+    return "gru_raw" if options.model == "gru" and options.features == "raw" else options.model
 
 
 def resume(options: Options, arguments: Sequence[str]) -> tuple["RunFolder", dict]:
