@@ -57,7 +57,7 @@ def draw_balls(sport: "Sport", setting: Any, count: int, first: int) -> Balls:
     engine.require_gpu()
     shape = int(setting.duration * setting.ranges["rate"][0, 1]), 3, count
     engine.require_memory(shape, np.dtype(DTYPE), FRAME_ARRAYS)
-    setting = type(setting)(*(cuda.to_device(v) if isinstance(v, np.ndarray) else v for v in setting))
+    setting = type(setting)(*(_to_device(v) if isinstance(v, np.ndarray) else v for v in setting))
     tracks = _allocate(shape)
     _launch(initialise_balls, count, setting, first, tracks)
     exposed, true = (engine.written_to(*(memory.empty(shape, DTYPE) for _ in range(n))) for n in (1, 3))
@@ -72,6 +72,18 @@ def draw_balls(sport: "Sport", setting: Any, count: int, first: int) -> Balls:
     return _balls(sport, tracks.launches, columns)
 
 
+def _to_device(array):
+    """A copy on the GPU."""
+    return cuda.to_device(array.astype(aligned(array.dtype)))
+
+
+def aligned(dtype: np.dtype) -> np.dtype:
+    """A dtype whose records say that their numbers lie on whole addresses: else a GPU reads them byte by byte."""
+    if dtype.fields is None:
+        return dtype
+    return np.dtype([(name, aligned(dtype[name].base), dtype[name].shape) for name in dtype.names or ()], align=True)
+
+
 def _allocate(shape):
     frames, _, count = shape
     room = memory.empty
@@ -79,7 +91,7 @@ def _allocate(shape):
     blocks, rests, other_blocks, other_rests = (room((frames, count), DTYPE) for _ in range(4))
     stamp_frames, exposure_frames = Frames(blocks, rests, counts), Frames(other_blocks, other_rests, counts)
     return Tracks(
-        room((STREAM_SIZE, count), np.uint64), room(count, TRACK_SENSOR_DTYPE), room((LAUNCH_SIZE, count)),
+        room((STREAM_SIZE, count), np.uint64), room(count, aligned(TRACK_SENSOR_DTYPE)), room((LAUNCH_SIZE, count)),
         room((LAUNCH_SIZE, count), DTYPE), room((frames, count)), room((frames, count)), stamp_frames, exposure_frames,
         room(shape, DTYPE), room((frames, count), np.bool_), room(count, np.int32),
     )  # fmt: skip

@@ -41,13 +41,20 @@ def simulate(sport: "Sport", position: ArrayLike, velocity: ArrayLike, spin: Arr
         written = written_to(_checked(out, shape, dtype))
         fly_batch(sport, launches, frames, written)
         return Flight(out, None, None, None, written.status)
-    written = written_to(*(memory.empty(shape, dtype) for _ in range(3)))
+    written, contacts = fly_noting(sport, launches, frames, with_velocity=True)
+    position, velocity, spin = (_balls_first(a) for a in (written.position, written.velocity, written.spin))
+    return Flight(position, velocity, spin, _impacts(contacts), written.status)
+
+
+def fly_noting(sport: "Sport", launches: Any, frames: Frames, with_velocity: bool) -> tuple[Written, Contacts]:
+    """Fly balls: launches (LAUNCH_SIZE, B) on the GPU. What is written, and all contacts, ordered by ball and time."""
+    shape, dtype = (frames.blocks.shape[0], 3, launches.shape[1]), launches.dtype
+    written = written_to(*(memory.empty(shape, dtype) for _ in range(3 if with_velocity else 1)))
     fly_batch(sport, launches, frames, written)
     contacts = _room(written.contact_counts.copy_to_host(), dtype)
     if contacts.are_noted:  # the same flights again: now it is known where each ball's contacts go
         fly_batch(sport, launches, frames, written, contacts)
-    position, velocity, spin = (_balls_first(a) for a in (written.position, written.velocity, written.spin))
-    return Flight(position, velocity, spin, _impacts(contacts), written.status)
+    return written, contacts
 
 
 def empty(balls: int, frames: int, dtype: type = np.float32) -> Any:
@@ -119,6 +126,11 @@ def sport_numbers(sport: "Sport", dtype: type) -> CompiledSport:
 def to_device(array: np.ndarray, dtype: type) -> Any:
     """A contiguous copy on the GPU."""
     return cuda.to_device(np.ascontiguousarray(array, dtype))
+
+
+def borrow(tensor: Any) -> Any:
+    """An array of torch's on the GPU as one of numba's, without a copy; in numba's simulator, a copy."""
+    return cuda.to_device(tensor.numpy()) if SIMULATED else cuda.as_cuda_array(tensor)
 
 
 def to_frames(times: np.ndarray, dtype: type, block: float = BLOCK) -> Frames:
