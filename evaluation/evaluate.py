@@ -10,6 +10,7 @@ python evaluate.py --suite pixels                         # recorded balls that 
 python evaluate.py --suite real --export questions        # what is asked, as CSV files
 python evaluate.py --suite real --predictions theirs.csv  # score the answers of any other program
 python evaluate.py --report page                          # an HTML report: page/index.html
+python evaluate.py --predictor gru runs/seeds --markdown table.md --csv figures.csv   # a folder of runs: one row
 python evaluate.py --json a.json; python evaluate.py --compare a.json b.json
 python evaluate.py --suite real --compare a.json          # evaluate, and compare with an earlier run
 """
@@ -29,9 +30,10 @@ from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
+from rich.table import Table
 
 from ballcast import __version__, command, models, sim
-from ballcast.evaluation import pixel_runs, protocols, questions, runs, suites
+from ballcast.evaluation import pixel_runs, protocols, questions, runs, seeds, suites
 from ballcast.evaluation.limits import LIMITS
 from ballcast.evaluation.paired import paired_tables
 from ballcast.evaluation.pixel_cases import PIXEL_PROTOCOLS
@@ -46,8 +48,10 @@ from ballcast.evaluation.results import STATE, Results, compare, only
 from ballcast.evaluation.splits import data_folder
 from ballcast.evaluation.suites import Suite
 from ballcast.evaluation.table import by_suite, latencies, tables
+from ballcast.evaluation.table_files import to_csv, to_markdown
 from ballcast.models.registry import missing, serves
 from ballcast.models.runtime import weights
+from ballcast.sim.files import write_atomically
 from ballcast.tracks import ReadOptions
 
 
@@ -59,7 +63,8 @@ class Options:
     """
 
     predictor: tuple[str, ...] = ()
-    """names, files of weights, your own as module:Class, or the limits informed and oracle; default: all available"""
+    """names, files of weights, your own as module:Class, folders of training runs (one row: mean and spread of
+    RUN/weights.safetensors), or the limits informed and oracle; default: all available"""
     sport: tuple[str, ...] = ()
     """names of sports, or your own .toml files; default: table_tennis; with --tracks or --pixels the sport of the
     balls; with --suite your own .toml files, in place of the sports of their names"""
@@ -98,6 +103,8 @@ class Options:
     one more predictor; see docs/benchmark.md"""
     latency: bool = True  # measure the predictors' latency too
     json: Path | None = None  # write the results to this file
+    markdown: Path | None = None  # write the tables to this file, for a page or a paper
+    csv: Path | None = None  # write every figure to this file, a row each, in SI units
     report: Path | None = None  # write an HTML report into this folder, as the single file index.html
     compare: tuple[Path, ...] = ()
     """two files of results: print the differences that exceed their paired intervals, and do nothing else; one file:
@@ -120,7 +127,8 @@ def run(options: Options) -> int:
         for line in compare(*(Results.read(file) for file in options.compare)):
             console.print(line, markup=False, highlight=False)
         return 0
-    options = with_defaults(options)
+    runs_of = seeds.runs_in(options.predictor)
+    options = with_defaults(replace(options, predictor=seeds.members(options.predictor, runs_of)))
     check(options)
     before = Results.read(options.compare[0]) if options.compare else None
     balls, notes = make_suites(options)
@@ -135,8 +143,8 @@ def run(options: Options) -> int:
     failed = runs.evaluate(results, plan, work, predictions, horizons=options.horizon, has_latency=options.latency,
                            console=console)  # fmt: skip
     results.notes = notes + more_notes + results.notes
-    if options.json:
-        results.write(options.json)
+    seeds.merge(results, runs_of)
+    write_files(options, results)
     if options.report:
         from ballcast.evaluation import report  # needs jinja2 and matplotlib
 
@@ -145,16 +153,29 @@ def run(options: Options) -> int:
     return 1 if failed else 0
 
 
+def write_files(options: Options, results: Results) -> None:
+    """Write what --json, --markdown and --csv name."""
+    if options.json:
+        results.write(options.json)
+    if options.markdown:
+        write_atomically(options.markdown, to_markdown(results, all_tables(options, results)).encode())
+    if options.csv:
+        write_atomically(options.csv, to_csv(results).encode())
+
+
+def all_tables(options: Options, results: Results) -> Iterator[Table]:
+    """The tables of the results, in the order in which they are printed."""
+    yield from by_suite(results) if options.suite else ()
+    yield from pixel_tables(results)
+    yield from tables(results, without="horizon" if options.suite else "")
+    if options.latency:
+        yield latencies(results)
+
+
 def show(options: Options, results: Results, before: Results | None, console: Console) -> None:
     """Print the tables and notes of the results, and the differences to an earlier run."""
-    for table in by_suite(results) if options.suite else ():
+    for table in all_tables(options, results):
         console.print(table, "")
-    for table in pixel_tables(results):
-        console.print(table, "")
-    for table in tables(results, without="horizon" if options.suite else ""):
-        console.print(table, "")
-    if options.latency:
-        console.print(latencies(results), "")
     files = [path.stem for path in options.predictions]
     others = [name for name in results.side_information if name not in (*files, STATE)]
     pairs = [(only(results, others), only(results, [name])) for name in files] if others else []
@@ -197,7 +218,7 @@ def check(options: Options) -> None:
         raise ValueError(f"--suite {options.suite} has its own tracks and sports: leave out --tracks and --without")
     if "bounce" in options.protocol and not options.suite:
         raise ValueError("--protocol bounce: is for the events of match play in --suite real")
-    if options.export and (options.predictor or options.predictions or options.json or options.report):
+    if options.export and (options.predictor or options.predictions or options.report or writes(options)):
         raise ValueError("--export writes the questions and scores nothing: leave out the predictors and the outputs")
     for name, given in (("split", options.split != Options.split), ("only", options.only)):
         if given and not options.suite:
@@ -210,8 +231,15 @@ def check(options: Options) -> None:
         raise ValueError("--report needs jinja2 and matplotlib: pip install -c constraints.txt jinja2 matplotlib")
     if options.report and options.report.exists() and not options.report.is_dir():
         raise ValueError(f"--report {options.report}: is a file; name a folder")
-    if options.json and (options.json.is_dir() or not os.access(options.json.absolute().parent, os.W_OK)):
-        raise ValueError(f"--json {options.json}: cannot be written; name a file in a folder with write permission")
+    for name in ("json", "markdown", "csv"):
+        path = getattr(options, name)
+        if path and (path.is_dir() or not os.access(path.absolute().parent, os.W_OK)):
+            raise ValueError(f"--{name} {path}: cannot be written; name a file in a folder with write permission")
+
+
+def writes(options: Options) -> bool:
+    """Whether the results are to be written to files."""
+    return any((options.json, options.markdown, options.csv))
 
 
 def predictor_plan(options: Options, balls: Sequence[Suite]) -> tuple[list[tuple[str, Suite]], list[str]]:

@@ -117,7 +117,7 @@ def condense_pixels(results: Results, command: str, suite: str) -> dict:
     kept = condense(results, command, suite)
     rows = [row for row in results.rows if row.metric in PIXEL_METRICS and row.suite == suite]
     rows = [row for row in rows if row.protocol != "latency"]
-    kept["rows"] = [vars(row) | {k: _four_digits(getattr(row, k)) for k in ("value", "low", "high")} for row in rows]
+    kept["rows"] = [_kept(row) for row in rows]
     ratios = []
     for row in rows:
         cell = row.protocol, row.history, row.horizon
@@ -166,7 +166,7 @@ def condense(results: Results, command: str, suite: str) -> dict:
     """The part of Results that is kept of a suite: standings and rows of KEPT_METRICS, to four digits; no errors of
     tracks."""
     rows = [row for row in results.rows if row.metric in KEPT_METRICS and row.suite == suite]
-    rows = [vars(row) | {k: _four_digits(getattr(row, k)) for k in ("value", "low", "high")} for row in rows]
+    rows = [_kept(row) for row in rows]
     table = [{"predictor": s.name, "times": _four_digits(s.ratio_to_limit), "first": s.first, "cells": s.cells}
              for s in standings(results, suite)]  # fmt: skip
     known = {row["predictor"] for row in rows}
@@ -174,6 +174,12 @@ def condense(results: Results, command: str, suite: str) -> dict:
     setting = next((note.partition(": ")[2] for note in results.notes if note.startswith(f"{suite}: ")), "")
     head = {"command": command, "version": results.version, "seed": results.seed, "suite": suite, "setting": setting}
     return head | {"side_information": knows, "standings": table, "rows": rows}
+
+
+def _kept(row):
+    """A Row as it is kept: to four digits, and without a spread between runs, of which there is one here."""
+    rounded = {k: _four_digits(getattr(row, k)) for k in ("value", "low", "high")}
+    return {k: v for k, v in vars(row).items() if k != "spread"} | rounded
 
 
 def _four_digits(value):

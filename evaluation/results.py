@@ -34,6 +34,7 @@ class Row:
     high: float | None
     tracks: int  # on which the figure is based
     adapted: bool = False  # whether the predictor learnt from recorded tracks; else it is zero-shot
+    spread: float | None = None  # of the mean of several training runs: the standard deviation between them
 
 
 @dataclass

@@ -46,7 +46,7 @@ def evaluate(
     with Progress(*columns, console=console, transient=True) as bar, harness.Workers(os.cpu_count() or 1) as workers:
         task = bar.add_task("", total=sum(len(cases) for parts in own.values() for _, cases in parts))
         for name, suite, predictor in loaded:  # first latency, while no worker is busy
-            results.side_information[name] = predictor.side_information
+            results.side_information[name] = knowledge(predictor)
             if has_latency and hasattr(predictor, "stream") and suite.events is None:
                 bar.update(task, description=f"{name}: latency")
                 failed |= measure_latency(results, name, suite, predictor)
@@ -60,6 +60,12 @@ def evaluate(
     score_files(results, work, predictions, horizons)
     score_states(results, work)
     return failed
+
+
+def knowledge(predictor: Any) -> str:
+    """What a predictor knows beyond the history, and of a network what it reads."""
+    reads = getattr(predictor, "reads", "")
+    return f"{predictor.side_information}; reads {reads}" if reads else predictor.side_information
 
 
 def load_plan(results: Results, plan: Sequence[tuple[str, Suite]]) -> list[tuple[str, Suite, Any]]:

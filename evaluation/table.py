@@ -102,6 +102,9 @@ def groups(results: Results, suite: str) -> tuple[list[str], list[str]]:
 def _cell(row, leads):
     """A figure with its interval, marked if it leads in a cell with enough tracks."""
     leads = leads and row.tracks >= MIN_TRACKS
+    if row.spread is not None:  # of several runs
+        text = f"{1e3 * row.value:.1f} ± {1e3 * row.spread:.1f}"
+        return f"[bold]*{text}[/bold]" if leads else text
     text = f"{1e3 * row.value:.1f}" + (f" [dim]{1e3 * row.low:.0f}-{1e3 * row.high:.0f}[/dim]" if row.low else "")
     return f"[bold]*{text}[/bold]" if leads else text
 

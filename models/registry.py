@@ -61,14 +61,15 @@ DESCRIPTIONS = {
     "tokens": Description("Motion as language", "A network that writes futures, token by token."),
 }
 SHORT_TITLES = {
-    "Network and simulator": "GRU + sim", "GRU without filter": "GRU raw", "Recurrent network (GRU)": "GRU", "Simulator fit": "Sim fit",
+    "Network and simulator": "GRU + sim", "Recurrent network (GRU)": "GRU", "GRU without filter": "GRU raw",
+    "Simulator fit": "Sim fit",
     "Kalman filter": "Kalman", "Straight line": "Line", "Recurrent network (LSTM)": "LSTM",
     "Simple recurrent network": "RNN", "Parallel network (minGRU)": "minGRU", "Network without memory": "MLP",
     "Motion as language": "Tokens",
 }  # fmt: skip
 DIRECT_PREDICTORS = ("gru", "gru_raw", "lstm", "rnn", "mlp", "mingru", "transformer")
 WEIGHTS_OF = {"gru_physics": "gru", "tokens": "tokens"} | {name: name for name in DIRECT_PREDICTORS}  # whose weights
-REQUIRED_LIBRARY = {"ukf": "filterpy"}  # name -> a library beyond the core
+REQUIRED_LIBRARY = {"ukf": "filterpy", "own_trunk": "torch"}  # name -> a library beyond the core
 OWN_TRUNK = "own_trunk"  # how the weights of a trunk of your own are loaded; not in PREDICTORS: it needs a file
 OWN_TRUNK_CLASS = "ballcast.models.own_trunk:OwnTrunk"
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
@@ -158,14 +159,12 @@ def load(name: str | Path, sport: sim.Sport | str | Path = "table_tennis") -> Pr
     `module:Class` names one of your own, made as Class(sport): a subclass of Predictor. ValueError (SportError), one
     line, lists the known names."""
     path, model = _weights_and_name(str(name))
-    if model == OWN_TRUNK and path:
-        model = OWN_TRUNK_CLASS
-    if model not in PREDICTORS and ":" not in model:
+    if model not in PREDICTORS and ":" not in model and not (path and model == OWN_TRUNK):
         known = ", ".join(PREDICTORS)
         raise ValueError(f"no predictor is called {model!r}; there are {known}, files of weights, or module:Class")
     if problem := _missing_library(model):
         raise ValueError(problem)
-    cls = _import_class(PREDICTORS.get(model, model))
+    cls = _import_class(OWN_TRUNK_CLASS if model == OWN_TRUNK else PREDICTORS.get(model, model))
     sport = sport if isinstance(sport, sim.Sport) else sim.load(sport)
     return cls(sport, path) if path else cls(sport)
 

@@ -7,7 +7,7 @@
 
 Features are standardised, times are counted from the first frame of a sequence. Row t of the output may depend on the
 frames 0 to t alone: `make` tries a fresh trunk on random frames, and refuses one that sees later frames. Sequences have
-at most MAX_FRAMES frames; shorter ones end in frames of zeros, which nobody reads.
+at most OWN_FRAMES frames; shorter ones end in frames of zeros, which nobody reads.
 """
 
 from pathlib import Path
@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from ballcast.models.registry import import_object
 
-MAX_FRAMES = 96  # of a sequence, in training and in a forecast
 TRIED_FRAMES, TRIED_TOLERANCE = 12, 1e-4
 
 
@@ -62,7 +61,7 @@ def _try(model, trunk, channels, width):
 
 
 class TrunkRunner:
-    """A trained trunk that reads the last MAX_FRAMES frames of balls anew for each forecast. Arrays in and out."""
+    """A trained trunk that reads the last OWN_FRAMES frames of balls anew for each forecast. Arrays in and out."""
 
     def __init__(self, shape: dict, tensors: dict[str, np.ndarray], path: str | Path):
         self.trunk = make(shape["model"], shape["features"], shape["units"]).eval()

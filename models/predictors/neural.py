@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from ballcast.models.estimation.candidates import Association
     from ballcast.models.predictors.pixel_stream import PixelStreamFilter
 
+READS = {"filter": "the filter", "frames": "the last positions", "raw": "positions"}  # by the name of the features
 MIN_BALLS_PER_THREAD = 64  # with fewer balls a second thread costs more than it gains
 
 
@@ -82,8 +83,9 @@ class NeuralPredictor(Predictor):
         super().__init__(sport)
         path = path or require_weights(self.name, sport)
         self.info, tensors = weights.read(path)
-        check_weights(self.info, WEIGHTS_OF[self.name], sport, path)
+        check_weights(self.info, WEIGHTS_OF.get(self.name, self.info["model"]), sport, path)
         feature_set = self.info["kind"]
+        self.reads = READS[feature_set]
         if self.info["shape"]["features"] != FEATURE_SIZES[feature_set] + 1:
             raise ValueError(f"{path}: weights of another Ballcast, which read other features; train them anew")
         self.tensors = {name: a.astype(float) for name, a in tensors.items()}

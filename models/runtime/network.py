@@ -15,8 +15,9 @@ from ballcast.models.runtime.blocks import advance_blocks, pack_blocks, stack_st
 from ballcast.models.runtime.layers import Linear, float32, linear, mlp, pack_linear, sigmoid, silu, tanh
 from ballcast.sim.jit import kernel
 
-TRUNK_KINDS = ("gru", "lstm", "rnn", "mlp", "mingru", "transformer")
-GRU, LSTM, RNN, MLP, MINGRU, TRANSFORMER = range(6)
+TRUNK_KINDS = ("gru", "lstm", "rnn", "mlp", "mingru", "transformer", "own")  # own: torch runs it (models/own_trunk.py)
+GRU, LSTM, RNN, MLP, MINGRU, TRANSFORMER, OWN = range(7)
+OWN_FRAMES = 96  # that a trunk of your own reads, as many as it was trained on
 FEATURE_LIMIT = 20.0  # standardised features are clamped to this
 TRUNK_LAYERS = dict.fromkeys(("gru", "lstm", "rnn"), ("trunk.weight_ih_l0", "trunk.weight_hh_l0")) | {
     "mlp": ("trunk.layers.0.weight", "trunk.layers.2.weight"),
@@ -37,13 +38,17 @@ def pack_weights(shape: dict, tensors: dict[str, np.ndarray]) -> NetworkWeights:
     """The weights of a NetworkShape, as a dict, from tensors with the names of models/nets/network.py."""
     names = "feature", "nominal"
     scaling = (a for n in names for a in (tensors[f"{n}_mean"], float32(1.0) / tensors[f"{n}_scale"]))
-    layers = (a for name in (*TRUNK_LAYERS[shape["model"]], *HEAD_LAYERS) for a in pack_linear(tensors, name))
-    parts = TRUNK_KINDS.index(shape["model"]), *scaling, *layers, pack_blocks(shape, tensors)
+    of_layers = *TRUNK_LAYERS.get(shape["model"], ("", "")), *HEAD_LAYERS
+    layers = (a for name in of_layers for a in pack_linear(tensors, name))
+    kind = "own" if ":" in shape["model"] else shape["model"]
+    parts = TRUNK_KINDS.index(kind), *scaling, *layers, pack_blocks(shape, tensors)
     return NetworkWeights._make(parts)
 
 
 def state_size(network: NetworkWeights) -> int:
     """The length of one ball's row of `state`."""
+    if network.trunk_kind == OWN:
+        return 1 + OWN_FRAMES * (len(network.feature_mean) + 2)
     return len(network.hidden_weight) if network.trunk_kind == LSTM else stack_state_size(network.blocks)
 
 
@@ -61,6 +66,9 @@ def standardise(raw_features, mean, scale_inverse):
 @kernel
 def advance(network, features, times, h, state, rows):
     """Update h (n, H) and state[rows] (n, M), in place, by one frame of features (n, F) at times (n,) s."""
+    if network.trunk_kind == OWN:
+        keep_frame(features, times, state, rows)
+        return
     a = linear(features, network.input_weight, network.input_bias)
     if network.trunk_kind >= MINGRU:
         advance_blocks(network.blocks, a, times, h, state, rows)
@@ -84,6 +92,22 @@ def advance(network, features, times, h, state, rows):
         else:
             for i in range(U):
                 h[k, i] = tanh(a[k, i] + b[k, i])
+
+
+@kernel
+def keep_frame(features, times, state, rows):
+    """Keep a frame of features (n, F) at times (n,) s in state[rows] (n, M): the number of frames seen, then a ring of
+    the last OWN_FRAMES, each its time as two numbers that add up to it, and its features."""
+    size = features.shape[1] + 2
+    for k in range(len(rows)):
+        row = state[rows[k]]
+        count = int(row[0])
+        at = 1 + (count % OWN_FRAMES) * size
+        row[at] = float32(times[k])
+        row[at + 1] = float32(times[k] - float(row[at]))
+        row[at + 2 : at + size] = features[k]
+        # the count stays below two rings: float32 holds it exactly
+        row[0] = float32(OWN_FRAMES if count + 1 == 2 * OWN_FRAMES else count + 1)
 
 
 @kernel

@@ -114,7 +114,9 @@ class Learner:
     @torch.no_grad()
     def scores(self, batches: list[Batch]) -> dict[str, float]:
         """The mean losses over batches, by name."""
+        self.network.eval()  # a trunk of the user's may have a dropout
         terms = [self.losses(self.network, to_tensors(batch, self.device)) for batch in batches]
+        self.network.train()
         return {name: round(float(sum(v) / len(terms)), 5) for name, v in zip(terms[0]._fields, zip(*terms))}
 
     def losses(self, network: torch.nn.Module, batch: Batch) -> Any:
