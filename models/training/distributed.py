@@ -18,6 +18,15 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", 1))
 
 
+def spare_cores(device: str) -> int:
+    """How many threads of a process may make batches: half of its cores where the others learn, all but one beside a
+    GPU."""
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", world_size()))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    own = cores // here
+    return max(1, own - 1 if device.startswith("cuda") else own // 2)
+
+
 def launch_command() -> str:
     """The command, without options, that starts train.py as this process was started: alone, or by torchrun."""
     here = int(os.environ.get("LOCAL_WORLD_SIZE", world_size()))

@@ -116,10 +116,10 @@ def initialise_balls(setting: Any, first: int, tracks: Tracks) -> None:
     if b >= tracks.launches.shape[1]:
         return
     launch, stamps, exposures = tracks.launches[:, b], tracks.stamps[:, b], tracks.exposures[:, b]
-    stream = cuda.local.array(STREAM_SIZE, np.uint64)  # the GPU's memory at large is slow for what every draw changes
+    stream = cuda.local.array(STREAM_SIZE, np.uint64)  # in registers, without a loop over it
     count = initialise_ball(setting, first + b, stream, launch, tracks.sensors[b], stamps, exposures)
-    for k in range(STREAM_SIZE):
-        tracks.streams[k, b] = stream[k]
+    streams = tracks.streams
+    streams[0, b], streams[1, b], streams[2, b], streams[3, b] = stream[0], stream[1], stream[2], stream[3]
     for k in range(LAUNCH_SIZE):
         tracks.flown[k, b] = launch[k]
     tracks.stamp_frames.counts[b] = count
@@ -141,8 +141,8 @@ def measure_balls(ranges: Any, tracks: Tracks, exposed: Any) -> None:
     if b >= exposed.shape[2]:
         return
     drift, stream = cuda.local.array(CAMERAS, np.float64), cuda.local.array(STREAM_SIZE, np.uint64)
-    for k in range(STREAM_SIZE):
-        stream[k] = tracks.streams[k, b]
+    streams = tracks.streams
+    stream[0], stream[1], stream[2], stream[3] = streams[0, b], streams[1, b], streams[2, b], streams[3, b]
     path, measured, is_observed = exposed[:, :, b], tracks.measured[:, :, b], tracks.is_observed[:, b]
     count = tracks.stamp_frames.counts[b]
     tracks.lengths[b] = measure(stream, tracks.sensors[b], ranges[0], count, path, measured, is_observed, drift)
