@@ -55,7 +55,7 @@ def draws(sim: Any, sport: Any) -> dict[str, float]:
 
 
 def futures(sim: Any, sport: Any) -> dict[str, float]:
-    """How far what batches on a GPU are to learn, the positions (mm) and landings after some frames, is from the CPU's."""
+    """How far the positions (mm) and landings after some frames, for batches on a GPU, are from the CPU's."""
     import torch
 
     from ballcast.models.training.batches import future_of

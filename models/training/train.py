@@ -133,8 +133,8 @@ def require_device(config: dict) -> None:
     if not config["device"].startswith("cuda"):
         return
     if not torch.cuda.is_available():
-        raise ValueError(f"--device {config['device']}: torch finds no NVIDIA GPU here, or was built without CUDA; leave "
-                         "it out for the CPU")  # fmt: skip
+        raise ValueError(f"--device {config['device']}: torch finds no NVIDIA GPU here, or was built without CUDA; "
+                         "leave it out for the CPU")  # fmt: skip
     if not makes_on_device(config) and distributed.rank() == 0:
         threads = config.get("workers") or distributed.spare_cores(config["device"])
         reason = "numba-cuda is missing (extra gpu)" if network_of(config)[1] == "raw" else "the filter runs there"

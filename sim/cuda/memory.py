@@ -70,6 +70,6 @@ def _give_back(block):
 
 
 def _rounded(size):
-    """The size of a block that holds so many bytes: few sizes, so that blocks of tracks of about the same length fit."""
+    """The size of a block that holds so many bytes: few sizes, so that blocks of about the same length fit."""
     step = max(MIN_SIZE, 2 ** (size.bit_length() - 1) // STEPS)
     return -(-size // step) * step
