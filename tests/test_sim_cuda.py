@@ -39,7 +39,7 @@ def test_the_gpu_has_the_flights_and_draws_of_the_cpu():
         assert sport["drawn"] < 1e-6 and sport["flown_mm"] < 1.0, (name, sport)
     batch = found["table_tennis"]
     assert batch["landings"] > 0 and batch["same_landings"], batch
-    assert batch["future_mm"] < 1.0 and batch["landing"] < 1e-3, batch
+    assert batch["measured_mm"] < 1.0 and batch["future_mm"] < 1.0 and batch["landing"] < 1e-3, batch
 
 
 @needs_numba_cuda

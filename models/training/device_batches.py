@@ -112,15 +112,23 @@ class DeviceBatches:
     def _part(self, kind, first, count, generator):
         """The Batch of balls of one sport; frame_count has the frames of every ball."""
         sport, frontend = self.pool[kind]
-        on = "cuda" if self.device.type == "cuda" else "cpu"
-        balls = sim.draw(sport, count, first=first, seed=self.seed, purpose=self.purpose, device=on)
+        balls = self._draw(sport, first, count)
         start, starts_late = generator.random(count), generator.random(count) > LAUNCH_FRACTION
         jitter = torch.from_numpy(generator.random((count, LOSS_FRAMES))).to(self.device)
         start = torch.from_numpy(np.where(starts_late, start, 0.0)).to(self.device)
         sequences, begin = cut(balls, start, jitter)
         t = begin[:, None] + gather(sequences.time, sequences.loss_frames)
-        targets = device_future_of(balls, t) if on == "cuda" else _from_cpu(future_of(balls, t.numpy()))
+        is_on_cpu = self.device.type == "cpu"
+        targets = map(torch.from_numpy, future_of(balls, t.numpy())) if is_on_cpu else device_future_of(balls, t)
         return raw_batch(frontend, sequences, *targets)
+
+    def _draw(self, sport, first, count):
+        """Balls, as they are measured."""
+        if self.device.type == "cpu":
+            return sim.draw(sport, count, first=first, seed=self.seed, purpose=self.purpose)
+        from ballcast.sim.cuda.dataset import draw_measured  # here: importing it asks for numba-cuda
+
+        return draw_measured(sport, count, first, self.seed, self.purpose)
 
 
 def cut(balls: Any, start: Tensor, jitter: Tensor) -> tuple[Sequences, Tensor]:
@@ -187,7 +195,3 @@ def raw_features(frontend: FeatureFrontend, sequences: Sequences) -> Tensor:
 def gather(a: Tensor, frames: Tensor) -> Tensor:
     """Frames (B, N) of a (B, T, ...)."""
     return a[torch.arange(len(a), device=a.device)[:, None], frames]
-
-
-def _from_cpu(targets):
-    return [torch.from_numpy(a) for a in targets]
