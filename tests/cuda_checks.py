@@ -66,7 +66,8 @@ def futures(sim: Any, sport: Any) -> dict[str, float]:
     here, there = sim.draw(sport, DRAWN, seed=3), draw_measured(sport, DRAWN, 0, 3, "train")
     wanted, found = future_of(here, t), [a.numpy() for a in device_future_of(there, torch.from_numpy(t))]
     measured = float(1e3 * np.abs(there.position.copy_to_host() - here.position).max())
-    return {"measured_mm": measured, "future_mm": float(1e3 * np.abs(found[0] - wanted[0]).max()), "landings": float(wanted[1].sum()),
+    return {"measured_mm": measured, "future_mm": float(1e3 * np.abs(found[0] - wanted[0]).max()),
+            "landings": float(wanted[1].sum()),
             "same_landings": float((found[1] == wanted[1]).all()),
             "landing": float(np.abs((found[2] - wanted[2])[wanted[1]]).max())}  # fmt: skip
 
