@@ -3,7 +3,7 @@
 Three sets of features, by name:
     filter    the running filter's estimate (gaussian_sum.py), its uncertainty, and the innovation of the frame
     frames    the last frames: displacements and gaps, no memory beyond them (what `mlp` reads)
-    raw       the measured positions without a filter: as `frames`, with the gap, the count and what the sport is
+    raw       the measured positions without a filter: place, velocities over the last frames, and what the sport is
 Missing frames are absent; the gaps in time are features. Features are dimensionless (scales.py), and as many for every
 sport. A change of what they are needs another FEATURES_VERSION (models/runtime/weights.py).
 """
@@ -46,15 +46,23 @@ FILTER_LAYOUT = {  # of `filter`, in this order: name -> numbers; (s): seconds e
     "time": 3,  # (s) age, how recent the last contact is, log gap over 0.01 s
     "sport": len(DESCRIPTORS),
 }
-LAG_FEATURES = 3 + 4 * len(FRAME_LAGS)
 RAW_LAYOUT = {  # of `raw`, in this order; a frame that was missed is no frame: the gap says that time has passed
     "place": 3,  # position over U^2 / g
-    "lags": 4 * len(FRAME_LAGS),  # for each lag: (s) seconds over 0.01 s, mean velocity over U; 0 where none was seen
+    "nearness": 3,  # asinh of position over R: where the table and the net are, to the millimetre
+    "velocity": 3,  # mean velocity since VELOCITY_LAG frames ago, or the first frame, over U
+    "lags": 4
+    * len(FRAME_LAGS),  # for each lag: (s) seconds over 0.01 s; asinh of how much the mean velocity since then
+    # differs from that, over U / VELOCITY_RATIO; 0 where no frame was seen
     "log gap": 1,  # (s) to the frame before, over 0.01 s
     "log frames": 1,  # that were seen, at most MAX_FRAMES
     "sport": len(DESCRIPTORS),
 }
-FEATURE_SIZES = {"filter": sum(FILTER_LAYOUT.values()), "frames": LAG_FEATURES, "raw": sum(RAW_LAYOUT.values())}
+FEATURE_SIZES = {
+    "filter": sum(FILTER_LAYOUT.values()),
+    "frames": 3 + 4 * len(FRAME_LAGS),
+    "raw": sum(RAW_LAYOUT.values()),
+}
+VELOCITY_LAG, VELOCITY_RATIO = 4, 20.0  # frames, of a straight line; differences of U / 20 are as small as noise
 MIN_SD = 1e-9
 JITTER = 1e-6  # fraction of the variances, added to them
 MAX_AGE, CONTACT_DECAY, USUAL_GAP = 2.0, 0.1, 0.01  # s
@@ -87,13 +95,12 @@ def extract(frontend, state, t, y, out):
     """Update the filter state with a frame at t s, y (3,) m, and fill its features (F + 1,)."""
     known = summary(state)
     gap = t - known.recent_frames[0, 0] if known.frames > 0 else 0.0
-    if frontend.feature_set != FILTER:
+    if frontend.feature_set == FRAMES:
         store_frame(state, t, y)
-        _lag_features(frontend.scales, summary(state), out[:LAG_FEATURES])
-        if frontend.feature_set == RAW:
-            out[LAG_FEATURES] = math.log(gap / USUAL_GAP + 0.1)
-            out[LAG_FEATURES + 1] = math.log(float(min(summary(state).frames, MAX_FRAMES)))
-            out[LAG_FEATURES + 2 : -1] = frontend.scales.descriptors
+        _lag_features(frontend.scales, summary(state), out[:-1])
+    elif frontend.feature_set == RAW:
+        store_frame(state, t, y)
+        _raw_features(frontend.scales, summary(state), gap, out[:-1])
     else:
         observe(frontend.sport, frontend.filter_prior, state, t, y)
         _filter_features(frontend.sport, frontend.scales, summary(state), gap, out[:-1])
@@ -116,6 +123,40 @@ def _lag_features(scales, known, out):
             for i in range(3):
                 out[k + 1 + i] = (now[1 + i] - then[1 + i]) / (seconds * scales.speed)
         k += 4
+
+
+@kernel
+def recent_velocity(known, lag, velocity):
+    """Fill velocity (3,) m/s with the mean over the last `lag` frames, or over as many as there are; 0 of one frame."""
+    lag = min(lag, known.frames - 1)
+    velocity[:] = 0.0
+    if lag > 0:
+        now, then = known.recent_frames[0], known.recent_frames[lag]
+        velocity[:] = (now[1:] - then[1:]) / (now[0] - then[0])
+
+
+@kernel
+def _raw_features(scales, known, gap, out):
+    """Fill the features of RAW_LAYOUT."""
+    now, length, velocity = known.recent_frames[0], scales.speed * scales.speed / scales.gravity, np.empty(3)
+    recent_velocity(known, VELOCITY_LAG, velocity)
+    out[:] = 0.0
+    for i in range(3):
+        out[i], out[3 + i] = now[1 + i] / length, math.asinh(now[1 + i] / scales.radius)
+        out[6 + i] = velocity[i] / scales.speed
+    k = 9
+    for lag in FRAME_LAGS:
+        if lag < known.frames:
+            then = known.recent_frames[lag]
+            seconds = now[0] - then[0]
+            out[k] = seconds / USUAL_GAP
+            for i in range(3):
+                difference = (now[1 + i] - then[1 + i]) / seconds - velocity[i]
+                out[k + 1 + i] = math.asinh(VELOCITY_RATIO * difference / scales.speed)
+        k += 4
+    out[k] = math.log(gap / USUAL_GAP + 0.1)
+    out[k + 1] = math.log(float(min(known.frames, MAX_FRAMES)))
+    out[k + 2 :] = scales.descriptors
 
 
 @kernel

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from ballcast.models.encoding.features import FILTER, RAW
+from ballcast.models.encoding.features import FILTER, RAW, VELOCITY_LAG, recent_velocity
 from ballcast.models.estimation.filter_state import summary
 from ballcast.models.estimation.unknowns import HEIGHT, to_launch
 from ballcast.sim.jit import inlined, kernel
@@ -25,7 +25,6 @@ CONTACT_FEATURES = 3  # times of the first two contacts, and how far inside its 
 NOMINAL_FEATURES = 3 * HORIZONS + 4 + len(SD_HORIZONS) + CONTACT_FEATURES + 2  # numbers that a network reads
 NOMINAL_SIZES = {"filter": NOMINAL_FEATURES, "frames": NOMINAL_FEATURES, "raw": 0}  # by the name of the features
 MIN_LANDING_SPEED = 0.5  # m/s, lower bound where the uncertainty of the moment is computed
-VELOCITY_LAG = 4  # frames that the straight line of `frames` and `raw` is drawn through; `raw` may take fewer
 MAX_MARGIN = 1e3  # standard deviations: no surface has an edge near the trajectory
 
 
@@ -39,11 +38,9 @@ def fill_nominal_start(feature_set, state, x, variances):
     if feature_set != FILTER:
         x[:], variances[:] = 0.0, 0.0
         variances[0] = 1.0
-        lag = min(VELOCITY_LAG, known.frames - 1) if feature_set == RAW else VELOCITY_LAG
-        now, then = known.recent_frames[0], known.recent_frames[lag]
-        x[:3] = now[1:]
-        if 0 < lag < known.frames:
-            x[3:6] = (now[1:] - then[1:]) / (now[0] - then[0])
+        x[:3] = known.recent_frames[0, 1:]
+        if feature_set == RAW or known.frames > VELOCITY_LAG:
+            recent_velocity(known, VELOCITY_LAG, x[3:6])
         return
     x[:], P = known.mean, known.covariance
     for i in range(3):

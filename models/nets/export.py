@@ -31,8 +31,15 @@ from torch import Tensor, nn
 
 from ballcast import command, sim
 from ballcast.models.encoding.decoding import LANDING_OUTPUTS, MAX_LOG_SCALE, MIN_LOG_SCALE, PATH_OUTPUTS
-from ballcast.models.encoding.features import FRAME_LAGS, MAX_FRAMES, USUAL_GAP, make_frontend
-from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS, VELOCITY_LAG
+from ballcast.models.encoding.features import (
+    FRAME_LAGS,
+    MAX_FRAMES,
+    USUAL_GAP,
+    VELOCITY_LAG,
+    VELOCITY_RATIO,
+    make_frontend,
+)
+from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
 from ballcast.models.nets.network import Network, NetworkShape
 from ballcast.models.registry import check_weights, require_weights, variance_factors
 from ballcast.models.runtime import weights
@@ -61,7 +68,8 @@ class WholeNetwork(nn.Module):
         super().__init__()
         self.network, frontend = network, make_frontend(sport, "raw")
         scales = frontend.scales
-        self.speed, self.length = float(scales.speed), float(scales.speed**2 / scales.gravity)
+        self.speed, self.radius = float(scales.speed), float(scales.radius)
+        self.length = float(scales.speed**2 / scales.gravity)
         constants = {
             "lags": np.array(FRAME_LAGS),
             "ending": np.append(scales.descriptors, frontend.surfaces_absent).astype(np.float32),
@@ -95,25 +103,23 @@ class WholeNetwork(nn.Module):
         now, then = history[:, :1], history[:, self.lags]
         known = (self.lags < count)[:, :, None]
         seconds = torch.where(known, (now - then)[:, :, :1], 1.0).float()
-        velocity = torch.where(known, (now - then)[:, :, 1:].float() / (seconds * self.speed), 0.0)
-        lags = torch.cat([torch.where(known, seconds / USUAL_GAP, 0.0), velocity], 2).flatten(1)
+        velocity = recent_velocity(history, count)
+        differences = ((now - then)[:, :, 1:].float() / seconds - velocity[:, None]) * (VELOCITY_RATIO / self.speed)
+        lags = torch.cat([seconds / USUAL_GAP, torch.asinh(differences)], 2)
+        lags = torch.where(known, lags, 0.0).flatten(1)
         gap = torch.where(known[:, 0], seconds[:, 0], 0.0)
         others = torch.cat([torch.log(gap / USUAL_GAP + 0.1), torch.log(count.clamp(1, MAX_FRAMES))], 1)
-        place = (now[:, 0, 1:] / self.length).float()
-        return torch.cat([place, lags, others, self.ending + torch.zeros_like(count)], 1)
+        position = now[:, 0, 1:].float()
+        place = [position / self.length, torch.asinh(position / self.radius)]
+        return torch.cat([*place, velocity / self.speed, lags, others, self.ending + torch.zeros_like(count)], 1)
 
     def path(self, outputs: Tensor, history: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
         """Means (B, HORIZONS, 3) and covariances (B, HORIZONS, 3, 3): residuals to a straight line, in metres."""
         rows = outputs[:, : PATH_OUTPUTS * HORIZONS].unflatten(1, (HORIZONS, PATH_OUTPUTS))
-        lag = (count - 1).clamp(0, VELOCITY_LAG).long()
-        then = torch.gather(history, 1, lag[:, :, None].expand(-1, 1, 4))[:, 0]
-        moved, is_moving = history[:, 0] - then, lag > 0
-        velocity = torch.where(is_moving, moved[:, 1:] / torch.where(is_moving, moved[:, :1], 1.0), 0.0).float()
-        line = history[:, :1, 1:].float() + self.times[:, None] * velocity[:, None]
+        line = history[:, :1, 1:].float() + self.times[:, None] * recent_velocity(history, count)[:, None]
         network = self.network
-        factor = (
-            regression_factor(rows[..., 3:6], rows[..., 6:]) * (network.path_scale * self.spread[:, None])[..., None]
-        )
+        factor = regression_factor(rows[..., 3:6], rows[..., 6:])
+        factor = factor * (network.path_scale * self.spread[:, None])[..., None]
         return line + network.path_mean + network.path_scale * rows[..., :3], factor @ factor.transpose(2, 3)
 
     def landing(self, outputs: Tensor, history: Tensor) -> tuple[Tensor, Tensor]:
@@ -125,6 +131,14 @@ class WholeNetwork(nn.Module):
         factor = factor * (scale * self.landing_spread)[:, None]
         parts = torch.sigmoid(outputs[:, :1]), where[:, :1].clamp(min=MIN_LANDING_TIME), position
         return torch.cat(parts, 1), factor @ factor.transpose(1, 2)
+
+
+def recent_velocity(history: Tensor, count: Tensor) -> Tensor:
+    """The mean velocity (B, 3) m/s over the last VELOCITY_LAG frames, or over as many as there are; 0 of one frame."""
+    lag = (count - 1).clamp(0, VELOCITY_LAG).long()
+    then = torch.gather(history, 1, lag[:, :, None].expand(-1, 1, 4))[:, 0]
+    moved, is_moving = history[:, 0] - then, lag > 0
+    return torch.where(is_moving, moved[:, 1:] / torch.where(is_moving, moved[:, :1], 1.0), 0.0).float()
 
 
 def gru_cell(trunk: nn.Module, features: Tensor, h: Tensor) -> Tensor:

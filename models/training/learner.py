@@ -57,7 +57,9 @@ class Learner:
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=config["rate"], betas=BETAS, fused=True)
         named = list(self.network.named_parameters())  # of the path head, and the rest
         self.parameter_groups = [[p for n, p in named if n.startswith("path.") == path] for path in (True, False)]
-        self.autocast = not config["exact"] and (self.device.type != "cpu" or has_bfloat16())
+        # raw positions have more digits than bfloat16 holds
+        coarse = feature_set != "raw" and not config["exact"]
+        self.autocast = coarse and (self.device.type != "cpu" or has_bfloat16())
 
     def _batches(self, feature_set, rank, ranks) -> Any:
         """The batches to learn from, and to validate on."""
