@@ -17,9 +17,16 @@ import torch
 from torch import Tensor
 
 from ballcast import sim
-from ballcast.models.encoding.features import FEATURE_SIZES, FRAME_LAGS, LAG_FEATURES, USUAL_GAP, FeatureFrontend
+from ballcast.models.encoding.features import (
+    FEATURE_SIZES,
+    FRAME_LAGS,
+    USUAL_GAP,
+    VELOCITY_LAG,
+    VELOCITY_RATIO,
+    FeatureFrontend,
+)
 from ballcast.models.encoding.features import MAX_FRAMES as MAX_COUNT
-from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS, VELOCITY_LAG
+from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
 from ballcast.models.training.batches import (
     GROUP,
     LAUNCH_FRACTION,
@@ -164,30 +171,37 @@ def raw_batch(
 
 
 def straight_lines(sequences: Sequences) -> tuple[Tensor, Tensor]:
-    """What raw targets are residuals to: position (B, N, 3) m at the loss frames, and the mean velocity (B, N, 3) m/s
-    over the last frames."""
-    time, position, _, loss_frames = sequences
-    before = (loss_frames - VELOCITY_LAG).clamp(min=0)
-    now, then = gather(position, loss_frames), gather(position, before)
-    seconds = (gather(time, loss_frames) - gather(time, before))[..., None].to(now.dtype)
-    return now, torch.where(seconds > 0.0, (now - then) / seconds, 0.0)
+    """What raw targets are residuals to: position (B, N, 3) m at the loss frames, and velocity (B, N, 3) m/s."""
+    velocity = recent_velocity(sequences.time, sequences.position)
+    return gather(sequences.position, sequences.loss_frames), gather(velocity, sequences.loss_frames)
+
+
+def recent_velocity(time: Tensor, position: Tensor) -> Tensor:
+    """As features.recent_velocity, at every frame: (B, T, 3) m/s of positions (B, T, 3) m at times (B, T) s."""
+    before = (torch.arange(time.shape[1], device=time.device) - VELOCITY_LAG).clamp(min=0)
+    seconds = (time - time[:, before]).to(position.dtype)[..., None]
+    return torch.where(seconds > 0.0, (position - position[:, before]) / seconds, 0.0)
 
 
 def raw_features(frontend: FeatureFrontend, sequences: Sequences) -> Tensor:
     """Features (B, T, F + 1) as features.extract has them for `raw`; 0 from `count` on."""
     time, position, count, _ = sequences
     scales, frames = frontend.scales, torch.arange(time.shape[1], device=time.device)
-    out = position.new_zeros(*time.shape, DeviceBatches.size)
+    velocity, out = recent_velocity(time, position), position.new_zeros(*time.shape, DeviceBatches.size)
     out[..., :3] = position / (scales.speed * scales.speed / scales.gravity)
-    for k, lag in enumerate(FRAME_LAGS):
+    out[..., 3:6] = torch.asinh(position / scales.radius)
+    out[..., 6:9] = velocity / scales.speed
+    k = 9
+    for lag in FRAME_LAGS:
         seconds = (time[:, lag:] - time[:, :-lag]).to(out.dtype)
-        out[:, lag:, 3 + 4 * k] = seconds / USUAL_GAP
-        moved = position[:, lag:] - position[:, :-lag]
-        out[:, lag:, 4 + 4 * k : 7 + 4 * k] = moved / (seconds * scales.speed)[..., None]
+        out[:, lag:, k] = seconds / USUAL_GAP
+        difference = (position[:, lag:] - position[:, :-lag]) / seconds[..., None] - velocity[:, lag:]
+        out[:, lag:, k + 1 : k + 4] = torch.asinh(VELOCITY_RATIO * difference / scales.speed)
+        k += 4
     gap = torch.diff(time, dim=1, prepend=time[:, :1])
-    out[..., LAG_FEATURES] = torch.log(gap / USUAL_GAP + 0.1)
-    out[..., LAG_FEATURES + 1] = torch.log((frames + 1).clamp(max=MAX_COUNT))
-    out[..., LAG_FEATURES + 2 : -1] = torch.from_numpy(scales.descriptors).to(out)
+    out[..., k] = torch.log(gap / USUAL_GAP + 0.1)
+    out[..., k + 1] = torch.log((frames + 1).clamp(max=MAX_COUNT))
+    out[..., k + 2 : -1] = torch.from_numpy(scales.descriptors).to(out)
     out[..., -1] = frontend.surfaces_absent
     return out.masked_fill_((frames >= count[:, None])[..., None], 0.0)
 
