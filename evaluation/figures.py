@@ -21,7 +21,7 @@ SIDES = np.array([-1.0, 1.0])
 PALETTE = {  # name -> colour, dash
     "gru_physics": ("#0072b2", "-"), "gru": ("#d55e00", "-"), "physics": ("#009e73", "-"), "ukf": ("#cc79a7", "--"),
     "lstm": ("#e69f00", "--"), "rnn": ("#56b4e9", "--"), "mingru": ("#332288", "-"), "transformer": ("#882255", "-"),
-    "tokens": ("#999933", "-"), "mlp": ("#8c6d1f", "-."), "parabola": ("#7a7a7a", "-."),
+    "tokens": ("#999933", "-"), "mlp": ("#8c6d1f", "-."), "gru_raw": ("#44aa99", ":"), "parabola": ("#7a7a7a", "-."),
     "constant_velocity": ("#a9a9a9", ":"), "informed": ("#000000", "--"), "oracle": ("#000000", ":"),
 }  # fmt: skip
 OTHER_STYLES = (("#6a3d9a", "-"), ("#b15928", "-"), ("#1b7837", "--"), ("#c51b7d", "-."))

@@ -1,8 +1,8 @@
 """python -m ballcast.evaluation.leaderboard [NAME ...]: score everything that ships, or the named parts.
 
 NAME is a sport that ships; `real`, the recorded balls, zero-shot; `adapted`, predictors adapted to each recorded set;
-`pixels`, forecasts from cameras; or `latency`. Writes results/*.json, LEADERBOARD.md, and the table of networks in
-docs/predictors.md. Two runs on the same machine write the same files.
+`pixels`, forecasts from cameras; or `latency`. Writes results/*.json, LEADERBOARD.md, docs/model_card.md, and the
+table of networks in docs/predictors.md. Two runs on the same machine write the same files.
 
 Recorded balls are read from the folder that BALLCAST_DATA names (else ../shared/data); without it their last results
 are kept. Latency depends on the machine as much as on the predictor: only docs/predictors.md shows it, and only the
@@ -20,6 +20,7 @@ from pathlib import Path
 import jinja2
 
 from ballcast import sim
+from ballcast.evaluation import model_card
 from ballcast.evaluation.adaptation import LEARNT, TWINS, adapted_results, adapted_standings, merged
 from ballcast.evaluation.networks import insert_network_table
 from ballcast.evaluation.pixel_limits import LIMIT
@@ -71,6 +72,7 @@ def main() -> None:
     page = ROOT / "docs" / "predictors.md"
     write_atomically(page, insert_network_table(page.read_text("utf-8"), tables["table_tennis"], latency).encode())
     write_atomically(ROOT / "LEADERBOARD.md", render([*tables.values()]).encode())
+    model_card.main()
 
 
 def parts(data: Path) -> dict[str, Part]:

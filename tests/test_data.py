@@ -1,5 +1,7 @@
 """ballcast.data: the balls of sim.draw and of sets, as tensors."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,12 @@ def test_the_columns_are_those_of_the_page_and_hold_the_balls_of_draw():
     with open("docs/data.md", encoding="utf-8") as page:
         documented = page.read()
     assert all(f"| `{name}` |" in documented for name in COLUMNS)
+
+
+def test_the_program_of_the_page_runs(capsys):
+    with open("docs/data.md", encoding="utf-8") as page:
+        exec(re.search(r"```python\n(.+?)```", page.read(), re.DOTALL)[1], {})
+    assert capsys.readouterr().out == "torch.Size([64, 96, 3]) torch.Size([64, 96, 3, 3])\n"
 
 
 def test_workers_and_processes_share_the_balls_and_splits_do_not(monkeypatch):

@@ -78,6 +78,10 @@ BY_HAND = (  # (pattern, why it does not run here)
     (r"^train\.py .*--finetune .*--pixels", "needs a set of pixels: tests/test_pixel_training.py"),
     (r"^evaluate\.py .*--predictor runs/mine", "needs what the command before it makes"),
     (r"--suite (real|pixels)", "needs the recorded sets, and minutes"),
+    (r"^evaluate\.py .*--predictor (\S+ )*runs/(my_trunk|seeds)", "needs runs; test_examples.py has some"),
+    (r"^-m ballcast\.evaluation\.model_card", "writes a page of this repository; test_examples.py compares it"),
+    (r"^-m examples\.own_model", "takes a minute; test_examples.py trains for two steps"),
+    (r"^-m ballcast\.models\.nets\.export runs/", "needs a run; test_raw_network.py exports one"),
     (r"^answer\.py", "is the program that docs/benchmark.md prints; tests/test_benchmark.py runs it"),
     (r"constant_acceleration|--show apex", "is a step of a recipe, after the files that the recipe adds"),
     (r"^train\.py --minutes 30$", "is for several processes"),
@@ -87,7 +91,7 @@ NOT_RUN = (
     "-m ballcast.vision.training",
 )  # fmt: skip  # all commands of these are in BY_HAND
 OTHERS = ("venv", "pip", "pytest", "ruff", "tools.typecheck")  # modules that are not Ballcast's programs, or check it
-EXTRAS = {"--record": "imageio_ffmpeg", "ukf": "filterpy", "train.py": "torch", "export": "onnxscript", "hdf5": "h5py",
+EXTRAS = {"--record": "imageio_ffmpeg", "ukf": "filterpy", "train.py": "torch", "export": "onnx", "hdf5": "h5py",
           "--report": "jinja2", "clip.mp4": "cv2", "vision": "cv2"}  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The programs in examples/ do what they say, with few steps and balls; and what evaluate.py writes of a folder of runs."""
+"""The programs in examples/ do what they say, with few balls; what evaluate.py writes of a folder of runs."""
 
 import csv
 import signal
@@ -8,11 +8,14 @@ import pytest
 from rich.console import Console
 from test_documented_commands import Inline
 
-from ballcast.evaluation import evaluate, harness, seeds
+from ballcast.evaluation import evaluate, harness, model_card, seeds
 from ballcast.evaluation.results import Results, Row
 from ballcast.evaluation.table import tables
 from ballcast.evaluation.table_files import to_csv, to_markdown
 from examples import own_camera, own_recordings, own_sport
+
+MAX_WEIGHTS = 6_200_000  # bytes, in models/weights
+RUNS = ["a/1/weights.safetensors", "a/2/weights.safetensors"]
 
 
 def test_a_sport_of_my_own_is_forecast_by_the_network_that_never_saw_it(tmp_path):
@@ -71,23 +74,19 @@ def test_a_network_of_my_own_is_trained_and_stands_in_a_table_beside_the_others(
 def results():
     """Results of two runs and of another predictor."""
     found = Results("evaluate.py", "1", 0)
-    for name, errors in (
-        ("a/1/weights.safetensors", [0.1, 0.3]),
-        ("a/2/weights.safetensors", [0.3, 0.5]),
-        ("b|c", [1.0]),
-    ):
+    for name, errors in zip((*RUNS, "b|c"), ([0.1, 0.3], [0.3, 0.5], [1.0])):
         cell = name, "s", "horizon", 0.1, 0.2
         found.rows.append(Row(*cell, "median", float(np.median(errors)), 0.0, 1.0, len(errors)))
         found.errors["|".join([name, "s", "horizon", "0.1", "0.2"])] = {f"t{n}": e for n, e in enumerate(errors)}
         found.reliability["|".join([name, "s", "horizon", "0.1", "0.2"])] = [0.1, 0.9]
         found.side_information[name] = "sport"
-    found.rows.append(Row("a/1/weights.safetensors", "s", "landing", 0.1, None, "landing_place", 1.0, 0.0, 2.0, 9))
+    found.rows.append(Row(RUNS[0], "s", "landing", 0.1, None, "landing_place", 1.0, 0.0, 2.0, 9))
     return found
 
 
 def test_runs_become_one_row_with_mean_and_spread(tmp_path):
-    found, files = results(), ["a/1/weights.safetensors", "a/2/weights.safetensors"]
-    seeds.merge(found, {"a": files})
+    found = results()
+    seeds.merge(found, {"a": RUNS})
     assert list(found.side_information) == ["a", "b|c"] and found.side_information["a"] == "sport; 2 runs"
     (row,) = [row for row in found.rows if row.predictor == "a"]  # what one of them did not answer is left out
     assert (
@@ -100,6 +99,14 @@ def test_runs_become_one_row_with_mean_and_spread(tmp_path):
     found.write(tmp_path / "r.json")
     assert Results.read(tmp_path / "r.json") == found
     Console(quiet=True).print(*tables(found))
+
+
+def test_the_model_card_is_made_from_the_files_and_results_that_are_there():
+    page = model_card.render()
+    assert model_card.PAGE.read_text(encoding="utf-8") == page
+    assert all(f"`{path.name}`" in page for path in model_card.WEIGHTS_FOLDER.glob("*"))
+    size = sum(path.stat().st_size for path in model_card.WEIGHTS_FOLDER.glob("*"))
+    assert size <= MAX_WEIGHTS, "what ships is downloaded by everybody"
 
 
 def test_a_folder_without_runs_is_refused_and_a_predictor_of_that_name_is_none(tmp_path, monkeypatch):

@@ -12,7 +12,8 @@ from ballcast import models, sim
 from ballcast.tracks import Track
 
 LEAD_TIMES = np.linspace(0.02, 0.6, 30)  # s
-DIRECT = dict.fromkeys(("gru", "lstm", "rnn", "mlp", "mingru", "transformer"), ("covariance", "landing"))
+DIRECT = dict.fromkeys(("gru", "gru_raw", "lstm", "rnn", "mlp", "mingru", "transformer"), ("covariance", "landing"))
+WITHOUT_FILTER = ("mlp", "gru_raw")  # no physics: the spread before the first horizon is that of the first horizon
 LAUNCH = [[0.1, -1.4, 0.3]], [[0.3, 5.0, 1.5]], [[-80.0, 0.0, 20.0]]
 GIVES = DIRECT | {  # name -> what a forecast holds besides the mean
     "gru_physics": ("covariance", "samples", "landing", "belief"),
@@ -49,9 +50,7 @@ def test_a_forecast_holds_what_its_predictor_gives(predictor, history):
         assert forecast.covariance.shape == (len(times), 3, 3) and is_covariance(forecast.covariance)
         sd = np.sqrt(np.trace(forecast.covariance, axis1=1, axis2=2))
         assert (sd > 1e-4).all() and sd[-1] < 1.0  # m
-        assert (
-            sd[0] < 0.01 < sd[-1] or predictor.name == "mlp"
-        )  # whose spread is interpolated from 1 m at the last frame
+        assert sd[0] < 0.01 < sd[-1] or predictor.name in WITHOUT_FILTER
     if "samples" in given:
         assert forecast.samples.shape[1:] == (len(times), 3) and len(forecast.samples) >= 18
         assert (np.ptp(forecast.samples, axis=0) > 0.0).all()
@@ -64,7 +63,7 @@ def test_the_landing_is_on_the_table(predictor, history):
         return
     impacts = sim.simulate(predictor.sport, *LAUNCH, [2.0]).impacts
     first = np.flatnonzero(np.isin(impacts.surface, predictor.sport.landing_surfaces))[0]
-    seconds, metres = (0.2, 1.0) if predictor.name == "mlp" else (0.01, 0.04)  # mlp: no filter, and no physics
+    seconds, metres = (0.2, 1.0) if predictor.name in WITHOUT_FILTER else (0.01, 0.04)
     assert abs(landing.time - history.time[0] - impacts.time[first]) < seconds
     assert np.linalg.norm(landing.position - impacts.position[first]) < metres
     assert landing.covariance.shape == (4, 4) and is_covariance(landing.covariance, -1e-12)  # the table is flat: 0 in z

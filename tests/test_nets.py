@@ -33,7 +33,7 @@ def sport():
 
 @pytest.fixture(scope="module")
 def batches(sport):
-    return {kind: Batches(sport, kind, 64) for kind in ("filter", "frames")}
+    return {kind: Batches(sport, kind, 64) for kind in ("filter", "frames", "raw")}
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ def test_what_is_not_known_does_not_count(batches):
 # --- batches ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["filter", "frames"])
+@pytest.mark.parametrize("kind", ["filter", "frames", "raw"])
 def test_a_batch_is_the_same_again_and_slices_make_the_whole(sport, batches, kind):
     whole = batches[kind][5]
     again = Batches(sport, kind, 64)[5]
@@ -482,20 +482,3 @@ def test_weights_of_another_sport_or_model_are_refused(trained):
         models.load(f"{trained['gru']}:lstm")
     with pytest.raises(ValueError, match="has no weights for room"):
         models.load("lstm", "room")
-
-
-def test_the_exported_step_outputs_what_torch_does(trained, tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime", reason="the extra export is not installed")
-    pytest.importorskip("onnxscript", reason="the extra export is not installed")
-    from ballcast.models.nets.export import export, load_step
-
-    for model in MODELS:
-        step = load_step(trained[model])
-        export(step, tmp_path / f"{model}.onnx")
-        session = onnxruntime.InferenceSession(tmp_path / f"{model}.onnx")
-        inputs = {put.name: torch.randn(5, put.shape[1]) for put in session.get_inputs()}
-        with torch.no_grad():
-            expected = step(*inputs.values())
-        outputs = session.run(None, {name: a.numpy() for name, a in inputs.items()})
-        for a, b in zip(outputs, expected, strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)

@@ -15,7 +15,7 @@ from tools import typecheck
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 SETTINGS = PROJECT["tool"]["setuptools"]
-OUTSIDE = {"tests", "lessons", "benchmarks", "tools"}  # folders of Python files that are not installed
+OUTSIDE = {"tests", "lessons", "examples", "benchmarks", "tools"}  # folders of Python files that are not installed
 CACHES = {".nbi", ".nbc", ".pyc"}
 
 

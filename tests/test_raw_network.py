@@ -1,6 +1,8 @@
 """Networks that read raw positions, whole as ONNX; and trunks of one's own."""
 
 import importlib.util
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ CONFIG = {
     "model": "gru_raw", "sport": ["table_tennis"], "data": None, "finetune": None, "tracks": [], "batch": 32, "seed": 0,
     "units": 24, "device": "cpu", "rate": 3e-3, "exact": False,
 }  # fmt: skip
+ROOT = Path(__file__).parents[1]
 AHEAD = 0.05 * np.arange(1, 21)  # s
 
 
@@ -72,6 +75,19 @@ def test_the_whole_network_as_onnx_forecasts_what_the_predictor_does(raw, frames
             np.testing.assert_allclose(
                 landing_covariance[seen], expected.landing_covariance[seen], rtol=5e-3, atol=1e-7
             )
+
+
+def test_the_programs_of_the_page_run_and_one_needs_no_ballcast(raw, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("onnxruntime")
+    trunk, elsewhere = re.findall(r"```python\n(.+?)```", (ROOT / "docs/own_model.md").read_text("utf-8"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    export.run(export.Options(str(raw), tmp_path / "gru_raw.onnx"))
+    exec(elsewhere, {})
+    assert "lands with probability" in capsys.readouterr().out
+    assert "ballcast" not in elsewhere and len(elsewhere.strip().splitlines()) <= 20
+    (tmp_path / "my_trunk_of_the_page.py").write_text(trunk)
+    monkeypatch.syspath_prepend(tmp_path)
+    own_trunk.make("my_trunk_of_the_page:MyTrunk", 5, 8)
 
 
 def test_a_network_that_reads_the_filter_is_not_exported(tmp_path):

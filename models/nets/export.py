@@ -105,12 +105,12 @@ class WholeNetwork(nn.Module):
         seconds = torch.where(known, (now - then)[:, :, :1], 1.0).float()
         velocity = recent_velocity(history, count)
         differences = ((now - then)[:, :, 1:].float() / seconds - velocity[:, None]) * (VELOCITY_RATIO / self.speed)
-        lags = torch.cat([seconds / USUAL_GAP, torch.asinh(differences)], 2)
+        lags = torch.cat([seconds / USUAL_GAP, asinh(differences)], 2)
         lags = torch.where(known, lags, 0.0).flatten(1)
         gap = torch.where(known[:, 0], seconds[:, 0], 0.0)
         others = torch.cat([torch.log(gap / USUAL_GAP + 0.1), torch.log(count.clamp(1, MAX_FRAMES))], 1)
         position = now[:, 0, 1:].float()
-        place = [position / self.length, torch.asinh(position / self.radius)]
+        place = [position / self.length, asinh(position / self.radius)]
         return torch.cat([*place, velocity / self.speed, lags, others, self.ending + torch.zeros_like(count)], 1)
 
     def path(self, outputs: Tensor, history: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
@@ -131,6 +131,12 @@ class WholeNetwork(nn.Module):
         factor = factor * (scale * self.landing_spread)[:, None]
         parts = torch.sigmoid(outputs[:, :1]), where[:, :1].clamp(min=MIN_LANDING_TIME), position
         return torch.cat(parts, 1), factor @ factor.transpose(1, 2)
+
+
+def asinh(x: Tensor) -> Tensor:
+    """torch.asinh, which this exporter does not know."""
+    size = x.abs()
+    return torch.sign(x) * torch.log(size + torch.sqrt(size * size + 1.0))
 
 
 def recent_velocity(history: Tensor, count: Tensor) -> Tensor:
