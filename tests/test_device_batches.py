@@ -1,6 +1,7 @@
 """Batches made on the device that learns: the features and targets of batches.py, here on the CPU."""
 
 import importlib.util
+import os
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from ballcast import sim
 from ballcast.models.encoding.features import make_frontend
-from ballcast.models.training import device_batches, learner, makes_on_device, train
+from ballcast.models.training import device_batches, distributed, learner, makes_on_device, train
 from ballcast.models.training.batches import Sequences, Targets, assemble, future_of
 from ballcast.models.training.device_batches import CHUNK, DeviceBatches, cut, raw_batch
 
@@ -85,3 +86,16 @@ def test_where_batches_are_made(monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="--device cuda: torch finds no NVIDIA GPU here"):
         train.require_device(on_gpu)
+
+
+def test_each_process_of_a_machine_has_its_own_gpu(monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    for visible, own in (("", "1"), ("4,6", "6")):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        monkeypatch.delenv(distributed.SEES_ONE, raising=False)
+        for _ in range(2):  # once is enough
+            distributed.own_gpu("cuda")
+            assert os.environ["CUDA_VISIBLE_DEVICES"] == own
+    monkeypatch.delenv(distributed.SEES_ONE)
+    distributed.own_gpu("cpu")
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "6"

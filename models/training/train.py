@@ -110,6 +110,7 @@ def run(options: Options, arguments: Sequence[str] = ()) -> None:
 
     folder, config = resume(options, arguments) if options.resume else prepare(options)
     check_recorded(config)
+    distributed.own_gpu(config["device"])
     require_device(config)
     if not makes_on_device(config):
         compile_cache.warm_up(config)
