@@ -79,7 +79,8 @@ class DeviceBatches:
         self.batch, self.local_batch, self.rank, self.ranks = batch, batch // ranks, rank, ranks
         self.seed, self.purpose, self.device = seed, purpose, torch.device(device)
         self.pool = SportPool(sports, random_sports, "raw", purpose)
-        self._number, self._chunk, self._lock = -1, None, threading.Lock()
+        self._number, self._lock = -1, threading.Lock()
+        self._chunk: Any = None
 
     def __getitem__(self, step: int) -> Batch:
         number, place = divmod(step, CHUNK)

@@ -115,16 +115,18 @@ def fly_balls(given: CompiledSport, launches: Any, frames: Frames, written: Writ
     ball = _launched(sport, parameters, launch, b, contacts)
     path = Path(0.0, 0.0, 0.0, ball.motion, (ZERO, ZERO, ZERO, ZERO), ball.motion.spin)  # it has ended
     row = b if frames.blocks.shape[1] > 1 else 0
-    last = frames.counts[row] - 1
-    for first in range(0, last + 1, TURN_FRAMES):
-        k, turn_end = first, min(first + TURN_FRAMES, last + 1)
+    count = frames.counts[row]
+    last = _frame_time(frames, count - 1, row)
+    for first in range(0, count, TURN_FRAMES):
+        k, turn_end = first, min(first + TURN_FRAMES, count)
+        turn_last = _frame_time(frames, turn_end - 1, row)
         while k < turn_end:
             n, steps = 0, 0
-            while steps < TURN_STEPS and _time_until(frames, turn_end - 1, row, ball.block, ball.clock) >= 0.0:
-                ball, is_done = _round(sport, parameters, ball, rows, steps, frames, last, row, contacts, b)
+            while steps < TURN_STEPS and _time_until(turn_last, ball.block, ball.clock) >= 0.0:
+                ball, is_done = _round(sport, parameters, ball, rows, steps, last, contacts, b)
                 steps += is_done
             while k < turn_end:
-                t = _time_until(frames, k, row, path.block, path.clock)
+                t = _time_until(_frame_time(frames, k, row), path.block, path.clock)
                 while t >= path.length and n < steps:
                     t -= path.length
                     path = _load(rows, n, path)
@@ -137,8 +139,9 @@ def fly_balls(given: CompiledSport, launches: Any, frames: Frames, written: Writ
 
 
 @device
-def _round(sport, parameters, ball, rows, n, frames, last, row, contacts, b):
-    """(Ball, whether the step is done) after a step, whose path becomes row n, and the contact that ends it."""
+def _round(sport, parameters, ball, rows, n, last, contacts, b):
+    """(Ball, whether the step is done) after a step, whose path becomes row n, and the contact that ends it; last: the
+    time of the last frame."""
     if ball.support >= 0:
         step = _roll(sport, parameters, ball, rows, n)
         scale, cut, met = ball.scale, NO_CUT, IN_FLIGHT
@@ -151,7 +154,7 @@ def _round(sport, parameters, ball, rows, n, frames, last, row, contacts, b):
         motion, phase, surface = step.end, step.phase, step.surface
         if surface >= 0 and surface != support:
             motion, support, phase = _apply_contact(sport, parameters, motion, surface, support, phase)
-            if _time_until(frames, last, row, block, clock) >= 0.0:  # nothing after it counts
+            if _time_until(last, block, clock) >= 0.0:  # nothing after it counts
                 _note_contact(contacts, b, count, surface, block * BLOCK + clock, step.end, motion)
                 count += 1
             if count > MAX_CONTACTS_SIMULATED:
@@ -162,9 +165,15 @@ def _round(sport, parameters, ball, rows, n, frames, last, row, contacts, b):
 
 
 @device
-def _time_until(frames, k, row, block, clock):
-    """The time from a moment to frame k."""
-    return (frames.blocks[k, row] - block) * BLOCK + (frames.rests[k, row] - clock)
+def _frame_time(frames, k, row):
+    """The time of frame k, blocks and rest."""
+    return frames.blocks[k, row], frames.rests[k, row]
+
+
+@device
+def _time_until(time, block, clock):
+    """The time from a moment to a later one, blocks and rest."""
+    return (time[0] - block) * BLOCK + (time[1] - clock)
 
 
 @device
