@@ -206,6 +206,7 @@ def gradient(learner, batch):
 
 
 FRAMES = 30
+ROUNDING = 2e-3  # of float32 sums of terms of some hundreds, in another order
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -231,10 +232,10 @@ def test_a_file_of_weights_is_the_same_network_in_torch_and_compiled(batches, tm
         first = np.empty((5, 0), np.float32)
         if belief is not None:
             output = network.belief_head(packed, raw, h)
-            np.testing.assert_allclose(output, belief[:, t], rtol=1e-5, atol=5e-4)
+            np.testing.assert_allclose(output, belief[:, t], rtol=1e-5, atol=ROUNDING)
             first = np.ascontiguousarray(output[:, : 2 * net.shape.unknowns])
         output = network.path_head(packed, raw, h, base[:, t].numpy().astype(float), first)
-        np.testing.assert_allclose(output, path[:, t], rtol=1e-5, atol=5e-4)
+        np.testing.assert_allclose(output, path[:, t], rtol=1e-5, atol=ROUNDING)
     assert not state[:3].any() and not state[8:].any()  # balls that were not seen
 
 
