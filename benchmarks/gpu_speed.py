@@ -102,7 +102,7 @@ def work(task: tuple) -> dict[str, float]:
     result.clear()
     with part(" ".join(map(str, task))):
         PARTS[kind](state["reference"], *arguments)
-    release()
+        release()
     return dict(result)
 
 
