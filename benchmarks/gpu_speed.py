@@ -9,8 +9,8 @@ Kernels take seconds to compile, so parts run in processes of their own beside e
 - agreement of every sport: 64 balls for five seconds, in float32 and float64, against the CPU's float64: whether their
   impacts are the same, and the largest distance; and of draws. --reference keeps the balls and the CPU's flights in a
   file (.npz), so that a machine of few cores need not make them again;
-- --tune: the same kernel with other numbers of threads, registers, frames and steps of a turn, lengths of steps, and
-  with balls in another order.
+- --tune: the same kernel with other numbers of threads, registers, frames and steps of a turn, and with balls in another
+  order.
 
 Keys of the last line: gpu_ball_steps_per_second (float32, table tennis), gpu_float64_ball_steps_per_second,
 gpu_bandwidth_share, gpu_tracks_per_second; by sport gpu_SPORT_ball_steps_per_second; gpu_worst_mm_float32,
@@ -351,9 +351,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "as it is": {},
     **{f"{threads} threads": {"threads": threads} for threads in (64, 256)},
     **{f"{n} registers": {"max_registers": n} for n in (128, 96, 80)},
-    **{f"turns of {n} frames": {"TURN_FRAMES": n} for n in (16, 64)},
-    "turns of 64 frames, 24 steps": {"TURN_FRAMES": 64, "TURN_STEPS": 24},
-    **{f"steps longer by {x}": {"STRETCH": x} for x in (1.25, 1.5)},
+    **{f"turns of {n} frames, {m} steps": {"TURN_FRAMES": n, "TURN_STEPS": m}
+       for n, m in ((32, 12), (64, 12), (128, 24), (200, 32))},
+    "turns of 200 frames, 32 steps, 128 registers": {"TURN_FRAMES": 200, "TURN_STEPS": 32, "max_registers": 128},
     "sorted by speed": {}, "equal balls in a warp, a bound": {}, "velocity and spin too": {"with_velocity": True},
 }  # fmt: skip
 

@@ -30,12 +30,11 @@ BLOCK = 0.1875  # s: a few binary digits, so that multiples of it are exact
 MANY_BLOCKS = 64.0
 FAR = 1e6  # s, of a step that nothing ends
 ZERO = 0.0, 0.0, 0.0
-TURN_FRAMES, TURN_STEPS = 32, 12  # of a turn: frames, and steps at most
+TURN_FRAMES, TURN_STEPS = 64, 16  # of a turn: frames, and steps at most
 ROW_SIZE = 25  # position, velocity, four coefficients, length; spin at start and end
 NO_CUT = -1.0
 # set where a kernel is compiled: there is one of each drag model, and of what is written
 DRAG_MODEL, WITH_VELOCITY, REAL = 0, True, np.float64
-STRETCH = 1.0  # steps are longer than on the CPU by this factor
 
 
 class Frames(NamedTuple):
@@ -218,7 +217,7 @@ def _fly(sport, parameters, ball, rows, n):
     motion, is_cut = ball.motion, ball.cut >= 0.0
     v, start = motion.velocity, Motion(ZERO, motion.velocity, motion.spin, motion.acceleration)
     u = v[0] - parameters.wind_x, v[1] - parameters.wind_y, v[2]
-    h = max(ball.cut, MIN_ADVANCE) if is_cut else STRETCH * ball.scale * step_length(sport.aero, u)
+    h = max(ball.cut, MIN_ADVANCE) if is_cut else ball.scale * step_length(sport.aero, u)
     end, error = air_step(sport, parameters, start, h)
     there = Motion(add_scaled(motion.position, 1.0, end.position), *end[1:])
     if is_cut:
