@@ -9,8 +9,8 @@ Kernels take seconds to compile, so parts run in processes of their own beside e
 - agreement of every sport: 64 balls for five seconds, in float32 and float64, against the CPU's float64: whether their
   impacts are the same, and the largest distance; and of draws. --reference keeps the balls and the CPU's flights in a
   file (.npz), so that a machine of few cores need not make them again;
-- --tune: the same kernel with other numbers of threads, registers, frames and steps of a turn, and with balls in another
-  order.
+- --tune: the same kernel with other numbers of threads, registers, frames and steps of a turn, and with balls in
+  another order.
 
 Keys of the last line: gpu_ball_steps_per_second (float32, table tennis), gpu_float64_ball_steps_per_second,
 gpu_bandwidth_share, gpu_tracks_per_second; by sport gpu_SPORT_ball_steps_per_second; gpu_worst_mm_float32,
