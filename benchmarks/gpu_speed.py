@@ -1,26 +1,33 @@
 """The engine on a GPU: python -m benchmarks.gpu_speed [--balls 4194304] [--reference FILE] [--tune]
 
-Needs an NVIDIA GPU and the extra `gpu`. Every part prints its result at once; one that fails does not stop the next:
+Needs an NVIDIA GPU and the extra `gpu`. Every part prints its result at once; one that fails does not stop the next.
+Kernels take seconds to compile, so parts run in processes of their own beside each other; one at a time is measured.
 
-- agreement: 64 balls of each sport for five seconds, in float32 and float64, against the CPU's float64: whether their
-  impacts are the same, and the largest distance. --reference keeps the balls and the CPU's flights in a file (.npz), so
-  that a machine of few cores need not make them again;
 - the speed of the launches of benchmarks.sim_speed, table tennis with table and floor, 200 frames at 180 Hz, positions
   alone, and the share of the memory's bandwidth (that of a copy within the GPU); in float64, and of all sports;
-- a whole call of sim.simulate, and torch's view of its positions;
-- sim.draw: tracks of one second a second, and agreement with the CPU;
-- --tune: the same kernel with other sizes of blocks of threads, registers, steps, and with balls in another order.
+- sim.draw: tracks of one second a second, and what its kernels take; a whole call of sim.simulate, and torch's view;
+- agreement of every sport: 64 balls for five seconds, in float32 and float64, against the CPU's float64: whether their
+  impacts are the same, and the largest distance; and of draws. --reference keeps the balls and the CPU's flights in a
+  file (.npz), so that a machine of few cores need not make them again;
+- --tune: the same kernel with other numbers of threads, registers, frames and steps of a turn, and with balls in
+  another order.
 
 Keys of the last line: gpu_ball_steps_per_second (float32, table tennis), gpu_float64_ball_steps_per_second,
-gpu_bandwidth_share, gpu_tracks_per_second; of both precisions gpu_worst_mm_float32, gpu_same_impacts_float32 (sports).
+gpu_bandwidth_share, gpu_tracks_per_second; by sport gpu_SPORT_ball_steps_per_second; gpu_worst_mm_float32,
+gpu_same_impacts_float32 (sports), and these in float64.
 """
 
 import contextlib
+import gc
+import io
 import json
+import multiprocessing
 import statistics
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +41,7 @@ FRAMES, RATE, ROUNDS, DRAWN = 200, 180.0, 5, 20_000
 CHECKED_BALLS, CHECKED_TIMES = 64, np.arange(1, 41) / 8.0
 SPORTS = tuple(sim.names())
 result: dict[str, float] = {}
+state: dict[str, Any] = {"lock": contextlib.nullcontext()}
 
 
 @dataclass
@@ -45,13 +53,16 @@ class Options:
     reference: Path | None = None
     """File (.npz) with the balls and the CPU's flights; it is made if it does not exist."""
     tune: bool = False
-    """Try other sizes of blocks, registers and steps as well."""
+    """Try other sizes of blocks, registers, turns and steps as well."""
+    processes: int = 14
+    """How many processes compile beside each other."""
 
 
 def main() -> None:
     """The whole benchmark."""
     options = command.options(Options, "gpu_speed")
-    reference = load_reference(options.reference)
+    file = options.reference or Path(tempfile.mkdtemp()) / "reference.npz"
+    load_reference(file)
     try:
         on_gpu("cuda")
         from ballcast.sim.cuda.engine import require_gpu
@@ -59,34 +70,65 @@ def main() -> None:
         require_gpu()
     except RuntimeError as error:
         command.fail("gpu_speed", error)
-    with part("machine"):
-        print_machine()
-    with part("speed"):
-        speed(reference, options.balls)
-    with part("agreement in float32"):
-        agreement(reference, np.float32)
-    with part("call"):
-        whole_call(reference, min(options.balls, 2**18))
-    with part("draw"):
-        draws(reference, min(options.balls, 2**18))
-    if options.tune:
-        tune(reference, options.balls)
-    with part("sports"):
-        all_sports(reference, options.balls)
-    with part("agreement in float64"):
-        agreement(reference, np.float64)
-    print(json.dumps({name: float(f"{value:.5g}") for name, value in result.items()}))
+    few = min(options.balls, 2**20)
+    tasks: list[tuple] = [("speed", options.balls), ("draw", min(options.balls, 2**18)), ("float64", few),
+                          ("call", min(options.balls, 2**18))]  # fmt: skip
+    tasks += [(kind, name, few) for kind in ("sport", "agreement") for name in SPORTS]
+    tasks += [("variant", name, few) for name in VARIANTS] if options.tune else []
+    context = multiprocessing.get_context("spawn")
+    found: dict[str, list[float]] = {}
+    own = context, begin_work, (context.Lock(), file)
+    with ProcessPoolExecutor(options.processes, *own, max_tasks_per_child=1) as pool:  # an error may spoil a process
+        for numbers in pool.map(work, tasks):
+            for key, value in numbers.items():
+                found.setdefault(key, []).append(value)
+    joined = {key: joined_by(key)(values) for key, values in found.items()}
+    print(json.dumps({name: float(f"{value:.5g}") for name, value in joined.items()}))
+
+
+def joined_by(key: str) -> Callable[[list[float]], float]:
+    """How the numbers of several sports become one."""
+    return sum if key.startswith("gpu_same") else max
+
+
+def begin_work(lock: Any, file: Path) -> None:
+    """Begin a process of the pool, which measures while it holds the lock."""
+    state["lock"], state["reference"] = lock, load_reference(file)
+
+
+def work(task: tuple) -> dict[str, float]:
+    """The numbers of one part."""
+    kind, *arguments = task
+    result.clear()
+    with part(" ".join(map(str, task))):
+        PARTS[kind](state["reference"], *arguments)
+        release()
+    return dict(result)
+
+
+def release() -> None:
+    """Leave the GPU's memory to the other processes."""
+    from numba import cuda
+
+    from ballcast.sim.cuda import engine, memory
+
+    gc.collect()
+    engine.device_sport.cache_clear()
+    memory.release()
+    with contextlib.suppress(AttributeError):  # the simulator has none
+        cuda.current_context().memory_manager.deallocations.clear()
 
 
 @contextlib.contextmanager
 def part(name: str) -> Iterator[None]:
-    """Print what a part took, or why it failed, and go on."""
-    start = time.perf_counter()
+    """Print what a part took and printed, or why it failed, and go on."""
+    start, text = time.perf_counter(), io.StringIO()
     try:
-        yield
+        with contextlib.redirect_stdout(text):
+            yield
     except Exception:  # noqa: BLE001 - whatever it is, the next part may work
-        print(f"{name} FAILED\n{traceback.format_exc()}", flush=True)
-    print(f"[{name}: {time.perf_counter() - start:.1f} s]", flush=True)
+        text.write(f"{name} FAILED\n{traceback.format_exc()}")
+    print(f"{text.getvalue()}[{name}: {time.perf_counter() - start:.1f} s]", flush=True)
 
 
 # balls, and what the CPU says of them
@@ -156,16 +198,15 @@ def gpu_seconds(work: Callable[[], object], rounds: int = ROUNDS) -> float:
     """The median time of what is launched on the GPU, after a first round."""
     from numba import cuda
 
-    work()
     took = []
-    for _ in range(rounds):
+    for _ in range(rounds + 1):
         start, end = cuda.event(), cuda.event()
         start.record()
         work()
         end.record()
         end.synchronize()
         took.append(1e-3 * start.elapsed_time(end))
-    return statistics.median(took)
+    return statistics.median(took[1:])
 
 
 def steps_per_second(sport: sim.Sport, launches: np.ndarray, balls: int, dtype: type = np.float32, threads: int = 128,
@@ -173,20 +214,28 @@ def steps_per_second(sport: sim.Sport, launches: np.ndarray, balls: int, dtype: 
     """Ball-steps per second of the kernel, which writes positions of FRAMES frames."""
     from numba import cuda
 
-    from ballcast.sim.cuda import engine
-    from ballcast.sim.cuda.flight import BLOCK, fly_balls
+    from ballcast.sim.cuda import engine, memory
+    from ballcast.sim.cuda.flight import fly_balls
     from ballcast.sim.kernels.compiled_sport import compile_sport
 
     times = np.arange(1, FRAMES + 1)[None] / RATE
-    frames = engine.to_frames(times, dtype, constants.get("BLOCK", BLOCK))
-    given = engine.to_device(np.resize(launches, (balls, 15)).T, dtype)
-    arrays = (cuda.device_array((FRAMES, 3, balls), dtype) for _ in range(3 if with_velocity else 1))
-    written = engine.written_to(*arrays)
+
+    columns = np.ascontiguousarray(np.resize(launches, (balls, 15)).T, dtype)
+
+    def fly(count):
+        frames = engine.to_frames(times, dtype)
+        given = engine.to_device(columns[:, :count], dtype)
+        arrays = (memory.empty((FRAMES, 3, count), dtype) for _ in range(3 if with_velocity else 1))
+        written = engine.written_to(*arrays)
+        return lambda: engine.fly_batch(sport, given, frames, written, threads=threads, **constants)
+
     start = time.perf_counter()
-    engine.fly_batch(sport, given, frames, written, threads=threads, **constants)
+    fly(threads)()  # compiles
     cuda.synchronize()
     first = time.perf_counter() - start
-    took = gpu_seconds(lambda: engine.fly_batch(sport, given, frames, written, threads=threads, **constants))
+    with state["lock"]:
+        took = gpu_seconds(fly(balls))
+        release()
     options = {**constants, "DRAG_MODEL": compile_sport(sport).drag_model, "WITH_VELOCITY": with_velocity}
     kernel = engine.compiled(fly_balls, dtype, **options)
     with contextlib.suppress(AttributeError):  # the simulator has no registers
@@ -197,51 +246,63 @@ def steps_per_second(sport: sim.Sport, launches: np.ndarray, balls: int, dtype: 
 
 
 def speed(reference: dict[str, np.ndarray], balls: int) -> None:
-    """Table tennis with table and floor, in both precisions."""
-    sport, launches = ground("table_tennis"), reference["launches"]
-    for dtype, size, name in ((np.float32, 12, "gpu_"), (np.float64, 24, "gpu_float64_")):
-        found = steps_per_second(sport, launches, balls if size == 12 else balls // 4, dtype)
-        result[f"{name}ball_steps_per_second"] = found
-        share = size * found / result.get("gpu_copy_bytes_per_second", np.inf)
-        result[f"{name}bandwidth_share"] = share
-        print(f"{np.dtype(dtype)} {found / 1e9:.1f} billion ball-steps/s, {share:.0%} of the bandwidth", flush=True)
+    """Table tennis with table and floor, float32."""
+    with state["lock"]:
+        print_machine()
+        release()
+    found = steps_per_second(ground("table_tennis"), reference["launches"], balls)
+    share = 12 * found / result["gpu_copy_bytes_per_second"]
+    result["gpu_ball_steps_per_second"], result["gpu_bandwidth_share"] = found, share
+    print(f"float32 {found / 1e9:.1f} billion ball-steps/s, {share:.0%} of the bandwidth")
 
 
-def all_sports(reference: dict[str, np.ndarray], balls: int) -> None:
-    """Every sport with all its surfaces, float32."""
-    for name in SPORTS:
-        with part(name):
-            found = steps_per_second(sim.load(name), reference[f"{name}_launches"], balls)
-            print(f"{name} {found / 1e9:.1f} billion ball-steps/s", flush=True)
-            result[f"gpu_{name}_ball_steps_per_second"] = found
+def float64_speed(reference: dict[str, np.ndarray], balls: int) -> None:
+    """The same in float64."""
+    found = steps_per_second(ground("table_tennis"), reference["launches"], balls, np.float64)
+    result["gpu_float64_ball_steps_per_second"] = found
+    print(f"float64 {found / 1e9:.1f} billion ball-steps/s")
 
 
-def agreement(reference: dict[str, np.ndarray], dtype: type) -> None:
-    """Impacts and positions against the CPU's float64."""
-    same = worst = 0.0
-    for name in SPORTS:
-        with part(name):
-            launches, truth = reference[f"{name}_launches"], reference[f"{name}_position"]
-            flight: Any = sim.simulate(sim.load(name), *split(launches), CHECKED_TIMES, launches[:, 9:], dtype=dtype,
-                                       device="cuda")  # fmt: skip
-            error = 1e3 * np.linalg.norm(flight.position.copy_to_host() - truth, axis=2).max(1)
-            impacts = {key: getattr(flight.impacts, key).copy_to_host() for key in ("ball", "surface", "time")}
-            equal = all(np.array_equal(impacts[key], reference[f"{name}_{key}"]) for key in ("ball", "surface"))
-            late = np.abs(impacts["time"] - reference[f"{name}_time"]).max(initial=0.0) if equal else np.nan
-            print(f"{name}: same impacts {equal}, {len(impacts['ball'])} within {late:.2g} s; the worst positions "
-                  f"within {np.sort(error)[-3:].round(4)} mm, median {np.median(error):.4f}", flush=True)  # fmt: skip
-            same, worst = same + equal, max(worst, error.max())
-    result[f"gpu_same_impacts_{np.dtype(dtype)}"], result[f"gpu_worst_mm_{np.dtype(dtype)}"] = same, worst
+def sport_speed(reference: dict[str, np.ndarray], name: str, balls: int) -> None:
+    """A sport with all its surfaces, float32."""
+    found = steps_per_second(sim.load(name), reference[f"{name}_launches"], balls)
+    print(f"{name} {found / 1e9:.1f} billion ball-steps/s")
+    result[f"gpu_{name}_ball_steps_per_second"] = found
+
+
+def agreement(reference: dict[str, np.ndarray], name: str, _: int) -> None:
+    """Impacts and positions of a sport, in both precisions, and draws, against the CPU's."""
+    launches, truth = reference[f"{name}_launches"], reference[f"{name}_position"]
+    for dtype in (np.float32, np.float64):
+        flight: Any = sim.simulate(sim.load(name), *split(launches), CHECKED_TIMES, launches[:, 9:], dtype=dtype,
+                                   device="cuda")  # fmt: skip
+        error = 1e3 * np.linalg.norm(flight.position.copy_to_host() - truth, axis=2).max(1)
+        impacts = {key: getattr(flight.impacts, key).copy_to_host() for key in ("ball", "surface", "time")}
+        equal = all(np.array_equal(impacts[key], reference[f"{name}_{key}"]) for key in ("ball", "surface"))
+        late = np.abs(impacts["time"] - reference[f"{name}_time"]).max(initial=0.0) if equal else np.nan
+        print(f"{name} {np.dtype(dtype)}: same impacts {equal}, {len(impacts['ball'])} within {late:.2g} s; the worst "
+              f"positions within {np.sort(error)[-3:].round(4)} mm, median {np.median(error):.4f}")  # fmt: skip
+        result[f"gpu_same_impacts_{np.dtype(dtype)}"] = equal
+        result[f"gpu_worst_mm_{np.dtype(dtype)}"] = error.max()
+    balls, differences = sim.draw(sim.load(name), CHECKED_BALLS, **DRAW_OPTIONS), {}  # type: ignore[arg-type]
+    for key in DRAWN_FIELDS:
+        mine, wanted = getattr(balls, key).copy_to_host(), reference[f"{name}_draw_{key}"]
+        same = mine.shape == wanted.shape
+        differences[key] = float(f"{np.abs(mine - wanted).max():.2g}") if same else (mine.shape, wanted.shape)
+    print("draws of", name, differences)
 
 
 def whole_call(reference: dict[str, np.ndarray], balls: int) -> None:
     """sim.simulate from numpy arrays, with velocities, spins and impacts, and torch's view of the positions."""
     launches, times = np.resize(reference["launches"], (balls, 15)), np.arange(1, FRAMES + 1) / RATE
-    for _ in range(2):
-        start = time.perf_counter()
-        flight: Any = sim.simulate(ground("table_tennis"), *split(launches), times, dtype=np.float32, device="cuda")
-        position = flight.position.copy_to_host()
-        took = time.perf_counter() - start
+    options: dict[str, Any] = {"dtype": np.float32, "device": "cuda"}
+    sim.simulate(ground("table_tennis"), *split(launches[:2]), times, **options)  # compiles
+    with state["lock"]:
+        for _ in range(2):
+            start = time.perf_counter()
+            flight: Any = sim.simulate(ground("table_tennis"), *split(launches), times, **options)
+            position = flight.position.copy_to_host()
+            took = time.perf_counter() - start
     print(f"a whole call, its positions copied back: {len(launches) * FRAMES / took / 1e9:.2f} billion ball-steps/s")
     import torch
 
@@ -251,49 +312,65 @@ def whole_call(reference: dict[str, np.ndarray], balls: int) -> None:
           f"{tensor.data_ptr() == flight.position.__cuda_array_interface__['data'][0]}, equal {is_equal}")  # fmt: skip
 
 
-def draws(reference: dict[str, np.ndarray], count: int) -> None:
-    """Tracks a second of sim.draw, and how far they are from the CPU's."""
+DRAW_OPTIONS = {"seed": 1, "purpose": "test", "duration": 1.0, "device": "cuda"}
+
+
+def draws(_: dict[str, np.ndarray], count: int) -> None:
+    """Tracks a second of sim.draw, and what its kernels take."""
     from numba import cuda
 
-    sport, options = sim.load("table_tennis"), {"seed": 1, "purpose": "test", "duration": 1.0, "device": "cuda"}
-    took = []
-    for _ in range(ROUNDS + 1):
-        start = time.perf_counter()
-        sim.draw(sport, count, **options)  # type: ignore[arg-type]
+    from ballcast.sim.cuda import engine
+
+    sport, took, kernels = sim.load("table_tennis"), [], []
+    sim.draw(sport, 2, **DRAW_OPTIONS)  # type: ignore[arg-type] # compiles
+    launch = engine.launch
+
+    def timed(kernel, *arguments):
+        events = cuda.event(), cuda.event()
+        events[0].record()
+        launch(kernel, *arguments)
+        events[1].record()
+        kernels.append((kernel.py_func.__name__, *events))
+
+    with state["lock"]:
+        for _ in range(ROUNDS + 2):
+            start = time.perf_counter()
+            sim.draw(sport, count, **DRAW_OPTIONS)  # type: ignore[arg-type]
+            cuda.synchronize()
+            took.append(time.perf_counter() - start)
+        engine.launch = timed
+        sim.draw(sport, count, **DRAW_OPTIONS)  # type: ignore[arg-type]
         cuda.synchronize()
-        took.append(time.perf_counter() - start)
-    result["gpu_tracks_per_second"] = count / statistics.median(took[1:])
-    print(f"{result['gpu_tracks_per_second'] / 1e6:.2f} million tracks/s; {count} in {np.round(took, 4)} s", flush=True)
-    for name in SPORTS:
-        with part(f"draw {name}"):
-            balls = sim.draw(sim.load(name), CHECKED_BALLS, **options)  # type: ignore[arg-type]
-            differences = {}
-            for key in DRAWN_FIELDS:
-                mine, truth = getattr(balls, key).copy_to_host(), reference[f"{name}_draw_{key}"]
-                same = mine.shape == truth.shape
-                differences[key] = float(f"{np.abs(mine - truth).max():.2g}") if same else (mine.shape, truth.shape)
-            print(name, differences, flush=True)
+    engine.launch = launch
+    result["gpu_tracks_per_second"] = count / statistics.median(took[2:])
+    print(f"{result['gpu_tracks_per_second'] / 1e6:.2f} million tracks/s; {count} in {np.round(took, 4)} s")
+    print("kernels, ms:", ", ".join(f"{name} {a.elapsed_time(b):.2f}" for name, a, b in kernels))
 
 
-def tune(reference: dict[str, np.ndarray], balls: int) -> None:
-    """Variants of the kernel, float32, table tennis."""
-    sport, launches = ground("table_tennis"), reference["launches"]
-    fast = np.linalg.norm(launches[:, 3:6], axis=1).argsort()
-    equal = np.repeat(launches, 32, axis=0)  # no thread waits for another
-    variants: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
-        **{f"{threads} threads": (launches, {"threads": threads}) for threads in (32, 64, 256)},
-        "sorted by speed": (launches[fast], {}), "equal balls in a warp, a bound": (equal, {}),
-        **{f"{n} registers": (launches, {"max_registers": n}) for n in (96, 80, 64)},
-        "blocks of 1/8 s, steps as due": (launches, {"BLOCK": 0.125, "STRETCH": 1.0}),
-        "blocks of 1/4 s, stretched by 2": (launches, {"BLOCK": 0.25, "STRETCH": 2.0}),
-        "velocity and spin too": (launches, {"with_velocity": True}),
-    }  # fmt: skip
-    for name, (some, options) in variants.items():
-        with part(name):
-            count = balls // 4 if "with_velocity" in options else balls
-            found = steps_per_second(sport, some, count, **options)
-            print(f"{name}: {found / 1e9:.1f} billion ball-steps/s", flush=True)
+VARIANTS: dict[str, dict[str, Any]] = {
+    "as it is": {},
+    **{f"{threads} threads": {"threads": threads} for threads in (64, 256)},
+    **{f"{n} registers": {"max_registers": n} for n in (128, 96, 80)},
+    **{f"turns of {n} frames, {m} steps": {"TURN_FRAMES": n, "TURN_STEPS": m}
+       for n, m in ((32, 12), (64, 12), (128, 24), (200, 32))},
+    "turns of 200 frames, 32 steps, 128 registers": {"TURN_FRAMES": 200, "TURN_STEPS": 32, "max_registers": 128},
+    "sorted by speed": {}, "equal balls in a warp, a bound": {}, "velocity and spin too": {"with_velocity": True},
+}  # fmt: skip
 
+
+def variant(reference: dict[str, np.ndarray], name: str, balls: int) -> None:
+    """A variant of the kernel, float32, table tennis."""
+    launches = reference["launches"]
+    if name.startswith("sorted"):
+        launches = launches[np.linalg.norm(launches[:, 3:6], axis=1).argsort()]
+    if name.startswith("equal"):
+        launches = np.repeat(launches, 32, axis=0)  # no thread waits for another
+    found = steps_per_second(ground("table_tennis"), launches, balls, **VARIANTS[name])
+    print(f"{name}: {found / 1e9:.1f} billion ball-steps/s")
+
+
+PARTS: dict[str, Callable] = {"speed": speed, "float64": float64_speed, "draw": draws, "call": whole_call,
+                              "sport": sport_speed, "agreement": agreement, "variant": variant}  # fmt: skip
 
 if __name__ == "__main__":
     main()

@@ -95,6 +95,7 @@ class Options:
     horizon: tuple[float, ...] = ()
     """seconds after the last frame; default: 0.1 to 0.6, of pixels 0 (now), 0.1 and 0.2"""
     balls: int = 240  # number of simulated balls, or of balls taken from a generated set or a set of pixels
+    first: int = 0  # number of the first simulated ball, or of the first taken from a generated set (docs/scale.md)
     seed: int = 0  # seed of the simulated balls
     export: Path | None = None
     """write what is asked, and the frames that may be used, into this folder as CSV files, and do nothing else"""
@@ -225,6 +226,9 @@ def check(options: Options) -> None:
             raise ValueError(f"--{name}: goes with --suite real or pixels")
     if options.balls < 1 or options.seed < 0:
         raise ValueError(f"--balls {options.balls} must be at least 1, --seed {options.seed} at least 0")
+    is_numbered = not (of_pixels or options.suite) and all(source.endswith(".npz") for source in options.tracks)
+    if options.first < 0 or (options.first and not is_numbered):
+        raise ValueError(f"--first {options.first}: from 0 on, and of simulated balls or generated sets (.npz) alone")
     if options.tracks and len(options.sport) > 1:
         raise ValueError("--tracks are of one sport: name one with --sport")
     if options.report and not all(importlib.util.find_spec(library) for library in ("jinja2", "matplotlib")):
@@ -312,8 +316,9 @@ def make_suites(options: Options) -> tuple[Sequence[Suite], list[str]]:
         return real_suites(data_folder(), options.split, own, options.only)
     sports = [sim.load(name).without(*options.without) for name in options.sport]
     if not options.tracks:
-        return [suites.simulated(sport, options.balls, options.seed) for sport in sports], []
-    sets = [suites.generated(source, options.balls) for source in options.tracks if source.endswith(".npz")]
+        return [suites.simulated(sport, options.balls, options.seed, options.first) for sport in sports], []
+    files = [source for source in options.tracks if source.endswith(".npz")]
+    sets = [suites.generated(source, options.balls, options.first) for source in files]
     sources = suites.group_files([source for source in options.tracks if not source.endswith(".npz")])
     found = [suites.recorded(source, sports[0], **vars(options.reading)) for source in sources]
     command.print_notes(note for suite in found for track in suite.tracks for note in track.notes)

@@ -71,6 +71,18 @@ class Results:
             raise ValueError(f"{path}: not a results file of evaluate.py --json ({error})") from None
 
 
+def joined_errors(parts: Sequence[Results]) -> dict[str, dict[str, float]]:
+    """The errors of runs over different tracks as those of one run: cell -> track -> m. ValueError for a track that two
+    runs have."""
+    joined: dict[str, dict[str, float]] = {}
+    for part in parts:
+        for cell, errors in part.errors.items():
+            if both := joined.setdefault(cell, {}).keys() & errors.keys():
+                raise ValueError(f"{cell}: two runs have track {min(both)}; join runs over different tracks")
+            joined[cell] |= errors
+    return joined
+
+
 def only(results: Results, names: Sequence[str]) -> Results:
     """The Results of some predictors."""
     rows = [row for row in results.rows if row.predictor in names]

@@ -52,9 +52,10 @@ class Suite:
         return sim.in_tracker_frames(sim.simulate(b.sport, *launch, times, b.parameters[rows]), b.frame[rows])
 
 
-def simulated(sport: sim.Sport, count: int, seed: int) -> Suite:
-    """The Suite of the first `count` balls of the sport's test set."""
-    return from_balls(f"sim:{sport.name}", sport, sim.draw(sport, count, seed=seed, purpose="test"))
+def simulated(sport: sim.Sport, count: int, seed: int, first: int = 0) -> Suite:
+    """The Suite of `count` balls of the sport's test set, from ball number `first` on."""
+    balls = sim.draw(sport, count, first=first, seed=seed, purpose="test")
+    return from_balls(f"sim:{sport.name}", sport, balls, first)
 
 
 def group_files(sources: Sequence[str]) -> list[str | list[str]]:
@@ -89,17 +90,21 @@ def unseen(suite: Suite) -> tuple[Suite, str]:
     return (replace(suite, tracks=tracks), note) if count else (suite, "")
 
 
-def generated(path: str | Path, count: int) -> Suite:
-    """The Suite of the first `count` balls of a generated set (`python -m ballcast.sim`)."""
+def generated(path: str | Path, count: int, first: int = 0) -> Suite:
+    """The Suite of at most `count` balls of a generated set (`python -m ballcast.sim`), from ball number `first` on.
+    ValueError if the set has no such ball."""
     found = sim.open_set(path)
-    return from_balls(Path(path).name, found.sport, found.balls(0, min(count, len(found))))
+    if first >= len(found):
+        raise ValueError(f"--first {first}: {path} holds {len(found)} balls; name one of them, from 0 on")
+    return from_balls(Path(path).name, found.sport, found.balls(first, min(count, len(found) - first)), first)
 
 
-def from_balls(name: str, sport: sim.Sport, balls: sim.Balls) -> Suite:
-    """The Suite of balls of sim.draw."""
+def from_balls(name: str, sport: sim.Sport, balls: sim.Balls, first: int = 0) -> Suite:
+    """The Suite of balls of sim.draw, which are numbered from `first` on."""
     cut = balls.offsets
     slices = [slice(cut[i], cut[i + 1]) for i in range(len(balls))]
-    return Suite(name, sport, [Track(balls.time[s], balls.position[s], str(i)) for i, s in enumerate(slices)], balls)
+    tracks = [Track(balls.time[s], balls.position[s], str(first + i)) for i, s in enumerate(slices)]
+    return Suite(name, sport, tracks, balls)
 
 
 def is_clear_of_edges(suite: Suite, rows: np.ndarray, until: np.ndarray) -> np.ndarray:

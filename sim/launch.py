@@ -148,7 +148,7 @@ def draw_launch(stream, launches, gravity, state):
         k += 1
     launch = launches[k]
     if launch["is_correlated"]:
-        _draw_correlated(stream, launch, position, velocity, spin)
+        _draw_correlated(stream, launch, state)
     else:
         for i in range(3):
             position[i] = draw_number(stream, launch["distributions"][i])
@@ -164,22 +164,16 @@ def draw_launch(stream, launches, gravity, state):
 
 
 @strict
-def _draw_correlated(stream, launch, position, velocity, spin):
-    """Fill the nine numbers of a launch whose normal numbers go together."""
-    z, mixing = np.empty(9), launch["mixing"]
+def _draw_correlated(stream, launch, state):
+    """Fill the nine numbers of a launch whose normal numbers go together; a GPU has no room beside `state`."""
+    mixing, distributions = launch["mixing"], launch["distributions"]
     for i in range(9):
-        z[i] = normal(stream)
-    for i in range(9):
+        state[i] = normal(stream)
+    for i in range(8, -1, -1):
         u = 0.0
         for j in range(i + 1):
-            u += mixing[i, j] * z[j]
-        x = launch["distributions"][i]["a"] + launch["distributions"][i]["b"] * u
-        if i < 3:
-            position[i] = x
-        elif i < 6:
-            velocity[i - 3] = x
-        else:
-            spin[i - 6] = x
+            u += mixing[i, j] * state[j]
+        state[i] = distributions[i]["a"] + distributions[i]["b"] * u
 
 
 @strict

@@ -37,6 +37,7 @@ def simulate() -> dict[str, dict[str, float]]:
         late = np.abs(here.time - there.time.copy_to_host()).max(initial=0.0) if same else np.inf
         off = np.linalg.norm(gpu.position.copy_to_host() - cpu.position, axis=2).max()
         found[name] = {"same": float(same), "impacts": len(here), "late": late, "mm": 1e3 * off, **draws(sim, sport)}
+    found["table_tennis"] |= futures(sim, sim.load("table_tennis"))
     return found
 
 
@@ -51,6 +52,24 @@ def draws(sim: Any, sport: Any) -> dict[str, float]:
     flown = ("position", "truth_position", "truth_velocity", "truth_spin")
     return {"drawn": float(max(value for name, value in differences.items() if name not in flown)),
             "flown_mm": float(1e3 * max(differences["position"], differences["truth_position"]))}  # fmt: skip
+
+
+def futures(sim: Any, sport: Any) -> dict[str, float]:
+    """How far the positions (mm) and landings after some frames, for batches on a GPU, are from the CPU's."""
+    import torch
+
+    from ballcast.models.training.batches import future_of
+    from ballcast.models.training.device_flights import device_future_of
+    from ballcast.sim.cuda.dataset import draw_measured
+
+    t = np.linspace(0.1, 0.5, 3) + np.zeros((DRAWN, 1))
+    here, there = sim.draw(sport, DRAWN, seed=3), draw_measured(sport, DRAWN, 0, 3, "train")
+    wanted, found = future_of(here, t), [a.numpy() for a in device_future_of(there, torch.from_numpy(t))]
+    measured = float(1e3 * np.abs(there.position.copy_to_host() - here.position).max())
+    return {"measured_mm": measured, "future_mm": float(1e3 * np.abs(found[0] - wanted[0]).max()),
+            "landings": float(wanted[1].sum()),
+            "same_landings": float((found[1] == wanted[1]).all()),
+            "landing": float(np.abs((found[2] - wanted[2])[wanted[1]]).max())}  # fmt: skip
 
 
 class HostArray(np.ndarray):
@@ -76,7 +95,7 @@ def compile_kernels() -> dict[str, int]:
     dispatcher.get_current_device = lambda: types.SimpleNamespace(compute_capability=HOPPER)
 
     from ballcast import sim
-    from ballcast.sim.cuda import engine
+    from ballcast.sim.cuda import engine, memory
 
     lines: dict[str, int] = {}
     compiled: dict[Any, str] = {}
@@ -89,6 +108,7 @@ def compile_kernels() -> dict[str, int]:
             name = f"{kernel.py_func.__name__} {'float32' if is_single else 'float64'}"
             lines[name] = lines.get(name, 0) + sum(".f64" in line for line in compiled[kernel, kinds].splitlines())
 
+    memory.empty = cuda.device_array
     engine.launch, engine.require_memory = compile_in_place_of_launch, lambda *arguments: None
     launch = (np.ones((2, 3)),) * 3
     for name in ("table_tennis", "golf", "soccer", "baseball"):  # each drag model

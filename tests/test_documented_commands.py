@@ -92,6 +92,7 @@ BY_HAND = (  # (pattern, why it does not run here)
     (r"^answer\.py", "is the program that docs/benchmark.md prints; tests/test_benchmark.py runs it"),
     (r"constant_acceleration|--show apex", "is a step of a recipe, after the files that the recipe adds"),
     (r"^train\.py --minutes 30$", "is for several processes"),
+    (r"^train\.py .*--device cuda", "needs a GPU; test_device_batches.py learns from such batches on the CPU"),
 )  # fmt: skip
 NOT_RUN = (
     "-m ballcast warm", "-m ballcast.models.identify", "-m ballcast.models.training.pixel_set",

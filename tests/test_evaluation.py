@@ -11,7 +11,7 @@ import pytest
 
 from ballcast import models, sim
 from ballcast.evaluation import evaluate, harness, limits, protocols, suites
-from ballcast.evaluation.results import Results, compare
+from ballcast.evaluation.results import Results, compare, joined_errors
 from ballcast.evaluation.scores import score
 from ballcast.tracks import Track, write_track
 
@@ -167,6 +167,22 @@ def test_limits_know_more_than_physics(simulated):
 # --- results ----------------------------------------------------------------------------------------------------------
 
 
+def test_an_evaluation_in_slices_has_the_errors_of_the_whole(tmp_path):
+    whole = suites.simulated(SPORT, 6, seed=4)
+    slices = suites.simulated(SPORT, 2, seed=4), suites.simulated(SPORT, 4, seed=4, first=2)
+    for a, b in zip(whole.tracks, [track for part in slices for track in part.tracks], strict=True):
+        assert a.name == b.name and np.array_equal(a.position, b.position)
+    sets = tmp_path / "set.npz"
+    sim.sets.write_set(sets, SPORT.name, 5)
+    assert [track.name for track in suites.generated(sets, 9, 3).tracks] == ["3", "4"]
+    with pytest.raises(ValueError, match="--first 5: .* holds 5 balls"):
+        suites.generated(sets, 1, 5)
+    parts = [Results("", "", 0, [], {"p|s|horizon|0.1|0.1": errors}) for errors in ({"0": 1.0}, {"2": 3.0, "1": 2.0})]
+    assert joined_errors(parts) == {"p|s|horizon|0.1|0.1": {"0": 1.0, "1": 2.0, "2": 3.0}}
+    with pytest.raises(ValueError, match="two runs have track 0"):
+        joined_errors([parts[0], parts[0]])
+
+
 def test_results_come_back_and_compare(tmp_path):
     errors = {f"a|s|horizon|0.1|{h}": {str(i): 0.1 * i for i in range(40)} for h in (0.1, 0.2)}
     first = Results("c", "v", 1, [], errors, {"a": "nothing"})
@@ -226,6 +242,8 @@ def test_the_command_scores_what_it_can_and_names_what_failed(tmp_path):
         ("--tracks EMPTY", "EMPTY"),
         ("--tracks TRACK --predictor oracle", "truth"),
         ("--tracks none.npz", "none.npz"),
+        ("--first -1", "--first -1: from 0 on"),
+        ("--tracks TRACK --first 2", "simulated balls or generated sets"),
         ("--compare TRACK TRACK", "results"),
         ("--compare TRACK", "results"),
         ("--compare TRACK TRACK TRACK", "one or two"),

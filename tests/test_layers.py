@@ -64,7 +64,7 @@ LIVES_IN = {  # library -> the only places that import it
         "examples/own_model.py",
         "benchmarks/train_speed.py",
         "benchmarks/scan_speed.py",
-        "benchmarks/gpu_speed.py",
+        "benchmarks/gpu_",
     ),
     "mujoco": ("benchmarks/",),
     "cv2": ("vision/", "benchmarks/court_finder.py", "benchmarks/detection.py", "benchmarks/following.py"),

@@ -8,7 +8,9 @@ import importlib.util
 import json
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -37,6 +39,9 @@ def test_the_gpu_has_the_flights_and_draws_of_the_cpu():
         assert sport["same"], name
         assert sport["mm"] < 1.0 and sport["late"] < 1e-4, (name, sport)
         assert sport["drawn"] < 1e-6 and sport["flown_mm"] < 1.0, (name, sport)
+    batch = found["table_tennis"]
+    assert batch["landings"] > 0 and batch["same_landings"], batch
+    assert batch["measured_mm"] < 1.0 and batch["future_mm"] < 1.0 and batch["landing"] < 1e-3, batch
 
 
 @needs_numba_cuda
@@ -92,3 +97,36 @@ def test_too_little_memory_is_one_line(monkeypatch):
     monkeypatch.setattr(cuda, "current_context", Context)
     with pytest.raises(ValueError, match=r"^4000000 balls of 200 frames need 10\.6 GB on the GPU, which has 1\.0 GB"):
         engine.require_memory((200, 3, 4_000_000), np.dtype(np.float32), 1)
+
+
+@needs_numba_cuda
+def test_memory_of_the_gpu_is_used_again_when_nobody_holds_it(monkeypatch):
+    from numba import cuda
+
+    from ballcast.sim.cuda import memory
+
+    class Block:
+        """A block of memory on a GPU."""
+
+        made: ClassVar[list] = []
+
+        def __init__(self, size, dtype):
+            assert dtype is np.uint8
+            self.size = size
+            self.__cuda_array_interface__ = {"data": (len(self.made), False), "version": 3, "strides": None}
+            self.made.append(self)
+
+    monkeypatch.setattr(memory, "SIMULATED", False)
+    monkeypatch.setattr(memory, "_free", defaultdict(list))
+    monkeypatch.setattr(cuda, "device_array", Block)
+    monkeypatch.setattr(cuda, "as_cuda_array", lambda room: room, raising=False)
+    first, second = memory.empty((1000, 3), np.float32), memory.empty((3, 1000), np.float32)
+    assert len(Block.made) == 2 and Block.made[0].size >= 12_000  # both are held
+    assert first.__cuda_array_interface__["shape"] == (1000, 3) and second.__cuda_array_interface__["typestr"] == "<f4"
+    del first
+    third = memory.empty(1490)  # float64: a block of that size is free
+    assert third.__cuda_array_interface__["data"] == (0, False) and len(Block.made) == 2
+    del second, third
+    memory.release()
+    memory.empty(1490)
+    assert len(Block.made) == 3

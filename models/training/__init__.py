@@ -1,5 +1,6 @@
 """How networks are trained: batches of balls, learners, and runs of train.py."""
 
+import importlib.util
 from typing import Any
 
 
@@ -10,6 +11,13 @@ def network_of(config: dict) -> tuple[str, str]:
         return model, config.get("features") or "filter"
     usual = "frames" if model == "mlp" else "raw" if model == "gru_raw" else "filter"
     return model.removesuffix("_physics").removesuffix("_raw"), config.get("features") or usual
+
+
+def makes_on_device(config: dict) -> bool:
+    """Whether a run makes its batches on the GPU that learns from them: of raw positions, and with numba-cuda."""
+    is_simulated = not (config["tracks"] or config["data"] or config.get("pixels"))
+    is_raw = config["device"].startswith("cuda") and network_of(config)[1] == "raw"
+    return is_raw and is_simulated and importlib.util.find_spec("numba_cuda") is not None
 
 
 def make_learner(config: dict, rank: int = 0, ranks: int = 1) -> Any:

@@ -9,6 +9,8 @@ from torch import distributed
 
 from ballcast import command
 
+SEES_ONE = "BALLCAST_SEES_ONE_GPU"
+
 
 def rank() -> int:
     return int(os.environ.get("RANK", 0))
@@ -16,6 +18,24 @@ def rank() -> int:
 
 def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def spare_cores(device: str) -> int:
+    """How many threads of a process may make batches: half of its cores where the others learn, all but one beside a
+    GPU."""
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", world_size()))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    own = cores // here
+    return max(1, own - 1 if device.startswith("cuda") else own // 2)
+
+
+def own_gpu(device: str) -> None:
+    """Let this process see its own GPU alone, before torch or numba-cuda look at any: `cuda` is then another one for
+    each process of a machine."""
+    if device == "cuda" and "LOCAL_RANK" in os.environ and not os.environ.get(SEES_ONE):
+        visible, number = os.environ.get("CUDA_VISIBLE_DEVICES"), int(os.environ["LOCAL_RANK"])
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[number] if visible else str(number)
+        os.environ[SEES_ONE] = "1"  # also after a restart
 
 
 def launch_command() -> str:

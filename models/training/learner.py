@@ -23,14 +23,17 @@ from ballcast.models.nets.losses import belief_loss, landing_loss, path_loss
 from ballcast.models.nets.network import DEFAULT_SIZES, Network, NetworkShape
 from ballcast.models.registry import OWN_TRUNK, serves
 from ballcast.models.runtime import weights
-from ballcast.models.training import network_of
+from ballcast.models.training import makes_on_device, network_of
 from ballcast.models.training.batches import Batch, Batches, Later, prefetch
+from ballcast.models.training.device_batches import DeviceBatches
+from ballcast.models.training.distributed import spare_cores
 from ballcast.models.training.sports import random_count_of, sports_of
 
 SCALING_BATCHES = 8  # batches that the scales of inputs and outputs are measured on
 MIN_SCALE = 1e-3  # a number that varies less is ignored: its scale is infinite
 BETAS = 0.9, 0.99
 VALIDATION_BATCH, VALIDATION_BATCHES = 256, 4  # balls; batches
+MAX_SEQUENCES = 12_288  # of a GRU on a GPU at once: 24,576 end in an illegal memory access
 Losses = namedtuple("Losses", "belief path landing")  # means over a batch, tensors; belief 0 if there is no such head
 # the losses before the step; the gradient's norms of the path head and of the rest; whether the step was skipped
 StepResult = namedtuple("StepResult", "losses norms skipped")
@@ -48,11 +51,7 @@ class Learner:
         self.config, self.device = config, torch.device(config["device"])
         self.sports = sports_of(config["sport"])
         self.model, feature_set = network_of(config)
-        balls = sim.open_set(config["data"]) if config["data"] else None
-        options = self.batch_options | {"random_sports": random_count_of(config["sport"])}
-        own = options | {"seed": config["seed"], "rank": rank, "ranks": ranks, "balls": balls}
-        self.batches = Batches(self.sports, feature_set, config["batch"], **own)
-        self.validation_batches = Batches(self.sports, feature_set, VALIDATION_BATCH, purpose="validation", **options)
+        self.batches, self.validation_batches = self._batches(feature_set, rank, ranks)
         self.network = self.initial_network().to(self.device)
         self.wrapped = DistributedDataParallel(self.network) if ranks > 1 else self.network
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=config["rate"], betas=BETAS, fused=True)
@@ -61,6 +60,19 @@ class Learner:
         # raw positions have more digits than bfloat16 holds
         coarse = feature_set != "raw" and not config["exact"]
         self.autocast = coarse and (self.device.type != "cpu" or has_bfloat16())
+
+    def _batches(self, feature_set, rank, ranks) -> Any:
+        """The batches to learn from, and to validate on."""
+        config, random_sports = self.config, random_count_of(self.config["sport"])
+        own = {"seed": config["seed"], "rank": rank, "ranks": ranks}
+        if makes_on_device(config):
+            options = {"random_sports": random_sports, "device": self.device}
+            return (DeviceBatches(self.sports, config["batch"], **own, **options),
+                    DeviceBatches(self.sports, VALIDATION_BATCH, purpose="validation", **options))  # fmt: skip
+        balls = sim.open_set(config["data"]) if config["data"] else None
+        options = self.batch_options | {"random_sports": random_sports}
+        return (Batches(self.sports, feature_set, config["batch"], balls=balls, **own, **options),
+                Batches(self.sports, feature_set, VALIDATION_BATCH, purpose="validation", **options))  # fmt: skip
 
     def initial_network(self) -> Network:
         """The network before it learns."""
@@ -84,7 +96,8 @@ class Learner:
 
     def feed(self, first: int) -> Any:
         """With an iterator over the batches from number `first` on, which threads make."""
-        return prefetch(self.batches, first, self.config.get("workers", 1))
+        workers = self.config.get("workers") or spare_cores(self.config["device"])
+        return prefetch(self.batches, first, 1 if makes_on_device(self.config) else workers)
 
     def validation(self) -> list[Batch]:
         """The batches that weights are validated on."""
@@ -104,14 +117,30 @@ class Learner:
         """Learn from a Batch, unless a gradient is not finite: that would spoil the weights for good."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        terms = self.losses(self.wrapped, to_tensors(batch, self.device))
         self.optimizer.zero_grad()
-        sum(terms).backward()
+        terms = self._backward(to_tensors(batch, self.device))
         norms = [float(torch.nn.utils.clip_grad_norm_(part, max_norm)) for part in self.parameter_groups]
         finite = bool(np.isfinite(norms).all())
         if finite:
             self.optimizer.step()
         return StepResult(type(terms)(*(term.detach() for term in terms)), norms, not finite)
+
+    def _backward(self, batch):
+        """The losses, whose gradient is added up in parts: GPUs fail on too many sequences at once."""
+        count = len(batch.features)
+        parts = -(-count // MAX_SEQUENCES)
+        if parts == 1 or batch.later is not None:
+            terms = self.losses(self.wrapped, batch)
+            sum(terms).backward()
+            return terms
+        added = []
+        for rows in torch.arange(count, device=self.device).chunk(parts):
+            own = {name: a[rows] for name, a in batch._asdict().items() if isinstance(a, Tensor)}
+            found = self.losses(self.wrapped, batch._replace(**own))
+            terms = [len(rows) / count * term for term in found]
+            sum(terms).backward()
+            added.append([term.detach() for term in terms])
+        return type(found)(*(sum(column) for column in zip(*added)))
 
     @torch.no_grad()
     def scores(self, batches: list[Batch]) -> dict[str, float]:
@@ -162,7 +191,7 @@ def new_network(shape: NetworkShape, batches: Batches, seed: int) -> Network:
     """A fresh Network with the scales of its inputs and outputs, measured on a few batches."""
     torch.manual_seed(seed)
     network = Network(shape)
-    survey = [batches[2**40 + n] for n in range(SCALING_BATCHES)]
+    survey = [to_arrays(batches[2**40 + n]) for n in range(SCALING_BATCHES)]
     future = np.concatenate([b.future for b in survey])
     rows = {
         "feature": np.concatenate([b.features[b.features[..., :-1].any(-1)] for b in survey]),  # without the padding
@@ -193,6 +222,11 @@ def network_shape(model: str, batches: Batches, **sizes: int) -> NetworkShape:
     unknowns = UNKNOWNS if batches.feature_set == "filter" else 0
     defaults = DEFAULT_SIZES.get(model, {}) | {"nominal": NOMINAL_SIZES[batches.feature_set]}
     return NetworkShape(model, batches.size, unknowns, **defaults | sizes)
+
+
+def to_arrays(batch: Batch) -> Batch:
+    """The Batch with numpy arrays in place of tensors."""
+    return batch._replace(**{name: a.cpu().numpy() for name, a in batch._asdict().items() if isinstance(a, Tensor)})
 
 
 def to_tensors(batch: Batch, device: str | torch.device = "cpu") -> Batch:

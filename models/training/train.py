@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from ballcast import command
+from ballcast.models.training import makes_on_device, network_of
 from ballcast.tracks import ReadOptions
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -77,17 +78,20 @@ class Options:
     ballcast.models.training.pixel_set)"""
     without: tuple[str, ...] = ()  # surfaces of the sport that were not there when --tracks were recorded, such as net
     reading: Annotated[ReadOptions, tyro.conf.arg(name="")] = ReadOptions()
-    batch: int | None = None  # balls in a step, over all processes; the default is 192, with --tracks 96
+    batch: int | None = None
+    """balls in a step, over all processes; the default is 192, with --tracks 96, with raw features on a GPU 3072"""
     rate: Annotated[float | None, tyro.conf.arg(name="learning-rate")] = None
     """the highest learning rate; the default is 3e-3, with --tracks 2e-3"""
     units: int | None = None  # hidden units; the default is 192, for mingru 160, for transformer and tokens 128
     seed: int = 0  # of the weights and of the balls
     device: str = "cpu"  # cpu, cuda, ...
-    workers: int = 1  # threads of a process that make batches: more of them keep a GPU busy
+    workers: int | None = None
+    """threads of a process that make batches, by default as many as it has cores to spare"""
     exact: bool = False  # compute in float32 throughout; otherwise bfloat16 is used where it is fast
 
 
 DEFAULTS = {"minutes": (30.0, 5.0), "batch": (192, 96), "rate": (3e-3, 2e-3)}  # of a run, and with --tracks
+DEVICE_BATCH = 3072  # balls in a step, where a GPU makes them
 RENEWABLE = ("steps", "minutes", "device")  # options that may be given anew with --resume
 
 
@@ -106,7 +110,10 @@ def run(options: Options, arguments: Sequence[str] = ()) -> None:
 
     folder, config = resume(options, arguments) if options.resume else prepare(options)
     check_recorded(config)
-    compile_cache.warm_up(config)
+    distributed.own_gpu(config["device"])
+    require_device(config)
+    if not makes_on_device(config):
+        compile_cache.warm_up(config)
     stop_signals = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: stop_signals.append(number))
@@ -116,6 +123,23 @@ def run(options: Options, arguments: Sequence[str] = ()) -> None:
         if distributed.rank() == 0:
             folder.write_config(config)
         train(learner, folder, config, stop_signals)
+
+
+def require_device(config: dict) -> None:
+    """Say who makes the batches for a GPU. Raises ValueError, one line, where there is no GPU."""
+    import torch
+
+    from ballcast.models.training import distributed
+
+    if not config["device"].startswith("cuda"):
+        return
+    if not torch.cuda.is_available():
+        raise ValueError(f"--device {config['device']}: torch finds no NVIDIA GPU here, or was built without CUDA; "
+                         "leave it out for the CPU")  # fmt: skip
+    if not makes_on_device(config) and distributed.rank() == 0:
+        threads = config.get("workers") or distributed.spare_cores(config["device"])
+        reason = "numba-cuda is missing (extra gpu)" if network_of(config)[1] == "raw" else "the filter runs there"
+        print(f"{threads} threads of the CPU make the batches, since {reason}", flush=True)
 
 
 def train(learner: "Learner", folder: "RunFolder", config: dict, stop_signals: list[int]) -> None:
@@ -266,6 +290,8 @@ def to_config(options: Options) -> dict:
     """The config of a run, as it is in config.json."""
     config = {name: str(v) if isinstance(v, Path) else list(v) if isinstance(v, tuple) else v
               for name, v in asdict(options).items() if name not in ("resume", "out")}  # fmt: skip
+    if config["batch"] is None and makes_on_device(config | {"model": _model_of(options)}):
+        config["batch"] = DEVICE_BATCH
     for name, values in DEFAULTS.items():
         config[name] = values[bool(options.tracks)] if config[name] is None else config[name]
     return config | {"steps": options.steps or None, "model": _model_of(options)}

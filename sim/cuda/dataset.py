@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numba import cuda
 
-from ballcast.sim.cuda import engine
+from ballcast.sim.cuda import engine, memory
 from ballcast.sim.cuda.arrays import DeviceArray
 from ballcast.sim.cuda.device_functions import device
 from ballcast.sim.cuda.flight import BLOCK, Frames, Written
-from ballcast.sim.dataset import Balls, initialise_ball
+from ballcast.sim.dataset import Balls, checked_setting, initialise_ball
 from ballcast.sim.kernels.layout import DRAG, LAUNCH_SIZE
 from ballcast.sim.sensor import MAX_CAMERAS, TRACK_SENSOR_DTYPE, measure
 
@@ -22,14 +22,16 @@ if TYPE_CHECKING:
 
 DTYPE = np.float32  # of flights
 CAMERAS = MAX_CAMERAS, 3
+STREAM_SIZE = 4
 COLUMNS = 14  # of Columns.sensor
+WITH_TRUTH = True  # set where a kernel is compiled
 FRAME_ARRAYS = 13  # so many arrays of positions take the memory of all that there is of a frame
 
 
 class Tracks(NamedTuple):
     """Balls and sensors, T frames of B of them, frames first."""
 
-    streams: Any  # (B, 4) random streams
+    streams: Any  # (STREAM_SIZE, B) random streams
     sensors: Any  # (B,) TRACK_SENSOR_DTYPE
     launches: Any  # (LAUNCH_SIZE, B)
     flown: Any  # the same in float32
@@ -47,54 +49,76 @@ class Columns(NamedTuple):
 
     offsets: Any  # (B + 1,)
     time: Any  # (N,) s
-    vectors: Any  # (4, N, 3) measured and true position, true velocity and spin, in the trackers' frames
+    measured: Any  # (N, 3) m, in the trackers' frames, as the truth
+    truth: Any  # (3, N, 3) position, velocity and spin; (3, 0, 3) where it is not asked for
     sensor: Any  # (COLUMNS, B) rate, noise, jitter, outlier, drift, frame: see Balls
 
 
-def draw_balls(sport: "Sport", setting: Any, count: int, first: int) -> Balls:
+def draw_measured(sport: "Sport", count: int, first: int, seed: int, purpose: str) -> Balls:
+    """As sim.draw on the GPU, in less time: without the truth, whose arrays are empty."""
+    setting = checked_setting(sport, count, first, seed, purpose, rate=None, duration=None, wind=(0.0, 0.0),
+                              launch_state=None, place=None)  # fmt: skip
+    return draw_balls(sport, setting, count, first, with_truth=False)
+
+
+def draw_balls(sport: "Sport", setting: Any, count: int, first: int, *, with_truth: bool = True) -> Balls:
     """Balls `first` to `first + count` of a set; setting: dataset._Setting."""
     engine.require_gpu()
     shape = int(setting.duration * setting.ranges["rate"][0, 1]), 3, count
     engine.require_memory(shape, np.dtype(DTYPE), FRAME_ARRAYS)
-    setting = type(setting)(*(cuda.to_device(v) if isinstance(v, np.ndarray) else v for v in setting))
+    setting = type(setting)(*(_to_device(v) if isinstance(v, np.ndarray) else v for v in setting))
     tracks = _allocate(shape)
     _launch(initialise_balls, count, setting, first, tracks)
-    exposed, true = (engine.written_to(*(cuda.device_array(shape, DTYPE) for _ in range(n))) for n in (1, 3))
+    exposed = true = engine.written_to(memory.empty(shape, DTYPE))
     engine.fly_batch(sport, tracks.flown, tracks.exposure_frames, exposed)
-    engine.fly_batch(sport, tracks.flown, tracks.stamp_frames, true)
+    if with_truth:
+        true = engine.written_to(*(memory.empty(shape, DTYPE) for _ in range(3)))
+        engine.fly_batch(sport, tracks.flown, tracks.stamp_frames, true)
     _launch(measure_balls, count, setting.ranges, tracks, exposed.position)
     offsets = np.concatenate([[0], np.cumsum(tracks.lengths.copy_to_host(), dtype=np.int64)])
     total = int(offsets[-1])
-    columns = Columns(cuda.to_device(offsets), cuda.device_array(total), cuda.device_array((4, total, 3), DTYPE),
-                      cuda.device_array((COLUMNS, count)))  # fmt: skip
-    _launch(collect_balls, count, tracks, true, columns)
+    vectors = memory.empty((total, 3), DTYPE), memory.empty((3, total if with_truth else 0, 3), DTYPE)
+    columns = Columns(cuda.to_device(offsets), memory.empty(total), *vectors, memory.empty((COLUMNS, count)))
+    _launch(collect_balls, count, tracks, true, columns, WITH_TRUTH=with_truth)
     return _balls(sport, tracks.launches, columns)
+
+
+def _to_device(array):
+    """A copy on the GPU."""
+    return cuda.to_device(array.astype(aligned(array.dtype)))
+
+
+def aligned(dtype: np.dtype) -> np.dtype:
+    """A dtype whose records say that their numbers lie on whole addresses: else a GPU reads them byte by byte."""
+    if dtype.fields is None:
+        return dtype
+    return np.dtype([(name, aligned(dtype[name].base), dtype[name].shape) for name in dtype.names or ()], align=True)
 
 
 def _allocate(shape):
     frames, _, count = shape
-    room = cuda.device_array
+    room = memory.empty
     counts = room(count, np.int32)
     blocks, rests, other_blocks, other_rests = (room((frames, count), DTYPE) for _ in range(4))
     stamp_frames, exposure_frames = Frames(blocks, rests, counts), Frames(other_blocks, other_rests, counts)
     return Tracks(
-        room((count, 4), np.uint64), room(count, TRACK_SENSOR_DTYPE), room((LAUNCH_SIZE, count)),
+        room((STREAM_SIZE, count), np.uint64), room(count, aligned(TRACK_SENSOR_DTYPE)), room((LAUNCH_SIZE, count)),
         room((LAUNCH_SIZE, count), DTYPE), room((frames, count)), room((frames, count)), stamp_frames, exposure_frames,
         room(shape, DTYPE), room((frames, count), np.bool_), room(count, np.int32),
     )  # fmt: skip
 
 
-def _launch(kernel, count, *arguments):
-    engine.launch(engine.compiled(kernel, np.float64), count, engine.THREADS, *arguments)
+def _launch(kernel, count, *arguments, **constants):
+    engine.launch(engine.compiled(kernel, np.float64, **constants), count, engine.THREADS, *arguments)
 
 
 def _balls(sport, launches, columns):
     """The Balls, views of the arrays."""
     states = (DeviceArray(launches[k:m], (1, 0)) for k, m in ((0, 3), (3, 6), (6, 9), (DRAG, LAUNCH_SIZE)))
-    rows = columns.sensor
+    rows, truth = columns.sensor, (columns.truth[i] for i in range(3))
     own = rows[0], DeviceArray(rows[1:4], (1, 0)), rows[4], rows[5]
     rest = DeviceArray(rows[6:11], (1, 0)), DeviceArray(rows[11:14], (1, 0))
-    return Balls(sport, columns.offsets, columns.time, *(columns.vectors[i] for i in range(4)), *states, *own, *rest)
+    return Balls(sport, columns.offsets, columns.time, columns.measured, *truth, *states, *own, *rest)
 
 
 def initialise_balls(setting: Any, first: int, tracks: Tracks) -> None:
@@ -103,7 +127,10 @@ def initialise_balls(setting: Any, first: int, tracks: Tracks) -> None:
     if b >= tracks.launches.shape[1]:
         return
     launch, stamps, exposures = tracks.launches[:, b], tracks.stamps[:, b], tracks.exposures[:, b]
-    count = initialise_ball(setting, first + b, tracks.streams[b], launch, tracks.sensors[b], stamps, exposures)
+    stream = cuda.local.array(STREAM_SIZE, np.uint64)  # in registers, without a loop over it
+    count = initialise_ball(setting, first + b, stream, launch, tracks.sensors[b], stamps, exposures)
+    streams = tracks.streams
+    streams[0, b], streams[1, b], streams[2, b], streams[3, b] = stream[0], stream[1], stream[2], stream[3]
     for k in range(LAUNCH_SIZE):
         tracks.flown[k, b] = launch[k]
     tracks.stamp_frames.counts[b] = count
@@ -124,9 +151,11 @@ def measure_balls(ranges: Any, tracks: Tracks, exposed: Any) -> None:
     b = cuda.grid(1)
     if b >= exposed.shape[2]:
         return
-    drift = cuda.local.array(CAMERAS, np.float64)
+    drift, stream = cuda.local.array(CAMERAS, np.float64), cuda.local.array(STREAM_SIZE, np.uint64)
+    streams = tracks.streams
+    stream[0], stream[1], stream[2], stream[3] = streams[0, b], streams[1, b], streams[2, b], streams[3, b]
     path, measured, is_observed = exposed[:, :, b], tracks.measured[:, :, b], tracks.is_observed[:, b]
-    stream, count = tracks.streams[b], tracks.stamp_frames.counts[b]
+    count = tracks.stamp_frames.counts[b]
     tracks.lengths[b] = measure(stream, tracks.sensors[b], ranges[0], count, path, measured, is_observed, drift)
 
 
@@ -135,15 +164,16 @@ def collect_balls(tracks: Tracks, true: Written, columns: Columns) -> None:
     b = cuda.grid(1)
     if b >= tracks.lengths.shape[0]:
         return
-    sensor, n, vectors = tracks.sensors[b], columns.offsets[b], columns.vectors
+    sensor, n, truth = tracks.sensors[b], columns.offsets[b], columns.truth
     frame = sensor["frame"]
     for k in range(tracks.stamp_frames.counts[b]):
         if tracks.is_observed[k, b]:
             columns.time[n] = tracks.stamps[k, b]
-            _to_tracker_frame(frame, tracks.measured, k, b, frame[0], vectors[0], n)
-            _to_tracker_frame(frame, true.position, k, b, frame[0], vectors[1], n)
-            _to_tracker_frame(frame, true.velocity, k, b, 0.0, vectors[2], n)
-            _to_tracker_frame(frame, true.spin, k, b, 0.0, vectors[3], n)
+            _to_tracker_frame(frame, tracks.measured, k, b, frame[0], columns.measured, n)
+            if WITH_TRUTH:
+                _to_tracker_frame(frame, true.position, k, b, frame[0], truth[0], n)
+                _to_tracker_frame(frame, true.velocity, k, b, 0.0, truth[1], n)
+                _to_tracker_frame(frame, true.spin, k, b, 0.0, truth[2], n)
             n += 1
     rows = columns.sensor
     rows[0, b], rows[4, b], rows[5, b] = sensor["rate"], sensor["jitter"], sensor["outlier"]

@@ -37,7 +37,7 @@ class Precision:
     """
 
     def __init__(self, dtype: type, **constants: Any):
-        self.dtype, self.constants = dtype, CONSTANTS[dtype] | constants
+        self.dtype, self.constants = dtype, CONSTANTS[dtype] | {"REAL": dtype} | constants
         self._converted: dict[Any, Any] = {}  # functions and modules
 
     def function(self, function: Callable) -> Callable:

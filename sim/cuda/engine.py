@@ -9,6 +9,7 @@ import numpy as np
 from numba import cuda
 from numpy.typing import ArrayLike
 
+from ballcast.sim.cuda import memory
 from ballcast.sim.cuda.arrays import DeviceArray, in_memory_order
 from ballcast.sim.cuda.device_functions import SIMULATED, Precision
 from ballcast.sim.cuda.flight import BLOCK, Contacts, Frames, Written, fly_balls
@@ -40,19 +41,26 @@ def simulate(sport: "Sport", position: ArrayLike, velocity: ArrayLike, spin: Arr
         written = written_to(_checked(out, shape, dtype))
         fly_batch(sport, launches, frames, written)
         return Flight(out, None, None, None, written.status)
-    written = written_to(*(cuda.device_array(shape, dtype) for _ in range(3)))
+    written, contacts = fly_noting(sport, launches, frames, with_velocity=True)
+    position, velocity, spin = (_balls_first(a) for a in (written.position, written.velocity, written.spin))
+    return Flight(position, velocity, spin, _impacts(contacts), written.status)
+
+
+def fly_noting(sport: "Sport", launches: Any, frames: Frames, with_velocity: bool) -> tuple[Written, Contacts]:
+    """Fly balls: launches (LAUNCH_SIZE, B) on the GPU. What is written, and all contacts, ordered by ball and time."""
+    shape, dtype = (frames.blocks.shape[0], 3, launches.shape[1]), launches.dtype
+    written = written_to(*(memory.empty(shape, dtype) for _ in range(3 if with_velocity else 1)))
     fly_batch(sport, launches, frames, written)
     contacts = _room(written.contact_counts.copy_to_host(), dtype)
     if contacts.are_noted:  # the same flights again: now it is known where each ball's contacts go
         fly_batch(sport, launches, frames, written, contacts)
-    position, velocity, spin = (_balls_first(a) for a in (written.position, written.velocity, written.spin))
-    return Flight(position, velocity, spin, _impacts(contacts), written.status)
+    return written, contacts
 
 
 def empty(balls: int, frames: int, dtype: type = np.float32) -> Any:
     """An array (B, T, 3) on the GPU for `out` of simulate: in memory, frames come first and balls last."""
     require_gpu()
-    return _balls_first(cuda.device_array((frames, 3, balls), dtype))
+    return _balls_first(memory.empty((frames, 3, balls), dtype))
 
 
 def require_gpu() -> None:
@@ -63,7 +71,7 @@ def require_gpu() -> None:
 
 def require_memory(shape: tuple[int, int, int], dtype: np.dtype, arrays: int) -> None:
     """ValueError, where so many arrays of T frames of B balls, (T, 3, B), do not fit the GPU's free memory."""
-    free, _ = cuda.current_context().get_memory_info()
+    free = memory.free_bytes()
     needed = 1.1 * arrays * np.prod(shape, dtype=float) * dtype.itemsize
     if needed > free:
         raise ValueError(f"{shape[2]} balls of {shape[0]} frames need {needed / GIGABYTE:.1f} GB on the GPU, which has "
@@ -120,6 +128,11 @@ def to_device(array: np.ndarray, dtype: type) -> Any:
     return cuda.to_device(np.ascontiguousarray(array, dtype))
 
 
+def borrow(tensor: Any) -> Any:
+    """An array of torch's on the GPU as one of numba's, without a copy; in numba's simulator, a copy."""
+    return cuda.to_device(tensor.numpy()) if SIMULATED else cuda.as_cuda_array(tensor)
+
+
 def to_frames(times: np.ndarray, dtype: type, block: float = BLOCK) -> Frames:
     """Times (N, T) s as Frames on the GPU, for a kernel with blocks of that length (s); N is 1 or B."""
     blocks = np.floor(times.T / block)
@@ -131,21 +144,21 @@ def written_to(position: Any, velocity: Any = None, spin: Any = None) -> Written
     """The arrays (T, 3, B) as Written, with room for the rest."""
     count = position.shape[2]
     vectors = position, position if velocity is None else velocity, position if spin is None else spin
-    return Written(*vectors, cuda.device_array(count, np.int8), cuda.device_array(count, np.int32))
+    return Written(*vectors, memory.empty(count, np.int8), memory.empty(count, np.int32))
 
 
 def _room(counts, dtype):
     """Contacts with room for so many of each ball."""
     first, total = np.cumsum(counts, dtype=np.int64) - counts, int(counts.sum())
-    whole = (cuda.device_array(total, np.int32) for _ in range(2))
-    return Contacts(int(total > 0), cuda.to_device(first), *whole, cuda.device_array((16, total), dtype))
+    whole = (memory.empty(total, np.int32) for _ in range(2))
+    return Contacts(int(total > 0), cuda.to_device(first), *whole, memory.empty((16, total), dtype))
 
 
 @functools.cache
 def _no_room(dtype):
     """Contacts that are only counted."""
-    whole = cuda.device_array(1, np.int32)
-    return Contacts(0, cuda.device_array(1, np.int64), whole, whole, cuda.device_array((16, 1), dtype))
+    whole = memory.empty(1, np.int32)
+    return Contacts(0, memory.empty(1, np.int64), whole, whole, memory.empty((16, 1), dtype))
 
 
 def _balls_first(array) -> Any:
@@ -156,7 +169,7 @@ def _impacts(contacts):
     """The Impacts, views of Contacts."""
     numbers = contacts.numbers
     if not contacts.are_noted:
-        none, no_times = cuda.device_array((0, 3), numbers.dtype), cuda.device_array(0, numbers.dtype)
+        none, no_times = memory.empty((0, 3), numbers.dtype), memory.empty(0, numbers.dtype)
         return Impacts(contacts.ball, no_times, none, contacts.surface, none, none, none, none)
     vectors = (DeviceArray(numbers[row : row + 3], (1, 0)) for row in range(1, 16, 3))
     position, velocity_before, velocity_after, spin_before, spin_after = vectors

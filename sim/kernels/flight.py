@@ -168,6 +168,12 @@ def step_to_contact(sport, parameters, start, surface, t):
     """
     h = max(t, MIN_ADVANCE)  # a path that grazes at its very start moves on; a true contact there is stepped back to
     end, _ = air_step(sport, parameters, start, h)
+    return onto_contact(sport, end, h, surface)
+
+
+@inlined
+def onto_contact(sport, end, h, surface):
+    """(Motion, length, surface or IN_FLIGHT) of a step of length h that ends close to a surface, taken to it."""
     if surface >= 0:  # the quintic differs a little from the step: one Newton step to the surface
         gap, n = gap_and_normal(end.position, sport.surfaces[surface])
         rate = dot(end.velocity, n)
