@@ -26,7 +26,7 @@ from ballcast.evaluation.networks import insert_network_table
 from ballcast.evaluation.pixel_limits import LIMIT
 from ballcast.evaluation.pixel_scores import times_limit
 from ballcast.evaluation.real import split_tracks
-from ballcast.evaluation.results import MIN_TRACKS, Results
+from ballcast.evaluation.results import MIN_TRACKS, Results, Row
 from ballcast.evaluation.splits import data_folder, recorded_sets
 from ballcast.evaluation.standings import GIVEN_MORE, standings
 from ballcast.models.registry import WEIGHTS_OF
@@ -168,17 +168,17 @@ def condense(results: Results, command: str, suite: str) -> dict:
     """The part of Results that is kept of a suite: standings and rows of KEPT_METRICS, to four digits; no errors of
     tracks."""
     rows = [row for row in results.rows if row.metric in KEPT_METRICS and row.suite == suite]
-    rows = [_kept(row) for row in rows]
+    kept = [_kept(row) for row in rows]
     table = [{"predictor": s.name, "times": _four_digits(s.ratio_to_limit), "first": s.first, "cells": s.cells}
              for s in standings(results, suite)]  # fmt: skip
-    known = {row["predictor"] for row in rows}
+    known = {row["predictor"] for row in kept}
     knows = {name: text for name, text in results.side_information.items() if name in known}
     setting = next((note.partition(": ")[2] for note in results.notes if note.startswith(f"{suite}: ")), "")
     head = {"command": command, "version": results.version, "seed": results.seed, "suite": suite, "setting": setting}
-    return head | {"side_information": knows, "standings": table, "rows": rows}
+    return head | {"side_information": knows, "standings": table, "rows": kept}
 
 
-def _kept(row):
+def _kept(row: Row) -> dict:
     """A Row as it is kept: to four digits, and without a spread between runs, of which there is one here."""
     rounded = {k: _four_digits(getattr(row, k)) for k in ("value", "low", "high")}
     return {k: v for k, v in vars(row).items() if k != "spread"} | rounded

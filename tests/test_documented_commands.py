@@ -81,7 +81,6 @@ BY_HAND = (  # (pattern, why it does not run here)
     (r"^evaluate\.py .*--predictor (\S+ )*runs/(my_trunk|seeds)", "needs runs; test_examples.py has some"),
     (r"^-m ballcast\.evaluation\.model_card", "writes a page of this repository; test_examples.py compares it"),
     (r"^-m examples\.own_model", "takes a minute; test_examples.py trains for two steps"),
-    (r"^-m ballcast\.models\.nets\.export runs/", "needs a run; test_raw_network.py exports one"),
     (r"^answer\.py", "is the program that docs/benchmark.md prints; tests/test_benchmark.py runs it"),
     (r"constant_acceleration|--show apex", "is a step of a recipe, after the files that the recipe adds"),
     (r"^train\.py --minutes 30$", "is for several processes"),
