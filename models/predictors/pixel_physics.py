@@ -18,6 +18,7 @@ from ballcast.models.estimation.posterior import (
     Prediction,
     covariance_about_first,
     keep_above,
+    median_landing_first,
     modal_landing,
     simulate_samples,
     standard_normal_samples,
@@ -82,10 +83,12 @@ class PixelForecaster:
 
 @kernel
 def predict_samples(lane_sport, samples, times):
-    """The Prediction of samples (K, 16) at times (H,) s after the last frame. The first of its positions are means."""
+    """The Prediction of samples (K, 16) at times (H,) s after the last frame. The first of its positions are means, its
+    landing is the median of theirs: where depth is not known, single samples land metres from the others."""
     positions = np.empty((len(samples), len(times), 3), lane_sport.boxes.dtype)
     landings = simulate_samples(lane_sport, samples, times.reshape((1, len(times))), len(samples), positions)
     for k in range(len(times)):
         for i in range(3):
             positions[0, k, i] = positions[:, k, i].mean()
-    return Prediction(positions, covariance_about_first(positions), *modal_landing(landings, len(lane_sport.boxes)))
+    landing = modal_landing(median_landing_first(landings), len(lane_sport.boxes))
+    return Prediction(positions, covariance_about_first(positions), *landing)
