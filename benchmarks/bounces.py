@@ -8,7 +8,7 @@ A forecast is that of the last frame at least 0.2 s before a bounce. A rendered 
 visible in four frames since the last hit, a labelled one (25 frames/s) if it was visible in one; none if another bounce
 or a hit lies between. Medians count a bounce without a forecast as infinitely wrong; `none` is the share of these.
 
-in the picture    where the ball is at the time of the bounce, px of 1080 rows: by the picture alone, and with the camera
+in the picture    where the ball is at the time of the bounce, px of 1080 rows: by the picture alone, with the camera
 landing           where and when it lands, with the true camera (of labelled clips: fitted to labelled points): px of
                   1080 rows, m on the table or court, s
 from true pixels  the same landing by a filter that is given where the ball is (labels) since the last hit: nothing is
@@ -168,8 +168,9 @@ def rendered_ball(clip: Clip, size: tuple[int, int]) -> Ball:
     """A rendered clip with pictures of a size px."""
     hits, bounces, others = ([event for event in clip.events if event.kind == kind]
                              for kind in ("hit", "bounce", "impact"))  # fmt: skip
-    ball = Ball(clip.path.stem, clip.path, clip.sport, size, clip.camera_at, np.inf, True, clip.time[clip.visible],
-                clip.pixel[clip.visible], np.array([event.time for event in hits]), [*bounces, *others], [])  # fmt: skip
+    seen, times = clip.visible, np.array([event.time for event in hits])
+    ball = Ball(clip.path.stem, clip.path, clip.sport, size, clip.camera_at, np.inf, True, clip.time[seen],
+                clip.pixel[seen], times, [*bounces, *others], [])  # fmt: skip
     asked = []
     for event in bounces:
         camera = clip.camera_at(event.time)
@@ -189,8 +190,10 @@ def labelled_ball(name: str, sport: str) -> Ball:
     with open(DATA / f"{name}_bounces.csv", newline="") as file:
         rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
     radius = sim.load(sport).ball.radius
-    bounces = [Event(float(np.interp(row["frame_float"], numbers, times)), "bounce",
-                     np.array([row["x"], row["y"], radius]), np.array([row["u"], row["v"]])) for row in rows]  # fmt: skip
+    bounces = []
+    for row in rows:
+        place, pixel = np.array([row["x"], row["y"], radius]), np.array([row["u"], row["v"]])
+        bounces.append(Event(float(np.interp(row["frame_float"], numbers, times)), "bounce", place, pixel))
     last = read_yaml(name, (DATA / f"{name}_camera.yaml").read_bytes())["valid_frames"][1]
     ball = Ball(
         name, DATA / f"{name}.mp4", sport, size, lambda t: cameras(int(numbers[np.abs(times - t).argmin()])),
@@ -278,7 +281,7 @@ def _landing(landing, camera):
 
 
 def from_true_pixels(ball: Ball, event: Event) -> ImageLanding | None:
-    """The landing by a stream that is given the true pixels since the last hit, as the first camera of them sees them."""
+    """The landing by a stream that is given the true pixels since the last hit, moved to the first of their cameras."""
     stream, rows = models.load("physics", sport=ball.sport).stream(), _rows_since_hit(ball, event)
     cameras = [ball.camera_at(float(time)) for time in ball.time[rows]]
     for time, pixel, camera in zip(ball.time[rows], ball.pixel[rows], cameras):

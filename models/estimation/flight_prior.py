@@ -4,10 +4,10 @@ A camera does not see depth. What bounds it is how the sport is played: position
 are taken along the flights of simulated balls, and gathered into a few dozen Gaussians by k-means. They are wider than
 these flights, since people play as no simulated launch does, and one of them covers what none of them does.
 
-Launches of a sport are wide, of some sports from one end alone, and miss more often than people do. So most flights are
-strokes of its rallies, where it has some, from both ends, that reach their zones. Where play lands on another surface
-than the ground, as on a table, most flights are taken to reach it: from far behind, one that does and one that passes
-over it look alike.
+Launches of some sports are from one end alone, though it is played from both. There most flights are strokes of its
+rallies that reach their zones; the launches, turned round by halves, are the others. Launches of a sport miss more often
+than people do: where play lands on another surface than the ground, as on a table, most flights are taken to reach it.
+From far behind, one that does and one that passes over it look alike.
 """
 
 import functools
@@ -34,7 +34,7 @@ BROAD_SHARE, BROAD_WIDENING = 0.05, 1.5  # weight, and widening of standard devi
 MIN_SDS = np.repeat([0.05, 0.2, 2.0], 3)  # m, m/s, rad/s
 TABLE_SHARE = 0.75  # of the flights touch first what play lands on, if that is not the ground
 LATE_WEIGHT = 0.25  # of a moment after the first contact
-PLAYED, STROKES = 0.7, 3000  # share of the strokes of rallies, where a sport has some, and how many of the flights
+PLAYED, STROKES = 0.7, 3000  # share of strokes, and how many flights are some, where launches are from one end alone
 DRAWN, MISSED = 2.5, 0.15  # strokes that are drawn for each of them; for each that reaches its zones, those that do not
 SEED = 5
 MIN_WEIGHT = 1e-12  # of a Gaussian, relative to the heaviest, far from where a ball is known to be
@@ -96,12 +96,11 @@ def _states_in_flight(sport):
 
 def _launches(sport):
     """Launches (B, LAUNCH_SIZE), of the sport and of its strokes, and how much each of them counts (B,)."""
-    played, counts = stroke_launches(sport, round(DRAWN * STROKES), SEED)
-    if not len(played):
+    if not has_two_ends(sport) or any(launch.mirror > 0.0 for launch in sport.launches):
         return draw_launches(sport, BALLS), np.full(BALLS, 1.0 / BALLS)
     wide = draw_launches(sport, BALLS - STROKES)
-    if has_two_ends(sport):
-        to_other_end(wide[::2])
+    to_other_end(wide[::2])
+    played, counts = stroke_launches(sport, round(DRAWN * STROKES), SEED)
     missed = np.flatnonzero(~counts)[: round(MISSED * counts.sum())]
     played = np.concatenate([played[counts], played[missed]])
     shares = np.append(np.full(len(wide), (1.0 - PLAYED) / len(wide)), np.full(len(played), PLAYED / len(played)))
