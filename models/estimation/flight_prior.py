@@ -5,9 +5,9 @@ are taken along the flights of simulated balls, and gathered into a few dozen Ga
 these flights, since people play as no simulated launch does, and one of them covers what none of them does.
 
 Launches of some sports are from one end alone, though it is played from both. There most flights are strokes of its
-rallies that reach their zones; the launches, turned round by halves, are the others. Launches of a sport miss more often
-than people do: where play lands on another surface than the ground, as on a table, most flights are taken to reach it.
-From far behind, one that does and one that passes over it look alike.
+rallies that reach their zones; the launches, half of them turned round, are the others. Launches of a sport miss more
+often than people do: where play lands on another surface than the ground, as on a table, most flights are taken to
+reach it. From far behind, one that does and one that passes over it look alike.
 """
 
 import functools
@@ -97,7 +97,7 @@ def _states_in_flight(sport):
 def _launches(sport):
     """Launches (B, LAUNCH_SIZE), of the sport and of its strokes, and how much each of them counts (B,)."""
     if not has_two_ends(sport) or any(launch.mirror > 0.0 for launch in sport.launches):
-        return draw_launches(sport, BALLS), np.full(BALLS, 1.0 / BALLS)
+        return draw_launches(sport, BALLS), np.ones(BALLS)
     wide = draw_launches(sport, BALLS - STROKES)
     to_other_end(wide[::2])
     played, counts = stroke_launches(sport, round(DRAWN * STROKES), SEED)
