@@ -45,7 +45,7 @@ def test_weights_count_moments_by_the_first_impact():
     times = np.array([[0.1, 0.5], [0.1, 0.5]])
     kind = sim.simulate(SPORT, [[0.0, 0.5, 0.3], [0.0, 3.0, 0.3]], [[0.0, 0.0, -1.0]] * 2, [[0.0, 0.0, 0.0]] * 2,
                         [[0.0, 0.6]] * 2)  # fmt: skip
-    weights = flight_prior._weights(SPORT, times, kind.impacts)
+    weights = flight_prior._weights(SPORT, times, kind.impacts, np.array([0.5, 0.5]))
     np.testing.assert_allclose(weights[0, 0] / weights[1, 0], 3.0)  # 75 and 25 %, of one ball each
     np.testing.assert_allclose(weights[0, 1] / weights[0, 0], flight_prior.LATE_WEIGHT)
 

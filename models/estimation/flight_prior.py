@@ -2,9 +2,12 @@
 
 A camera does not see depth. What bounds it is how the sport is played: position, velocity and spin go together. They
 are taken along the flights of simulated balls, and gathered into a few dozen Gaussians by k-means. They are wider than
-these flights, since people play as no simulated launch does, and one of them covers what none of them does. Launches of
-a sport miss more often than people do: where play lands on another surface than the ground, as on a table, most flights
-are taken to reach it. From far behind, one that does and one that passes over it look alike.
+these flights, since people play as no simulated launch does, and one of them covers what none of them does.
+
+Launches of some sports are from one end alone, though it is played from both. There most flights are strokes of its
+rallies that reach their zones; the launches, half of them turned round, are the others. Launches of a sport miss more
+often than people do: where play lands on another surface than the ground, as on a table, most flights are taken to
+reach it. From far behind, one that does and one that passes over it look alike.
 """
 
 import functools
@@ -17,6 +20,7 @@ from ballcast.sim import engine
 from ballcast.sim.dataset import draw_launches
 from ballcast.sim.kernels.layout import DRAG, LAUNCH_SIZE, POSITION, SPIN, VELOCITY
 from ballcast.sim.sport import Sport
+from ballcast.sim.stroke_launches import has_two_ends, stroke_launches, to_other_end
 
 BALLS, FRAMES = 6000, 2  # flights, and moments of each
 COMPONENTS = 96
@@ -30,6 +34,8 @@ BROAD_SHARE, BROAD_WIDENING = 0.05, 1.5  # weight, and widening of standard devi
 MIN_SDS = np.repeat([0.05, 0.2, 2.0], 3)  # m, m/s, rad/s
 TABLE_SHARE = 0.75  # of the flights touch first what play lands on, if that is not the ground
 LATE_WEIGHT = 0.25  # of a moment after the first contact
+PLAYED, STROKES = 0.7, 3000  # share of strokes, and how many flights are some, where launches are from one end alone
+DRAWN, MISSED = 2.5, 0.15  # strokes that are drawn for each of them; for each that reaches its zones, those that do not
 SEED = 5
 MIN_WEIGHT = 1e-12  # of a Gaussian, relative to the heaviest, far from where a ball is known to be
 
@@ -73,28 +79,44 @@ def near(prior: FlightPrior, position: np.ndarray, covariance: np.ndarray) -> Fl
 
 def _states_in_flight(sport):
     """States (N, 9) of simulated balls at random moments, of those that move in the air."""
-    launches, rng = draw_launches(sport, BALLS), np.random.default_rng(SEED)
-    times = np.sort(sport.sensor.duration * rng.uniform(size=(BALLS, FRAMES)) ** LATENESS, axis=1)
+    launches, shares = _launches(sport)
+    rng = np.random.default_rng(SEED)
+    times = np.sort(sport.sensor.duration * rng.uniform(size=(len(launches), FRAMES)) ** LATENESS, axis=1)
     state = launches[:, POSITION], launches[:, VELOCITY], launches[:, SPIN]
     flight = engine.simulate(sport, *state, times, launches[:, DRAG:LAUNCH_SIZE])
     states = np.concatenate([flight.position, flight.velocity, flight.spin], axis=2).reshape(-1, 9)
-    end = np.tile([0.0, sport.sensor.duration], (BALLS, 1))
-    weights = _weights(sport, times, engine.simulate(sport, *state, end, launches[:, DRAG:LAUNCH_SIZE]).impacts).ravel()
+    end = np.tile([0.0, sport.sensor.duration], (len(launches), 1))
+    impacts = engine.simulate(sport, *state, end, launches[:, DRAG:LAUNCH_SIZE]).impacts
+    weights = _weights(sport, times, impacts, shares).ravel()
     is_moving = np.isfinite(states).all(axis=1) & (np.linalg.norm(states[:, 3:6], axis=1) > 0.5)
     is_moving &= abs(states[:, 5]) > 1e-6
     states, total = states[is_moving], np.cumsum(weights[is_moving])
     return states[np.searchsorted(total, (np.arange(len(states)) + 0.5) / len(states) * total[-1])]
 
 
-def _weights(sport, times, impacts):
-    """How much each of the moments `times` (B, T) counts, by the first impact of its ball."""
+def _launches(sport):
+    """Launches (B, LAUNCH_SIZE), of the sport and of its strokes, and how much each of them counts (B,)."""
+    if not has_two_ends(sport) or any(launch.mirror > 0.0 for launch in sport.launches):
+        return draw_launches(sport, BALLS), np.ones(BALLS)
+    wide = draw_launches(sport, BALLS - STROKES)
+    to_other_end(wide[::2])
+    played, counts = stroke_launches(sport, round(DRAWN * STROKES), SEED)
+    missed = np.flatnonzero(~counts)[: round(MISSED * counts.sum())]
+    played = np.concatenate([played[counts], played[missed]])
+    shares = np.append(np.full(len(wide), (1.0 - PLAYED) / len(wide)), np.full(len(played), PLAYED / len(played)))
+    return np.concatenate([wide, played]), shares
+
+
+def _weights(sport, times, impacts, shares):
+    """How much each of the moments `times` (B, T) counts, by its ball's share (B,) and first impact."""
     first, surface = np.full(len(times), np.inf), np.full(len(times), -1)
     for ball, time, touched in zip(impacts.ball, impacts.time, impacts.surface, strict=True):
         if time < first[ball]:
             first[ball], surface[ball] = time, touched
     is_table = [part.landing and part.kind != "plane" for part in sport.surfaces]
     lands = np.append(is_table, False)[surface]
-    weights = np.where(times > first[:, None], LATE_WEIGHT, 1.0)
-    if 0.0 < lands.mean() < TABLE_SHARE:
-        weights *= np.where(lands, TABLE_SHARE / lands.mean(), (1.0 - TABLE_SHARE) / (1.0 - lands.mean()))[:, None]
+    weights = shares[:, None] * np.where(times > first[:, None], LATE_WEIGHT, 1.0)
+    landed = float(shares @ lands / shares.sum())
+    if 0.0 < landed < TABLE_SHARE:
+        weights *= np.where(lands, TABLE_SHARE / landed, (1.0 - TABLE_SHARE) / (1.0 - landed))[:, None]
     return weights

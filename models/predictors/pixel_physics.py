@@ -18,6 +18,7 @@ from ballcast.models.estimation.posterior import (
     Prediction,
     covariance_about_first,
     keep_above,
+    median_landing_first,
     modal_landing,
     simulate_samples,
     standard_normal_samples,
@@ -83,7 +84,8 @@ class PixelForecaster:
 
 @kernel
 def predict_samples(lane_sport, samples, times):
-    """The Prediction of samples (K, 16) at times (H,) s after the last frame. The first of its positions are means."""
+    """The Prediction of samples (K, 16) at times (H,) s after the last frame. The first of its positions are means, its
+    landing is the median of theirs: where depth is not known, single samples land metres from the others."""
     positions = np.empty((len(samples), len(times), 3), lane_sport.boxes.dtype)
     velocities, row = np.empty_like(positions), times.reshape((1, len(times)))
     landings = simulate_samples(lane_sport, samples, row, len(samples), positions, velocities)
@@ -91,6 +93,6 @@ def predict_samples(lane_sport, samples, times):
         for i in range(3):
             positions[0, k, i] = positions[:, k, i].mean()
             velocities[0, k, i] = velocities[:, k, i].mean()
-    landing = modal_landing(landings, len(lane_sport.boxes))
+    landing = modal_landing(median_landing_first(landings), len(lane_sport.boxes))
     moving = velocities[0].astype(np.float64), covariance_about_first(velocities)
     return Prediction(positions, covariance_about_first(positions), *landing, *moving)
