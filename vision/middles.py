@@ -56,7 +56,7 @@ class Middles:
             others = np.delete(pixel, n, axis=0)
             if middle is not None and not (np.hypot(*(others - middle).T) < APART).any():
                 pixel[n] = middle
-        return candidates._replace(pixel=pixel)
+        return Candidates(pixel, *candidates[1:])
 
 
 def middle_of(
