@@ -104,10 +104,10 @@ def run_rendered(options: Options) -> None:
             telling: list[Pair] = []
             for seed in range(options.clips):
                 clip = test_clip(sport, None if options.view == "any" else options.view, rate=rate, seed=seed)
-                own, told = list(of_clip(clip, options)), depth_pixels(clip)
-                print_pairs(f"{sport} {rate:g}/s, clip {seed}, {told:.2f} px for a metre of depth", own)
+                own, px_per_metre = list(of_clip(clip, options)), depth_pixels(clip)
+                print_pairs(f"{sport} {rate:g}/s, clip {seed}, {px_per_metre:.2f} px for a metre of depth", own)
                 pairs += own
-                telling += own if told >= DEPTH_PIXELS else []
+                telling += own if px_per_metre >= DEPTH_PIXELS else []
             print_pairs(f"{sport} {rate:g}/s, rendered", pairs)
             print_pairs(f"{sport} {rate:g}/s, rendered, views that tell depth", telling)
 
