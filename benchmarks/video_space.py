@@ -2,6 +2,7 @@
 
     python -m benchmarks.video_space --rallies 6                      # no pictures: true pixels among clutter
     python -m benchmarks.video_space --part rendered --clips 4        # end to end, from rendered files
+    python -m benchmarks.video_space --part rendered --sports tennis --view behind
     python -m benchmarks.video_space --part labelled                  # clips of broadcasts, with their cameras
 
 association: rallies as a random camera sees them, with pixels of 1 px noise, a tenth of the frames missed, --clutter
@@ -14,6 +15,10 @@ wrong. `paired`: median of the ratios of single forecasts; `held`: fraction of t
 rendered asks only in frames until which the ball was clear in at least CLEAR_SHARE of the last CLEAR_FRAMES: visible by
 the truth, and CONTRAST grey levels off what is round it and off the picture without it. A white ball before a white
 wall is not clear.
+
+A view tells depth if a ball's fall in FALL seconds is seen by at least DEPTH_PIXELS more or less where it flies one
+metre nearer or farther along the line of sight: about as much as true pixels have to be known to tell it. Very long
+lenses do not: there a forecast from true pixels alone is metres off. Printed are all clips, and those of such views.
 
 labelled: clips and labels as in following.py, with the cameras that were fitted to the labelled points. image: error px
 of Follower's forecast at +0.2 s; bounces: those of SpaceTracker against the labelled ones, m on the table or court.
@@ -47,6 +52,7 @@ FIRST = 4  # frames of a flight that are given
 SIZE = 1280, 720
 CONTRAST, CLEAR_FRAMES, CLEAR_SHARE = 15.0, 6, 0.5
 EMPTY_FRAMES = 15
+FALL, DEPTH_PIXELS = 0.5, 1.0  # s; px per metre
 RING = 1.5, 3.0  # diameters, of what is round the ball
 BOUNCE_WITHIN = 2.0  # frames, of a labelled bounce
 
@@ -60,6 +66,7 @@ class Options:
     rates: tuple[float, ...] = RATES  # frames/s
     rallies: int = 6  # of each sport and rate
     clips: int = 4  # of each sport and rate
+    view: Literal["any", "broadcast", "side", "behind", "corner", "phone"] = "any"  # of rendered clips
     clutter: int = 30
     near: int = 1
     network: Path | None = None  # a file of weights, in place of the shipped one
@@ -93,12 +100,16 @@ def run_rendered(options: Options) -> None:
     """Print the errors end to end."""
     for sport in options.sports:
         for rate in options.rates:
-            pairs = []
+            pairs: list[Pair] = []
+            telling: list[Pair] = []
             for seed in range(options.clips):
-                own = list(of_clip(sport, rate, seed, options))
-                print_pairs(f"{sport} {rate:g}/s, clip {seed}", own)
+                clip = test_clip(sport, None if options.view == "any" else options.view, rate=rate, seed=seed)
+                own, px_per_metre = list(of_clip(clip, options)), depth_pixels(clip)
+                print_pairs(f"{sport} {rate:g}/s, clip {seed}, {px_per_metre:.2f} px for a metre of depth", own)
                 pairs += own
+                telling += own if px_per_metre >= DEPTH_PIXELS else []
             print_pairs(f"{sport} {rate:g}/s, rendered", pairs)
+            print_pairs(f"{sport} {rate:g}/s, rendered, views that tell depth", telling)
 
 
 def print_pairs(name: str, pairs: list[Pair]) -> None:
@@ -160,14 +171,23 @@ def pair(forecast: models.Forecast | None, alone: models.Forecast, truth: np.nda
     return Pair(float(np.linalg.norm(offset)), error, bool(is_held))
 
 
-def of_clip(name: str, rate: float, seed: int, options: Options) -> Iterator[Pair]:
+def depth_pixels(clip: RenderedClip) -> float:
+    """By how many px the fall of a ball in FALL seconds changes where it flies a metre farther away, in the middle of
+    the places where it is visible."""
+    camera, place = clip.camera_at(0.0), np.median(clip.position[clip.visible], axis=0)
+    distance = float(np.linalg.norm(place - camera.centre))
+    fall = 0.5 * sim.load(clip.sport).world.gravity * FALL**2
+    return fall * float(camera.K[1, 1]) / distance**2
+
+
+def of_clip(clip: RenderedClip, options: Options) -> Iterator[Pair]:
     """The Pairs of a rendered clip, end to end."""
-    clip = test_clip(name, rate=rate, seed=seed)
-    camera = clip.camera_at(0.0)
+    name, camera = clip.sport, clip.camera_at(0.0)
     hits = np.array([event.time for event in clip.events if event.kind == "hit"])
     bounces = np.array([event.time for event in clip.events if event.kind == "bounce"])
     empty = empty_picture(clip)
     finder, alone = open_finder(options.network, 0, options.threads), models.load("physics", sport=name).stream()
+    rate = 1.0 / float(np.median(np.diff(clip.time)))
     steps, last, given, clear = round(AHEAD * rate), 0, 0, []
     with open_video(clip.path) as video:
         follower = Follower(finder, video.size, sport=name, camera=camera)

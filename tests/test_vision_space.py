@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from test_pixels_fit import SIDE, SPORT, looking, stroke
 
+from ballcast.models.estimation.flight_prior import flight_prior, near
 from ballcast.tracks import Camera
 from ballcast.tracks.camera import rotation_of
 from ballcast.vision.candidates import Candidates
@@ -114,3 +115,31 @@ def test_forecasts_are_joined():
     np.testing.assert_allclose(spread, covariance * 0.9 / 0.5)
     alone = joined(pixel, np.full((1, 2, 2), np.nan), pixel + 3.0, covariance)
     np.testing.assert_allclose(alone[0], pixel + 3.0)
+
+
+def test_a_flight_goes_on_from_the_one_before_or_begins_anywhere():
+    """Of the prior, all of what is likely near the place, and the share that is left of everything else."""
+    prior, place = flight_prior(SPORT), np.array([0.2, 1.2, 0.4])
+    both = near(prior, place, 0.01 * np.eye(3), 0.7)
+    there = len(both.weights) - len(prior.weights)
+    assert 0 < there < len(prior.weights) and both.weights.sum() == pytest.approx(1.0)
+    assert both.weights[:there].sum() == pytest.approx(0.7)
+    assert np.linalg.norm(both.means[:there, :3] - place, axis=1).max() < 0.3
+    np.testing.assert_allclose(both.weights[there:], 0.3 * prior.weights)
+    alone = near(prior, place, 0.01 * np.eye(3))
+    np.testing.assert_allclose(alone.means, both.means[:there])
+
+
+@pytest.mark.parametrize(("probability", "is_followed"), [(0.95, True), (0.8, False)])
+def test_two_sure_picks_that_the_stream_does_not_explain_are_followed(probability, is_followed):
+    """The flight keeps its frames before them, and goes on with them; of unsure ones two are too few."""
+    tracker, track = SpaceTracker(SPORT), stroke([SIDE], 0.15)[0]
+    follow(tracker, track, [SIDE] * len(track))
+    count, last = len(tracker._rows), track.time[-1]
+    for k in (1, 2):
+        expected, _ = tracker.expected(last + 0.02 * k)
+        seen = seen_in(100 + k, last + 0.02 * k, np.array([expected, expected + [90.0 + 9.0 * k, -200.0]]), 1)
+        tracker.observe(seen._replace(probability=probability), np.array([0.8, 0.1]), SIDE)
+    kept, tail = tracker._rows[:-2], [np.abs(row.pixel - seen.pixel).max() for row in tracker._rows[-1:]]
+    assert len(kept) == count and (tail[0] == 0.0) == is_followed
+    assert tracker._missed == 0 and tracker.forecast(np.array([last + 0.1])) is not None

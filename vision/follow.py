@@ -23,6 +23,7 @@ from ballcast.sim import Sport
 from ballcast.tracks.camera import Camera
 from ballcast.vision.finders import Finder, probabilities
 from ballcast.vision.image_tracker import LONGEST_DELAY, Flights, ImageForecast, ImageTracker, Seen, Turn
+from ballcast.vision.middles import Middles
 from ballcast.vision.network import ALIGNED, NetworkFinder
 from ballcast.vision.pan import PanMeter
 from ballcast.vision.space_tracker import SpaceTracker
@@ -75,17 +76,17 @@ class Follower:
             raise ValueError("a camera without a sport: say sport=, so that the ball can be followed in space")
         self.image = ImageTracker(size)
         self.space = None if camera is None or sport is None else SpaceTracker(sport, predictor)
-        self._finder, self._pan, self._since_whole = finder, PanMeter(), 0
+        self._finder, self._pan, self._middles, self._since_whole = finder, PanMeter(), Middles(), 0
         self._camera = camera if callable(camera) else lambda time: camera
 
     def observe(self, frame: Frame) -> Seen:
         """Search a frame. Returns what is known of the ball in it now."""
-        window = self._window(frame)
+        window, shift = self._window(frame), self._pan.measure(frame.image)
         if isinstance(self._finder, NetworkFinder):
-            candidates = self._finder.find(frame.image, window)
+            found = self._finder.find(frame.image, window)
+            candidates = self._middles.refined(frame.image, frame.time, found, shift)
         else:
             candidates = self._finder.find(frame.image)
-        shift = self._pan.measure(frame.image)
         weights = probabilities(self._finder, candidates)
         seen = self.image.observe(frame.number, frame.time, candidates, weights, shift, window)
         if self.space is not None:
@@ -108,18 +109,18 @@ class Follower:
         """Where the ball will be at times (H,) s, after the last frame; None if none is followed."""
         times = np.asarray(times, float)
         image = self.image.forecast(times)
-        if image is None:
-            return None
         space = None if self.space is None else self.space.forecast(times)
         camera = None if self.space is None else self.space.camera
         if space is None or camera is None:
-            return VideoForecast(times, *image)
+            return None if image is None else VideoForecast(times, *image)
         return _seen_by_camera(times, space, image, camera)
 
 
-def _seen_by_camera(times: np.ndarray, space: Forecast, image: ImageForecast, camera: Camera) -> VideoForecast:
-    """A forecast in space as the camera of the last frame sees it, joined with that in the image."""
-    pixel, covariance = joined(*in_image(camera, space.mean, space.covariance), *image)
+def _seen_by_camera(times: np.ndarray, space: Forecast, image: ImageForecast | None, camera: Camera) -> VideoForecast:
+    """A forecast in space as the camera of the last frame sees it, joined with that in the image if there is one."""
+    pixel, covariance = in_image(camera, space.mean, space.covariance)
+    if image is not None:
+        pixel, covariance = joined(pixel, covariance, *image)
     landing = space.landing
     if landing is None:
         return VideoForecast(times, pixel, covariance, space)

@@ -36,12 +36,16 @@ FIRST_PICKS = 3  # frames of a flight that the stream starts from
 MIN_PICK = 0.5  # probability of a pick that counts
 TRUST = 0.5  # share of the image tracker in the probabilities of candidates
 UNEXPLAINED = 3  # picks in a row that the stream does not explain, before it starts anew from them
+SURE = 0.9  # probability of picks of which one less is enough for that
 MAX_MISSED = 0  # frames in a row without the ball, after which nothing is forecast: it may have been hit
 MAX_FRAMES = 600  # of a flight, that are kept
 MAX_FLIGHTS = 400  # whose bounces are kept
 REMEMBERED = 17  # frames whose cameras are known
 STEP = 1e-3  # s after the last frame, at which the state is asked for
 MAX_HIT_GAP = 0.25  # s between two flights of one ball
+SAME_BALL = 0.7  # probability that a flight goes on from the one before, if that looked like a ball's
+LOOKS = 0.08  # probability by looks alone, in the median of the frames of a flight that did
+REFITTED = 13  # frames of a flight before those that the stream did not explain, which it fits again with them
 # how far from where it was last seen a ball begins: of its usual ways to the hit and from it, and m
 SHARE_OF_STEP, RACKET = 1.0, 0.1
 
@@ -54,6 +58,8 @@ class _Row(NamedTuple):
     number: int
     time: float
     pixel: np.ndarray
+    probability: float  # that it is the ball, by the image tracker
+    looks: float  # the same by looks alone
 
 
 class SpaceTracker:
@@ -72,7 +78,7 @@ class SpaceTracker:
         self.camera: Camera | None = None
         self.found: Association | None = None
         self._finished: deque[tuple[int, list[_Row]]] = deque(maxlen=MAX_FLIGHTS)
-        self._cameras: deque[tuple[int, Camera | None]] = deque(maxlen=REMEMBERED)
+        self._recent: deque[tuple[int, tuple[Camera | None, np.ndarray]]] = deque(maxlen=REMEMBERED)
         self._reference: Camera | None = None
         self._flight, self._is_open, self._last_time = -1, False, -math.inf
         self._rows: list[_Row] = []
@@ -89,14 +95,14 @@ class SpaceTracker:
         settled: the image tracker's, by which the first frames of a flight are known better afterwards.
         """
         self.camera, self.found = camera, None
-        self._cameras.append((seen.number, camera))
+        self._recent.append((seen.number, (camera, probability)))
         if seen.flight != self._flight:
             self._begin(seen.flight)
         if camera is None:
             return
-        pick = self._pick_of(seen, camera)
+        pick = self._pick_of(seen, camera, probability)
         if self._is_open:
-            self._weigh(seen, with_pick(probability, seen), camera, pick)
+            self._weigh(seen, probability, camera, pick)
         elif pick is not None:
             self._picks = self._path(settled) if settled else [*self._picks, pick]
             if len(self._picks) >= FIRST_PICKS:
@@ -104,17 +110,17 @@ class SpaceTracker:
 
     def _path(self, settled):
         """The picks of the flight that is under way, as the image tracker knows them now."""
-        cameras, path, begun = dict(self._cameras), [], None
-        for delay in range(len(self._cameras)):
+        recent, path, begun = dict(self._recent), [], None
+        for delay in range(len(self._recent)):
             try:
                 seen, origin = settled(delay)
             except ValueError:
                 break
             if begun is not None and origin != begun:
                 break
-            begun, camera = origin, cameras.get(seen.number)
+            begun, (camera, looks) = origin, recent[seen.number]
             is_candidate = seen.pixel is not None and (seen.candidates.pixel == seen.pixel).all(axis=1).any()
-            pick = self._pick_of(seen, camera) if is_candidate and camera is not None else None
+            pick = self._pick_of(seen, camera, looks) if is_candidate and camera is not None else None
             path = path if pick is None else [pick, *path]
         return path
 
@@ -147,12 +153,16 @@ class SpaceTracker:
 
     def _begin(self, flight):
         """Begin a flight of that number; the one before is over."""
-        self._before = self._where() if self._is_open else None
+        self._before = self._where() if self._is_open and self._looked_like_a_ball() else None
         if self._is_open:
             self._finished.append((self._flight, self._rows))
             self.stream.restart()
         self._flight, self._is_open = flight, False
         self._picks, self._strays, self._rows, self._missed = [], [], [], 0
+
+    def _looked_like_a_ball(self):
+        """Whether most frames of the flight did: what only moves like one is no ball to go on from."""
+        return float(np.median([row.looks for row in self._rows])) > LOOKS
 
     def _where(self):
         """(time s, position (3,) m, its covariance, velocity (3,) m/s) of the ball when it was last seen, or None."""
@@ -173,16 +183,17 @@ class SpaceTracker:
         gap = self._picks[0].time - time
         if 0.0 < gap <= MAX_HIT_GAP:
             reach = SHARE_OF_STEP * gap * (float(np.linalg.norm(velocity)) + self._speed) + RACKET
-            self.stream.restart_near(position, covariance + reach**2 * np.eye(3))
+            self.stream.restart_near(position, covariance + reach**2 * np.eye(3), SAME_BALL)
 
-    def _pick_of(self, seen, camera):
-        """The image tracker's ball as a _Row; None if it has none."""
+    def _pick_of(self, seen, camera, looks):
+        """The image tracker's ball as a _Row; None if it has none. looks (N,): probabilities by looks alone."""
         if seen.pixel is None or seen.probability < MIN_PICK:
             return None
         if self._reference is None:
             self._reference = camera
         pixel = moved(seen.pixel[None], camera, self._reference)[0]
-        return _Row(seen.number, seen.time, pixel) if np.isfinite(pixel).all() else None
+        own = float(looks[(seen.candidates.pixel == seen.pixel).all(axis=1)].max(initial=0.0))
+        return _Row(seen.number, seen.time, pixel, seen.probability, own) if np.isfinite(pixel).all() else None
 
     def _open(self):
         """Start the stream from the picks."""
@@ -196,31 +207,36 @@ class SpaceTracker:
         """Let the stream weigh the candidates of a frame."""
         pixels = moved(seen.candidates.pixel, camera, self._reference)
         sound = np.flatnonzero(np.isfinite(pixels).all(axis=1))
-        found = self.stream.observe_candidates(seen.time, pixels[sound], probability[sound], self._reference)
+        mixed = with_pick(probability, seen)[sound]
+        found = self.stream.observe_candidates(seen.time, pixels[sound], mixed, self._reference)
         if found.best >= 0:
             found, self._last_time = found._replace(best=int(sound[found.best])), seen.time
-        is_seen = found.best >= 0 and found.probability > MIN_PICK
+        is_picked = found.best >= 0 and pick is not None and np.array_equal(pixels[found.best], pick.pixel)
+        is_seen = found.best >= 0 and (found.probability > MIN_PICK or is_picked)
         if is_seen:
             self._missed = 0
-            self._rows = [*self._rows[1 - MAX_FRAMES :], _Row(seen.number, seen.time, pixels[found.best])]
+            row = _Row(seen.number, seen.time, pixels[found.best], found.probability, float(probability[found.best]))
+            self._rows = [*self._rows[1 - MAX_FRAMES :], row]
         else:
             self._missed += 1
         self.found = found
-        is_same = is_seen and (pick is None or np.array_equal(pixels[found.best], pick.pixel))
-        self._strays = [] if is_same else [*self._strays, pick] if pick else self._strays
-        if len(self._strays) >= UNEXPLAINED:
+        is_explained = is_picked or is_seen and pick is None
+        self._strays = [] if is_explained else [*self._strays, pick] if pick else self._strays
+        surely = sum(row.probability > SURE and row.looks > LOOKS for row in self._strays)
+        if len(self._strays) >= UNEXPLAINED or surely >= UNEXPLAINED - 1:
             self._follow_strays()
 
     def _follow_strays(self):
-        """Take picks that the stream does not explain: it fits anew, or the flight begins anew with them."""
+        """Take picks that the stream does not explain: it fits anew, with them and what of the flight is older."""
         picks = self._strays
+        older = [row for row in self._rows if row.time < picks[0].time]
+        again = picks
         if picks[0].time <= self._last_time:
-            self._begin(self._flight)
-            self._picks = picks
-            return self._open()
-        for row in picks:
+            self.stream.restart()
+            again = [*older[-REFITTED:], *picks]
+        for row in again:
             self.stream.observe_pixel(row.time, row.pixel, self._reference)
-        self._rows, self._strays, self._missed = [*self._rows[len(picks) - MAX_FRAMES :], *picks], [], 0
+        self._rows, self._strays, self._missed = [*older[len(picks) - MAX_FRAMES :], *picks], [], 0
         self._last_time = picks[-1].time
 
     def _bounces_of(self, flight, rows):

@@ -37,7 +37,7 @@ LATE_WEIGHT = 0.25  # of a moment after the first contact
 PLAYED, STROKES = 0.7, 3000  # share of strokes, and how many flights are some, where launches are from one end alone
 DRAWN, MISSED = 2.5, 0.15  # strokes that are drawn for each of them; for each that reaches its zones, those that do not
 SEED = 5
-MIN_WEIGHT = 1e-12  # of a Gaussian, relative to the heaviest, far from where a ball is known to be
+MIN_WEIGHT = 1e-4  # of a Gaussian, relative to the heaviest: lighter ones are far from where a ball is known to be
 
 
 class FlightPrior(NamedTuple):
@@ -64,8 +64,9 @@ def flight_prior(sport: Sport) -> FlightPrior:
     return FlightPrior(np.array(weights) / np.sum(weights), np.array(means), np.array(covariances))
 
 
-def near(prior: FlightPrior, position: np.ndarray, covariance: np.ndarray) -> FlightPrior:
-    """The FlightPrior of a ball that is first seen near a position (3,) m, known with a covariance (3, 3) m2."""
+def near(prior: FlightPrior, position: np.ndarray, covariance: np.ndarray, probability: float = 1.0) -> FlightPrior:
+    """The FlightPrior of a ball that is first seen near a position (3,) m, known with a covariance (3, 3) m2, with this
+    probability; else anywhere."""
     sums = prior.covariances[:, :3, :3] + covariance
     gain = np.linalg.solve(sums, prior.covariances[:, :3, :]).transpose(0, 2, 1)  # (K, 9, 3)
     offset = position - prior.means[:, :3]
@@ -73,8 +74,14 @@ def near(prior: FlightPrior, position: np.ndarray, covariance: np.ndarray) -> Fl
     covariances = prior.covariances - gain @ prior.covariances[:, :3, :]
     square = np.einsum("ki,kij,kj->k", offset, np.linalg.inv(sums), offset)
     logs = np.log(prior.weights) - 0.5 * square - 0.5 * np.linalg.slogdet(sums)[1]
-    weights = np.maximum(np.exp(logs - logs.max()), MIN_WEIGHT)
-    return FlightPrior(weights / weights.sum(), means, 0.5 * (covariances + covariances.transpose(0, 2, 1)))
+    weights = np.exp(logs - logs.max())
+    kept = weights > MIN_WEIGHT
+    covariances = 0.5 * (covariances + covariances.transpose(0, 2, 1))
+    there = FlightPrior(weights[kept] / weights[kept].sum(), means[kept], covariances[kept])
+    if probability >= 1.0:
+        return there
+    shares = probability * there.weights, (1.0 - probability) * prior.weights
+    return FlightPrior(np.concatenate(shares), *(np.concatenate(pair) for pair in zip(there[1:], prior[1:])))
 
 
 def _states_in_flight(sport):

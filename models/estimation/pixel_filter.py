@@ -95,9 +95,10 @@ class PixelFilter:
         self.common[:] = 0.0
         self._forget_errors()
 
-    def expect_near(self, position: np.ndarray, covariance: np.ndarray) -> None:
-        """Know where the ball will be first seen: near a position (3,) m, with a covariance (3, 3) m2."""
-        self._flights = near(flight_prior(self.sport), position, covariance)
+    def expect_near(self, position: np.ndarray, covariance: np.ndarray, probability: float = 1.0) -> None:
+        """Know where the ball will be first seen: near a position (3,) m, with a covariance (3, 3) m2, with this
+        probability; else anywhere."""
+        self._flights = near(flight_prior(self.sport), position, covariance, probability)
 
     def observe(self, state: np.record, t: float, pixel: np.ndarray, camera: Camera, diameter: float | None) -> bool:
         """Update the filter by a frame; whether it has a belief."""

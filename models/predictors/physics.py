@@ -157,12 +157,13 @@ class PhysicsStream(Stream):
             self._pixels.observe(time, pixel, camera, diameter)
         return status
 
-    def restart_near(self, position: ArrayLike, covariance: ArrayLike) -> None:
+    def restart_near(self, position: ArrayLike, covariance: ArrayLike, probability: float = 1.0) -> None:
         """As restart, where the new ball is first seen by cameras near a position (3,) m, known with a covariance
-        (3, 3) m2: a ball that was hit goes on from there."""
+        (3, 3) m2, with this probability, else anywhere: a ball that was hit goes on from there, if it was the ball."""
         self.restart()
         if self._pixels is not None:
-            self._pixels.filter.expect_near(np.asarray(position, float), np.asarray(covariance, float))
+            place = np.asarray(position, float), np.asarray(covariance, float)
+            self._pixels.filter.expect_near(*place, probability)
 
     @property
     def last_contact(self) -> float:
