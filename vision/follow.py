@@ -23,7 +23,6 @@ from ballcast.sim import Sport
 from ballcast.tracks.camera import Camera
 from ballcast.vision.finders import Finder, probabilities
 from ballcast.vision.image_tracker import LONGEST_DELAY, Flights, ImageForecast, ImageTracker, Seen, Turn
-from ballcast.vision.middles import Middles
 from ballcast.vision.network import ALIGNED, NetworkFinder
 from ballcast.vision.pan import PanMeter
 from ballcast.vision.space_tracker import SpaceTracker
@@ -76,17 +75,17 @@ class Follower:
             raise ValueError("a camera without a sport: say sport=, so that the ball can be followed in space")
         self.image = ImageTracker(size)
         self.space = None if camera is None or sport is None else SpaceTracker(sport, predictor)
-        self._finder, self._pan, self._middles, self._since_whole = finder, PanMeter(), Middles(), 0
+        self._finder, self._pan, self._since_whole = finder, PanMeter(), 0
         self._camera = camera if callable(camera) else lambda time: camera
 
     def observe(self, frame: Frame) -> Seen:
         """Search a frame. Returns what is known of the ball in it now."""
-        window, shift = self._window(frame), self._pan.measure(frame.image)
+        window = self._window(frame)
         if isinstance(self._finder, NetworkFinder):
-            found = self._finder.find(frame.image, window)
-            candidates = self._middles.refined(frame.image, frame.time, found, shift)
+            candidates = self._finder.find(frame.image, window)
         else:
             candidates = self._finder.find(frame.image)
+        shift = self._pan.measure(frame.image)
         weights = probabilities(self._finder, candidates)
         seen = self.image.observe(frame.number, frame.time, candidates, weights, shift, window)
         if self.space is not None:
