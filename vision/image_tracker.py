@@ -28,7 +28,7 @@ from ballcast.vision.image_laws import Ground, Laws
 
 NOISE = 0.0017, 0.1  # heights, and share of a streak's length, standard deviations of a candidate's place
 ODDS = 5.0  # the logarithm of the odds by looks is at most so large
-SURE = 0.3  # probability from which on a candidate is named as the ball; chosen on the labelled clips
+SURE = 0.25  # probability from which on a candidate is named as the ball; chosen on the labelled clips
 PAN_NOISE = 0.0007  # heights
 DRIFT = 0.3  # share of a new shift in the speed of the pan
 USUAL_STEP, MAX_STEP = 0.04, 0.5  # s between frames; after a longer step everything begins anew
@@ -39,8 +39,8 @@ CONFIRMED = 2  # candidates after a turn until it is believed
 ENOUGH = 4  # candidates of a flight that teaches
 FILLED, FILLED_TIME = 2, 0.1  # frames, or s, between two candidates of one flight, that are filled with hindsight
 EARLIER = 0.0, 0.1  # s: clutter may be that of the frame before, and of the last one that is so long ago
-LAG = 0.1, 0.4, 0.8  # diameters: the network sees a ball so far behind where it is, if its ways from frame to frame are
-# shorter than the second, so that its pictures overlap, and not where they are longer than the third
+LAG = 0.1, 0.4, 0.8  # diameters: so far behind the ball the network sees it, if its way from frame to frame is shorter
+# than the second, since its pictures overlap then; where it is longer than the third, not at all
 FUTURES, WORSE = 5, 3.0  # hypotheses that are forecast, and by how much their scores may be below the best
 WELL_KNOWN, SURELY, DEVIATIONS = 4, 0.9, 4.0  # candidates, probability and standard deviations to search a window
 APART = 5  # frames for which two balls must have been two
@@ -101,9 +101,9 @@ class ImageTracker:
     laws     what is known of gravity and drag in the image; ground: of where the ball bounces
     """
 
-    def __init__(self, size: tuple[int, int]):
-        """size: (width, height) px of the picture."""
-        self.size = size
+    def __init__(self, size: tuple[int, int], by_motion: bool = False):
+        """size: (width, height) px of the picture. by_motion: candidates are what moves, found without a network."""
+        self.size, self._by_motion = size, by_motion
         self._whole = np.array([-math.inf, -math.inf, math.inf, math.inf])
         self._scores = np.empty(PROPOSALS)
         self._integers = np.empty((3, PROPOSALS), np.int64)
@@ -212,10 +212,11 @@ class ImageTracker:
             self._nothing = 0.0
             return old[:0], -1 if best is None else 0
         aspect, laws, (parents, numbers, kinds) = self.size[0] / self.size[1], self.laws.values, self._integers
-        for before in self._earlier(dt):
+        earlier = self._earlier(dt)
+        for before in earlier:
             by = self._shift - before.shift
             if len(before.rows):
-                hyp.add_clutter(rows, before.rows, by[0], by[1], hyp.AGAIN / len(EARLIER), dt, aspect)
+                hyp.add_clutter(rows, before.rows, by[0], by[1], hyp.AGAIN / len(earlier), dt, aspect)
         if move.any():
             old["mean"][:, :2] += move
             old["start"] += move
@@ -238,8 +239,9 @@ class ImageTracker:
     def _earlier(self, dt):
         """The frames whose clutter may have come again, as EARLIER has them; the first after a cut for none so old."""
         frames = [self._past[-k] for k in range(1, min(self._together, len(self._past)) + 1)]
-        return [next((f for f in frames if frames[0].time + dt - f.time >= age - 1e-6), frames[-1])
-                for age in EARLIER if frames]  # fmt: skip
+        ages = EARLIER[:1] if self._by_motion else EARLIER  # what rests is no candidate there
+        now = frames[0].time + dt if frames else 0.0
+        return [next((f for f in frames if now - f.time >= age - 1e-6), frames[-1]) for age in ages if frames]
 
     def _with_earlier(self, rows, move, window):
         """The candidates that later ones are compared with: those outside a window are of an earlier frame."""
@@ -279,11 +281,12 @@ class ImageTracker:
 
     def _behind(self, one, diameter, delay):
         """How far (2,) px a candidate of this diameter, px, lies behind the ball of a hypothesis: see LAG."""
-        steps = [self._past[-1 - delay].time - f.time for f in [*self._past][-2 - delay : -1 - delay]]
-        way = one["mean"][2:4] * self.size[1] * (steps[0] if steps else USUAL_STEP)
+        if self._by_motion or len(self._past) < delay + 2:
+            return np.zeros(2)
+        way = one["mean"][2:4] * (self._past[-1 - delay].time - self._past[-2 - delay].time) * self.size[1]
         ways = float(np.hypot(*way)) / diameter
-        share = min(max((LAG[2] - ways) / (LAG[2] - LAG[1]), 0.0), 1.0, ways / LAG[0])
-        return LAG[0] * share * diameter * way / max(float(np.hypot(*way)), 1e-9)
+        share = min(max((LAG[2] - ways) / (LAG[2] - LAG[1]), 0.0), 1.0)
+        return share * min(LAG[0] * diameter / max(float(np.hypot(*way)), 1e-9), 1.0) * way
 
     def _ancestors(self, numbers, delay):
         """The numbers of the hypotheses `delay` frames ago from which these come; -1: no ball was in play."""
