@@ -106,6 +106,48 @@ def test_what_rests_or_jumps_is_not_in_play():
         assert sum(one.pixel is not None for one in seen) <= 6  # clutter that lines up by chance
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_a_slow_ball_is_found_among_clutter_that_comes_and_goes_where_it_was(seed):
+    """A ball that is about where it was in the frame before, but not where it was 0.1 s ago."""
+    random, tracker, named = np.random.default_rng(seed), ImageTracker(SIZE), []
+    resting = random.uniform(0.0, SIZE, (15, 2))
+    places = np.array([300.0, 500.0]) + np.arange(50)[:, None] * [2.2, -0.9] + np.arange(50)[:, None] ** 2 * [0.0, 0.02]
+    for k, place in enumerate(places):
+        pixel = np.concatenate([resting[random.random(15) < 0.6], [place]])
+        pixel = pixel + random.normal(0.0, 0.5, pixel.shape)
+        score = np.append(random.uniform(0.1, 0.5, len(pixel) - 1), 0.2)
+        found = Candidates(pixel, score, *np.full((2, len(pixel)), 7.0), np.zeros(len(pixel)))
+        named.append(tracker.observe(k, k / 50.0, found, finders.of_one(score)))
+    recall, precision = rates(named[12:], places[12:])
+    assert recall > 0.9 and precision > 0.95
+
+
+@pytest.mark.parametrize("rate, gap, is_filled", [(60.0, 4, True), (60.0, 7, False), (25.0, 2, True), (25.0, 3, False)])
+def test_gaps_up_to_a_tenth_of_a_second_or_two_frames_are_filled(rate, gap, is_filled):
+    tracker, count = ImageTracker(SIZE), 40
+    time = np.arange(count) / rate
+    places = np.stack([200.0 + 600.0 * time, 400.0 - 700.0 * time + 500.0 * time**2], axis=1)
+    for k, place in enumerate(places):
+        found = NONE if 20 <= k < 20 + gap else Candidates(place[None], *np.array([[0.8], [8.0], [8.0], [0.0]]))
+        tracker.observe(k, time[k], found, found.score)
+        if k == 20 + gap + 3:
+            seen = [tracker.settled(k - n)[0] for n in range(20, 20 + gap)]
+    named = [one for one in seen if one.pixel is not None]
+    assert len(named) == (gap if is_filled else 0)
+    for one in named:
+        np.testing.assert_allclose(one.pixel, places[one.number], atol=2.0)
+
+
+def test_a_large_slow_ball_is_ahead_of_where_the_network_sees_it():
+    """Of one whose pictures do not overlap, the place is as it was seen."""
+    for diameter, behind in ((40.0, 4.0), (8.0, 0.0)):
+        tracker, seen = ImageTracker(SIZE), []
+        for k in range(15):
+            found = Candidates(np.array([[200.0 + 10.0 * k, 300.0]]), *np.array([[0.8], [diameter], [diameter], [0.0]]))
+            seen.append(tracker.observe(k, k / RATE, found, found.score))
+        np.testing.assert_allclose(seen[-1].pixel, [340.0 + behind, 300.0], atol=0.5)
+
+
 def test_no_candidates_and_no_ball():
     tracker = ImageTracker(SIZE)
     for k in range(5):
@@ -170,7 +212,7 @@ def test_memory_is_bounded():
     sizes = []
     for k in range(300):
         tracker.observe(k, k / RATE, *candidates(random, flight(30)[k % 30], clutter=30))
-        sizes.append((len(tracker._past), len(tracker.turns), len(tracker.ground._seen), len(tracker._candidates)))
+        sizes.append((len(tracker._past), len(tracker.turns), len(tracker.ground._seen), len(tracker._past[-1].rows)))
     assert np.max(sizes[100:], axis=0).tolist() <= [LONGEST_DELAY + 2, LONGEST_DELAY, 12, 80]
 
 

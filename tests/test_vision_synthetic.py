@@ -3,6 +3,7 @@
 import csv
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from ballcast.vision import rendering  # noqa: E402
 from ballcast.vision.exposure import Light, SensorNoise, paint_ball, round_streak  # noqa: E402
 from ballcast.vision.figures import Figure  # noqa: E402
 from ballcast.vision.filming import resized  # noqa: E402
-from ballcast.vision.hall import PaintedPlace  # noqa: E402
+from ballcast.vision.hall import Layer, PaintedPlace  # noqa: E402
 from ballcast.vision.synthetic import SyntheticClip  # noqa: E402
 from ballcast.vision.video import open_video  # noqa: E402
 
@@ -51,7 +52,26 @@ def test_half_of_a_ball_before_the_edge_is_half_seen():
     over[:, 30:] = 1.0
     streak = round_streak(np.array([29.5, 30.0]), np.array([29.5, 30.0]), 6.0)
     assert paint_ball(image, streak, (200.0,) * 3, Light(), over) == pytest.approx(0.5, abs=0.03)
-    assert not image[:, 30:].any()
+
+
+def test_glass_before_the_ball_is_painted_once():
+    """It takes its own share of the ball's contrast, and no more."""
+    clip = SyntheticClip(sim.load("table_tennis"), 4, camera=above(), rate=25.0)
+    clip._figures, clip._bystanders, clip._flicker, clip._shadow, clip._resting = [], [], 0.0, 0.0, []
+    clip._noise.add = lambda image: image
+    ground, contrasts = np.full((*SIZE[::-1], 3), 90, np.uint8), []
+    glass = Layer(np.full_like(ground, 60), np.full(SIZE[::-1], 0.6, np.float32), (0, 0))
+    state = [(np.array([0.0, 0.0, 0.5]), np.zeros(3), np.zeros(3))] * 3
+    for layers in ([], [glass]):
+        clip._place = SimpleNamespace(
+            seen_by=lambda camera, layers=layers: SimpleNamespace(ground=ground, layers=layers),
+            layer_that_hides=lambda points, camera: np.zeros(len(points), int), scene=SimpleNamespace(floor=None),
+        )  # fmt: skip
+        images = []
+        for clip._color in ((255.0, 255.0, 255.0), (0.0, 0.0, 0.0)):
+            images.append(clip._frame(state, 1.0, 1.0, None)[0].astype(float))
+        contrasts.append(np.abs(images[0] - images[1]).max())
+    assert contrasts[1] == pytest.approx(0.4 * contrasts[0], rel=0.05)
 
 
 def test_noise_is_as_strong_as_asked_and_fresh_in_each_frame():

@@ -64,7 +64,7 @@ def paint_ball(
     """Paint the streak of a ball into an image; the share of it (0 to 1) that is seen.
 
     color  blue, green, red, 0 to 255, of the lit side
-    over   (H, W) float32, 0 to 1: how much of each pixel something before the ball hides; None: nothing does
+    over   (H, W) float32, 0 to 1: how much of each pixel is hidden by what will be painted over it; None: nothing is
     """
     box = box_of(streak, image.shape[1::-1])
     if box is None:
@@ -72,10 +72,9 @@ def paint_ball(
     cover, lit = accumulate(streak, light, box)
     total = float(np.abs(np.linalg.det(streak.axes)).mean() * math.pi)
     left, top, right, bottom = box
+    blend(image[top:bottom, left:right], cover, lit, np.array(color, float))
     if over is not None:
         cover = cover * (1.0 - over[top:bottom, left:right])
-        lit = lit * (1.0 - over[top:bottom, left:right, None])
-    blend(image[top:bottom, left:right], cover, lit, np.array(color, float))
     return float(min(1.0, cover.sum() / max(total, 1e-9)))
 
 

@@ -73,7 +73,7 @@ class Follower:
         """
         if camera is not None and sport is None:
             raise ValueError("a camera without a sport: say sport=, so that the ball can be followed in space")
-        self.image = ImageTracker(size)
+        self.image = ImageTracker(size, by_motion=not isinstance(finder, NetworkFinder))
         self.space = None if camera is None or sport is None else SpaceTracker(sport, predictor)
         self._finder, self._pan, self._since_whole = finder, PanMeter(), 0
         self._camera = camera if callable(camera) else lambda time: camera

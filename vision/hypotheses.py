@@ -6,7 +6,8 @@ continues every hypothesis with each candidate near its prediction, and with non
 a hit since the last frame; and each candidate begins a new one. Those of a low score are dropped. At most one ball is
 in play, so that a new ball begins where no ball was.
 
-Clutter comes again near where it was in the frame before, which a ball in flight does not.
+Clutter comes again near where it was in the frame before and 0.1 s ago, which a ball in flight does not; a slow one is
+still near where it was in the frame before.
 """
 
 import math
@@ -71,21 +72,21 @@ CANDIDATE = np.dtype(
 
 
 @strict
-def fill_clutter(candidates, before, shift_u, shift_v, dt, aspect):
-    """Fill the density of clutter at each candidate from the candidates of the frame before.
+def add_clutter(candidates, before, shift_u, shift_v, share, dt, aspect):
+    """Take a share of the clutter at each candidate to be that of an earlier frame, come again near where it was.
 
-    Clutter that comes again looks as it did: what looks like a ball, and rests, is not the likelier a ball.
+    shift_u, shift_v: heights by which the picture has moved since. Clutter that comes again looks as it did: what looks
+    like a ball, and rests, is not the likelier a ball.
     """
     near2 = NEAR[0] ** 2 + (NEAR[1] * dt) ** 2
-    count = max(len(before), 1)
-    share = AGAIN if len(before) else 0.0
     for c in candidates:
         total = 0.0
         for b in before:
             du, dv = c["u"] - b["u"] - shift_u, c["v"] - b["v"] - shift_v
-            alike = max(math.exp(min(b["looks"], c["looks"])), 1.0 / count)
+            alike = max(math.exp(min(b["looks"], c["looks"])), 1.0 / len(before))
             total += alike * (1.0 + (du * du + dv * dv) / near2) ** -1.5 / (2.0 * math.pi * near2)
-        c["fresh"], c["again"] = 1.0 - share, share * aspect * total
+        c["fresh"] -= share
+        c["again"] += share * aspect * total
 
 
 @strict

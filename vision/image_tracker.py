@@ -28,7 +28,7 @@ from ballcast.vision.image_laws import Ground, Laws
 
 NOISE = 0.0017, 0.1  # heights, and share of a streak's length, standard deviations of a candidate's place
 ODDS = 5.0  # the logarithm of the odds by looks is at most so large
-SURE = 0.3  # probability from which on a candidate is named as the ball; chosen on the labelled clips
+SURE = 0.25  # probability from which on a candidate is named as the ball; chosen on the labelled clips
 PAN_NOISE = 0.0007  # heights
 DRIFT = 0.3  # share of a new shift in the speed of the pan
 USUAL_STEP, MAX_STEP = 0.04, 0.5  # s between frames; after a longer step everything begins anew
@@ -37,7 +37,10 @@ PROPOSALS = 20000  # continuations of the hypotheses in a frame
 PER_CANDIDATE = 200  # most of these for each hypothesis and candidate: more candidates are not taken
 CONFIRMED = 2  # candidates after a turn until it is believed
 ENOUGH = 4  # candidates of a flight that teaches
-FILLED = 2  # frames without a candidate between two, in one flight, whose places are filled with hindsight
+FILLED, FILLED_TIME = 2, 0.1  # frames, or s, between two candidates of one flight, that are filled with hindsight
+EARLIER = 0.0, 0.1  # s: clutter may be that of the frame before, and of the last one that is so long ago
+LAG = 0.1, 0.4, 0.8  # diameters: so far behind the ball the network sees it, if its way from frame to frame is shorter
+# than the second, since its pictures overlap then; where it is longer than the third, not at all
 FUTURES, WORSE = 5, 3.0  # hypotheses that are forecast, and by how much their scores may be below the best
 WELL_KNOWN, SURELY, DEVIATIONS = 4, 0.9, 4.0  # candidates, probability and standard deviations to search a window
 APART = 5  # frames for which two balls must have been two
@@ -88,6 +91,7 @@ class _Frame(NamedTuple):
     hypotheses: np.ndarray
     left: int  # the hypothesis that most probably ended here, if no ball is in play now; -1: none was in play before
     shift: np.ndarray  # (2,) heights, by which the picture had moved since the first frame
+    rows: np.ndarray  # the candidates as records; where nothing was searched, those of the frame before
 
 
 class ImageTracker:
@@ -97,9 +101,9 @@ class ImageTracker:
     laws     what is known of gravity and drag in the image; ground: of where the ball bounces
     """
 
-    def __init__(self, size: tuple[int, int]):
-        """size: (width, height) px of the picture."""
-        self.size = size
+    def __init__(self, size: tuple[int, int], by_motion: bool = False):
+        """size: (width, height) px of the picture. by_motion: candidates are what moves, found without a network."""
+        self.size, self._by_motion = size, by_motion
         self._whole = np.array([-math.inf, -math.inf, math.inf, math.inf])
         self._scores = np.empty(PROPOSALS)
         self._integers = np.empty((3, PROPOSALS), np.int64)
@@ -112,8 +116,7 @@ class ImageTracker:
         self.laws, self.ground = Laws(), Ground()
         self.turns: deque[Turn] = deque(maxlen=LONGEST_DELAY)
         self._past: deque[_Frame] = deque(maxlen=LONGEST_DELAY + 2)
-        self._candidates = np.zeros(0, hyp.CANDIDATE)
-        self._nothing, self._index, self._turned = 0.0, -1, -1
+        self._nothing, self._index, self._turned, self._together = 0.0, -1, -1, 0  # frames since a cut
         self._shift, self._drift = np.zeros(2), np.zeros(2)
         self._flights, self._was_followed = Flights(), False
 
@@ -134,8 +137,10 @@ class ImageTracker:
         self._drift += DRIFT * (move / dt - self._drift)
         self.ground.shift(move[1])
         searched = self._whole if window is None else np.array(window) / self.size[1]
+        self._together = 0 if is_cut else self._together + 1
         kept, left = self._continue(rows, move, dt, is_cut, searched)
-        self._past.append(_Frame(number, time, candidates, kept, left, self._shift.copy()))
+        rows = rows if window is None else self._with_earlier(rows, move, searched)
+        self._past.append(_Frame(number, time, candidates, kept, left, self._shift.copy(), rows))
         event = self._confirm()
         found, origin = self._describe(0)
         seen = self._flights.numbered(found, origin, event)
@@ -189,6 +194,7 @@ class ImageTracker:
         if not len(candidates):
             return rows
         rows["u"], rows["v"] = candidates.pixel.T / H
+        rows["fresh"] = 1.0
         rows["streak"], rows["angle"] = np.maximum(candidates.length - candidates.diameter, 0.0) / H, candidates.angle
         rows["size"] = np.log(np.maximum(candidates.diameter, 1.0) / H)
         along = (NOISE[1] * rows["streak"]) ** 2
@@ -203,10 +209,14 @@ class ImageTracker:
         old = self._past[-1].hypotheses.copy() if self._past else np.zeros(0, hyp.HYPOTHESIS)
         if is_cut:
             best = self._best()
-            kept, self._candidates, self._nothing = old[:0], rows, 0.0
-            return kept, -1 if best is None else 0
+            self._nothing = 0.0
+            return old[:0], -1 if best is None else 0
         aspect, laws, (parents, numbers, kinds) = self.size[0] / self.size[1], self.laws.values, self._integers
-        hyp.fill_clutter(rows, self._candidates, move[0], move[1], dt, aspect)
+        earlier = self._earlier(dt)
+        for before in earlier:
+            by = self._shift - before.shift
+            if len(before.rows):
+                hyp.add_clutter(rows, before.rows, by[0], by[1], hyp.AGAIN / len(earlier), dt, aspect)
         if move.any():
             old["mean"][:, :2] += move
             old["start"] += move
@@ -216,7 +226,7 @@ class ImageTracker:
         new = np.zeros(hyp.CAPACITY, hyp.HYPOTHESIS)
         size = hyp.select(old, rows, laws, self._index, dt, self._means, self._covariances, self._scores[:count],
                           parents[:count], numbers[:count], kinds[:count], new)  # fmt: skip
-        kept, self._candidates = new[:size].copy(), self._remembered(rows, move, window)
+        kept = new[:size].copy()
         self._nothing += math.log1p(-hyp.BIRTH_RATE * dt)
         end = np.logaddexp.reduce(old["total"]) + math.log(hyp.DEATH_RATE * dt) if len(old) else -np.inf
         left = int(old["total"].argmax()) if end > self._nothing else -1
@@ -226,15 +236,20 @@ class ImageTracker:
         self._nothing -= base
         return kept, left
 
-    def _remembered(self, rows, move, window):
-        """The candidates that the next ones are compared with: those outside a window are of an earlier frame."""
-        if window is self._whole:
-            return rows
-        u, v = self._candidates["u"] + move[0], self._candidates["v"] + move[1]
+    def _earlier(self, dt):
+        """The frames whose clutter may have come again, as EARLIER has them; the first after a cut for none so old."""
+        frames = [self._past[-k] for k in range(1, min(self._together, len(self._past)) + 1)]
+        ages = EARLIER[:1] if self._by_motion else EARLIER  # what rests is no candidate there
+        now = frames[0].time + dt if frames else 0.0
+        return [next((f for f in frames if now - f.time >= age - 1e-6), frames[-1]) for age in ages if frames]
+
+    def _with_earlier(self, rows, move, window):
+        """The candidates that later ones are compared with: those outside a window are of an earlier frame."""
+        earlier = self._past[-1].rows.copy() if self._together and self._past else rows[:0]
+        earlier["u"], earlier["v"] = earlier["u"] + move[0], earlier["v"] + move[1]
+        u, v = earlier["u"], earlier["v"]
         outside = (u <= window[0]) | (u >= window[2]) | (v <= window[1]) | (v >= window[3])
-        earlier = self._candidates[outside]
-        earlier["u"], earlier["v"] = u[outside], v[outside]
-        return np.concatenate([rows, earlier])
+        return np.concatenate([rows, earlier[outside]])
 
     def _best(self):
         """The best hypothesis; None if that no ball is in play is likelier."""
@@ -258,10 +273,20 @@ class ImageTracker:
             return self._filled(nothing, delay) if delay else (nothing, -1)
         covariance = one["covariance"][:2, :2] * self.size[1] ** 2
         diameter, length, angle = (float(values[best]) for values in frame.candidates[2:])
-        seen = Seen(frame.number, frame.time, frame.candidates.pixel[best], covariance, float(mass[best]),
+        pixel = frame.candidates.pixel[best] + self._behind(one, diameter, delay)
+        seen = Seen(frame.number, frame.time, pixel, covariance, float(mass[best]),
                     diameter, length, angle, frame.candidates, -1, _event(one["kind"]) if delay >= CONFIRMED else "",
                     "" if delay else self._second_ball(one))  # fmt: skip
         return seen, int(one["origin"]) if delay or one["since"] >= CONFIRMED else -1
+
+    def _behind(self, one, diameter, delay):
+        """How far (2,) px a candidate of this diameter, px, lies behind the ball of a hypothesis: see LAG."""
+        if self._by_motion or len(self._past) < delay + 2:
+            return np.zeros(2)
+        way = one["mean"][2:4] * (self._past[-1 - delay].time - self._past[-2 - delay].time) * self.size[1]
+        ways = float(np.hypot(*way)) / diameter
+        share = min(max((LAG[2] - ways) / (LAG[2] - LAG[1]), 0.0), 1.0)
+        return share * min(LAG[0] * diameter / max(float(np.hypot(*way)), 1e-9), 1.0) * way
 
     def _ancestors(self, numbers, delay):
         """The numbers of the hypotheses `delay` frames ago from which these come; -1: no ball was in play."""
@@ -275,7 +300,7 @@ class ImageTracker:
         if best is None:
             return nothing, -1
         path = [(0, 0)]
-        while path[-1][0] < min(len(self._past) - 1, delay + FILLED) and path[-1][1] >= 0:
+        while path[-1][0] < len(self._past) - 1 and path[-1][1] >= 0:
             k, h = path[-1]
             path.append((k + 1, int(self._past[-1 - k].hypotheses["parent"][h])))
         steps = [(k, self._past[-1 - k].hypotheses[h]) for k, h in path if h >= 0]
@@ -284,9 +309,10 @@ class ImageTracker:
         if not (after and before) or after[0][1]["turned"] != before[0][1]["turned"]:
             return nothing, -1
         (k1, one), (k0, _) = after[0], before[0]
-        if k0 - k1 - 1 > FILLED:
+        frame0, frame1 = self._past[-1 - k0], self._past[-1 - k1]
+        if k0 - k1 - 1 > FILLED and frame1.time - frame0.time > FILLED_TIME:
             return nothing, -1
-        return self._between(nothing, self._past[-1 - k0], before[0][1], self._past[-1 - k1], one), int(one["origin"])
+        return self._between(nothing, frame0, before[0][1], frame1, one), int(one["origin"])
 
     def _between(self, nothing, frame0, before, frame1, after):
         """The Seen between two frames, along the arc of the later state."""

@@ -200,13 +200,14 @@ class SyntheticClip:
         covering = [one for one, depth in zip(people, depths) if depth < ball_depth]
         over = self._over(place, hidden_by[0])
         self._add_people(over, camera, covering, own_time, mask=True)
+        over = over[..., 0] / np.float32(255.0)
         for k in range(len(place.layers) + 1):
             here = [(one, depth) for one, depth, layer in zip(people, depths, people_behind) if layer == k]
             self._add_people(image, camera, [one for one, depth in here if depth >= ball_depth], own_time)
             if k == hidden_by[0]:
                 before = image.copy()
-                seen = paint_ball(image, streak, self._color, self._light, over[..., 0] / np.float32(255.0))
-                seen = seen if _contrast(before, image, streak, self._defocus) >= CONTRAST else 0.0
+                seen = paint_ball(image, streak, self._color, self._light, over)
+                seen = seen if _contrast(before, image, over, streak, self._defocus) >= CONTRAST else 0.0
             self._add_people(image, camera, [one for one, depth in here if depth < ball_depth], own_time)
             if k < len(place.layers):
                 place.layers[k].paint(image)
@@ -339,8 +340,8 @@ def _equipped(figure, sport):
     return replace(figure, racket=figure.racket or figure.shoes, racket_length=length)
 
 
-def _contrast(before, after, streak, defocus):
-    """By how much of 255 the streak of a ball has changed a picture, as the lens shows it."""
+def _contrast(before, after, over, streak, defocus):
+    """By how much of 255 the streak of a ball changes a picture, as the lens shows it, behind what is `over` (H, W)."""
     import cv2
 
     box = box_of(streak, after.shape[1::-1])
@@ -348,6 +349,7 @@ def _contrast(before, after, streak, defocus):
         return 0.0
     left, top, right, bottom = box
     change = after[top:bottom, left:right].astype(np.float32) - before[top:bottom, left:right]
+    change *= 1.0 - over[top:bottom, left:right, None]
     return float(np.abs(cv2.GaussianBlur(change, (0, 0), defocus, borderType=cv2.BORDER_CONSTANT)).max())
 
 
