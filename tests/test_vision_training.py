@@ -52,15 +52,6 @@ def test_a_right_answer_decodes_to_the_ball():
     assert found.angle[0] == pytest.approx(np.pi / 4, abs=1e-4)
 
 
-def test_a_large_ball_is_placed_right_from_a_cell_beside_its_middle():
-    _, answers, _ = stacked([one_ball(diameter=24.0)])
-    output = as_output(answers[0])
-    output[::PLANES] = np.roll(output[::PLANES], 2, axis=2)  # the heat alone: its peak is 8 px beside the ball
-    found = decode(output, 1)
-    np.testing.assert_allclose((found.pixel[0] + 0.5) / SHRINK - 0.5, [40.3, 30.7], atol=1e-4)
-    assert len(found) == 1
-
-
 def test_nothing_is_asked_where_a_ball_has_no_weight():
     _, answers, weights = stacked([one_ball(weight=0.0)])
     assert not answers.any() and weights[0, 0, 15, 20] == 0.0 and weights[0, 0, 40, 40] == 1.0

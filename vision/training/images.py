@@ -27,20 +27,13 @@ SIDE = 192  # px
 FRAMES = 3
 CANVAS = 448  # px, side of the painted backgrounds
 PER_CANVAS = 8  # samples that share a background; of one purpose, so sets share none
-DIAMETER = (1.6, 34.0)  # px at half resolution, even in logarithms
-SMALL, LARGE = (1.6, 5.0), (7.0, 34.0)  # the same of small ones, and of balls near the camera
-SMALL_SHARE, LARGE_SHARE = 0.42, 0.25  # of the balls; the others have any DIAMETER
-LONG_SHARE = 0.3  # of those that are not large: streaks as long as the way of the ball
-PALE_SHARE, PALE = 0.2, (0.3, 0.75)  # balls of nearly the colour of what is behind them: as much of that
-PAN_SHARE, PAN = 0.4, (0.1, 6.0)  # of the samples; px per frame, even in logarithms
+DIAMETER, SMALL = (1.6, 26.0), (1.6, 5.0)  # px at half resolution, even in logarithms; of small ones, half of all
 SPEED, FAST = (0.3, 60.0), (6.0, 60.0)  # px per frame, even in logarithms; of fast ones, half of all
 EXPOSURE, OPEN = (0.03, 1.0), (0.75, 1.0)  # of the frame interval; of an open shutter, as many broadcasts have
 CONTRAST = 8.0  # of 255, that a streak changes the picture, at the smallest
-WITHOUT_BALL, SECOND_BALL, RESTING = 0.12, 0.12, 0.3  # shares of the samples
-IGNORED = 0.5  # share of the samples with resting balls in which these have no weight; in the others they are no balls
-MESH = 0.15  # share of the samples in which the ball flies behind a net
+WITHOUT_BALL, SECOND_BALL, RESTING = 0.12, 0.12, 0.3  # shares of the samples; resting balls are given no weight
 FOLDS = 128  # px, side of the pattern on players' clothes
-BEFORE_PEOPLE = 0.5  # share of the samples with players in which the ball is at one of them
+BEFORE_PEOPLE = 0.4  # share of the samples with players in which the ball is at one of them
 SEEN = 0.35  # share of a ball that must be seen for it to be asked for
 BALL_FIELDS = 6  # u, v (px), diameter (px), streak (px, its two components), weight 0 or 1
 
@@ -59,19 +52,15 @@ def draw_sample(number: int, seed: int = 0, purpose: str = "train", side: int = 
     stream = STREAM, PURPOSES.index(purpose), seed
     random = np.random.default_rng((*stream, 1, number))
     canvas = draw_canvas((*stream, 0, number // PER_CANVAS))
-    frames, moves = _backgrounds(random, canvas, side)
-    rests = _lay_balls(random, frames, moves) if random.random() < RESTING else [[]] * FRAMES
+    frames = _backgrounds(random, canvas, side)
+    rests = _lay_balls(random, frames) if random.random() < RESTING else []
     flights = [_Flight(random, side) for _ in range(_count_of_balls(random))]
-    people = [_Runner(random, side, moves) for _ in range(int(random.choice([0, 0, 1, 1, 2, 4])))]
+    people = [_Runner(random, side) for _ in range(int(random.choice([0, 0, 1, 1, 2, 3])))]
     if people and random.random() < BEFORE_PEOPLE:
         for flight in flights:
             flight.middle = people[0].place(random)
-    for flight in flights:
-        if random.random() < PALE_SHARE:
-            flight.fade(frames[1], random.uniform(*PALE))
     blobs = [_Blob(random, side) for _ in range(int(random.choice([0, 0, 1, 2, 5])))]
     behind = random.random() < 0.25  # the ball flies behind the people
-    mesh = _Mesh(random, side, moves) if random.random() < MESH else None
     balls = []
     for k, image in enumerate(frames):
         for blob in blobs:
@@ -81,9 +70,7 @@ def draw_sample(number: int, seed: int = 0, purpose: str = "train", side: int = 
         balls.append([flight.paint(image, k) for flight in flights])
         if behind:
             _hide(image, people, k, balls[-1])
-        if mesh is not None:
-            mesh.paint(image, k)
-    answers = tuple(_answers(*both) for both in zip(balls, rests))
+    answers = tuple(_answers(found, rests) for found in balls)
     return Sample(np.stack(_filmed(random, frames)), answers)
 
 
@@ -96,14 +83,12 @@ def draw_canvas(stream: tuple[int, ...]) -> np.ndarray:
     kind = random.random()
     if kind < 0.5:
         places.paint_court(random, image)
-    elif kind < 0.66:
+    elif kind < 0.68:
         places.paint_table(random, image)
-    elif kind < 0.76:
+    elif kind < 0.8:
         places.paint_room(random, image)
-    elif kind < 0.85:
+    elif kind < 0.9:
         places.paint_clutter(random, image)
-    elif kind < 0.93:
-        image[...] = places.spectators(random, (CANVAS, CANVAS))
     else:
         image = textures.textured(random, image, random.uniform(4.0, 45.0))
     for _ in range(int(random.choice([0, 1, 2, 4, 9]))):
@@ -117,36 +102,25 @@ def draw_canvas(stream: tuple[int, ...]) -> np.ndarray:
 
 
 def _backgrounds(random, canvas, side):
-    """The canvas as a camera sees it in each frame, which shakes, pans or zooms; and, of each frame, a matrix (2, 3)
-    that says where what stands still at a place (u, v, 1) px of the first frame is in it."""
+    """The canvas as a camera sees it in each frame, which shakes, pans or zooms."""
     import cv2
 
     angle, scale = random.normal(0.0, 0.05), random.uniform(0.7, 1.3)
     shake = random.choice([0.0, 0.0, random.uniform(0.05, 0.8)])
-    course = random.uniform(0.0, 2.0 * np.pi)
-    speed = _between_logs(random, PAN) if random.random() < PAN_SHARE else 0.0
-    pan = speed * np.array([math.cos(course), 0.5 * math.sin(course)])
+    pan = random.normal(0.0, 2.5, 2) if random.random() < 0.3 else np.zeros(2)
     zoom = random.normal(0.0, 0.004) if random.random() < 0.15 else 0.0
     middle = random.uniform(0.3, 0.7, 2) * CANVAS
     mirrored = -1.0 if random.random() < 0.5 else 1.0
-    found, moves, first = [], [], None
+    found = []
     for k in range(FRAMES):
         own = scale * (1.0 + zoom * k)
         cosine, sine = math.cos(angle), math.sin(angle)
         turn = own * np.array([[mirrored * cosine, -sine], [mirrored * sine, cosine]])
         at = middle + k * pan * own + random.normal(0.0, 1.0, 2) * shake
         affine = np.column_stack([turn, at - turn @ [side / 2, side / 2]])
-        square = np.vstack([affine, [0.0, 0.0, 1.0]])
-        first = square if first is None else first
-        moves.append((np.linalg.inv(square) @ first)[:2])
         found.append(cv2.warpAffine(canvas, affine, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
                                     borderMode=cv2.BORDER_REFLECT))  # fmt: skip
-    return found, moves
-
-
-def _moved(move, place):
-    """Where a place (2,) px of the first frame is, by a matrix of `_backgrounds`."""
-    return move[:, :2] @ place + move[:, 2]
+    return found
 
 
 @functools.cache
@@ -181,11 +155,8 @@ class _Flight:
     """A ball over three frames: a bent path in the picture, perhaps with a bounce or a hit."""
 
     def __init__(self, random, side):
-        draw = random.random()
-        is_large = draw > 1.0 - LARGE_SHARE
-        self.diameter = _between_logs(random, SMALL if draw < SMALL_SHARE else LARGE if is_large else DIAMETER)
-        speed = _between_logs(random, FAST if random.random() < 0.5 and not is_large else SPEED)
-        is_long = random.random() < LONG_SHARE and not is_large
+        self.diameter = _between_logs(random, SMALL if random.random() < 0.5 else DIAMETER)
+        speed, is_long = _between_logs(random, FAST if random.random() < 0.5 else SPEED), random.random() < 0.25
         if is_long:  # a streak as long as the way of the ball
             speed, self.diameter = _between_logs(random, FAST), _between_logs(random, SMALL)
         direction = random.uniform(0.0, 2.0 * np.pi)
@@ -210,12 +181,6 @@ class _Flight:
         if random.random() < 0.4:
             offset = random.normal(0.0, 6.0, 2) + [0.0, random.uniform(0.5, 12.0) * self.diameter]
             self.shadow = offset, random.uniform(0.1, 0.6)
-
-    def fade(self, image, share):
-        """Take `share` of the colour from what is behind it in an image."""
-        column, row = np.clip(np.round(self.middle).astype(int), 0, np.array(image.shape[1::-1]) - 1)
-        near = image[max(0, row - 4) : row + 5, max(0, column - 4) : column + 5].reshape(-1, 3)
-        self.color = (1.0 - share) * self.color + share * near.mean(axis=0)
 
     def at(self, time):
         """Where it is (2,) px at a time in frames; 1 is the middle frame."""
@@ -243,11 +208,10 @@ class _Flight:
 
 
 class _Runner:
-    """A player who crosses the picture, over ground that moves as the camera turns."""
+    """A player who crosses the picture."""
 
-    def __init__(self, random, side, moves):
-        self.figure, self.height = Figure.random(random), _between_logs(random, (20.0, 260.0))
-        self.moves = moves
+    def __init__(self, random, side):
+        self.figure, self.height = Figure.random(random), _between_logs(random, (25.0, 260.0))
         self.feet = random.uniform(0.0, 1.3, 2) * side
         self.velocity = random.normal(0.0, 0.025, 2) * self.height * [1.0, 0.3]
         self.time, self.rate = random.uniform(0.0, 10.0), 1.0 / random.choice([25.0, 30.0, 50.0, 60.0])
@@ -257,14 +221,12 @@ class _Runner:
 
     def place(self, random):
         """A place (2,) px on the player or within reach of his hands, in the middle frame."""
-        reach = np.array([random.normal(0.0, 0.3), -random.uniform(0.1, 1.0)])
-        return _moved(self.moves[1], self.feet) + self.velocity + self.height * reach
+        return self.feet + self.velocity + self.height * np.array([random.normal(0.0, 0.3), -random.uniform(0.1, 1.0)])
 
     def paint(self, image, k):
         import cv2
 
-        ground = _moved(self.moves[min(max(round(k), 0), FRAMES - 1)], self.feet)
-        feet, swing = ground + k * self.velocity, self.swing + k * self.swinging
+        feet, swing = self.feet + k * self.velocity, self.swing + k * self.swinging
         before = image.copy()
         self.figure.paint(image, feet, self.height, self.time + k * self.rate, swing)
         change = cv2.absdiff(image, before)
@@ -300,22 +262,6 @@ class _Blob:
             cv2.ellipse(image, (tuple(map(float, middle)), axes, angle), self.color.tolist(), -1, cv2.LINE_AA)
 
 
-class _Mesh:
-    """A net before everything else."""
-
-    def __init__(self, random, side, moves):
-        self.corner, self.size = (
-            random.uniform(-0.6, 0.5, 2) * side,
-            tuple(map(int, random.uniform(0.5, 1.5, 2) * side)),
-        )
-        self.seed, self.slope, self.moves = int(random.integers(1 << 31)), random.normal(0.0, 0.1), moves
-
-    def paint(self, image, k):
-        left, top = np.round(_moved(self.moves[k], self.corner)).astype(int)
-        same = np.random.default_rng(self.seed)  # so that it looks the same in all frames
-        places.paint_net(same, image, int(left), int(top), self.size, self.slope)
-
-
 def _paint_people(image, people, k):
     for person in people:
         if person.blurred:  # the mean of two times within the exposure
@@ -341,17 +287,16 @@ def _hide(image, people, k, balls):
         ball[5] *= 1.0 - float(changed[rows, columns].mean())
 
 
-def _lay_balls(random, frames, moves):
-    """Paint balls that rest on the ground in all frames; of each frame the places and diameters (K, 3) to ignore."""
-    found: list[list[tuple[float, ...]]] = [[] for _ in frames]
+def _lay_balls(random, frames):
+    """Paint balls that rest in all frames; their places and diameters (K, 3)."""
+    found = []
     for _ in range(int(random.integers(1, 5))):
         place, diameter = random.uniform(0.0, 1.0, 2) * len(frames[0]), _between_logs(random, DIAMETER)
-        color, light = _ball_color(random), _light(random)
-        for image, move, rests in zip(frames, moves, found):
-            at = _moved(move, place)
-            paint_ball(image, round_streak(at, at, 0.5 * diameter), color, light)
-            rests.append((*at, diameter))
-    return found if random.random() < IGNORED else [[] for _ in frames]
+        color, light, streak = _ball_color(random), _light(random), round_streak(place, place, 0.5 * diameter)
+        for image in frames:
+            paint_ball(image, streak, color, light)
+        found.append((*place, diameter))
+    return found
 
 
 def _answers(balls, rests):
@@ -370,29 +315,17 @@ def _filmed(random, frames):
     quality = [cv2.IMWRITE_JPEG_QUALITY, round(97.0 - 70.0 * random.random() ** 2)]
     sharpening = random.uniform(0.2, 1.2) if random.random() < 0.35 else 0.0  # as broadcasts do
     is_compressed, still = random.random() < 0.8, random.choice([0.0, random.uniform(1.0, 5.0)])
-    is_difference = random.random() < 0.4
     found: list[np.ndarray] = []
     for k, image in enumerate(frames):
         image = cv2.GaussianBlur(image, (0, 0), defocus)
         image = noise.add(cv2.convertScaleAbs(image, alpha=1.0 + flicker[k]))
         if sharpening:
             image = cv2.addWeighted(image, 1.0 + sharpening, cv2.GaussianBlur(image, (0, 0), 1.0), -sharpening, 0.0)
-        if is_compressed and is_difference and found:
-            image = _with_coded_difference(image, found[-1], quality)
-        elif is_compressed:
+        if is_compressed:
             image = cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_COLOR)
             image = _with_skipped_blocks(image, found[-1], still) if found and still else image
         found.append(image)
     return found
-
-
-def _with_coded_difference(image, last, quality):
-    """As codecs do: only the difference from the last frame is coded, so that of a weak one a part is left out."""
-    import cv2
-
-    half = cv2.addWeighted(image, 0.5, last, -0.5, 128.0)
-    coded = cv2.imdecode(cv2.imencode(".jpg", half, quality)[1], cv2.IMREAD_COLOR)
-    return cv2.addWeighted(coded, 2.0, last, 1.0, -256.0)
 
 
 def _with_skipped_blocks(image, last, threshold):

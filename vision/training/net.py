@@ -7,8 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ballcast.vision.network import ANSWERED, CELL, PLANES
-from ballcast.vision.training.targets import OF_DIAMETER, SPREAD
+from ballcast.vision.network import ANSWERED, PLANES
 
 WIDTHS = 16, 32, 64  # channels at 1/2, 1/4 and 1/8 of its pictures
 VALUES = 0.25, 0.05  # weights in the loss of offsets, and of size and streak
@@ -57,8 +56,7 @@ def loss(output: torch.Tensor, answer: torch.Tensor, weight: torch.Tensor) -> tu
     nothing = -F.logsigmoid(-logit) * probability**2 * (1.0 - heat) ** 4 * (1.0 - is_ball)
     count = is_ball.sum().clamp(min=1.0)
     focal = ((found + nothing) * weight).sum() / count
-    spread = (OF_DIAMETER / CELL * torch.exp2(answer[:, :, 3])).clamp(min=SPREAD)  # so that a large ball counts as one
-    near = ((heat > NEAR).float() * weight / spread**2)[:, :, None]
+    near = ((heat > NEAR).float() * weight)[:, :, None]
     error = F.smooth_l1_loss(output[:, :, 1:], answer[:, :, 1:], reduction="none", beta=0.2) * near
     offset, rest = error[:, :, :2].sum() / count, error[:, :, 2:].sum() / count
     total = focal + VALUES[0] * offset + VALUES[1] * rest

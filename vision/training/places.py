@@ -6,8 +6,6 @@ import numpy as np
 
 from ballcast.vision import textures
 
-HEADS = 3.0, 24.0  # px, width of spectators' heads, even in logarithms
-
 
 def paint_court(random: np.random.Generator, image: np.ndarray) -> None:
     """A floor with areas and lines in perspective, perhaps a net; boards and a crowd behind it."""
@@ -27,10 +25,7 @@ def paint_court(random: np.random.Generator, image: np.ndarray) -> None:
         ends = seen([a, b])
         cv2.line(image, tuple(map(int, ends[0])), tuple(map(int, ends[1])), line, thickness, cv2.LINE_AA, 3)
     if horizon > 20:
-        if random.random() < 0.5:
-            image[:horizon] = textures.crowd(random, (side, horizon), random.uniform(2.0, 10.0))
-        else:
-            image[:horizon] = spectators(random, (side, horizon))
+        image[:horizon] = textures.crowd(random, (side, horizon), random.uniform(2.0, 10.0))
         if random.random() < 0.7:
             boards = int(random.integers(8, 30))
             textures.add_boards(random, image, max(0, horizon - boards), min(boards, horizon))
@@ -38,34 +33,6 @@ def paint_court(random: np.random.Generator, image: np.ndarray) -> None:
         left = int(random.uniform(-0.6, 0.4) * side)
         size = int(random.uniform(0.3, 1.4) * side), int(random.uniform(10, 60))
         paint_net(random, image, left, int(random.uniform(0.2, 0.9) * side), size, random.normal(0.0, 0.06))
-
-
-def spectators(random: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
-    """A picture (H, W, 3) of people one behind the other, each with a round head: these are no balls."""
-    import cv2
-
-    (width, height), head = size, HEADS[0] * (HEADS[1] / HEADS[0]) ** random.random()
-    image = np.empty((height, width, 3), np.uint8)
-    image[...] = textures.any_color(random, 0.5) * 0.5
-    across, up, light = random.uniform(1.6, 3.2) * head, random.uniform(1.6, 4.0) * head, random.uniform(0.25, 1.0)
-    filled, shoulders = random.uniform(0.3, 1.0), random.uniform(0.8, 1.3)
-    for y in np.arange(0.0, height + 2.0 * up, up):
-        for x in np.arange(random.uniform(-across, 0.0), width + across, across):
-            if random.random() > filled:
-                continue
-            at = np.array([x, y]) + random.normal(0.0, 0.15, 2) * head
-            skin = np.array([110.0, 145.0, 200.0]) * random.uniform(0.15, 1.15)
-            _ellipse(
-                cv2, image, at + [0.0, 1.7 * head], (shoulders * head, 1.4 * head), textures.any_color(random) * light
-            )
-            _ellipse(cv2, image, at, (0.5 * head, 0.6 * head), skin * light)
-    return cv2.GaussianBlur(image, (0, 0), random.uniform(0.3, 0.8))
-
-
-def _ellipse(cv2, image, middle, axes, color):
-    """A filled ellipse; its middle and half axes in px."""
-    middle, axes = (tuple(int(round(8.0 * value)) for value in pair) for pair in (middle, axes))
-    cv2.ellipse(image, middle, axes, 0, 0, 360, color.tolist(), -1, cv2.LINE_AA, 3)
 
 
 def paint_net(

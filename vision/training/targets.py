@@ -8,9 +8,7 @@ from ballcast.sim.jit import strict
 from ballcast.vision.network import ANSWERED, CELL, PLANES
 from ballcast.vision.training.images import Sample, draw_sample
 
-SPREAD = 1.0  # cells, standard deviation of a ball's peak in the heat map, at the smallest
-OF_DIAMETER = 0.2  # the same over the ball's diameter: the middle of a large ball is not known to a cell, and the
-# offset to it, which is asked for wherever there is heat, says it better
+SPREAD = 1.0  # cells, standard deviation of a ball's peak in the heat map
 COLORS = (0, 1, 2), (0, 2, 1), (1, 0, 2), (2, 1, 0)  # orders of blue, green and red in a twin
 IGNORED = 3.0  # cells round a ball without weight in which nothing is asked
 
@@ -65,12 +63,10 @@ def _fill(balls, cell, answer, weight):
         x, y = (balls[n, 0] + 0.5) / cell - 0.5, (balls[n, 1] + 0.5) / cell - 0.5
         angle, length = np.arctan2(balls[n, 4], balls[n, 3]), np.hypot(balls[n, 3], balls[n, 4])
         streak = np.log2(1.0 + length)
-        spread = max(SPREAD, OF_DIAMETER * balls[n, 2] / cell)
-        side = int(4.0 * spread)
         middle_i, middle_j = min(max(int(round(x)), 0), width - 1), min(max(int(round(y)), 0), height - 1)
-        for j in range(max(0, int(y) - side), min(height, int(y) + side + 2)):
-            for i in range(max(0, int(x) - side), min(width, int(x) + side + 2)):
-                heat = np.exp(-0.5 * ((i - x) ** 2 + (j - y) ** 2) / spread**2)
+        for j in range(max(0, int(y) - 4), min(height, int(y) + 6)):
+            for i in range(max(0, int(x) - 4), min(width, int(x) + 6)):
+                heat = np.exp(-0.5 * ((i - x) ** 2 + (j - y) ** 2) / SPREAD**2)
                 if i == middle_i and j == middle_j:
                     heat = 1.0
                 if heat > answer[0, j, i]:
