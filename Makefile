@@ -48,6 +48,7 @@ demo:
 	$(IN) core play.py --headless --sport tennis --throw "kick serve" --frames 36 --show inset beliefs truth --screenshot docs/kick_serve.png
 	$(IN) core play.py --headless --seed 187 --throw single --seen-by camera --predictor physics --frames 16 --screenshot docs/one_camera.png
 	$(IN) core play.py --headless --seed 187 --throw single --seen-by camera --predictor physics --frames 31 --screenshot docs/one_camera_bounced.png
+	$(IN) "core train" -m tools.demo
 	mkdir -p runs
 	$(IN) "core video record" -m ballcast render --sport table_tennis --seed 39 --rate 60 --frames 90 --out runs/rally.mp4
 	$(IN) "core video record" play.py --video runs/rally.mp4 --sport table_tennis --camera runs/rally.camera.yaml --headless --record docs/video.gif

@@ -1,5 +1,6 @@
 """The page of docs/demo.html in headless Chromium: its scripts compute what Python computes."""
 
+import itertools
 import json
 import re
 import shutil
@@ -53,7 +54,8 @@ def answers(tmp_path_factory):
 
     sport = sim.load("table_tennis")
     balls = sim.draw(sport, 6, seed=1, purpose="test", duration=0.4)
-    frames = [np.column_stack([balls.time[a:b], balls.position[a:b]]) for a, b in zip(balls.offsets[:-1], balls.offsets[1:])]
+    ends = itertools.pairwise(balls.offsets)
+    frames = [np.column_stack([balls.time[a:b], balls.position[a:b]]) for a, b in ends]
     launches = [launch for kind in build.sport_numbers(sport)["throws"].values() for launch in kind[:4]]
     times = np.linspace(0.02, 0.8, 40)
     data = {"sport": build.sport_numbers(sport), **build.network_numbers("gru_raw", sport), "launches": launches,
@@ -73,12 +75,12 @@ def answers(tmp_path_factory):
 
 def test_the_network_of_the_page_forecasts_what_pythons_does(answers):
     page, python, _ = answers
-    for said, (mean, covariance, landing, landing_covariance) in zip(page["forecasts"], python, strict=True):
-        assert np.abs(np.array(said["mean"]) - mean).max() < 1e-3  # m
-        assert np.allclose(said["covariance"], covariance, rtol=0.02, atol=1e-7)
-        assert abs(said["landing"]["probability"] - landing[0]) < 1e-3
-        assert np.abs(np.array(said["landing"]["position"]) - landing[2:]).max() < 1e-3
-        assert np.allclose(said["landing"]["covariance"], landing_covariance, rtol=0.02, atol=1e-6)
+    for page_forecast, (mean, covariance, landing, landing_covariance) in zip(page["forecasts"], python, strict=True):
+        assert np.abs(np.array(page_forecast["mean"]) - mean).max() < 1e-3  # m
+        assert np.allclose(page_forecast["covariance"], covariance, rtol=0.02, atol=1e-7)
+        assert abs(page_forecast["landing"]["probability"] - landing[0]) < 1e-3
+        assert np.abs(np.array(page_forecast["landing"]["position"]) - landing[2:]).max() < 1e-3
+        assert np.allclose(page_forecast["landing"]["covariance"], landing_covariance, rtol=0.02, atol=1e-6)
 
 
 def test_the_simulator_of_the_page_flies_as_the_engine(answers):

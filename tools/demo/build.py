@@ -65,10 +65,13 @@ def scripts() -> str:
 def sport_numbers(sport: sim.Sport) -> dict:
     """What simulator.js and view.js read of a sport."""
     if sport.lift.form != "crisis":
-        raise ValueError(f"{sport.name}: its lift is {sport.lift.form!r}, and the page's simulator knows 'crisis' alone")
+        raise ValueError(
+            f"{sport.name}: its lift is {sport.lift.form!r}, and the page's simulator knows 'crisis' alone"
+        )
     laws = {"drag": ("cd", "dip"), "lift": ("a", "b", "depth", "at", "shift", "speed", "width")}
     air = {law: dict(zip(keys, getattr(sport, law).values, strict=True)) for law, keys in laws.items()}
     view = sport.view
+    lines = [{"path": path, "width": line.width} for line in view.lines for path in line.paths]
     return air | {
         "constant": sport.aerodynamic_constant,
         "spinDecay": sport.spin_decay_rate,
@@ -78,7 +81,7 @@ def sport_numbers(sport: sim.Sport) -> dict:
         "surfaces": [surface_numbers(surface) for surface in sport.surfaces],
         "throws": {name: draw_launches(sport, launch) for name, launch in sport.throws},
         "view": {"eye": list(view.eye), "target": list(view.target), "ballColor": list(view.ball_color),
-                 "background": list(view.background), "lines": [{"path": path, "width": line.width} for line in view.lines for path in line.paths]},
+                 "background": list(view.background), "lines": lines},
     }  # fmt: skip
 
 
