@@ -22,7 +22,7 @@ MAY_IMPORT = {  # package or script -> those of ours it may import besides itsel
     "lessons": {"sim", "tracks", "models", "evaluation"},
     "benchmarks": {"sim", "tracks", "render", "models", "env", "vision", "evaluation", "viewer"},
     "examples": {"sim", "tracks", "models"},
-    "tools": set(),
+    "tools": {"sim", "models"},
     "play": {"viewer"},
     "train": {"models"},
     "evaluate": {"evaluation"},
