@@ -48,6 +48,7 @@ class Learner:
         self.config, self.device = config, torch.device(config["device"])
         self.sports = sports_of(config["sport"])
         self.model, feature_set = network_of(config)
+        self.weights_model = "gru_raw" if config["model"] == "gru_raw" else self.model  # as files of weights have it
         balls = sim.open_set(config["data"]) if config["data"] else None
         options = self.batch_options | {"random_sports": random_count_of(config["sport"])}
         own = options | {"seed": config["seed"], "rank": rank, "ranks": ranks, "balls": balls}
@@ -142,7 +143,7 @@ class Learner:
         """The description in the file of weights."""
         named = self.config["model"]
         return {
-            "model": named if named == "gru_raw" else self.model, "seed": self.config["seed"],
+            "model": self.weights_model, "seed": self.config["seed"],
             "predictor": OWN_TRUNK if ":" in named else named,
             "sports": {sport.name: sport.version for sport in self.sports},
             "random_sports": random_count_of(self.config["sport"]), "kind": self.batches.feature_set,
