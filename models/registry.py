@@ -145,6 +145,11 @@ def serves(info: dict, sport: sim.Sport) -> bool:
     return len(info["sports"]) + info["random_sports"] > 1 or info["sports"] == {sport.name: sport.version}
 
 
+def predictors_of(model: str) -> list[str]:
+    """The predictors that weights of that model give: of the path head, and for gru of the belief head."""
+    return [OWN_TRUNK if ":" in model else model, *(["gru_physics"] if model == "gru" else [])]
+
+
 def variance_factors(info: dict, sport: sim.Sport) -> dict:
     """The calibration of a file of weights for a Sport: its own factors, or those of all sports together."""
     factors = info.get("widen", {})

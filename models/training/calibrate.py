@@ -19,7 +19,7 @@ from scipy.stats import chi2
 from ballcast import command, sim
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
 from ballcast.models.estimation.fit_spread import FILE, FULL_FRAMES, SPEEDS, FitSpread
-from ballcast.models.registry import OWN_TRUNK, load
+from ballcast.models.registry import load, predictors_of
 from ballcast.models.runtime import weights
 from ballcast.models.training.sports import sports_of
 from ballcast.sim.files import write_atomically
@@ -122,8 +122,7 @@ def distances(path: str | Path, model: str, sport: sim.Sport, balls: int) -> dic
     their factors: of the network and, for `gru`, of its belief simulated ahead."""
     tracks, times, truth, landings, clear = calibration_cases(sport, balls)
     out = {}
-    names = [OWN_TRUNK if ":" in model else model, *(["gru_physics"] if model == "gru" else [])]
-    for name, (key, landing_key) in zip(names, (("path", "landing"), ("flown", "flown_landing"))):
+    for name, (key, landing_key) in zip(predictors_of(model), (("path", "landing"), ("flown", "flown_landing"))):
         forecasts = load(f"{path}:{name}", sport).forecast_batch(tracks, times)
         error = np.array([f.mean for f in forecasts]) - truth
         out[key] = mahalanobis2(error, np.array([f.covariance for f in forecasts]))[clear]

@@ -22,7 +22,7 @@ from ballcast import command
 from ballcast.models.estimation.recordings_check import NOISE_FACTOR, check_recordings, track_noise
 from ballcast.models.nets.losses import later_loss, path_loss
 from ballcast.models.nets.network import Network, NetworkShape
-from ballcast.models.registry import serves
+from ballcast.models.registry import predictors_of, serves
 from ballcast.models.runtime import weights
 from ballcast.models.training.batches import Batch
 from ballcast.models.training.kept import calibrate_recorded, coverage, kept_cases, median_lines, ratio, scores
@@ -123,9 +123,11 @@ class FineTuner(Learner):
         """The network of the file."""
         path, info = self.config["finetune"], self.info
         shape, units = NetworkShape(**info["shape"]), self.config["units"]
-        if info["model"] != self.model or not serves(info, self.sports[0]) or units not in (None, shape.units):
+        if info["model"] != self.weights_model or not serves(info, self.sports[0]) or units not in (None, shape.units):
             found = f"{info['model']} for {', '.join(info['sports'])} with {shape.units} units"
-            raise ValueError(f"--finetune {path}: weights of a {found}; set --model, --sport and --units to match")
+            raise ValueError(
+                f"--finetune {path}: weights of a {found}; set --model, --features, --sport and --units to match"
+            )
         network = Network(shape)
         network.load_state_dict({name: torch.from_numpy(a) for name, a in self.start.items()})
         return network
@@ -157,7 +159,7 @@ class FineTuner(Learner):
     def finish(self, path: Path, state: Any) -> None:
         """Calibrate the weights on the kept tracks, and say what they are worth there. If they are worth no more than
         the file that the run began with, that file takes their place."""
-        old, names = self.config["finetune"], [self.model, *(["gru_physics"] if self.model == "gru" else [])]
+        old, names = self.config["finetune"], predictors_of(self.weights_model)
         cases = kept_cases(self.kept_tracks, self.sport)
         before = {name: scores(old, name, self.sport, cases) for name in names}
         after = {name: scores(path, name, self.sport, cases) for name in names}

@@ -51,6 +51,7 @@ class Learner:
         self.config, self.device = config, torch.device(config["device"])
         self.sports = sports_of(config["sport"])
         self.model, feature_set = network_of(config)
+        self.weights_model = "gru_raw" if config["model"] == "gru_raw" else self.model  # as files of weights have it
         self.batches, self.validation_batches = self._batches(feature_set, rank, ranks)
         self.network = self.initial_network().to(self.device)
         self.wrapped = DistributedDataParallel(self.network) if ranks > 1 else self.network
@@ -171,7 +172,7 @@ class Learner:
         """The description in the file of weights."""
         named = self.config["model"]
         return {
-            "model": named if named == "gru_raw" else self.model, "seed": self.config["seed"],
+            "model": self.weights_model, "seed": self.config["seed"],
             "predictor": OWN_TRUNK if ":" in named else named,
             "sports": {sport.name: sport.version for sport in self.sports},
             "random_sports": random_count_of(self.config["sport"]), "kind": self.batches.feature_set,

@@ -14,7 +14,7 @@ from pathlib import Path
 from ballcast.models.registry import WEIGHTS_FOLDER
 
 MILLION_FRAMES = {  # that each learns from; tokens learns on top of the shipped gru
-    "gru": 500, "table_tennis-gru_raw": 40, "table_tennis-lstm": 12, "table_tennis-rnn": 12, "table_tennis-mlp": 12,
+    "gru": 500, "table_tennis-gru_raw": 47, "table_tennis-lstm": 12, "table_tennis-rnn": 12, "table_tennis-mlp": 12,
     "table_tennis-mingru": 12, "table_tennis-transformer": 12, "table_tennis-tokens": 12,
 }  # fmt: skip
 PIXELS = ("--balls", "4096")  # that random cameras saw, for gru
