@@ -110,7 +110,9 @@ def cross_all(surface, times, mean, velocity, covariance, samples):
     count = len(times)
     probability, at, spread = np.empty(count), np.zeros((count, 7)), np.zeros((count, 4, 4))
     for b in range(count):
-        t = times[b] - times[b, 0]
+        t = np.empty(times.shape[1])
+        for k in range(len(t)):
+            t[k] = times[b, k] - times[b, 0]
         v = velocity[b] if len(velocity[b]) else _differences(t, mean[b])
         is_met = _cross_mean(surface, t, mean[b], v, len(velocity[b]) > 0, at[b])
         if len(samples[b]):
@@ -166,7 +168,8 @@ def _cross_mean(surface, times, mean, velocity, has_velocity, at):
     p, v = mean[0], velocity[0]
     before, path = _distance(surface, p[0], p[1], p[2]), np.empty(6)
     if surface[0] != PLANE and before <= 0.0:
-        at[1:4], at[4:] = p, v
+        for i in range(3):
+            at[1 + i], at[4 + i] = p[i], v[i]
         return True
     for k in range(len(times) - 1):
         bend = _bend(times, mean, velocity, k) if has_velocity else -1.0
@@ -184,7 +187,9 @@ def _cross_mean(surface, times, mean, velocity, has_velocity, at):
                     else:
                         low = middle
                 _path(times, mean, velocity, k, bend, high, path)
-                at[0], at[1:] = times[k] + high, path
+                at[0] = times[k] + high
+                for i in range(6):
+                    at[1 + i] = path[i]
                 return True
             before = after
     return False
@@ -247,7 +252,9 @@ def _path(times, mean, velocity, k, bend, s, out):
 @inlined
 def _interval(times, t):
     """(k, fraction): t lies in the interval after times[k]."""
-    k = min(max(np.searchsorted(times, t, side="right") - 1, 0), max(len(times) - 2, 0))
+    k = 0
+    while k < len(times) - 2 and times[k + 1] <= t:
+        k += 1
     if len(times) == 1:
         return k, 0.0
     return k, min(max((t - times[k]) / (times[k + 1] - times[k]), 0.0), 1.0)
@@ -305,7 +312,7 @@ def _first_along(surface, times, path, out):
     one."""
     before = _distance(surface, path[0, 0], path[0, 1], path[0, 2])
     if surface[0] != PLANE and before <= 0.0:
-        out[0], out[1:] = 0.0, path[0]
+        out[0], out[1], out[2], out[3] = 0.0, path[0, 0], path[0, 1], path[0, 2]
         return True
     for k in range(1, len(times)):
         after = _distance(surface, path[k, 0], path[k, 1], path[k, 2])
@@ -326,19 +333,21 @@ def _cross_samples(surface, times, mean, covariance, samples, is_met, at, spread
     count, crossed, reference, one = len(samples), 0, np.zeros(4), np.empty((4, len(samples)))
     for n in range(count):
         if _first_along(surface, times, samples[n], reference):
-            one[:, crossed] = reference
+            for i in range(4):
+                one[i, crossed] = reference[i]
             crossed += 1
     if crossed == 0:
         return 0.0
     is_met = is_met and _first_along(surface, times, mean, reference)  # of straight pieces, as the samples are
     scale = _spread_scale(times, mean, covariance, samples, at[0]) if is_met else 1.0
     if not is_met:
-        k, _ = _interval(times, _median(one[0, :crossed]))
-        reference[:], at[:4] = 0.0, 0.0
+        k, _ = _interval(times, _median(one, 0, crossed))
+        for i in range(4):
+            reference[i] = at[i] = 0.0
         for i in range(3):
             at[4 + i] = (mean[k + 1, i] - mean[k, i]) / (times[k + 1] - times[k]) if len(times) > 1 else 0.0
     for i in range(4):
-        middle = _median(one[i, :crossed])
+        middle = _median(one, i, crossed)
         at[i] += middle - reference[i]
         reference[i] = middle
     _move_onto(surface, at)
@@ -351,10 +360,16 @@ def _cross_samples(surface, times, mean, covariance, samples, is_met, at, spread
 
 
 @kernel
-def _median(values):
-    """The median of values (n,)."""
-    ordered, count = np.sort(values), len(values)
-    return 0.5 * (ordered[(count - 1) // 2] + ordered[count // 2])
+def _median(rows, i, count):
+    """The median of the first `count` numbers of row i."""
+    values = np.empty(count)
+    for n in range(count):  # sorted by hand: numpy's sort takes long to compile
+        k = n
+        while k > 0 and values[k - 1] > rows[i, n]:
+            values[k] = values[k - 1]
+            k -= 1
+        values[k] = rows[i, n]
+    return 0.5 * (values[(count - 1) // 2] + values[count // 2])
 
 
 @inlined

@@ -184,12 +184,16 @@ def test_bad_frames_leave_a_stream_as_it_was(name):
     for t, pixel, c in zip(track.time, track.pixel, track.camera, strict=True):
         stream.observe_pixel(float(t), pixel, track.cameras[c])
     before, last = stream.forecast([0.5]), float(track.time[-1])
+    left_out = [
+        ((last + 0.01, [np.nan, 3.0], SIDE), "not finite"),
+        ((np.inf, [1.0, 3.0], SIDE), "not finite"),
+        ((last - 0.01, [1.0, 3.0], SIDE), "late"),
+        ((last, [1.0, 3.0], track.cameras[track.camera[-1]]), "late"),
+    ]
+    for arguments, status in left_out:
+        assert stream.observe_pixel(*arguments) == status
     bad = [
-        ((last + 0.01, [np.nan, 3.0], SIDE), "finite time and pixel"),
-        ((np.inf, [1.0, 3.0], SIDE), "finite time and pixel"),
-        ((last + 0.01, [1.0, 2.0, 3.0], SIDE), "finite time and pixel"),
-        ((last - 0.01, [1.0, 3.0], SIDE), "comes before the last one"),
-        ((last, [1.0, 3.0], track.cameras[track.camera[-1]]), "two frames"),
+        ((last + 0.01, [1.0, 2.0, 3.0], SIDE), "time and a pixel"),
         ((last + 0.01, [1.0, 3.0], "side"), "must be a Camera"),
         ((last + 0.01, [1.0, 3.0], SIDE, -2.0), "diameter"),
     ]
