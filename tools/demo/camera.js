@@ -10,8 +10,8 @@ class Camera {
     this.right = right.map((x) => x / size);
     this.down = cross(this.forward, this.right);
     this.eye = eye;
-    this.focal = Math.min((width * distance) / wide, (height * distance) / 2.3);
-    this.middle = [width / 2, height * 0.52];
+    this.focal = Math.min((width * distance) / wide, (height * distance) / 2.7);
+    this.middle = [width / 2, height * 0.6];
   }
 
   /** Pixel and depth of a point; depth at most 0 is behind the camera. */

@@ -149,8 +149,8 @@ class Page {
     const { landing } = f, isShown = landing.probability > 0.5;
     for (let i = 1; i < times.length; i++) {
       for (let part = 0; part < 1; part += 0.25) {
-        const t = times[i - 1] + part * (times[i] - times[i - 1]);
-        if (t < now || t > from[0] + SHOWN) continue;
+        const step = times[i] - times[i - 1], t = Math.max(times[i - 1] + part * step, now);
+        if (t >= times[i - 1] + (part + 0.25) * step || t > from[0] + SHOWN) continue; // over, or too far ahead
         points.push(this.between(times, means, i, t, isShown ? landing : null));
         covariances.push(spreads[i - 1].map((row, a) => row.map((x, b) => x + part * (spreads[i][a][b] - x))));
       }
