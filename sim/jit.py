@@ -241,10 +241,13 @@ def compiled_here() -> bool:
 
 
 def is_kept(function: Any) -> bool:
-    """Whether compiled code of a function is on the disk, made from today's source."""
+    """Whether compiled code of a function is on the disk, made from today's source.
+
+    An index may name a module or a class that is gone.
+    """
     try:
         return isinstance(function._cache, caching.FunctionCache) and bool(function._cache._cache_file._load_index())
-    except OSError:
+    except (OSError, ImportError, AttributeError):
         return False
 
 

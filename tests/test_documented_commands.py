@@ -104,6 +104,7 @@ OTHERS = (
     "pytest",
     "ruff",
     "tools.typecheck",
+    "tools.demo",
     "mkdocs",
 )  # modules that are not Ballcast's programs, or check it
 EXTRAS = {"--record": "imageio_ffmpeg", "ukf": "filterpy", "train.py": "torch", "export": "onnx", "hdf5": "h5py",
@@ -118,6 +119,7 @@ PYTHON_ELSEWHERE = {  # page -> the test that runs its blocks, with what they ne
     "docs/own_model.md": "test_raw_network.py",
 }
 PYTHON_BY_HAND = (  # (page, what its block begins with, why it does not run here)
+    ("docs/scale.md", "import numpy as np", "reads what the commands above it write"),
     ("docs/commands.md", "import numpy as np\nimport torch\n", "needs an NVIDIA GPU"),
     ("docs/commands.md", "from ballcast.sim.cuda.engine import empty", "needs an NVIDIA GPU"),
 )

@@ -10,7 +10,8 @@ VAGUE = {  # words that name nothing, each from a private vocabulary of an early
     "strangers", "wander", "spell", "outset", "tally", "believe", "believed", "foresee", "farewell", "said",
 }  # fmt: skip
 VAGUE_BOUNDS = {"LEAST", "MOST"}  # in constants: MIN_ and MAX_
-CAMERA_FILES = ("tools/demo/", "render/", "viewer/", "sim/view.py", "tests/test_viewer", "tests/test_render")  # the camera has one
+# the camera has one
+CAMERA_FILES = ("tools/demo/", "render/", "viewer/", "sim/view.py", "tests/test_viewer", "tests/test_render")
 MAX_LINES, MAX_MEDIAN_LINES, MAX_POSITIONAL = 60, 8, 8
 
 FILES = source.files()
