@@ -37,8 +37,8 @@ class _BallData(IterableDataset):
             raise ValueError(f"frames {frames} and count {count} must be at least 1, first {first} at least 0")
         if not 0 <= rank < ranks:
             raise ValueError(f"rank {rank} of {ranks}: must be from 0 to {ranks - 1}")
-        if any(not 0 < h < np.inf for h in horizons):
-            raise ValueError(f"horizons {tuple(horizons)}: seconds above 0")
+        if np.ndim(horizons) != 1 or any(not 0 < h < np.inf for h in horizons):
+            raise ValueError(f"horizons {horizons!r}: a sequence of seconds above 0, such as (0.1, 0.2)")
         self.frames, self.horizons = frames, np.array(horizons, float)
         self.first, self.count, self.rank, self.ranks = first, count, rank, ranks
 

@@ -49,9 +49,9 @@ def provenance() -> Iterator[list[str]]:
         balls = f"{len(sports)} sports and {RANDOM_SPORTS} random ones" if info["random_sports"] else ", ".join(sports)
         learnt = f"{balls}; {info['frames'] / 1e6:.1f} million frames in {info['steps']} steps, seed {info['seed']}"
         if source := info.get("from"):
-            learnt += f", after training as `{source}`"
+            learnt += f"; it began from an earlier `{source}`, whose frames and steps are not counted"
         if info.get("pixels"):
-            learnt += ", with balls that cameras saw"
+            learnt += "; some of the balls were seen by cameras"
         size = f"{path.stat().st_size / 1e6:.2f} MB, {parameters(path.stem.rpartition('-')[2], path):,} numbers"
         yield [f"`{path.name}`", size, learnt, READS[info["kind"]]]
 

@@ -21,7 +21,7 @@ def to_markdown(results: Results, tables: Iterable[Table]) -> str:
     for table in tables:
         heads = [_plain(column.header) or "predictor" for column in table.columns]
         body = _rows(heads, zip(*([_cell(cell) for cell in column.cells] for column in table.columns)))
-        parts += [f"**{_plain(table.title)}**", body, _plain(table.caption)]
+        parts += [f"**{_plain(table.title)}**", body, _caption(table.caption)]
     if results.notes:
         parts.append("\n".join(f"- {note}" for note in results.notes))
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -40,6 +40,11 @@ def _cell(cell):
     """A cell without rich's marks; figures that lead are bold."""
     plain = _plain(cell)
     return f"**{plain.removeprefix('*')}**" if str(cell).startswith("[bold]") else plain
+
+
+def _caption(text):
+    """What stands below a table; the mark of figures that lead is bold here, not an asterisk."""
+    return _plain(text).replace("* first", "bold: first")
 
 
 def to_csv(results: Results) -> str:

@@ -17,6 +17,7 @@ from ballcast.tracks.held import RepeatFilter
 
 MAX_SPEED, MARGIN = 120.0, 0.5  # m/s, m: no ball of a sport is farther off after a time
 MIN_AGREEING = 4  # frames in a row, as many as the filter needs to start anew
+MAX_TIME = 1e11  # s: three thousand years. Above it numbers no longer resolve 10 us
 MAX_GAP = 0.5  # s between late frames that count as one sequence
 
 
@@ -26,12 +27,13 @@ class FrameStatus(enum.StrEnum):
     TAKEN = "taken"
     RESTARTED = "restarted"  # taken, as the first frame of a new ball
     NOT_FINITE = "not finite"  # left out: NaN or infinite, as where the ball was not seen
+    NOT_SECONDS = "not seconds"  # left out: a time beyond MAX_TIME, as clocks that count milli- or nanoseconds have
     LATE = "late"  # left out: its time is not after that of the last frame
     HELD = "held"  # left out: the position before, repeated; or (0, 0, 0). See tracks/held.py
     FAR_OFF = "far off"  # left out or given little weight: the ball cannot be there, or is most unlikely to be
 
 
-TAKEN, RESTARTED, NOT_FINITE, LATE, HELD, FAR_OFF = FrameStatus
+TAKEN, RESTARTED, NOT_FINITE, NOT_SECONDS, LATE, HELD, FAR_OFF = FrameStatus
 ACCEPTED = (TAKEN, RESTARTED)
 
 
@@ -57,6 +59,8 @@ class FrameGate:
         """What becomes of the frame at t s and (x, y, z) m."""
         if not math.isfinite(t + x + y + z):
             return NOT_FINITE
+        if abs(t) > MAX_TIME:
+            return NOT_SECONDS
         frame, last = (t, x, y, z), self._taken
         if last is None or (t > last[0] and _can_follow(last, frame)):
             if not self._repeats.is_measured(*frame):

@@ -41,5 +41,9 @@ class WithoutWidth(nn.Linear):
         super().__init__(channels, 8)
 
 
+class WithoutTimes(nn.Linear):
+    """Its forward takes features alone."""
+
+
 class Plain:
     """No module of torch."""

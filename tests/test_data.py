@@ -73,7 +73,7 @@ def test_a_set_gives_its_balls_once(tmp_path):
 @pytest.mark.parametrize(
     "options, why",
     [({"split": "mine"}, "there are train"), ({"count": 0}, "at least 1"), ({"horizons": (0.0,)}, "above 0"),
-     ({"rank": 2, "ranks": 2}, "from 0 to 1")],
+     ({"horizons": 0.2}, "a sequence of seconds"), ({"rank": 2, "ranks": 2}, "from 0 to 1")],
 )  # fmt: skip
 def test_wrong_options_are_refused(options, why):
     with pytest.raises(ValueError, match=why):

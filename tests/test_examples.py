@@ -95,6 +95,7 @@ def test_runs_become_one_row_with_mean_and_spread(tmp_path):
     assert found.errors["a|s|horizon|0.1|0.2"] == pytest.approx({"t0": 0.2, "t1": 0.4})
     page = to_markdown(found, tables(found))
     assert "300.0 ± 141.4" in page and "b\\|c" in page and "[dim]" not in page
+    assert "bold: first" in page and "* first" not in page
     assert to_csv(found).splitlines()[0].startswith("predictor,suite,protocol,history,horizon,metric,value,low,high")
     found.write(tmp_path / "r.json")
     assert Results.read(tmp_path / "r.json") == found

@@ -146,6 +146,7 @@ def test_of_a_long_track_a_trunk_of_my_own_reads_the_last_frames_in_order():
         ("Attends", "depends on later frames"),
         ("Narrow", r"returned \(2, 12, 4\), not"),
         ("WithoutWidth", r"cannot be made as WithoutWidth\(channels, width\)"),
+        ("WithoutTimes", r"forward must take \(features, times\)"),
         ("Plain", "not a torch.nn.Module"),
         ("Nobody", "own_trunks has no 'Nobody'"),
     ],

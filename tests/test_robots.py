@@ -164,6 +164,7 @@ def test_frames_that_cannot_be_true_are_left_out_with_a_status(name):
     for k, (t, p) in enumerate(zip(time, position, strict=True)):
         if k > 12:
             assert stream.observe(t, (np.nan, 0.0, 0.0)) == "not finite" and stream.observe(np.inf, p) == "not finite"
+            assert stream.observe(1.7e18 + 1e9 * t, p) == "not seconds"  # nanoseconds
             assert stream.observe(t - 0.02, p) == "late" and stream.observe(t, position[k - 1]) == "held"
             assert stream.observe(t, (0, 0, 0)) == "held" and stream.observe(t, p + 30.0) == "far off"
         assert stream.observe(t, p) == clean.observe(t, p) == "taken"

@@ -10,6 +10,7 @@ frames 0 to t alone: `make` tries a fresh trunk on random frames, and refuses on
 at most OWN_FRAMES frames; shorter ones end in frames of zeros, which nobody reads.
 """
 
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,10 @@ def make(model: str, channels: int, width: int) -> nn.Module:
         trunk = cls(channels, width)
     except TypeError as error:
         raise ValueError(f"--model {model}: cannot be made as {cls.__name__}(channels, width): {error}") from None
+    try:
+        inspect.signature(trunk.forward).bind("features", "times")
+    except TypeError as error:
+        raise ValueError(f"--model {model}: forward must take (features, times): {error}") from None
     _try(model, trunk, channels, width)
     return trunk
 
@@ -64,7 +69,10 @@ class TrunkRunner:
     """A trained trunk that reads the last OWN_FRAMES frames of balls anew for each forecast. Arrays in and out."""
 
     def __init__(self, shape: dict, tensors: dict[str, np.ndarray], path: str | Path):
-        self.trunk = make(shape["model"], shape["features"], shape["units"]).eval()
+        try:
+            self.trunk = make(shape["model"], shape["features"], shape["units"]).eval()
+        except ValueError as error:
+            raise ValueError(f"{path} needs the module that it was trained with: {error}") from None
         own = {n.removeprefix("trunk."): torch.from_numpy(a) for n, a in tensors.items() if n.startswith("trunk.")}
         try:
             self.trunk.load_state_dict(own)

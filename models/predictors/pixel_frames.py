@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from numpy.typing import ArrayLike
 
 from ballcast.models.contract import HistoryTooShort
-from ballcast.models.frame_gate import LATE, MIN_AGREEING, NOT_FINITE, RESTARTED, TAKEN, FrameStatus
+from ballcast.models.frame_gate import (
+    LATE,
+    MAX_TIME,
+    MIN_AGREEING,
+    NOT_FINITE,
+    NOT_SECONDS,
+    RESTARTED,
+    TAKEN,
+    FrameStatus,
+)
 from ballcast.tracks.camera import Camera
 from ballcast.tracks.pixel_track import PixelTrack, check_names
 
@@ -42,6 +51,8 @@ class PixelFrames:
         index = self._index(camera)
         if not math.isfinite(t + u + v):
             return NOT_FINITE, u, v, index
+        if abs(t) > MAX_TIME:
+            return NOT_SECONDS, u, v, index
         if t < self.last_time or t == self._last_times[index]:
             self._late_count = self._late_count + 1 if t > self._late_time else 1
             self._late_time = t
