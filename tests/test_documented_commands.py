@@ -123,7 +123,7 @@ PYTHON_BY_HAND = (  # (page, what its block begins with, why it does not run her
     ("docs/commands.md", "import numpy as np\nimport torch\n", "needs an NVIDIA GPU"),
     ("docs/commands.md", "from ballcast.sim.cuda.engine import empty", "needs an NVIDIA GPU"),
 )
-PYTHON_EXTRAS = {"docs/cameras.md": "cv2", "docs/video.md": "cv2"}
+PYTHON_EXTRAS = {"docs/cameras.md": "cv2", "docs/video.md": "cv2", "docs/viewer.md": "rerun"}
 
 
 class FirstOutput(BaseException):

@@ -96,7 +96,7 @@ def misdirected_gravity(time: np.ndarray, position: np.ndarray) -> str | None:
 def parabolas(time: np.ndarray, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Acceleration (W, 3) m/s2 and velocity (W, 3) m/s of parabolas through short windows: the half that fits best."""
     step = np.median(np.diff(time))
-    frames = max(MIN_WINDOW_FRAMES, int(np.ceil(WINDOW / step)) + 1)
+    frames = max(MIN_WINDOW_FRAMES, int(np.ceil(min(WINDOW, step * len(time)) / step)) + 1)
     last = len(time) - frames
     if last < 0 or frames * step > MAX_WINDOW:
         return np.empty((0, 3)), np.empty((0, 3))
