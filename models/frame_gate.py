@@ -49,10 +49,8 @@ class FrameGate:
     def restart(self) -> None:
         """Forget the frames: a new ball begins."""
         self._taken: tuple[float, ...] | None = None  # t, x, y, z of the last frame that was taken
-        self._other, self._count = (
-            (-math.inf, 0.0, 0.0, 0.0),
-            0,
-        )  # the last one that was late or far off; how many agree
+        self._other = (-math.inf, 0.0, 0.0, 0.0)  # the last one that was late or far off
+        self._count = 0  # how many of those agree
         self._repeats.restart()
 
     def check(self, t: float, x: float, y: float, z: float) -> FrameStatus:
