@@ -1,0 +1,217 @@
+"""Where the lanes' paths first touch a surface, and the balls after it.
+
+Nearly every contact is with a face alone: a root of one polynomial in one axis. Such pairs of lane and surface are
+gathered and solved side by side; only paths near edges, rings and the like go to the search of one ball (detection.py).
+A step that meets a surface is not taken: the lane makes it again, up to the contact, in the next round.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ballcast.sim.jit import inlined, kernel
+from ballcast.sim.kernels.contact import CONTACT_TOLERANCE, RESTING, after_contact, note_contact
+from ballcast.sim.kernels.detection import MIN_ADVANCE, SIMULTANEITY_TOLERANCE, exposed_face_axis, first_contact
+from ballcast.sim.kernels.flight import onto_contact, rolling_step
+from ballcast.sim.kernels.lane_numbers import where
+from ballcast.sim.kernels.lane_rows import (
+    ACCELERATION,
+    BALL,
+    BOX_HIGH,
+    BOX_LOW,
+    CONTACT_COUNT,
+    CONTACT_STEP,
+    CONTACTS_FOUND,
+    CURVE,
+    CURVE_SIZE,
+    FLYING,
+    FRICTION,
+    IS_TAKEN,
+    LANES,
+    MEETING,
+    MET,
+    MODE,
+    NEAR,
+    PHASE,
+    POSITION,
+    SPIN,
+    STEP,
+    SUPPORT,
+    VELOCITY,
+    lane_parameters,
+    read_number,
+    read_vector,
+    set_step_end,
+    set_vector,
+    step_end,
+    step_start,
+)
+from ballcast.sim.kernels.lane_steps import mark_near
+from ballcast.sim.kernels.layout import IN_FLIGHT, LAID_TO_REST
+from ballcast.sim.kernels.quintic import quintic_coefficients
+
+MAX_CONTACTS_SIMULATED = 5000  # of one ball: one that is wedged and hops without end is laid to rest
+BLOCK = 16  # pairs of lanes and faces that are solved at once
+GAP, RATE, ROOT, FACE_ROWS = 0, 1, 6, 7  # of a block: the gaps at the start, the coefficients 1 to 5, the answers
+FREE, UNDECIDED = 2.0, -1.0  # answers that are no fraction of the step
+NEWTON_STEPS = 4
+
+
+class Pairs(NamedTuple):
+    """Pairs of a lane and a surface that it may touch, and the lanes' first contacts."""
+
+    lane: np.ndarray  # (P,), some more than there are lanes times surfaces
+    surface: np.ndarray  # (P,)
+    faces: np.ndarray  # (P / BLOCK, FACE_ROWS BLOCK)
+    time: np.ndarray  # (LANES,) s in the step, of the first contact; UNDECIDED where the search of one ball must say
+    met: np.ndarray  # (LANES,) the surface, or IN_FLIGHT
+
+
+@inlined
+def new_pairs(surface_count):
+    """Room for Pairs of so many surfaces."""
+    blocks = LANES * surface_count // BLOCK + 1
+    lane, surface = np.zeros(blocks * BLOCK, np.int64), np.zeros(blocks * BLOCK, np.int64)
+    return Pairs(lane, surface, np.zeros((blocks, FACE_ROWS * BLOCK)), np.zeros(LANES), np.zeros(LANES, np.int64))
+
+
+@inlined
+def end_special_steps(sport, launches, s, m, lanes):
+    """The ends of the steps of lanes that are not in free flight: at a contact, or on a surface."""
+    count = 0
+    for i in range(LANES):  # without branches: which lanes it will be cannot be foreseen
+        lanes[count] = i
+        count += s[MODE * LANES + i] > FLYING
+    for i in lanes[:count]:
+        if m[SUPPORT, i] >= 0:
+            _roll(sport, launches[m[BALL, i], FRICTION], s, m, i)
+        else:
+            end, h, m[MET, i] = onto_contact(sport, step_end(s, i), read_number(s, STEP, i), m[MET, i])
+            set_step_end(s, i, end, h)
+
+
+@kernel
+def _roll(sport, friction_factor, s, m, i):
+    """A step of a lane whose ball is on a surface; MET: the surface met, IN_FLIGHT at the edge, or what supports it."""
+    start, end, h, m[MET, i], m[PHASE, i] = rolling_step(
+        sport, friction_factor, step_start(s, i), m[SUPPORT, i], m[PHASE, i]
+    )
+    set_step_end(s, i, end, h)
+    set_vector(s, ACCELERATION, i, start.acceleration)
+
+
+@inlined
+def find_contacts(sport, boxes, s, m, pairs):
+    """Look for the first contacts of flying lanes; a lane that has one makes its step again, up to there.
+
+    boxes (S, 6): of the surfaces, grown by the ball's reach, in the lanes' precision.
+    """
+    count = 0
+    for j in range(len(boxes)):
+        mark_near(s, boxes, j)
+        first = count
+        for i in range(LANES):
+            pairs.lane[count] = i
+            count += s[NEAR * LANES + i] > 0.5
+        pairs.surface[first:count] = j
+    for q in range(count):
+        _gather(sport, s, pairs, q)
+    for block in range((count + BLOCK - 1) // BLOCK):
+        _solve(pairs.faces[block])
+    for q in range(count):
+        _choose(s, pairs, q)
+    for q in range(count):
+        i = pairs.lane[q]
+        if pairs.time[i] == UNDECIDED:
+            pairs.time[i], pairs.met[i] = _search(sport, s, i)
+        if pairs.time[i] < s[STEP * LANES + i]:
+            # a path that grazes at its very start moves on; a true contact there is stepped back to
+            s[CONTACT_STEP * LANES + i], m[MET, i] = max(pairs.time[i], MIN_ADVANCE), pairs.met[i]
+            s[MODE * LANES + i], s[IS_TAKEN * LANES + i] = MEETING, 0
+
+
+@inlined
+def _gather(sport, s, pairs, q):
+    """Fill pair q: how the gap between the lane's ball and the surface changes, NaN where it is not that to a face."""
+    i, surface, face, place = pairs.lane[q], sport.surfaces[pairs.surface[q]], pairs.faces[q // BLOCK], q % BLOCK
+    axis = exposed_face_axis(surface, read_vector(s, BOX_LOW, i), read_vector(s, BOX_HIGH, i))
+    pairs.time[i], pairs.met[i] = math.inf, IN_FLIGHT
+    if axis < 0:
+        face[place] = math.nan
+        return
+    gap = read_number(s, POSITION + axis, i) - surface["low"][axis]
+    side = 1.0 if gap > 0.0 else -1.0
+    face[place] = side * gap - surface["contact_distance"]
+    for k in range(CURVE_SIZE):
+        face[(RATE + k) * BLOCK + place] = side * read_number(s, CURVE + CURVE_SIZE * axis + k, i)
+
+
+@inlined
+def _solve(face):
+    """When the gaps of a block close: fractions of the step, FREE or UNDECIDED.
+
+    Where a gap is concave it has one root at most: one that is open at both ends stays open, else Newton's method from
+    above cannot run away.
+    """
+    for q in range(BLOCK):
+        c = face[q], face[BLOCK + q], face[2 * BLOCK + q], face[3 * BLOCK + q], face[4 * BLOCK + q], face[5 * BLOCK + q]
+        is_concave = 2.0 * c[2] + 6.0 * abs(c[3]) + 12.0 * abs(c[4]) + 20.0 * abs(c[5]) < 0.0
+        root = math.sqrt(max(c[1] * c[1] - 4.0 * c[2] * max(c[0], 0.0), 0.0))
+        f = min((c[1] + root) / (1e-12 - 2.0 * c[2]), 1.0)  # the parabola's
+        for _ in range(NEWTON_STEPS):
+            f = min(max(f - _gap(c, f) / _gap_rate(c, f), 0.0), 1.0)
+        is_root = (abs(_gap(c, f)) <= CONTACT_TOLERANCE) & (_gap_rate(c, f) < 0.0)
+        f = where((c[0] <= CONTACT_TOLERANCE) & (c[1] < 0.0), 0.0, where(is_root, f, UNDECIDED))
+        f = where(c[0] + c[1] + c[2] + c[3] + c[4] + c[5] >= -CONTACT_TOLERANCE, FREE, f)
+        face[ROOT * BLOCK + q] = where(is_concave & (f == f), f, UNDECIDED)
+
+
+@inlined
+def _gap(c, f):
+    return c[0] + f * (c[1] + f * (c[2] + f * (c[3] + f * (c[4] + f * c[5]))))
+
+
+@inlined
+def _gap_rate(c, f):
+    return c[1] + f * (2.0 * c[2] + f * (3.0 * c[3] + f * (4.0 * c[4] + f * 5.0 * c[5])))
+
+
+@inlined
+def _choose(s, pairs, q):
+    """Note the contact of pair q, if there is one, where it is the lane's first.
+
+    Of contacts at the same moment the first surface of the list wins.
+    """
+    i, f = pairs.lane[q], pairs.faces[q // BLOCK, ROOT * BLOCK + q % BLOCK]
+    t, best = f * read_number(s, STEP, i), pairs.time[i]
+    if f == UNDECIDED:
+        pairs.time[i] = UNDECIDED
+    elif f <= 1.0 and t < best - SIMULTANEITY_TOLERANCE:  # of a time already UNDECIDED too
+        pairs.time[i], pairs.met[i] = t, pairs.surface[q]
+
+
+@kernel
+def _search(sport, s, i):
+    """(time, surface) of the lane's first contact, by the search of one ball."""
+    h, start = read_number(s, STEP, i), step_start(s, i)
+    bounds = (read_vector(s, BOX_LOW, i), read_vector(s, BOX_HIGH, i))
+    path = start, quintic_coefficients(start, step_end(s, i), h), h
+    return first_contact(sport.surfaces, sport.boxes, IN_FLIGHT, bounds, *path)
+
+
+@inlined
+def apply_contact(sport, launches, status, contacts, surface, s, m, i, t):
+    """Take the lane's ball through contact with a surface, and note the contact."""
+    b, before = m[BALL, i], step_start(s, i)
+    velocity, spin, m[SUPPORT, i], m[PHASE, i], _ = after_contact(
+        sport, lane_parameters(launches, b, s, i), before, surface, m[SUPPORT, i], m[PHASE, i]
+    )
+    note_contact(contacts, m[CONTACTS_FOUND, 0], b, surface, t, before, velocity, spin)
+    m[CONTACTS_FOUND, 0] += 1
+    m[CONTACT_COUNT, i] += 1
+    if m[CONTACT_COUNT, i] > MAX_CONTACTS_SIMULATED:
+        m[SUPPORT, i], m[PHASE, i], status[b] = surface, RESTING, LAID_TO_REST
+        velocity = spin = (0.0, 0.0, 0.0)
+    set_vector(s, VELOCITY, i, velocity)
+    set_vector(s, SPIN, i, spin)
