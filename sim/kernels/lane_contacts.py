@@ -29,6 +29,7 @@ from ballcast.sim.kernels.lane_rows import (
     FRICTION,
     IS_TAKEN,
     LANES,
+    LAST_LANE,
     MEETING,
     MET,
     MODE,
@@ -83,7 +84,8 @@ def end_special_steps(sport, launches, s, m, lanes):
     for i in range(LANES):  # without branches: which lanes it will be cannot be foreseen
         lanes[count] = i
         count += s[MODE * LANES + i] > FLYING
-    for i in lanes[:count]:
+    for q in range(count):
+        i = lanes[q] & LAST_LANE
         if m[SUPPORT, i] >= 0:
             _roll(sport, launches[m[BALL, i], FRICTION], s, m, i)
         else:
@@ -122,7 +124,7 @@ def find_contacts(sport, boxes, s, m, pairs):
     for q in range(count):
         _choose(s, pairs, q)
     for q in range(count):
-        i = pairs.lane[q]
+        i = pairs.lane[q] & LAST_LANE
         if pairs.time[i] == UNDECIDED:
             pairs.time[i], pairs.met[i] = _search(sport, s, i)
         if pairs.time[i] < s[STEP * LANES + i]:
@@ -134,7 +136,7 @@ def find_contacts(sport, boxes, s, m, pairs):
 @inlined
 def _gather(sport, s, pairs, q):
     """Fill pair q: how the gap between the lane's ball and the surface changes, NaN where it is not that to a face."""
-    i, surface, face, place = pairs.lane[q], sport.surfaces[pairs.surface[q]], pairs.faces[q // BLOCK], q % BLOCK
+    i, surface, face, place = pairs.lane[q] & LAST_LANE, sport.surfaces[pairs.surface[q]], pairs.faces[q // BLOCK], q % BLOCK
     axis = exposed_face_axis(surface, read_vector(s, BOX_LOW, i), read_vector(s, BOX_HIGH, i))
     pairs.time[i], pairs.met[i] = math.inf, IN_FLIGHT
     if axis < 0:
@@ -183,7 +185,7 @@ def _choose(s, pairs, q):
 
     Of contacts at the same moment the first surface of the list wins.
     """
-    i, f = pairs.lane[q], pairs.faces[q // BLOCK, ROOT * BLOCK + q % BLOCK]
+    i, f = pairs.lane[q] & LAST_LANE, pairs.faces[q // BLOCK, ROOT * BLOCK + q % BLOCK]
     t, best = f * read_number(s, STEP, i), pairs.time[i]
     if f == UNDECIDED:
         pairs.time[i] = UNDECIDED

@@ -37,6 +37,7 @@ from ballcast.sim.kernels.lane_rows import (
     IS_NEW,
     IS_TAKEN,
     LANES,
+    LAST_LANE,
     MET,
     MODE,
     NEXT_BALL,
@@ -97,7 +98,8 @@ def fly_lanes(task, first, last):
         for i in range(LANES):  # without branches: which lanes it will be cannot be foreseen
             listed[taken_count] = i
             taken_count += s[IS_TAKEN * LANES + i] > n.half
-        for i in listed[:taken_count]:
+        for q in range(taken_count):
+            i = listed[q] & LAST_LANE
             b, t, k, row = m[BALL, i], clock[i], m[FRAME, i], m[TIME_ROW, i]
             end = t + s[STEP * LANES + i]
             base = b * frame_capacity * 3
@@ -110,7 +112,8 @@ def fly_lanes(task, first, last):
             ready_count += (frame >= counts[b]) | (s[MODE * LANES + i] > flying)
         take_steps(aero, s)
         has_new = ready_count > 0
-        for i in listed[:ready_count]:
+        for q in range(ready_count):
+            i = listed[q] & LAST_LANE
             if m[FRAME, i] >= counts[m[BALL, i]]:  # nothing after the last frame counts
                 _load_next_ball(sport, launches, status, contacts, s, m, clock, i, last)
             else:
