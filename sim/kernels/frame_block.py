@@ -41,12 +41,19 @@ def _generate(context, builder, signature, arguments):
     f = builder.fmul(f, _splat(builder, inverse, size))
     rows = builder.zext(_bit_count(builder, is_inside, size), SHORT)
     values = [_polynomial(builder, builder.extract_value(axes, k), f, size) for k in range(3)]
-    limit = _splat(builder, builder.mul(rows, ir.Constant(SHORT, 3)), size)
-    for part, row in enumerate(_interleave(builder, values, size)):
-        at = builder.add(begin, ir.Constant(INDEX, part * size))
-        pointer = _pointer(context, builder, signature.args[0], out, at, number, size)
-        places = _numbers(range(part * size, (part + 1) * size))
-        _masked_store(builder, row, pointer, builder.icmp_signed("<", places, limit))
+    parts = [
+        (row, _pointer(context, builder, signature.args[0], out, builder.add(begin, ir.Constant(INDEX, k * size)), number, size))
+        for k, row in enumerate(_interleave(builder, values, size))
+    ]
+    with builder.if_else(builder.icmp_signed(">=", count, ir.Constant(INDEX, size))) as (whole, tail):
+        with whole:  # later steps write over what is beyond the end
+            for row, pointer in parts:
+                builder.store(row, pointer, align=4)
+        with tail:
+            limit = _splat(builder, builder.mul(rows, ir.Constant(SHORT, 3)), size)
+            for k, (row, pointer) in enumerate(parts):
+                places = _numbers(range(k * size, (k + 1) * size))
+                _masked_store(builder, row, pointer, builder.icmp_signed("<", places, limit))
     more = builder.icmp_signed("==", rows, ir.Constant(SHORT, size))
     return context.make_tuple(builder, signature.return_type, [builder.zext(x, INDEX) for x in (rows, more)])
 
