@@ -11,6 +11,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 REGISTER_BITS = 512
+AHEAD, LOCALITY = 3, 3
 MAX_BLOCK = REGISTER_BITS // 32  # times are padded by as many
 INDEX, SHORT = ir.IntType(64), ir.IntType(32)
 
@@ -54,6 +55,13 @@ def _generate(context, builder, signature, arguments):
             for k, (row, pointer) in enumerate(parts):
                 places = _numbers(range(k * size, (k + 1) * size))
                 _masked_store(builder, row, pointer, builder.icmp_signed("<", places, limit))
+    byte = ir.IntType(8).as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [byte, SHORT, SHORT, SHORT])
+    prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    for k in range(AHEAD):
+        at = builder.add(begin, ir.Constant(INDEX, (3 * size + k * size)))
+        pointer = builder.bitcast(_pointer(context, builder, signature.args[0], out, at, number, size), byte)
+        builder.call(prefetch, [pointer, *(ir.Constant(SHORT, x) for x in (1, LOCALITY, 1))])
     more = builder.icmp_signed("==", rows, ir.Constant(SHORT, size))
     return context.make_tuple(builder, signature.return_type, [builder.zext(x, INDEX) for x in (rows, more)])
 
