@@ -11,7 +11,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 REGISTER_BITS = 512
-AHEAD, LOCALITY = 3, 3
+AHEAD, LOCALITY = 6, 3
 MAX_BLOCK = REGISTER_BITS // 32  # times are padded by as many
 INDEX, SHORT = ir.IntType(64), ir.IntType(32)
 
