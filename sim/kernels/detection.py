@@ -72,6 +72,18 @@ def exposed_face_axis(surface, low, high):
 
 
 @inlined
+def face_axis(surface, low, high):
+    """(the axis across a flat surface, or -1; whether a path within low and high corners can touch its face alone)."""
+    axis = exposed_face_axis(surface, low, high)
+    if axis >= 0 or surface["ring_radius"] > 0.0:
+        return axis, axis >= 0
+    for k in range(3):
+        if surface["low"][k] == surface["high"][k]:
+            axis = k
+    return axis, False
+
+
+@inlined
 def _face_contact_time(surface, start, c, axis, h):
     """(time, whether there is a contact, whether that is certain) of a path towards a face.
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.contact import CONTACT_TOLERANCE, RESTING, after_contact, note_contact
-from ballcast.sim.kernels.detection import MIN_ADVANCE, SIMULTANEITY_TOLERANCE, exposed_face_axis, first_contact
+from ballcast.sim.kernels.detection import MIN_ADVANCE, SIMULTANEITY_TOLERANCE, face_axis, first_contact
 from ballcast.sim.kernels.flight import onto_contact, rolling_step
 from ballcast.sim.kernels.lane_numbers import where
 from ballcast.sim.kernels.lane_rows import (
@@ -57,6 +57,7 @@ BLOCK = 16  # pairs of lanes and faces that are solved at once
 GAP, RATE, ROOT, FACE_ROWS = 0, 1, 6, 7  # of a block: the gaps at the start, the coefficients 1 to 5, the answers
 FREE, UNDECIDED = 2.0, -1.0  # answers that are no fraction of the step
 NEWTON_STEPS = 4
+ABOVE = -2  # in place of an axis: over the face throughout
 
 
 class Pairs(NamedTuple):
@@ -64,17 +65,19 @@ class Pairs(NamedTuple):
 
     lane: np.ndarray  # (P,), some more than there are lanes times surfaces
     surface: np.ndarray  # (P,)
+    axis: np.ndarray  # (P,) ABOVE, or another number where the lane's path may leave the face
     faces: np.ndarray  # (P / BLOCK, FACE_ROWS BLOCK)
     time: np.ndarray  # (LANES,) s in the step, of the first contact; UNDECIDED where the search of one ball must say
     met: np.ndarray  # (LANES,) the surface, or IN_FLIGHT
+    listed: np.ndarray  # (LANES + 1,) lanes
 
 
 @inlined
 def new_pairs(surface_count):
     """Room for Pairs of so many surfaces."""
     blocks = LANES * surface_count // BLOCK + 1
-    lane, surface = np.zeros(blocks * BLOCK, np.int64), np.zeros(blocks * BLOCK, np.int64)
-    return Pairs(lane, surface, np.zeros((blocks, FACE_ROWS * BLOCK)), np.zeros(LANES), np.zeros(LANES, np.int64))
+    lane, surface, axis = np.zeros((3, blocks * BLOCK), np.int64)
+    return Pairs(lane, surface, axis, np.zeros((blocks, FACE_ROWS * BLOCK)), np.zeros(LANES), np.zeros(LANES, np.int64), np.zeros(LANES + 1, np.int64))
 
 
 @inlined
@@ -122,7 +125,7 @@ def find_contacts(sport, boxes, s, m, pairs):
     for block in range((count + BLOCK - 1) // BLOCK):
         _solve(pairs.faces[block])
     for q in range(count):
-        _choose(s, pairs, q)
+        _choose(sport, s, pairs, q)
     for q in range(count):
         i = pairs.lane[q] & LAST_LANE
         if pairs.time[i] == UNDECIDED:
@@ -135,18 +138,17 @@ def find_contacts(sport, boxes, s, m, pairs):
 
 @inlined
 def _gather(sport, s, pairs, q):
-    """Fill pair q: how the gap between the lane's ball and the surface changes, NaN where it is not that to a face."""
+    """Fill pair q: how the gap between the lane's ball and the surface's plane changes; NaN if that decides nothing."""
     i, surface, face, place = pairs.lane[q] & LAST_LANE, sport.surfaces[pairs.surface[q]], pairs.faces[q // BLOCK], q % BLOCK
-    axis = exposed_face_axis(surface, read_vector(s, BOX_LOW, i), read_vector(s, BOX_HIGH, i))
-    pairs.time[i], pairs.met[i] = math.inf, IN_FLIGHT
-    if axis < 0:
-        face[place] = math.nan
-        return
-    gap = read_number(s, POSITION + axis, i) - surface["low"][axis]
+    axis, is_above = face_axis(surface, read_vector(s, BOX_LOW, i), read_vector(s, BOX_HIGH, i))
+    row, is_flat = max(axis, 0), axis >= 0
+    pairs.time[i], pairs.met[i], pairs.axis[q] = math.inf, IN_FLIGHT, ABOVE if is_above else axis
+    gap = read_number(s, POSITION + row, i) - surface["low"][row]
     side = 1.0 if gap > 0.0 else -1.0
-    face[place] = side * gap - surface["contact_distance"]
+    gap = side * gap - surface["contact_distance"]
+    face[place] = gap if is_flat and (is_above or gap > CONTACT_TOLERANCE) else math.nan
     for k in range(CURVE_SIZE):
-        face[(RATE + k) * BLOCK + place] = side * read_number(s, CURVE + CURVE_SIZE * axis + k, i)
+        face[(RATE + k) * BLOCK + place] = side * read_number(s, CURVE + CURVE_SIZE * row + k, i)
 
 
 @inlined
@@ -180,17 +182,33 @@ def _gap_rate(c, f):
 
 
 @inlined
-def _choose(s, pairs, q):
+def _choose(sport, s, pairs, q):
     """Note the contact of pair q, if there is one, where it is the lane's first.
 
-    Of contacts at the same moment the first surface of the list wins.
+    A ball cannot touch a face before its plane. Of contacts at the same moment the first surface of the list wins.
     """
     i, f = pairs.lane[q] & LAST_LANE, pairs.faces[q // BLOCK, ROOT * BLOCK + q % BLOCK]
-    t, best = f * read_number(s, STEP, i), pairs.time[i]
-    if f == UNDECIDED:
+    if f == FREE:
+        return
+    t = f * read_number(s, STEP, i)
+    if f == UNDECIDED or (pairs.axis[q] != ABOVE and not _is_over(sport.surfaces[pairs.surface[q]], s, i, f)):
         pairs.time[i] = UNDECIDED
-    elif f <= 1.0 and t < best - SIMULTANEITY_TOLERANCE:  # of a time already UNDECIDED too
+    elif t < pairs.time[i] - SIMULTANEITY_TOLERANCE:
         pairs.time[i], pairs.met[i] = t, pairs.surface[q]
+
+
+@inlined
+def _is_over(surface, s, i, f):
+    """Whether the ball of lane i is over a face, not beyond its edges, at the fraction f of the step."""
+    is_over = True
+    for k in range(3):
+        row = CURVE + CURVE_SIZE * k
+        p, c1, c2 = read_number(s, POSITION + k, i), read_number(s, row, i), read_number(s, row + 1, i)
+        c3, c4, c5 = read_number(s, row + 2, i), read_number(s, row + 3, i), read_number(s, row + 4, i)
+        x = p + f * (c1 + f * (c2 + f * (c3 + f * (c4 + f * c5))))
+        is_flat = surface["low"][k] == surface["high"][k]
+        is_over &= is_flat | ((surface["low"][k] <= x) & (x <= surface["high"][k]))
+    return is_over
 
 
 @kernel

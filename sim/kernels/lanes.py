@@ -80,8 +80,9 @@ def fly_lanes(task, first, last):
     lane_sport, launches, times, counts, out, velocity, spin, status, contacts = borrowed(task)
     sport, aero, boxes = lane_sport
     frame_capacity, n, has_new = times.shape[1] - CHUNK, literals(aero.gravity), True
-    s, m, clock = np.zeros(BUFFER_SIZE, out.dtype), np.zeros((INT_ROWS, LANES), np.int64), np.zeros(LANES)
-    pairs, listed = new_pairs(len(boxes)), np.zeros(LANES + 1, np.int64)
+    owned = np.zeros(BUFFER_SIZE, out.dtype), np.zeros((INT_ROWS, LANES), np.int64), np.zeros(LANES), new_pairs(len(boxes))
+    s, m, clock, pairs = borrowed(owned)
+    listed = pairs.listed
     flying, idle = s.dtype.type(FLYING), s.dtype.type(IDLE)
     m[NEXT_BALL, 0], m[BUSY_LANES, 0], m[BALLS_PER_ROW, 0] = first, LANES, max(len(launches) // len(times), 1)
     for i in range(LANES):
@@ -118,7 +119,7 @@ def fly_lanes(task, first, last):
                 _load_next_ball(sport, launches, status, contacts, s, m, clock, i, last)
             else:
                 _go_on(sport, launches, status, contacts, s, m, clock, i)
-    return m[CONTACTS_FOUND, 0]
+    return owned[1][CONTACTS_FOUND, 0]  # borrowed arrays live no longer than their owners
 
 
 @inlined
