@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from ballcast.sim.kernels import lanes
 from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
 from ballcast.sim.kernels.flight import linearise_flights
-from ballcast.sim.kernels.layout import CONTACT_DTYPE, LAUNCH_SIZE
+from ballcast.sim.kernels.layout import AT_EDGE, CONTACT_DTYPE, LAUNCH_SIZE
 
 if TYPE_CHECKING:  # an import would make every edit of sport.py compile this module anew
     from ballcast.sim.sport import Sport
@@ -174,19 +174,35 @@ def fly_batch(sport: "Sport", launches: np.ndarray, times: np.ndarray, counts: n
     none, status = np.empty((0, 0, 0), position.dtype), np.empty(len(launches), np.int8)
     written = position.reshape(-1), none if velocity is None else velocity, none if spin is None else spin, status
     lane_sport = compile_lanes(sport, position.dtype.type)  # type: ignore[arg-type]
-    fixed = lane_sport, launches, times, counts, *written
+    fixed, stops_at_edges = (lane_sport, launches, times, counts, *written), position.dtype == np.float32
 
     def work_chunk(first, last):
         size = 8 * (last - first) + 64 if with_contacts else 0
         while True:
             contacts = np.empty(size, CONTACT_DTYPE)
-            found = lanes.fly_lanes(lanes.LaneTask(*fixed, contacts), first, last)
+            found = lanes.fly_lanes(lanes.LaneTask(*fixed, contacts), first, last, stops_at_edges)
             if not with_contacts or found <= size:
                 return contacts[: found if with_contacts else 0]
             size = found
 
     contacts = np.concatenate(run_in_threads(work_chunk, len(launches), MIN_BALLS_PER_THREAD))
+    at_edge = np.flatnonzero(status == AT_EDGE)
+    if len(at_edge):  # it magnifies rounding
+        again = _fly_in_float64(sport, launches, times, counts, (position, velocity, spin), status, at_edge, with_contacts)
+        contacts = np.concatenate([contacts[~np.isin(contacts["ball"], at_edge)], again])
     return status, contacts[np.argsort(contacts["ball"], kind="stable")]
+
+
+def _fly_in_float64(sport, launches, times, counts, outputs, status, balls, with_contacts):
+    """Fly some of the balls anew, from their launches, into outputs of another precision; their contacts."""
+    rows = times if len(times) == 1 else times[balls // (len(launches) // len(times))]
+    fine = [None if a is None else np.empty((len(balls), *a.shape[1:])) for a in outputs]
+    status[balls], contacts = fly_batch(sport, launches[balls], rows, counts[balls], *fine, with_contacts=with_contacts)
+    for out, exact in zip(outputs, fine):
+        if out is not None:
+            out[balls] = exact
+    contacts["ball"] = balls[contacts["ball"]]
+    return contacts
 
 
 def run_in_threads(work: Callable[[int, int], object], count: int, min_per_thread: int) -> list:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ballcast.sim.jit import inlined, kernel
-from ballcast.sim.kernels.contact import CONTACT_TOLERANCE, RESTING, after_contact, note_contact
+from ballcast.sim.kernels.contact import CONTACT_TOLERANCE, RESTING, after_contact, gap_and_normal, note_contact
 from ballcast.sim.kernels.detection import MIN_ADVANCE, SIMULTANEITY_TOLERANCE, face_axis, first_contact
 from ballcast.sim.kernels.flight import onto_contact, rolling_step
 from ballcast.sim.kernels.lane_numbers import where
@@ -218,6 +218,13 @@ def _search(sport, s, i):
     bounds = (read_vector(s, BOX_LOW, i), read_vector(s, BOX_HIGH, i))
     path = start, quintic_coefficients(start, step_end(s, i), h), h
     return first_contact(sport.surfaces, sport.boxes, IN_FLIGHT, bounds, *path)
+
+
+@inlined
+def is_on_edge(sport, position, surface):
+    """Whether a ball at that position touches an edge, a rod or a ring, not a face."""
+    _, n = gap_and_normal(position, sport.surfaces[surface])
+    return max(max(abs(n[0]), abs(n[1])), abs(n[2])) < 1.0
 
 
 @inlined

@@ -19,7 +19,7 @@ from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.borrowed import borrowed
 from ballcast.sim.kernels.compiled_sport import LaneSport
 from ballcast.sim.kernels.contact import SLIDING, onto_surface, touches
-from ballcast.sim.kernels.lane_contacts import apply_contact, end_special_steps, find_contacts, new_pairs
+from ballcast.sim.kernels.lane_contacts import apply_contact, end_special_steps, find_contacts, is_on_edge, new_pairs
 from ballcast.sim.kernels.lane_frames import write_positions, write_velocity_and_spin
 from ballcast.sim.kernels.lane_rows import (
     BALL,
@@ -55,7 +55,7 @@ from ballcast.sim.kernels.lane_rows import (
     step_start,
 )
 from ballcast.sim.kernels.lane_steps import integrate_lanes, judge_steps, take_steps, trace_paths
-from ballcast.sim.kernels.layout import FINE, IN_FLIGHT, LAUNCH_SIZE
+from ballcast.sim.kernels.layout import AT_EDGE, FINE, IN_FLIGHT, LAUNCH_SIZE
 from ballcast.sim.kernels.literals import literals
 
 
@@ -69,13 +69,16 @@ class LaneTask(NamedTuple):
     position: np.ndarray  # flat (B T 3) m, in the lanes' precision: written
     velocity: np.ndarray  # (B, T, 3) m/s, or empty: written
     spin: np.ndarray  # (B, T, 3) rad/s, or empty: written
-    status: np.ndarray  # (B,) FINE or LAID_TO_REST: written
+    status: np.ndarray  # (B,) FINE, LAID_TO_REST or AT_EDGE: written
     contacts: np.ndarray  # (N,) CONTACT_DTYPE: the first N of all balls are written
 
 
 @kernel
-def fly_lanes(task, first, last):
-    """Fly balls first..last of a LaneTask to their last frame; how many contacts there were."""
+def fly_lanes(task, first, last, stops_at_edges):
+    """Fly balls first..last of a LaneTask to their last frame; how many contacts there were.
+
+    stops_at_edges: end flights at the first contact with an edge, a rod or a ring, with status AT_EDGE.
+    """
     # unpacked once: numba counts references on every look into a tuple of arrays
     lane_sport, launches, times, counts, out, velocity, spin, status, contacts = borrowed(task)
     sport, aero, boxes = lane_sport
@@ -115,7 +118,12 @@ def fly_lanes(task, first, last):
         has_new = ready_count > 0
         for q in range(ready_count):
             i = listed[q] & LAST_LANE
-            if m[FRAME, i] >= counts[m[BALL, i]]:  # nothing after the last frame counts
+            b = m[BALL, i]
+            is_done = m[FRAME, i] >= counts[b]  # nothing after the last frame counts
+            if stops_at_edges and not is_done and m[MET, i] != m[SUPPORT, i] and m[MET, i] != IN_FLIGHT:
+                is_done = is_on_edge(sport, read_vector(s, POSITION, i), m[MET, i])
+                status[b] = AT_EDGE if is_done else status[b]
+            if is_done:
                 _load_next_ball(sport, launches, status, contacts, s, m, clock, i, last)
             else:
                 _go_on(sport, launches, status, contacts, s, m, clock, i)
