@@ -187,18 +187,19 @@ def fly_batch(sport: "Sport", launches: np.ndarray, times: np.ndarray, counts: n
 
     contacts = np.concatenate(run_in_threads(work_chunk, len(launches), MIN_BALLS_PER_THREAD))
     at_edge = np.flatnonzero(status == AT_EDGE)
-    if len(at_edge):  # it magnifies rounding
-        again = _fly_in_float64(sport, launches, times, counts, (position, velocity, spin), status, at_edge, with_contacts)
+    if len(at_edge):
+        outputs = position, velocity, spin, status
+        again = _fly_in_float64(sport, launches, times, counts, outputs, at_edge, with_contacts)
         contacts = np.concatenate([contacts[~np.isin(contacts["ball"], at_edge)], again])
     return status, contacts[np.argsort(contacts["ball"], kind="stable")]
 
 
-def _fly_in_float64(sport, launches, times, counts, outputs, status, balls, with_contacts):
-    """Fly some of the balls anew, from their launches, into outputs of another precision; their contacts."""
+def _fly_in_float64(sport, launches, times, counts, outputs, balls, with_contacts):
+    """Fly some of the balls anew, from their launches, since edges magnify rounding; their contacts."""
     rows = times if len(times) == 1 else times[balls // (len(launches) // len(times))]
-    fine = [None if a is None else np.empty((len(balls), *a.shape[1:])) for a in outputs]
-    status[balls], contacts = fly_batch(sport, launches[balls], rows, counts[balls], *fine, with_contacts=with_contacts)
-    for out, exact in zip(outputs, fine):
+    flown = [None if a is None else np.empty((len(balls), *a.shape[1:])) for a in outputs[:3]]
+    status, contacts = fly_batch(sport, launches[balls], rows, counts[balls], *flown, with_contacts=with_contacts)
+    for out, exact in zip(outputs, (*flown, status)):
         if out is not None:
             out[balls] = exact
     contacts["ball"] = balls[contacts["ball"]]

@@ -69,7 +69,6 @@ class Pairs(NamedTuple):
     faces: np.ndarray  # (P / BLOCK, FACE_ROWS BLOCK)
     time: np.ndarray  # (LANES,) s in the step, of the first contact; UNDECIDED where the search of one ball must say
     met: np.ndarray  # (LANES,) the surface, or IN_FLIGHT
-    listed: np.ndarray  # (LANES + 1,) lanes
 
 
 @inlined
@@ -77,7 +76,7 @@ def new_pairs(surface_count):
     """Room for Pairs of so many surfaces."""
     blocks = LANES * surface_count // BLOCK + 1
     lane, surface, axis = np.zeros((3, blocks * BLOCK), np.int64)
-    return Pairs(lane, surface, axis, np.zeros((blocks, FACE_ROWS * BLOCK)), np.zeros(LANES), np.zeros(LANES, np.int64), np.zeros(LANES + 1, np.int64))
+    return Pairs(lane, surface, axis, np.zeros((blocks, FACE_ROWS * BLOCK)), np.zeros(LANES), np.zeros(LANES, np.int64))
 
 
 @inlined
@@ -139,7 +138,12 @@ def find_contacts(sport, boxes, s, m, pairs):
 @inlined
 def _gather(sport, s, pairs, q):
     """Fill pair q: how the gap between the lane's ball and the surface's plane changes; NaN if that decides nothing."""
-    i, surface, face, place = pairs.lane[q] & LAST_LANE, sport.surfaces[pairs.surface[q]], pairs.faces[q // BLOCK], q % BLOCK
+    i, surface, face, place = (
+        pairs.lane[q] & LAST_LANE,
+        sport.surfaces[pairs.surface[q]],
+        pairs.faces[q // BLOCK],
+        q % BLOCK,
+    )
     axis, is_above = face_axis(surface, read_vector(s, BOX_LOW, i), read_vector(s, BOX_HIGH, i))
     row, is_flat = max(axis, 0), axis >= 0
     pairs.time[i], pairs.met[i], pairs.axis[q] = math.inf, IN_FLIGHT, ABOVE if is_above else axis
@@ -228,17 +232,17 @@ def is_on_edge(sport, position, surface):
 
 
 @inlined
-def apply_contact(sport, launches, status, contacts, surface, s, m, i, t):
+def apply_contact(task, surface, s, m, i, t):
     """Take the lane's ball through contact with a surface, and note the contact."""
-    b, before = m[BALL, i], step_start(s, i)
+    sport, b, before = task.lane_sport.sport, m[BALL, i], step_start(s, i)
     velocity, spin, m[SUPPORT, i], m[PHASE, i], _ = after_contact(
-        sport, lane_parameters(launches, b, s, i), before, surface, m[SUPPORT, i], m[PHASE, i]
+        sport, lane_parameters(task.launches, b, s, i), before, surface, m[SUPPORT, i], m[PHASE, i]
     )
-    note_contact(contacts, m[CONTACTS_FOUND, 0], b, surface, t, before, velocity, spin)
+    note_contact(task.contacts, m[CONTACTS_FOUND, 0], b, surface, t, before, velocity, spin)
     m[CONTACTS_FOUND, 0] += 1
     m[CONTACT_COUNT, i] += 1
     if m[CONTACT_COUNT, i] > MAX_CONTACTS_SIMULATED:
-        m[SUPPORT, i], m[PHASE, i], status[b] = surface, RESTING, LAID_TO_REST
+        m[SUPPORT, i], m[PHASE, i], task.status[b] = surface, RESTING, LAID_TO_REST
         velocity = spin = (0.0, 0.0, 0.0)
     set_vector(s, VELOCITY, i, velocity)
     set_vector(s, SPIN, i, spin)

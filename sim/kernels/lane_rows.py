@@ -1,4 +1,4 @@
-"""The state of the lanes: rows of LANES numbers in one flat array, so that the compiler sees that rows do not overlap."""
+"""The state of the lanes: rows of LANES numbers in one flat array, so that the compiler sees that no rows overlap."""
 
 import numpy as np
 

@@ -101,16 +101,15 @@ def _accelerate(drag_function, aero, s):
 
 
 @inlined
-def judge_steps(aero, s, flying, idle):
-    """Mark the steps that count, and set the scale of the next; of steps that neither end at a contact nor roll, the
-    error decides. flying, idle: these modes in the lanes' precision."""
-    one, zero = literals(aero.gravity).one, literals(aero.gravity).zero
+def judge_steps(aero, s):
+    """Mark the steps that count, and set the scale of the next. Errors decide over steps in free flight alone."""
+    n = literals(aero.gravity)
     for i in range(LANES):
         scale, mode = s[STEP_SCALE * LANES + i], s[MODE * LANES + i]
-        is_accepted, changed = next_scale(aero, scale, s[STEP_ERROR * LANES + i])
-        is_accepted = is_accepted | (mode > flying)
-        s[STEP_SCALE * LANES + i] = where(mode > flying, scale, changed)
-        s[IS_TAKEN * LANES + i] = where(is_accepted & (mode > idle), one, zero)
+        is_accepted, next_one = next_scale(aero, scale, s[STEP_ERROR * LANES + i])
+        is_flying, is_idle = mode == n.one, mode == n.zero  # FLYING, IDLE
+        s[STEP_SCALE * LANES + i] = where(is_flying, next_one, scale)
+        s[IS_TAKEN * LANES + i] = where((is_flying & ~is_accepted) | is_idle, n.zero, n.one)
 
 
 @inlined

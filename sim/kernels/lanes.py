@@ -2,13 +2,11 @@
 
 A round takes every lane one step ahead:
     integrate      one Runge-Kutta step of all lanes as vectors; its length depends on the ball, never on the frames
-    broad phase    which lanes come near a surface: the box around the quintic's control points against each surface
-    narrow phase   of those alone: the exact moment of the contact, and the step again to that moment
+    find contacts  lanes whose paths come near a surface, and when they touch it; such a step is made again, to there
     write          the frames that fall into the step, by its quintic
-    commit         the end of the step is the start of the next, after the contact if there is one
-What is done ball by ball is that of flight.py. State is rows of lanes in one flat array, so that the compiler sees that
-rows do not overlap. All lanes take the same instructions whatever their neighbours do: a ball's flight is the same to
-the bit in any batch and on any thread.
+    take           the end of the step is the start of the next, after the contact if there is one
+All lanes take the same instructions whatever their neighbours do: a ball's flight is the same to the bit in any batch
+and on any thread.
 """
 
 from typing import NamedTuple
@@ -79,65 +77,86 @@ def fly_lanes(task, first, last, stops_at_edges):
 
     stops_at_edges: end flights at the first contact with an edge, a rod or a ring, with status AT_EDGE.
     """
-    # unpacked once: numba counts references on every look into a tuple of arrays
-    lane_sport, launches, times, counts, out, velocity, spin, status, contacts = borrowed(task)
-    sport, aero, boxes = lane_sport
-    frame_capacity, n, has_new = times.shape[1] - CHUNK, literals(aero.gravity), True
-    owned = np.zeros(BUFFER_SIZE, out.dtype), np.zeros((INT_ROWS, LANES), np.int64), np.zeros(LANES), new_pairs(len(boxes))
-    s, m, clock, pairs = borrowed(owned)
-    listed = pairs.listed
-    flying, idle = s.dtype.type(FLYING), s.dtype.type(IDLE)
-    m[NEXT_BALL, 0], m[BUSY_LANES, 0], m[BALLS_PER_ROW, 0] = first, LANES, max(len(launches) // len(times), 1)
+    task = borrowed(task)  # numba counts references on every look into a tuple of arrays
+    sport, aero, boxes = task.lane_sport
+    owned = _new_state(len(boxes), boxes.dtype), new_pairs(len(boxes))
+    (s, m, clock, listed), pairs = borrowed(owned)
+    m[NEXT_BALL, 0], m[BUSY_LANES, 0] = first, LANES
+    m[BALLS_PER_ROW, 0] = max(len(task.launches) // len(task.times), 1)
     for i in range(LANES):
         s[VELOCITY * LANES + i] = s[STEP_SCALE * LANES + i] = 1  # an idle lane computes with harmless numbers
         s[CONTACT_STEP * LANES + i] = TOO_LONG
-        _load_next_ball(sport, launches, status, contacts, s, m, clock, i, last)
+        _load_next_ball(task, s, m, clock, i, last)
+    has_new = True
     while m[BUSY_LANES, 0] > 0:
         integrate_lanes(sport.drag_model, aero, s, has_new)
-        end_special_steps(sport, launches, s, m, listed)
-        judge_steps(aero, s, flying, idle)
+        end_special_steps(sport, task.launches, s, m, listed)
+        judge_steps(aero, s)
         trace_paths(aero, s)
         find_contacts(sport, boxes, s, m, pairs)
-        taken_count, ready_count = 0, 0
-        for i in range(LANES):  # without branches: which lanes it will be cannot be foreseen
-            listed[taken_count] = i
-            taken_count += s[IS_TAKEN * LANES + i] > n.half
-        for q in range(taken_count):
-            i = listed[q] & LAST_LANE
-            b, t, k, row = m[BALL, i], clock[i], m[FRAME, i], m[TIME_ROW, i]
-            end = t + s[STEP * LANES + i]
-            base = b * frame_capacity * 3
-            frame = write_positions(n, s, i, t, end, times, row, k, out, base, counts[b])
-            if velocity.size > 0:
-                inverse = n.one / (s[STEP * LANES + i] + n.tiny)
-                write_velocity_and_spin(inverse, s, i, t, end, times, row, k, velocity, spin, base, counts[b])
-            clock[i], m[FRAME, i] = end, frame
-            listed[ready_count] = i
-            ready_count += (frame >= counts[b]) | (s[MODE * LANES + i] > flying)
+        count = _write_frames(task, s, m, clock, listed)
         take_steps(aero, s)
-        has_new = ready_count > 0
-        for q in range(ready_count):
+        for q in range(count):
             i = listed[q] & LAST_LANE
-            b = m[BALL, i]
-            is_done = m[FRAME, i] >= counts[b]  # nothing after the last frame counts
-            if stops_at_edges and not is_done and m[MET, i] != m[SUPPORT, i] and m[MET, i] != IN_FLIGHT:
-                is_done = is_on_edge(sport, read_vector(s, POSITION, i), m[MET, i])
-                status[b] = AT_EDGE if is_done else status[b]
-            if is_done:
-                _load_next_ball(sport, launches, status, contacts, s, m, clock, i, last)
+            if m[FRAME, i] >= task.counts[m[BALL, i]]:  # nothing after the last frame counts
+                _load_next_ball(task, s, m, clock, i, last)
+            elif stops_at_edges and _stops_here(task, s, m, i):
+                _load_next_ball(task, s, m, clock, i, last)
             else:
-                _go_on(sport, launches, status, contacts, s, m, clock, i)
-    return owned[1][CONTACTS_FOUND, 0]  # borrowed arrays live no longer than their owners
+                _go_on(task, s, m, clock, i)
+        has_new = count > 0
+    return owned[0][1][CONTACTS_FOUND, 0]  # what is borrowed lives no longer than its owner
 
 
 @inlined
-def _go_on(sport, launches, status, contacts, s, m, clock, i):
+def _new_state(surface_count, dtype):
+    """Rows of numbers in the lanes' precision, and of whole numbers; clocks (s); room for a list of lanes."""
+    integers, clock = np.zeros((INT_ROWS, LANES), np.int64), np.zeros(LANES)
+    return np.zeros(BUFFER_SIZE, dtype), integers, clock, np.zeros(LANES + 1, np.int64)
+
+
+@inlined
+def _write_frames(task, s, m, clock, listed):
+    """Write the frames that fall into the steps that count; list the lanes that cannot just fly on, return how many."""
+    n, frame_capacity = literals(s[0]), task.times.shape[1] - CHUNK
+    taken_count, count = 0, 0
+    for i in range(LANES):  # without branches: which lanes it will be cannot be foreseen
+        listed[taken_count] = i
+        taken_count += s[IS_TAKEN * LANES + i] > n.half
+    for q in range(taken_count):
+        i = listed[q] & LAST_LANE
+        b, t, k = m[BALL, i], clock[i], m[FRAME, i]
+        end, base = t + s[STEP * LANES + i], b * frame_capacity * 3
+        frames = task.times, m[TIME_ROW, i], k, task.counts[b], base
+        frame = write_positions(s, i, (t, end), frames, task.position)
+        if task.velocity.size > 0:
+            write_velocity_and_spin(s, i, (t, end), frames, task.velocity, task.spin)
+        clock[i], m[FRAME, i] = end, frame
+        listed[count] = i
+        count += (frame >= task.counts[b]) | (s[MODE * LANES + i] > FLYING)
+    return count
+
+
+@inlined
+def _stops_here(task, s, m, i):
+    """Whether the ball of lane i touches an edge: then its status says so."""
+    surface = m[MET, i]
+    if surface == IN_FLIGHT or surface == m[SUPPORT, i]:
+        return False
+    is_at_edge = is_on_edge(task.lane_sport.sport, read_vector(s, POSITION, i), surface)
+    if is_at_edge:
+        task.status[m[BALL, i]] = AT_EDGE
+    return is_at_edge
+
+
+@inlined
+def _go_on(task, s, m, clock, i):
     """Have a lane go on after a step that ended at a contact, or on a surface."""
     surface = m[MET, i]
     if surface == IN_FLIGHT:  # it grazed, or is past the edge of what it rolled on
         m[SUPPORT, i] = IN_FLIGHT
     elif surface != m[SUPPORT, i]:
-        apply_contact(sport, launches, status, contacts, surface, s, m, i, clock[i])
+        apply_contact(task, surface, s, m, i, clock[i])
     _set_mode(s, m, i)
 
 
@@ -150,20 +169,20 @@ def _set_mode(s, m, i):
 
 
 @kernel
-def _load_next_ball(sport, launches, status, contacts, s, m, clock, i, last):
+def _load_next_ball(task, s, m, clock, i, last):
     """Put the next ball into lane i, if there is one; what it touches and does not leave is a contact at t = 0."""
-    b = m[NEXT_BALL, 0]
+    b, sport = m[NEXT_BALL, 0], task.lane_sport.sport
     if b >= last:
         s[MODE * LANES + i], m[SUPPORT, i], m[MET, i] = IDLE, IN_FLIGHT, IN_FLIGHT
         m[BUSY_LANES, 0] -= 1
         return
     m[NEXT_BALL, 0], m[TIME_ROW, i] = b + 1, b // m[BALLS_PER_ROW, 0]
     for k in range(LAUNCH_SIZE):
-        s[k * LANES + i] = launches[b, k]
+        s[k * LANES + i] = task.launches[b, k]
     set_vector(s, POSITION, i, onto_surface(sport, read_vector(s, POSITION, i)))
-    clock[i], s[STEP_SCALE * LANES + i], status[b] = 0.0, 1, FINE
+    clock[i], s[STEP_SCALE * LANES + i], task.status[b] = 0.0, 1, FINE
     m[BALL, i], m[FRAME, i], m[SUPPORT, i], m[PHASE, i], m[CONTACT_COUNT, i] = b, 0, IN_FLIGHT, SLIDING, 0
     for j in range(len(sport.surfaces)):
         if touches(sport.surfaces[j], step_start(s, i)):
-            apply_contact(sport, launches, status, contacts, j, s, m, i, 0.0)
+            apply_contact(task, j, s, m, i, 0.0)
     _set_mode(s, m, i)
