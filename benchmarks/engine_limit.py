@@ -156,15 +156,16 @@ def print_limits(limits: dict[str, float]) -> None:
 
 def print_counts(counts: dict[str, dict], difference: float) -> None:
     """What each sport takes: arithmetic and steps."""
-    lines = ["sport|flops of|of them|a frame's|impacts|steps,|of them|anew in|steps,|of them",
-             "|a step|slow|flops|a ball|float32|again|float64|float64|again"]  # fmt: skip
-    for name, of in counts.items():
+    lines = ["sport|flops of|divisions,|exp,|flops of|impacts|steps,|of them|anew in|steps,|of them",
+             "|a step|roots|log|a frame|a ball|float32|again|float64|float64|again"]  # fmt: skip
+    for sport, of in counts.items():
         single, double = of["steps_all_float32"], of["steps_all_float64"]
         steps = [single["float32"], single["again"], single["float64"], double["float64"], double["again"]]
-        numbers = [of["flops_of_step"], of["slow_of_step"], of["flops_of_frame"], f"{of['impacts']:.2f}"]
-        lines.append("|".join(map(str, [name, *numbers, *(f"{x:.1f}" for x in steps)])))
+        flops = [of[f"{name}_of_step"] for name in ("flops", "divisions", "exponentials")]
+        numbers = [*flops, of["flops_of_frame"], f"{of['impacts']:.2f}"]
+        lines.append("|".join(map(str, [sport, *numbers, *(f"{x:.1f}" for x in steps)])))
     print_columns("counted", lines)
-    print(f"slow: divisions, roots, exp, log. Counted positions are {difference:.4f} mm from the engine's at most")
+    print(f"positions of the counted flights are {difference:.4f} mm from the engine's at most")
 
 
 def print_speeds(kind: str, rows: dict[str, dict[str, Row]]) -> None:

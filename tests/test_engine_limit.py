@@ -49,7 +49,11 @@ def test_counted_flights_are_those_of_the_engine(counted):
 def test_steps_and_flops_are_counted(counted):
     counts = counted[0]
     # constant Cd: two roots and a division an evaluation, six of them a step; a root and a division for its length
-    assert counts["slow_of_step"] == 20 and 500 < counts["flops_of_step"] < 800
+    assert (
+        counts["divisions_of_step"] == 20
+        and counts["exponentials_of_step"] == 0
+        and 500 < counts["flops_of_step"] < 800
+    )
     assert counts["flops_of_frame"] == 2 + 3 * 2 * 5  # a fraction, and three polynomials of degree five
     sport, launch = sim.load("tennis"), counted[2]
     impacts = len(sim.simulate(sport, *launch, engine_limit.TIMES).impacts) / 8
