@@ -51,28 +51,55 @@ def dormand_prince_step(drag_function, aero, h, drag, lift, a, u, w):
     (displacement through the air, change of velocity, factor of the spin, acceleration at the end, error of the
     velocity of the fourth-order rule). The stages are changes of (u, spin factor), tuples of four.
     """
-    t, one = coefficients(aero.gravity), literals(aero.gravity).one
-    y = u[0], u[1], u[2], one
-    k1 = a[0], a[1], a[2], -aero.spin_decay * norm(u)
-    k2 = _stage(drag_function, aero, drag, lift, w, _add4(y, h * t.a21, k1))
-    k3 = _stage(drag_function, aero, drag, lift, w, _add4(y, h, _sum2(t.a31, k1, t.a32, k2)))
-    k4 = _stage(drag_function, aero, drag, lift, w, _add4(y, h, _sum3(t.a41, k1, t.a42, k2, t.a43, k3)))
-    x = _add4(_sum3(t.a51, k1, t.a52, k2, t.a53, k3), t.a54, k4)
-    k5 = _stage(drag_function, aero, drag, lift, w, _add4(y, h, x))
-    x = _sum5(t.a61, k1, t.a62, k2, t.a63, k3, t.a64, k4, t.a65, k5)
-    k6 = _stage(drag_function, aero, drag, lift, w, _add4(y, h, x))
-    b = _sum5(t.b1, k1, t.b3, k3, t.b4, k4, t.b5, k5, t.b6, k6)
-    p = _sum5(t.p1, k1, t.p2, k2, t.p3, k3, t.p4, k4, t.p5, k5)
-    hh, dv, f = h * h, (h * b[0], h * b[1], h * b[2]), one + h * b[3]
-    k7 = _stage(drag_function, aero, drag, lift, w, (u[0] + dv[0], u[1] + dv[1], u[2] + dv[2], f))
-    e = _add4(_sum5(t.e1, k1, t.e3, k3, t.e4, k4, t.e5, k5, t.e6, k6), t.e7, k7)
-    dp = h * u[0] + hh * p[0], h * u[1] + hh * p[1], h * u[2] + hh * p[2]
-    return dp, dv, f, (k7[0], k7[1], k7[2]), h * (abs(e[0]) + abs(e[1]) + abs(e[2]))
+    d, dv, f, acceleration, error, _ = dormand_prince_stages(drag_function, aero, h, drag, lift, a, u, w)
+    return d, dv, f, acceleration, error
 
 
 @inlined
-def _stage(drag_function, aero, drag, lift, w, y):
-    """Rates of change of y, (u, spin factor)."""
+def dormand_prince_stages(drag_function, aero, h, drag, lift, a, u, w):
+    """What `dormand_prince_step` returns, then the (u, spin factor) of its STAGES stages."""
+    t, one, given = coefficients(aero.gravity), literals(aero.gravity).one, (aero, drag, lift, w)
+    y = u[0], u[1], u[2], one
+    k1 = a[0], a[1], a[2], -aero.spin_decay * norm(u)
+    y2, y3, y4, y5, y6, rates, b, p = runge_kutta(_stage, drag_function, given, t, h, y, k1)
+    hh, dv, f = h * h, (h * b[0], h * b[1], h * b[2]), one + h * b[3]
+    y7 = u[0] + dv[0], u[1] + dv[1], u[2] + dv[2], f
+    k7 = _stage(drag_function, given, 6, y7)
+    k1, k3, k4, k5, k6 = rates
+    e = _add4(_sum5(t.e1, k1, t.e3, k3, t.e4, k4, t.e5, k5, t.e6, k6), t.e7, k7)
+    dp = h * u[0] + hh * p[0], h * u[1] + hh * p[1], h * u[2] + hh * p[2]
+    error = h * (abs(e[0]) + abs(e[1]) + abs(e[2]))
+    return dp, dv, f, (k7[0], k7[1], k7[2]), error, (y, y2, y3, y4, y5, y6, y7)
+
+
+@inlined
+def runge_kutta(rates, law, given, t, h, y, k1):
+    """The stages of a step of length h from y, whose rates of change are k1; all are tuples of four numbers.
+
+    rates(law, given, i, y): those of stage i, 0 for the first; t: the rule's numbers. (y of the stages 1 to 5; the rates of
+    the stages 0 and 2 to 5; their mean b for the end of the step; the mean p of b's, for the position).
+    """
+    y2 = _add4(y, h * t.a21, k1)
+    k2 = rates(law, given, 1, y2)
+    y3 = _add4(y, h, _sum2(t.a31, k1, t.a32, k2))
+    k3 = rates(law, given, 2, y3)
+    y4 = _add4(y, h, _sum3(t.a41, k1, t.a42, k2, t.a43, k3))
+    k4 = rates(law, given, 3, y4)
+    x = _add4(_sum3(t.a51, k1, t.a52, k2, t.a53, k3), t.a54, k4)
+    y5 = _add4(y, h, x)
+    k5 = rates(law, given, 4, y5)
+    x = _sum5(t.a61, k1, t.a62, k2, t.a63, k3, t.a64, k4, t.a65, k5)
+    y6 = _add4(y, h, x)
+    k6 = rates(law, given, 5, y6)
+    b = _sum5(t.b1, k1, t.b3, k3, t.b4, k4, t.b5, k5, t.b6, k6)
+    p = _sum5(t.p1, k1, t.p2, k2, t.p3, k3, t.p4, k4, t.p5, k5)
+    return y2, y3, y4, y5, y6, (k1, k3, k4, k5, k6), b, p
+
+
+@inlined
+def _stage(drag_function, given, i, y):
+    """Rates of change of y, (u, spin factor); given: (Aero, factor of drag, of lift, spin)."""
+    aero, drag, lift, w = given
     f = y[3]
     ax, ay, az, spin_rate = drag_function(aero, drag, lift, (y[0], y[1], y[2]), (f * w[0], f * w[1], f * w[2]))
     return ax, ay, az - aero.gravity, spin_rate * f
