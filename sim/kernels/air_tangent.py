@@ -56,7 +56,7 @@ def tangent_step(sport, parameters, motion, h, stages, tangent):
     elif sport.drag_model == LIFT_CRISIS:
         _fill_rates(_lift_crisis, sport, parameters, w, s)
     else:
-        _fill_rates(general_drag_derivatives, sport, parameters, w, s)
+        _fill_rates(_general_drag, sport, parameters, w, s)
     for first in range(0, C, WIDTH):
         _step_columns(h, w, stages[STAGES - 1][3], s, first)
 
@@ -80,12 +80,20 @@ def _note_states(stages, s):
 
 @inlined
 def _constant_drag(aero, speed, m, w):
-    return constant_drag_derivatives(aero, speed, m)
+    """(AeroDerivatives, the derivative of the drag by |w| over |w|), of a ball whose factors are 1."""
+    return constant_drag_derivatives(aero, speed, m), 0.0
 
 
 @inlined
 def _lift_crisis(aero, speed, m, w):
-    return lift_crisis_derivatives(aero, speed, m)
+    return lift_crisis_derivatives(aero, speed, m), 0.0
+
+
+@inlined
+def _general_drag(aero, speed, m, w):
+    spin = math.sqrt(dot(w, w) + literals(aero.gravity).tiny)
+    d = general_drag_derivatives(aero, speed, m, spin)
+    return d, d.drag_spin / spin
 
 
 @inlined
@@ -97,9 +105,9 @@ def _fill_rates(derivatives, sport, parameters, w, s):
         u, f = (s[n], s[n + WIDTH], s[n + 2 * WIDTH]), s[n + 3 * WIDTH]
         fw = scaled(f, w)
         m = cross(fw, u)
-        speed, size, spin = math.sqrt(dot(u, u) + tiny), math.sqrt(dot(m, m) + tiny), math.sqrt(dot(fw, fw) + tiny)
-        d = derivatives(aero, speed, size, spin)
-        D_v, D_m, D_w = drag * d.drag_speed / speed, drag * d.drag_cross / size, drag * d.drag_spin / spin
+        speed, size = math.sqrt(dot(u, u) + tiny), math.sqrt(dot(m, m) + tiny)
+        d, by_spin = derivatives(aero, speed, size, fw)
+        D_v, D_m, D_w = drag * d.drag_speed / speed, drag * d.drag_cross / size, drag * by_spin
         L_v, L_m = lift * d.lift_speed / speed, lift * d.lift_cross / size
         m_u, m_w = cross(m, fw), cross(u, m)  # |m| changes by these over |m|
         D_u, D_w = add_scaled(scaled(D_v, u), D_m, m_u), add_scaled(scaled(D_w, fw), D_m, m_w)

@@ -76,7 +76,7 @@ def fly_ball(sport, launch, times, tangent, trajectory, jacobian, contacts):
     (T, 3, COLUMNS or LAUNCH_SIZE) gets that of the positions; where tangent is empty, neither is computed. contacts
     (n,) CONTACT_DTYPE gets the first contacts.
     """
-    parameters, sport = parameters_of(launch), borrowed(sport)
+    parameters, sport, tangent = parameters_of(launch), borrowed(sport), borrowed(tangent)
     motion, support, phase = _initial_state(sport, parameters, launch, tangent)
     t, k, count, scale, status, end_time, with_tangent = 0.0, 0, 0, 1.0, FINE, times[-1], len(tangent) > 0
     first, last = math.inf, -math.inf
