@@ -12,7 +12,8 @@ from ballcast.sim.jit import by_precision, inlined
 from ballcast.sim.kernels.literals import literals
 from ballcast.sim.kernels.vectors import norm
 
-STAGES = 7
+STAGES, STAGE_ROW = 7, 8  # notes on stages stand in rows, one number to a stage and one of padding
+NOTES = 4 * STAGE_ROW
 A_MATRIX = np.zeros((STAGES, STAGES))  # row i: what stage i adds of the stages before it; the last row is b
 for _i, _row in enumerate((
     (1 / 5,),
@@ -45,64 +46,58 @@ coefficients = by_precision(tableau)
 
 
 @inlined
-def dormand_prince_step(drag_function, aero, h, drag, lift, a, u, w):
+def dormand_prince_step(drag_function, aero, h, drag, lift, a, u, w, notes=None):
     """One step of length h from velocity u through the air, acceleration a and spin w; drag, lift: the ball's factors.
 
     (displacement through the air, change of velocity, factor of the spin, acceleration at the end, error of the
-    velocity of the fourth-order rule). The stages are changes of (u, spin factor), tuples of four.
+    velocity of the fourth-order rule). The stages are changes of (u, spin factor), tuples of four. notes: an array
+    (NOTES,) that gets them, or an empty one, or None.
     """
-    d, dv, f, acceleration, error, _ = dormand_prince_stages(drag_function, aero, h, drag, lift, a, u, w)
-    return d, dv, f, acceleration, error
-
-
-@inlined
-def dormand_prince_stages(drag_function, aero, h, drag, lift, a, u, w):
-    """What `dormand_prince_step` returns, then the (u, spin factor) of its STAGES stages."""
-    t, one, given = coefficients(aero.gravity), literals(aero.gravity).one, (aero, drag, lift, w)
+    t, one, given = coefficients(aero.gravity), literals(aero.gravity).one, (aero, drag, lift, w, notes)
     y = u[0], u[1], u[2], one
     k1 = a[0], a[1], a[2], -aero.spin_decay * norm(u)
-    y2, y3, y4, y5, y6, rates, b, p = runge_kutta(_stage, drag_function, given, t, h, y, k1)
+    _note(notes, 0, y)
+    (k1, k3, k4, k5, k6), b, p = runge_kutta(_stage, drag_function, given, t, h, y, k1)
     hh, dv, f = h * h, (h * b[0], h * b[1], h * b[2]), one + h * b[3]
-    y7 = u[0] + dv[0], u[1] + dv[1], u[2] + dv[2], f
-    k7 = _stage(drag_function, given, 6, y7)
-    k1, k3, k4, k5, k6 = rates
+    k7 = _stage(drag_function, given, STAGES - 1, (u[0] + dv[0], u[1] + dv[1], u[2] + dv[2], f))
     e = _add4(_sum5(t.e1, k1, t.e3, k3, t.e4, k4, t.e5, k5, t.e6, k6), t.e7, k7)
     dp = h * u[0] + hh * p[0], h * u[1] + hh * p[1], h * u[2] + hh * p[2]
-    error = h * (abs(e[0]) + abs(e[1]) + abs(e[2]))
-    return dp, dv, f, (k7[0], k7[1], k7[2]), error, (y, y2, y3, y4, y5, y6, y7)
+    return dp, dv, f, (k7[0], k7[1], k7[2]), h * (abs(e[0]) + abs(e[1]) + abs(e[2]))
 
 
 @inlined
 def runge_kutta(rates, law, given, t, h, y, k1):
     """The stages of a step of length h from y, whose rates of change are k1; all are tuples of four numbers.
 
-    rates(law, given, i, y): those of stage i, 0 for the first; t: the rule's numbers. (y of the stages 1 to 5; the rates of
-    the stages 0 and 2 to 5; their mean b for the end of the step; the mean p of b's, for the position).
+    rates(law, given, i, y): those of stage i, 0 for the first; t: the rule's numbers. (the rates of the stages 0 and 2
+    to 5; their mean b, for the end of the step; the mean p of the b so far, for the position).
     """
-    y2 = _add4(y, h * t.a21, k1)
-    k2 = rates(law, given, 1, y2)
-    y3 = _add4(y, h, _sum2(t.a31, k1, t.a32, k2))
-    k3 = rates(law, given, 2, y3)
-    y4 = _add4(y, h, _sum3(t.a41, k1, t.a42, k2, t.a43, k3))
-    k4 = rates(law, given, 3, y4)
+    k2 = rates(law, given, 1, _add4(y, h * t.a21, k1))
+    k3 = rates(law, given, 2, _add4(y, h, _sum2(t.a31, k1, t.a32, k2)))
+    k4 = rates(law, given, 3, _add4(y, h, _sum3(t.a41, k1, t.a42, k2, t.a43, k3)))
     x = _add4(_sum3(t.a51, k1, t.a52, k2, t.a53, k3), t.a54, k4)
-    y5 = _add4(y, h, x)
-    k5 = rates(law, given, 4, y5)
+    k5 = rates(law, given, 4, _add4(y, h, x))
     x = _sum5(t.a61, k1, t.a62, k2, t.a63, k3, t.a64, k4, t.a65, k5)
-    y6 = _add4(y, h, x)
-    k6 = rates(law, given, 5, y6)
+    k6 = rates(law, given, 5, _add4(y, h, x))
     b = _sum5(t.b1, k1, t.b3, k3, t.b4, k4, t.b5, k5, t.b6, k6)
     p = _sum5(t.p1, k1, t.p2, k2, t.p3, k3, t.p4, k4, t.p5, k5)
-    return y2, y3, y4, y5, y6, (k1, k3, k4, k5, k6), b, p
+    return (k1, k3, k4, k5, k6), b, p
 
 
 @inlined
 def _stage(drag_function, given, i, y):
-    """Rates of change of y, (u, spin factor); given: (Aero, factor of drag, of lift, spin)."""
-    aero, drag, lift, w = given
+    """Rates of change of y, (u, spin factor); given: (Aero, factor of drag, of lift, spin, notes)."""
+    aero, drag, lift, w, notes = given
+    _note(notes, i, y)
     f = y[3]
     ax, ay, az, spin_rate = drag_function(aero, drag, lift, (y[0], y[1], y[2]), (f * w[0], f * w[1], f * w[2]))
     return ax, ay, az - aero.gravity, spin_rate * f
+
+
+@inlined
+def _note(notes, i, y):
+    if notes is not None and len(notes) > 0:
+        notes[i], notes[STAGE_ROW + i], notes[2 * STAGE_ROW + i], notes[3 * STAGE_ROW + i] = y
 
 
 @inlined
