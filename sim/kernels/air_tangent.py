@@ -31,15 +31,18 @@ BY_SPIN, BY_FACTOR, BY_DRAG, BY_LIFT, AXIS = 3 * N, 6 * N, 7 * N, 8 * N, 9 * N
 FACTOR_RATE = STAGE_RATES + 3 * AXIS
 
 
-@inlined
-def tangent_step(sport, parameters, w, h, tangent):
-    """Tangent at the end of a step of length h in the air, from spin w, whose stages the tangent has: STAGE_STATES."""
-    if sport.drag_model == CONSTANT_DRAG:
-        _fill_rates(_constant_drag, sport, parameters, w, tangent)
-    elif sport.drag_model == LIFT_CRISIS:
-        _fill_rates(_lift_crisis, sport, parameters, w, tangent)
+@kernel
+def tangent_step(drag_model, aero, factors, w, h, tangent):
+    """Tangent at the end of a step of length h in the air, from spin w; factors: of drag and of lift.
+
+    The tangent has the step's stages: STAGE_STATES.
+    """
+    if drag_model == CONSTANT_DRAG:
+        _fill_rates(_constant_drag, aero, factors, w, tangent)
+    elif drag_model == LIFT_CRISIS:
+        _fill_rates(_lift_crisis, aero, factors, w, tangent)
     else:
-        _fill_rates(_general_drag, sport, parameters, w, tangent)
+        _fill_rates(_general_drag, aero, factors, w, tangent)
     for first in range(0, C, WIDTH):
         _step_columns(h, w, tangent, first)
 
@@ -63,9 +66,9 @@ def _general_drag(aero, speed, m, w):
 
 
 @inlined
-def _fill_rates(derivatives, sport, parameters, w, s):
+def _fill_rates(derivatives, aero, factors, w, s):
     """Fill the numbers of all stages of a step from spin w; STAGE_ROW of them, a whole vector, are one too many."""
-    aero, tiny, drag, lift = sport.aero, literals(sport.aero.gravity).tiny, parameters.drag, parameters.lift
+    tiny, (drag, lift) = literals(aero.gravity).tiny, factors
     for i in range(STAGE_ROW):
         n = STAGE_STATES + i
         u, f = (s[n], s[n + N], s[n + 2 * N]), s[n + 3 * N]

@@ -94,7 +94,7 @@ def fly_ball(sport, launch, times, tangent, trajectory, jacobian, contacts):
             if not is_accepted:
                 continue
             if with_tangent:
-                tangent_step(sport, parameters, motion.spin, h, tangent)
+                tangent_step(sport.drag_model, sport.aero, parameters[:2], motion.spin, h, tangent)
         k = _deliver(motion, end, h, t, times, k, trajectory, tangent, jacobian)
         if not t + h < end_time:  # NaN ends it too
             f = (end_time - t) / h
