@@ -19,7 +19,7 @@ from ballcast.sim.kernels.aerodynamics import (
     lift_crisis_derivatives,
 )
 from ballcast.sim.kernels.column_numbers import WIDTH, load, store
-from ballcast.sim.kernels.dormand_prince import STAGE_ROW, STAGES, coefficients, runge_kutta
+from ballcast.sim.kernels.dormand_prince import STAGE_ROW, STAGES, add4, coefficients, sum2, sum3, sum5
 from ballcast.sim.kernels.literals import literals
 from ballcast.sim.kernels.tangent import A1, DRAG, LIFT, P1, STAGE_RATES, STAGE_STATES, V1, W1, WIND, A, C, P, V, W
 from ballcast.sim.kernels.vectors import add_scaled, cross, dot, scaled
@@ -112,17 +112,28 @@ def _step_columns(h, w, s, first):
     wind_x, wind_y = load(s, WIND * C + first), load(s, (WIND + 1) * C + first)
     fixed = s, spin, load(s, DRAG * C + first), load(s, LIFT * C + first)
     u = v[0] - wind_x, v[1] - wind_y, v[2]
-    x, y, z = a = _acceleration(fixed, 0, u)
-    start = u[0], u[1], u[2], 0.0
-    rates = x, y, z, _spin_rate(s, 0, u)
-    _, b, b_position = runge_kutta(_rates, None, fixed, coefficients(h), h, start, rates)
+    a = _acceleration(fixed, 0, u)
+    b, b_position = _mean_rates(fixed, h, (u[0], u[1], u[2], 0.0), (a[0], a[1], a[2], _spin_rate(s, 0, u)))
     x, y, z, r = end = u[0] + h * b[0], u[1] + h * b[1], u[2] + h * b[2], h * b[3]
     f = s[STAGE_STATES + 3 * N + STAGES - 1]
     _store_three(s, P1 * C + first, add_scaled(p, h, add_scaled(v, h, b_position)))
     _store_three(s, V1 * C + first, (x + wind_x, y + wind_y, z))
     _store_three(s, W1 * C + first, (f * spin[0] + w[0] * r, f * spin[1] + w[1] * r, f * spin[2] + w[2] * r))
     _store_three(s, A * C + first, a)
-    _store_three(s, A1 * C + first, _rates(None, fixed, STAGES - 1, end))
+    _store_three(s, A1 * C + first, _rates(fixed, STAGES - 1, end))
+
+
+@inlined
+def _mean_rates(fixed, h, y, k1):
+    """The mean rates of change, for (u, f) and for the position, of a step from y, whose rates are k1."""
+    t = coefficients(h)
+    k2 = _rates(fixed, 1, add4(y, h * t.a21, k1))
+    k3 = _rates(fixed, 2, add4(y, h, sum2(t.a31, k1, t.a32, k2)))
+    k4 = _rates(fixed, 3, add4(y, h, sum3(t.a41, k1, t.a42, k2, t.a43, k3)))
+    k5 = _rates(fixed, 4, add4(y, h, add4(sum3(t.a51, k1, t.a52, k2, t.a53, k3), t.a54, k4)))
+    k6 = _rates(fixed, 5, add4(y, h, sum5(t.a61, k1, t.a62, k2, t.a63, k3, t.a64, k4, t.a65, k5)))
+    b = sum5(t.b1, k1, t.b3, k3, t.b4, k4, t.b5, k5, t.b6, k6)
+    return b, sum5(t.p1, k1, t.p2, k2, t.p3, k3, t.p4, k4, t.p5, k5)
 
 
 @inlined
@@ -138,7 +149,7 @@ def _store_three(s, m, vector):
 
 
 @inlined
-def _rates(law, fixed, i, y):
+def _rates(fixed, i, y):
     """Rates of change in stage i of columns y of (u, f); fixed: (tangent, columns of the spin, of drag and lift)."""
     s, u, f, n = fixed[0], (y[0], y[1], y[2]), y[3], STAGE_RATES + BY_FACTOR + i
     x, y, z = _acceleration(fixed, i, u)

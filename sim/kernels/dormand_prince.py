@@ -12,7 +12,7 @@ from ballcast.sim.jit import by_precision, inlined
 from ballcast.sim.kernels.literals import literals
 from ballcast.sim.kernels.vectors import norm
 
-STAGES, STAGE_ROW = 7, 8  # notes on stages stand in rows, one number to a stage and one of padding
+STAGES, STAGE_ROW = 7, 8  # stages are noted in rows, a number of each stage and one of padding
 NOTES = 4 * STAGE_ROW
 A_MATRIX = np.zeros((STAGES, STAGES))  # row i: what stage i adds of the stages before it; the last row is b
 for _i, _row in enumerate((
@@ -51,73 +51,59 @@ def dormand_prince_step(drag_function, aero, h, drag, lift, a, u, w, notes=None)
 
     (displacement through the air, change of velocity, factor of the spin, acceleration at the end, error of the
     velocity of the fourth-order rule). The stages are changes of (u, spin factor), tuples of four. notes: an array
-    (NOTES,) that gets them, or an empty one, or None.
+    (NOTES,) that gets the (u, spin factor) of each stage, an empty one, or None.
     """
-    t, one, given = coefficients(aero.gravity), literals(aero.gravity).one, (aero, drag, lift, w, notes)
+    t, one = coefficients(aero.gravity), literals(aero.gravity).one
     y = u[0], u[1], u[2], one
     k1 = a[0], a[1], a[2], -aero.spin_decay * norm(u)
-    _note(notes, 0, y)
-    (k1, k3, k4, k5, k6), b, p = runge_kutta(_stage, drag_function, given, t, h, y, k1)
+    if notes is not None and len(notes) > 0:
+        notes[0], notes[STAGE_ROW], notes[2 * STAGE_ROW], notes[3 * STAGE_ROW] = y
+    k2 = _stage(drag_function, aero, drag, lift, w, notes, 1, add4(y, h * t.a21, k1))
+    k3 = _stage(drag_function, aero, drag, lift, w, notes, 2, add4(y, h, sum2(t.a31, k1, t.a32, k2)))
+    k4 = _stage(drag_function, aero, drag, lift, w, notes, 3, add4(y, h, sum3(t.a41, k1, t.a42, k2, t.a43, k3)))
+    x = add4(sum3(t.a51, k1, t.a52, k2, t.a53, k3), t.a54, k4)
+    k5 = _stage(drag_function, aero, drag, lift, w, notes, 4, add4(y, h, x))
+    x = sum5(t.a61, k1, t.a62, k2, t.a63, k3, t.a64, k4, t.a65, k5)
+    k6 = _stage(drag_function, aero, drag, lift, w, notes, 5, add4(y, h, x))
+    b = sum5(t.b1, k1, t.b3, k3, t.b4, k4, t.b5, k5, t.b6, k6)
+    p = sum5(t.p1, k1, t.p2, k2, t.p3, k3, t.p4, k4, t.p5, k5)
     hh, dv, f = h * h, (h * b[0], h * b[1], h * b[2]), one + h * b[3]
-    k7 = _stage(drag_function, given, STAGES - 1, (u[0] + dv[0], u[1] + dv[1], u[2] + dv[2], f))
-    e = _add4(_sum5(t.e1, k1, t.e3, k3, t.e4, k4, t.e5, k5, t.e6, k6), t.e7, k7)
+    k7 = _stage(drag_function, aero, drag, lift, w, notes, 6, (u[0] + dv[0], u[1] + dv[1], u[2] + dv[2], f))
+    e = add4(sum5(t.e1, k1, t.e3, k3, t.e4, k4, t.e5, k5, t.e6, k6), t.e7, k7)
     dp = h * u[0] + hh * p[0], h * u[1] + hh * p[1], h * u[2] + hh * p[2]
     return dp, dv, f, (k7[0], k7[1], k7[2]), h * (abs(e[0]) + abs(e[1]) + abs(e[2]))
 
 
 @inlined
-def runge_kutta(rates, law, given, t, h, y, k1):
-    """The stages of a step of length h from y, whose rates of change are k1; all are tuples of four numbers.
-
-    rates(law, given, i, y): those of stage i, 0 for the first; t: the rule's numbers. (the rates of the stages 0 and 2
-    to 5; their mean b, for the end of the step; the mean p of the b so far, for the position).
-    """
-    k2 = rates(law, given, 1, _add4(y, h * t.a21, k1))
-    k3 = rates(law, given, 2, _add4(y, h, _sum2(t.a31, k1, t.a32, k2)))
-    k4 = rates(law, given, 3, _add4(y, h, _sum3(t.a41, k1, t.a42, k2, t.a43, k3)))
-    x = _add4(_sum3(t.a51, k1, t.a52, k2, t.a53, k3), t.a54, k4)
-    k5 = rates(law, given, 4, _add4(y, h, x))
-    x = _sum5(t.a61, k1, t.a62, k2, t.a63, k3, t.a64, k4, t.a65, k5)
-    k6 = rates(law, given, 5, _add4(y, h, x))
-    b = _sum5(t.b1, k1, t.b3, k3, t.b4, k4, t.b5, k5, t.b6, k6)
-    p = _sum5(t.p1, k1, t.p2, k2, t.p3, k3, t.p4, k4, t.p5, k5)
-    return (k1, k3, k4, k5, k6), b, p
-
-
-@inlined
-def _stage(drag_function, given, i, y):
-    """Rates of change of y, (u, spin factor); given: (Aero, factor of drag, of lift, spin, notes)."""
-    aero, drag, lift, w, notes = given
-    _note(notes, i, y)
+def _stage(drag_function, aero, drag, lift, w, notes, i, y):
+    """Rates of change of y, (u, spin factor), in stage i."""
+    if notes is not None and len(notes) > 0:
+        notes[i], notes[STAGE_ROW + i], notes[2 * STAGE_ROW + i], notes[3 * STAGE_ROW + i] = y
     f = y[3]
     ax, ay, az, spin_rate = drag_function(aero, drag, lift, (y[0], y[1], y[2]), (f * w[0], f * w[1], f * w[2]))
     return ax, ay, az - aero.gravity, spin_rate * f
 
 
 @inlined
-def _note(notes, i, y):
-    if notes is not None and len(notes) > 0:
-        notes[i], notes[STAGE_ROW + i], notes[2 * STAGE_ROW + i], notes[3 * STAGE_ROW + i] = y
-
-
-@inlined
-def _add4(y, k, x):
+def add4(y, k, x):
+    """y + k x, of tuples of four."""
     return y[0] + k * x[0], y[1] + k * x[1], y[2] + k * x[2], y[3] + k * x[3]
 
 
 @inlined
-def _sum2(a, x, b, y):
+def sum2(a, x, b, y):
+    """a x + b y; the functions below add more."""
     return a * x[0] + b * y[0], a * x[1] + b * y[1], a * x[2] + b * y[2], a * x[3] + b * y[3]
 
 
 @inlined
-def _sum3(a, x, b, y, c, z):
-    return _add4(_sum2(a, x, b, y), c, z)
+def sum3(a, x, b, y, c, z):
+    return add4(sum2(a, x, b, y), c, z)
 
 
 @inlined
-def _sum5(a, v, b, w, c, x, d, y, e, z):
-    return _add4(_add4(_sum3(a, v, b, w, c, x), d, y), e, z)
+def sum5(a, v, b, w, c, x, d, y, e, z):
+    return add4(add4(sum3(a, v, b, w, c, x), d, y), e, z)
 
 
 @inlined
