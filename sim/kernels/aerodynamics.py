@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ballcast.sim.jit import inlined
-from ballcast.sim.kernels.dormand_prince import dormand_prince_step
+from ballcast.sim.kernels.dormand_prince import dormand_prince_stages
 from ballcast.sim.kernels.lane_numbers import where
 from ballcast.sim.kernels.literals import literals
 from ballcast.sim.kernels.vectors import cross, dot, norm
@@ -244,17 +244,17 @@ def acceleration(sport, parameters, velocity, spin):
 
 
 @inlined
-def integrate(sport, h, drag, lift, a, u, w, notes):
-    """`dormand_prince_step` with the sport's drag function."""
+def integrate(sport, h, drag, lift, a, u, w):
+    """`dormand_prince_stages` with the sport's drag function."""
     if sport.drag_model == CONSTANT_DRAG:
-        return dormand_prince_step(constant_drag, sport.aero, h, drag, lift, a, u, w, notes)
+        return dormand_prince_stages(constant_drag, sport.aero, h, drag, lift, a, u, w)
     if sport.drag_model == POLYNOMIAL_DRAG:
-        return dormand_prince_step(polynomial_drag, sport.aero, h, drag, lift, a, u, w, notes)
+        return dormand_prince_stages(polynomial_drag, sport.aero, h, drag, lift, a, u, w)
     if sport.drag_model == SPIN_DRAG:
-        return dormand_prince_step(spin_drag, sport.aero, h, drag, lift, a, u, w, notes)
+        return dormand_prince_stages(spin_drag, sport.aero, h, drag, lift, a, u, w)
     if sport.drag_model == LIFT_CRISIS:
-        return dormand_prince_step(lift_crisis, sport.aero, h, drag, lift, a, u, w, notes)
-    return dormand_prince_step(drag_crisis, sport.aero, h, drag, lift, a, u, w, notes)
+        return dormand_prince_stages(lift_crisis, sport.aero, h, drag, lift, a, u, w)
+    return dormand_prince_stages(drag_crisis, sport.aero, h, drag, lift, a, u, w)
 
 
 @inlined

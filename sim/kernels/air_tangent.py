@@ -19,23 +19,41 @@ from ballcast.sim.kernels.aerodynamics import (
     lift_crisis_derivatives,
 )
 from ballcast.sim.kernels.column_numbers import WIDTH, load, store
-from ballcast.sim.kernels.dormand_prince import STAGE_ROW, STAGES, add4, coefficients, sum2, sum3, sum5
+from ballcast.sim.kernels.dormand_prince import STAGES, add4, coefficients, sum2, sum3, sum5
 from ballcast.sim.kernels.literals import literals
 from ballcast.sim.kernels.tangent import A1, DRAG, LIFT, P1, STAGE_RATES, STAGE_STATES, V1, W1, WIND, A, C, P, V, W
 from ballcast.sim.kernels.vectors import add_scaled, cross, dot, scaled
 
-N = STAGE_ROW  # from a number of a stage to its next
+N = WIDTH  # from a number of a stage to its next: STAGES and one more, a whole vector
 # from the first number of an axis of du/dt, the first of three by u: to those by w, by f, by the ball's factors of drag
 # and lift, and to the next axis. Then come df/dt by u and by f
 BY_SPIN, BY_FACTOR, BY_DRAG, BY_LIFT, AXIS = 3 * N, 6 * N, 7 * N, 8 * N, 9 * N
 FACTOR_RATE = STAGE_RATES + 3 * AXIS
 
 
+@inlined
+def note_stages(stages, tangent):
+    """Put the stages of a step, as dormand_prince_stages returns them, into the tangent."""
+    y1, y2, y3, y4, y5, y6, y7 = stages
+    _note_stage(tangent, STAGE_STATES, y1)
+    _note_stage(tangent, STAGE_STATES + 1, y2)
+    _note_stage(tangent, STAGE_STATES + 2, y3)
+    _note_stage(tangent, STAGE_STATES + 3, y4)
+    _note_stage(tangent, STAGE_STATES + 4, y5)
+    _note_stage(tangent, STAGE_STATES + 5, y6)
+    _note_stage(tangent, STAGE_STATES + 6, y7)
+
+
+@inlined
+def _note_stage(s, n, y):
+    s[n], s[n + N], s[n + 2 * N], s[n + 3 * N] = y
+
+
 @kernel
 def tangent_step(drag_model, aero, factors, w, h, tangent):
     """Tangent at the end of a step of length h in the air, from spin w; factors: of drag and of lift.
 
-    The tangent has the step's stages: STAGE_STATES.
+    The tangent has the step's stages: see note_stages.
     """
     if drag_model == CONSTANT_DRAG:
         _fill_rates(_constant_drag, aero, factors, w, tangent)
@@ -67,9 +85,9 @@ def _general_drag(aero, speed, m, w):
 
 @inlined
 def _fill_rates(derivatives, aero, factors, w, s):
-    """Fill the numbers of all stages of a step from spin w; STAGE_ROW of them, a whole vector, are one too many."""
+    """Fill the numbers of all stages of a step from spin w."""
     tiny, (drag, lift) = literals(aero.gravity).tiny, factors
-    for i in range(STAGE_ROW):
+    for i in range(N):
         n = STAGE_STATES + i
         u, f = (s[n], s[n + N], s[n + 2 * N]), s[n + 3 * N]
         fw = scaled(f, w)

@@ -12,8 +12,7 @@ from ballcast.sim.jit import by_precision, inlined
 from ballcast.sim.kernels.literals import literals
 from ballcast.sim.kernels.vectors import norm
 
-STAGES, STAGE_ROW = 7, 8  # stages are noted in rows, a number of each stage and one of padding
-NOTES = 4 * STAGE_ROW
+STAGES = 7
 A_MATRIX = np.zeros((STAGES, STAGES))  # row i: what stage i adds of the stages before it; the last row is b
 for _i, _row in enumerate((
     (1 / 5,),
@@ -46,39 +45,46 @@ coefficients = by_precision(tableau)
 
 
 @inlined
-def dormand_prince_step(drag_function, aero, h, drag, lift, a, u, w, notes=None):
+def dormand_prince_step(drag_function, aero, h, drag, lift, a, u, w):
     """One step of length h from velocity u through the air, acceleration a and spin w; drag, lift: the ball's factors.
 
     (displacement through the air, change of velocity, factor of the spin, acceleration at the end, error of the
-    velocity of the fourth-order rule). The stages are changes of (u, spin factor), tuples of four. notes: an array
-    (NOTES,) that gets the (u, spin factor) of each stage, an empty one, or None.
+    velocity of the fourth-order rule).
     """
-    t, one = coefficients(aero.gravity), literals(aero.gravity).one
-    y = u[0], u[1], u[2], one
-    k1 = a[0], a[1], a[2], -aero.spin_decay * norm(u)
-    if notes is not None and len(notes) > 0:
-        notes[0], notes[STAGE_ROW], notes[2 * STAGE_ROW], notes[3 * STAGE_ROW] = y
-    k2 = _stage(drag_function, aero, drag, lift, w, notes, 1, add4(y, h * t.a21, k1))
-    k3 = _stage(drag_function, aero, drag, lift, w, notes, 2, add4(y, h, sum2(t.a31, k1, t.a32, k2)))
-    k4 = _stage(drag_function, aero, drag, lift, w, notes, 3, add4(y, h, sum3(t.a41, k1, t.a42, k2, t.a43, k3)))
-    x = add4(sum3(t.a51, k1, t.a52, k2, t.a53, k3), t.a54, k4)
-    k5 = _stage(drag_function, aero, drag, lift, w, notes, 4, add4(y, h, x))
-    x = sum5(t.a61, k1, t.a62, k2, t.a63, k3, t.a64, k4, t.a65, k5)
-    k6 = _stage(drag_function, aero, drag, lift, w, notes, 5, add4(y, h, x))
-    b = sum5(t.b1, k1, t.b3, k3, t.b4, k4, t.b5, k5, t.b6, k6)
-    p = sum5(t.p1, k1, t.p2, k2, t.p3, k3, t.p4, k4, t.p5, k5)
-    hh, dv, f = h * h, (h * b[0], h * b[1], h * b[2]), one + h * b[3]
-    k7 = _stage(drag_function, aero, drag, lift, w, notes, 6, (u[0] + dv[0], u[1] + dv[1], u[2] + dv[2], f))
-    e = add4(sum5(t.e1, k1, t.e3, k3, t.e4, k4, t.e5, k5, t.e6, k6), t.e7, k7)
-    dp = h * u[0] + hh * p[0], h * u[1] + hh * p[1], h * u[2] + hh * p[2]
-    return dp, dv, f, (k7[0], k7[1], k7[2]), h * (abs(e[0]) + abs(e[1]) + abs(e[2]))
+    d, dv, f, acceleration, error, _ = dormand_prince_stages(drag_function, aero, h, drag, lift, a, u, w)
+    return d, dv, f, acceleration, error
 
 
 @inlined
-def _stage(drag_function, aero, drag, lift, w, notes, i, y):
-    """Rates of change of y, (u, spin factor), in stage i."""
-    if notes is not None and len(notes) > 0:
-        notes[i], notes[STAGE_ROW + i], notes[2 * STAGE_ROW + i], notes[3 * STAGE_ROW + i] = y
+def dormand_prince_stages(drag_function, aero, h, drag, lift, a, u, w):
+    """What `dormand_prince_step` returns, and the STAGES stages of the step: (u, spin factor) of each, tuples of four."""
+    t, one = coefficients(aero.gravity), literals(aero.gravity).one
+    y1 = u[0], u[1], u[2], one
+    k1 = a[0], a[1], a[2], -aero.spin_decay * norm(u)
+    y2 = add4(y1, h * t.a21, k1)
+    k2 = _stage(drag_function, aero, drag, lift, w, y2)
+    y3 = add4(y1, h, sum2(t.a31, k1, t.a32, k2))
+    k3 = _stage(drag_function, aero, drag, lift, w, y3)
+    y4 = add4(y1, h, sum3(t.a41, k1, t.a42, k2, t.a43, k3))
+    k4 = _stage(drag_function, aero, drag, lift, w, y4)
+    y5 = add4(y1, h, add4(sum3(t.a51, k1, t.a52, k2, t.a53, k3), t.a54, k4))
+    k5 = _stage(drag_function, aero, drag, lift, w, y5)
+    y6 = add4(y1, h, sum5(t.a61, k1, t.a62, k2, t.a63, k3, t.a64, k4, t.a65, k5))
+    k6 = _stage(drag_function, aero, drag, lift, w, y6)
+    b = sum5(t.b1, k1, t.b3, k3, t.b4, k4, t.b5, k5, t.b6, k6)
+    p = sum5(t.p1, k1, t.p2, k2, t.p3, k3, t.p4, k4, t.p5, k5)
+    hh, dv, f = h * h, (h * b[0], h * b[1], h * b[2]), one + h * b[3]
+    y7 = u[0] + dv[0], u[1] + dv[1], u[2] + dv[2], f
+    k7 = _stage(drag_function, aero, drag, lift, w, y7)
+    e = add4(sum5(t.e1, k1, t.e3, k3, t.e4, k4, t.e5, k5, t.e6, k6), t.e7, k7)
+    dp = h * u[0] + hh * p[0], h * u[1] + hh * p[1], h * u[2] + hh * p[2]
+    error = h * (abs(e[0]) + abs(e[1]) + abs(e[2]))
+    return dp, dv, f, (k7[0], k7[1], k7[2]), error, (y1, y2, y3, y4, y5, y6, y7)
+
+
+@inlined
+def _stage(drag_function, aero, drag, lift, w, y):
+    """Rates of change of y, (u, spin factor)."""
     f = y[3]
     ax, ay, az, spin_rate = drag_function(aero, drag, lift, (y[0], y[1], y[2]), (f * w[0], f * w[1], f * w[2]))
     return ax, ay, az - aero.gravity, spin_rate * f

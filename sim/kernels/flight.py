@@ -14,7 +14,7 @@ import numpy as np
 
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.aerodynamics import acceleration, integrate
-from ballcast.sim.kernels.air_tangent import tangent_step
+from ballcast.sim.kernels.air_tangent import note_stages, tangent_step
 from ballcast.sim.kernels.borrowed import borrowed
 from ballcast.sim.kernels.contact import (
     REST_DURATION,
@@ -29,7 +29,7 @@ from ballcast.sim.kernels.contact import (
     touches,
 )
 from ballcast.sim.kernels.detection import MIN_ADVANCE, first_contact, time_to_edge
-from ballcast.sim.kernels.dormand_prince import NOTES, next_scale, step_length
+from ballcast.sim.kernels.dormand_prince import next_scale, step_length
 from ballcast.sim.kernels.layout import (
     CONTACT_DTYPE,
     FINE,
@@ -48,7 +48,6 @@ from ballcast.sim.kernels.quintic import (
     quintic_coefficients,
 )
 from ballcast.sim.kernels.tangent import (
-    STAGE_STATES,
     aligned_tangent,
     change_phase,
     commit_step,
@@ -80,7 +79,7 @@ def fly_ball(sport, launch, times, tangent, trajectory, jacobian, contacts):
     parameters, sport, tangent = parameters_of(launch), borrowed(sport), borrowed(tangent)
     motion, support, phase = _initial_state(sport, parameters, launch, tangent)
     t, k, count, scale, status, end_time, with_tangent = 0.0, 0, 0, 1.0, FINE, times[-1], len(tangent) > 0
-    first, last, notes = math.inf, -math.inf, tangent[STAGE_STATES : STAGE_STATES + NOTES]
+    first, last = math.inf, -math.inf
     while True:
         next_phase = phase
         if support >= 0:
@@ -90,7 +89,7 @@ def fly_ball(sport, launch, times, tangent, trajectory, jacobian, contacts):
         else:
             h = scale * step_length(sport.aero, _relative_velocity(parameters, motion.velocity))
             h = min(h, (end_time - t) * (1.0 + END_MARGIN) + END_MARGIN)
-            end, h, surface, is_accepted, scale = _step_in_air(sport, parameters, motion, h, scale, notes)
+            end, h, surface, is_accepted, scale = _step_in_air(sport, parameters, motion, h, scale, tangent)
             if not is_accepted:
                 continue
             if with_tangent:
@@ -143,14 +142,22 @@ def _initial_state(sport, parameters, launch, tangent):
 
 
 @inlined
-def air_step(sport, parameters, start, h, notes=None):
-    """(Motion at the end, error of the velocity) of a step of length h in the air; notes: see dormand_prince_step."""
+def air_step(sport, parameters, start, h):
+    """(Motion at the end, error of the velocity) of a step of length h through the air."""
+    end, error, _ = air_step_stages(sport, parameters, start, h)
+    return end, error
+
+
+@inlined
+def air_step_stages(sport, parameters, start, h):
+    """What `air_step` returns, and the stages of the step: see dormand_prince_stages."""
     drag, lift, wx, wy = parameters.drag, parameters.lift, parameters.wind_x, parameters.wind_y
     u = _relative_velocity(parameters, start.velocity)
-    d, dv, spin_factor, a, error = integrate(sport, h, drag, lift, start.acceleration, u, start.spin, notes)
+    d, dv, spin_factor, a, error, stages = integrate(sport, h, drag, lift, start.acceleration, u, start.spin)
     p = start.position
     position = p[0] + d[0] + h * wx, p[1] + d[1] + h * wy, p[2] + d[2]
-    return Motion(position, add_scaled(start.velocity, 1.0, dv), scaled(spin_factor, start.spin), a), error
+    end = Motion(position, add_scaled(start.velocity, 1.0, dv), scaled(spin_factor, start.spin), a)
+    return end, error, stages
 
 
 @inlined
@@ -232,15 +239,17 @@ def _relative_velocity(parameters, velocity):
 
 
 @inlined
-def _step_in_air(sport, parameters, start, h, scale, notes):
-    """A step of length h at that scale, cut at its first contact if there is one; notes get the stages of the step.
+def _step_in_air(sport, parameters, start, h, scale, tangent):
+    """A step of length h at that scale, cut at its first contact if there is one; a tangent gets its stages.
 
     (Motion at the end, length, surface met or IN_FLIGHT, whether the step is accepted, the next scale). One call of the
-    step stands for the whole step, the step that is cut, and that again for the notes: it is much code.
+    step stands for the whole step, the step that is cut, and that again for a tangent: it is much code.
     """
     end, surface, is_accepted, is_whole, is_done = start, np.int64(IN_FLIGHT), True, True, False
     while True:
-        reached, error = air_step(sport, parameters, start, h, notes)
+        reached, error, stages = air_step_stages(sport, parameters, start, h)
+        if len(tangent) > 0:
+            note_stages(stages, tangent)
         if is_done:
             break
         if is_whole:
@@ -253,7 +262,7 @@ def _step_in_air(sport, parameters, start, h, scale, notes):
             h, is_whole = max(t, MIN_ADVANCE), False
         else:
             end, h, surface = onto_contact(sport, reached, h, surface)
-            if len(notes) == 0:
+            if len(tangent) == 0:
                 break
             is_done = True
     return end, h, surface, is_accepted, scale

@@ -12,7 +12,6 @@ import numpy as np
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.column_numbers import WIDTH, last_and_others, load, store
 from ballcast.sim.kernels.contact import MIN_REBOUND_SPEED, ROLLING, SLIDING, restitution, soft_impulse
-from ballcast.sim.kernels.dormand_prince import NOTES, STAGE_ROW
 from ballcast.sim.kernels.layout import LAUNCH_SIZE
 from ballcast.sim.kernels.quintic import hermite_velocity_weights, hermite_weights
 from ballcast.sim.kernels.vectors import add_scaled, cross, dot, norm, scaled
@@ -22,10 +21,10 @@ COLUMNS = C = 16  # in a row: LAUNCH_SIZE, and padding
 # to the phase that follows; and of the parameters themselves, a one in each
 P, V, W, P1, V1, W1, A, A1, STATE, PARAMETERS = 0, 3, 6, 9, 12, 15, 18, 21, 24, 28
 DRAG, LIFT, RESTITUTION, FRICTION, WIND = range(PARAMETERS, PARAMETERS + 5)
-# then the stages of a step through the air: what dormand_prince_step notes, and what air_tangent.py makes of it
+# then numbers of the stages of a step through the air, each in a row of one vector: see air_tangent.py
 STAGE_STATES = (PARAMETERS + 6) * C
-STAGE_RATES = STAGE_STATES + NOTES
-TANGENT_SIZE = STAGE_RATES + 31 * STAGE_ROW
+STAGE_RATES = STAGE_STATES + 4 * WIDTH
+TANGENT_SIZE = STAGE_RATES + 31 * WIDTH
 DIFFERENCES = (1e-6, 1e-6, 1e-6, 1e-5, 1e-5, 1e-5, 1e-7, 1e-7)  # m/s, rad/s, factors
 
 
