@@ -49,7 +49,7 @@ def dormand_prince_step(drag_function, aero, h, drag, lift, a, u, w):
     """One step of length h from velocity u through the air, acceleration a and spin w; drag, lift: the ball's factors.
 
     (displacement through the air, change of velocity, factor of the spin, acceleration at the end, error of the
-    velocity of the fourth-order rule).
+    velocity of the fourth-order rule). Its stages are changes of (u, spin factor).
     """
     d, dv, f, acceleration, error, _ = dormand_prince_stages(drag_function, aero, h, drag, lift, a, u, w)
     return d, dv, f, acceleration, error
@@ -57,7 +57,7 @@ def dormand_prince_step(drag_function, aero, h, drag, lift, a, u, w):
 
 @inlined
 def dormand_prince_stages(drag_function, aero, h, drag, lift, a, u, w):
-    """What `dormand_prince_step` returns, and the STAGES stages of the step: (u, spin factor) of each, tuples of four."""
+    """What `dormand_prince_step` returns, and the (u, spin factor) of the step's STAGES stages, tuples of four."""
     t, one = coefficients(aero.gravity), literals(aero.gravity).one
     y1 = u[0], u[1], u[2], one
     k1 = a[0], a[1], a[2], -aero.spin_decay * norm(u)

@@ -35,7 +35,6 @@ from ballcast.sim.kernels.layout import (
     FINE,
     IN_FLIGHT,
     LAID_TO_REST,
-    LAUNCH_SIZE,
     FlightEnd,
     Motion,
     parameters_of,

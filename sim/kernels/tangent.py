@@ -2,7 +2,8 @@
 
 The columns of a Jacobian go along with the steps of one ball: through the air, through a contact, on a surface. Column
 j is the change of everything with unknown j of the launch (layout.py). Columns stand side by side, COLUMNS to a row, in
-one flat array `tangent` of TANGENT_SIZE, so that each loop below is a few vector instructions.
+one flat array `tangent` of TANGENT_SIZE, so that each loop below is a few vector instructions. The step through the air
+is in air_tangent.py.
 """
 
 import math
@@ -229,9 +230,11 @@ def stop_tangent(tangent):
 @inlined
 def position_jacobian(tangent, f, h, out, k):
     """The position's tangent at the fraction f of a step of length h, into out[k]; out (T, 3, COLUMNS or one less)."""
-    s, weights, width = tangent, hermite_weights(f, h), out.shape[2]
+    weights, width = hermite_weights(f, h), out.shape[2]
     for i in range(3):
-        low, high, first = _position_row(s, i * C, weights), _position_row(s, i * C + WIDTH, weights), (3 * k + i) * width
+        low = _position_row(tangent, i * C, weights)
+        high = _position_row(tangent, i * C + WIDTH, weights)
+        first = (3 * k + i) * width
         store(out, first, low)
         if width == C:
             store(out, first + WIDTH, high)
