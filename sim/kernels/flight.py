@@ -63,6 +63,7 @@ from ballcast.sim.kernels.vectors import add_scaled, dot, norm, scaled
 MAX_CONTACTS_FITTED = 200  # of one ball: a wedged one, as a bad guess of a fit can be, is laid to rest
 GRIP_SPEED = 1e-9  # m/s, of the contact point
 END_MARGIN = 1e-12  # s, and a fraction: the last step ends a little after the last frame
+WHOLE, TO_CONTACT, FOR_STAGES = range(3)  # what a step through the air is made for
 UNBOUNDED = (-math.inf, -math.inf, -math.inf), (math.inf, math.inf, math.inf)
 
 
@@ -241,29 +242,29 @@ def _relative_velocity(parameters, velocity):
 def _step_in_air(sport, parameters, start, h, scale, tangent):
     """A step of length h at that scale, cut at its first contact if there is one; a tangent gets its stages.
 
-    (Motion at the end, length, surface met or IN_FLIGHT, whether the step is accepted, the next scale). One call of the
-    step stands for the whole step, the step that is cut, and that again for a tangent: it is much code.
+    (Motion at the end, length, surface met or IN_FLIGHT, whether the step is accepted, the next scale). One call stands
+    for the whole step, the step to the contact, and that again at its final length: a step is much code to compile.
     """
-    end, surface, is_accepted, is_whole, is_done = start, np.int64(IN_FLIGHT), True, True, False
+    end, surface, is_accepted, attempt = start, np.int64(IN_FLIGHT), True, WHOLE
     while True:
         reached, error, stages = air_step_stages(sport, parameters, start, h)
         if len(tangent) > 0:
             note_stages(stages, tangent)
-        if is_done:
-            break
-        if is_whole:
+        if attempt == WHOLE:
             end = reached
             is_accepted, scale = next_scale(sport.aero, scale, error)
             t, surface = _first_contact(sport, start, end, h) if is_accepted else (h, surface)
             if t >= h:
                 surface = np.int64(IN_FLIGHT)
                 break
-            h, is_whole = max(t, MIN_ADVANCE), False
-        else:
+            h, attempt = max(t, MIN_ADVANCE), TO_CONTACT
+        elif attempt == TO_CONTACT:
             end, h, surface = onto_contact(sport, reached, h, surface)
             if len(tangent) == 0:
                 break
-            is_done = True
+            attempt = FOR_STAGES
+        else:
+            break
     return end, h, surface, is_accepted, scale
 
 
