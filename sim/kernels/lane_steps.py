@@ -73,7 +73,7 @@ def _integrate(drag_function, aero, s, has_new):
         v, w, a = lane_vector(s, VELOCITY, i), lane_vector(s, SPIN, i), lane_vector(s, ACCELERATION, i)
         u = v[0] - wx, v[1] - wy, v[2]
         h = min(s[STEP_SCALE * LANES + i] * step_length(aero, u), s[CONTACT_STEP * LANES + i])
-        d, dv, spin_factor, a, error = dormand_prince_step(
+        d, dv, spin_factor, a, error, _ = dormand_prince_step(
             drag_function, aero, h, s[DRAG * LANES + i], s[LIFT * LANES + i], a, u, w
         )
         s[STEP * LANES + i], s[STEP_ERROR * LANES + i] = h, error
