@@ -41,8 +41,10 @@ from ballcast.sim.kernels.lane_rows import (
     SUPPORT,
     VELOCITY,
     lane_parameters,
+    read_exact,
     read_number,
     read_vector,
+    set_start,
     set_step_end,
     set_vector,
     step_end,
@@ -80,7 +82,7 @@ def new_pairs(surface_count):
 
 
 @inlined
-def end_special_steps(sport, launches, s, m, lanes):
+def end_special_steps(sport, launches, s, exact, m, lanes):
     """The ends of the steps of lanes that are not in free flight: at a contact, or on a surface."""
     count = 0
     for i in range(LANES):  # without branches: which lanes it will be cannot be foreseen
@@ -89,24 +91,24 @@ def end_special_steps(sport, launches, s, m, lanes):
     for q in range(count):
         i = lanes[q] & LAST_LANE
         if m[SUPPORT, i] >= 0:
-            _roll(sport, launches[m[BALL, i], FRICTION], s, m, i)
+            _roll(sport, launches[m[BALL, i], FRICTION], s, exact, m, i)
         else:
-            end, h, m[MET, i] = onto_contact(sport, step_end(s, i), read_number(s, STEP, i), m[MET, i])
-            set_step_end(s, i, end, h)
+            end, h, m[MET, i] = onto_contact(sport, step_end(s, exact, i), read_number(s, STEP, i), m[MET, i])
+            set_step_end(s, exact, i, end, h)
 
 
 @kernel
-def _roll(sport, friction_factor, s, m, i):
+def _roll(sport, friction_factor, s, exact, m, i):
     """A step of a lane whose ball is on a surface; MET: the surface met, IN_FLIGHT at the edge, or what supports it."""
     start, end, h, m[MET, i], m[PHASE, i] = rolling_step(
-        sport, friction_factor, step_start(s, i), m[SUPPORT, i], m[PHASE, i]
+        sport, friction_factor, step_start(s, exact, i), m[SUPPORT, i], m[PHASE, i]
     )
-    set_step_end(s, i, end, h)
+    set_step_end(s, exact, i, end, h)
     set_vector(s, ACCELERATION, i, start.acceleration)
 
 
 @inlined
-def find_contacts(sport, boxes, s, m, pairs):
+def find_contacts(sport, boxes, s, exact, m, pairs):
     """Look for the first contacts of flying lanes; a lane that has one makes its step again, up to there.
 
     boxes (S, 6): of the surfaces, grown by the ball's reach, in the lanes' precision.
@@ -120,7 +122,7 @@ def find_contacts(sport, boxes, s, m, pairs):
             count += s[NEAR * LANES + i] > 0.5
         pairs.surface[first:count] = j
     for q in range(count):
-        _gather(sport, s, pairs, q)
+        _gather(sport, s, exact, pairs, q)
     for block in range((count + BLOCK - 1) // BLOCK):
         _solve(pairs.faces[block])
     for q in range(count):
@@ -128,7 +130,7 @@ def find_contacts(sport, boxes, s, m, pairs):
     for q in range(count):
         i = pairs.lane[q] & LAST_LANE
         if pairs.time[i] == UNDECIDED:
-            pairs.time[i], pairs.met[i] = _search(sport, s, i)
+            pairs.time[i], pairs.met[i] = _search(sport, s, exact, i)
         if pairs.time[i] < s[STEP * LANES + i]:
             # a path that grazes at its very start moves on; a true contact there is stepped back to
             s[CONTACT_STEP * LANES + i], m[MET, i] = max(pairs.time[i], MIN_ADVANCE), pairs.met[i]
@@ -136,7 +138,7 @@ def find_contacts(sport, boxes, s, m, pairs):
 
 
 @inlined
-def _gather(sport, s, pairs, q):
+def _gather(sport, s, exact, pairs, q):
     """Fill pair q: how the gap between the lane's ball and the surface's plane changes; NaN if that decides nothing."""
     i, surface, face, place = (
         pairs.lane[q] & LAST_LANE,
@@ -147,7 +149,7 @@ def _gather(sport, s, pairs, q):
     axis, is_above = face_axis(surface, read_vector(s, BOX_LOW, i), read_vector(s, BOX_HIGH, i))
     row, is_flat = max(axis, 0), axis >= 0
     pairs.time[i], pairs.met[i], pairs.axis[q] = math.inf, IN_FLIGHT, ABOVE if is_above else axis
-    gap = read_number(s, POSITION + row, i) - surface["low"][row]
+    gap = read_exact(s, exact, row, i) - surface["low"][row]
     side = 1.0 if gap > 0.0 else -1.0
     gap = side * gap - surface["contact_distance"]
     face[place] = gap if is_flat and (is_above or gap > CONTACT_TOLERANCE) else math.nan
@@ -216,11 +218,11 @@ def _is_over(surface, s, i, f):
 
 
 @kernel
-def _search(sport, s, i):
+def _search(sport, s, exact, i):
     """(time, surface) of the lane's first contact, by the search of one ball."""
-    h, start = read_number(s, STEP, i), step_start(s, i)
+    h, start = read_number(s, STEP, i), step_start(s, exact, i)
     bounds = (read_vector(s, BOX_LOW, i), read_vector(s, BOX_HIGH, i))
-    path = start, quintic_coefficients(start, step_end(s, i), h), h
+    path = start, quintic_coefficients(start, step_end(s, exact, i), h), h
     return first_contact(sport.surfaces, sport.boxes, IN_FLIGHT, bounds, *path)
 
 
@@ -232,9 +234,9 @@ def is_on_edge(sport, position, surface):
 
 
 @inlined
-def apply_contact(task, surface, s, m, i, t):
+def apply_contact(task, surface, s, exact, m, i, t):
     """Take the lane's ball through contact with a surface, and note the contact."""
-    sport, b, before = task.lane_sport.sport, m[BALL, i], step_start(s, i)
+    sport, b, before = task.lane_sport.sport, m[BALL, i], step_start(s, exact, i)
     velocity, spin, m[SUPPORT, i], m[PHASE, i], _ = after_contact(
         sport, lane_parameters(task.launches, b, s, i), before, surface, m[SUPPORT, i], m[PHASE, i]
     )
@@ -244,5 +246,5 @@ def apply_contact(task, surface, s, m, i, t):
     if m[CONTACT_COUNT, i] > MAX_CONTACTS_SIMULATED:
         m[SUPPORT, i], m[PHASE, i], task.status[b] = surface, RESTING, LAID_TO_REST
         velocity = spin = (0.0, 0.0, 0.0)
-    set_vector(s, VELOCITY, i, velocity)
-    set_vector(s, SPIN, i, spin)
+    set_start(s, exact, VELOCITY, i, velocity)
+    set_start(s, exact, SPIN, i, spin)

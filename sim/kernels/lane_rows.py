@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ballcast.sim.jit import inlined
+from ballcast.sim.jit import by_precision, inlined
 from ballcast.sim.kernels.layout import PARAMETER_ROWS, Motion, Parameters
 
 LANES = 64
@@ -17,8 +17,11 @@ STEP, STEP_ERROR, STEP_SCALE, CONTACT_STEP = 30, 31, 32, 33
 # what the lane does; truth values: the step counts, the acceleration is to be computed, the path is near a surface
 MODE, IS_TAKEN, IS_NEW, NEAR = 34, 35, 36, 37
 BOX_LOW, BOX_HIGH = 38, 41  # the box around the path
-CURVE, CURVE_SIZE = 44, 5  # the path over the unit interval: coefficients 1 to 5 of x, then of y, then of z
+CHANGE, SPIN_FACTOR = 44, 50  # of position and velocity, and of the spin, in the step
+CURVE, CURVE_SIZE = 51, 5  # the path over the unit interval: coefficients 1 to 5 of x, then of y, then of z
 BUFFER_SIZE = (CURVE + 3 * CURVE_SIZE) * LANES
+# beside float32 rows, position, velocity and spin at the start and at the end of the step in float64: `exact`
+EXACT_END, EXACT_SIZE = 9, 18 * LANES
 IDLE, FLYING, MEETING, SUPPORTED = range(4)  # modes; MEETING: this step ends at a contact
 TOO_LONG = 1e9  # s, of a step
 # rows of whole numbers: of each lane; the last four, of the run, in lane 0
@@ -51,28 +54,59 @@ def read_number(s, row, i):
     return np.float64(s[row * LANES + i])
 
 
+is_exact = by_precision(lambda dtype: dtype is np.float64)  # whether rows of such numbers need no exact ones beside
+
+
 @inlined
-def step_start(s, i):
+def read_exact(s, exact, row, i):
+    """One of the nine numbers of a lane's motion at the start of its step, row 0 to 8, in float64."""
+    return exact[row * LANES + i] if not is_exact(s[0]) else np.float64(s[(POSITION + row) * LANES + i])
+
+
+@inlined
+def _read_end(s, exact, row, i):
+    """The same at its end."""
+    return (
+        exact[(EXACT_END + row) * LANES + i] if not is_exact(s[0]) else np.float64(s[(END_POSITION + row) * LANES + i])
+    )
+
+
+@inlined
+def step_start(s, exact, i):
     """The lane's Motion at the start of its step."""
-    vectors = read_vector(s, POSITION, i), read_vector(s, VELOCITY, i), read_vector(s, SPIN, i)
-    return Motion(*vectors, read_vector(s, ACCELERATION, i))
+    position = read_exact(s, exact, 0, i), read_exact(s, exact, 1, i), read_exact(s, exact, 2, i)
+    velocity = read_exact(s, exact, 3, i), read_exact(s, exact, 4, i), read_exact(s, exact, 5, i)
+    spin = read_exact(s, exact, 6, i), read_exact(s, exact, 7, i), read_exact(s, exact, 8, i)
+    return Motion(position, velocity, spin, read_vector(s, ACCELERATION, i))
 
 
 @inlined
-def step_end(s, i):
+def step_end(s, exact, i):
     """The lane's Motion at the end of its step."""
-    vectors = read_vector(s, END_POSITION, i), read_vector(s, END_VELOCITY, i), read_vector(s, END_SPIN, i)
-    return Motion(*vectors, read_vector(s, END_ACCELERATION, i))
+    position = _read_end(s, exact, 0, i), _read_end(s, exact, 1, i), _read_end(s, exact, 2, i)
+    velocity = _read_end(s, exact, 3, i), _read_end(s, exact, 4, i), _read_end(s, exact, 5, i)
+    spin = _read_end(s, exact, 6, i), _read_end(s, exact, 7, i), _read_end(s, exact, 8, i)
+    return Motion(position, velocity, spin, read_vector(s, END_ACCELERATION, i))
 
 
 @inlined
-def set_step_end(s, i, end, h):
+def set_start(s, exact, row, i, a):
+    """Write a vector of the motion at the start of the lane's step: row POSITION, VELOCITY or SPIN."""
+    set_vector(s, row, i, a)
+    set_vector(exact, row, i, a)
+
+
+@inlined
+def set_step_end(s, exact, i, end, h):
     """Have the lane's step of length h end in that Motion."""
     s[STEP * LANES + i] = h
     set_vector(s, END_POSITION, i, end.position)
     set_vector(s, END_VELOCITY, i, end.velocity)
     set_vector(s, END_SPIN, i, end.spin)
     set_vector(s, END_ACCELERATION, i, end.acceleration)
+    set_vector(exact, EXACT_END + POSITION, i, end.position)
+    set_vector(exact, EXACT_END + VELOCITY, i, end.velocity)
+    set_vector(exact, EXACT_END + SPIN, i, end.spin)
 
 
 @inlined

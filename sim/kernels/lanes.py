@@ -28,6 +28,7 @@ from ballcast.sim.kernels.lane_rows import (
     CONTACT_COUNT,
     CONTACT_STEP,
     CONTACTS_FOUND,
+    EXACT_SIZE,
     FLYING,
     FRAME,
     IDLE,
@@ -41,6 +42,7 @@ from ballcast.sim.kernels.lane_rows import (
     NEXT_BALL,
     PHASE,
     POSITION,
+    SPIN,
     STEP,
     STEP_SCALE,
     SUPPORT,
@@ -48,11 +50,10 @@ from ballcast.sim.kernels.lane_rows import (
     TIME_ROW,
     TOO_LONG,
     VELOCITY,
-    read_vector,
-    set_vector,
+    set_start,
     step_start,
 )
-from ballcast.sim.kernels.lane_steps import integrate_lanes, judge_steps, take_steps, trace_paths
+from ballcast.sim.kernels.lane_steps import end_steps, integrate_lanes, judge_steps, take_steps, trace_paths
 from ballcast.sim.kernels.layout import AT_EDGE, FINE, IN_FLIGHT, LAUNCH_SIZE
 from ballcast.sim.kernels.literals import literals
 
@@ -79,40 +80,41 @@ def fly_lanes(task, first, last, stops_at_edges):
     """
     task = borrowed(task)  # numba counts references on every look into a tuple of arrays
     sport, aero, boxes = task.lane_sport
-    owned = _new_state(len(boxes), boxes.dtype), new_pairs(len(boxes))
-    (s, m, clock, listed), pairs = borrowed(owned)
+    owned = _new_state(boxes.dtype), new_pairs(len(boxes))
+    (s, exact, m, clock, listed), pairs = borrowed(owned)
     m[NEXT_BALL, 0], m[BUSY_LANES, 0] = first, LANES
     m[BALLS_PER_ROW, 0] = max(len(task.launches) // len(task.times), 1)
     for i in range(LANES):
         s[VELOCITY * LANES + i] = s[STEP_SCALE * LANES + i] = 1  # an idle lane computes with harmless numbers
         s[CONTACT_STEP * LANES + i] = TOO_LONG
-        _load_next_ball(task, s, m, clock, i, last)
+        _load_next_ball(task, s, exact, m, clock, i, last)
     has_new = True
     while m[BUSY_LANES, 0] > 0:
         integrate_lanes(sport.drag_model, aero, s, has_new)
-        end_special_steps(sport, task.launches, s, m, listed)
+        end_steps(s, exact)
+        end_special_steps(sport, task.launches, s, exact, m, listed)
         judge_steps(aero, s)
         trace_paths(aero, s)
-        find_contacts(sport, boxes, s, m, pairs)
+        find_contacts(sport, boxes, s, exact, m, pairs)
         count = _write_frames(task, s, m, clock, listed)
-        take_steps(aero, s)
+        take_steps(aero, s, exact)
         for q in range(count):
             i = listed[q] & LAST_LANE
             if m[FRAME, i] >= task.counts[m[BALL, i]]:  # nothing after the last frame counts
-                _load_next_ball(task, s, m, clock, i, last)
-            elif stops_at_edges and _stops_here(task, s, m, i):
-                _load_next_ball(task, s, m, clock, i, last)
+                _load_next_ball(task, s, exact, m, clock, i, last)
+            elif stops_at_edges and _stops_here(task, s, exact, m, i):
+                _load_next_ball(task, s, exact, m, clock, i, last)
             else:
-                _go_on(task, s, m, clock, i)
+                _go_on(task, s, exact, m, clock, i)
         has_new = count > 0
-    return owned[0][1][CONTACTS_FOUND, 0]  # what is borrowed lives no longer than its owner
+    return owned[0][2][CONTACTS_FOUND, 0]  # what is borrowed lives no longer than its owner
 
 
 @inlined
-def _new_state(surface_count, dtype):
-    """Rows of numbers in the lanes' precision, and of whole numbers; clocks (s); room for a list of lanes."""
+def _new_state(dtype):
+    """Rows of numbers in the lanes' precision, exact ones, whole ones; clocks (s); room for a list of lanes."""
     integers, clock = np.zeros((INT_ROWS, LANES), np.int64), np.zeros(LANES)
-    return np.zeros(BUFFER_SIZE, dtype), integers, clock, np.zeros(LANES + 1, np.int64)
+    return np.zeros(BUFFER_SIZE, dtype), np.zeros(EXACT_SIZE), integers, clock, np.zeros(LANES + 1, np.int64)
 
 
 @inlined
@@ -138,25 +140,25 @@ def _write_frames(task, s, m, clock, listed):
 
 
 @inlined
-def _stops_here(task, s, m, i):
+def _stops_here(task, s, exact, m, i):
     """Whether the ball of lane i touches an edge: then its status says so."""
     surface = m[MET, i]
     if surface == IN_FLIGHT or surface == m[SUPPORT, i]:
         return False
-    is_at_edge = is_on_edge(task.lane_sport.sport, read_vector(s, POSITION, i), surface)
+    is_at_edge = is_on_edge(task.lane_sport.sport, step_start(s, exact, i).position, surface)
     if is_at_edge:
         task.status[m[BALL, i]] = AT_EDGE
     return is_at_edge
 
 
 @inlined
-def _go_on(task, s, m, clock, i):
+def _go_on(task, s, exact, m, clock, i):
     """Have a lane go on after a step that ended at a contact, or on a surface."""
     surface = m[MET, i]
     if surface == IN_FLIGHT:  # it grazed, or is past the edge of what it rolled on
         m[SUPPORT, i] = IN_FLIGHT
     elif surface != m[SUPPORT, i]:
-        apply_contact(task, surface, s, m, i, clock[i])
+        apply_contact(task, surface, s, exact, m, i, clock[i])
     _set_mode(s, m, i)
 
 
@@ -169,7 +171,7 @@ def _set_mode(s, m, i):
 
 
 @kernel
-def _load_next_ball(task, s, m, clock, i, last):
+def _load_next_ball(task, s, exact, m, clock, i, last):
     """Put the next ball into lane i, if there is one; what it touches and does not leave is a contact at t = 0."""
     b, sport = m[NEXT_BALL, 0], task.lane_sport.sport
     if b >= last:
@@ -177,12 +179,15 @@ def _load_next_ball(task, s, m, clock, i, last):
         m[BUSY_LANES, 0] -= 1
         return
     m[NEXT_BALL, 0], m[TIME_ROW, i] = b + 1, b // m[BALLS_PER_ROW, 0]
+    launch = task.launches[b]
     for k in range(LAUNCH_SIZE):
-        s[k * LANES + i] = task.launches[b, k]
-    set_vector(s, POSITION, i, onto_surface(sport, read_vector(s, POSITION, i)))
+        s[k * LANES + i] = launch[k]
+    set_start(s, exact, POSITION, i, onto_surface(sport, (launch[0], launch[1], launch[2])))
+    set_start(s, exact, VELOCITY, i, (launch[3], launch[4], launch[5]))
+    set_start(s, exact, SPIN, i, (launch[6], launch[7], launch[8]))
     clock[i], s[STEP_SCALE * LANES + i], task.status[b] = 0.0, 1, FINE
     m[BALL, i], m[FRAME, i], m[SUPPORT, i], m[PHASE, i], m[CONTACT_COUNT, i] = b, 0, IN_FLIGHT, SLIDING, 0
     for j in range(len(sport.surfaces)):
-        if touches(sport.surfaces[j], step_start(s, i)):
-            apply_contact(task, j, s, m, i, 0.0)
+        if touches(sport.surfaces[j], step_start(s, exact, i)):
+            apply_contact(task, j, s, exact, m, i, 0.0)
     _set_mode(s, m, i)
