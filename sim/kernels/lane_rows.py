@@ -20,7 +20,7 @@ BOX_LOW, BOX_HIGH = 38, 41  # the box around the path
 CHANGE, SPIN_FACTOR = 44, 50  # of position and velocity, and of the spin, in the step
 CURVE, CURVE_SIZE = 51, 5  # the path over the unit interval: coefficients 1 to 5 of x, then of y, then of z
 BUFFER_SIZE = (CURVE + 3 * CURVE_SIZE) * LANES
-# beside float32 rows, position, velocity and spin at the start and at the end of the step in float64: `exact`
+# beside float32 rows, in float64: position, velocity and spin at the start of the step, and where its end was set
 EXACT_END, EXACT_SIZE = 9, 18 * LANES
 IDLE, FLYING, MEETING, SUPPORTED = range(4)  # modes; MEETING: this step ends at a contact
 TOO_LONG = 1e9  # s, of a step
@@ -65,10 +65,12 @@ def read_exact(s, exact, row, i):
 
 @inlined
 def _read_end(s, exact, row, i):
-    """The same at its end."""
-    return (
-        exact[(EXACT_END + row) * LANES + i] if not is_exact(s[0]) else np.float64(s[(END_POSITION + row) * LANES + i])
-    )
+    """The same at its end, as it was integrated."""
+    if is_exact(s[0]):
+        return np.float64(s[(END_POSITION + row) * LANES + i])
+    if row >= SPIN:
+        return exact[row * LANES + i] * s[SPIN_FACTOR * LANES + i]
+    return exact[row * LANES + i] + s[(CHANGE + row) * LANES + i]
 
 
 @inlined
@@ -82,7 +84,7 @@ def step_start(s, exact, i):
 
 @inlined
 def step_end(s, exact, i):
-    """The lane's Motion at the end of its step."""
+    """The lane's Motion at the end of its step, as it was integrated."""
     position = _read_end(s, exact, 0, i), _read_end(s, exact, 1, i), _read_end(s, exact, 2, i)
     velocity = _read_end(s, exact, 3, i), _read_end(s, exact, 4, i), _read_end(s, exact, 5, i)
     spin = _read_end(s, exact, 6, i), _read_end(s, exact, 7, i), _read_end(s, exact, 8, i)
@@ -107,6 +109,14 @@ def set_step_end(s, exact, i, end, h):
     set_vector(exact, EXACT_END + POSITION, i, end.position)
     set_vector(exact, EXACT_END + VELOCITY, i, end.velocity)
     set_vector(exact, EXACT_END + SPIN, i, end.spin)
+
+
+@inlined
+def start_at_set_end(s, exact, i):
+    """Begin the lane's next step where set_step_end had the last one end."""
+    if not is_exact(s[0]):
+        for k in range(9):
+            exact[k * LANES + i] = s[k * LANES + i] = exact[(EXACT_END + k) * LANES + i]
 
 
 @inlined

@@ -27,7 +27,6 @@ from ballcast.sim.kernels.lane_rows import (
     END_POSITION,
     END_SPIN,
     END_VELOCITY,
-    EXACT_END,
     IS_NEW,
     IS_TAKEN,
     LANES,
@@ -81,29 +80,16 @@ def _integrate(drag_function, aero, s, has_new):
             drag_function, aero, h, s[DRAG * LANES + i], s[LIFT * LANES + i], a, u, w
         )
         s[STEP * LANES + i], s[STEP_ERROR * LANES + i] = h, error
-        set_vector(s, CHANGE, i, (d[0] + h * wx, d[1] + h * wy, d[2]))
-        set_vector(s, CHANGE + 3, i, dv)
-        s[SPIN_FACTOR * LANES + i] = spin_factor
-        set_vector(s, END_ACCELERATION, i, a)
-
-
-@inlined
-def end_steps(s, exact):
-    """The ends of all steps, from what changes in them: the sums in float64, so that roundings do not add up."""
-    if is_exact(s[0]):
-        for i in range(LANES):
-            for k in range(6):
-                s[(END_POSITION + k) * LANES + i] = s[(POSITION + k) * LANES + i] + s[(CHANGE + k) * LANES + i]
-            for k in range(3):
-                s[(END_SPIN + k) * LANES + i] = s[SPIN_FACTOR * LANES + i] * s[(SPIN + k) * LANES + i]
-        return
-    for i in range(LANES):
-        for k in range(6):
-            end = exact[k * LANES + i] + s[(CHANGE + k) * LANES + i]
-            exact[(EXACT_END + k) * LANES + i] = s[(END_POSITION + k) * LANES + i] = end
-        for k in range(6, 9):
-            end = exact[k * LANES + i] * s[SPIN_FACTOR * LANES + i]
-            exact[(EXACT_END + k) * LANES + i] = s[(END_POSITION + k) * LANES + i] = end
+        change = d[0] + h * wx, d[1] + h * wy, d[2]
+        if not is_exact(h):
+            set_vector(s, CHANGE, i, change)
+            set_vector(s, CHANGE + 3, i, dv)
+            s[SPIN_FACTOR * LANES + i] = spin_factor
+        for k in range(3):
+            s[(END_POSITION + k) * LANES + i] = s[(POSITION + k) * LANES + i] + change[k]
+            s[(END_VELOCITY + k) * LANES + i] = v[k] + dv[k]
+            s[(END_SPIN + k) * LANES + i] = spin_factor * w[k]
+            s[(END_ACCELERATION + k) * LANES + i] = a[k]
 
 
 @inlined
@@ -173,20 +159,23 @@ def mark_near(s, boxes, j):
 
 @inlined
 def take_steps(aero, s, exact):
-    """The ends of the steps that count become the starts of the next."""
+    """The ends of the steps that count become the starts of the next; in float32 by sums in float64, so that roundings
+    do not add up."""
     half = literals(aero.gravity).half
     for i in range(LANES):
         is_taken = s[IS_TAKEN * LANES + i] > half
-        for k in range(9):
-            row = POSITION + k
-            s[row * LANES + i] = where(is_taken, s[(END_POSITION + k) * LANES + i], s[row * LANES + i])
         for k in range(3):
-            row = ACCELERATION + k
-            s[row * LANES + i] = where(is_taken, s[(END_ACCELERATION + k) * LANES + i], s[row * LANES + i])
-    if is_exact(s[0]):
+            row, end = ACCELERATION + k, s[(END_ACCELERATION + k) * LANES + i]
+            s[row * LANES + i] = where(is_taken, end, s[row * LANES + i])
+    if is_exact(half):
+        for i in range(LANES):
+            is_taken = s[IS_TAKEN * LANES + i] > half
+            for k in range(9):
+                s[k * LANES + i] = where(is_taken, s[(END_POSITION + k) * LANES + i], s[k * LANES + i])
         return
     for i in range(LANES):
         is_taken = s[IS_TAKEN * LANES + i] > half
         for k in range(9):
-            end = exact[(EXACT_END + k) * LANES + i]
-            exact[k * LANES + i] = where(is_taken, end, exact[k * LANES + i])
+            start = exact[k * LANES + i]
+            end = start + s[(CHANGE + k) * LANES + i] if k < 6 else start * s[SPIN_FACTOR * LANES + i]
+            exact[k * LANES + i] = s[k * LANES + i] = where(is_taken, end, start)

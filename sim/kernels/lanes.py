@@ -51,9 +51,10 @@ from ballcast.sim.kernels.lane_rows import (
     TOO_LONG,
     VELOCITY,
     set_start,
+    start_at_set_end,
     step_start,
 )
-from ballcast.sim.kernels.lane_steps import end_steps, integrate_lanes, judge_steps, take_steps, trace_paths
+from ballcast.sim.kernels.lane_steps import integrate_lanes, judge_steps, take_steps, trace_paths
 from ballcast.sim.kernels.layout import AT_EDGE, FINE, IN_FLIGHT, LAUNCH_SIZE
 from ballcast.sim.kernels.literals import literals
 
@@ -91,7 +92,6 @@ def fly_lanes(task, first, last, stops_at_edges):
     has_new = True
     while m[BUSY_LANES, 0] > 0:
         integrate_lanes(sport.drag_model, aero, s, has_new)
-        end_steps(s, exact)
         end_special_steps(sport, task.launches, s, exact, m, listed)
         judge_steps(aero, s)
         trace_paths(aero, s)
@@ -100,6 +100,8 @@ def fly_lanes(task, first, last, stops_at_edges):
         take_steps(aero, s, exact)
         for q in range(count):
             i = listed[q] & LAST_LANE
+            if s[MODE * LANES + i] > FLYING:
+                start_at_set_end(s, exact, i)
             if m[FRAME, i] >= task.counts[m[BALL, i]]:  # nothing after the last frame counts
                 _load_next_ball(task, s, exact, m, clock, i, last)
             elif stops_at_edges and _stops_here(task, s, exact, m, i):
