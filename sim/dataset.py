@@ -22,7 +22,8 @@ from ballcast.sim.kernels.layout import DRAG, LAUNCH_SIZE, POSITION, SPIN, VELOC
 if TYPE_CHECKING:  # an import would make every edit of sport.py compile this module anew
     from ballcast.sim.sport import Sport
 
-BATCH = 1024  # balls simulated at once, which bounds the memory beside the result
+BATCH = 1024  # balls of a generated set that are written at once
+CHUNK_BALLS = 256  # balls simulated at once, so that what is not the result stays in the processor's caches
 SHORT = 0.05  # s, of frames where they do not matter
 PLACES = 17  # seed of the places
 
@@ -95,12 +96,15 @@ def draw(sport: "Sport", count: int, first: int = 0, seed: int = 0, purpose: str
     """
     setting = checked_setting(sport, count, first, seed, purpose, rate=rate, duration=duration, wind=wind,
                               launch_state=launch_state, place=place)  # fmt: skip
-    batch = _allocate(min(BATCH, count), int(setting.duration * setting.ranges["rate"][0, 1]))
-    parts = []
-    for begin in range(first, first + count, BATCH):
-        parts.append(_draw(sport, setting, begin, _Batch(*(a[: first + count - begin] for a in batch))))
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    return Balls(sport, np.concatenate([[0], np.cumsum(columns[0])]), *columns[1:])
+    frames = int(setting.duration * setting.ranges["rate"][0, 1])
+    tracks, batch = _allocate_tracks(count, frames), _allocate(min(CHUNK_BALLS, count), frames)
+    for begin in range(0, count, CHUNK_BALLS):
+        batch = _Batch(*(a[: count - begin] for a in batch))
+        _initialise(setting, first + begin, batch)
+        engine.fly_batch(sport, batch.launches, batch.exposures, batch.counts, batch.exposed_position)
+        engine.fly_batch(sport, batch.launches, batch.stamps, batch.counts, batch.position, batch.velocity, batch.spin)
+        _measure(setting.ranges, batch, tracks, begin)
+    return _balls(sport, tracks)
 
 
 def checked_setting(sport: "Sport", count: int, first: int, seed: int, purpose: str, *, rate: float | None,
@@ -134,9 +138,10 @@ def measure_path(sport: "Sport", path: Callable[[np.ndarray], np.ndarray], durat
     _initialise(setting, number, batch)
     count = int(batch.counts[0])
     batch.exposed_position[0, :count] = path(batch.exposures[0, :count])
-    _measure(setting.ranges, batch)
-    is_observed = batch.is_observed[0, :count]
-    return batch.stamps[0, :count][is_observed], batch.measured_position[0, :count][is_observed]
+    measured, is_observed = np.empty((count, 3)), np.empty(count, np.bool_)
+    track = batch.exposed_position[0], measured, is_observed, np.empty((sensors.MAX_CAMERAS, 3))
+    sensors.measure(batch.streams[0], batch.track_sensors[0], setting.ranges[0], count, *track)
+    return batch.stamps[0, :count][is_observed], measured[is_observed]
 
 
 def _make_setting(sport, seed, purpose, rate=None, duration=None, wind=(0.0, 0.0), launch_state=None, place=None):
@@ -196,34 +201,45 @@ class _Batch(NamedTuple):
     position: np.ndarray  # (B, T, 3) m, at the stamps
     velocity: np.ndarray
     spin: np.ndarray
-    measured_position: np.ndarray
-    is_observed: np.ndarray  # (B, T)
+
+
+class _Tracks(NamedTuple):
+    """Tracks of B balls, as in Balls: of each ball, and of N frames or more."""
+
+    offsets: np.ndarray  # (B + 1,)
+    launches: np.ndarray  # (B, LAUNCH_SIZE)
+    sensors: np.ndarray  # (B,) TRACK_SENSOR_DTYPE
+    time: np.ndarray  # (N,) s
+    measured: np.ndarray  # (N, 3) m
+    position: np.ndarray  # (N, 3) m
+    velocity: np.ndarray  # (N, 3) m/s
+    spin: np.ndarray  # (N, 3) rad/s
 
 
 def _allocate(count, frames):
     return _Batch(
         np.empty((count, LAUNCH_SIZE)), np.empty(count, sensors.TRACK_SENSOR_DTYPE), np.empty((count, 4), np.uint64),
         np.empty(count, np.int64), *(np.full((count, frames + CHUNK), np.inf) for _ in range(2)),
-        *(np.empty((count, frames, 3)) for _ in range(5)), np.zeros((count, frames), np.bool_),
+        *(np.empty((count, frames, 3)) for _ in range(4)),
     )  # fmt: skip
 
 
-def _draw(sport, setting, first, batch):
-    """The columns of Balls, with lengths in place of offsets."""
-    _initialise(setting, first, batch)
-    engine.fly_batch(sport, batch.launches, batch.exposures, batch.counts, batch.exposed_position)
-    engine.fly_batch(sport, batch.launches, batch.stamps, batch.counts, batch.position, batch.velocity, batch.spin)
-    lengths = _measure(setting.ranges, batch)
-    launches, sensor = batch.launches.copy(), batch.track_sensors.copy()
-    states = [launches[:, part] for part in (POSITION, VELOCITY, SPIN, slice(DRAG, None))]
-    time, measured, position, velocity, spin = _collect(batch, lengths)
-    if (frames := sensor["frame"]).any():
-        rows = np.repeat(frames, lengths, 0)
-        measured, position = (sensors.to_tracker_frame(rows, a) for a in (measured, position))
-        velocity, spin = (sensors.to_tracker_frame(rows, a, is_position=False) for a in (velocity, spin))
-    drift = np.column_stack([sensor["drift"], sensor["drift_time"], sensor["cameras"]])
-    own = (sensor[k] for k in ("rate", "noise", "jitter", "outlier"))
-    return lengths, time, measured, position, velocity, spin, *states, *own, drift, frames
+def _allocate_tracks(count, frames):
+    """Tracks of at most so many frames each. Memory is taken when it is written to."""
+    own = np.zeros(count + 1, np.int64), np.empty((count, LAUNCH_SIZE)), np.empty(count, sensors.TRACK_SENSOR_DTYPE)
+    return _Tracks(*own, np.empty(count * frames), *(np.empty((count * frames, 3)) for _ in range(4)))
+
+
+def _balls(sport, tracks):
+    """The Balls. The rest of the memory is given back."""
+    rows = tracks.time, tracks.measured, tracks.position, tracks.velocity, tracks.spin
+    for a in rows:
+        a.resize((tracks.offsets[-1], *a.shape[1:]), refcheck=False)
+    states = (tracks.launches[:, part].copy() for part in (POSITION, VELOCITY, SPIN, slice(DRAG, None)))
+    rate, noise, jitter, outlier, frame = (tracks.sensors[k].copy() for k in
+                                           ("rate", "noise", "jitter", "outlier", "frame"))  # fmt: skip
+    drift = np.column_stack([tracks.sensors[k] for k in ("drift", "drift_time", "cameras")])
+    return Balls(sport, tracks.offsets, *rows, *states, rate, noise, jitter, outlier, drift, frame)
 
 
 @strict
@@ -250,27 +266,24 @@ def initialise_ball(setting, number, stream, state, sensor, stamps, exposures):
 
 
 @strict
-def _measure(ranges, batch):
-    """Fill what the trackers measure; the numbers of observed frames (B,)."""
-    lengths, drift = np.empty(len(batch.counts), np.int64), np.empty((sensors.MAX_CAMERAS, 3))
-    for b in range(len(lengths)):
-        track = batch.exposed_position[b], batch.measured_position[b], batch.is_observed[b], drift
-        lengths[b] = sensors.measure(batch.streams[b], batch.track_sensors[b], ranges[0], batch.counts[b], *track)
-    return lengths
-
-
-@strict
-def _collect(batch, lengths):
-    """Observed frames of all balls, one after the other: stamps, positions measured and true, velocities, spins."""
-    total, n = lengths.sum(), 0
-    time, measured, position = np.empty(total), np.empty((total, 3)), np.empty((total, 3))
-    velocity, spin = np.empty((total, 3)), np.empty((total, 3))
-    for b in range(len(lengths)):
+def _measure(ranges, batch, tracks, first):
+    """Add what the trackers measure of a batch, whose first ball is `first` of the tracks, and the truth."""
+    frames = batch.position.shape[1]
+    drift, measured = np.empty((sensors.MAX_CAMERAS, 3)), np.empty((frames, 3))
+    is_observed = np.empty(frames, np.bool_)
+    for b in range(len(batch.counts)):
+        sensor, n = batch.track_sensors[b], tracks.offsets[first + b]
+        track = batch.exposed_position[b], measured, is_observed, drift
+        sensors.measure(batch.streams[b], sensor, ranges[0], batch.counts[b], *track)
+        tracks.sensors[first + b], frame = sensor, sensor["frame"]
+        for k in range(LAUNCH_SIZE):
+            tracks.launches[first + b, k] = batch.launches[b, k]
         for k in range(batch.counts[b]):
-            if batch.is_observed[b, k]:
-                time[n] = batch.stamps[b, k]
-                for i in range(3):
-                    measured[n, i], position[n, i] = batch.measured_position[b, k, i], batch.position[b, k, i]
-                    velocity[n, i], spin[n, i] = batch.velocity[b, k, i], batch.spin[b, k, i]
+            if is_observed[k]:
+                tracks.time[n] = batch.stamps[b, k]
+                sensors.turn_vector(frame, frame[0], measured[k], tracks.measured[n])
+                sensors.turn_vector(frame, frame[0], batch.position[b, k], tracks.position[n])
+                sensors.turn_vector(frame, 0.0, batch.velocity[b, k], tracks.velocity[n])
+                sensors.turn_vector(frame, 0.0, batch.spin[b, k], tracks.spin[n])
                 n += 1
-    return time, measured, position, velocity, spin
+        tracks.offsets[first + b + 1] = n

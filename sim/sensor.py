@@ -147,6 +147,13 @@ def measure(stream, sensor, ranges, count, exposed_position, measured_position, 
     return total
 
 
+@strict
+def turn_vector(frame, height, vector, out):
+    """As to_tracker_frame, for one vector (3,): fill `out`; height 0 unless it is a position."""
+    x, y, z = vector[0], vector[1], vector[2]
+    out[0], out[1], out[2] = x + frame[2] * z, y - frame[1] * z, z + (frame[1] * y - frame[2] * x) + height
+
+
 def to_tracker_frame(frame: np.ndarray, vectors: np.ndarray, is_position: bool = True) -> np.ndarray:
     """Vectors (..., 3) of the sport's frame in the frames (..., 3) of trackers, or in that (3,) of one: too high by m,
     turned about x and y by rad.
