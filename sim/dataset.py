@@ -101,8 +101,8 @@ def draw(sport: "Sport", count: int, first: int = 0, seed: int = 0, purpose: str
     for begin in range(0, count, CHUNK_BALLS):
         batch = _Batch(*(a[: count - begin] for a in batch))
         _initialise(setting, first + begin, batch)
-        engine.fly_batch(sport, batch.launches, batch.exposures, batch.counts, batch.exposed_position)
-        engine.fly_batch(sport, batch.launches, batch.stamps, batch.counts, batch.position, batch.velocity, batch.spin)
+        flight = batch.position, batch.velocity, batch.spin
+        engine.fly_batch(sport, batch.launches, batch.moments, 2 * batch.counts, *flight)
         _measure(setting.ranges, batch, tracks, begin)
     return _balls(sport, tracks)
 
@@ -137,9 +137,9 @@ def measure_path(sport: "Sport", path: Callable[[np.ndarray], np.ndarray], durat
     batch = _allocate(1, int(duration * setting.ranges["rate"][0, 1]))
     _initialise(setting, number, batch)
     count = int(batch.counts[0])
-    batch.exposed_position[0, :count] = path(batch.exposures[0, :count])
+    exposed = np.array(path(batch.exposures[0, :count]), float, order="C")
     measured, is_observed = np.empty((count, 3)), np.empty(count, np.bool_)
-    track = batch.exposed_position[0], measured, is_observed, np.empty((sensors.MAX_CAMERAS, 3))
+    track = exposed, measured, is_observed, np.empty((sensors.MAX_CAMERAS, 3))
     sensors.measure(batch.streams[0], batch.track_sensors[0], setting.ranges[0], count, *track)
     return batch.stamps[0, :count][is_observed], measured[is_observed]
 
@@ -195,10 +195,10 @@ class _Batch(NamedTuple):
     track_sensors: np.ndarray  # (B,) TRACK_SENSOR_DTYPE
     streams: np.ndarray  # (B, 4) random streams
     counts: np.ndarray  # (B,) frames
-    stamps: np.ndarray  # (B, T + CHUNK) s
-    exposures: np.ndarray  # (B, T + CHUNK) s
-    exposed_position: np.ndarray  # (B, T, 3) m, at the exposures
-    position: np.ndarray  # (B, T, 3) m, at the stamps
+    stamps: np.ndarray  # (B, T) s
+    exposures: np.ndarray  # (B, T) s
+    moments: np.ndarray  # (B, 2 T + CHUNK) s, stamps and exposures, two and two, in order
+    position: np.ndarray  # (B, 2 T, 3) m, at the moments
     velocity: np.ndarray
     spin: np.ndarray
 
@@ -219,8 +219,8 @@ class _Tracks(NamedTuple):
 def _allocate(count, frames):
     return _Batch(
         np.empty((count, LAUNCH_SIZE)), np.empty(count, sensors.TRACK_SENSOR_DTYPE), np.empty((count, 4), np.uint64),
-        np.empty(count, np.int64), *(np.full((count, frames + CHUNK), np.inf) for _ in range(2)),
-        *(np.empty((count, frames, 3)) for _ in range(4)),
+        np.empty(count, np.int64), *(np.empty((count, frames)) for _ in range(2)),
+        np.full((count, 2 * frames + CHUNK), np.inf), *(np.empty((count, 2 * frames, 3)) for _ in range(3)),
     )  # fmt: skip
 
 
@@ -248,6 +248,9 @@ def _initialise(setting, first, batch):
     for b in range(len(batch.launches)):
         ball = batch.streams[b], batch.launches[b], batch.track_sensors[b], batch.stamps[b], batch.exposures[b]
         batch.counts[b] = initialise_ball(setting, first + b, *ball)
+        for k in range(batch.counts[b]):  # an exposure lies between the stamps before and after its own
+            stamp, exposure = batch.stamps[b, k], batch.exposures[b, k]
+            batch.moments[b, 2 * k], batch.moments[b, 2 * k + 1] = min(stamp, exposure), max(stamp, exposure)
 
 
 @strict
@@ -268,22 +271,27 @@ def initialise_ball(setting, number, stream, state, sensor, stamps, exposures):
 @strict
 def _measure(ranges, batch, tracks, first):
     """Add what the trackers measure of a batch, whose first ball is `first` of the tracks, and the truth."""
-    frames = batch.position.shape[1]
-    drift, measured = np.empty((sensors.MAX_CAMERAS, 3)), np.empty((frames, 3))
+    frames = batch.stamps.shape[1]
+    drift, exposed, measured = np.empty((sensors.MAX_CAMERAS, 3)), np.empty((frames, 3)), np.empty((frames, 3))
     is_observed = np.empty(frames, np.bool_)
     for b in range(len(batch.counts)):
         sensor, n = batch.track_sensors[b], tracks.offsets[first + b]
-        track = batch.exposed_position[b], measured, is_observed, drift
+        for k in range(batch.counts[b]):
+            m = 2 * k + (batch.exposures[b, k] > batch.stamps[b, k])
+            for i in range(3):
+                exposed[k, i] = batch.position[b, m, i]
+        track = exposed, measured, is_observed, drift
         sensors.measure(batch.streams[b], sensor, ranges[0], batch.counts[b], *track)
         tracks.sensors[first + b], frame = sensor, sensor["frame"]
         for k in range(LAUNCH_SIZE):
             tracks.launches[first + b, k] = batch.launches[b, k]
         for k in range(batch.counts[b]):
             if is_observed[k]:
+                m = 2 * k + (batch.exposures[b, k] <= batch.stamps[b, k])
                 tracks.time[n] = batch.stamps[b, k]
                 sensors.turn_vector(frame, frame[0], measured[k], tracks.measured[n])
-                sensors.turn_vector(frame, frame[0], batch.position[b, k], tracks.position[n])
-                sensors.turn_vector(frame, 0.0, batch.velocity[b, k], tracks.velocity[n])
-                sensors.turn_vector(frame, 0.0, batch.spin[b, k], tracks.spin[n])
+                sensors.turn_vector(frame, frame[0], batch.position[b, m], tracks.position[n])
+                sensors.turn_vector(frame, 0.0, batch.velocity[b, m], tracks.velocity[n])
+                sensors.turn_vector(frame, 0.0, batch.spin[b, m], tracks.spin[n])
                 n += 1
         tracks.offsets[first + b + 1] = n
