@@ -139,8 +139,8 @@ def measure_path(sport: "Sport", path: Callable[[np.ndarray], np.ndarray], durat
     count = int(batch.counts[0])
     exposed = np.array(path(batch.exposures[0, :count]), float, order="C")
     measured, is_observed = np.empty((count, 3)), np.empty(count, np.bool_)
-    track = exposed, measured, is_observed, np.empty((sensors.MAX_CAMERAS, 3))
-    sensors.measure(batch.streams[0], batch.track_sensors[0], setting.ranges[0], count, *track)
+    track = exposed, measured, is_observed, np.empty((2, 6 * count + 1))
+    sensors.measure(batch.streams[0], batch.track_sensors[0], setting.ranges[0], *track)
     return batch.stamps[0, :count][is_observed], measured[is_observed]
 
 
@@ -245,17 +245,19 @@ def _balls(sport, tracks):
 @strict
 def _initialise(setting, first, batch):
     """Launch, parameters, sensor and frame times of balls `first` on; the streams then stand where the noise begins."""
+    points = np.empty((2, batch.stamps.shape[1] + 1))
     for b in range(len(batch.launches)):
-        ball = batch.streams[b], batch.launches[b], batch.track_sensors[b], batch.stamps[b], batch.exposures[b]
-        batch.counts[b] = initialise_ball(setting, first + b, *ball)
+        stream, sensor, times = batch.streams[b], batch.track_sensors[b], (batch.stamps[b], batch.exposures[b])
+        initialise_ball(setting, first + b, stream, batch.launches[b], sensor)
+        batch.counts[b] = sensors.draw_frame_times(stream, sensor, setting.duration, *times, points)
         for k in range(batch.counts[b]):  # an exposure lies between the stamps before and after its own
             stamp, exposure = batch.stamps[b, k], batch.exposures[b, k]
             batch.moments[b, 2 * k], batch.moments[b, 2 * k + 1] = min(stamp, exposure), max(stamp, exposure)
 
 
 @strict
-def initialise_ball(setting, number, stream, state, sensor, stamps, exposures):
-    """Fill launch and parameters, sensor and frame times of one ball; the number of frames."""
+def initialise_ball(setting, number, stream, state, sensor):
+    """Fill stream, launch and parameters, and sensor of one ball."""
     rng.seed_stream(stream, setting.purpose, setting.seed, number)
     launch.draw_launch(stream, setting.launches, setting.gravity, state)
     if len(setting.launch_state):
@@ -265,27 +267,26 @@ def initialise_ball(setting, number, stream, state, sensor, stamps, exposures):
         x = setting.centre[k] + setting.spread[k] * rng.normal(stream)
         state[DRAG + k] = math.exp(x) if DRAG + k < WIND_X else x
     sensors.draw_sensor(stream, setting.ranges[0], setting.misses, sensor)
-    return sensors.draw_frame_times(stream, sensor, setting.duration, stamps, exposures)
 
 
 @strict
 def _measure(ranges, batch, tracks, first):
     """Add what the trackers measure of a batch, whose first ball is `first` of the tracks, and the truth."""
     frames = batch.stamps.shape[1]
-    drift, exposed, measured = np.empty((sensors.MAX_CAMERAS, 3)), np.empty((frames, 3)), np.empty((frames, 3))
+    exposed, measured, points = np.empty((frames, 3)), np.empty((frames, 3)), np.empty((2, 6 * frames + 1))
     is_observed = np.empty(frames, np.bool_)
     for b in range(len(batch.counts)):
-        sensor, n = batch.track_sensors[b], tracks.offsets[first + b]
-        for k in range(batch.counts[b]):
+        sensor, n, count = batch.track_sensors[b], tracks.offsets[first + b], batch.counts[b]
+        for k in range(count):
             m = 2 * k + (batch.exposures[b, k] > batch.stamps[b, k])
             for i in range(3):
                 exposed[k, i] = batch.position[b, m, i]
-        track = exposed, measured, is_observed, drift
-        sensors.measure(batch.streams[b], sensor, ranges[0], batch.counts[b], *track)
+        track = exposed[:count], measured[:count], is_observed[:count], points
+        sensors.measure(batch.streams[b], sensor, ranges[0], *track)
         tracks.sensors[first + b], frame = sensor, sensor["frame"]
         for k in range(LAUNCH_SIZE):
             tracks.launches[first + b, k] = batch.launches[b, k]
-        for k in range(batch.counts[b]):
+        for k in range(count):
             if is_observed[k]:
                 m = 2 * k + (batch.exposures[b, k] <= batch.stamps[b, k])
                 tracks.time[n] = batch.stamps[b, k]

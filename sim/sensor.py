@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ballcast.sim.jit import strict
-from ballcast.sim.rng import normal, uniform
+from ballcast.sim.rng import draw_points, load_state, make_normal, next_uniform, normal, store_state, uniform
 
 if TYPE_CHECKING:  # an import would make every edit of sport.py compile this module anew
     from ballcast.sim.sport import Sensor
@@ -98,53 +98,117 @@ def _between_logs(stream, ends):
 
 
 @strict
-def draw_frame_times(stream, sensor, duration, stamps, exposures):
-    """Fill stamps and exposures (s) of one track, which starts within a frame of the launch; the number of frames."""
-    rate, phase = sensor["rate"], uniform(stream)
-    count = int(duration * rate)
+def frame_times(sensor, phase, k, deviate):
+    """Stamp and exposure (s) of frame k of a track, which starts `phase` of a frame after the launch.
+
+    deviate: a standard normal number.
+    """
+    rate = sensor["rate"]
+    stamp, offset = (k + phase) / rate, sensor["jitter"] * deviate
+    limit = min(MAX_EXPOSURE_OFFSET / rate, stamp)
+    return stamp, stamp + min(max(offset, -limit), MAX_EXPOSURE_OFFSET / rate)
+
+
+@strict
+def draw_frame_times(stream, sensor, duration, stamps, exposures, points):
+    """Fill stamps and exposures (s) of one track, which starts within a frame of the launch; the number of frames.
+
+    points (2, T + 1) is room for random points.
+    """
+    state, phase = next_uniform(load_state(stream))
+    count, x = int(duration * sensor["rate"]), points[0]
+    store_state(stream, draw_points(state, x, points[1], 0, count))
+    make_normal(x, points[1], count)
     for k in range(count):
-        stamps[k] = (k + phase) / rate
-        offset = sensor["jitter"] * normal(stream)
-        limit = min(MAX_EXPOSURE_OFFSET / rate, stamps[k])
-        exposures[k] = stamps[k] + min(max(offset, -limit), MAX_EXPOSURE_OFFSET / rate)
+        stamps[k], exposures[k] = frame_times(sensor, phase, k, x[k])
     return count
 
 
 @strict
-def measure(stream, sensor, ranges, count, exposed_position, measured_position, is_observed, drift):
-    """Fill measured positions (T, 3) m from those at the exposures, and which frames are observed; their number.
+def burst_rate(sensor):
+    """The rate at which bursts start, so that the expected fraction of missed frames is sensor["miss"]."""
+    run = 0.5 * (sensor["burst_run"][0] + sensor["burst_run"][1])
+    return sensor["miss"] / (sensor["miss"] + (1.0 - sensor["miss"]) * run)
 
-    drift (MAX_CAMERAS, 3) is room for that of each camera.
-    """
+
+@strict
+def draw_burst(state, sensor, rate):
+    """The next state of a stream, and how many frames are missing from this one on."""
+    state, u = next_uniform(state)
+    if u >= rate:
+        return state, 0
+    state, u = next_uniform(state)
     shortest, longest = sensor["burst_run"][0], sensor["burst_run"][1]
-    # bursts start at the rate at which the expected fraction of missed frames is sensor["miss"]
-    burst_rate = sensor["miss"] / (sensor["miss"] + (1.0 - sensor["miss"]) * (0.5 * (shortest + longest)))
-    frames_missing, total = 0, 0
-    cameras, has_drift = sensor["cameras"], sensor["drift"][0] > 0.0
-    for i in range(3 * MAX_CAMERAS):
-        drift[i // 3, i % 3] = 0.0
-    kept = math.exp(-cameras / (sensor["rate"] * sensor["drift_time"]))  # of a camera's drift, to its next frame
-    for k in range(count):
+    return state, int(shortest + (longest - shortest + 1.0) * u)
+
+
+@strict
+def draw_outlier(state, sensor, ranges):
+    """The next state of a stream, and by how much (m) a frame is displaced: not at all, unless it is an outlier."""
+    state, u = next_uniform(state)
+    if u >= sensor["outlier"]:
+        return state, (0.0, 0.0, 0.0)
+    state, u = next_uniform(state)
+    state, v = next_uniform(state)
+    state, w = next_uniform(state)
+    size = ranges["outlier_size"][0] + (ranges["outlier_size"][1] - ranges["outlier_size"][0]) * u
+    z, angle = 2.0 * v - 1.0, 2.0 * math.pi * w
+    level = math.sqrt(1.0 - z * z)
+    return state, (size * level * math.cos(angle), size * level * math.sin(angle), size * z)
+
+
+@strict
+def drift_kept(sensor):
+    """The share of a camera's drift that is left at its next frame."""
+    return math.exp(-sensor["cameras"] / (sensor["rate"] * sensor["drift_time"]))
+
+
+@strict
+def measure(stream, sensor, ranges, exposed_position, measured_position, is_observed, points):
+    """Fill measured positions (T, 3) m from those at the exposures, and which frames are observed.
+
+    points (2, 6 T + 1) is room for random points. First the stream is read, then its numbers are made normal, then they
+    are added up: each of these loops is faster than one that does all.
+    """
+    has_drift = sensor["drift"][0] > 0.0
+    _read_stream(load_state(stream), sensor, ranges, has_drift, measured_position, is_observed, points)
+    make_normal(points[0], points[1], (6 if has_drift else 3) * len(is_observed))
+    _add_errors(sensor, has_drift, exposed_position, points[0], measured_position)
+
+
+@strict
+def _read_stream(state, sensor, ranges, has_drift, displacement, is_observed, points):
+    """Fill which frames are observed, by how much they are displaced (T, 3) m, and points, 3 or 6 of each frame."""
+    per_frame, has_outliers, x, r = 6 if has_drift else 3, sensor["outlier"] > 0.0, points[0], points[1]
+    starts, missing = burst_rate(sensor), 0
+    for k in range(len(is_observed)):
+        state = draw_points(state, x, r, per_frame * k, per_frame * (k + 1))
+        if missing == 0:
+            state, missing = draw_burst(state, sensor, starts)
+        dx, dy, dz = 0.0, 0.0, 0.0
+        if has_outliers:
+            state, (dx, dy, dz) = draw_outlier(state, sensor, ranges)
+        displacement[k, 0], displacement[k, 1], displacement[k, 2] = dx, dy, dz
+        is_observed[k] = missing == 0
+        missing = max(missing - 1, 0)
+
+
+@strict
+def _add_errors(sensor, has_drift, exposed_position, deviates, position):
+    """Fill measured positions (T, 3) m, which hold the outliers' displacements, from 3 or 6 deviates of each frame."""
+    kept, cameras, drift = drift_kept(sensor), sensor["cameras"], np.zeros((MAX_CAMERAS, 3))
+    step, n = math.sqrt(1.0 - kept * kept), 0
+    for k in range(len(position)):
         camera = k % cameras
         if has_drift:
-            step = math.sqrt(1.0 - kept * kept) if k >= cameras else 1.0
             for i in range(3):
-                drift[camera, i] = kept * drift[camera, i] + step * sensor["drift"][i] * normal(stream)
+                change = (step if k >= cameras else 1.0) * sensor["drift"][i] * deviates[n + i]
+                drift[camera, i] = kept * drift[camera, i] + change
+            n += 3
         for i in range(3):
-            measured_position[k, i] = exposed_position[k, i] + sensor["noise"][i] * normal(stream) + drift[camera, i]
-        if frames_missing == 0 and uniform(stream) < burst_rate:
-            frames_missing = int(shortest + (longest - shortest + 1.0) * uniform(stream))
-        if sensor["outlier"] > 0.0 and uniform(stream) < sensor["outlier"]:
-            size = _between(stream, ranges["outlier_size"])
-            z, angle = 2.0 * uniform(stream) - 1.0, 2.0 * math.pi * uniform(stream)
-            level = math.sqrt(1.0 - z * z)
-            measured_position[k, 0] += size * level * math.cos(angle)
-            measured_position[k, 1] += size * level * math.sin(angle)
-            measured_position[k, 2] += size * z
-        is_observed[k] = frames_missing == 0
-        total += is_observed[k]
-        frames_missing = max(frames_missing - 1, 0)
-    return total
+            noise = sensor["noise"][i] * deviates[n + i]
+            position[k, i] = exposed_position[k, i] + noise + drift[camera, i] + position[k, i]
+        n += 3
 
 
 @strict
