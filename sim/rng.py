@@ -72,7 +72,7 @@ def next_uniform(state):
 
 @strict
 def _next_pair(state):
-    """The next state, and the first coordinate of a point of a square around the unit circle, and its squared radius."""
+    """The next state, the first coordinate of a point of a square around the unit circle, and its squared radius."""
     state, u = next_uniform(state)
     state, v = next_uniform(state)
     x, y = 2.0 * u - 1.0, 2.0 * v - 1.0
