@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from ballcast.sim.jit import strict
+from ballcast.sim.kernels.logarithm import log_fraction
 
 PURPOSES = ("train", "validation", "test", "play", "data")
 uint64 = np.uint64
@@ -118,4 +119,4 @@ def draw_points(state, x, r, begin, end):
 def make_normal(x, r, count):
     """Make the first numbers of x, drawn by `draw_points`, standard normal."""
     for n in range(count):
-        x[n] *= math.sqrt(-2.0 * math.log(r[n]) / r[n])
+        x[n] *= math.sqrt(-2.0 * log_fraction(r[n]) / r[n])
