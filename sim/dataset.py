@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from ballcast.sim import engine, launch, rng
 from ballcast.sim import sensor as sensors
 from ballcast.sim.jit import strict
+from ballcast.sim.kernels.borrowed import borrowed
 from ballcast.sim.kernels.lanes import CHUNK
 from ballcast.sim.kernels.layout import DRAG, LAUNCH_SIZE, POSITION, SPIN, VELOCITY, WIND_X
 
@@ -272,27 +273,36 @@ def initialise_ball(setting, number, stream, state, sensor):
 @strict
 def _measure(ranges, batch, tracks, first):
     """Add what the trackers measure of a batch, whose first ball is `first` of the tracks, and the truth."""
+    batch, tracks = borrowed(batch), borrowed(tracks)
     frames = batch.stamps.shape[1]
     exposed, measured, points = np.empty((frames, 3)), np.empty((frames, 3)), np.empty((2, 6 * frames + 1))
     is_observed = np.empty(frames, np.bool_)
     for b in range(len(batch.counts)):
-        sensor, n, count = batch.track_sensors[b], tracks.offsets[first + b], batch.counts[b]
+        sensor, count, path = batch.track_sensors[b], batch.counts[b], batch.position[b]
         for k in range(count):
             m = 2 * k + (batch.exposures[b, k] > batch.stamps[b, k])
-            for i in range(3):
-                exposed[k, i] = batch.position[b, m, i]
+            exposed[k, 0], exposed[k, 1], exposed[k, 2] = path[m, 0], path[m, 1], path[m, 2]
         track = exposed[:count], measured[:count], is_observed[:count], points
         sensors.measure(batch.streams[b], sensor, ranges[0], *track)
-        tracks.sensors[first + b], frame = sensor, sensor["frame"]
-        for k in range(LAUNCH_SIZE):
-            tracks.launches[first + b, k] = batch.launches[b, k]
-        for k in range(count):
-            if is_observed[k]:
-                m = 2 * k + (batch.exposures[b, k] <= batch.stamps[b, k])
-                tracks.time[n] = batch.stamps[b, k]
-                sensors.turn_vector(frame, frame[0], measured[k], tracks.measured[n])
-                sensors.turn_vector(frame, frame[0], batch.position[b, m], tracks.position[n])
-                sensors.turn_vector(frame, 0.0, batch.velocity[b, m], tracks.velocity[n])
-                sensors.turn_vector(frame, 0.0, batch.spin[b, m], tracks.spin[n])
-                n += 1
-        tracks.offsets[first + b + 1] = n
+        tracks.sensors[first + b], tracks.launches[first + b] = sensor, batch.launches[b]
+        tracks.offsets[first + b + 1] = _collect(
+            sensor, batch, b, measured, is_observed, tracks, tracks.offsets[first + b]
+        )
+
+
+@strict
+def _collect(sensor, batch, b, measured, is_observed, tracks, n):
+    """Write the observed frames of ball b, from row n of the tracks on, in its tracker's frame; the row after them."""
+    height, tilt = sensor["frame"][0], (sensor["frame"][1], sensor["frame"][2])
+    stamps, exposures = batch.stamps[b], batch.exposures[b]
+    path, velocity, spin = batch.position[b], batch.velocity[b], batch.spin[b]
+    for k in range(batch.counts[b]):
+        if is_observed[k]:
+            m = 2 * k + (exposures[k] <= stamps[k])
+            tracks.time[n] = stamps[k]
+            sensors.turn_vector(height, tilt, measured, k, tracks.measured, n)
+            sensors.turn_vector(height, tilt, path, m, tracks.position, n)
+            sensors.turn_vector(0.0, tilt, velocity, m, tracks.velocity, n)
+            sensors.turn_vector(0.0, tilt, spin, m, tracks.spin, n)
+            n += 1
+    return n

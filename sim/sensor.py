@@ -212,10 +212,10 @@ def _add_errors(sensor, has_drift, exposed_position, deviates, position):
 
 
 @strict
-def turn_vector(frame, height, vector, out):
-    """As to_tracker_frame, for one vector (3,): fill `out`; height 0 unless it is a position."""
-    x, y, z = vector[0], vector[1], vector[2]
-    out[0], out[1], out[2] = x + frame[2] * z, y - frame[1] * z, z + (frame[1] * y - frame[2] * x) + height
+def turn_vector(height, tilt, vectors, k, out, n):
+    """As to_tracker_frame, of vector k: fill out[n]. height: 0 unless it is a position; tilt: about x and y, rad."""
+    x, y, z = vectors[k, 0], vectors[k, 1], vectors[k, 2]
+    out[n, 0], out[n, 1], out[n, 2] = x + tilt[1] * z, y - tilt[0] * z, z + (tilt[0] * y - tilt[1] * x) + height
 
 
 def to_tracker_frame(frame: np.ndarray, vectors: np.ndarray, is_position: bool = True) -> np.ndarray:
