@@ -98,14 +98,20 @@ def draw(sport: "Sport", count: int, first: int = 0, seed: int = 0, purpose: str
     setting = checked_setting(sport, count, first, seed, purpose, rate=rate, duration=duration, wind=wind,
                               launch_state=launch_state, place=place)  # fmt: skip
     frames = int(setting.duration * setting.ranges["rate"][0, 1])
-    tracks, batch = _allocate_tracks(count, frames), _allocate(min(CHUNK_BALLS, count), frames)
-    for begin in range(0, count, CHUNK_BALLS):
-        batch = _Batch(*(a[: count - begin] for a in batch))
-        _initialise(setting, first + begin, batch)
-        flight = batch.position, batch.velocity, batch.spin
-        engine.fly_batch(sport, batch.launches, batch.moments, 2 * batch.counts, *flight)
-        _measure(setting.ranges, batch, tracks, begin)
-    return _balls(sport, tracks)
+    tracks = _allocate_tracks(count, frames)
+
+    def work(begin, end):
+        """Draw balls `begin` to `end`, from the row on that they reach at most; that row and the one after them."""
+        batch, row = _allocate(min(CHUNK_BALLS, end - begin), frames), begin * frames
+        for b in range(begin, end, CHUNK_BALLS):
+            batch = _Batch(*(a[: end - b] for a in batch))
+            _initialise(setting, first + b, batch)
+            flight = batch.position, batch.velocity, batch.spin
+            engine.fly_batch(sport, batch.launches, batch.moments, 2 * batch.counts, *flight)
+            row = _measure(setting.ranges, batch, tracks, b, row)
+        return begin * frames, row
+
+    return _balls(sport, tracks, engine.run_in_threads(work, count, CHUNK_BALLS))
 
 
 def checked_setting(sport: "Sport", count: int, first: int, seed: int, purpose: str, *, rate: float | None,
@@ -207,7 +213,7 @@ class _Batch(NamedTuple):
 class _Tracks(NamedTuple):
     """Tracks of B balls, as in Balls: of each ball, and of N frames or more."""
 
-    offsets: np.ndarray  # (B + 1,)
+    lengths: np.ndarray  # (B,) observed frames
     launches: np.ndarray  # (B, LAUNCH_SIZE)
     sensors: np.ndarray  # (B,) TRACK_SENSOR_DTYPE
     time: np.ndarray  # (N,) s
@@ -227,20 +233,25 @@ def _allocate(count, frames):
 
 def _allocate_tracks(count, frames):
     """Tracks of at most so many frames each. Memory is taken when it is written to."""
-    own = np.zeros(count + 1, np.int64), np.empty((count, LAUNCH_SIZE)), np.empty(count, sensors.TRACK_SENSOR_DTYPE)
+    own = np.empty(count, np.int64), np.empty((count, LAUNCH_SIZE)), np.empty(count, sensors.TRACK_SENSOR_DTYPE)
     return _Tracks(*own, np.empty(count * frames), *(np.empty((count * frames, 3)) for _ in range(4)))
 
 
-def _balls(sport, tracks):
-    """The Balls. The rest of the memory is given back."""
-    rows = tracks.time, tracks.measured, tracks.position, tracks.velocity, tracks.spin
+def _balls(sport, tracks, parts):
+    """The Balls, of parts of the rows (begin, end), which are moved together; the rest of the memory is given back."""
+    rows, total = (tracks.time, tracks.measured, tracks.position, tracks.velocity, tracks.spin), 0
+    for begin, end in parts:
+        for a in rows if begin > total else ():
+            a[total : total + end - begin] = a[begin:end]
+        total += end - begin
     for a in rows:
-        a.resize((tracks.offsets[-1], *a.shape[1:]), refcheck=False)
+        a.resize((total, *a.shape[1:]), refcheck=False)
     states = (tracks.launches[:, part].copy() for part in (POSITION, VELOCITY, SPIN, slice(DRAG, None)))
     rate, noise, jitter, outlier, frame = (tracks.sensors[k].copy() for k in
                                            ("rate", "noise", "jitter", "outlier", "frame"))  # fmt: skip
     drift = np.column_stack([tracks.sensors[k] for k in ("drift", "drift_time", "cameras")])
-    return Balls(sport, tracks.offsets, *rows, *states, rate, noise, jitter, outlier, drift, frame)
+    offsets = np.concatenate([[0], np.cumsum(tracks.lengths)])
+    return Balls(sport, offsets, *rows, *states, rate, noise, jitter, outlier, drift, frame)
 
 
 @strict
@@ -271,8 +282,8 @@ def initialise_ball(setting, number, stream, state, sensor):
 
 
 @strict
-def _measure(ranges, batch, tracks, first):
-    """Add what the trackers measure of a batch, whose first ball is `first` of the tracks, and the truth."""
+def _measure(ranges, batch, tracks, first, row):
+    """Add the balls of a batch to the tracks, as balls `first` on and in rows `row` on; the row after them."""
     batch, tracks = borrowed(batch), borrowed(tracks)
     frames = batch.stamps.shape[1]
     exposed, measured, points = np.empty((frames, 3)), np.empty((frames, 3)), np.empty((2, 6 * frames + 1))
@@ -285,9 +296,9 @@ def _measure(ranges, batch, tracks, first):
         track = exposed[:count], measured[:count], is_observed[:count], points
         sensors.measure(batch.streams[b], sensor, ranges[0], *track)
         tracks.sensors[first + b], tracks.launches[first + b] = sensor, batch.launches[b]
-        tracks.offsets[first + b + 1] = _collect(
-            sensor, batch, b, measured, is_observed, tracks, tracks.offsets[first + b]
-        )
+        begin, row = row, _collect(sensor, batch, b, measured, is_observed, tracks, row)
+        tracks.lengths[first + b] = row - begin
+    return row
 
 
 @strict
