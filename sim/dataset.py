@@ -19,12 +19,14 @@ from ballcast.sim.jit import strict
 from ballcast.sim.kernels.borrowed import borrowed
 from ballcast.sim.kernels.lanes import CHUNK
 from ballcast.sim.kernels.layout import DRAG, LAUNCH_SIZE, POSITION, SPIN, VELOCITY, WIND_X
+from ballcast.sim.kernels.word_lanes import LANES
+from ballcast.sim.stream_lanes import new_stream_lanes
 
 if TYPE_CHECKING:  # an import would make every edit of sport.py compile this module anew
     from ballcast.sim.sport import Sport
 
 BATCH = 1024  # balls of a generated set that are written at once
-CHUNK_BALLS = 256  # balls simulated at once, so that what is not the result stays in the processor's caches
+CHUNK_BALLS = 128  # balls simulated at once, so that what is not the result stays in the processor's caches
 SHORT = 0.05  # s, of frames where they do not matter
 PLACES = 17  # seed of the places
 
@@ -102,13 +104,13 @@ def draw(sport: "Sport", count: int, first: int = 0, seed: int = 0, purpose: str
 
     def work(begin, end):
         """Draw balls `begin` to `end`, from the row on that they reach at most; that row and the one after them."""
-        batch, row = _allocate(min(CHUNK_BALLS, end - begin), frames), begin * frames
+        batch, lanes, row = _allocate(min(CHUNK_BALLS, end - begin), frames), new_stream_lanes(), begin * frames
         for b in range(begin, end, CHUNK_BALLS):
             batch = _Batch(*(a[: end - b] for a in batch))
-            _initialise(setting, first + b, batch)
+            _initialise(setting, lanes, first + b, batch)
             flight = batch.position, batch.velocity, batch.spin
             engine.fly_batch(sport, batch.launches, batch.moments, 2 * batch.counts, *flight)
-            row = _measure(setting.ranges, batch, tracks, b, row)
+            row = _measure(setting.ranges, lanes, batch, tracks, b, row)
         return begin * frames, row
 
     return _balls(sport, tracks, engine.run_in_threads(work, count, CHUNK_BALLS))
@@ -126,7 +128,7 @@ def draw_launches(sport: "Sport", count: int, seed: int = 0, purpose: str = "tra
     """The launches (B, LAUNCH_SIZE) of the first balls that `draw` simulates, without their flights."""
     setting = _make_setting(sport, seed, purpose, duration=SHORT)
     batch = _allocate(count, int(SHORT * setting.ranges["rate"][0, 1]))
-    _initialise(setting, 0, batch)
+    _initialise(setting, new_stream_lanes(), 0, batch)
     return batch.launches
 
 
@@ -141,14 +143,15 @@ def measure_path(sport: "Sport", path: Callable[[np.ndarray], np.ndarray], durat
     """
     _check(1, number, seed, purpose, rate, duration, None, None)
     setting = _make_setting(sport, seed, purpose, rate, duration)
-    batch = _allocate(1, int(duration * setting.ranges["rate"][0, 1]))
-    _initialise(setting, number, batch)
+    batch, lanes = _allocate(1, int(duration * setting.ranges["rate"][0, 1])), new_stream_lanes()
+    _initialise(setting, lanes, number, batch)
     count = int(batch.counts[0])
     exposed = np.array(path(batch.exposures[0, :count]), float, order="C")
-    measured, is_observed = np.empty((count, 3)), np.empty(count, np.bool_)
-    track = exposed, measured, is_observed, np.empty((2, 6 * count + 1))
-    sensors.measure(batch.streams[0], batch.track_sensors[0], setting.ranges[0], *track)
-    return batch.stamps[0, :count][is_observed], measured[is_observed]
+    errors = sensors.new_errors(count)
+    sensors.draw_errors(lanes, batch.streams, batch.track_sensors, setting.ranges[0], batch.counts, errors)
+    sensors.add_errors(batch.track_sensors[0], exposed, errors.deviates[0, 0], errors.displacement[0])
+    is_observed = errors.is_observed[0]
+    return batch.stamps[0, :count][is_observed], errors.displacement[0][is_observed]
 
 
 def _make_setting(sport, seed, purpose, rate=None, duration=None, wind=(0.0, 0.0), launch_state=None, place=None):
@@ -255,16 +258,20 @@ def _balls(sport, tracks, parts):
 
 
 @strict
-def _initialise(setting, first, batch):
+def _initialise(setting, lanes, first, batch):
     """Launch, parameters, sensor and frame times of balls `first` on; the streams then stand where the noise begins."""
-    points = np.empty((2, batch.stamps.shape[1] + 1))
+    points = np.empty((LANES, 2, batch.stamps.shape[1]))
     for b in range(len(batch.launches)):
-        stream, sensor, times = batch.streams[b], batch.track_sensors[b], (batch.stamps[b], batch.exposures[b])
-        initialise_ball(setting, first + b, stream, batch.launches[b], sensor)
-        batch.counts[b] = sensors.draw_frame_times(stream, sensor, setting.duration, *times, points)
-        for k in range(batch.counts[b]):  # an exposure lies between the stamps before and after its own
-            stamp, exposure = batch.stamps[b, k], batch.exposures[b, k]
-            batch.moments[b, 2 * k], batch.moments[b, 2 * k + 1] = min(stamp, exposure), max(stamp, exposure)
+        initialise_ball(setting, first + b, batch.streams[b], batch.launches[b], batch.track_sensors[b])
+    for begin in range(0, len(batch.launches), LANES):
+        own = slice(begin, min(begin + LANES, len(batch.launches)))
+        stamps, exposures, counts = batch.stamps[own], batch.exposures[own], batch.counts[own]
+        tracks = batch.streams[own], batch.track_sensors[own], setting.duration, counts, stamps, exposures
+        sensors.draw_frame_times(lanes, *tracks, points)
+        for i in range(len(counts)):
+            for k in range(counts[i]):  # an exposure lies between the stamps before and after its own
+                before, after = min(stamps[i, k], exposures[i, k]), max(stamps[i, k], exposures[i, k])
+                batch.moments[begin + i, 2 * k], batch.moments[begin + i, 2 * k + 1] = before, after
 
 
 @strict
@@ -282,19 +289,21 @@ def initialise_ball(setting, number, stream, state, sensor):
 
 
 @strict
-def _measure(ranges, batch, tracks, first, row):
+def _measure(ranges, lanes, batch, tracks, first, row):
     """Add the balls of a batch to the tracks, as balls `first` on and in rows `row` on; the row after them."""
     batch, tracks = borrowed(batch), borrowed(tracks)
-    frames = batch.stamps.shape[1]
-    exposed, measured, points = np.empty((frames, 3)), np.empty((frames, 3)), np.empty((2, 6 * frames + 1))
-    is_observed = np.empty(frames, np.bool_)
+    errors, exposed = sensors.new_errors(batch.stamps.shape[1]), np.empty((batch.stamps.shape[1], 3))
     for b in range(len(batch.counts)):
-        sensor, count, path = batch.track_sensors[b], batch.counts[b], batch.position[b]
+        sensor, count, path, i = batch.track_sensors[b], batch.counts[b], batch.position[b], b % LANES
+        if i == 0:
+            own = slice(b, min(b + LANES, len(batch.counts)))
+            group = batch.streams[own], batch.track_sensors[own], ranges[0], batch.counts[own]
+            sensors.draw_errors(lanes, *group, errors)
         for k in range(count):
             m = 2 * k + (batch.exposures[b, k] > batch.stamps[b, k])
             exposed[k, 0], exposed[k, 1], exposed[k, 2] = path[m, 0], path[m, 1], path[m, 2]
-        track = exposed[:count], measured[:count], is_observed[:count], points
-        sensors.measure(batch.streams[b], sensor, ranges[0], *track)
+        measured, is_observed = errors.displacement[i, :count], errors.is_observed[i]
+        sensors.add_errors(sensor, exposed, errors.deviates[i, 0], measured)
         tracks.sensors[first + b], tracks.launches[first + b] = sensor, batch.launches[b]
         begin, row = row, _collect(sensor, batch, b, measured, is_observed, tracks, row)
         tracks.lengths[first + b] = row - begin

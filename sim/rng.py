@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from ballcast.sim.jit import strict
+from ballcast.sim.jit import inlined, strict
 from ballcast.sim.kernels.logarithm import log_fraction
 
 PURPOSES = ("train", "validation", "test", "play", "data")
@@ -31,7 +31,7 @@ def seed_stream(stream, purpose, seed, number):
     stream[3] = uint64(0x78DDE6E5FD29F05F)
     state = load_state(stream)
     for _ in range(12):
-        state, _ = _next(state)
+        state, _ = next_state(state)
     store_state(stream, state)
 
 
@@ -47,13 +47,13 @@ def store_state(stream, state):
     stream[0], stream[1], stream[2], stream[3] = state
 
 
-@strict
+@inlined
 def _rotate(x, k):
     return (x << uint64(k)) | (x >> uint64(64 - k))
 
 
-@strict
-def _next(state):
+@inlined
+def next_state(state):
     """The next state, and 64 random bits."""
     a, b, c, d = state
     bits, e = _rotate(a + d, 23) + a, b << uint64(17)
@@ -67,26 +67,20 @@ def _next(state):
 @strict
 def next_uniform(state):
     """The next state, and a number in [0, 1)."""
-    state, bits = _next(state)
+    state, bits = next_state(state)
     return state, float(bits >> uint64(11)) * (1.0 / 9007199254740992.0)
-
-
-@strict
-def _next_pair(state):
-    """The next state, the first coordinate of a point of a square around the unit circle, and its squared radius."""
-    state, u = next_uniform(state)
-    state, v = next_uniform(state)
-    x, y = 2.0 * u - 1.0, 2.0 * v - 1.0
-    return state, x, x * x + y * y
 
 
 @strict
 def next_normal(state):
     """The next state, and a standard normal number, by Marsaglia's polar method; its twin is thrown away."""
     while True:
-        state, x, r = _next_pair(state)
-        if 0.0 < r < 1.0:
-            return state, x * math.sqrt(-2.0 * math.log(r) / r)
+        state, u = next_uniform(state)
+        state, v = next_uniform(state)
+        x, y = 2.0 * u - 1.0, 2.0 * v - 1.0
+        rr = x * x + y * y
+        if 0.0 < rr < 1.0:
+            return state, x * math.sqrt(-2.0 * math.log(rr) / rr)
 
 
 @strict
@@ -106,17 +100,7 @@ def normal(stream):
 
 
 @strict
-def draw_points(state, x, r, begin, end):
-    """The next state, and in x, r (> end,) what `make_normal` turns into numbers begin..end of `next_normal`."""
-    n = begin
-    while n < end:
-        state, x[n], r[n] = _next_pair(state)
-        n += (0.0 < r[n]) & (r[n] < 1.0)  # no branch, which a processor could not foresee
-    return state
-
-
-@strict
-def make_normal(x, r, count):
-    """Make the first numbers of x, drawn by `draw_points`, standard normal."""
+def make_normal(x, rr, count):
+    """Make of the first points in the unit circle, by x and squared radius, the numbers of `next_normal`, in x."""
     for n in range(count):
-        x[n] *= math.sqrt(-2.0 * log_fraction(r[n]) / r[n])
+        x[n] *= math.sqrt(-2.0 * log_fraction(rr[n]) / rr[n])

@@ -8,12 +8,15 @@ A tracker's frame of reference is a little too high and tilted; all positions of
 """
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ballcast.sim.jit import strict
-from ballcast.sim.rng import draw_points, load_state, make_normal, next_uniform, normal, store_state, uniform
+from ballcast.sim.kernels.borrowed import borrowed
+from ballcast.sim.kernels.word_lanes import LANES
+from ballcast.sim.rng import make_normal, normal, uniform
+from ballcast.sim.stream_lanes import BLOCK, draw_block, number_at, set_lane, store_lane, take_points
 
 if TYPE_CHECKING:  # an import would make every edit of sport.py compile this module anew
     from ballcast.sim.sport import Sensor
@@ -110,18 +113,26 @@ def frame_times(sensor, phase, k, deviate):
 
 
 @strict
-def draw_frame_times(stream, sensor, duration, stamps, exposures, points):
-    """Fill stamps and exposures (s) of one track, which starts within a frame of the launch; the number of frames.
+def draw_frame_times(lanes, streams, sensors, duration, counts, stamps, exposures, points):
+    """Fill how many frames (B,) up to LANES tracks have, and their stamps and exposures (B, T) s.
 
-    points (2, T + 1) is room for random points.
+    Each starts within a frame of the launch. lanes: StreamLanes; points (LANES, 2, T) is room for random points.
     """
-    state, phase = next_uniform(load_state(stream))
-    count, x = int(duration * sensor["rate"]), points[0]
-    store_state(stream, draw_points(state, x, points[1], 0, count))
-    make_normal(x, points[1], count)
-    for k in range(count):
-        stamps[k], exposures[k] = frame_times(sensor, phase, k, x[k])
-    return count
+    lanes = borrowed(lanes)
+    phases, drawn = np.empty(LANES), np.zeros(LANES, np.int64)
+    for i in range(len(streams)):
+        phases[i], counts[i] = uniform(streams[i]), int(duration * sensors[i]["rate"])
+        set_lane(lanes, i, streams[i])
+    while (drawn[: len(counts)] < counts).any():
+        draw_block(lanes)
+        for i in range(len(streams)):
+            block = i, lanes.position[i], points[i, 0], points[i, 1], drawn[i], counts[i]
+            drawn[i], lanes.position[i] = take_points(lanes, *block)
+    for i in range(len(streams)):
+        make_normal(points[i, 0], points[i, 1], counts[i])
+        for k in range(counts[i]):
+            stamps[i, k], exposures[i, k] = frame_times(sensors[i], phases[i], k, points[i, 0, k])
+        store_lane(lanes, i, streams[i])
 
 
 @strict
@@ -132,29 +143,19 @@ def burst_rate(sensor):
 
 
 @strict
-def draw_burst(state, sensor, rate):
-    """The next state of a stream, and how many frames are missing from this one on."""
-    state, u = next_uniform(state)
-    if u >= rate:
-        return state, 0
-    state, u = next_uniform(state)
+def burst_length(sensor, u):
+    """How many frames a burst misses; u: a number in [0, 1)."""
     shortest, longest = sensor["burst_run"][0], sensor["burst_run"][1]
-    return state, int(shortest + (longest - shortest + 1.0) * u)
+    return int(shortest + (longest - shortest + 1.0) * u)
 
 
 @strict
-def draw_outlier(state, sensor, ranges):
-    """The next state of a stream, and by how much (m) a frame is displaced: not at all, unless it is an outlier."""
-    state, u = next_uniform(state)
-    if u >= sensor["outlier"]:
-        return state, (0.0, 0.0, 0.0)
-    state, u = next_uniform(state)
-    state, v = next_uniform(state)
-    state, w = next_uniform(state)
+def outlier(ranges, u, v, w):
+    """By how much, (3,) m, an outlier is displaced; u, v, w: numbers in [0, 1)."""
     size = ranges["outlier_size"][0] + (ranges["outlier_size"][1] - ranges["outlier_size"][0]) * u
     z, angle = 2.0 * v - 1.0, 2.0 * math.pi * w
     level = math.sqrt(1.0 - z * z)
-    return state, (size * level * math.cos(angle), size * level * math.sin(angle), size * z)
+    return size * level * math.cos(angle), size * level * math.sin(angle), size * z
 
 
 @strict
@@ -163,41 +164,80 @@ def drift_kept(sensor):
     return math.exp(-sensor["cameras"] / (sensor["rate"] * sensor["drift_time"]))
 
 
-@strict
-def measure(stream, sensor, ranges, exposed_position, measured_position, is_observed, points):
-    """Fill measured positions (T, 3) m from those at the exposures, and which frames are observed.
+class Errors(NamedTuple):
+    """What is drawn of LANES tracks of at most T frames; see `draw_errors`."""
 
-    points (2, 6 T + 1) is room for random points. First the stream is read, then its numbers are made normal, then they
-    are added up: each of these loops is faster than one that does all.
+    deviates: np.ndarray  # (LANES, 2, 6 T) normal numbers in [:, 0], 3 or 6 of each frame
+    displacement: np.ndarray  # (LANES, T, 3) m, of outliers
+    is_observed: np.ndarray  # (LANES, T)
+
+
+@strict
+def new_errors(frames):
+    """Errors of at most so many frames."""
+    return Errors(
+        np.empty((LANES, 2, 6 * frames)), np.empty((LANES, frames, 3)), np.empty((LANES, frames), np.bool_)
+    )  # fmt: skip
+
+
+@strict
+def draw_errors(lanes, streams, sensors, ranges, counts, errors):
+    """Fill the Errors of up to LANES tracks of `counts` frames. lanes: StreamLanes."""
+    lanes, errors = borrowed(lanes), borrowed(errors)
+    drawn, missing = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
+    for i in range(len(streams)):
+        set_lane(lanes, i, streams[i])
+    while (drawn[: len(counts)] < counts).any():
+        draw_block(lanes)
+        for i in range(len(streams)):
+            drawn[i], missing[i] = _draw_frames(lanes, i, sensors[i], ranges, counts[i], errors, drawn[i], missing[i])
+    for i in range(len(streams)):
+        make_normal(errors.deviates[i, 0], errors.deviates[i, 1], _deviates_per_frame(sensors[i]) * counts[i])
+
+
+@strict
+def _deviates_per_frame(sensor):
+    return 6 if sensor["drift"][0] > 0.0 else 3
+
+
+@strict
+def _draw_frames(lanes, i, sensor, ranges, count, errors, k, missing):
+    """Draw frames k on of track i from a block, so that at most `count` are drawn; the first that is not.
+
+    missing: how many frames from this one on are missing; also returned.
     """
-    has_drift = sensor["drift"][0] > 0.0
-    _read_stream(load_state(stream), sensor, ranges, has_drift, measured_position, is_observed, points)
-    make_normal(points[0], points[1], (6 if has_drift else 3) * len(is_observed))
-    _add_errors(sensor, has_drift, exposed_position, points[0], measured_position)
-
-
-@strict
-def _read_stream(state, sensor, ranges, has_drift, displacement, is_observed, points):
-    """Fill which frames are observed, by how much they are displaced (T, 3) m, and points, 3 or 6 of each frame."""
-    per_frame, has_outliers, x, r = 6 if has_drift else 3, sensor["outlier"] > 0.0, points[0], points[1]
-    starts, missing = burst_rate(sensor), 0
-    for k in range(len(is_observed)):
-        state = draw_points(state, x, r, per_frame * k, per_frame * (k + 1))
-        if missing == 0:
-            state, missing = draw_burst(state, sensor, starts)
-        dx, dy, dz = 0.0, 0.0, 0.0
+    x, rr = errors.deviates[i, 0], errors.deviates[i, 1]
+    displacement, is_observed = errors.displacement[i], errors.is_observed[i]
+    per_frame, has_outliers, starts = _deviates_per_frame(sensor), sensor["outlier"] > 0.0, burst_rate(sensor)
+    while k < count:
+        n, p = take_points(lanes, i, lanes.position[i], x, rr, per_frame * k, per_frame * (k + 1))
+        if n < per_frame * (k + 1):
+            break
+        now, moved = missing, (0.0, 0.0, 0.0)
+        if now == 0:
+            p += 1
+            if number_at(lanes, i, p - 1) < starts:
+                p += 1
+                now = burst_length(sensor, number_at(lanes, i, p - 1))
         if has_outliers:
-            state, (dx, dy, dz) = draw_outlier(state, sensor, ranges)
-        displacement[k, 0], displacement[k, 1], displacement[k, 2] = dx, dy, dz
-        is_observed[k] = missing == 0
-        missing = max(missing - 1, 0)
+            p += 1
+            if number_at(lanes, i, p - 1) < sensor["outlier"]:
+                p += 3
+                u, v, w = number_at(lanes, i, p - 3), number_at(lanes, i, p - 2), number_at(lanes, i, p - 1)
+                moved = outlier(ranges, u, v, w)
+        if p > BLOCK:  # the frame is drawn again, from the next block
+            break
+        displacement[k, 0], displacement[k, 1], displacement[k, 2] = moved
+        is_observed[k], missing, lanes.position[i] = now == 0, max(now - 1, 0), p
+        k += 1
+    return k, missing
 
 
 @strict
-def _add_errors(sensor, has_drift, exposed_position, deviates, position):
-    """Fill measured positions (T, 3) m, which hold the outliers' displacements, from 3 or 6 deviates of each frame."""
+def add_errors(sensor, exposed, deviates, position):
+    """Fill measured positions (T, 3) m, which hold the displacements, from those at the exposures and the deviates."""
     kept, cameras, drift = drift_kept(sensor), sensor["cameras"], np.zeros((MAX_CAMERAS, 3))
-    step, n = math.sqrt(1.0 - kept * kept), 0
+    step, has_drift, n = math.sqrt(1.0 - kept * kept), sensor["drift"][0] > 0.0, 0
     for k in range(len(position)):
         camera = k % cameras
         if has_drift:
@@ -207,7 +247,7 @@ def _add_errors(sensor, has_drift, exposed_position, deviates, position):
             n += 3
         for i in range(3):
             noise = sensor["noise"][i] * deviates[n + i]
-            position[k, i] = exposed_position[k, i] + noise + drift[camera, i] + position[k, i]
+            position[k, i] = exposed[k, i] + noise + drift[camera, i] + position[k, i]
         n += 3
 
 

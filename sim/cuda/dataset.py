@@ -19,11 +19,11 @@ from ballcast.sim.rng import load_state, next_normal, next_uniform, store_state
 from ballcast.sim.sensor import (
     MAX_CAMERAS,
     TRACK_SENSOR_DTYPE,
+    burst_length,
     burst_rate,
-    draw_burst,
-    draw_outlier,
     drift_kept,
     frame_times,
+    outlier,
 )
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _set_time(frames, k, b, time):
 
 
 def measure_balls(ranges: Any, tracks: Tracks, exposed: Any) -> None:
-    """Kernel. What the trackers measure of positions exposed (T, 3, B): as sensor.measure, frame by frame."""
+    """Kernel. What the trackers measure of positions exposed (T, 3, B): draw_errors and add_errors in one loop."""
     b = cuda.grid(1)
     if b >= exposed.shape[2]:
         return
@@ -175,18 +175,26 @@ def measure_balls(ranges: Any, tracks: Tracks, exposed: Any) -> None:
             for i in range(3):
                 state, deviate = next_normal(state)
                 drift[camera, i] = kept * drift[camera, i] + step * sensor["drift"][i] * deviate
-        state, u = next_normal(state)
-        state, v = next_normal(state)
-        state, w = next_normal(state)
+        state, x = next_normal(state)
+        state, y = next_normal(state)
+        state, z = next_normal(state)
         if missing == 0:
-            state, missing = draw_burst(state, sensor, starts)
-        dx, dy, dz = 0.0, 0.0, 0.0
+            state, u = next_uniform(state)
+            if u < starts:
+                state, u = next_uniform(state)
+                missing = burst_length(sensor, u)
+        moved = 0.0, 0.0, 0.0
         if sensor["outlier"] > 0.0:
-            state, (dx, dy, dz) = draw_outlier(state, sensor, ranges[0])
+            state, u = next_uniform(state)
+            if u < sensor["outlier"]:
+                state, u = next_uniform(state)
+                state, v = next_uniform(state)
+                state, w = next_uniform(state)
+                moved = outlier(ranges[0], u, v, w)
         noise = sensor["noise"]
-        tracks.measured[k, 0, b] = exposed[k, 0, b] + noise[0] * u + drift[camera, 0] + dx
-        tracks.measured[k, 1, b] = exposed[k, 1, b] + noise[1] * v + drift[camera, 1] + dy
-        tracks.measured[k, 2, b] = exposed[k, 2, b] + noise[2] * w + drift[camera, 2] + dz
+        tracks.measured[k, 0, b] = exposed[k, 0, b] + noise[0] * x + drift[camera, 0] + moved[0]
+        tracks.measured[k, 1, b] = exposed[k, 1, b] + noise[1] * y + drift[camera, 1] + moved[1]
+        tracks.measured[k, 2, b] = exposed[k, 2, b] + noise[2] * z + drift[camera, 2] + moved[2]
         tracks.is_observed[k, b] = missing == 0
         total += missing == 0
         missing = max(missing - 1, 0)

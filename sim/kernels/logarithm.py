@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 
 from ballcast.sim.jit import strict
 
-_inlined = functools.partial(strict, forceinline=True, no_cpython_wrapper=True)
+inlined_strict = functools.partial(strict, forceinline=True, no_cpython_wrapper=True)
 LN2_HIGH, LN2_LOW = 0.6931471805598903, 5.497923018708371e-14  # their sum is log 2
 # of log(1 + r) - r, r up to 1/128 from 0
 _A0, _A1, _A2 = -0.5000000000000001, 0.33333333331825593, -0.2499999999622955
@@ -79,14 +79,14 @@ def _from_bits(typing: Any, bits: Any) -> Any:
     return types.float64(bits), lambda context, builder, sig, args: builder.bitcast(args[0], ir.DoubleType())
 
 
-@_inlined
+@inlined_strict
 def log_fraction(x):
     """The natural logarithm of a float64 between 1e-300 and 1, both left out."""
     near, far = _log_near_one(x), _log_by_table(x)  # both: a branch would end the vectors
     return near if x >= NEAR_ONE else far
 
 
-@_inlined
+@inlined_strict
 def _log_by_table(x):
     bits = _to_bits(x)
     above = bits - _FIRST
@@ -100,7 +100,7 @@ def _log_by_table(x):
     return _multiply_add(r * rr, tail, _multiply_add(rr, _A0, low)) + high
 
 
-@_inlined
+@inlined_strict
 def _log_near_one(x):
     r = x - 1.0
     rr, rrr = r * r, r * (r * r)
