@@ -104,13 +104,14 @@ def draw(sport: "Sport", count: int, first: int = 0, seed: int = 0, purpose: str
 
     def work(begin, end):
         """Draw balls `begin` to `end`, from the row on that they reach at most; that row and the one after them."""
-        batch, lanes, row = _allocate(min(CHUNK_BALLS, end - begin), frames), new_stream_lanes(), begin * frames
+        batch, row = _allocate(min(CHUNK_BALLS, end - begin), frames), begin * frames
+        lanes, errors = new_stream_lanes(), sensors.new_errors(frames)
         for b in range(begin, end, CHUNK_BALLS):
             batch = _Batch(*(a[: end - b] for a in batch))
             _initialise(setting, lanes, first + b, batch)
             flight = batch.position, batch.velocity, batch.spin
             engine.fly_batch(sport, batch.launches, batch.moments, 2 * batch.counts, *flight)
-            row = _measure(setting.ranges, lanes, batch, tracks, b, row)
+            row = _measure(setting.ranges, lanes, errors, batch, tracks, b, row)
         return begin * frames, row
 
     return _balls(sport, tracks, engine.run_in_threads(work, count, CHUNK_BALLS))
@@ -289,10 +290,10 @@ def initialise_ball(setting, number, stream, state, sensor):
 
 
 @strict
-def _measure(ranges, lanes, batch, tracks, first, row):
+def _measure(ranges, lanes, errors, batch, tracks, first, row):
     """Add the balls of a batch to the tracks, as balls `first` on and in rows `row` on; the row after them."""
     batch, tracks = borrowed(batch), borrowed(tracks)
-    errors, exposed = sensors.new_errors(batch.stamps.shape[1]), np.empty((batch.stamps.shape[1], 3))
+    exposed = np.empty((batch.stamps.shape[1], 3))
     for b in range(len(batch.counts)):
         sensor, count, path, i = batch.track_sensors[b], batch.counts[b], batch.position[b], b % LANES
         if i == 0:
@@ -304,7 +305,9 @@ def _measure(ranges, lanes, batch, tracks, first, row):
             exposed[k, 0], exposed[k, 1], exposed[k, 2] = path[m, 0], path[m, 1], path[m, 2]
         measured, is_observed = errors.displacement[i, :count], errors.is_observed[i]
         sensors.add_errors(sensor, exposed, errors.deviates[i, 0], measured)
-        tracks.sensors[first + b], tracks.launches[first + b] = sensor, batch.launches[b]
+        tracks.sensors[first + b] = sensor
+        for k in range(LAUNCH_SIZE):
+            tracks.launches[first + b, k] = batch.launches[b, k]
         begin, row = row, _collect(sensor, batch, b, measured, is_observed, tracks, row)
         tracks.lengths[first + b] = row - begin
     return row

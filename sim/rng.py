@@ -9,6 +9,7 @@ import numpy as np
 
 from ballcast.sim.jit import inlined, strict
 from ballcast.sim.kernels.logarithm import log_fraction
+from ballcast.sim.kernels.strict_code import strict_kernel
 
 PURPOSES = ("train", "validation", "test", "play", "data")
 uint64 = np.uint64
@@ -99,7 +100,7 @@ def normal(stream):
     return x
 
 
-@strict
+@strict_kernel
 def make_normal(x, rr, count):
     """Make of the first points in the unit circle, by x and squared radius, the numbers of `next_normal`, in x."""
     for n in range(count):

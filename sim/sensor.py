@@ -14,6 +14,7 @@ import numpy as np
 
 from ballcast.sim.jit import strict
 from ballcast.sim.kernels.borrowed import borrowed
+from ballcast.sim.kernels.strict_code import strict_kernel
 from ballcast.sim.kernels.word_lanes import LANES
 from ballcast.sim.rng import make_normal, normal, uniform
 from ballcast.sim.stream_lanes import BLOCK, draw_block, number_at, set_lane, store_lane, take_points
@@ -112,7 +113,7 @@ def frame_times(sensor, phase, k, deviate):
     return stamp, stamp + min(max(offset, -limit), MAX_EXPOSURE_OFFSET / rate)
 
 
-@strict
+@strict_kernel
 def draw_frame_times(lanes, streams, sensors, duration, counts, stamps, exposures, points):
     """Fill how many frames (B,) up to LANES tracks have, and their stamps and exposures (B, T) s.
 
@@ -123,11 +124,14 @@ def draw_frame_times(lanes, streams, sensors, duration, counts, stamps, exposure
     for i in range(len(streams)):
         phases[i], counts[i] = uniform(streams[i]), int(duration * sensors[i]["rate"])
         set_lane(lanes, i, streams[i])
-    while (drawn[: len(counts)] < counts).any():
+    busy = True
+    while busy:
         draw_block(lanes)
+        busy = False
         for i in range(len(streams)):
             block = i, lanes.position[i], points[i, 0], points[i, 1], drawn[i], counts[i]
             drawn[i], lanes.position[i] = take_points(lanes, *block)
+            busy |= drawn[i] < counts[i]
     for i in range(len(streams)):
         make_normal(points[i, 0], points[i, 1], counts[i])
         for k in range(counts[i]):
@@ -172,25 +176,26 @@ class Errors(NamedTuple):
     is_observed: np.ndarray  # (LANES, T)
 
 
-@strict
-def new_errors(frames):
+def new_errors(frames: int) -> Errors:
     """Errors of at most so many frames."""
-    return Errors(
-        np.empty((LANES, 2, 6 * frames)), np.empty((LANES, frames, 3)), np.empty((LANES, frames), np.bool_)
-    )  # fmt: skip
+    room = np.empty((LANES, 2, 6 * frames)), np.empty((LANES, frames, 3))
+    return Errors(*room, np.empty((LANES, frames), np.bool_))
 
 
-@strict
+@strict_kernel
 def draw_errors(lanes, streams, sensors, ranges, counts, errors):
     """Fill the Errors of up to LANES tracks of `counts` frames. lanes: StreamLanes."""
     lanes, errors = borrowed(lanes), borrowed(errors)
     drawn, missing = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
     for i in range(len(streams)):
         set_lane(lanes, i, streams[i])
-    while (drawn[: len(counts)] < counts).any():
+    busy = True
+    while busy:
         draw_block(lanes)
+        busy = False
         for i in range(len(streams)):
             drawn[i], missing[i] = _draw_frames(lanes, i, sensors[i], ranges, counts[i], errors, drawn[i], missing[i])
+            busy |= drawn[i] < counts[i]
     for i in range(len(streams)):
         make_normal(errors.deviates[i, 0], errors.deviates[i, 1], _deviates_per_frame(sensors[i]) * counts[i])
 
@@ -233,7 +238,7 @@ def _draw_frames(lanes, i, sensor, ranges, count, errors, k, missing):
     return k, missing
 
 
-@strict
+@strict_kernel
 def add_errors(sensor, exposed, deviates, position):
     """Fill measured positions (T, 3) m, which hold the displacements, from those at the exposures and the deviates."""
     kept, cameras, drift = drift_kept(sensor), sensor["cameras"], np.zeros((MAX_CAMERAS, 3))

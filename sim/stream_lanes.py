@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ballcast.sim.jit import strict
-from ballcast.sim.kernels.logarithm import inlined_strict
+from ballcast.sim.kernels.strict_code import inlined_strict, strict_kernel
 from ballcast.sim.kernels.word_lanes import (
     LANES,
     load_words,
@@ -22,7 +22,7 @@ from ballcast.sim.kernels.word_lanes import (
     zero_rows,
     zero_words,
 )
-from ballcast.sim.rng import load_state, next_state, store_state
+from ballcast.sim.rng import next_state, store_state
 
 WORD = 64  # bits
 BLOCK_WORDS = 6
@@ -42,12 +42,10 @@ class StreamLanes(NamedTuple):
     position: np.ndarray  # (LANES,) of the first number that is left
 
 
-@strict
-def new_stream_lanes():
+def new_stream_lanes() -> StreamLanes:
     """StreamLanes of no balls."""
-    state, states = zero_rows(4).view(np.uint64), zero_rows(4 * (BLOCK_WORDS + 1)).view(np.uint64)
-    inside = zero_rows(BLOCK_WORDS + 2).view(np.uint64)
-    return StreamLanes(state, states, zero_rows(BLOCK + SPARE), inside, np.zeros(LANES, np.int64))
+    state, states, inside = (zero_rows(n, np.uint64) for n in (4, 4 * (BLOCK_WORDS + 1), BLOCK_WORDS + 2))
+    return StreamLanes(state, states, zero_rows(BLOCK + SPARE, np.float64), inside, np.zeros(LANES, np.int64))
 
 
 @strict
@@ -61,14 +59,14 @@ def set_lane(lanes, i, stream):
 @strict
 def store_lane(lanes, i, stream):
     """Set a stream (4,) to where lane i has come."""
-    row = 4 * (lanes.position[i] // WORD)
-    state = load_state(lanes.states[row : row + 4, i])
+    row, states = 4 * (lanes.position[i] // WORD), lanes.states
+    state = states[row, i], states[row + 1, i], states[row + 2, i], states[row + 3, i]
     for _ in range(lanes.position[i] % WORD):
         state, _ = next_state(state)
     store_state(stream, state)
 
 
-@strict
+@strict_kernel
 def draw_block(lanes):
     """Draw the next block, from the number on that each lane left: at most WORD - 1 of it are drawn again."""
     for i in range(LANES):

@@ -7,7 +7,6 @@ no loop that calls it becomes one over vectors.
 x = 2^k z, and log x = k log 2 - log c + log(1 + r), where r = c z - 1 and c is near 1 / z, from a table.
 """
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ballcast.sim.jit import strict
+from ballcast.sim.kernels.strict_code import inlined_strict
 
-inlined_strict = functools.partial(strict, forceinline=True, no_cpython_wrapper=True)
 LN2_HIGH, LN2_LOW = 0.6931471805598903, 5.497923018708371e-14  # their sum is log 2
 # of log(1 + r) - r, r up to 1/128 from 0
 _A0, _A1, _A2 = -0.5000000000000001, 0.33333333331825593, -0.2499999999622955

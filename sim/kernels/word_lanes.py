@@ -16,8 +16,6 @@ from numba import types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
-from ballcast.sim.jit import strict
-
 LANES = 8
 WORDS, NUMBERS = ir.VectorType(ir.IntType(64), LANES), ir.VectorType(ir.DoubleType(), LANES)
 NUMBER_BYTES = 8  # a row of an array may begin at any number
@@ -112,12 +110,11 @@ def store_words(typing: Any, rows: Any, k: Any, value: Any) -> Any:
         return types.void(rows, k, value), generate
 
 
-@strict
-def zero_rows(count):
-    """A float64 array (count, LANES) of zeros, whose rows begin at multiples of their size in memory."""
-    flat = np.zeros((count + 1) * LANES)
-    first = (-flat.ctypes.data % ROW_BYTES) // NUMBER_BYTES
-    return flat[first : first + count * LANES].reshape((count, LANES))
+def zero_rows(count: int, dtype: type) -> np.ndarray:
+    """An array (count, LANES) of zeros, uint64 or float64, whose rows begin at multiples of their size in memory."""
+    flat = np.zeros((count + 1) * LANES, dtype)
+    first = -flat.ctypes.data % ROW_BYTES // NUMBER_BYTES
+    return flat[first : first + count * LANES].reshape(count, LANES)
 
 
 @intrinsic
