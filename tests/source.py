@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
-COMPILED = {"kernel", "inlined", "strict", "inlined_strict"}  # the decorators of sim/jit.py
+COMPILED = {
+    "kernel",
+    "inlined",
+    "strict",
+    "inlined_strict",
+    "strict_kernel",
+}  # of sim/jit.py and kernels/strict_code.py
 
 
 class Function(NamedTuple):
