@@ -16,13 +16,17 @@ from numpy.typing import ArrayLike
 from ballcast.sim import engine, launch, rng
 from ballcast.sim import sensor as sensors
 from ballcast.sim.jit import strict
+from ballcast.sim.kernels.borrowed import borrowed
 from ballcast.sim.kernels.lanes import CHUNK
 from ballcast.sim.kernels.layout import DRAG, LAUNCH_SIZE, POSITION, SPIN, VELOCITY, WIND_X
+from ballcast.sim.kernels.word_lanes import LANES
+from ballcast.sim.stream_lanes import new_stream_lanes
 
 if TYPE_CHECKING:  # an import would make every edit of sport.py compile this module anew
     from ballcast.sim.sport import Sport
 
-BATCH = 1024  # balls simulated at once, which bounds the memory beside the result
+BATCH = 1024  # balls of a generated set that are written at once
+CHUNK_BALLS = 128  # balls simulated at once, so that what is not the result stays in the processor's caches
 SHORT = 0.05  # s, of frames where they do not matter
 PLACES = 17  # seed of the places
 
@@ -95,12 +99,22 @@ def draw(sport: "Sport", count: int, first: int = 0, seed: int = 0, purpose: str
     """
     setting = checked_setting(sport, count, first, seed, purpose, rate=rate, duration=duration, wind=wind,
                               launch_state=launch_state, place=place)  # fmt: skip
-    batch = _allocate(min(BATCH, count), int(setting.duration * setting.ranges["rate"][0, 1]))
-    parts = []
-    for begin in range(first, first + count, BATCH):
-        parts.append(_draw(sport, setting, begin, _Batch(*(a[: first + count - begin] for a in batch))))
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    return Balls(sport, np.concatenate([[0], np.cumsum(columns[0])]), *columns[1:])
+    frames = int(setting.duration * setting.ranges["rate"][0, 1])
+    tracks = _allocate_tracks(count, frames)
+
+    def work(begin, end):
+        """Draw balls `begin` to `end`, from the row on that they reach at most; that row and the one after them."""
+        batch, row = _allocate(min(CHUNK_BALLS, end - begin), frames), begin * frames
+        lanes, errors = new_stream_lanes(), sensors.new_errors(frames)
+        for b in range(begin, end, CHUNK_BALLS):
+            batch = _Batch(*(a[: end - b] for a in batch))
+            _initialise(setting, lanes, first + b, batch)
+            flight = batch.position, batch.velocity, batch.spin
+            engine.fly_batch(sport, batch.launches, batch.moments, 2 * batch.counts, *flight)
+            row = _measure(setting.ranges, lanes, errors, batch, tracks, b, row)
+        return begin * frames, row
+
+    return _balls(sport, tracks, engine.run_in_threads(work, count, CHUNK_BALLS))
 
 
 def checked_setting(sport: "Sport", count: int, first: int, seed: int, purpose: str, *, rate: float | None,
@@ -115,7 +129,7 @@ def draw_launches(sport: "Sport", count: int, seed: int = 0, purpose: str = "tra
     """The launches (B, LAUNCH_SIZE) of the first balls that `draw` simulates, without their flights."""
     setting = _make_setting(sport, seed, purpose, duration=SHORT)
     batch = _allocate(count, int(SHORT * setting.ranges["rate"][0, 1]))
-    _initialise(setting, 0, batch)
+    _initialise(setting, new_stream_lanes(), 0, batch)
     return batch.launches
 
 
@@ -130,13 +144,15 @@ def measure_path(sport: "Sport", path: Callable[[np.ndarray], np.ndarray], durat
     """
     _check(1, number, seed, purpose, rate, duration, None, None)
     setting = _make_setting(sport, seed, purpose, rate, duration)
-    batch = _allocate(1, int(duration * setting.ranges["rate"][0, 1]))
-    _initialise(setting, number, batch)
+    batch, lanes = _allocate(1, int(duration * setting.ranges["rate"][0, 1])), new_stream_lanes()
+    _initialise(setting, lanes, number, batch)
     count = int(batch.counts[0])
-    batch.exposed_position[0, :count] = path(batch.exposures[0, :count])
-    _measure(setting.ranges, batch)
-    is_observed = batch.is_observed[0, :count]
-    return batch.stamps[0, :count][is_observed], batch.measured_position[0, :count][is_observed]
+    exposed = np.array(path(batch.exposures[0, :count]), float, order="C")
+    errors = sensors.new_errors(count)
+    sensors.draw_errors(lanes, batch.streams, batch.track_sensors, setting.ranges[0], batch.counts, errors)
+    sensors.add_errors(batch.track_sensors[0], exposed, errors.deviates[0, 0], errors.displacement[0])
+    is_observed = errors.is_observed[0]
+    return batch.stamps[0, :count][is_observed], errors.displacement[0][is_observed]
 
 
 def _make_setting(sport, seed, purpose, rate=None, duration=None, wind=(0.0, 0.0), launch_state=None, place=None):
@@ -190,53 +206,78 @@ class _Batch(NamedTuple):
     track_sensors: np.ndarray  # (B,) TRACK_SENSOR_DTYPE
     streams: np.ndarray  # (B, 4) random streams
     counts: np.ndarray  # (B,) frames
-    stamps: np.ndarray  # (B, T + CHUNK) s
-    exposures: np.ndarray  # (B, T + CHUNK) s
-    exposed_position: np.ndarray  # (B, T, 3) m, at the exposures
-    position: np.ndarray  # (B, T, 3) m, at the stamps
+    stamps: np.ndarray  # (B, T) s
+    exposures: np.ndarray  # (B, T) s
+    moments: np.ndarray  # (B, 2 T + CHUNK) s, stamps and exposures, two and two, in order
+    position: np.ndarray  # (B, 2 T, 3) m, at the moments
     velocity: np.ndarray
     spin: np.ndarray
-    measured_position: np.ndarray
-    is_observed: np.ndarray  # (B, T)
+
+
+class _Tracks(NamedTuple):
+    """Tracks of B balls, as in Balls: of each ball, and of N frames or more."""
+
+    lengths: np.ndarray  # (B,) observed frames
+    launches: np.ndarray  # (B, LAUNCH_SIZE)
+    sensors: np.ndarray  # (B,) TRACK_SENSOR_DTYPE
+    time: np.ndarray  # (N,) s
+    measured: np.ndarray  # (N, 3) m
+    position: np.ndarray  # (N, 3) m
+    velocity: np.ndarray  # (N, 3) m/s
+    spin: np.ndarray  # (N, 3) rad/s
 
 
 def _allocate(count, frames):
     return _Batch(
         np.empty((count, LAUNCH_SIZE)), np.empty(count, sensors.TRACK_SENSOR_DTYPE), np.empty((count, 4), np.uint64),
-        np.empty(count, np.int64), *(np.full((count, frames + CHUNK), np.inf) for _ in range(2)),
-        *(np.empty((count, frames, 3)) for _ in range(5)), np.zeros((count, frames), np.bool_),
+        np.empty(count, np.int64), *(np.empty((count, frames)) for _ in range(2)),
+        np.full((count, 2 * frames + CHUNK), np.inf), *(np.empty((count, 2 * frames, 3)) for _ in range(3)),
     )  # fmt: skip
 
 
-def _draw(sport, setting, first, batch):
-    """The columns of Balls, with lengths in place of offsets."""
-    _initialise(setting, first, batch)
-    engine.fly_batch(sport, batch.launches, batch.exposures, batch.counts, batch.exposed_position)
-    engine.fly_batch(sport, batch.launches, batch.stamps, batch.counts, batch.position, batch.velocity, batch.spin)
-    lengths = _measure(setting.ranges, batch)
-    launches, sensor = batch.launches.copy(), batch.track_sensors.copy()
-    states = [launches[:, part] for part in (POSITION, VELOCITY, SPIN, slice(DRAG, None))]
-    time, measured, position, velocity, spin = _collect(batch, lengths)
-    if (frames := sensor["frame"]).any():
-        rows = np.repeat(frames, lengths, 0)
-        measured, position = (sensors.to_tracker_frame(rows, a) for a in (measured, position))
-        velocity, spin = (sensors.to_tracker_frame(rows, a, is_position=False) for a in (velocity, spin))
-    drift = np.column_stack([sensor["drift"], sensor["drift_time"], sensor["cameras"]])
-    own = (sensor[k] for k in ("rate", "noise", "jitter", "outlier"))
-    return lengths, time, measured, position, velocity, spin, *states, *own, drift, frames
+def _allocate_tracks(count, frames):
+    """Tracks of at most so many frames each. Memory is taken when it is written to."""
+    own = np.empty(count, np.int64), np.empty((count, LAUNCH_SIZE)), np.empty(count, sensors.TRACK_SENSOR_DTYPE)
+    return _Tracks(*own, np.empty(count * frames), *(np.empty((count * frames, 3)) for _ in range(4)))
+
+
+def _balls(sport, tracks, parts):
+    """The Balls, of parts of the rows (begin, end), which are moved together; the rest of the memory is given back."""
+    rows, total = (tracks.time, tracks.measured, tracks.position, tracks.velocity, tracks.spin), 0
+    for begin, end in parts:
+        for a in rows if begin > total else ():
+            a[total : total + end - begin] = a[begin:end]
+        total += end - begin
+    for a in rows:
+        a.resize((total, *a.shape[1:]), refcheck=False)
+    states = (tracks.launches[:, part].copy() for part in (POSITION, VELOCITY, SPIN, slice(DRAG, None)))
+    rate, noise, jitter, outlier, frame = (tracks.sensors[k].copy() for k in
+                                           ("rate", "noise", "jitter", "outlier", "frame"))  # fmt: skip
+    drift = np.column_stack([tracks.sensors[k] for k in ("drift", "drift_time", "cameras")])
+    offsets = np.concatenate([[0], np.cumsum(tracks.lengths)])
+    return Balls(sport, offsets, *rows, *states, rate, noise, jitter, outlier, drift, frame)
 
 
 @strict
-def _initialise(setting, first, batch):
+def _initialise(setting, lanes, first, batch):
     """Launch, parameters, sensor and frame times of balls `first` on; the streams then stand where the noise begins."""
+    points = np.empty((LANES, 2, batch.stamps.shape[1]))
     for b in range(len(batch.launches)):
-        ball = batch.streams[b], batch.launches[b], batch.track_sensors[b], batch.stamps[b], batch.exposures[b]
-        batch.counts[b] = initialise_ball(setting, first + b, *ball)
+        initialise_ball(setting, first + b, batch.streams[b], batch.launches[b], batch.track_sensors[b])
+    for begin in range(0, len(batch.launches), LANES):
+        own = slice(begin, min(begin + LANES, len(batch.launches)))
+        stamps, exposures, counts = batch.stamps[own], batch.exposures[own], batch.counts[own]
+        tracks = batch.streams[own], batch.track_sensors[own], setting.duration, counts, stamps, exposures
+        sensors.draw_frame_times(lanes, *tracks, points)
+        for i in range(len(counts)):
+            for k in range(counts[i]):  # an exposure lies between the stamps before and after its own
+                before, after = min(stamps[i, k], exposures[i, k]), max(stamps[i, k], exposures[i, k])
+                batch.moments[begin + i, 2 * k], batch.moments[begin + i, 2 * k + 1] = before, after
 
 
 @strict
-def initialise_ball(setting, number, stream, state, sensor, stamps, exposures):
-    """Fill launch and parameters, sensor and frame times of one ball; the number of frames."""
+def initialise_ball(setting, number, stream, state, sensor):
+    """Fill stream, launch and parameters, and sensor of one ball."""
     rng.seed_stream(stream, setting.purpose, setting.seed, number)
     launch.draw_launch(stream, setting.launches, setting.gravity, state)
     if len(setting.launch_state):
@@ -246,31 +287,45 @@ def initialise_ball(setting, number, stream, state, sensor, stamps, exposures):
         x = setting.centre[k] + setting.spread[k] * rng.normal(stream)
         state[DRAG + k] = math.exp(x) if DRAG + k < WIND_X else x
     sensors.draw_sensor(stream, setting.ranges[0], setting.misses, sensor)
-    return sensors.draw_frame_times(stream, sensor, setting.duration, stamps, exposures)
 
 
 @strict
-def _measure(ranges, batch):
-    """Fill what the trackers measure; the numbers of observed frames (B,)."""
-    lengths, drift = np.empty(len(batch.counts), np.int64), np.empty((sensors.MAX_CAMERAS, 3))
-    for b in range(len(lengths)):
-        track = batch.exposed_position[b], batch.measured_position[b], batch.is_observed[b], drift
-        lengths[b] = sensors.measure(batch.streams[b], batch.track_sensors[b], ranges[0], batch.counts[b], *track)
-    return lengths
+def _measure(ranges, lanes, errors, batch, tracks, first, row):
+    """Add the balls of a batch to the tracks, as balls `first` on and in rows `row` on; the row after them."""
+    batch, tracks = borrowed(batch), borrowed(tracks)
+    exposed = np.empty((batch.stamps.shape[1], 3))
+    for b in range(len(batch.counts)):
+        sensor, count, path, i = batch.track_sensors[b], batch.counts[b], batch.position[b], b % LANES
+        if i == 0:
+            own = slice(b, min(b + LANES, len(batch.counts)))
+            group = batch.streams[own], batch.track_sensors[own], ranges[0], batch.counts[own]
+            sensors.draw_errors(lanes, *group, errors)
+        for k in range(count):
+            m = 2 * k + (batch.exposures[b, k] > batch.stamps[b, k])
+            exposed[k, 0], exposed[k, 1], exposed[k, 2] = path[m, 0], path[m, 1], path[m, 2]
+        measured, is_observed = errors.displacement[i, :count], errors.is_observed[i]
+        sensors.add_errors(sensor, exposed, errors.deviates[i, 0], measured)
+        tracks.sensors[first + b] = sensor
+        for k in range(LAUNCH_SIZE):
+            tracks.launches[first + b, k] = batch.launches[b, k]
+        begin, row = row, _collect(sensor, batch, b, measured, is_observed, tracks, row)
+        tracks.lengths[first + b] = row - begin
+    return row
 
 
 @strict
-def _collect(batch, lengths):
-    """Observed frames of all balls, one after the other: stamps, positions measured and true, velocities, spins."""
-    total, n = lengths.sum(), 0
-    time, measured, position = np.empty(total), np.empty((total, 3)), np.empty((total, 3))
-    velocity, spin = np.empty((total, 3)), np.empty((total, 3))
-    for b in range(len(lengths)):
-        for k in range(batch.counts[b]):
-            if batch.is_observed[b, k]:
-                time[n] = batch.stamps[b, k]
-                for i in range(3):
-                    measured[n, i], position[n, i] = batch.measured_position[b, k, i], batch.position[b, k, i]
-                    velocity[n, i], spin[n, i] = batch.velocity[b, k, i], batch.spin[b, k, i]
-                n += 1
-    return time, measured, position, velocity, spin
+def _collect(sensor, batch, b, measured, is_observed, tracks, n):
+    """Write the observed frames of ball b, from row n of the tracks on, in its tracker's frame; the row after them."""
+    height, tilt = sensor["frame"][0], (sensor["frame"][1], sensor["frame"][2])
+    stamps, exposures = batch.stamps[b], batch.exposures[b]
+    path, velocity, spin = batch.position[b], batch.velocity[b], batch.spin[b]
+    for k in range(batch.counts[b]):
+        if is_observed[k]:
+            m = 2 * k + (exposures[k] <= stamps[k])
+            tracks.time[n] = stamps[k]
+            sensors.turn_vector(height, tilt, measured, k, tracks.measured, n)
+            sensors.turn_vector(height, tilt, path, m, tracks.position, n)
+            sensors.turn_vector(0.0, tilt, velocity, m, tracks.velocity, n)
+            sensors.turn_vector(0.0, tilt, spin, m, tracks.spin, n)
+            n += 1
+    return n

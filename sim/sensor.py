@@ -8,12 +8,16 @@ A tracker's frame of reference is a little too high and tilted; all positions of
 """
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ballcast.sim.jit import strict
-from ballcast.sim.rng import normal, uniform
+from ballcast.sim.kernels.borrowed import borrowed
+from ballcast.sim.kernels.strict_code import strict_kernel
+from ballcast.sim.kernels.word_lanes import LANES
+from ballcast.sim.rng import make_normal, normal, uniform
+from ballcast.sim.stream_lanes import BLOCK, draw_block, number_at, set_lane, store_lane, take_points
 
 if TYPE_CHECKING:  # an import would make every edit of sport.py compile this module anew
     from ballcast.sim.sport import Sensor
@@ -98,53 +102,165 @@ def _between_logs(stream, ends):
 
 
 @strict
-def draw_frame_times(stream, sensor, duration, stamps, exposures):
-    """Fill stamps and exposures (s) of one track, which starts within a frame of the launch; the number of frames."""
-    rate, phase = sensor["rate"], uniform(stream)
-    count = int(duration * rate)
-    for k in range(count):
-        stamps[k] = (k + phase) / rate
-        offset = sensor["jitter"] * normal(stream)
-        limit = min(MAX_EXPOSURE_OFFSET / rate, stamps[k])
-        exposures[k] = stamps[k] + min(max(offset, -limit), MAX_EXPOSURE_OFFSET / rate)
-    return count
+def frame_times(sensor, phase, k, deviate):
+    """Stamp and exposure (s) of frame k of a track, which starts `phase` of a frame after the launch.
+
+    deviate: a standard normal number.
+    """
+    rate = sensor["rate"]
+    stamp, offset = (k + phase) / rate, sensor["jitter"] * deviate
+    limit = min(MAX_EXPOSURE_OFFSET / rate, stamp)
+    return stamp, stamp + min(max(offset, -limit), MAX_EXPOSURE_OFFSET / rate)
+
+
+@strict_kernel
+def draw_frame_times(lanes, streams, sensors, duration, counts, stamps, exposures, points):
+    """Fill how many frames (B,) up to LANES tracks have, and their stamps and exposures (B, T) s.
+
+    Each starts within a frame of the launch. lanes: StreamLanes; points (LANES, 2, T) is room for random points.
+    """
+    lanes = borrowed(lanes)
+    phases, drawn = np.empty(LANES), np.zeros(LANES, np.int64)
+    for i in range(len(streams)):
+        phases[i], counts[i] = uniform(streams[i]), int(duration * sensors[i]["rate"])
+        set_lane(lanes, i, streams[i])
+    busy = True
+    while busy:
+        draw_block(lanes)
+        busy = False
+        for i in range(len(streams)):
+            block = i, lanes.position[i], points[i, 0], points[i, 1], drawn[i], counts[i]
+            drawn[i], lanes.position[i] = take_points(lanes, *block)
+            busy |= drawn[i] < counts[i]
+    for i in range(len(streams)):
+        make_normal(points[i, 0], points[i, 1], counts[i])
+        for k in range(counts[i]):
+            stamps[i, k], exposures[i, k] = frame_times(sensors[i], phases[i], k, points[i, 0, k])
+        store_lane(lanes, i, streams[i])
 
 
 @strict
-def measure(stream, sensor, ranges, count, exposed_position, measured_position, is_observed, drift):
-    """Fill measured positions (T, 3) m from those at the exposures, and which frames are observed; their number.
+def burst_rate(sensor):
+    """The rate at which bursts start, so that the expected fraction of missed frames is sensor["miss"]."""
+    run = 0.5 * (sensor["burst_run"][0] + sensor["burst_run"][1])
+    return sensor["miss"] / (sensor["miss"] + (1.0 - sensor["miss"]) * run)
 
-    drift (MAX_CAMERAS, 3) is room for that of each camera.
-    """
+
+@strict
+def burst_length(sensor, u):
+    """How many frames a burst misses; u: a number in [0, 1)."""
     shortest, longest = sensor["burst_run"][0], sensor["burst_run"][1]
-    # bursts start at the rate at which the expected fraction of missed frames is sensor["miss"]
-    burst_rate = sensor["miss"] / (sensor["miss"] + (1.0 - sensor["miss"]) * (0.5 * (shortest + longest)))
-    frames_missing, total = 0, 0
-    cameras, has_drift = sensor["cameras"], sensor["drift"][0] > 0.0
-    for i in range(3 * MAX_CAMERAS):
-        drift[i // 3, i % 3] = 0.0
-    kept = math.exp(-cameras / (sensor["rate"] * sensor["drift_time"]))  # of a camera's drift, to its next frame
-    for k in range(count):
+    return int(shortest + (longest - shortest + 1.0) * u)
+
+
+@strict
+def outlier(ranges, u, v, w):
+    """By how much, (3,) m, an outlier is displaced; u, v, w: numbers in [0, 1)."""
+    size = ranges["outlier_size"][0] + (ranges["outlier_size"][1] - ranges["outlier_size"][0]) * u
+    z, angle = 2.0 * v - 1.0, 2.0 * math.pi * w
+    level = math.sqrt(1.0 - z * z)
+    return size * level * math.cos(angle), size * level * math.sin(angle), size * z
+
+
+@strict
+def drift_kept(sensor):
+    """The share of a camera's drift that is left at its next frame."""
+    return math.exp(-sensor["cameras"] / (sensor["rate"] * sensor["drift_time"]))
+
+
+class Errors(NamedTuple):
+    """What is drawn of LANES tracks of at most T frames; see `draw_errors`."""
+
+    deviates: np.ndarray  # (LANES, 2, 6 T) normal numbers in [:, 0], 3 or 6 of each frame
+    displacement: np.ndarray  # (LANES, T, 3) m, of outliers
+    is_observed: np.ndarray  # (LANES, T)
+
+
+def new_errors(frames: int) -> Errors:
+    """Errors of at most so many frames."""
+    room = np.empty((LANES, 2, 6 * frames)), np.empty((LANES, frames, 3))
+    return Errors(*room, np.empty((LANES, frames), np.bool_))
+
+
+@strict_kernel
+def draw_errors(lanes, streams, sensors, ranges, counts, errors):
+    """Fill the Errors of up to LANES tracks of `counts` frames. lanes: StreamLanes."""
+    lanes, errors = borrowed(lanes), borrowed(errors)
+    drawn, missing = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
+    for i in range(len(streams)):
+        set_lane(lanes, i, streams[i])
+    busy = True
+    while busy:
+        draw_block(lanes)
+        busy = False
+        for i in range(len(streams)):
+            drawn[i], missing[i] = _draw_frames(lanes, i, sensors[i], ranges, counts[i], errors, drawn[i], missing[i])
+            busy |= drawn[i] < counts[i]
+    for i in range(len(streams)):
+        make_normal(errors.deviates[i, 0], errors.deviates[i, 1], _deviates_per_frame(sensors[i]) * counts[i])
+
+
+@strict
+def _deviates_per_frame(sensor):
+    return 6 if sensor["drift"][0] > 0.0 else 3
+
+
+@strict
+def _draw_frames(lanes, i, sensor, ranges, count, errors, k, missing):
+    """Draw frames k on of track i from a block, so that at most `count` are drawn; the first that is not.
+
+    missing: how many frames from this one on are missing; also returned.
+    """
+    x, rr = errors.deviates[i, 0], errors.deviates[i, 1]
+    displacement, is_observed = errors.displacement[i], errors.is_observed[i]
+    per_frame, has_outliers, starts = _deviates_per_frame(sensor), sensor["outlier"] > 0.0, burst_rate(sensor)
+    while k < count:
+        n, p = take_points(lanes, i, lanes.position[i], x, rr, per_frame * k, per_frame * (k + 1))
+        if n < per_frame * (k + 1):
+            break
+        now, moved = missing, (0.0, 0.0, 0.0)
+        if now == 0:
+            p += 1
+            if number_at(lanes, i, p - 1) < starts:
+                p += 1
+                now = burst_length(sensor, number_at(lanes, i, p - 1))
+        if has_outliers:
+            p += 1
+            if number_at(lanes, i, p - 1) < sensor["outlier"]:
+                p += 3
+                u, v, w = number_at(lanes, i, p - 3), number_at(lanes, i, p - 2), number_at(lanes, i, p - 1)
+                moved = outlier(ranges, u, v, w)
+        if p > BLOCK:  # the frame is drawn again, from the next block
+            break
+        displacement[k, 0], displacement[k, 1], displacement[k, 2] = moved
+        is_observed[k], missing, lanes.position[i] = now == 0, max(now - 1, 0), p
+        k += 1
+    return k, missing
+
+
+@strict_kernel
+def add_errors(sensor, exposed, deviates, position):
+    """Fill measured positions (T, 3) m, which hold the displacements, from those at the exposures and the deviates."""
+    kept, cameras, drift = drift_kept(sensor), sensor["cameras"], np.zeros((MAX_CAMERAS, 3))
+    step, has_drift, n = math.sqrt(1.0 - kept * kept), sensor["drift"][0] > 0.0, 0
+    for k in range(len(position)):
         camera = k % cameras
         if has_drift:
-            step = math.sqrt(1.0 - kept * kept) if k >= cameras else 1.0
             for i in range(3):
-                drift[camera, i] = kept * drift[camera, i] + step * sensor["drift"][i] * normal(stream)
+                change = (step if k >= cameras else 1.0) * sensor["drift"][i] * deviates[n + i]
+                drift[camera, i] = kept * drift[camera, i] + change
+            n += 3
         for i in range(3):
-            measured_position[k, i] = exposed_position[k, i] + sensor["noise"][i] * normal(stream) + drift[camera, i]
-        if frames_missing == 0 and uniform(stream) < burst_rate:
-            frames_missing = int(shortest + (longest - shortest + 1.0) * uniform(stream))
-        if sensor["outlier"] > 0.0 and uniform(stream) < sensor["outlier"]:
-            size = _between(stream, ranges["outlier_size"])
-            z, angle = 2.0 * uniform(stream) - 1.0, 2.0 * math.pi * uniform(stream)
-            level = math.sqrt(1.0 - z * z)
-            measured_position[k, 0] += size * level * math.cos(angle)
-            measured_position[k, 1] += size * level * math.sin(angle)
-            measured_position[k, 2] += size * z
-        is_observed[k] = frames_missing == 0
-        total += is_observed[k]
-        frames_missing = max(frames_missing - 1, 0)
-    return total
+            noise = sensor["noise"][i] * deviates[n + i]
+            position[k, i] = exposed[k, i] + noise + drift[camera, i] + position[k, i]
+        n += 3
+
+
+@strict
+def turn_vector(height, tilt, vectors, k, out, n):
+    """As to_tracker_frame, of vector k: fill out[n]. height: 0 unless it is a position; tilt: about x and y, rad."""
+    x, y, z = vectors[k, 0], vectors[k, 1], vectors[k, 2]
+    out[n, 0], out[n, 1], out[n, 2] = x + tilt[1] * z, y - tilt[0] * z, z + (tilt[0] * y - tilt[1] * x) + height
 
 
 def to_tracker_frame(frame: np.ndarray, vectors: np.ndarray, is_position: bool = True) -> np.ndarray:

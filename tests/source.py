@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
-COMPILED = {"kernel", "inlined", "strict", "inlined_strict"}  # the decorators of sim/jit.py
+# the decorators of sim/jit.py and sim/kernels/strict_code.py
+COMPILED = {"kernel", "inlined", "strict", "inlined_strict", "strict_kernel"}
 
 
 class Function(NamedTuple):

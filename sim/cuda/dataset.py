@@ -15,7 +15,16 @@ from ballcast.sim.cuda.device_functions import device
 from ballcast.sim.cuda.flight import BLOCK, Frames, Written
 from ballcast.sim.dataset import Balls, checked_setting, initialise_ball
 from ballcast.sim.kernels.layout import DRAG, LAUNCH_SIZE
-from ballcast.sim.sensor import MAX_CAMERAS, TRACK_SENSOR_DTYPE, measure
+from ballcast.sim.rng import load_state, next_normal, next_uniform, store_state
+from ballcast.sim.sensor import (
+    MAX_CAMERAS,
+    TRACK_SENSOR_DTYPE,
+    burst_length,
+    burst_rate,
+    drift_kept,
+    frame_times,
+    outlier,
+)
 
 if TYPE_CHECKING:
     from ballcast.sim.sport import Sport
@@ -25,7 +34,7 @@ CAMERAS = MAX_CAMERAS, 3
 STREAM_SIZE = 4
 COLUMNS = 14  # of Columns.sensor
 WITH_TRUTH = True  # set where a kernel is compiled
-FRAME_ARRAYS = 13  # so many arrays of positions take the memory of all that there is of a frame
+FRAME_ARRAYS = 12  # so many arrays of positions take the memory of all that there is of a frame
 
 
 class Tracks(NamedTuple):
@@ -36,7 +45,6 @@ class Tracks(NamedTuple):
     launches: Any  # (LAUNCH_SIZE, B)
     flown: Any  # the same in float32
     stamps: Any  # (T, B) s
-    exposures: Any  # (T, B) s
     stamp_frames: Frames
     exposure_frames: Frames
     measured: Any  # (T, 3, B) m
@@ -103,8 +111,8 @@ def _allocate(shape):
     stamp_frames, exposure_frames = Frames(blocks, rests, counts), Frames(other_blocks, other_rests, counts)
     return Tracks(
         room((STREAM_SIZE, count), np.uint64), room(count, aligned(TRACK_SENSOR_DTYPE)), room((LAUNCH_SIZE, count)),
-        room((LAUNCH_SIZE, count), DTYPE), room((frames, count)), room((frames, count)), stamp_frames, exposure_frames,
-        room(shape, DTYPE), room((frames, count), np.bool_), room(count, np.int32),
+        room((LAUNCH_SIZE, count), DTYPE), room((frames, count)), stamp_frames, exposure_frames, room(shape, DTYPE),
+        room((frames, count), np.bool_), room(count, np.int32),
     )  # fmt: skip
 
 
@@ -126,17 +134,21 @@ def initialise_balls(setting: Any, first: int, tracks: Tracks) -> None:
     b = cuda.grid(1)
     if b >= tracks.launches.shape[1]:
         return
-    launch, stamps, exposures = tracks.launches[:, b], tracks.stamps[:, b], tracks.exposures[:, b]
+    launch, sensor = tracks.launches[:, b], tracks.sensors[b]
     stream = cuda.local.array(STREAM_SIZE, np.uint64)  # in registers, without a loop over it
-    count = initialise_ball(setting, first + b, stream, launch, tracks.sensors[b], stamps, exposures)
-    streams = tracks.streams
-    streams[0, b], streams[1, b], streams[2, b], streams[3, b] = stream[0], stream[1], stream[2], stream[3]
+    initialise_ball(setting, first + b, stream, launch, sensor)
     for k in range(LAUNCH_SIZE):
         tracks.flown[k, b] = launch[k]
+    state, phase = next_uniform(load_state(stream))
+    count = int(setting.duration * sensor["rate"])
     tracks.stamp_frames.counts[b] = count
     for k in range(count):
-        _set_time(tracks.stamp_frames, k, b, stamps[k])
-        _set_time(tracks.exposure_frames, k, b, exposures[k])
+        state, deviate = next_normal(state)
+        stamp, exposure = frame_times(sensor, phase, k, deviate)
+        tracks.stamps[k, b] = stamp
+        _set_time(tracks.stamp_frames, k, b, stamp)
+        _set_time(tracks.exposure_frames, k, b, exposure)
+    store_state(tracks.streams[:, b], state)
 
 
 @device
@@ -147,16 +159,46 @@ def _set_time(frames, k, b, time):
 
 
 def measure_balls(ranges: Any, tracks: Tracks, exposed: Any) -> None:
-    """Kernel. What the trackers measure of positions exposed (T, 3, B)."""
+    """Kernel. What the trackers measure of positions exposed (T, 3, B): draw_errors and add_errors in one loop."""
     b = cuda.grid(1)
     if b >= exposed.shape[2]:
         return
-    drift, stream = cuda.local.array(CAMERAS, np.float64), cuda.local.array(STREAM_SIZE, np.uint64)
-    streams = tracks.streams
-    stream[0], stream[1], stream[2], stream[3] = streams[0, b], streams[1, b], streams[2, b], streams[3, b]
-    path, measured, is_observed = exposed[:, :, b], tracks.measured[:, :, b], tracks.is_observed[:, b]
-    count = tracks.stamp_frames.counts[b]
-    tracks.lengths[b] = measure(stream, tracks.sensors[b], ranges[0], count, path, measured, is_observed, drift)
+    state, sensor, drift = load_state(tracks.streams[:, b]), tracks.sensors[b], cuda.local.array(CAMERAS, np.float64)
+    starts, cameras, kept = burst_rate(sensor), sensor["cameras"], drift_kept(sensor)
+    for i in range(3 * MAX_CAMERAS):
+        drift[i // 3, i % 3] = 0.0
+    missing, total = 0, 0
+    for k in range(tracks.stamp_frames.counts[b]):
+        camera = k % cameras
+        if sensor["drift"][0] > 0.0:
+            step = math.sqrt(1.0 - kept * kept) if k >= cameras else 1.0
+            for i in range(3):
+                state, deviate = next_normal(state)
+                drift[camera, i] = kept * drift[camera, i] + step * sensor["drift"][i] * deviate
+        state, x = next_normal(state)
+        state, y = next_normal(state)
+        state, z = next_normal(state)
+        if missing == 0:
+            state, u = next_uniform(state)
+            if u < starts:
+                state, u = next_uniform(state)
+                missing = burst_length(sensor, u)
+        moved = 0.0, 0.0, 0.0
+        if sensor["outlier"] > 0.0:
+            state, u = next_uniform(state)
+            if u < sensor["outlier"]:
+                state, u = next_uniform(state)
+                state, v = next_uniform(state)
+                state, w = next_uniform(state)
+                moved = outlier(ranges[0], u, v, w)
+        noise = sensor["noise"]
+        tracks.measured[k, 0, b] = exposed[k, 0, b] + noise[0] * x + drift[camera, 0] + moved[0]
+        tracks.measured[k, 1, b] = exposed[k, 1, b] + noise[1] * y + drift[camera, 1] + moved[1]
+        tracks.measured[k, 2, b] = exposed[k, 2, b] + noise[2] * z + drift[camera, 2] + moved[2]
+        tracks.is_observed[k, b] = missing == 0
+        total += missing == 0
+        missing = max(missing - 1, 0)
+    tracks.lengths[b] = total
 
 
 def collect_balls(tracks: Tracks, true: Written, columns: Columns) -> None:
