@@ -79,14 +79,23 @@ def nominal_trajectory(
         nominal_landing[0], landing_sd[:] = 0.0, 1.0
         nominal_landing[1:] = x[:3]
         return
-    until, none = np.empty(len(times) + 1), np.empty(0)
+    until, trajectory = np.empty(len(times) + 1), np.empty((len(times) + 1, columns))
+    rest = nominal_landing, landing_sd, contact_features
+    nominal_flight(sport, x, variances, times, until, trajectory, positions, *rest)
+
+
+@inlined
+def nominal_flight(
+    sport, x, variances, times, until, trajectory, positions, nominal_landing, landing_sd, contact_features
+):
+    """See nominal_trajectory, of the filter's; until (H + 1,) and trajectory, as many: room for the flight."""
+    none, no_jacobian, contacts = np.empty(0), np.empty((0, 3, 0)), np.empty(MAX_CONTACTS, CONTACT_DTYPE)
     for k in range(len(times)):
         until[k] = times[k]
     until[-1] = max(LANDING_HORIZON, times[-1] + 1e-6)
-    trajectory, contacts = np.empty((len(until), columns)), np.empty(MAX_CONTACTS, CONTACT_DTYPE)
-    flight = fly_ball(sport, to_launch(x), until, none, trajectory, np.empty((0, 3, 0)), contacts)
+    flight = fly_ball(sport, to_launch(x), until, none, trajectory, no_jacobian, contacts)
     for k in range(len(times)):
-        for i in range(columns):
+        for i in range(positions.shape[1]):
             positions[k, i] = trajectory[k, i]
         positions[k, 2] += x[HEIGHT]
     nominal_landing[0] = LANDING_HORIZON

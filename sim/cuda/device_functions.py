@@ -42,10 +42,14 @@ class Precision:
 
     def function(self, function: Callable) -> Callable:
         """The Python function with its numbers, and the functions that it calls, in the precision."""
-        names = (name for name in function.__code__.co_names if name in function.__globals__)
-        scope = {name: self._convert(self.constants.get(name, function.__globals__[name])) for name in names}
+        code, known = self.code_of(function), function.__globals__ | self.constants
+        scope = {name: self._convert(known[name]) for name in code.co_names if name in known}
         scope |= {"__builtins__": builtins, "__name__": function.__module__}
-        return FunctionType(self._code(function.__code__), scope, function.__name__)
+        return FunctionType(self._code(code), scope, function.__name__)
+
+    def code_of(self, function: FunctionType) -> CodeType:
+        """The code that is to be made."""
+        return function.__code__
 
     def _code(self, code: CodeType) -> CodeType:
         return code.replace(co_consts=tuple(map(self._convert, code.co_consts)))
