@@ -81,7 +81,8 @@ def _bounce(sport, state, gap, n, with_spread, other, covariance):
     without spread. Returns False if there is no contact."""
     x, times, contacts = np.empty(UNKNOWNS), np.empty(1), np.empty(1, CONTACT_DTYPE)
     tangent = np.zeros(TANGENT_SIZE)[: TANGENT_SIZE if with_spread else 0]
-    x[:] = state.x
+    for k in range(UNKNOWNS):
+        x[k] = state.x[k]
     times[0] = max(gap, 0.0) / max(-(x[3] * n[0] + x[4] * n[1] + x[5] * n[2]), MIN_SPEED) + AFTER
     launch = to_launch(x)
     if with_spread:

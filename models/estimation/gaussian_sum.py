@@ -87,7 +87,8 @@ def observe(sport, filter_prior, state, t, y):
     x = state.x
     before = x[3], x[4], x[5], x[6], x[7], x[8]
     if state.frames == 0:
-        state.noise[:] = filter_prior.noise
+        for k in range(len(state.noise)):
+            state.noise[k] = filter_prior.noise[k]
         state.noise_sums[:] = 0.0
         initialise(sport, filter_prior, state, t, y)
         state.nis_average, state.drift[:] = 3.0, 0.0

@@ -46,9 +46,8 @@ def _rewritten(function, lane_rows):
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     tree.body[0].decorator_list = []
     tree = ast.fix_missing_locations(_Rewriter(lane_rows).visit(tree))
-    scope: dict[str, Any] = {}
-    exec(compile(tree, inspect.getsourcefile(function) or "", "exec"), scope)
-    return scope[function.__name__].__code__
+    module = compile(tree, function.__code__.co_filename, "exec")
+    return next(c for c in module.co_consts if isinstance(c, CodeType) and c.co_name == function.__name__)
 
 
 class _Rewriter(ast.NodeTransformer):
@@ -207,4 +206,4 @@ def unchanged(value):
 PRIMITIVES: dict[str, Any] = {f.__name__: f for f in (
     zeroed, sum_of_products, lane, from_lane, lane_number, set_lane_number, load, store, where, same_in_all, lane_sum,
     lane_max, any_lane,
-)} | {"cuda": cuda, "borrowed": unchanged}  # fmt: skip
+)} | {"cuda": cuda, "np": np, "borrowed": unchanged}  # fmt: skip
