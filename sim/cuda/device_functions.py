@@ -64,7 +64,7 @@ class Precision:
         if isinstance(value, ModuleType) and value.__name__.partition(".")[0] in ("math", "ballcast"):
             return self._module(value)
         if isinstance(value, Dispatcher):
-            return self._device(value.py_func, bool(value.targetoptions.get("forceinline")))
+            return self._device(value.py_func, bool(value.targetoptions.get("forceinline")) and len(value.py_func.__code__.co_code) < int(__import__("os").environ.get("INL","100000")))
         if isinstance(value, FunctionType) and value in _device_functions:
             return self._device(value, True)
         return value

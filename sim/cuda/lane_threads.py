@@ -8,6 +8,7 @@ The functions are those of the CPU, taken from their source, with these changes:
 
     s[k, i]                 lane_number(s, k, i), where s is one of LANE_ROWS
     s[k, i] = a             set_lane_number(s, k, i, a)
+    TABLE[k, j]             TABLE(k, j) of a table of numbers that `constants` replace by a function
     np.empty, empty_rows    cuda.local.array, of a thread's own; np.zeros the same, filled
 """
 
@@ -39,13 +40,15 @@ class LanePrecision(Precision):
     def code_of(self, function: FunctionType) -> CodeType:
         """The code of a function, one lane a thread."""
         has_rows = function.__module__.startswith(self.package)
-        return _rewritten(function, LANE_ROWS if has_rows else set())
+        tables = {name for name, value in function.__globals__.items()
+                  if isinstance(value, np.ndarray) and name in self.constants}  # fmt: skip
+        return _rewritten(function, LANE_ROWS if has_rows else set(), tables)
 
 
-def _rewritten(function, lane_rows):
+def _rewritten(function, lane_rows, tables):
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     tree.body[0].decorator_list = []
-    tree = ast.fix_missing_locations(_Rewriter(lane_rows).visit(tree))
+    tree = ast.fix_missing_locations(_Rewriter(lane_rows, tables).visit(tree))
     module = compile(tree, function.__code__.co_filename, "exec")
     return next(c for c in module.co_consts if isinstance(c, CodeType) and c.co_name == function.__name__)
 
@@ -53,8 +56,8 @@ def _rewritten(function, lane_rows):
 class _Rewriter(ast.NodeTransformer):
     """Rewrites a function: see the changes above."""
 
-    def __init__(self, lane_rows):
-        self.lane_rows = lane_rows
+    def __init__(self, lane_rows, tables):
+        self.lane_rows, self.tables = lane_rows, tables
 
     def _is_lane_number(self, node):
         is_pair = isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple)
@@ -64,6 +67,8 @@ class _Rewriter(ast.NodeTransformer):
         node = self.generic_visit(node)
         if self._is_lane_number(node) and isinstance(node.ctx, ast.Load):
             return _call("lane_number", node.value, *node.slice.elts)
+        if isinstance(node.value, ast.Name) and node.value.id in self.tables:
+            return ast.Call(node.value, node.slice.elts, [])
         return node
 
     def visit_AugAssign(self, node):

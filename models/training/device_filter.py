@@ -1,0 +1,161 @@
+"""The running filter on a GPU: the CPU's own functions, a lane of a ball being a thread (sim/cuda/lane_threads.py).
+
+    filtered = follow(frontend, sequences, device)    # Filtered: features of all frames, the belief at the loss frames
+    residuals(frontend, filtered, targets)
+
+Numbers are float64 where the CPU's lanes are float32; the rows of lanes are float32 on both. Importing this module asks
+for numba-cuda.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import cuda
+
+from ballcast.models.encoding.features import FEATURE_SIZES, _filter_features
+from ballcast.models.estimation.filter_state import FILTER_STATE_DTYPE, summary
+from ballcast.models.estimation.gaussian_sum import observe
+from ballcast.models.estimation.mixture import COVARIANCE
+from ballcast.models.estimation.unknowns import LOG_PARAMETERS, UNKNOWNS
+from ballcast.sim.cuda.device_functions import device
+from ballcast.sim.cuda.lane_threads import from_lane, lane, lane_sum
+from ballcast.sim.kernels.lane_numbers import LANES
+from ballcast.sim.kernels.layout import DRAG, LAUNCH_SIZE
+from ballcast.sim.kernels.tangent import COLUMNS as CPU_COLUMNS
+from ballcast.sim.kernels.tangent import PARAMETERS as PARAMETER_ROWS
+from ballcast.sim.kernels.tangent import TANGENT_SIZE as CPU_TANGENT_SIZE
+
+FEATURES = FEATURE_SIZES["filter"]
+COLUMNS = 1  # of a tangent that a thread has: that of the unknown with its lane's number
+
+
+def _thread_dtype():
+    """What a thread has of a FILTER_STATE_DTYPE: its own columns of rows of lanes, all the rest."""
+    fields = [(name, FILTER_STATE_DTYPE[name].base, FILTER_STATE_DTYPE[name].shape) for name in FILTER_STATE_DTYPE.names
+              if name != "padding"]  # fmt: skip
+    own = [(name, kind, (shape[0], 1) if name in ("components", "anchor") else shape) for name, kind, shape in fields]
+    return np.dtype(own, align=True)
+
+
+THREAD_STATE_DTYPE = _thread_dtype()
+
+
+class Sequences(NamedTuple):
+    """The frames of B sequences, T of each, as arrays on the GPU."""
+
+    time: Any  # (B, T) s
+    position: Any  # (B, T, 3) m
+    count: Any  # (B,) frames that are there
+    loss_frames: Any  # (B, N)
+
+
+class Filtered(NamedTuple):
+    """What the filter makes of sequences, arrays on the GPU."""
+
+    features: Any  # (B, T, F + 1)
+    mean: Any  # (B, N, UNKNOWNS) of the belief at the loss frames
+    covariance: Any  # (B, N, UNKNOWNS, UNKNOWNS)
+
+
+def follow_balls(frontend: Any, sequences: Sequences, filtered: Filtered) -> None:
+    """Kernel. Filter the frames of sequence number thread // LANES; frontend: a FeatureFrontend of arrays on the GPU."""
+    b = cuda.grid(1) // LANES
+    if b >= sequences.count.shape[0]:
+        return
+    sport, prior, scales = frontend.sport, frontend.filter_prior, frontend.scales
+    states, out, y = cuda.local.array(1, THREAD_STATE_DTYPE), np.empty(FEATURES), np.empty(3)
+    state, known, n, before = states[0], summary(states[0]), 0, sequences.time[b, 0]
+    _clear(state)
+    for k in range(sequences.count[b]):
+        t = sequences.time[b, k]
+        for i in range(3):
+            y[i] = sequences.position[b, k, i]
+        observe(sport, prior, state, t, y)
+        _filter_features(sport, scales, summary(state), t - before, out)
+        before = t
+        for first in range(0, FEATURES, LANES):
+            if first + lane() < FEATURES:
+                filtered.features[b, k, first + lane()] = out[first + lane()]
+        if lane() == 0:
+            filtered.features[b, k, FEATURES] = frontend.surfaces_absent
+        while n < sequences.loss_frames.shape[1] and sequences.loss_frames[b, n] == k:
+            filtered.mean[b, n, lane()] = state.x[lane()]
+            for i in range(UNKNOWNS):
+                filtered.covariance[b, n, i, lane()] = state.P[i, lane()]
+            n += 1
+
+
+@device
+def _clear(state):
+    """The state of a ball without a frame."""
+    state.frames, state.consecutive_outliers, state.noise_factor, state.rolling = 0, 0, 1.0, 0.0
+    state.components[:] = 0.0
+    state.anchor[:] = 0.0
+    state.recent_frames[:] = 0.0
+    state.x[:] = 0.0
+
+
+@device
+def to_launch(x):
+    """As unknowns.to_launch, a tuple."""
+    parameters = math.exp(x[9]), math.exp(x[10]), math.exp(x[11]), math.exp(x[12]), x[13], x[14]
+    return x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8], *parameters
+
+
+@device
+def seed_unknowns(tangent, launch):
+    """As unknowns.seed_unknowns."""
+    tangent[:] = 0.0
+    for i in range(9):
+        if lane() == i:
+            tangent[i] = 1.0
+    for i in range(9, LAUNCH_SIZE):
+        if lane() == i:
+            tangent[PARAMETER_ROWS + i - DRAG] = launch[i] if i in LOG_PARAMETERS else 1.0
+
+
+@device
+def tangent_times(tangent, k, vector):
+    """As gaussian_sum.tangent_times."""
+    return lane_sum(tangent[k] * vector[lane()])
+
+
+@device
+def propagate_by_tangent(tangent, P):
+    """As gaussian_sum.propagate_by_tangent."""
+    propagated = np.empty(9)  # column of this lane
+    for i in range(9):
+        propagated[i] = 0.0
+        for k in range(UNKNOWNS):
+            propagated[i] += from_lane(tangent[i], k) * P[k, lane()]
+    for i in range(9):
+        for j in range(i + 1):
+            P[i, j] = lane_sum(propagated[i] * tangent[j])
+            P[j, i] = P[i, j]
+        for j in range(9, UNKNOWNS):
+            P[i, j] = from_lane(propagated[i], j)
+            P[j, i] = P[i, j]
+
+
+@device
+def motion_covariance(tangent, P, covariance):
+    """As contact_side.motion_covariance."""
+    propagated = np.empty(6)
+    for i in range(6):
+        propagated[i] = 0.0
+        for k in range(UNKNOWNS):
+            propagated[i] += from_lane(tangent[3 + i], k) * P[k, lane()]
+    for i in range(6):
+        for j in range(6):
+            covariance[i, j] = lane_sum(propagated[i] * tangent[3 + j])
+
+
+@device
+def covariance_row(k, j):
+    """As mixture.ROW[k, j]: a table would fill the memory of constants."""
+    return COVARIANCE + max(k, j) * (max(k, j) + 1) // 2 + min(k, j)
+
+
+OVERRIDES = {"ROW": covariance_row} | {f.__name__: f for f in (to_launch, seed_unknowns, tangent_times, propagate_by_tangent, motion_covariance)}
+TANGENT = {"C": COLUMNS, "COLUMNS": COLUMNS, "TANGENT_SIZE": CPU_TANGENT_SIZE // CPU_COLUMNS}
