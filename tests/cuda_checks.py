@@ -8,6 +8,7 @@ The last line is JSON.
 
 import json
 import os
+import re
 import sys
 import types
 import warnings
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 HOPPER = 9, 0
+CONSTANT_BYTES = re.compile(r"^\.(?:visible |weak )?\.?const .*\[(\d+)\]", re.MULTILINE)  # of arrays, in PTX
 BALLS, TIMES, DRAWN = 64, np.arange(1, 11) / 4.0, 4
 
 
@@ -114,7 +116,24 @@ def compile_kernels() -> dict[str, int]:
     for name in ("table_tennis", "golf", "soccer", "baseball"):  # each drag model
         sim.simulate(sim.load(name), *launch, [0.1], dtype=np.float32, device="cuda", out=engine.empty(2, 1))
     sim.draw(sim.load("golf"), 2, device="cuda")
-    return lines
+    engine.borrow = lambda tensor: tensor.numpy().view(HostArray)
+    follow_two_balls()
+    constants = sum(int(size) for ptx in compiled.values() for size in CONSTANT_BYTES.findall(ptx))
+    return lines | {"constants": constants}
+
+
+def follow_two_balls() -> None:
+    """Run the filter on what is taken for a GPU."""
+    import torch
+
+    from ballcast import sim
+    from ballcast.models.encoding.features import make_frontend
+    from ballcast.models.training.device_batches import Sequences
+    from ballcast.models.training.device_beliefs import follow
+
+    time, none = torch.zeros(2, 3, dtype=torch.float64), torch.zeros(2, dtype=torch.int64)
+    sequences = Sequences(time, torch.zeros(2, 3, 3), none, torch.zeros(2, 4, dtype=torch.int64), none)
+    follow(make_frontend(sim.load("table_tennis"), "filter"), sequences)
 
 
 def numba_type(value: Any) -> Any:

@@ -1,12 +1,14 @@
 """The running filter on a GPU: the CPU's own functions, a lane of a ball being a thread (sim/cuda/lane_threads.py).
 
-    filtered = follow(frontend, sequences, device)    # Filtered: features of all frames, the belief at the loss frames
-    residuals(frontend, filtered, targets)
+    follow, fly = kernels()
+    follow[blocks, threads](frontend, sequences, filtered)    # features of all frames, the belief at the loss frames
+    fly[blocks, threads](frontend, filtered, nominal)         # the nominal forecasts from there
 
 Numbers are float64 where the CPU's lanes are float32; the rows of lanes are float32 on both. Importing this module asks
 for numba-cuda.
 """
 
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -14,19 +16,29 @@ import numpy as np
 from numba import cuda
 
 from ballcast.models.encoding.features import FEATURE_SIZES, _filter_features
+from ballcast.models.encoding.nominal import (
+    CONTACT_FEATURES,
+    HORIZON_STEP,
+    HORIZONS,
+    NOMINAL_FEATURES,
+    fill_nominal_features,
+    fill_variances,
+    free_flight_sd,
+    nominal_flight,
+)
 from ballcast.models.estimation.filter_state import FILTER_STATE_DTYPE, summary
 from ballcast.models.estimation.gaussian_sum import observe
 from ballcast.models.estimation.mixture import COVARIANCE
 from ballcast.models.estimation.unknowns import LOG_PARAMETERS, UNKNOWNS
 from ballcast.sim.cuda.device_functions import device
-from ballcast.sim.cuda.lane_threads import from_lane, lane, lane_sum
+from ballcast.sim.cuda.lane_threads import LanePrecision, from_lane, lane, lane_sum
 from ballcast.sim.kernels.lane_numbers import LANES
 from ballcast.sim.kernels.layout import DRAG, LAUNCH_SIZE
 from ballcast.sim.kernels.tangent import COLUMNS as CPU_COLUMNS
 from ballcast.sim.kernels.tangent import PARAMETERS as PARAMETER_ROWS
 from ballcast.sim.kernels.tangent import TANGENT_SIZE as CPU_TANGENT_SIZE
 
-FEATURES = FEATURE_SIZES["filter"]
+FEATURES, FLIGHT_TIMES = FEATURE_SIZES["filter"], HORIZONS + 1  # the shapes of arrays are known when it is compiled
 COLUMNS = 1  # of a tangent that a thread has: that of the unknown with its lane's number
 
 
@@ -41,7 +53,7 @@ def _thread_dtype():
 THREAD_STATE_DTYPE = _thread_dtype()
 
 
-class Sequences(NamedTuple):
+class Frames(NamedTuple):
     """The frames of B sequences, T of each, as arrays on the GPU."""
 
     time: Any  # (B, T) s
@@ -58,14 +70,24 @@ class Filtered(NamedTuple):
     covariance: Any  # (B, N, UNKNOWNS, UNKNOWNS)
 
 
-def follow_balls(frontend: Any, sequences: Sequences, filtered: Filtered) -> None:
+class Nominal(NamedTuple):
+    """The nominal forecasts at the loss frames, arrays on the GPU."""
+
+    position: Any  # (B, N, HORIZONS, 3) m
+    sd: Any  # (B, N, HORIZONS, 3) m, of free flight
+    landing: Any  # (B, N, 4) s, m
+    scale: Any  # (B, N, 4), its standard deviations
+    features: Any  # (B, N, NOMINAL_FEATURES)
+
+
+def follow_balls(frontend: Any, sequences: Frames, filtered: Filtered) -> None:
     """Kernel. Filter the frames of sequence number thread // LANES; frontend: a FeatureFrontend of arrays on the GPU."""
     b = cuda.grid(1) // LANES
     if b >= sequences.count.shape[0]:
         return
     sport, prior, scales = frontend.sport, frontend.filter_prior, frontend.scales
     states, out, y = cuda.local.array(1, THREAD_STATE_DTYPE), np.empty(FEATURES), np.empty(3)
-    state, known, n, before = states[0], summary(states[0]), 0, sequences.time[b, 0]
+    state, n, before = states[0], 0, sequences.time[b, 0]
     _clear(state)
     for k in range(sequences.count[b]):
         t = sequences.time[b, k]
@@ -84,6 +106,29 @@ def follow_balls(frontend: Any, sequences: Sequences, filtered: Filtered) -> Non
             for i in range(UNKNOWNS):
                 filtered.covariance[b, n, i, lane()] = state.P[i, lane()]
             n += 1
+
+
+def fly_nominal(frontend: Any, filtered: Filtered, written: Nominal) -> None:
+    """Kernel. The nominal forecast of loss frame number `thread`, from the belief there."""
+    row, count = cuda.grid(1), filtered.mean.shape[1]
+    if row >= filtered.mean.shape[0] * count:
+        return
+    b, n, sport = row // count, row % count, frontend.sport
+    x, variances, times = filtered.mean[b, n], np.empty((3, 3)), np.empty(HORIZONS)
+    trajectory, until, features = np.empty((FLIGHT_TIMES, 3)), np.empty(FLIGHT_TIMES), np.empty(NOMINAL_FEATURES)
+    contact_features, sd, rest = np.empty(CONTACT_FEATURES), np.empty(3), (written.landing[b, n], written.scale[b, n])
+    fill_variances(filtered.covariance[b, n], variances)
+    for k in range(HORIZONS):
+        times[k] = HORIZON_STEP * (k + 1)
+    positions = written.position[b, n]
+    nominal_flight(sport, x, variances, times, until, trajectory, positions, *rest, contact_features)
+    fill_nominal_features(frontend.scales, sport, x, variances, positions, rest[0], contact_features, features)
+    for k in range(NOMINAL_FEATURES):
+        written.features[b, n, k] = features[k]
+    for k in range(HORIZONS):
+        free_flight_sd(variances, times[k], sd)
+        for i in range(3):
+            written.sd[b, n, k, i] = sd[i]
 
 
 @device
@@ -157,5 +202,13 @@ def covariance_row(k, j):
     return COVARIANCE + max(k, j) * (max(k, j) + 1) // 2 + min(k, j)
 
 
-OVERRIDES = {"ROW": covariance_row} | {f.__name__: f for f in (to_launch, seed_unknowns, tangent_times, propagate_by_tangent, motion_covariance)}
-TANGENT = {"C": COLUMNS, "COLUMNS": COLUMNS, "TANGENT_SIZE": CPU_TANGENT_SIZE // CPU_COLUMNS}
+REPLACED = {f.__name__: f for f in (to_launch, seed_unknowns, tangent_times, propagate_by_tangent, motion_covariance)}
+CONSTANTS = {"ROW": covariance_row, "C": COLUMNS, "COLUMNS": COLUMNS, "TANGENT_SIZE": CPU_TANGENT_SIZE // CPU_COLUMNS}
+PACKAGE = "ballcast.models.estimation"  # whose functions work on rows of lanes
+
+
+@functools.cache
+def kernels() -> tuple[Any, Any]:
+    """follow_balls and fly_nominal, compiled at their first calls: for a minute or two, once for all sports."""
+    precision = LanePrecision(np.float64, PACKAGE, **REPLACED | CONSTANTS)
+    return tuple(cuda.jit(precision.function(kernel)) for kernel in (follow_balls, fly_nominal))

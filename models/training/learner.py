@@ -68,8 +68,8 @@ class Learner:
         own = {"seed": config["seed"], "rank": rank, "ranks": ranks}
         if makes_on_device(config):
             options = {"random_sports": random_sports, "device": self.device}
-            return (DeviceBatches(self.sports, config["batch"], **own, **options),
-                    DeviceBatches(self.sports, VALIDATION_BATCH, purpose="validation", **options))  # fmt: skip
+            return (DeviceBatches(self.sports, feature_set, config["batch"], **own, **options),
+                    DeviceBatches(self.sports, feature_set, VALIDATION_BATCH, purpose="validation", **options))  # fmt: skip
         balls = sim.open_set(config["data"]) if config["data"] else None
         options = self.batch_options | {"random_sports": random_sports}
         return (Batches(self.sports, feature_set, config["batch"], balls=balls, **own, **options),

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from ballcast import command
-from ballcast.models.training import makes_on_device, network_of
+from ballcast.models.training import makes_on_device, needs_no_cpu
 from ballcast.tracks import ReadOptions
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -79,7 +79,7 @@ class Options:
     without: tuple[str, ...] = ()  # surfaces of the sport that were not there when --tracks were recorded, such as net
     reading: Annotated[ReadOptions, tyro.conf.arg(name="")] = ReadOptions()
     batch: int | None = None
-    """balls in a step, over all processes; the default is 192, with --tracks 96, with raw features on a GPU 3072"""
+    """balls in a step, over all processes; the default is 192, with --tracks 96, where a GPU makes them 3072"""
     rate: Annotated[float | None, tyro.conf.arg(name="learning-rate")] = None
     """the highest learning rate; the default is 3e-3, with --tracks 2e-3"""
     units: int | None = None  # hidden units; the default is 192, for mingru 160, for transformer and tokens 128
@@ -138,7 +138,8 @@ def require_device(config: dict) -> None:
                          "leave it out for the CPU")  # fmt: skip
     if not makes_on_device(config) and distributed.rank() == 0:
         threads = config.get("workers") or distributed.spare_cores(config["device"])
-        reason = "numba-cuda is missing (extra gpu)" if network_of(config)[1] == "raw" else "the filter runs there"
+        missing = "numba-cuda is missing (extra gpu)"
+        reason = missing if needs_no_cpu(config) else "a GPU makes features of fresh balls alone, and none of frames"
         print(f"{threads} threads of the CPU make the batches, since {reason}", flush=True)
 
 

@@ -51,6 +51,10 @@ class Precision:
         """The code that is to be made."""
         return function.__code__
 
+    def is_inlined(self, compiled: Dispatcher) -> bool:
+        """Whether a function of the CPU is put into its callers."""
+        return bool(compiled.targetoptions.get("forceinline"))
+
     def _code(self, code: CodeType) -> CodeType:
         return code.replace(co_consts=tuple(map(self._convert, code.co_consts)))
 
@@ -64,7 +68,7 @@ class Precision:
         if isinstance(value, ModuleType) and value.__name__.partition(".")[0] in ("math", "ballcast"):
             return self._module(value)
         if isinstance(value, Dispatcher):
-            return self._device(value.py_func, bool(value.targetoptions.get("forceinline")) and len(value.py_func.__code__.co_code) < int(__import__("os").environ.get("INL","100000")))
+            return self._device(value.py_func, self.is_inlined(value))
         if isinstance(value, FunctionType) and value in _device_functions:
             return self._device(value, True)
         return value

@@ -13,19 +13,23 @@ The functions are those of the CPU, taken from their source, with these changes:
 """
 
 import ast
+import contextlib
 import inspect
 import textwrap
+from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
 from numba import cuda
+from numba.core.dispatcher import Dispatcher
 
 from ballcast.sim.cuda.device_functions import Precision, device
 from ballcast.sim.kernels.lane_numbers import LANES
 
 LANE_ROWS = {"s", "q", "anchor", "flown", "before", "rows", "state.anchor"}  # what arrays of rows are called
 MASK = 0xFFFF  # of the threads of a ball in a warp, which holds two
+MAX_INLINED = 400  # lines of LLVM's code of a function that may be put into its callers
 REAL = np.float64  # set where a kernel is compiled
 
 
@@ -37,12 +41,43 @@ class LanePrecision(Precision):
         super().__init__(dtype, **PRIMITIVES | constants)
         self.package = package
 
+    def is_inlined(self, compiled: Dispatcher) -> bool:
+        """The compiler decides: there are too many."""
+        return False
+
     def code_of(self, function: FunctionType) -> CodeType:
         """The code of a function, one lane a thread."""
         has_rows = function.__module__.startswith(self.package)
         tables = {name for name, value in function.__globals__.items()
                   if isinstance(value, np.ndarray) and name in self.constants}  # fmt: skip
         return _rewritten(function, LANE_ROWS if has_rows else set(), tables)
+
+
+@contextlib.contextmanager
+def compact_code() -> Iterator[None]:
+    """While a kernel of many functions may be compiled, which takes a minute then, in place of a quarter of an hour.
+
+    numba-cuda hands each function on as often as there are ways to it, and the compiler puts them all into one.
+    """
+    from numba.cuda import codegen
+
+    plain = codegen.nvvm.compile_ir
+    codegen.nvvm.compile_ir = lambda modules, **options: plain(list(map(_outlined, dict.fromkeys(modules))), **options)
+    try:
+        yield
+    finally:
+        codegen.nvvm.compile_ir = plain
+
+
+def _outlined(module):
+    """The module of a function, which is not put into its callers if it is large."""
+    if module.count("\n") < MAX_INLINED:
+        return module
+    lines = module.split("\n")
+    for n, line in enumerate(lines):
+        if line.startswith("define linkonce_odr"):  # not a kernel itself
+            lines[n] = line.replace(" alwaysinline", "").rstrip() + " noinline"
+    return "\n".join(lines)
 
 
 def _rewritten(function, lane_rows, tables):
