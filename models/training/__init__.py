@@ -14,8 +14,9 @@ def network_of(config: dict) -> tuple[str, str]:
 
 
 def makes_on_device(config: dict) -> bool:
-    """Whether a run makes its batches on the GPU that learns from them: not of recorded balls, and with numba-cuda."""
-    return needs_no_cpu(config) and importlib.util.find_spec("numba_cuda") is not None
+    """Whether a run makes its batches on the GPU that learns from them: where it could, with numba-cuda, and if it asks
+    for no `workers`, threads of the CPU."""
+    return needs_no_cpu(config) and not config.get("workers") and importlib.util.find_spec("numba_cuda") is not None
 
 
 def needs_no_cpu(config: dict) -> bool:

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from ballcast import command
-from ballcast.models.training import makes_on_device, needs_no_cpu
+from ballcast.models.training import makes_on_device, needs_no_cpu, network_of
 from ballcast.tracks import ReadOptions
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -86,7 +86,8 @@ class Options:
     seed: int = 0  # of the weights and of the balls
     device: str = "cpu"  # cpu, cuda, ...
     workers: int | None = None
-    """threads of a process that make batches, by default as many as it has cores to spare"""
+    """threads of a process that make batches, by default as many as it has cores to spare; with --device cuda the GPU
+    makes them where it can, unless --workers is given"""
     exact: bool = False  # compute in float32 throughout; otherwise bfloat16 is used where it is fast
 
 
@@ -136,11 +137,20 @@ def require_device(config: dict) -> None:
     if not torch.cuda.is_available():
         raise ValueError(f"--device {config['device']}: torch finds no NVIDIA GPU here, or was built without CUDA; "
                          "leave it out for the CPU")  # fmt: skip
-    if not makes_on_device(config) and distributed.rank() == 0:
+    if distributed.rank() > 0:
+        return
+    if not makes_on_device(config):
         threads = config.get("workers") or distributed.spare_cores(config["device"])
-        missing = "numba-cuda is missing (extra gpu)"
-        reason = missing if needs_no_cpu(config) else "a GPU makes features of fresh balls alone, and none of frames"
-        print(f"{threads} threads of the CPU make the batches, since {reason}", flush=True)
+        print(f"{threads} threads of the CPU make the batches, {_why_not_there(config)}", flush=True)
+    elif network_of(config)[1] == "filter":
+        print("the filter is compiled for the GPU: that takes a minute or two", flush=True)
+
+
+def _why_not_there(config):
+    """Why a run's batches are not made on its GPU."""
+    if not needs_no_cpu(config):
+        return "since a GPU makes filter and raw features alone, of fresh balls"
+    return "as --workers asks" if config.get("workers") else "since numba-cuda is missing (extra gpu)"
 
 
 def train(learner: "Learner", folder: "RunFolder", config: dict, stop_signals: list[int]) -> None:
