@@ -1,8 +1,8 @@
-"""Training on a GPU: python -m benchmarks.gpu_training [--sport table_tennis] [--minutes 2] --out FOLDER
+"""Training on a GPU: python -m benchmarks.gpu_training [--features raw] [--sport table_tennis] --out FOLDER
 
-Needs an NVIDIA GPU, torch built for it and the extra `gpu`. A GRU on raw positions, whose batches are made on the GPU:
-how many frames a second are made, are learnt where the batch is there already, and go through the loop of train.py.
-Then it trains, without the calibration at the end, which is the CPU's work:
+Needs an NVIDIA GPU, torch built for it and the extra `gpu`. A GRU whose batches are made on the GPU, of the filter's
+features by default: how many frames a second are made, are learnt where the batch is there already, and go through the
+loop of train.py. Then it trains, without the calibration at the end, which is the CPU's work:
 python -m ballcast.models.training.calibrate FOLDER/weights.safetensors SPORT
 
 Keys of the last line: gpu_made_frames_per_second, gpu_learnt_frames_per_second, gpu_training_frames_per_second,
@@ -32,6 +32,8 @@ class Options:
 
     out: Path
     """Folder of the run."""
+    features: str = "filter"
+    """filter or raw."""
     sport: tuple[str, ...] = ("table_tennis",)
     """Names of sports, or all."""
     minutes: float = 2.0
@@ -55,7 +57,9 @@ def main() -> None:
 def measure(options: Options) -> dict[str, float]:
     """The numbers of the last line."""
     own = {"sport": options.sport, "minutes": options.minutes, "batch": options.batch, "units": options.units}
-    run = train.Options(features="raw", device=options.device, out=options.out, rate=options.learning_rate, **own)
+    run = train.Options(
+        features=options.features, device=options.device, out=options.out, rate=options.learning_rate, **own
+    )
     train.check(run)
     folder, config = train.prepare(run)
     train.require_device(config)

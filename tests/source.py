@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
-COMPILED = {"kernel", "inlined", "strict", "inlined_strict"}  # the decorators of sim/jit.py
+COMPILED = {"kernel", "inlined", "strict", "inlined_strict", "device"}  # decorators of sim/jit.py and sim/cuda
 
 
 class Function(NamedTuple):

@@ -27,6 +27,7 @@ from ballcast.models.encoding.features import (
 )
 from ballcast.models.encoding.features import MAX_FRAMES as MAX_COUNT
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
+from ballcast.models.training import device_beliefs
 from ballcast.models.training.batches import (
     GROUP,
     LAUNCH_FRACTION,
@@ -39,7 +40,6 @@ from ballcast.models.training.batches import (
     active_mask,
     future_of,
 )
-from ballcast.models.training import device_beliefs
 from ballcast.models.training.device_flights import device_future_of, to_tensor
 from ballcast.models.training.sports import SportPool
 from ballcast.sim import rng

@@ -38,7 +38,9 @@ def follow(frontend: FeatureFrontend, sequences: Any) -> tuple[Any, Any]:
         room(n, NOMINAL_FEATURES, dtype=torch.float32),
     )  # fmt: skip
     follow_balls, fly_nominal = device_filter.kernels()
-    frames_of = device_filter.Frames(sequences.time, sequences.position.double(), sequences.count, sequences.loss_frames)
+    frames_of = device_filter.Frames(
+        sequences.time, sequences.position.double(), sequences.count, sequences.loss_frames
+    )
     arrays = [type(a)(*map(engine.borrow, a)) for a in (frames_of, filtered, nominal)]
     with compact_code():
         engine.launch(follow_balls, count * LANES, engine.THREADS, given, *arrays[:2])

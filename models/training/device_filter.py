@@ -81,7 +81,7 @@ class Nominal(NamedTuple):
 
 
 def follow_balls(frontend: Any, sequences: Frames, filtered: Filtered) -> None:
-    """Kernel. Filter the frames of sequence number thread // LANES; frontend: a FeatureFrontend of arrays on the GPU."""
+    """Kernel. Filter sequence number thread // LANES; frontend: a FeatureFrontend of arrays on the GPU."""
     b = cuda.grid(1) // LANES
     if b >= sequences.count.shape[0]:
         return

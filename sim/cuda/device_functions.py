@@ -40,7 +40,7 @@ class Precision:
         self.dtype, self.constants = dtype, CONSTANTS[dtype] | {"REAL": dtype} | constants
         self._converted: dict[Any, Any] = {}  # functions and modules
 
-    def function(self, function: Callable) -> Callable:
+    def function(self, function: Any) -> Callable:
         """The Python function with its numbers, and the functions that it calls, in the precision."""
         code, known = self.code_of(function), function.__globals__ | self.constants
         scope = {name: self._convert(known[name]) for name in code.co_names if name in known}
