@@ -22,7 +22,7 @@ import numpy as np
 HOPPER = 9, 0
 CONSTANT_BYTES = re.compile(r"^\.(?:visible |weak )?\.?const .*\[(\d+)\]", re.MULTILINE)  # of arrays, in PTX
 BALLS, TIMES, DRAWN = 64, np.arange(1, 11) / 4.0, 4
-FOLLOWED, FRAMES, BEFORE_CONTACT = 2, 11, 7  # balls that the filter follows, frames of them
+FOLLOWED, FRAMES, BEFORE_CONTACT = 2, 9, 6  # balls that the filter follows, frames of them
 RECENT_CONTACT = -21  # the feature that is 1 at a contact and falls from there
 
 

@@ -117,6 +117,12 @@ def test_where_batches_are_made(monkeypatch, capsys):
         train.require_device(on_gpu)
 
 
+def test_too_little_memory_of_a_gpu_is_one_line():
+    with pytest.raises(ValueError, match="^--batch 64: the balls of a batch need more memory than the GPU has free"):
+        with train.within_memory(CONFIG):
+            raise torch.OutOfMemoryError
+
+
 def test_each_process_of_a_machine_has_its_own_gpu(monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "1")
     for visible, own in (("", "1"), ("4,6", "6")):

@@ -15,6 +15,7 @@ Ctrl-C and SIGTERM stop the run with a checkpoint; another is written every 20 s
 score are kept, and calibrated (calibrate.py) after the last step. A stopped run says how to calibrate them.
 """
 
+import contextlib
 import dataclasses
 import importlib.util
 import math
@@ -22,7 +23,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -118,7 +119,7 @@ def run(options: Options, arguments: Sequence[str] = ()) -> None:
     stop_signals = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: stop_signals.append(number))
-    with distributed.process_group(config["device"]):
+    with distributed.process_group(config["device"]), within_memory(config):
         learner = make_learner(config, distributed.rank(), distributed.world_size())
         config["steps"] = config["steps"] or learner.default_steps
         if distributed.rank() == 0:
@@ -144,6 +145,18 @@ def require_device(config: dict) -> None:
         print(f"{threads} threads of the CPU make the batches, {_why_not_there(config)}", flush=True)
     elif network_of(config)[1] == "filter":
         print("the filter is compiled for the GPU: that takes a minute or two", flush=True)
+
+
+@contextlib.contextmanager
+def within_memory(config: dict) -> Iterator[None]:
+    """With ValueError, one line, where a GPU's memory is too small."""
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise ValueError(f"--batch {config['batch']}: the balls of a batch need more memory than the GPU has free; "
+                         "give a smaller one") from None  # fmt: skip
 
 
 def _why_not_there(config):
