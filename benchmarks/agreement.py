@@ -7,7 +7,6 @@ edge, a net or a ring within 0.1 mm, or turn back that close to a surface); impa
 lists_differ_float32 (balls whose impacts are not on the same surfaces in the same order);
 worst_float64_mm, median_float64_mm, worst_float32_mm, median_float32_mm (of each ball's largest error
 over time; over the sports, those of the worst sport).
-float32 is compared until the second contact with a ring, since every contact with a thin rod multiplies the error.
 Contacts slower than MIN_COMPARED_SPEED are not compared.
 """
 
@@ -50,13 +49,6 @@ def compared_contacts(sport, computed, truth, until):
         yield impacts.surface[(approach_speeds(sport, impacts) >= limit) & (impacts.time < until)]
 
 
-def second_ring_contact_time(sport, impacts):
-    """The time of the second contact with a ring; inf if there is none."""
-    rings = [i for i, surface in enumerate(sport.surfaces) if surface.kind == "ring"]
-    touched = impacts.time[np.isin(impacts.surface, rings)]
-    return touched[1] if len(touched) > 1 else np.inf
-
-
 def ball_impacts(impacts, ball):
     rows = impacts.ball == ball
     return Impacts(*(getattr(impacts, field.name)[rows] for field in fields(Impacts)))
@@ -69,10 +61,8 @@ def compare(sport, launch, truths, times, dtype=np.float64):
     flight = sim.simulate(sport, *state, times, parameters=parameters, dtype=dtype)
     errors, differ, counts = [], [], []
     for i, truth in enumerate(truths):
-        until = second_ring_contact_time(sport, truth.impacts) if dtype == np.float32 else np.inf
-        off = np.linalg.norm(flight.position[i].astype(float) - truth.position, axis=1)
-        errors.append(off[times < until].max())
-        end = min(until, times[-1]) - 1e-3  # a contact at the end itself is in neither list
+        errors.append(np.linalg.norm(flight.position[i].astype(float) - truth.position, axis=1).max())
+        end = times[-1] - 1e-3  # a contact at the end itself is in neither list
         contacts = [*compared_contacts(sport, ball_impacts(flight.impacts, i), truth.impacts, end)]
         differ.append(not np.array_equal(*contacts))
         counts.append(len(contacts[1]))

@@ -59,12 +59,14 @@ def _flown(law, aero, drag, velocity, spin, seconds):
         now = f * w[0], f * w[1], f * w[2]
         if law == LINEAR:
             ax, ay, az, _ = linear(aero, drag, 1.0, v, now)
-            d, dv, factor, _, _ = dormand_prince_step(
+            d, dv, factor, _, _, _ = dormand_prince_step(
                 linear, aero, STEP, drag, 1.0, (ax, ay, az - aero.gravity), v, now
             )
         else:
             ax, ay, az, _ = sheet(aero, drag, 1.0, v, now)
-            d, dv, factor, _, _ = dormand_prince_step(sheet, aero, STEP, drag, 1.0, (ax, ay, az - aero.gravity), v, now)
+            d, dv, factor, _, _, _ = dormand_prince_step(
+                sheet, aero, STEP, drag, 1.0, (ax, ay, az - aero.gravity), v, now
+            )
         v, f = (v[0] + dv[0], v[1] + dv[1], v[2] + dv[2]), f * factor
         rows[n + 1, 0] = (n + 1) * STEP
         for i in range(3):

@@ -1,12 +1,14 @@
-"""The speed of the simulator: python -m benchmarks.sim_speed. One core, one thread.
+"""The speed of the simulator: python -m benchmarks.sim_speed [--part table_tennis sports]. One core, one thread.
 
-The launches of table tennis with table and floor, 200 frames at 180 Hz, positions written to an existing array; the
-accuracy is checked in the same run. Also `sim.draw`; and flights with gravity and drag only, compared with MuJoCo's
-rollout (RK4) and the reference implementation on scipy. Best of a few rounds, the measurements taken in turn.
+table_tennis: launches with table and floor, 200 frames at 180 Hz, positions written to an existing array; the accuracy
+is checked in the same run. Also `sim.draw`; and flights with gravity and drag only, compared with MuJoCo's rollout
+(RK4) and the reference implementation on scipy. Best of a few rounds, the measurements taken in turn.
+sports: every sport with all its surfaces, and how near it is to what the core can do (engine_limit.py).
 
-Keys of the last line: ball_steps_per_second_per_core (float32), float64_ball_steps_per_second_per_core,
-jacobian_ball_steps_per_second_per_core (float64, 15 columns), tracks_per_second_per_core, mujoco_ratio (float32
-against MuJoCo), scipy_ratio (float64 against scipy), impacts_per_step, error_float32_mm, error_float64_mm.
+All speeds are by CPU time, so that other programs on the machine count little. Keys of the last line, of table_tennis:
+ball_steps_per_second_per_core (float32), float64_ball_steps_per_second_per_core, tracks_per_second_per_core,
+jacobian_ball_steps_per_second_per_core (float64, 15 columns), mujoco_ratio (float32 against MuJoCo), scipy_ratio
+(float64 against scipy), impacts_per_step, error_float32_mm, error_float64_mm; of sports: limits, sports.
 """
 
 import os
@@ -15,18 +17,44 @@ os.environ["NUMBA_NUM_THREADS"] = "1"
 
 import json
 import time
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
+import tyro
 
 from ballcast import sim
 from ballcast.sim import reference
 from ballcast.sim.sport import Law
+from benchmarks import engine_limit
 
 BALLS, JACOBIAN_BALLS, FRAMES, RATE, ROUNDS, CHECKED_BALLS = 20_000, 1000, 200, 180.0, 7, 20
 TIMES = np.arange(1, FRAMES + 1) / RATE
+Part = Literal["table_tennis", "sports"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is measured."""
+
+    part: tuple[Part, ...] = get_args(Part)
 
 
 def main():
+    options, result = tyro.cli(Options, description=__doc__), {}
+    for part in options.part:
+        result |= PARTS[part]()
+    print(json.dumps(rounded(result)))
+
+
+def rounded(value):
+    """Five digits of every number, however deep."""
+    if isinstance(value, dict):
+        return {key: rounded(of) for key, of in value.items()}
+    return float(f"{value:.5g}")
+
+
+def measure_table_tennis():
     whole = sim.load("table_tennis")
     sport = whole.replace(surfaces=tuple(s for s in whole.surfaces if s.name in ("table", "floor")))
     launch = launches(sport, BALLS)
@@ -56,7 +84,7 @@ def main():
     print(f"impacts per ball-step {impacts:.4f}; sim.draw {draws:,.0f} tracks of one second a second")
     print(f"without contacts: float32 {bare32 / 1e6:.1f}, float64 {bare64 / 1e6:.1f}, "
           f"MuJoCo {mujoco / 1e6:.4f}, scipy {scipy / 1e6:.5f} million ball-steps/s")  # fmt: skip
-    print(json.dumps({k: float(f"{v:.5g}") for k, v in result.items()}))
+    return result
 
 
 def launches(sport, count):
@@ -65,9 +93,10 @@ def launches(sport, count):
 
 
 def seconds(call, *args, **options):
-    start = time.perf_counter()
+    """CPU time of a call, s, all threads together."""
+    start = time.process_time()
     call(*args, **options)
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def error(sport, launch, out):
@@ -109,6 +138,8 @@ def mujoco_speed(sport, launch):
         took = min(seconds(runner.rollout, model, data, state, nstep=FRAMES) for _ in range(3))
     return count * FRAMES / took
 
+
+PARTS = {"table_tennis": measure_table_tennis, "sports": engine_limit.measure}
 
 if __name__ == "__main__":
     main()

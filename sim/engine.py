@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from ballcast.sim.kernels import lanes
 from ballcast.sim.kernels.compiled_sport import compile_lanes, compile_sport
 from ballcast.sim.kernels.flight import linearise_flights
-from ballcast.sim.kernels.layout import CONTACT_DTYPE, LAUNCH_SIZE
+from ballcast.sim.kernels.layout import AT_EDGE, CONTACT_DTYPE, LAUNCH_SIZE
 
 if TYPE_CHECKING:  # an import would make every edit of sport.py compile this module anew
     from ballcast.sim.sport import Sport
@@ -27,6 +27,7 @@ PARAMETERS = ("drag", "lift", "restitution", "friction", "wind_x", "wind_y")
 PRESET_PARAMETERS = np.array([1.0, 1.0, 1.0, 1.0, 0.0, 0.0])
 MIN_BALLS_PER_THREAD = 256  # below which a second thread costs more than it gains
 MIN_JACOBIANS_PER_THREAD = 32
+FLOAT64_CHUNK = 4096  # balls whose float64 results wait for their place among float32 ones
 
 
 @dataclass(frozen=True)
@@ -170,23 +171,56 @@ def fly_batch(sport: "Sport", launches: np.ndarray, times: np.ndarray, counts: n
     """Fly balls on as many threads as help: status (B,), and contacts (N,) CONTACT_DTYPE, ordered by ball and time.
 
     See lanes.LaneTask for the arrays. position (B, T, 3) is written, and velocity and spin where they are given.
+    In float32, balls that touch an edge, a rod or a ring are flown in float64: such contacts magnify rounding.
     """
+    outputs, count = (position, velocity, spin), len(launches)
+    if position.dtype == np.float32 and any(surface.kind == "ring" for surface in sport.surfaces):  # most would touch
+        status, contacts = _fly_in_float64(sport, launches, times, counts, outputs, np.arange(count), with_contacts)
+    else:
+        status, contacts = _fly(sport, launches, times, counts, outputs, with_contacts)
+        if len(at_edge := np.flatnonzero(status == AT_EDGE)):
+            again = _fly_in_float64(sport, launches, times, counts, outputs, at_edge, with_contacts)
+            status[at_edge] = again[0]
+            contacts = np.concatenate([contacts[~np.isin(contacts["ball"], at_edge)], again[1]])
+    return status, contacts[np.argsort(contacts["ball"], kind="stable")]
+
+
+def _fly(sport, launches, times, counts, outputs, with_contacts):
+    """Status and contacts of a batch in the precision of its outputs; in float32 balls may end AT_EDGE."""
+    position, velocity, spin = outputs
     none, status = np.empty((0, 0, 0), position.dtype), np.empty(len(launches), np.int8)
     written = position.reshape(-1), none if velocity is None else velocity, none if spin is None else spin, status
-    lane_sport = compile_lanes(sport, position.dtype.type)  # type: ignore[arg-type]
-    fixed = lane_sport, launches, times, counts, *written
+    fixed = compile_lanes(sport, position.dtype.type), launches, times, counts, *written
+    stops_at_edges = position.dtype == np.float32
 
     def work_chunk(first, last):
         size = 8 * (last - first) + 64 if with_contacts else 0
         while True:
             contacts = np.empty(size, CONTACT_DTYPE)
-            found = lanes.fly_lanes(lanes.LaneTask(*fixed, contacts), first, last)
+            found = lanes.fly_lanes(lanes.LaneTask(*fixed, contacts), first, last, stops_at_edges)
             if not with_contacts or found <= size:
                 return contacts[: found if with_contacts else 0]
             size = found
 
-    contacts = np.concatenate(run_in_threads(work_chunk, len(launches), MIN_BALLS_PER_THREAD))
-    return status, contacts[np.argsort(contacts["ball"], kind="stable")]
+    return status, np.concatenate(run_in_threads(work_chunk, len(launches), MIN_BALLS_PER_THREAD))
+
+
+def _fly_in_float64(sport, launches, times, counts, outputs, balls, with_contacts):
+    """Status and contacts of some of the balls (N,), flown in float64 from their launches, some at a time; `outputs`
+    get the results."""
+    statuses, lists = [], []
+    for first in range(0, len(balls), FLOAT64_CHUNK):
+        part = balls[first : first + FLOAT64_CHUNK]
+        rows = times if len(times) == 1 else times[part // (len(launches) // len(times))]
+        flown = [None if a is None else np.empty((len(part), *a.shape[1:])) for a in outputs]
+        status, contacts = _fly(sport, launches[part], rows, counts[part], flown, with_contacts)
+        for out, exact in zip(outputs, flown, strict=True):
+            if out is not None:
+                out[part] = exact
+        contacts["ball"] = part[contacts["ball"]]
+        statuses.append(status)
+        lists.append(contacts)
+    return np.concatenate(statuses), np.concatenate(lists)
 
 
 def run_in_threads(work: Callable[[int, int], object], count: int, min_per_thread: int) -> list:

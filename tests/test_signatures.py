@@ -34,8 +34,14 @@ kernels = {v for name, module in sys.modules.items() if name.startswith("ballcas
 print(json.dumps({f"{v.__module__}.{v.__name__}": [list(map(str, s)) for s in v.signatures] for v in kernels}))
 """  # pieces that are @inlined do not count: they are part of their callers, where literals and precisions differ
 TWO_PRECISIONS = {  # the lanes fly float32 (samples, forecasts) and float64 (simulated truth)
-    f"ballcast.sim.kernels.lanes.{name}"
-    for name in ("fly_lanes", "_rolling_step", "_write_velocity_and_spin", "_load_next_ball")
+    f"ballcast.sim.kernels.{name}"
+    for name in (
+        "lanes.fly_lanes",
+        "lanes._load_next_ball",
+        "lane_contacts._search",
+        "lane_contacts._roll",
+        "lane_frames.write_velocity_and_spin",
+    )
 }
 BY_CONTENT = {"ballcast.sim.kernels.packed.pack"}  # one signature for each kind of record that is packed
 

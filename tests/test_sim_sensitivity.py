@@ -1,9 +1,14 @@
 """The Jacobian against central differences of the engine, over every sport and law; its shapes and refusals."""
 
+import numba
 import numpy as np
 import pytest
 
 from ballcast import sim
+from ballcast.sim.kernels.compiled_sport import compile_sport
+from ballcast.sim.kernels.flight import fly_ball
+from ballcast.sim.kernels.layout import CONTACT_DTYPE
+from ballcast.sim.kernels.tangent import COLUMNS, TANGENT_SIZE, seed_launch
 from ballcast.sim.sport import Law
 
 STEPS = np.array([1e-5] * 3 + [1e-4] * 3 + [1e-2] * 3 + [1e-4] * 6)  # of the differences: m, m/s, rad/s, factors, m/s
@@ -91,6 +96,19 @@ def test_flight_is_the_engines_and_a_ball_alone_is_as_in_a_batch():
     out = np.empty((1, 60, 3, 15))
     sim.simulate_with_jacobian(sport, *(a[41:42] for a in parts), times, launch[41:42, 9:], out=out)
     assert np.array_equal(out[0], jacobian[41])
+
+
+def test_rows_of_a_fit_hold_the_same_columns_and_one_of_zeros():
+    sport, seed = sim.load("table_tennis"), numba.njit(lambda tangent: seed_launch(tangent))
+    launch, times = launched(sport, 3, TIMES)
+    _, jacobian = sim.simulate_with_jacobian(sport, *np.split(launch[:, :9], 3, axis=1), times, launch[:, 9:])
+    for one, expected in zip(launch, jacobian, strict=True):
+        tangent, path, wide = np.zeros(TANGENT_SIZE), np.empty((60, 6)), np.full((60, 3, COLUMNS), np.nan)
+        seed(tangent)
+        fly_ball(compile_sport(sport), one, times, tangent, path, wide, np.empty(0, CONTACT_DTYPE))
+        assert np.array_equal(wide[..., :-1], expected) and not wide[..., -1].any()
+        end = tangent[: 3 * COLUMNS].reshape(3, COLUMNS)[:, :-1]  # of the state at the last time
+        np.testing.assert_allclose(end, expected[-1], rtol=0, atol=1e-9)
 
 
 def test_at_launch_the_jacobian_is_the_identity():

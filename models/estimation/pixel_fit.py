@@ -339,7 +339,7 @@ def misfits(lane_sport, pixels, states, noise):
     times[0, :frames] = pixels.time
     position, none = np.empty((count, frames, 3), lane_sport.boxes.dtype), np.empty((0, 0, 0), lane_sport.boxes.dtype)
     flown = position.reshape(-1), none, none, np.empty(count, np.int8), np.empty(0, CONTACT_DTYPE)
-    fly_lanes(LaneTask(lane_sport, launches, times, np.full(count, frames), *flown), np.int64(0), count)
+    fly_lanes(LaneTask(lane_sport, launches, times, np.full(count, frames), *flown), np.int64(0), count, False)
     for i in range(count):
         for n in range(frames):
             camera = pixels.cameras[pixels.camera[n]]

@@ -177,7 +177,7 @@ def fly_past(simulators, pixels, samples, sensor, end, out):
     position = np.empty((count, frames, 3), lane_sport.boxes.dtype)
     velocity, spin = np.empty(position.shape, position.dtype), np.empty(position.shape, position.dtype)
     flown = position.reshape(-1), velocity, spin, np.empty(count, np.int8), np.empty(0, CONTACT_DTYPE)
-    fly_lanes(LaneTask(lane_sport, launches, padded_times, np.full(count, frames), *flown), np.int64(0), count)
+    fly_lanes(LaneTask(lane_sport, launches, padded_times, np.full(count, frames), *flown), np.int64(0), count, False)
     for i in range(count):
         out.final[i] = samples[i]
         for j in range(3):

@@ -73,7 +73,7 @@ def fly_samples_into(lane_sport, samples, times, contacts, positions, velocities
     counts, out, spins = np.full(count, horizons), positions.reshape(-1), np.empty_like(velocities)
     status = np.empty(count, np.int8)
     task = LaneTask(lane_sport, launches, padded_times, counts, out, velocities, spins, status, contacts)
-    used = fly_lanes(task, np.int64(0), count)
+    used = fly_lanes(task, np.int64(0), count, False)
     for n in range(count):
         for k in range(horizons):
             positions[n, k, 2] += samples[n, HEIGHT]

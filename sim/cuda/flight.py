@@ -21,7 +21,7 @@ from ballcast.sim.kernels.contact import RESTING, SLIDING, after_contact, onto_s
 from ballcast.sim.kernels.detection import MIN_ADVANCE, first_contact
 from ballcast.sim.kernels.dormand_prince import next_scale, step_length
 from ballcast.sim.kernels.flight import air_step, airborne, at_rest, onto_contact, rolling_step
-from ballcast.sim.kernels.lanes import MAX_CONTACTS_SIMULATED
+from ballcast.sim.kernels.lane_contacts import MAX_CONTACTS_SIMULATED
 from ballcast.sim.kernels.layout import FINE, IN_FLIGHT, LAID_TO_REST, Motion, parameters_of
 from ballcast.sim.kernels.quintic import quintic_bounds, quintic_coefficients, quintic_position, quintic_velocity
 from ballcast.sim.kernels.vectors import add_scaled, scaled

@@ -49,25 +49,30 @@ def dormand_prince_step(drag_function, aero, h, drag, lift, a, u, w):
     """One step of length h from velocity u through the air, acceleration a and spin w; drag, lift: the ball's factors.
 
     (displacement through the air, change of velocity, factor of the spin, acceleration at the end, error of the
-    velocity of the fourth-order rule). The stages are changes of (u, spin factor), tuples of four.
+    velocity of the fourth-order rule, the (u, spin factor) of the step's STAGES stages, tuples of four)
     """
     t, one = coefficients(aero.gravity), literals(aero.gravity).one
-    y = u[0], u[1], u[2], one
+    y1 = u[0], u[1], u[2], one
     k1 = a[0], a[1], a[2], -aero.spin_decay * norm(u)
-    k2 = _stage(drag_function, aero, drag, lift, w, _add4(y, h * t.a21, k1))
-    k3 = _stage(drag_function, aero, drag, lift, w, _add4(y, h, _sum2(t.a31, k1, t.a32, k2)))
-    k4 = _stage(drag_function, aero, drag, lift, w, _add4(y, h, _sum3(t.a41, k1, t.a42, k2, t.a43, k3)))
-    x = _add4(_sum3(t.a51, k1, t.a52, k2, t.a53, k3), t.a54, k4)
-    k5 = _stage(drag_function, aero, drag, lift, w, _add4(y, h, x))
-    x = _sum5(t.a61, k1, t.a62, k2, t.a63, k3, t.a64, k4, t.a65, k5)
-    k6 = _stage(drag_function, aero, drag, lift, w, _add4(y, h, x))
-    b = _sum5(t.b1, k1, t.b3, k3, t.b4, k4, t.b5, k5, t.b6, k6)
-    p = _sum5(t.p1, k1, t.p2, k2, t.p3, k3, t.p4, k4, t.p5, k5)
+    y2 = add4(y1, h * t.a21, k1)
+    k2 = _stage(drag_function, aero, drag, lift, w, y2)
+    y3 = add4(y1, h, sum2(t.a31, k1, t.a32, k2))
+    k3 = _stage(drag_function, aero, drag, lift, w, y3)
+    y4 = add4(y1, h, sum3(t.a41, k1, t.a42, k2, t.a43, k3))
+    k4 = _stage(drag_function, aero, drag, lift, w, y4)
+    y5 = add4(y1, h, add4(sum3(t.a51, k1, t.a52, k2, t.a53, k3), t.a54, k4))
+    k5 = _stage(drag_function, aero, drag, lift, w, y5)
+    y6 = add4(y1, h, sum5(t.a61, k1, t.a62, k2, t.a63, k3, t.a64, k4, t.a65, k5))
+    k6 = _stage(drag_function, aero, drag, lift, w, y6)
+    b = sum5(t.b1, k1, t.b3, k3, t.b4, k4, t.b5, k5, t.b6, k6)
+    p = sum5(t.p1, k1, t.p2, k2, t.p3, k3, t.p4, k4, t.p5, k5)
     hh, dv, f = h * h, (h * b[0], h * b[1], h * b[2]), one + h * b[3]
-    k7 = _stage(drag_function, aero, drag, lift, w, (u[0] + dv[0], u[1] + dv[1], u[2] + dv[2], f))
-    e = _add4(_sum5(t.e1, k1, t.e3, k3, t.e4, k4, t.e5, k5, t.e6, k6), t.e7, k7)
+    y7 = u[0] + dv[0], u[1] + dv[1], u[2] + dv[2], f
+    k7 = _stage(drag_function, aero, drag, lift, w, y7)
+    e = add4(sum5(t.e1, k1, t.e3, k3, t.e4, k4, t.e5, k5, t.e6, k6), t.e7, k7)
     dp = h * u[0] + hh * p[0], h * u[1] + hh * p[1], h * u[2] + hh * p[2]
-    return dp, dv, f, (k7[0], k7[1], k7[2]), h * (abs(e[0]) + abs(e[1]) + abs(e[2]))
+    error = h * (abs(e[0]) + abs(e[1]) + abs(e[2]))
+    return dp, dv, f, (k7[0], k7[1], k7[2]), error, (y1, y2, y3, y4, y5, y6, y7)
 
 
 @inlined
@@ -79,23 +84,25 @@ def _stage(drag_function, aero, drag, lift, w, y):
 
 
 @inlined
-def _add4(y, k, x):
+def add4(y, k, x):
+    """y + k x, of tuples of four."""
     return y[0] + k * x[0], y[1] + k * x[1], y[2] + k * x[2], y[3] + k * x[3]
 
 
 @inlined
-def _sum2(a, x, b, y):
+def sum2(a, x, b, y):
+    """a x + b y; the functions below add more."""
     return a * x[0] + b * y[0], a * x[1] + b * y[1], a * x[2] + b * y[2], a * x[3] + b * y[3]
 
 
 @inlined
-def _sum3(a, x, b, y, c, z):
-    return _add4(_sum2(a, x, b, y), c, z)
+def sum3(a, x, b, y, c, z):
+    return add4(sum2(a, x, b, y), c, z)
 
 
 @inlined
-def _sum5(a, v, b, w, c, x, d, y, e, z):
-    return _add4(_add4(_sum3(a, v, b, w, c, x), d, y), e, z)
+def sum5(a, v, b, w, c, x, d, y, e, z):
+    return add4(add4(sum3(a, v, b, w, c, x), d, y), e, z)
 
 
 @inlined

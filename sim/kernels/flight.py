@@ -14,6 +14,7 @@ import numpy as np
 
 from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.aerodynamics import acceleration, integrate
+from ballcast.sim.kernels.air_tangent import note_stages, tangent_step
 from ballcast.sim.kernels.borrowed import borrowed
 from ballcast.sim.kernels.contact import (
     REST_DURATION,
@@ -34,7 +35,6 @@ from ballcast.sim.kernels.layout import (
     FINE,
     IN_FLIGHT,
     LAID_TO_REST,
-    LAUNCH_SIZE,
     FlightEnd,
     Motion,
     parameters_of,
@@ -47,8 +47,7 @@ from ballcast.sim.kernels.quintic import (
     quintic_coefficients,
 )
 from ballcast.sim.kernels.tangent import (
-    COLUMNS,
-    TANGENT_SIZE,
+    aligned_tangent,
     change_phase,
     commit_step,
     position_jacobian,
@@ -58,13 +57,13 @@ from ballcast.sim.kernels.tangent import (
     state_jacobian,
     stop_tangent,
     tangent_roll,
-    tangent_step,
 )
 from ballcast.sim.kernels.vectors import add_scaled, dot, norm, scaled
 
 MAX_CONTACTS_FITTED = 200  # of one ball: a wedged one, as a bad guess of a fit can be, is laid to rest
 GRIP_SPEED = 1e-9  # m/s, of the contact point
 END_MARGIN = 1e-12  # s, and a fraction: the last step ends a little after the last frame
+WHOLE, TO_CONTACT, FOR_STAGES = range(3)  # what a step through the air is made for
 UNBOUNDED = (-math.inf, -math.inf, -math.inf), (math.inf, math.inf, math.inf)
 
 
@@ -73,11 +72,11 @@ def fly_ball(sport, launch, times, tangent, trajectory, jacobian, contacts):
     """Fly one ball of a CompiledSport to times[-1]: its FlightEnd.
 
     launch (LAUNCH_SIZE,): see layout.py. trajectory (T, 6) gets position and velocity at times (T,), (T, 3) position
-    alone. tangent: that of
-    the launch, afterwards that of the state at times[-1]; jacobian (T, 3, COLUMNS) gets that of the positions; where
-    tangent is empty, neither is computed. contacts (n,) CONTACT_DTYPE gets the first contacts.
+    alone, (T, 0) nothing. tangent: that of the launch, afterwards that of the state at times[-1]; jacobian
+    (T, 3, COLUMNS or LAUNCH_SIZE) gets that of the positions; where tangent is empty, neither is computed. contacts
+    (n,) CONTACT_DTYPE gets the first contacts.
     """
-    parameters, sport = parameters_of(launch), borrowed(sport)
+    parameters, sport, tangent = parameters_of(launch), borrowed(sport), borrowed(tangent)
     motion, support, phase = _initial_state(sport, parameters, launch, tangent)
     t, k, count, scale, status, end_time, with_tangent = 0.0, 0, 0, 1.0, FINE, times[-1], len(tangent) > 0
     first, last = math.inf, -math.inf
@@ -90,13 +89,11 @@ def fly_ball(sport, launch, times, tangent, trajectory, jacobian, contacts):
         else:
             h = scale * step_length(sport.aero, _relative_velocity(parameters, motion.velocity))
             h = min(h, (end_time - t) * (1.0 + END_MARGIN) + END_MARGIN)
-            end, error = air_step(sport, parameters, motion, h)
-            is_accepted, scale = next_scale(sport.aero, scale, error)
+            end, h, surface, is_accepted, scale = _step_in_air(sport, parameters, motion, h, scale, tangent)
             if not is_accepted:
                 continue
-            end, h, surface = _cut_at_contact(sport, parameters, motion, end, h)
             if with_tangent:
-                tangent_step(sport, parameters, motion, h, tangent)
+                tangent_step(sport.drag_model, sport.aero, parameters[:2], motion.spin, h, tangent)
         k = _deliver(motion, end, h, t, times, k, trajectory, tangent, jacobian)
         if not t + h < end_time:  # NaN ends it too
             f = (end_time - t) / h
@@ -124,16 +121,11 @@ def fly_ball(sport, launch, times, tangent, trajectory, jacobian, contacts):
 @kernel
 def linearise_flights(sport, launches, times, out, status):
     """Jacobians of positions, out (B, T, 3, LAUNCH_SIZE), of B flights at times (1 or B, T); status (B,)."""
-    tangent, count = np.zeros(TANGENT_SIZE), times.shape[1]
-    trajectory, jacobian, contacts = np.empty((count, 6)), np.empty((count, 3, COLUMNS)), np.empty(0, CONTACT_DTYPE)
+    tangent, trajectory, contacts = aligned_tangent(), np.empty((times.shape[1], 0)), np.empty(0, CONTACT_DTYPE)
     for b in range(len(launches)):
         seed_launch(tangent)
         row = times[b if len(times) > 1 else 0]
-        status[b] = fly_ball(sport, launches[b], row, tangent, trajectory, jacobian, contacts).status
-        for k in range(count):
-            for i in range(3):
-                for j in range(LAUNCH_SIZE):
-                    out[b, k, i, j] = jacobian[k, i, j]
+        status[b] = fly_ball(sport, launches[b], row, tangent, trajectory, out[b], contacts).status
 
 
 @inlined
@@ -152,12 +144,20 @@ def _initial_state(sport, parameters, launch, tangent):
 @inlined
 def air_step(sport, parameters, start, h):
     """(Motion at the end, error of the velocity) of a step of length h through the air."""
+    end, error, _ = air_step_stages(sport, parameters, start, h)
+    return end, error
+
+
+@inlined
+def air_step_stages(sport, parameters, start, h):
+    """What `air_step` returns, and the stages of the step: see dormand_prince_step."""
     drag, lift, wx, wy = parameters.drag, parameters.lift, parameters.wind_x, parameters.wind_y
     u = _relative_velocity(parameters, start.velocity)
-    d, dv, spin_factor, a, error = integrate(sport, h, drag, lift, start.acceleration, u, start.spin)
+    d, dv, spin_factor, a, error, stages = integrate(sport, h, drag, lift, start.acceleration, u, start.spin)
     p = start.position
     position = p[0] + d[0] + h * wx, p[1] + d[1] + h * wy, p[2] + d[2]
-    return Motion(position, add_scaled(start.velocity, 1.0, dv), scaled(spin_factor, start.spin), a), error
+    end = Motion(position, add_scaled(start.velocity, 1.0, dv), scaled(spin_factor, start.spin), a)
+    return end, error, stages
 
 
 @inlined
@@ -239,8 +239,38 @@ def _relative_velocity(parameters, velocity):
 
 
 @inlined
-def _cut_at_contact(sport, parameters, start, end, h):
-    """(Motion at the end, length, surface met or IN_FLIGHT) of a step, cut at its first contact if there is one."""
+def _step_in_air(sport, parameters, start, h, scale, tangent):
+    """A step of length h at that scale, cut at its first contact if there is one; a tangent gets its stages.
+
+    (Motion at the end, length, surface met or IN_FLIGHT, whether the step is accepted, the next scale). One call stands
+    for the whole step, the step to the contact, and that again at its final length: a step is much code to compile.
+    """
+    end, surface, is_accepted, attempt = start, np.int64(IN_FLIGHT), True, WHOLE
+    while True:
+        reached, error, stages = air_step_stages(sport, parameters, start, h)
+        if len(tangent) > 0:
+            note_stages(stages, tangent)
+        if attempt == WHOLE:
+            end = reached
+            is_accepted, scale = next_scale(sport.aero, scale, error)
+            t, surface = _first_contact(sport, start, end, h) if is_accepted else (h, surface)
+            if t >= h:
+                surface = np.int64(IN_FLIGHT)
+                break
+            h, attempt = max(t, MIN_ADVANCE), TO_CONTACT
+        elif attempt == TO_CONTACT:
+            end, h, surface = onto_contact(sport, reached, h, surface)
+            if len(tangent) == 0:
+                break
+            attempt = FOR_STAGES
+        else:
+            break
+    return end, h, surface, is_accepted, scale
+
+
+@inlined
+def _first_contact(sport, start, end, h):
+    """(time, surface) of the first contact within a step of length h; h where there is none."""
     low, high = quintic_bounds(start, end, h)
     boxes, is_near = sport.boxes, False
     for j in range(len(boxes)):
@@ -249,13 +279,9 @@ def _cut_at_contact(sport, parameters, start, end, h):
         is_apart |= (high[0] < box[0]) | (high[1] < box[1]) | (high[2] < box[2])
         is_near |= not is_apart
     if not is_near:
-        return end, h, IN_FLIGHT
-    t, surface = first_contact(
-        sport.surfaces, boxes, IN_FLIGHT, (low, high), start, quintic_coefficients(start, end, h), h
-    )
-    if t >= h:
-        return end, h, IN_FLIGHT
-    return step_to_contact(sport, parameters, start, surface, t)
+        return h, IN_FLIGHT
+    path = start, quintic_coefficients(start, end, h)
+    return first_contact(sport.surfaces, boxes, IN_FLIGHT, (low, high), *path, h)
 
 
 @inlined
@@ -263,15 +289,16 @@ def _deliver(start, end, h, t, times, k, trajectory, tangent, jacobian):
     """Write the frames from number k on that fall into the step; the number of the first frame after it."""
     while k < len(times) and times[k] <= t + h:
         f = (times[k] - t) / h if h > 0.0 else 0.0
-        position = interpolate_position(start, end, f, h)
-        for i in range(3):
-            trajectory[k, i] = position[i]
+        if trajectory.shape[1] > 0:
+            position = interpolate_position(start, end, f, h)
+            for i in range(3):
+                trajectory[k, i] = position[i]
         if trajectory.shape[1] > 3:
             velocity = interpolate_velocity(start, end, f, h)
             for i in range(3):
                 trajectory[k, 3 + i] = velocity[i]
         if len(tangent) > 0:
-            position_jacobian(tangent, f, h, jacobian[k])
+            position_jacobian(tangent, f, h, jacobian, k)
         k += 1
     return k
 

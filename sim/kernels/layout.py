@@ -14,7 +14,8 @@ CONTACT_DTYPE = np.dtype(
     + [(name, "f8", 3) for name in ("velocity_before", "velocity_after", "spin_before", "spin_after")]  # m/s, rad/s
 )
 IN_FLIGHT = -1  # in place of the index of the surface that supports a ball, or that it meets
-FINE, LAID_TO_REST = range(2)  # status of a flight; laid to rest: after too many contacts, where it was
+# status of a flight; laid to rest: after too many contacts, where it was; at an edge: to be flown anew in float64
+FINE, LAID_TO_REST, AT_EDGE = range(3)
 
 
 class Parameters(NamedTuple):

@@ -108,3 +108,9 @@ def unit_coefficients(n, p, v, a, p1, v1, a1):
 def unit_position(c, f):
     """The position in one axis at the fraction f of the step."""
     return c[0] + f * (c[1] + f * (c[2] + f * (c[3] + f * (c[4] + f * c[5]))))
+
+
+@inlined
+def unit_velocity_coefficients(n, c):
+    """The five coefficients of the derivative of `unit_position` by f; n: the Literals."""
+    return c[1], n.two * c[2], n.three * c[3], n.four * c[4], n.five * c[5]

@@ -2,7 +2,8 @@
 
 The columns of a Jacobian go along with the steps of one ball: through the air, through a contact, on a surface. Column
 j is the change of everything with unknown j of the launch (layout.py). Columns stand side by side, COLUMNS to a row, in
-one flat array `tangent` of TANGENT_SIZE, so that each loop below is a few vector instructions.
+one flat array `tangent` of TANGENT_SIZE, so that each loop below is a few vector instructions. The step through the air
+is in air_tangent.py.
 """
 
 import math
@@ -10,28 +11,30 @@ import math
 import numpy as np
 
 from ballcast.sim.jit import inlined, kernel
-from ballcast.sim.kernels.aerodynamics import (
-    CONSTANT_DRAG,
-    LIFT_CRISIS,
-    constant_drag_derivatives,
-    general_drag_derivatives,
-    lift_crisis_derivatives,
-)
+from ballcast.sim.kernels.column_numbers import WIDTH, last_and_others, load, store
 from ballcast.sim.kernels.contact import MIN_REBOUND_SPEED, ROLLING, SLIDING, restitution, soft_impulse
-from ballcast.sim.kernels.dormand_prince import A_MATRIX, POSITION_WEIGHTS, STAGES
 from ballcast.sim.kernels.layout import LAUNCH_SIZE
-from ballcast.sim.kernels.literals import literals
 from ballcast.sim.kernels.quintic import hermite_velocity_weights, hermite_weights
 from ballcast.sim.kernels.vectors import add_scaled, cross, dot, norm, scaled
 
 COLUMNS = C = 16  # in a row: LAUNCH_SIZE, and padding
-# rows: of position, velocity and spin at the start of a step and at its end; of the stages' (ax, ay, az, spin rate); of
-# the stage at hand (u, spin factor); and of the parameters themselves, a one in each
-P, V, W, P1, V1, W1, STAGE, STATE, PARAMETERS = 0, 3, 6, 9, 12, 15, 18, 46, 50
+# rows: of position, velocity, spin and acceleration at the start of a step and at its end; of what a rolling step hands
+# to the phase that follows; and of the parameters themselves, a one in each
+P, V, W, P1, V1, W1, A, A1, STATE, PARAMETERS = 0, 3, 6, 9, 12, 15, 18, 21, 24, 28
 DRAG, LIFT, RESTITUTION, FRICTION, WIND = range(PARAMETERS, PARAMETERS + 5)
-LAST_STAGE = STAGE + 4 * (STAGES - 1)
-TANGENT_SIZE = (PARAMETERS + 6) * C
+# then numbers of the stages of a step through the air, each in a row of one vector: see air_tangent.py
+STAGE_STATES = (PARAMETERS + 6) * C
+STAGE_RATES = STAGE_STATES + 4 * WIDTH
+TANGENT_SIZE = STAGE_RATES + 31 * WIDTH
 DIFFERENCES = (1e-6, 1e-6, 1e-6, 1e-5, 1e-5, 1e-5, 1e-7, 1e-7)  # m/s, rad/s, factors
+
+
+@inlined
+def aligned_tangent():
+    """A tangent, of any numbers, whose rows begin at multiples of a vector's size in memory."""
+    flat = np.empty(TANGENT_SIZE + WIDTH)
+    first = (-flat.ctypes.data % (8 * WIDTH)) // 8
+    return flat[first : first + TANGENT_SIZE]
 
 
 @inlined
@@ -42,80 +45,6 @@ def seed_launch(tangent):
         tangent[(P + i) * C + i] = 1.0
     for i in range(9, LAUNCH_SIZE):
         tangent[(PARAMETERS + i - 9) * C + i] = 1.0
-
-
-@kernel
-def tangent_step(sport, parameters, motion, h, tangent):
-    """Tangent at the end of a step of length h in the air."""
-    s, w, k = tangent, motion.spin, np.zeros((STAGES, 4))
-    u = motion.velocity[0] - parameters.wind_x, motion.velocity[1] - parameters.wind_y, motion.velocity[2]
-    for i in range(STAGES):
-        x, f = u, 1.0
-        for j in range(C):
-            s[STATE * C + j] = s[V * C + j] - s[WIND * C + j]
-            s[(STATE + 1) * C + j] = s[(V + 1) * C + j] - s[(WIND + 1) * C + j]
-            s[(STATE + 2) * C + j], s[(STATE + 3) * C + j] = s[(V + 2) * C + j], 0.0
-        for n in range(i):
-            a = h * A_MATRIX[i, n]
-            if a != 0.0:
-                x, f = add_scaled(x, a, (k[n, 0], k[n, 1], k[n, 2])), f + a * k[n, 3]
-                for j in range(4 * C):
-                    s[STATE * C + j] += a * s[(STAGE + 4 * n) * C + j]
-        _stage(sport, parameters, x, f, w, k[i], s, STAGE + 4 * i)
-    _finish_step(h, w, f, s)
-
-
-@inlined
-def _stage(sport, parameters, u, f, w, k, s, row):
-    """A stage at velocity u through the air and spin f w: acceleration and spin rate into k, tangent into `row`."""
-    aero, tiny = sport.aero, literals(sport.aero.gravity).tiny
-    ux, uy, uz = u
-    wx, wy, wz = fw = scaled(f, w)
-    mx, my, mz = mv = cross(fw, u)
-    speed, m, ww = math.sqrt(dot(u, u) + tiny), math.sqrt(dot(mv, mv) + tiny), math.sqrt(dot(fw, fw) + tiny)
-    if sport.drag_model == CONSTANT_DRAG:
-        d = constant_drag_derivatives(aero, speed, m)
-    elif sport.drag_model == LIFT_CRISIS:
-        d = lift_crisis_derivatives(aero, speed, m)
-    else:
-        d = general_drag_derivatives(aero, speed, m, ww)
-    D, L, q = parameters.drag * d.drag, parameters.lift * d.lift, -aero.spin_decay * speed
-    k[0], k[1], k[2], k[3] = D * ux + L * mx, D * uy + L * my, D * uz + L * mz - aero.gravity, q * f
-    drag, lift = parameters.drag, parameters.lift
-    D_v, D_m, D_w = drag * d.drag_speed / speed, drag * d.drag_cross / m, drag * d.drag_spin / ww
-    L_v, L_m = lift * d.lift_speed / speed, lift * d.lift_cross / m
-    for j in range(C):
-        x, y, z, r = s[STATE * C + j], s[(STATE + 1) * C + j], s[(STATE + 2) * C + j], s[(STATE + 3) * C + j]
-        a = f * s[W * C + j] + r * w[0]
-        b = f * s[(W + 1) * C + j] + r * w[1]
-        c = f * s[(W + 2) * C + j] + r * w[2]
-        mjx = b * uz + wy * z - c * uy - wz * y
-        mjy = c * ux + wz * x - a * uz - wx * z
-        mjz = a * uy + wx * y - b * ux - wy * x
-        vj, mj = ux * x + uy * y + uz * z, mx * mjx + my * mjy + mz * mjz
-        Dj = D_v * vj + D_m * mj + D_w * (wx * a + wy * b + wz * c) + d.drag * s[DRAG * C + j]
-        Lj = L_v * vj + L_m * mj + d.lift * s[LIFT * C + j]
-        s[row * C + j] = Dj * ux + D * x + Lj * mx + L * mjx
-        s[(row + 1) * C + j] = Dj * uy + D * y + Lj * my + L * mjy
-        s[(row + 2) * C + j] = Dj * uz + D * z + Lj * mz + L * mjz
-        s[(row + 3) * C + j] = q * r - aero.spin_decay / speed * vj * f
-
-
-@inlined
-def _finish_step(h, w, f, s):
-    """The state's tangent at the end of a step, from that of its last stage, whose velocity is the step's."""
-    for i in range(3):
-        for j in range(C):
-            s[(P1 + i) * C + j] = s[(P + i) * C + j] + h * s[(V + i) * C + j]
-            s[(W1 + i) * C + j] = f * s[(W + i) * C + j] + s[(STATE + 3) * C + j] * w[i]
-    for j in range(C):
-        s[V1 * C + j] = s[STATE * C + j] + s[WIND * C + j]
-        s[(V1 + 1) * C + j] = s[(STATE + 1) * C + j] + s[(WIND + 1) * C + j]
-        s[(V1 + 2) * C + j] = s[(STATE + 2) * C + j]
-    for n in range(STAGES - 1):
-        a = h * h * POSITION_WEIGHTS[n]
-        for j in range(3 * C):
-            s[P1 * C + j] += a * s[(STAGE + 4 * n) * C + j]
 
 
 @kernel
@@ -272,7 +201,7 @@ def tangent_roll(sport, friction_factor, motion, h, support, phase, next_phase, 
             x = y = a = b = 0.0
         s[(W1 + 2) * C + j] = d
         s[STATE * C + j], s[(STATE + 1) * C + j], s[(STATE + 2) * C + j], s[(STATE + 3) * C + j] = x, y, a, b
-        for row in (STAGE, LAST_STAGE):
+        for row in (A, A1):
             s[row * C + j], s[(row + 1) * C + j], s[(row + 2) * C + j] = ax, ay, 0.0
 
 
@@ -288,7 +217,7 @@ def change_phase(tangent):
 @inlined
 def commit_step(tangent):
     """The end of a step is the start of the next."""
-    for m in range((STAGE - P1) * C):
+    for m in range((A - P1) * C):
         tangent[m] = tangent[P1 * C + m]
 
 
@@ -299,27 +228,38 @@ def stop_tangent(tangent):
 
 
 @inlined
-def position_jacobian(tangent, f, h, out):
-    """The position's tangent at the fraction f of a step of length h, into out (3, COLUMNS)."""
-    s = tangent
-    p, v, a, p1, v1, a1 = hermite_weights(f, h)
+def position_jacobian(tangent, f, h, out, k):
+    """The position's tangent at the fraction f of a step of length h, into out[k]; out (T, 3, COLUMNS or one less)."""
+    weights, width = hermite_weights(f, h), out.shape[2]
     for i in range(3):
-        for j in range(C):
-            start = p * s[(P + i) * C + j] + v * s[(V + i) * C + j] + a * s[(STAGE + i) * C + j]
-            end = p1 * s[(P1 + i) * C + j] + v1 * s[(V1 + i) * C + j] + a1 * s[(LAST_STAGE + i) * C + j]
-            out[i, j] = start + end
+        low = _position_row(tangent, i * C, weights)
+        high = _position_row(tangent, i * C + WIDTH, weights)
+        first = (3 * k + i) * width
+        store(out, first, low)
+        if width == C:
+            store(out, first + WIDTH, high)
+        else:
+            store(out, first + WIDTH - 1, last_and_others(low, high))
 
 
-@kernel
+@inlined
+def _position_row(s, m, weights):
+    """The columns from number m on, in the rows P, of the position's tangent."""
+    p, v, a, p1, v1, a1 = weights
+    start = p * load(s, P * C + m) + v * load(s, V * C + m) + a * load(s, A * C + m)
+    return start + p1 * load(s, P1 * C + m) + v1 * load(s, V1 * C + m) + a1 * load(s, A1 * C + m)
+
+
+@inlined
 def state_jacobian(tangent, f, h):
     """Set the tangent to that of the state at the fraction f of a step of length h."""
-    s, position = tangent, np.empty((3, C))
-    position_jacobian(tangent, f, h, position)
+    s, weights = tangent, hermite_weights(f, h)
     d, v, a, v1, a1 = hermite_velocity_weights(f, h)
-    for i in range(3):
-        for j in range(C):
-            m = i * C + j
-            start = d * (s[P1 * C + m] - s[P * C + m]) + v * s[V * C + m] + a * s[STAGE * C + m]
-            s[V * C + m] = start + v1 * s[V1 * C + m] + a1 * s[LAST_STAGE * C + m]
-            s[W * C + m] += f * (s[W1 * C + m] - s[W * C + m])
-            s[P * C + m] = position[i, j]
+    for m in range(0, 3 * C, WIDTH):
+        position, p, p1 = _position_row(s, m, weights), load(s, P * C + m), load(s, P1 * C + m)
+        velocity = d * (p1 - p) + v * load(s, V * C + m) + a * load(s, A * C + m)
+        velocity = velocity + v1 * load(s, V1 * C + m) + a1 * load(s, A1 * C + m)
+        spin = load(s, W * C + m)
+        store(s, P * C + m, position)
+        store(s, V * C + m, velocity)
+        store(s, W * C + m, spin + f * (load(s, W1 * C + m) - spin))
