@@ -32,11 +32,12 @@ from ballcast.models.estimation.mixture import COVARIANCE
 from ballcast.models.estimation.unknowns import LOG_PARAMETERS, UNKNOWNS
 from ballcast.sim.cuda.device_functions import device
 from ballcast.sim.cuda.lane_threads import LanePrecision, from_lane, lane, lane_sum
+from ballcast.sim.kernels.air_tangent import FACTOR_RATE
 from ballcast.sim.kernels.lane_numbers import LANES
 from ballcast.sim.kernels.layout import DRAG, LAUNCH_SIZE
 from ballcast.sim.kernels.tangent import COLUMNS as CPU_COLUMNS
 from ballcast.sim.kernels.tangent import PARAMETERS as PARAMETER_ROWS
-from ballcast.sim.kernels.tangent import TANGENT_SIZE as CPU_TANGENT_SIZE
+from ballcast.sim.kernels.tangent import STAGE_RATES, STAGE_STATES, TANGENT_SIZE
 
 FEATURES, FLIGHT_TIMES = FEATURE_SIZES["filter"], HORIZONS + 1  # the shapes of arrays are known when it is compiled
 COLUMNS = 1  # of a tangent that a thread has: that of the unknown with its lane's number
@@ -197,13 +198,24 @@ def motion_covariance(tangent, P, covariance):
 
 
 @device
+def position_jacobian(tangent, f, h, out, k):
+    """Nobody asks for that of positions under way."""
+
+
+@device
 def covariance_row(k, j):
     """As mixture.ROW[k, j]: a table would fill the memory of constants."""
     return COVARIANCE + max(k, j) * (max(k, j) + 1) // 2 + min(k, j)
 
 
-REPLACED = {f.__name__: f for f in (to_launch, seed_unknowns, tangent_times, propagate_by_tangent, motion_covariance)}
-CONSTANTS = {"ROW": covariance_row, "C": COLUMNS, "COLUMNS": COLUMNS, "TANGENT_SIZE": CPU_TANGENT_SIZE // CPU_COLUMNS}
+REPLACED = {f.__name__: f for f in (to_launch, seed_unknowns, tangent_times, propagate_by_tangent, motion_covariance,
+                                    position_jacobian)}  # fmt: skip
+# of a tangent a thread has one column, and the numbers of a step's stages, which are of the ball
+FEWER = STAGE_STATES - STAGE_STATES // CPU_COLUMNS
+CONSTANTS = {"ROW": covariance_row, "C": COLUMNS, "COLUMNS": COLUMNS, "WIDTH": COLUMNS} | {
+    name: value - FEWER for name, value in (("TANGENT_SIZE", TANGENT_SIZE), ("STAGE_STATES", STAGE_STATES),
+                                            ("STAGE_RATES", STAGE_RATES), ("FACTOR_RATE", FACTOR_RATE))
+}  # fmt: skip
 PACKAGE = "ballcast.models.estimation"  # whose functions work on rows of lanes
 
 

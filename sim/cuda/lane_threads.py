@@ -198,12 +198,19 @@ def set_lane_number(rows, k, i, value):
 
 @device
 def load(rows, k):
-    return REAL(rows[k, 0])
+    """Of rows of lanes, or of a tangent (kernels/column_numbers.py)."""
+    if rows.ndim == 2:
+        return REAL(rows[k, 0])
+    return REAL(rows[k])
 
 
 @device
 def store(rows, k, value):
-    rows[k, 0] = value
+    """As load."""
+    if rows.ndim == 2:
+        rows[k, 0] = value
+    else:
+        rows[k] = value
 
 
 @device
