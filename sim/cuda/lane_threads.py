@@ -16,6 +16,7 @@ import ast
 import contextlib
 import inspect
 import textwrap
+import threading
 from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import Any
@@ -31,6 +32,7 @@ LANE_ROWS = {"s", "q", "anchor", "flown", "before", "rows", "state.anchor"}  # w
 MASK = 0xFFFF  # of the threads of a ball in a warp, which holds two
 MAX_INLINED = 400  # lines of LLVM's code of a function that may be put into its callers
 REAL = np.float64  # set where a kernel is compiled
+_compiling = threading.RLock()
 
 
 class LanePrecision(Precision):
@@ -61,12 +63,16 @@ def compact_code() -> Iterator[None]:
     """
     from numba.cuda import codegen
 
-    plain = codegen.nvvm.compile_ir
-    codegen.nvvm.compile_ir = lambda modules, **options: plain(list(map(_outlined, dict.fromkeys(modules))), **options)
-    try:
-        yield
-    finally:
-        codegen.nvvm.compile_ir = plain
+    def compile_compact(modules, **options):
+        return plain(list(map(_outlined, dict.fromkeys(modules))), **options)
+
+    with _compiling:
+        plain = codegen.nvvm.compile_ir
+        codegen.nvvm.compile_ir = compile_compact
+        try:
+            yield
+        finally:
+            codegen.nvvm.compile_ir = plain
 
 
 def _outlined(module):
