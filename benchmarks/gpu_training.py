@@ -1,12 +1,13 @@
-"""Training on a GPU: python -m benchmarks.gpu_training [--sport table_tennis] [--minutes 2] --out FOLDER
+"""Training on a GPU: python -m benchmarks.gpu_training [--features raw] [--sport table_tennis] --out FOLDER
 
-Needs an NVIDIA GPU, torch built for it and the extra `gpu`. A GRU on raw positions, whose batches are made on the GPU:
-how many frames a second are made, are learnt where the batch is there already, and go through the loop of train.py.
-Then it trains, without the calibration at the end, which is the CPU's work:
+Needs an NVIDIA GPU, torch built for it and the extra `gpu`. A GRU whose batches are made on the GPU, of the filter's
+features by default: how many frames a second are made, are learnt where the batch is there already, and go through the
+loop of train.py. Then it trains, without the calibration at the end, which is the CPU's work:
 python -m ballcast.models.training.calibrate FOLDER/weights.safetensors SPORT
 
 Keys of the last line: gpu_made_frames_per_second, gpu_learnt_frames_per_second, gpu_training_frames_per_second,
-gpu_training_seconds, gpu_training_frames, and the validation losses.
+gpu_training_seconds, gpu_training_frames, the validation losses; gpu_feature_difference_..., of the filter's features
+from those that the CPU makes of the same frames.
 """
 
 import json
@@ -15,15 +16,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from ballcast import command
-from ballcast.models.training import make_learner, train
-from ballcast.models.training.device_batches import CHUNK
+from ballcast import command, sim
+from ballcast.models.encoding.features import make_frontend
+from ballcast.models.encoding.nominal import HORIZONS
+from ballcast.models.training import device_beliefs, make_learner, train
+from ballcast.models.training.batches import TARGET_LIMIT, Sequences, Targets, assemble
+from ballcast.models.training.device_batches import CHUNK, cut
 from ballcast.models.training.learner import Learner
 from ballcast.models.training.run_folder import RunFolder
 
 STEPS = 32  # that are timed
+COMPARED, QUANTILES = 64, {"median": 0.5, "of_999_in_1000": 0.999, "largest": 1.0}  # balls; of differences
 
 
 @dataclass
@@ -32,6 +38,8 @@ class Options:
 
     out: Path
     """Folder of the run."""
+    features: str = "filter"
+    """filter or raw."""
     sport: tuple[str, ...] = ("table_tennis",)
     """Names of sports, or all."""
     minutes: float = 2.0
@@ -55,7 +63,9 @@ def main() -> None:
 def measure(options: Options) -> dict[str, float]:
     """The numbers of the last line."""
     own = {"sport": options.sport, "minutes": options.minutes, "batch": options.batch, "units": options.units}
-    run = train.Options(features="raw", device=options.device, out=options.out, rate=options.learning_rate, **own)
+    run = train.Options(
+        features=options.features, device=options.device, out=options.out, rate=options.learning_rate, **own
+    )
     train.check(run)
     folder, config = train.prepare(run)
     train.require_device(config)
@@ -63,6 +73,8 @@ def measure(options: Options) -> dict[str, float]:
     learner = make_learner(config)
     print(f"kernels compiled, scales measured in {time.perf_counter() - begin:.1f} s", flush=True)
     found = speeds(learner)
+    if options.features == "filter":
+        found |= differences(learner.sports[0].levelled(), learner.device)
     print(json.dumps(found), flush=True)
     learner.finish = leave_uncalibrated  # type: ignore[method-assign]
     folder.write_config(config)
@@ -99,6 +111,21 @@ def speeds(learner: Learner) -> dict[str, float]:
     learner.optimizer.state.clear()
     return {"gpu_made_frames_per_second": round(frames / took),
             "gpu_learnt_frames_per_second": round(STEPS * batch.frame_count / learnt)}  # fmt: skip
+
+
+def differences(sport: sim.Sport, device: torch.device, count: int = COMPARED) -> dict[str, float]:
+    """How far the filter's features of some balls are from those that the CPU makes of the same frames."""
+    balls, frontend = sim.draw(sport, count, purpose="test", device=device.type), make_frontend(sport, "filter")
+    start, jitter = torch.zeros(count, device=device), torch.full((count, 1), 0.5, device=device)
+    sequences, _ = cut(balls, start, jitter)
+    ours = device_beliefs.follow(frontend, sequences)[0].features.cpu().numpy()
+    time, position, frames, loss_frames, _ = (a.cpu().numpy() for a in sequences)
+    first = np.arange(count) * time.shape[1]
+    flat = Sequences(time.ravel(), position.reshape(-1, 3).astype(float), first, frames, loss_frames)
+    none = Targets(None, np.zeros((count, 1, HORIZONS, 3)), None, np.zeros((count, 1)), np.zeros((count, 1, 4)))
+    theirs, *_ = assemble(frontend, flat, none, TARGET_LIMIT)
+    off = np.abs(ours - theirs.features)[np.arange(time.shape[1]) < frames[:, None]]
+    return {f"gpu_feature_difference_{name}": float(np.quantile(off, q)) for name, q in QUANTILES.items()}
 
 
 def seconds(work: Callable[[], object], device: torch.device) -> float:

@@ -1,22 +1,29 @@
 """Checks of the GPU's code where there is no GPU; test_sim_cuda.py runs them in processes of their own.
 
 python -m tests.cuda_checks simulate    kernels as Python functions, in numba's CUDA simulator, against the CPU
+python -m tests.cuda_checks follow      the filter's kernels, a ball's lanes as threads of Python, against the CPU
 python -m tests.cuda_checks compile     kernels to PTX, without a driver; numba-cuda's compiler must be installed
 
 The last line is JSON.
 """
 
+import contextlib
 import json
 import os
+import re
 import sys
 import types
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 HOPPER = 9, 0
+CONSTANT_BYTES = re.compile(r"^\.(?:visible |weak )?\.?const .*\[(\d+)\]", re.MULTILINE)  # of arrays, in PTX
 BALLS, TIMES, DRAWN = 64, np.arange(1, 11) / 4.0, 4
+FOLLOWED, FRAMES, BEFORE_CONTACT = 2, 9, 6  # balls that the filter follows, frames of them
+RECENT_CONTACT = -21  # the feature that is 1 at a contact and falls from there
 
 
 def simulate() -> dict[str, dict[str, float]]:
@@ -39,6 +46,93 @@ def simulate() -> dict[str, dict[str, float]]:
         found[name] = {"same": float(same), "impacts": len(here), "late": late, "mm": 1e3 * off, **draws(sim, sport)}
     found["table_tennis"] |= futures(sim, sim.load("table_tennis"))
     return found
+
+
+def follow() -> dict[str, float]:
+    """How far a batch of the filter's features, with a ball's lanes as threads, is from the CPU's."""
+    os.environ["NUMBA_ENABLE_CUDASIM"] = "1"
+    warnings.simplefilter("ignore", RuntimeWarning)
+    import torch
+
+    from ballcast import sim
+    from ballcast.models.encoding.features import make_frontend
+    from ballcast.models.training import batches, device_beliefs
+    from ballcast.models.training.device_batches import Sequences
+
+    sport = sim.load("table_tennis").levelled()
+    balls, frontend = sim.draw(sport, FOLLOWED, seed=3), make_frontend(sport, "filter")
+    first = np.array([first_contact(balls, b) - BEFORE_CONTACT for b in range(FOLLOWED)])
+    count, loss_frames = np.full(FOLLOWED, FRAMES), np.tile(np.arange(2, FRAMES, 3), (FOLLOWED, 1))
+    rows, losses = first[:, None] + np.arange(FRAMES), first[:, None] + loss_frames
+    times = balls.time[rows] - balls.time[first][:, None]
+    sequences = Sequences(*map(torch.from_numpy, (times, balls.position[rows], count, loss_frames, first)))
+    truth, future = batches.true_unknowns(balls, losses), batches.future_of(balls, balls.time[losses])
+    on_device = device_beliefs.true_unknowns(balls, torch.from_numpy(losses))
+    with emulated_gpu():
+        followed = device_beliefs.follow(frontend, sequences)
+    targets = (torch.from_numpy(a.copy()) for a in future)
+    ours = device_beliefs.filter_batch(frontend, sequences, *followed, on_device, *targets)
+    flat = batches.Sequences(balls.time, balls.position, first, count, loss_frames)
+    wanted = batches.Targets(truth, future[0], None, *future[1:])
+    theirs, *_ = batches.assemble(frontend, flat, wanted, batches.TARGET_LIMIT, FRAMES)
+    found = {"sums": float(lanes_are_summed()), "contacts": float((theirs.features[:, -1, RECENT_CONTACT] > 0.1).sum())}
+    for name in ("features", "times", "nominal", "truth", "active", "future", "has_landing", "landing"):
+        mine, cpu = getattr(ours, name).numpy(), getattr(theirs, name)
+        found[name] = float(np.abs(mine - cpu).max()) if mine.shape == np.broadcast_shapes(cpu.shape) else np.inf
+        found[f"median {name}"] = float(np.median(np.abs(mine - cpu)))
+    return found
+
+
+def lanes_are_summed() -> bool:
+    """Whether what the emulated GPU does in one exchange comes out of the GPU's own functions too."""
+    from unittest import mock
+
+    from ballcast.sim.cuda import lane_threads
+    from tests.lane_emulation import Warp
+
+    warp = Warp()
+    with mock.patch.dict(lane_threads.PRIMITIVES, cuda=warp):
+        precision = lane_threads.LanePrecision(np.float64, "none")
+    lane, total, largest = map(precision.function, (lane_threads.lane, lane_threads.lane_sum, lane_threads.lane_max))
+    found = warp.run(lambda: (total(0.1 * lane() ** 2), largest(-((lane() - 6.5) ** 2))), 0)
+    return len(set(found)) == 1 and np.allclose(found[0], (124.0, -0.25))
+
+
+@contextlib.contextmanager
+def emulated_gpu() -> Iterator[None]:
+    """With kernels of lanes run by lane_emulation.py."""
+    from unittest import mock
+
+    from ballcast.models.training import device_beliefs, device_filter
+    from ballcast.sim.cuda import engine, lane_threads
+    from tests.lane_emulation import Warp
+
+    warp = Warp(1)
+
+    def launch(kernel, count, threads, *arguments):
+        if kernel.__name__ == "follow_balls":
+            for ball in range(count // lane_threads.LANES):
+                warp.run(kernel, ball, *arguments)
+        else:
+            for warp.thread in range(count):
+                kernel(*arguments)
+
+    sums = {"cuda": warp, "lane_sum": warp.lane_sum, "lane_max": warp.lane_max}
+    patches = (mock.patch.dict(lane_threads.PRIMITIVES, sums),
+               mock.patch.multiple(engine, launch=launch, borrow=lambda tensor: tensor.numpy()),
+               mock.patch.object(device_filter, "cuda", types.SimpleNamespace(jit=lambda function: function)),
+               mock.patch.object(device_beliefs, "_on_gpu", lambda value: value),
+               mock.patch.object(lane_threads, "compact_code", contextlib.nullcontext))  # fmt: skip
+    with contextlib.ExitStack() as stack:
+        for patch in patches:
+            stack.enter_context(patch)
+        yield
+
+
+def first_contact(balls: Any, b: int) -> int:
+    """The row of the first frame of ball b after a contact."""
+    velocity = balls.truth_velocity[balls.offsets[b] : balls.offsets[b + 1], 2]
+    return int(balls.offsets[b] + 1 + np.flatnonzero(np.diff(velocity) > 0.5)[0])
 
 
 def draws(sim: Any, sport: Any) -> dict[str, float]:
@@ -114,7 +208,24 @@ def compile_kernels() -> dict[str, int]:
     for name in ("table_tennis", "golf", "soccer", "baseball"):  # each drag model
         sim.simulate(sim.load(name), *launch, [0.1], dtype=np.float32, device="cuda", out=engine.empty(2, 1))
     sim.draw(sim.load("golf"), 2, device="cuda")
-    return lines
+    engine.borrow = lambda tensor: tensor.numpy().view(HostArray)
+    follow_two_balls()
+    constants = sum(int(size) for ptx in compiled.values() for size in CONSTANT_BYTES.findall(ptx))
+    return lines | {"constants": constants}
+
+
+def follow_two_balls() -> None:
+    """Run the filter on what is taken for a GPU."""
+    import torch
+
+    from ballcast import sim
+    from ballcast.models.encoding.features import make_frontend
+    from ballcast.models.training.device_batches import Sequences
+    from ballcast.models.training.device_beliefs import follow
+
+    time, none = torch.zeros(2, 3, dtype=torch.float64), torch.zeros(2, dtype=torch.int64)
+    sequences = Sequences(time, torch.zeros(2, 3, 3), none, torch.zeros(2, 4, dtype=torch.int64), none)
+    follow(make_frontend(sim.load("table_tennis"), "filter"), sequences)
 
 
 def numba_type(value: Any) -> Any:
@@ -130,4 +241,4 @@ def numba_type(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    print(json.dumps({"simulate": simulate, "compile": compile_kernels}[sys.argv[1]]()))
+    print(json.dumps({"simulate": simulate, "follow": follow, "compile": compile_kernels}[sys.argv[1]]()))

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
-# the decorators of sim/jit.py and sim/kernels/strict_code.py
-COMPILED = {"kernel", "inlined", "strict", "inlined_strict", "strict_kernel"}
+# the decorators of sim/jit.py, sim/kernels/strict_code.py and sim/cuda
+COMPILED = {"kernel", "inlined", "strict", "inlined_strict", "strict_kernel", "device"}
 
 
 class Function(NamedTuple):

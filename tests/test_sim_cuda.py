@@ -19,6 +19,7 @@ from ballcast import sim
 
 ROOT = Path(__file__).parents[1]
 LAUNCH = [[0.0, 0.0, 1.0]], [[0.0, 3.0, 0.0]], [[0.0, 0.0, 0.0]], [0.1]
+MAX_CONSTANTS = 65_536  # bytes of the memory of constants, of all kernels that use any
 HAS_NUMBA_CUDA = importlib.util.find_spec("numba_cuda") is not None
 needs_numba_cuda = pytest.mark.skipif(not HAS_NUMBA_CUDA, reason="numba-cuda is not installed (extra gpu)")
 
@@ -45,6 +46,15 @@ def test_the_gpu_has_the_flights_and_draws_of_the_cpu():
 
 
 @needs_numba_cuda
+def test_the_filter_on_the_gpu_is_that_of_the_cpu():
+    found = check("follow")  # in standard deviations and dimensionless features, over contacts too
+    assert found["times"] == found["active"] == found["has_landing"] == 0.0
+    for name in ("features", "nominal", "truth", "future", "landing"):
+        assert found[name] < 5e-3 and found[f"median {name}"] < 2e-5, (name, found)
+    assert found["sums"] and found["contacts"] == 2
+
+
+@needs_numba_cuda
 def test_kernels_compile_and_those_in_float32_have_no_float64():
     pytest.importorskip("cuda.pathfinder")
     nvvm = pytest.importorskip("numba.cuda.cudadrv.nvvm")
@@ -54,7 +64,9 @@ def test_kernels_compile_and_those_in_float32_have_no_float64():
     except Exception as error:  # noqa: BLE001 - of whatever kind: the compiler is not there
         pytest.skip(f"numba-cuda's compiler is not installed (nvidia-nvvm, nvidia-cuda-nvrtc): {type(error).__name__}")
     lines = check("compile")
-    assert {"fly_balls", "initialise_balls", "measure_balls", "collect_balls"} == {name.split()[0] for name in lines}
+    assert lines.pop("constants") < MAX_CONSTANTS
+    names = {"fly_balls", "initialise_balls", "measure_balls", "collect_balls", "follow_balls", "fly_nominal"}
+    assert names == {name.split()[0] for name in lines}
     assert lines["fly_balls float32"] == 0
     assert lines["measure_balls float64"] > 0  # the count can tell
 

@@ -186,7 +186,8 @@ def _filter_features(sport, scales, known, gap, out):
     out[k] = min(t - known.start_time, MAX_AGE)
     out[k + 1] = math.exp((known.last_contact_time - t) / CONTACT_DECAY)
     out[k + 2] = math.log(gap / USUAL_GAP + 0.1)
-    out[k + 3 :] = scales.descriptors
+    for i in range(len(scales.descriptors)):
+        out[k + 3 + i] = scales.descriptors[i]
 
 
 @kernel

@@ -42,7 +42,13 @@ def fill_nominal_start(feature_set, state, x, variances):
         if feature_set == RAW or known.frames > VELOCITY_LAG:
             recent_velocity(known, VELOCITY_LAG, x[3:6])
         return
-    x[:], P = known.mean, known.covariance
+    x[:] = known.mean
+    fill_variances(known.covariance, variances)
+
+
+@inlined
+def fill_variances(P, variances):
+    """Fill the variances of a covariance P (16, 16); see fill_nominal_start."""
     for i in range(3):
         variances[0, i], variances[1, i], variances[2, i] = P[i, i], P[i, 3 + i], P[3 + i, 3 + i]
     variances[0, 2] += P[HEIGHT, HEIGHT] + 2.0 * P[2, HEIGHT]
@@ -54,7 +60,7 @@ def free_flight_sd(variances, t, out):
     """Fill out (3,) with the standard deviations of position, m, after t s of free flight."""
     for i in range(3):
         variance = variances[0, i] + 2.0 * t * variances[1, i] + t * t * variances[2, i]
-        out[i] = np.sqrt(max(variance, MIN_POSITION_SD**2))
+        out[i] = math.sqrt(max(variance, MIN_POSITION_SD**2))
 
 
 @inlined
@@ -71,26 +77,38 @@ def nominal_trajectory(
     features (3,): times of the first two contacts, s, and how far from the surface's edge the first one is. Positions
     (H, 6) get velocities too."""
     columns = positions.shape[1]
-    contact_features[:2], contact_features[2] = LANDING_HORIZON, math.asinh(MAX_MARGIN)
     if feature_set != FILTER:
+        contact_features[:2], contact_features[2] = LANDING_HORIZON, math.asinh(MAX_MARGIN)
         for k in range(len(times)):
             positions[k, :3] = x[:3] + times[k] * x[3:6]
             positions[k, 3:] = x[3 : 3 + columns - 3]
         nominal_landing[0], landing_sd[:] = 0.0, 1.0
         nominal_landing[1:] = x[:3]
         return
-    until, none = np.empty(len(times) + 1), np.empty(0)
+    until, trajectory = np.empty(len(times) + 1), np.empty((len(times) + 1, columns))
+    rest = nominal_landing, landing_sd, contact_features
+    nominal_flight(sport, x, variances, times, until, trajectory, positions, *rest)
+
+
+@inlined
+def nominal_flight(
+    sport, x, variances, times, until, trajectory, positions, nominal_landing, landing_sd, contact_features
+):
+    """See nominal_trajectory, of the filter's; until (H + 1,) and trajectory, as many: room for the flight."""
+    none, no_jacobian, contacts = np.empty(1)[:0], np.empty((1, 3, 1)), np.empty(MAX_CONTACTS, CONTACT_DTYPE)
+    contact_features[0] = contact_features[1] = LANDING_HORIZON
+    contact_features[2] = math.asinh(MAX_MARGIN)
     for k in range(len(times)):
         until[k] = times[k]
     until[-1] = max(LANDING_HORIZON, times[-1] + 1e-6)
-    trajectory, contacts = np.empty((len(until), columns)), np.empty(MAX_CONTACTS, CONTACT_DTYPE)
-    flight = fly_ball(sport, to_launch(x), until, none, trajectory, np.empty((0, 3, 0)), contacts)
+    flight = fly_ball(sport, to_launch(x), until, none, trajectory, no_jacobian, contacts)
     for k in range(len(times)):
-        for i in range(columns):
+        for i in range(positions.shape[1]):
             positions[k, i] = trajectory[k, i]
         positions[k, 2] += x[HEIGHT]
     nominal_landing[0] = LANDING_HORIZON
-    nominal_landing[1:] = trajectory[-1, :3]
+    for i in range(3):
+        nominal_landing[1 + i] = trajectory[len(times), i]
     landing_speed = MIN_LANDING_SPEED
     for n in range(min(flight.contact_count, 2)):
         contact_features[n] = min(contacts[n]["time"], LANDING_HORIZON)
@@ -99,7 +117,8 @@ def nominal_trajectory(
     for contact in contacts[: flight.contact_count]:
         if contact["time"] < nominal_landing[0] and sport.is_landing[contact["surface"]]:
             nominal_landing[0] = contact["time"]
-            nominal_landing[1:] = contact["position"]
+            for i in range(3):
+                nominal_landing[1 + i] = contact["position"][i]
             landing_speed = max(MIN_LANDING_SPEED, abs(contact["velocity_before"][2]))
             break
     nominal_landing[3] += x[HEIGHT]
@@ -135,7 +154,8 @@ def fill_nominal_features(scales, sport, x, variances, positions, nominal_landin
         free_flight_sd(variances, HORIZON_STEP * (n + 1), sd)
         out[k] = math.log(math.sqrt(sd[0] * sd[0] + sd[1] * sd[1] + sd[2] * sd[2]) / scales.radius)
         k += 1
-    out[k : k + CONTACT_FEATURES] = contact_features
+    for i in range(CONTACT_FEATURES):
+        out[k + i] = contact_features[i]
     out[-2], out[-1] = nearest_miss(sport, x, variances, positions)
 
 

@@ -79,19 +79,28 @@ def _fill_jump(sport, state, before, gap, n):
 def _bounce(sport, state, gap, n, with_spread, other, covariance):
     """Fill velocity and spin after the contact ahead, other (6,), and their covariance (6, 6), which is left as it is
     without spread. Returns False if there is no contact."""
-    x, tangent, contacts = state.x.copy(), np.zeros(TANGENT_SIZE if with_spread else 0), np.empty(1, CONTACT_DTYPE)
-    seconds = max(gap, 0.0) / max(-(x[3] * n[0] + x[4] * n[1] + x[5] * n[2]), MIN_SPEED) + AFTER
+    x, times, contacts = np.empty(UNKNOWNS), np.empty(1), np.empty(1, CONTACT_DTYPE)
+    tangent = np.zeros(TANGENT_SIZE)[: TANGENT_SIZE if with_spread else 0]
+    for k in range(UNKNOWNS):
+        x[k] = state.x[k]
+    times[0] = max(gap, 0.0) / max(-(x[3] * n[0] + x[4] * n[1] + x[5] * n[2]), MIN_SPEED) + AFTER
     launch = to_launch(x)
     if with_spread:
         seed_unknowns(tangent, launch)
     paths = np.empty((1, 6)), np.empty((1, 3, UNKNOWNS))
-    flight = fly_ball(sport, launch, np.full(1, seconds), tangent, *paths, contacts)
+    flight = fly_ball(sport, launch, times, tangent, *paths, contacts)
     for k in range(3):
         other[k], other[3 + k] = flight.velocity[k], flight.spin[k]
     if with_spread:
-        F = tangent[3 * COLUMNS : 9 * COLUMNS].reshape(6, COLUMNS)[:, :UNKNOWNS].copy()
-        covariance[:] = F @ state.P.copy() @ F.T
+        motion_covariance(tangent, state.P, covariance)
     return flight.contact_count > 0 or touches_at_start(sport, x, contacts)
+
+
+@inlined
+def motion_covariance(tangent, P, covariance):
+    """Fill the covariance (6, 6) of velocity and spin that a tangent makes of a covariance P (16, 16)."""
+    F = tangent[3 * COLUMNS : 9 * COLUMNS].reshape(6, COLUMNS)[:, :UNKNOWNS].copy()
+    covariance[:] = F @ P.copy() @ F.T
 
 
 @kernel

@@ -95,4 +95,5 @@ def store_frame(state, t, y):
         for k in range(4):
             state.recent_frames[n, k] = state.recent_frames[n - 1, k]
     state.recent_frames[0, 0] = t
-    state.recent_frames[0, 1:] = y
+    for k in range(3):
+        state.recent_frames[0, 1 + k] = y[k]

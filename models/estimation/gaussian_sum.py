@@ -87,7 +87,8 @@ def observe(sport, filter_prior, state, t, y):
     x = state.x
     before = x[3], x[4], x[5], x[6], x[7], x[8]
     if state.frames == 0:
-        state.noise[:] = filter_prior.noise
+        for k in range(len(state.noise)):
+            state.noise[k] = filter_prior.noise[k]
         state.noise_sums[:] = 0.0
         initialise(sport, filter_prior, state, t, y)
         state.nis_average, state.drift[:] = 3.0, 0.0
@@ -185,17 +186,18 @@ def _restart(sport, filter_prior, state, scratch, t, y):
 @kernel
 def _predict(sport, filter_prior, state, scratch, start, t):
     """Propagate all components from `start` to t s: through the air as lanes, those near a surface by the simulator."""
-    s, dt = state.components[:], t - start
-    before = s[: MEAN + UNKNOWNS].copy()
+    s, dt, before = state.components[:], t - start, empty_rows(UNKNOWNS)
+    for k in range(UNKNOWNS):
+        store(before, k, load(s, MEAN + k))
     count, is_near = predict_mean(sport, s, state.origin[:], dt)
     is_flown = np.zeros(COMPONENTS, np.bool_)
-    flown = np.empty((ROWS if is_near else 0, COMPONENTS), np.float32)
+    flown = empty_rows(ROWS) if is_near else before
     if is_near:
         for i in range(COMPONENTS):
             if not is_flown[i] and s[LOG_WEIGHT, i] > DEAD and (s[NEAR, i] > 0.5 or s[ON_SURFACE, i] > 0.5):
                 is_flown[i] = _fly(sport, state, before, flown, is_flown, i, start, dt)
-    for k in range(MEAN + UNKNOWNS):
-        store(s, k, load(before, k))
+    for k in range(UNKNOWNS):
+        store(s, MEAN + k, load(before, k))
     propagate(sport, s, scratch, dt, count)
     if is_near:
         for i in range(COMPONENTS):
@@ -232,14 +234,13 @@ def _fly(sport, state, before, flown, is_flown, i, start, dt):
 def _split_by_grip(sport, state, flown, i, other, x, P, contacts, tangent, start, dt):
     """Split component i, x (16,) and P (16, 16) before a contact: the part that does the other (grip or slip) goes to
     the lane `other`. Returns whether it is split."""
-    s, covariance = state.components[:], np.empty(UNKNOWNS)
+    s, covariance, after = state.components[:], np.empty(UNKNOWNS), np.empty(UNKNOWNS)
     share, shift, less, other_shift, other_less = split_by_grip(sport, contacts[0], to_launch(x), P, covariance)
     if share == 0.0:
         return False
     condition(x, P, covariance, other_shift, other_less)
-    after = covariance.copy()
-    for k in range(9):
-        after[k] = np.dot(tangent[k * COLUMNS : k * COLUMNS + UNKNOWNS], covariance)
+    for k in range(UNKNOWNS):
+        after[k] = tangent_times(tangent, k, covariance) if k < 9 else covariance[k]
     s[ON_SURFACE, other] = 0.0
     if not _fly_into(sport, state, flown, other, x, P, contacts, tangent, start, dt):
         return False
@@ -259,7 +260,7 @@ def _unpack(state, before, i, x, P):
     """Fill x (16,) and P (16, 16) with component i, whose mean is in `before`."""
     s, origin = state.components[:], state.origin[:]
     for k in range(UNKNOWNS):
-        x[k] = before[MEAN + k, i] + (origin[k] if k < 3 else 0.0)
+        x[k] = before[k, i] + (origin[k] if k < 3 else 0.0)
         for j in range(k + 1):
             P[k, j] = P[j, k] = s[ROW[k, j], i]
 
@@ -279,16 +280,17 @@ def _fly_into(sport, state, flown, i, x, P, contacts, tangent, start, dt):
     s, origin, launch = state.components[:], state.origin[:], to_launch(x)
     tangent[:] = 0.0
     seed_unknowns(tangent, launch)
-    paths = np.empty((1, 6)), np.empty((1, 3, UNKNOWNS))
+    times, paths = np.empty(1), (np.empty((1, 6)), np.empty((1, 3, UNKNOWNS)))
+    times[0] = dt
     contact_time = 0.0 if touches_at_start(sport, x, contacts) else -1.0
-    flight = fly_ball(sport, launch, np.full(1, dt), tangent, *paths, contacts)
+    flight = fly_ball(sport, launch, times, tangent, *paths, contacts)
     contact_time = max(contact_time, flight.last_contact_time)
     for k in range(3):
         x[k], x[3 + k], x[6 + k] = flight.position[k], flight.velocity[k], flight.spin[k]
     lies = x[5] == 0.0 and x[2] < lying_height(sport, x[0], x[1], x[2]) + 1e-6
     if lies and s[ON_SURFACE, i] < 0.5 and P[5, 5] > MAX_LANDING_SD * MAX_LANDING_SD:
         return False
-    _propagate_covariance(tangent, P)
+    propagate_by_tangent(tangent, P)
     if s[ON_SURFACE, i] > 0.5:
         P[3, 3] += ROLLING_NOISE * ROLLING_NOISE * dt
         P[4, 4] += ROLLING_NOISE * ROLLING_NOISE * dt
@@ -309,8 +311,14 @@ def _fly_into(sport, state, flown, i, x, P, contacts, tangent, start, dt):
     return True
 
 
+@inlined
+def tangent_times(tangent, k, vector):
+    """The product of row k of a tangent and a vector (16,)."""
+    return np.dot(tangent[k * COLUMNS : k * COLUMNS + UNKNOWNS], vector)
+
+
 @kernel
-def _propagate_covariance(tangent, P):
+def propagate_by_tangent(tangent, P):
     """Propagate a covariance P (16, 16) by the first nine rows of a tangent. Loops: it is too small for BLAS."""
     row, propagated = np.empty(UNKNOWNS), np.empty((9, UNKNOWNS))
     for i in range(9):

@@ -1,5 +1,7 @@
 """How components start: in the air or lying on a surface, at the first frame, and where the ball may have been hit."""
 
+import math
+
 import numpy as np
 
 from ballcast.models.estimation.mixture import (
@@ -29,9 +31,8 @@ def initialise(sport, filter_prior, state, t, y):
     s = state.components[:]
     state.consecutive_outliers, state.frames_since_start, state.start_time, state.last_contact_time = 0, 0, t, -np.inf
     state.mahalanobis2, state.inflation = 3.0, 1.0
-    state.innovation[:], state.innovation_sd[:] = 0.0, np.sqrt(filter_prior.noise[:3])
     for k in range(3):
-        state.origin[k] = y[k]
+        state.innovation[k], state.innovation_sd[k], state.origin[k] = 0.0, math.sqrt(filter_prior.noise[k]), y[k]
     for i in range(COMPONENTS):
         s[LOG_WEIGHT, i] = DEAD
     _start_component(filter_prior, state, s, 0, y, 0.0, -1e6)

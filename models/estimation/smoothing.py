@@ -80,7 +80,8 @@ def note_point(state, s, before, t, y):
     if n == 0 or points[n - 1, 0] >= state.frames_per_point - 1e-9:
         if n == MAX_POINTS:  # two neighbours become one
             for k in range(MAX_POINTS // 2):
-                points[k] = points[2 * k] + points[2 * k + 1]
+                for j in range(points.shape[1]):
+                    points[k, j] = points[2 * k, j] + points[2 * k + 1, j]
             n = MAX_POINTS // 2
             state.frames_per_point *= 2
         points[n] = 0.0

@@ -14,10 +14,16 @@ def network_of(config: dict) -> tuple[str, str]:
 
 
 def makes_on_device(config: dict) -> bool:
-    """Whether a run makes its batches on the GPU that learns from them: of raw positions, and with numba-cuda."""
+    """Whether a run makes its batches on the GPU that learns from them: where it could, with numba-cuda, and if it asks
+    for no `workers`, threads of the CPU."""
+    return needs_no_cpu(config) and not config.get("workers") and importlib.util.find_spec("numba_cuda") is not None
+
+
+def needs_no_cpu(config: dict) -> bool:
+    """Whether a run on a GPU could make its batches there: of fresh balls, with features that can be made there."""
     is_simulated = not (config["tracks"] or config["data"] or config.get("pixels"))
-    is_raw = config["device"].startswith("cuda") and network_of(config)[1] == "raw"
-    return is_raw and is_simulated and importlib.util.find_spec("numba_cuda") is not None
+    is_known = config["model"] != "tokens" and network_of(config)[1] in ("raw", "filter")
+    return config["device"].startswith("cuda") and is_simulated and is_known
 
 
 def make_learner(config: dict, rank: int = 0, ranks: int = 1) -> Any:

@@ -140,7 +140,7 @@ class Batches:
         sequences = Sequences(balls.time, balls.position, first, count, spread_frames(jitter, count))
         rows = first[:, None] + sequences.loss_frames
         future, has_landing, landing = future_of(balls, balls.time[rows])
-        truth = _true_unknowns(balls, rows)
+        truth = true_unknowns(balls, rows)
         return self.assemble(sport, sequences, Targets(truth, future, None, has_landing, landing))
 
     def assemble(self, sport: int, sequences: Sequences, targets: Targets) -> Batch:
@@ -221,7 +221,7 @@ def spread_frames(jitter: np.ndarray, count: np.ndarray) -> np.ndarray:
     return np.minimum(frames, count[:, None] - 1)
 
 
-def _true_unknowns(balls, rows):
+def true_unknowns(balls: sim.Balls, rows: np.ndarray) -> np.ndarray:
     """The true unknowns (B, n, UNKNOWNS) at rows (B, n). A tilted frame is, where the ball is, one that is too high."""
     position, velocity, spin = (a[rows] for a in (balls.truth_position, balls.truth_velocity, balls.truth_spin))
     height = frame_height(balls.frame[:, None], position)

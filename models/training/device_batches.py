@@ -1,11 +1,11 @@
-"""Batches of raw positions, made where the network learns from them: on a GPU nothing of a batch leaves it.
+"""Batches made where the network learns from them: on a GPU nothing of a batch leaves it.
 
-    batches = DeviceBatches(sports, 3072, seed=0, device="cuda")
+    batches = DeviceBatches(sports, "filter", 3072, seed=0, device="cuda")
     batch = batches[7]            # a Batch of tensors, as those of batches.py
 
 A GPU wants many balls at once: those of CHUNK batches are drawn together, sport after sport, and dealt to the batches
 in random order. The balls and random choices of a chunk depend on (purpose, seed, chunk) alone. Features and targets
-are those of batches.py for `raw`, by torch, so that the same code runs on the CPU.
+are those of batches.py: for `raw` by torch, so that the same code runs on the CPU; for `filter` device_beliefs.py.
 """
 
 import threading
@@ -27,6 +27,7 @@ from ballcast.models.encoding.features import (
 )
 from ballcast.models.encoding.features import MAX_FRAMES as MAX_COUNT
 from ballcast.models.encoding.nominal import HORIZON_STEP, HORIZONS
+from ballcast.models.training import device_beliefs
 from ballcast.models.training.batches import (
     GROUP,
     LAUNCH_FRACTION,
@@ -55,16 +56,18 @@ class Sequences(NamedTuple):
     position: Tensor  # (B, T, 3) m
     count: Tensor  # (B,)
     loss_frames: Tensor  # (B, N)
+    first: Tensor  # (B,) rows of the first frames in the arrays of the balls
 
 
 class DeviceBatches:
     """Batches of `batch` balls by number. With several processes (`ranks`), each draws its own part of every batch."""
 
-    feature_set, size, balls = "raw", FEATURE_SIZES["raw"] + 1, None
+    balls = None
 
     def __init__(
         self,
         sports: Sequence[sim.Sport],
+        feature_set: str,
         batch: int,
         seed: int = 0,
         *,
@@ -78,7 +81,8 @@ class DeviceBatches:
             raise ValueError(f"--batch {batch}: must be a multiple of {GROUP * ranks}")
         self.batch, self.local_batch, self.rank, self.ranks = batch, batch // ranks, rank, ranks
         self.seed, self.purpose, self.device = seed, purpose, torch.device(device)
-        self.pool = SportPool(sports, random_sports, "raw", purpose)
+        self.feature_set, self.size = feature_set, FEATURE_SIZES[feature_set] + 1
+        self.pool = SportPool(sports, random_sports, feature_set, purpose)
         self._number, self._lock = -1, threading.Lock()
         self._chunk: Any = None
 
@@ -128,12 +132,17 @@ class DeviceBatches:
         t = begin[:, None] + gather(sequences.time, sequences.loss_frames)
         is_on_cpu = self.device.type == "cpu"
         targets = map(torch.from_numpy, future_of(balls, t.numpy())) if is_on_cpu else device_future_of(balls, t)
-        return raw_batch(frontend, sequences, *targets)
+        if self.feature_set == "raw":
+            return raw_batch(frontend, sequences, *targets)
+        truth = device_beliefs.true_unknowns(balls, sequences.first[:, None] + sequences.loss_frames)
+        return device_beliefs.filter_batch(frontend, sequences, *device_beliefs.follow(frontend, sequences), truth,
+                                           *targets)  # fmt: skip
 
     def _draw(self, sport, first, count):
-        """Balls, as they are measured."""
-        if self.device.type == "cpu":
-            return sim.draw(sport, count, first=first, seed=self.seed, purpose=self.purpose)
+        """Balls, as they are measured; with the truth, where the targets need it."""
+        if self.device.type == "cpu" or self.feature_set != "raw":
+            own = {"first": first, "seed": self.seed, "purpose": self.purpose}
+            return sim.draw(sport, count, **own, device=self.device.type)
         from ballcast.sim.cuda.dataset import draw_measured  # here: importing it asks for numba-cuda
 
         return draw_measured(sport, count, first, self.seed, self.purpose)
@@ -149,9 +158,10 @@ def cut(balls: Any, start: Tensor, jitter: Tensor) -> tuple[Sequences, Tensor]:
     stretches = (torch.arange(n, device=start.device) + jitter) / n
     loss_frames = torch.minimum((stretches * count[:, None]).long(), count[:, None] - 1)
     frames = torch.arange(MAX_FRAMES, device=start.device).minimum(count[:, None] - 1)
-    rows = (offsets[:-1] + skipped)[:, None] + frames
+    first = offsets[:-1] + skipped
+    rows = first[:, None] + frames
     time = time[rows]
-    return Sequences(time - time[:, :1], position[rows].float(), count, loss_frames), time[:, 0]
+    return Sequences(time - time[:, :1], position[rows].float(), count, loss_frames, first), time[:, 0]
 
 
 def raw_batch(
@@ -159,7 +169,7 @@ def raw_batch(
 ) -> Batch:
     """The Batch of Sequences of one sport, of which future (B, N, HORIZONS, 3) m, has_landing (B, N) and landing
     (B, N, 4) s, m are known; frame_count (B,)."""
-    time, position, count, loss_frames = sequences
+    time, position, count, loss_frames, _ = sequences
     now, velocity = straight_lines(sequences)
     seconds = HORIZON_STEP * torch.arange(1, HORIZONS + 1, device=time.device, dtype=now.dtype)
     future = future - now[:, :, None] - seconds[:, None] * velocity[:, :, None]
@@ -186,9 +196,9 @@ def recent_velocity(time: Tensor, position: Tensor) -> Tensor:
 
 def raw_features(frontend: FeatureFrontend, sequences: Sequences) -> Tensor:
     """Features (B, T, F + 1) as features.extract has them for `raw`; 0 from `count` on."""
-    time, position, count, _ = sequences
+    time, position, count = sequences[:3]
     scales, frames = frontend.scales, torch.arange(time.shape[1], device=time.device)
-    velocity, out = recent_velocity(time, position), position.new_zeros(*time.shape, DeviceBatches.size)
+    velocity, out = recent_velocity(time, position), position.new_zeros(*time.shape, FEATURE_SIZES["raw"] + 1)
     out[..., :3] = position / (scales.speed * scales.speed / scales.gravity)
     out[..., 3:6] = torch.asinh(position / scales.radius)
     out[..., 6:9] = velocity / scales.speed

@@ -5,6 +5,7 @@ with learner.feed(0) as feed:
     losses, norms, skipped = learner.step(next(feed), rate=1e-3, max_norm=1.0)
 """
 
+import functools
 import math
 from collections import namedtuple
 from dataclasses import asdict
@@ -67,9 +68,9 @@ class Learner:
         config, random_sports = self.config, random_count_of(self.config["sport"])
         own = {"seed": config["seed"], "rank": rank, "ranks": ranks}
         if makes_on_device(config):
-            options = {"random_sports": random_sports, "device": self.device}
-            return (DeviceBatches(self.sports, config["batch"], **own, **options),
-                    DeviceBatches(self.sports, VALIDATION_BATCH, purpose="validation", **options))  # fmt: skip
+            make = functools.partial(DeviceBatches, self.sports, feature_set, random_sports=random_sports)
+            return (make(config["batch"], **own, device=self.device),
+                    make(VALIDATION_BATCH, purpose="validation", device=self.device))  # fmt: skip
         balls = sim.open_set(config["data"]) if config["data"] else None
         options = self.batch_options | {"random_sports": random_sports}
         return (Batches(self.sports, feature_set, config["batch"], balls=balls, **own, **options),

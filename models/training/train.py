@@ -15,6 +15,7 @@ Ctrl-C and SIGTERM stop the run with a checkpoint; another is written every 20 s
 score are kept, and calibrated (calibrate.py) after the last step. A stopped run says how to calibrate them.
 """
 
+import contextlib
 import dataclasses
 import importlib.util
 import math
@@ -22,7 +23,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,7 +31,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from ballcast import command
-from ballcast.models.training import makes_on_device, network_of
+from ballcast.models.training import makes_on_device, needs_no_cpu, network_of
 from ballcast.tracks import ReadOptions
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -79,14 +80,15 @@ class Options:
     without: tuple[str, ...] = ()  # surfaces of the sport that were not there when --tracks were recorded, such as net
     reading: Annotated[ReadOptions, tyro.conf.arg(name="")] = ReadOptions()
     batch: int | None = None
-    """balls in a step, over all processes; the default is 192, with --tracks 96, with raw features on a GPU 3072"""
+    """balls in a step, over all processes; the default is 192, with --tracks 96, where a GPU makes them 3072"""
     rate: Annotated[float | None, tyro.conf.arg(name="learning-rate")] = None
     """the highest learning rate; the default is 3e-3, with --tracks 2e-3"""
     units: int | None = None  # hidden units; the default is 192, for mingru 160, for transformer and tokens 128
     seed: int = 0  # of the weights and of the balls
     device: str = "cpu"  # cpu, cuda, ...
     workers: int | None = None
-    """threads of a process that make batches, by default as many as it has cores to spare"""
+    """threads of a process that make batches, by default as many as it has cores to spare; with --device cuda the GPU
+    makes them where it can, unless --workers is given"""
     exact: bool = False  # compute in float32 throughout; otherwise bfloat16 is used where it is fast
 
 
@@ -117,7 +119,7 @@ def run(options: Options, arguments: Sequence[str] = ()) -> None:
     stop_signals = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: stop_signals.append(number))
-    with distributed.process_group(config["device"]):
+    with distributed.process_group(config["device"]), within_memory(config):
         learner = make_learner(config, distributed.rank(), distributed.world_size())
         config["steps"] = config["steps"] or learner.default_steps
         if distributed.rank() == 0:
@@ -136,10 +138,32 @@ def require_device(config: dict) -> None:
     if not torch.cuda.is_available():
         raise ValueError(f"--device {config['device']}: torch finds no NVIDIA GPU here, or was built without CUDA; "
                          "leave it out for the CPU")  # fmt: skip
-    if not makes_on_device(config) and distributed.rank() == 0:
+    if distributed.rank() > 0:
+        return
+    if not makes_on_device(config):
         threads = config.get("workers") or distributed.spare_cores(config["device"])
-        reason = "numba-cuda is missing (extra gpu)" if network_of(config)[1] == "raw" else "the filter runs there"
-        print(f"{threads} threads of the CPU make the batches, since {reason}", flush=True)
+        print(f"{threads} threads of the CPU make the batches, {_why_not_there(config)}", flush=True)
+    elif network_of(config)[1] == "filter":
+        print("the filter is compiled for the GPU: that takes a minute or two", flush=True)
+
+
+@contextlib.contextmanager
+def within_memory(config: dict) -> Iterator[None]:
+    """With ValueError, one line, where a GPU's memory is too small."""
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise ValueError(f"--batch {config['batch']}: the balls of a batch need more memory than the GPU has free; "
+                         "give a smaller one") from None  # fmt: skip
+
+
+def _why_not_there(config):
+    """Why a run's batches are not made on its GPU."""
+    if not needs_no_cpu(config):
+        return "since a GPU makes filter and raw features alone, of fresh balls"
+    return "as --workers asks" if config.get("workers") else "since numba-cuda is missing (extra gpu)"
 
 
 def train(learner: "Learner", folder: "RunFolder", config: dict, stop_signals: list[int]) -> None:

@@ -40,12 +40,20 @@ class Precision:
         self.dtype, self.constants = dtype, CONSTANTS[dtype] | {"REAL": dtype} | constants
         self._converted: dict[Any, Any] = {}  # functions and modules
 
-    def function(self, function: Callable) -> Callable:
+    def function(self, function: Any) -> Callable:
         """The Python function with its numbers, and the functions that it calls, in the precision."""
-        names = (name for name in function.__code__.co_names if name in function.__globals__)
-        scope = {name: self._convert(self.constants.get(name, function.__globals__[name])) for name in names}
+        code, known = self.code_of(function), function.__globals__ | self.constants
+        scope = {name: self._convert(known[name]) for name in code.co_names if name in known}
         scope |= {"__builtins__": builtins, "__name__": function.__module__}
-        return FunctionType(self._code(function.__code__), scope, function.__name__)
+        return FunctionType(self._code(code), scope, function.__name__)
+
+    def code_of(self, function: FunctionType) -> CodeType:
+        """The code that is to be made."""
+        return function.__code__
+
+    def is_inlined(self, compiled: Dispatcher) -> bool:
+        """Whether a function of the CPU is put into its callers."""
+        return bool(compiled.targetoptions.get("forceinline"))
 
     def _code(self, code: CodeType) -> CodeType:
         return code.replace(co_consts=tuple(map(self._convert, code.co_consts)))
@@ -60,7 +68,7 @@ class Precision:
         if isinstance(value, ModuleType) and value.__name__.partition(".")[0] in ("math", "ballcast"):
             return self._module(value)
         if isinstance(value, Dispatcher):
-            return self._device(value.py_func, bool(value.targetoptions.get("forceinline")))
+            return self._device(value.py_func, self.is_inlined(value))
         if isinstance(value, FunctionType) and value in _device_functions:
             return self._device(value, True)
         return value

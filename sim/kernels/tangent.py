@@ -118,12 +118,12 @@ def saltation(sport, parameters, surface, is_captured, n, before, after, tangent
 
 
 @kernel
-def _soft_impulse_jacobian(sport, parameters, surface, n, v, w):
-    """Derivatives (6, 8) of velocity and spin after a contact that gives: by velocity, spin and the two factors.
+def _soft_impulse_jacobian(sport, parameters, surface, n, v, w, columns):
+    """Fill columns (6, 8): derivatives of velocity and spin after a contact that gives, by both and the two factors.
 
     By central differences: the contact is rare, and its derivatives are long formulas.
     """
-    x, columns, values = np.empty(8), np.empty((6, 8)), np.empty((2, 6))
+    x, values = np.empty(8), np.empty((2, 6))
     for k in range(8):
         for side in range(2):
             for i in range(3):
@@ -136,16 +136,16 @@ def _soft_impulse_jacobian(sport, parameters, surface, n, v, w):
                 values[side, i], values[side, 3 + i] = velocity[i], spin[i]
         for i in range(6):
             columns[i, k] = (values[1, i] - values[0, i]) / (2.0 * DIFFERENCES[k])
-    return columns
 
 
 @kernel
 def soft_saltation(sport, parameters, surface, n, before, after, tangent):
     """The same as saltation for a surface that gives: a face, whose normal is n all over."""
-    s, d = tangent, np.empty(8)
+    s, d, columns = tangent, np.empty(8), np.empty((6, 8))
     (_, v, w, a), spin_rate = before
     (_, v1, _, a1), spin_rate1 = after
-    columns, vn = _soft_impulse_jacobian(sport, parameters, surface, n, v, w), dot(v, n)
+    _soft_impulse_jacobian(sport, parameters, surface, n, v, w, columns)
+    vn = dot(v, n)
     for j in range(C):
         dp = s[P * C + j], s[(P + 1) * C + j], s[(P + 2) * C + j]
         time_shift = -dot(n, dp) / vn if vn < -1e-9 else 0.0
