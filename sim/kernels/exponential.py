@@ -140,6 +140,7 @@ def logarithm(x: Any) -> Any:
     return math.log(x)
 
 
+# inlined as source, so that the arithmetic of other numbers has the flags of the caller, as if it called math itself
 @overload(exponential, inline="always")
 def _(x):
     return (lambda x: _exponential(x)) if x in _PRECISIONS else lambda x: math.exp(x)
