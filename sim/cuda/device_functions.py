@@ -15,13 +15,15 @@ from numba import cuda
 from numba.core import config
 from numba.core.dispatcher import Dispatcher
 
+from ballcast.sim.kernels.exponential import exponential, logarithm
+
 # what float32 cannot resolve: a gap of 1e-10 m, say, of a ball at 50 m
 CONSTANTS: dict[type, dict[str, float]] = {
     np.float32: {"CONTACT_TOLERANCE": 1e-6, "SIMULTANEITY_TOLERANCE": 1e-8},
     np.float64: {},
 }
 SIMULATED = bool(config.ENABLE_CUDASIM)  # NUMBA_ENABLE_CUDASIM=1: kernels run as Python, for tests
-_device_functions = set()
+_device_functions: set[Callable] = {exponential, logarithm}  # as Python has them: a GPU has its own of math
 
 
 def device(function: Callable) -> Callable:

@@ -17,6 +17,7 @@ import numpy as np
 
 from ballcast.sim.jit import inlined
 from ballcast.sim.kernels.dormand_prince import dormand_prince_step
+from ballcast.sim.kernels.exponential import exponential, logarithm
 from ballcast.sim.kernels.lane_numbers import where
 from ballcast.sim.kernels.literals import literals
 from ballcast.sim.kernels.vectors import cross, dot, norm
@@ -160,7 +161,7 @@ def drag_crisis(aero, drag, lift, u, w):
     uu = dot(u, u) + literals(aero.gravity).tiny
     speed = math.sqrt(uu)
     extra_drag = aero.drag_drop / (
-        literals(aero.gravity).one + math.exp((speed - aero.crisis_speed) / aero.crisis_width)
+        literals(aero.gravity).one + exponential((speed - aero.crisis_speed) / aero.crisis_width)
     )
     return _general_drag(aero, drag, lift, u, w, uu, speed, extra_drag)
 
@@ -212,9 +213,9 @@ def _general_drag(aero, drag, lift, u, w, uu, speed, extra_drag):
 def _goff_drag(aero, speed, S):
     """What `goff` adds to the supercritical Cd, and its derivatives by speed and by S."""
     n = literals(aero.gravity)
-    z = n.one / (n.one + math.exp((speed - aero.crisis_speed) / aero.crisis_width))
+    z = n.one / (n.one + exponential((speed - aero.crisis_speed) / aero.crisis_width))
     still, still_v = aero.drag_drop * z, -aero.drag_drop * z * (n.one - z) / aero.crisis_width
-    spinning = aero.spin_factor * math.exp(aero.spin_power * math.log(S + n.tiny))
+    spinning = aero.spin_factor * exponential(aero.spin_power * logarithm(S + n.tiny))
     spinning_s = where(spinning > aero.drag, aero.spin_power * spinning / (S + n.tiny), n.zero)
     spinning = max(spinning - aero.drag, n.zero)
     x = min(max((speed - aero.crisis_speed) * aero.blend_rate_speed + n.half, n.zero), n.one)
@@ -292,7 +293,7 @@ def general_drag_derivatives(aero, speed, m, w):
     S = aero.radius * m / uu
     extra, extra_v, extra_s = _goff_drag(aero, speed, S)
     if aero.spin_factor == n.zero:
-        z = n.one / (n.one + math.exp((speed - aero.crisis_speed) / aero.crisis_width))
+        z = n.one / (n.one + exponential((speed - aero.crisis_speed) / aero.crisis_width))
         extra, extra_s = aero.drag_drop * z, n.zero
         extra_v = -aero.drag_drop * z * (n.one - z) / aero.crisis_width
     whole = aero.drag + S * (aero.drag_s + S * aero.drag_s2) + aero.drag_speed * speed + aero.drag_spin * w + extra
