@@ -122,7 +122,7 @@ def _cache_class() -> type | None:
             """None too where the file holds another signature: two processes that save at once choose one name."""
             try:
                 result = super().load_overload(sig, target_context)
-            except OSError:  # it is another user's and cannot be read
+            except (OSError, ImportError, AttributeError):  # unreadable, or it names a module or a class that is gone
                 return None
             if result is None or result.signature.args != tuple(sig):
                 return None
