@@ -92,12 +92,12 @@ def flown(sport, launch, dtype) -> tuple[np.ndarray, dict[str, int]]:
     """Positions (B, T, 3) m, and how many steps the lanes made: by precision, and those that are made again."""
     steps, take_steps = {"float32": 0, "float64": 0, "again": 0}, lanes.take_steps
 
-    def take_and_count(aero, s):
+    def take_and_count(aero, s, exact):
         rows = s.reshape(-1, lane_rows.LANES)
         is_busy = rows[lane_rows.MODE] != lane_rows.IDLE
         steps[s.dtype.name] += int(np.sum(is_busy))
         steps["again"] += int(np.sum(is_busy & (rows[lane_rows.IS_TAKEN] == 0)))
-        take_steps(aero, s)
+        take_steps(aero, s, exact)
 
     out = np.zeros((len(launch[0]), FRAMES, 3), dtype)
     numbers = {name: _made_once(getattr(dormand_prince, name)) for name in ("literals", "coefficients")}
