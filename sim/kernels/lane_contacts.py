@@ -230,7 +230,7 @@ def _search(sport, s, exact, i):
 def is_on_edge(sport, position, surface):
     """Whether a ball at that position touches an edge, a rod or a ring, not a face."""
     _, n = gap_and_normal(position, sport.surfaces[surface])
-    return max(max(abs(n[0]), abs(n[1])), abs(n[2])) < 1.0
+    return max(max(abs(n[0]), abs(n[1])), abs(n[2])) < 1.0 - 1e-14  # a face's normal may err by rounding
 
 
 @inlined

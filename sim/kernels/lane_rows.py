@@ -115,8 +115,8 @@ def set_step_end(s, exact, i, end, h):
 def start_at_set_end(s, exact, i):
     """Begin the lane's next step where set_step_end had the last one end."""
     if not is_exact(s[0]):
-        for k in range(9):
-            exact[k * LANES + i] = s[k * LANES + i] = exact[(EXACT_END + k) * LANES + i]
+        for row in (POSITION, VELOCITY, SPIN):
+            set_start(s, exact, row, i, lane_vector(exact, EXACT_END + row, i))
 
 
 @inlined
