@@ -140,12 +140,8 @@ def find_contacts(sport, boxes, s, exact, m, pairs):
 @inlined
 def _gather(sport, s, exact, pairs, q):
     """Fill pair q: how the gap between the lane's ball and the surface's plane changes; NaN if that decides nothing."""
-    i, surface, face, place = (
-        pairs.lane[q] & LAST_LANE,
-        sport.surfaces[pairs.surface[q]],
-        pairs.faces[q // BLOCK],
-        q % BLOCK,
-    )
+    i, surface = pairs.lane[q] & LAST_LANE, sport.surfaces[pairs.surface[q]]
+    face, place = pairs.faces[q // BLOCK], q % BLOCK
     axis, is_above = face_axis(surface, read_vector(s, BOX_LOW, i), read_vector(s, BOX_HIGH, i))
     row, is_flat = max(axis, 0), axis >= 0
     pairs.time[i], pairs.met[i], pairs.axis[q] = math.inf, IN_FLIGHT, ABOVE if is_above else axis

@@ -7,7 +7,6 @@ from ballcast.sim.kernels.layout import PARAMETER_ROWS, Motion, Parameters
 
 LANES = 64
 LAST_LANE = LANES - 1  # as a mask, it tells the compiler that the number of a lane is not negative
-CHUNK = 16  # frames written at once; times are padded by as many
 # rows of lanes: a launch (layout.py), acceleration; the end of the step
 POSITION, VELOCITY, SPIN, ACCELERATION = 0, 3, 6, 15
 DRAG, LIFT, RESTITUTION, FRICTION, WIND_X, WIND_Y = PARAMETER_ROWS

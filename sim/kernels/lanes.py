@@ -17,6 +17,7 @@ from ballcast.sim.jit import inlined, kernel
 from ballcast.sim.kernels.borrowed import borrowed
 from ballcast.sim.kernels.compiled_sport import LaneSport
 from ballcast.sim.kernels.contact import SLIDING, onto_surface, touches
+from ballcast.sim.kernels.frame_block import MAX_FRAMES as CHUNK
 from ballcast.sim.kernels.lane_contacts import apply_contact, end_special_steps, find_contacts, is_on_edge, new_pairs
 from ballcast.sim.kernels.lane_frames import write_positions, write_velocity_and_spin
 from ballcast.sim.kernels.lane_rows import (
@@ -24,7 +25,6 @@ from ballcast.sim.kernels.lane_rows import (
     BALLS_PER_ROW,
     BUFFER_SIZE,
     BUSY_LANES,
-    CHUNK,
     CONTACT_COUNT,
     CONTACT_STEP,
     CONTACTS_FOUND,
