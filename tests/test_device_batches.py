@@ -117,10 +117,17 @@ def test_where_batches_are_made(monkeypatch, capsys):
         train.require_device(on_gpu)
 
 
-def test_too_little_memory_of_a_gpu_is_one_line():
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, MemoryError])
+def test_too_little_memory_of_a_gpu_is_one_line(error):
     with pytest.raises(ValueError, match="^--batch 64: the balls of a batch need more memory than the GPU has free"):
-        with train.within_memory(CONFIG):
-            raise torch.OutOfMemoryError
+        with train.within_memory(CONFIG | {"device": "cuda"}):
+            raise error
+
+
+def test_too_little_memory_of_the_cpu_is_not_laid_to_a_gpu():
+    with pytest.raises(MemoryError):
+        with train.within_memory(CONFIG | {"device": "cpu"}):
+            raise MemoryError
 
 
 def test_each_process_of_a_machine_has_its_own_gpu(monkeypatch):

@@ -152,9 +152,10 @@ def within_memory(config: dict) -> Iterator[None]:
     """With ValueError, one line, where a GPU's memory is too small."""
     import torch
 
+    on_gpu = (MemoryError,) if config["device"].startswith("cuda") else ()  # raised for arrays of the simulator
     try:
         yield
-    except torch.OutOfMemoryError:
+    except (torch.OutOfMemoryError, *on_gpu):
         raise ValueError(f"--batch {config['batch']}: the balls of a batch need more memory than the GPU has free; "
                          "give a smaller one") from None  # fmt: skip
 

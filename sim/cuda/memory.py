@@ -32,7 +32,7 @@ class _Room:
 
 
 def empty(shape: int | tuple[int, ...], dtype: Any = np.float64) -> Any:
-    """An array on the GPU; the numbers in it are whatever was there."""
+    """An array on the GPU; the numbers in it are whatever was there. MemoryError where there is no room for it."""
     shape, dtype = (shape,) if isinstance(shape, int) else tuple(map(int, shape)), np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
     if SIMULATED or size == 0 or dtype.names:
@@ -61,7 +61,10 @@ def _block(size):
         return cuda.device_array(size, np.uint8)
     except cuda.cudadrv.driver.CudaAPIError:  # other sizes may hold what is needed
         release()
+    try:
         return cuda.device_array(size, np.uint8)
+    except cuda.cudadrv.driver.CudaAPIError:
+        raise MemoryError(f"the GPU has no {size / 1e9:.2f} GB more: fewer balls at a time") from None
 
 
 def _give_back(block):
