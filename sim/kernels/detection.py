@@ -30,9 +30,9 @@ def first_contact(surfaces, boxes, excluded, bounds, start, c, h):
     V = norm(start.velocity) + A * h
     best, contact_surface = h, -1
     for j in range(len(surfaces)):
-        if j == excluded or are_apart(boxes[j], bounds[0], bounds[1]):
+        if j == excluded or _is_apart(boxes[j], bounds[0], bounds[1]):
             continue
-        axis = exposed_face_axis(surfaces[j], bounds[0], bounds[1])
+        axis = _exposed_face_axis(surfaces[j], bounds[0], bounds[1])
         t, has_contact, is_decided = 0.0, False, False
         if axis >= 0:
             t, has_contact, is_decided = _face_contact_time(surfaces[j], start, c, axis, h)
@@ -46,7 +46,7 @@ def first_contact(surfaces, boxes, excluded, bounds, start, c, h):
 
 
 @inlined
-def are_apart(box, low, high):
+def _is_apart(box, low, high):
     """Whether two boxes are further apart than the rounding of a lane's numbers."""
     is_apart = (low[0] > box[3] + BOX_MARGIN) | (low[1] > box[4] + BOX_MARGIN) | (low[2] > box[5] + BOX_MARGIN)
     is_apart |= (high[0] < box[0] - BOX_MARGIN) | (high[1] < box[1] - BOX_MARGIN) | (high[2] < box[2] - BOX_MARGIN)
@@ -54,7 +54,7 @@ def are_apart(box, low, high):
 
 
 @inlined
-def exposed_face_axis(surface, low, high):
+def _exposed_face_axis(surface, low, high):
     """The axis across a flat surface whose face alone the path can touch, or -1."""
     if surface["ring_radius"] > 0.0:
         return -1
@@ -74,7 +74,7 @@ def exposed_face_axis(surface, low, high):
 @inlined
 def face_axis(surface, low, high):
     """(the axis across a flat surface, or -1; whether a path within low and high corners can touch its face alone)."""
-    axis = exposed_face_axis(surface, low, high)
+    axis = _exposed_face_axis(surface, low, high)
     if axis >= 0 or surface["ring_radius"] > 0.0:
         return axis, axis >= 0
     for k in range(3):

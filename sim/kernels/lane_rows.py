@@ -75,19 +75,21 @@ def _read_end(s, exact, row, i):
 @inlined
 def step_start(s, exact, i):
     """The lane's Motion at the start of its step."""
-    position = read_exact(s, exact, 0, i), read_exact(s, exact, 1, i), read_exact(s, exact, 2, i)
-    velocity = read_exact(s, exact, 3, i), read_exact(s, exact, 4, i), read_exact(s, exact, 5, i)
-    spin = read_exact(s, exact, 6, i), read_exact(s, exact, 7, i), read_exact(s, exact, 8, i)
-    return Motion(position, velocity, spin, read_vector(s, ACCELERATION, i))
+    return _motion(read_exact, ACCELERATION, s, exact, i)
 
 
 @inlined
 def step_end(s, exact, i):
     """The lane's Motion at the end of its step, as it was integrated."""
-    position = _read_end(s, exact, 0, i), _read_end(s, exact, 1, i), _read_end(s, exact, 2, i)
-    velocity = _read_end(s, exact, 3, i), _read_end(s, exact, 4, i), _read_end(s, exact, 5, i)
-    spin = _read_end(s, exact, 6, i), _read_end(s, exact, 7, i), _read_end(s, exact, 8, i)
-    return Motion(position, velocity, spin, read_vector(s, END_ACCELERATION, i))
+    return _motion(_read_end, END_ACCELERATION, s, exact, i)
+
+
+@inlined
+def _motion(read, acceleration, s, exact, i):
+    position = read(s, exact, 0, i), read(s, exact, 1, i), read(s, exact, 2, i)
+    velocity = read(s, exact, 3, i), read(s, exact, 4, i), read(s, exact, 5, i)
+    spin = read(s, exact, 6, i), read(s, exact, 7, i), read(s, exact, 8, i)
+    return Motion(position, velocity, spin, read_vector(s, acceleration, i))
 
 
 @inlined
